@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * ccshm: shared memory for confidential virtual machines.
+ *
+ * The ioctl interface of /dev/ccshm and of attachment file descriptors.
+ *
+ * Rules that hold for every call:
+ *
+ * - A structure may be shorter or longer than this header's. The size that
+ *   counts is the one encoded in the ioctl number. A short one is extended
+ *   with zeros; a longer one is accepted when all that this kernel does not
+ *   know is zero, otherwise the call fails with E2BIG.
+ * - Reserved fields and unknown flags must be zero, otherwise EINVAL.
+ * - Fields marked "out" are ignored on input. They are written when the call
+ *   succeeds, and where a call says so also when it fails.
+ * - A call that fails changes nothing, unless its description says otherwise.
+ * - Sizes, offsets and lengths are in bytes.
+ * - Deadlines are absolute CLOCK_MONOTONIC nanoseconds, so that a call that
+ *   a signal interrupted can simply be made again: 0 does not wait, -1 waits
+ *   for ever, any other negative value is EINVAL.
+ * - Buffers, exports and attachments share one space of ids. An id is never
+ *   zero and never used twice while the module is loaded.
+ * - An object that the caller may not see does not exist for it (ENOENT); one
+ *   that it may see but not touch in the way asked for gives EPERM (control)
+ *   or EACCES (permission bits, rights of an export).
+ * - EFAULT: the structure, or memory that it points to, cannot be accessed.
+ *   ENOTTY: the number is not one of ours, or not for this kind of file.
+ *   ENOMEM: out of memory. These three are not repeated below.
+ *
+ * Who has control of a buffer:
+ *
+ * - anonymous: whoever calls through the open file that allocated it (fork and
+ *   SCM_RIGHTS share that file), and CAP_SYS_ADMIN in the initial user
+ *   namespace. The buffer ends with the last reference to the file.
+ * - persistent: its owner (effective uid), and CAP_SYS_ADMIN in the initial
+ *   user namespace. The buffer ends when it is freed.
+ *
+ * The memory of a buffer that has ended is made private again and given back
+ * when its last export and attachment are gone. Until then those stay visible
+ * and revocable, for the uid that owned the buffer and for CAP_SYS_ADMIN.
+ *
+ * Shared memory is readable and writable by the host at any time. Copy data in
+ * once before checking them, and authenticate what matters.
+ */
+#ifndef _UAPI_LINUX_CCSHM_H
+#define _UAPI_LINUX_CCSHM_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define CCSHM_DEVICE		"/dev/ccshm"
+
+/* Grows when the meaning of a call changes; additions are feature bits. */
+#define CCSHM_ABI_VERSION	1
+
+#define CCSHM_NAME_LEN		64	/* with the terminating NUL */
+#define CCSHM_DEVICE_LEN	64	/* with the terminating NUL */
+#define CCSHM_VERSION_LEN	32	/* with the terminating NUL */
+
+/**
+ * enum ccshm_platform - what keeps this guest's memory private
+ * @CCSHM_PLATFORM_NONE: nothing: not a confidential guest (allow_plain=1)
+ * @CCSHM_PLATFORM_SEV: AMD SEV
+ * @CCSHM_PLATFORM_SEV_ES: AMD SEV-ES
+ * @CCSHM_PLATFORM_SEV_SNP: AMD SEV-SNP
+ * @CCSHM_PLATFORM_TDX: Intel TDX
+ * @CCSHM_PLATFORM_CCA: Arm CCA
+ */
+enum ccshm_platform {
+	CCSHM_PLATFORM_NONE = 0,
+	CCSHM_PLATFORM_SEV = 1,
+	CCSHM_PLATFORM_SEV_ES = 2,
+	CCSHM_PLATFORM_SEV_SNP = 3,
+	CCSHM_PLATFORM_TDX = 4,
+	CCSHM_PLATFORM_CCA = 5,
+};
+
+/* ccshm_ioc_info.flags: sharing is a no-op here, the module was forced to load. */
+#define CCSHM_INFO_PLAIN		(1ULL << 0)
+
+/**
+ * struct ccshm_ioc_info - about the driver and what it holds now
+ * @flags: must be 0
+ * @abi_version: out: CCSHM_ABI_VERSION of the driver
+ * @platform: out: enum ccshm_platform
+ * @features: out: bits of optional abilities; none is defined yet
+ * @info_flags: out: CCSHM_INFO_*
+ * @block_size: out: bytes of a conversion unit. A buffer is charged in
+ *	multiples of it unless memory was too fragmented.
+ * @bytes_shared: out: bytes in the shared state that ccshm holds
+ * @bytes_leaked: out: bytes that could not be made private again and are never
+ *	given back to the kernel, since the module was loaded
+ * @bytes_quarantined: out: bytes that could not be made private again yet;
+ *	tried again a few times before they count as leaked
+ * @calls_shared: out: conversions to shared that were made
+ * @calls_private: out: conversions back to private that were made
+ * @calls_failed: out: conversions that failed
+ * @buffers: out: buffers that exist, those included whose memory is only held
+ *	by exports or attachments any more
+ * @exports: out: exports that exist
+ * @attachments: out: attachments that exist
+ * @reserved_out: out: 0
+ * @driver_version: out: version of the driver, NUL-terminated
+ *
+ * The counts cover all users and tell nothing of any one of them.
+ *
+ * Errors: EINVAL.
+ */
+struct ccshm_ioc_info {
+	__u64 flags;
+	__u32 abi_version;
+	__u32 platform;
+	__u64 features;
+	__u64 info_flags;
+	__u64 block_size;
+	__u64 bytes_shared;
+	__u64 bytes_leaked;
+	__u64 bytes_quarantined;
+	__u64 calls_shared;
+	__u64 calls_private;
+	__u64 calls_failed;
+	__u32 buffers;
+	__u32 exports;
+	__u32 attachments;
+	__u32 reserved_out;
+	char driver_version[CCSHM_VERSION_LEN];
+};
+
+/* The buffer outlives the file that made it; otherwise it is anonymous. */
+#define CCSHM_ALLOC_PERSISTENT		(1ULL << 0)
+/* @uid is the owner; otherwise the caller's effective uid is. */
+#define CCSHM_ALLOC_UID			(1ULL << 1)
+/* @gid is the group; otherwise the caller's effective gid is. */
+#define CCSHM_ALLOC_GID			(1ULL << 2)
+/* Memory of NUMA node @node only; otherwise any, the nearest preferred. */
+#define CCSHM_ALLOC_NODE		(1ULL << 3)
+
+/**
+ * struct ccshm_ioc_alloc - allocate a buffer
+ * @size: bytes wanted, rounded up to whole pages; not 0
+ * @flags: CCSHM_ALLOC_*
+ * @uid: owner, in the caller's user namespace; 0 without CCSHM_ALLOC_UID
+ * @gid: group, in the caller's user namespace; 0 without CCSHM_ALLOC_GID
+ * @mode: permission bits of a persistent buffer, a subset of 0666: read
+ *	permission allows read-only exports, write permission any export. Must
+ *	be 0 for an anonymous buffer.
+ * @node: NUMA node; 0 without CCSHM_ALLOC_NODE
+ * @reserved: must be 0
+ * @name: name of a persistent buffer, unique among its owner's buffers:
+ *	a letter or '_', then letters, digits, '.', '_' or '-', NUL-terminated,
+ *	zero behind the NUL. Empty: no name.
+ * @id: out: the buffer
+ * @actual_size: out: its size, @size rounded up to whole pages
+ *
+ * The memory is zero when it is first seen. A fatal signal ends the call with
+ * EINTR and leaves nothing behind.
+ *
+ * Errors: EINVAL (a zero size, one that overflows when rounded, a flag, mode,
+ * node, uid, gid or name that is not valid, a name, owner, group or mode for an
+ * anonymous buffer); EPERM (another owner without CAP_CHOWN, or a group the
+ * caller is not in); EEXIST (the owner has a buffer of that name); ENOMEM
+ * (larger than memory, or not enough is free); EINTR; EIO (the platform
+ * refused the conversion: what could not be made private again is leaked and
+ * counted).
+ */
+struct ccshm_ioc_alloc {
+	__u64 size;
+	__u64 flags;
+	__u32 uid;
+	__u32 gid;
+	__u32 mode;
+	__s32 node;
+	__u64 reserved;
+	char name[CCSHM_NAME_LEN];
+	__u64 id;
+	__u64 actual_size;
+};
+
+/**
+ * struct ccshm_ioc_free - end a buffer
+ * @id: the buffer
+ * @flags: must be 0
+ *
+ * Its id and name are gone when the call returns; it never waits. The memory
+ * is given back when the last export and attachment of it are gone.
+ *
+ * Errors: EINVAL; ENOENT (no such buffer); EPERM (no control of it).
+ */
+struct ccshm_ioc_free {
+	__u64 id;
+	__u64 flags;
+};
+
+/* @uid is the owner; otherwise the caller's effective uid is. */
+#define CCSHM_OPEN_UID			(1ULL << 0)
+
+/**
+ * struct ccshm_ioc_open - find a persistent buffer by its name
+ * @flags: CCSHM_OPEN_*
+ * @uid: its owner, in the caller's user namespace; 0 without CCSHM_OPEN_UID
+ * @reserved: must be 0
+ * @name: its name, as in struct ccshm_ioc_alloc; not empty
+ * @id: out: the buffer
+ *
+ * Takes no reference: the buffer can end at any time.
+ *
+ * Errors: EINVAL; ENOENT (no such buffer, or none that the caller may see).
+ */
+struct ccshm_ioc_open {
+	__u64 flags;
+	__u32 uid;
+	__u32 reserved;
+	char name[CCSHM_NAME_LEN];
+	__u64 id;
+};
+
+/**
+ * enum ccshm_type - kind of an object
+ * @CCSHM_TYPE_BUFFER: made by ALLOC
+ * @CCSHM_TYPE_EXPORT: made by EXPORT
+ * @CCSHM_TYPE_ATTACHMENT: made by ATTACH
+ */
+enum ccshm_type {
+	CCSHM_TYPE_BUFFER = 1,
+	CCSHM_TYPE_EXPORT = 2,
+	CCSHM_TYPE_ATTACHMENT = 3,
+};
+
+/**
+ * enum ccshm_state - state of an export or attachment
+ * @CCSHM_STATE_ACTIVE: in use (and always the state of a buffer)
+ * @CCSHM_STATE_REVOKING: nothing new gets in; somebody has not let go yet
+ * @CCSHM_STATE_REVOKED: no CPU and no device reaches the memory through it
+ * @CCSHM_STATE_STUCK: attachments: the device could not be stopped; the memory
+ *	is held until the device is removed
+ */
+enum ccshm_state {
+	CCSHM_STATE_ACTIVE = 0,
+	CCSHM_STATE_REVOKING = 1,
+	CCSHM_STATE_REVOKED = 2,
+	CCSHM_STATE_STUCK = 3,
+};
+
+/* ccshm_ioc_query.query_flags: the buffer has ended; only uses of it are left. */
+#define CCSHM_QUERY_ORPHAN		(1ULL << 0)
+/* ccshm_ioc_query.query_flags: the caller has control. */
+#define CCSHM_QUERY_CONTROL		(1ULL << 1)
+
+/**
+ * struct ccshm_ioc_query - about a buffer, an export or an attachment
+ * @id: the object
+ * @flags: must be 0
+ * @type: out: enum ccshm_type
+ * @state: out: enum ccshm_state
+ * @object_flags: out: flags it was made with: CCSHM_ALLOC_*, CCSHM_EXPORT_* or
+ *	CCSHM_ATTACH_*
+ * @query_flags: out: CCSHM_QUERY_*
+ * @buffer_id: out: the buffer that it belongs to (@id for a buffer itself)
+ * @export_id: out: attachments: the export it was made from, or 0
+ * @offset: out: exports, attachments: start of the slice in the buffer
+ * @size: out: size of the buffer or of the slice
+ * @uid: out: owner of the buffer, in the caller's user namespace
+ * @gid: out: group of the buffer, in the caller's user namespace
+ * @mode: out: permission bits of the buffer
+ * @payer: out: uid that the memory is charged to, in the caller's namespace
+ * @charged: out: bytes that the buffer takes
+ * @blocks: out: blocks of the buffer
+ * @blocks_small: out: blocks smaller than a conversion unit
+ * @units: out: conversion units of 2 MiB in the larger blocks
+ * @units_whole: out: of these, units that one direct-map leaf covered when they
+ *	were converted; each costs one page-state hypercall, and splits nothing
+ * @conversions: out: calls to share the buffer
+ * @exports: out: buffers: live exports
+ * @attachments: out: buffers, exports: live attachments made from it
+ * @importers: out: exports: devices attached to the dma-buf by their drivers
+ * @device_mappings: out: exports: mappings that drivers hold, kernel virtual
+ *	mappings included; attachments: 1 while the device may use the memory
+ * @cpu_mappings: out: exports: user mappings (VMAs)
+ * @dma_bits: out: attachments: address bits that the device was judged by
+ * @segments: out: attachments: number of segments
+ * @reserved_out: out: 0
+ * @name: out: name of the buffer, or empty
+ * @device: out: attachments: the device, as in struct ccshm_ioc_attach
+ *
+ * Errors: EINVAL; ENOENT.
+ */
+struct ccshm_ioc_query {
+	__u64 id;
+	__u64 flags;
+	__u32 type;
+	__u32 state;
+	__u64 object_flags;
+	__u64 query_flags;
+	__u64 buffer_id;
+	__u64 export_id;
+	__u64 offset;
+	__u64 size;
+	__u32 uid;
+	__u32 gid;
+	__u32 mode;
+	__u32 payer;
+	__u64 charged;
+	__u64 blocks;
+	__u64 blocks_small;
+	__u64 units;
+	__u64 units_whole;
+	__u64 conversions;
+	__u32 exports;
+	__u32 attachments;
+	__u32 importers;
+	__u32 device_mappings;
+	__u32 cpu_mappings;
+	__u32 dma_bits;
+	__u32 segments;
+	__u32 reserved_out;
+	char name[CCSHM_NAME_LEN];
+	char device[CCSHM_DEVICE_LEN];
+};
+
+/* CPUs may only read; devices may only be mapped DMA_TO_DEVICE. */
+#define CCSHM_EXPORT_READ_ONLY		(1ULL << 0)
+/* For devices only: no mmap and no kernel virtual mapping. */
+#define CCSHM_EXPORT_NO_CPU		(1ULL << 1)
+/*
+ * Any importer may attach, also one that cannot let go: then a revoke gives
+ * EBUSY until it detaches by itself. Without the flag the export is revocable
+ * and such importers are refused (EOPNOTSUPP when they attach).
+ */
+#define CCSHM_EXPORT_PINNED		(1ULL << 2)
+
+/**
+ * struct ccshm_ioc_export - make a dma-buf of a slice of a buffer
+ * @id: the buffer
+ * @flags: CCSHM_EXPORT_*
+ * @offset: start of the slice, a multiple of the page size
+ * @size: its length, a multiple of the page size; 0: up to the end
+ * @reserved: must be 0
+ * @export_id: out: the export
+ * @actual_size: out: size of the dma-buf
+ * @fd: out: the dma-buf, close-on-exec. The caller owns it. The export lives
+ *	until the last reference to the dma-buf is gone.
+ * @reserved_out: out: 0
+ *
+ * Whoever holds the dma-buf can use the memory with the rights of the export,
+ * but has no control of the buffer. Read-only binds CPUs; a device without an
+ * IOMMU is not bound by it. mmap of the dma-buf must be MAP_SHARED (EINVAL) and
+ * gives EACCES for a right that the export has not; a mapping keeps the dma-buf
+ * alive. After a revoke mmap gives ENODEV, and a touch of a mapping SIGBUS.
+ *
+ * Errors: EINVAL (flags; an offset or size that is not page-aligned, is beyond
+ * the buffer or overflows); ENOENT; EACCES (the mode does not allow it); EMFILE,
+ * ENFILE (no file descriptor left).
+ */
+struct ccshm_ioc_export {
+	__u64 id;
+	__u64 flags;
+	__u64 offset;
+	__u64 size;
+	__u64 reserved;
+	__u64 export_id;
+	__u64 actual_size;
+	__s32 fd;
+	__u32 reserved_out;
+};
+
+/*
+ * Do not wait for holders of attachments: stop their devices by clearing bus
+ * mastering. Needs CAP_SYS_RAWIO.
+ */
+#define CCSHM_REVOKE_FORCE		(1ULL << 0)
+
+/**
+ * struct ccshm_ioc_revoke - end all access through an export or attachment
+ * @id: the export or attachment; or a buffer: all exports and attachments that
+ *	it has at this moment
+ * @flags: CCSHM_REVOKE_*
+ * @deadline_ns: absolute CLOCK_MONOTONIC ns; 0 does not wait; -1 for ever
+ * @reserved: must be 0
+ * @state: out: enum ccshm_state; for a buffer the least advanced of its parts
+ * @device_mappings: out: mappings and attachments of devices that are left; 0
+ *	when @state is CCSHM_STATE_REVOKED
+ * @pages: out: pages of 4 KiB (the page size) that the revoke covers
+ * @revoked: out: exports and attachments that are revoked
+ * @stopped: out: of the attachments, those whose device ccshm had to stop
+ *
+ * Nothing new gets in from the moment of the call, whatever it returns. User
+ * mappings are gone when it returns, whatever it returns, unless EINTR. When it
+ * succeeds no CPU and no device reaches the memory through the object. Calling
+ * again continues, and gives the same answer once revoked. The owner may export
+ * or attach the buffer anew.
+ *
+ * The "out" fields are also written with ETIMEDOUT, EBUSY and EIO.
+ *
+ * Errors: EINVAL; ENOENT; EPERM (no control of the buffer, or
+ * CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); ETIMEDOUT (somebody has not let go;
+ * the memory stays shared and held); EBUSY (a pinned export has holders that
+ * cannot let go); EIO (a device could not be stopped); EINTR.
+ */
+struct ccshm_ioc_revoke {
+	__u64 id;
+	__u64 flags;
+	__s64 deadline_ns;
+	__u64 reserved;
+	__u32 state;
+	__u32 device_mappings;
+	__u64 pages;
+	__u32 revoked;
+	__u32 stopped;
+};
+
+/* @dmabuf_fd is one of our dma-bufs, to be used instead of a buffer's id. */
+#define CCSHM_ATTACH_DMABUF		(1ULL << 0)
+/* No file descriptor: lives until DETACH. Persistent buffers only. */
+#define CCSHM_ATTACH_PERSISTENT		(1ULL << 1)
+
+/**
+ * struct ccshm_ioc_attach - let a userspace driver give a device the memory
+ * @id: the buffer; 0 with CCSHM_ATTACH_DMABUF
+ * @flags: CCSHM_ATTACH_*
+ * @offset: start of the slice, a multiple of the page size; within the dma-buf
+ *	with CCSHM_ATTACH_DMABUF
+ * @size: its length, a multiple of the page size; 0: up to the end
+ * @dmabuf_fd: the dma-buf; 0 without CCSHM_ATTACH_DMABUF
+ * @dma_bits: address bits that the device's engine can drive, 1 to 64; 0: those
+ *	of the mask that its driver set, 32 when none did
+ * @reserved: must be 0
+ * @device: "pci:DDDD:BB:DD.F", NUL-terminated, zero behind the NUL
+ * @attachment_id: out: the attachment
+ * @actual_size: out: size of the slice
+ * @segments: out: number of segments, see struct ccshm_ioc_segments
+ * @fd: out: the attachment, close-on-exec; the caller owns it. -1 with
+ *	CCSHM_ATTACH_PERSISTENT.
+ *
+ * The DMA addresses are valid exactly as long as the attachment lives. Whoever
+ * programmed the device says DETACH when it has stopped. poll() on the fd gives
+ * POLLPRI when the attachment is being revoked: stop the device and DETACH.
+ * When the last reference to the fd goes without DETACH, ccshm stops the device
+ * itself: it clears bus mastering and waits for pending transactions. This is
+ * for the whole device, so other attachments to it see it too.
+ * The device's driver arriving, leaving or changing, and the device's removal,
+ * end the attachment in the same way.
+ *
+ * Needs CAP_SYS_RAWIO and write permission. Errors: EINVAL (also a malformed
+ * device, or dma_bits above 64); ENOENT (no such buffer); ENODEV (no such
+ * device, or the export is revoked); EPERM (no CAP_SYS_RAWIO); EACCES (mode of
+ * the buffer, or a read-only export: a device cannot be held to it); EBADF
+ * (@dmabuf_fd is no file); EMEDIUMTYPE (@dmabuf_fd is not one of our dma-bufs);
+ * EBUSY (a kernel driver other than vfio or uio owns the device); EOPNOTSUPP
+ * (the device is behind a translating IOMMU, or its IOMMU group is owned by
+ * userspace, or it has its own DMA operations, is not coherent, has a
+ * restricted DMA pool, was never configured for DMA, or needs no sharing);
+ * ERANGE (its addresses do not reach the memory); EMFILE, ENFILE.
+ */
+struct ccshm_ioc_attach {
+	__u64 id;
+	__u64 flags;
+	__u64 offset;
+	__u64 size;
+	__s32 dmabuf_fd;
+	__u32 dma_bits;
+	__u64 reserved;
+	char device[CCSHM_DEVICE_LEN];
+	__u64 attachment_id;
+	__u64 actual_size;
+	__u32 segments;
+	__s32 fd;
+};
+
+/**
+ * struct ccshm_ioc_segment - a piece of an attachment for the device
+ * @dma_address: what the device is to be given
+ * @length: bytes
+ * @offset: where the piece starts in the slice
+ */
+struct ccshm_ioc_segment {
+	__u64 dma_address;
+	__u64 length;
+	__u64 offset;
+};
+
+/**
+ * struct ccshm_ioc_segments - the DMA addresses of an attachment
+ * @id: the attachment; may be 0 on the attachment's own fd
+ * @flags: must be 0
+ * @segments: user pointer to an array of struct ccshm_ioc_segment
+ * @first: index of the first segment wanted
+ * @capacity: entries that the array holds
+ * @count: out: entries written
+ * @total: out: segments that the attachment has
+ *
+ * On /dev/ccshm it needs CAP_SYS_RAWIO and control of the buffer.
+ *
+ * Errors: EINVAL (@first beyond the end, or another id on an attachment's fd);
+ * ENOENT; EPERM; ENODEV (the attachment is not active: its addresses must not
+ * be used any more).
+ */
+struct ccshm_ioc_segments {
+	__u64 id;
+	__u64 flags;
+	__u64 segments;
+	__u32 first;
+	__u32 capacity;
+	__u32 count;
+	__u32 total;
+};
+
+/**
+ * struct ccshm_ioc_detach - "my device has stopped": end an attachment
+ * @id: the attachment; may be 0 on the attachment's own fd
+ * @flags: must be 0
+ *
+ * ccshm believes it and leaves the device alone. On /dev/ccshm it needs
+ * CAP_SYS_RAWIO and control of the buffer. Calling again succeeds.
+ *
+ * Errors: EINVAL (also another id on an attachment's fd); ENOENT; EPERM.
+ */
+struct ccshm_ioc_detach {
+	__u64 id;
+	__u64 flags;
+};
+
+#define CCSHM_IOC_MAGIC		0xCC
+
+#define CCSHM_IOC_INFO		_IOWR(CCSHM_IOC_MAGIC, 0x40, struct ccshm_ioc_info)
+#define CCSHM_IOC_ALLOC		_IOWR(CCSHM_IOC_MAGIC, 0x41, struct ccshm_ioc_alloc)
+#define CCSHM_IOC_FREE		_IOWR(CCSHM_IOC_MAGIC, 0x42, struct ccshm_ioc_free)
+#define CCSHM_IOC_OPEN		_IOWR(CCSHM_IOC_MAGIC, 0x43, struct ccshm_ioc_open)
+#define CCSHM_IOC_QUERY		_IOWR(CCSHM_IOC_MAGIC, 0x44, struct ccshm_ioc_query)
+#define CCSHM_IOC_EXPORT	_IOWR(CCSHM_IOC_MAGIC, 0x45, struct ccshm_ioc_export)
+#define CCSHM_IOC_REVOKE	_IOWR(CCSHM_IOC_MAGIC, 0x46, struct ccshm_ioc_revoke)
+#define CCSHM_IOC_ATTACH	_IOWR(CCSHM_IOC_MAGIC, 0x47, struct ccshm_ioc_attach)
+/* On /dev/ccshm, and on an attachment's own file descriptor. */
+#define CCSHM_IOC_SEGMENTS	_IOWR(CCSHM_IOC_MAGIC, 0x48, struct ccshm_ioc_segments)
+#define CCSHM_IOC_DETACH	_IOWR(CCSHM_IOC_MAGIC, 0x49, struct ccshm_ioc_detach)
+
+#endif /* _UAPI_LINUX_CCSHM_H */
