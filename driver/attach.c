@@ -1,0 +1,602 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Attachments: a user space driver's right to give a device the addresses of a
+ * slice. The kernel cannot take back what user space has written into the
+ * device's registers, so the memory is held until the holder says that the
+ * device has stopped, or ccshm has stopped it.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/capability.h>
+#include <linux/dma-buf.h>
+#include <linux/file.h>
+#include <linux/pci.h>
+#include <linux/poll.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "ccshm.h"
+
+/* All that are not yet gone, for what happens to their devices (ccshm_lock). */
+static LIST_HEAD(attachments);
+static struct workqueue_struct *stop_wq;
+
+static void attachment_free(struct ccshm_object *object)
+{
+	struct ccshm_attachment *att = container_of(object,
+						    struct ccshm_attachment, obj);
+
+	if (att->export)
+		ccshm_object_put(&att->export->obj);
+	ccshm_object_put(&att->obj.buffer->obj);
+	pci_dev_put(att->pdev);
+	kvfree(att->segment);
+	kfree(att);
+}
+
+static void attachment_list(struct ccshm_attachment *att)
+{
+	__module_get(THIS_MODULE);
+	mutex_lock(&ccshm_lock);
+	list_add_tail(&att->link, &att->obj.buffer->attachments);
+	list_add_tail(&att->device_link, &attachments);
+	mutex_unlock(&ccshm_lock);
+}
+
+static void attachment_unlist(struct ccshm_attachment *att)
+{
+	mutex_lock(&ccshm_lock);
+	list_del_init(&att->link);
+	list_del_init(&att->device_link);
+	ccshm_object_unpublish(&att->obj);
+	mutex_unlock(&ccshm_lock);
+	ccshm_object_put(&att->obj);
+	module_put(THIS_MODULE);
+}
+
+/* The device uses the memory no more. */
+static void attachment_end(struct ccshm_attachment *att)
+{
+	lockdep_assert_held(&att->lock);
+	if (att->state == CCSHM_STATE_REVOKED)
+		return;
+	WRITE_ONCE(att->state, CCSHM_STATE_REVOKED);
+	ccshm_buffer_unuse(att->obj.buffer);
+	wake_up_all(&att->wait);
+	if (att->abandoned)
+		attachment_unlist(att);
+}
+
+/* Called under the device lock, or when the device is being removed. */
+static void attachment_stop(struct ccshm_attachment *att, bool removed)
+{
+	int err;
+
+	mutex_lock(&att->lock);
+	if (att->state != CCSHM_STATE_REVOKED) {
+		err = ccshm_device_stop(att->pdev);
+		att->stopped = !err;
+		if (!err || removed) {
+			attachment_end(att);
+		} else {
+			WRITE_ONCE(att->state, CCSHM_STATE_STUCK);
+			wake_up_all(&att->wait);
+		}
+	}
+	mutex_unlock(&att->lock);
+}
+
+static void stop_work(struct work_struct *work)
+{
+	struct ccshm_attachment *att = container_of(work,
+						    struct ccshm_attachment, stop);
+
+	device_lock(&att->pdev->dev);
+	attachment_stop(att, false);
+	device_unlock(&att->pdev->dev);
+	ccshm_object_put(&att->obj);
+}
+
+static void stop_later(struct ccshm_attachment *att)
+{
+	kref_get(&att->obj.ref);
+	if (!queue_work(stop_wq, &att->stop))
+		ccshm_object_put(&att->obj);
+}
+
+/**
+ * ccshm_attachment_ask - begin to revoke
+ * @att: it
+ * @force: do not rely on its holder
+ *
+ * Wakes @att->wait when it has ended, or is stuck.
+ */
+void ccshm_attachment_ask(struct ccshm_attachment *att, bool force)
+{
+	bool ended;
+
+	mutex_lock(&att->lock);
+	if (att->state == CCSHM_STATE_ACTIVE)
+		WRITE_ONCE(att->state, CCSHM_STATE_REVOKING);
+	else if (force && att->state == CCSHM_STATE_STUCK)
+		WRITE_ONCE(att->state, CCSHM_STATE_REVOKING);
+	ended = att->state == CCSHM_STATE_REVOKED;
+	mutex_unlock(&att->lock);
+	wake_up_all(&att->wait);
+	if (force && !ended)
+		stop_later(att);
+}
+
+static __poll_t attachment_poll(struct file *file, poll_table *wait)
+{
+	struct ccshm_attachment *att = file->private_data;
+	enum ccshm_state state;
+
+	poll_wait(file, &att->wait, wait);
+	state = READ_ONCE(att->state);
+	if (state == CCSHM_STATE_ACTIVE)
+		return 0;
+	return state == CCSHM_STATE_REVOKED ? EPOLLPRI | EPOLLHUP : EPOLLPRI;
+}
+
+/* The holder is gone: unless it had said DETACH, its device may be running. */
+static int attachment_release(struct inode *inode, struct file *file)
+{
+	struct ccshm_attachment *att = file->private_data;
+	bool ended;
+
+	mutex_lock(&att->lock);
+	att->abandoned = true;
+	if (att->state == CCSHM_STATE_ACTIVE)
+		WRITE_ONCE(att->state, CCSHM_STATE_REVOKING);
+	ended = att->state == CCSHM_STATE_REVOKED;
+	if (!ended)
+		stop_later(att);
+	mutex_unlock(&att->lock);
+	if (ended)
+		attachment_unlist(att);
+	return 0;
+}
+
+static long attachment_ioctl(struct file *file, unsigned int cmd,
+			     unsigned long arg)
+{
+	struct ccshm_call call = { .attachment = file->private_data };
+
+	return ccshm_dispatch(&call, cmd, arg);
+}
+
+static const struct file_operations attachment_fops = {
+	.owner = THIS_MODULE,
+	.release = attachment_release,
+	.poll = attachment_poll,
+	.unlocked_ioctl = attachment_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+/*
+ * What ATTACH works on: a buffer, or an export of one. With references to both.
+ */
+struct attach_target {
+	struct ccshm_buffer *buffer;
+	struct ccshm_export *export;
+	u64 base;
+	u64 limit;
+};
+
+static int target_from_dmabuf(struct attach_target *target, int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct ccshm_export *export;
+	int err = 0;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf) == -EINVAL ? -EMEDIUMTYPE :
+						    PTR_ERR(dmabuf);
+	export = ccshm_export_from_dmabuf(dmabuf);
+	if (!export) {
+		err = -EMEDIUMTYPE;
+	} else if (export->flags & CCSHM_EXPORT_READ_ONLY) {
+		err = -EACCES;
+	} else {
+		kref_get(&export->obj.ref);
+		kref_get(&export->obj.buffer->obj.ref);
+		*target = (struct attach_target){
+			.buffer = export->obj.buffer,
+			.export = export,
+			.base = (u64)export->first << PAGE_SHIFT,
+			.limit = (u64)export->pages << PAGE_SHIFT,
+		};
+	}
+	dma_buf_put(dmabuf);
+	return err;
+}
+
+static int target_get(struct attach_target *target, struct ccshm_call *call)
+{
+	const struct ccshm_ioc_attach *req = call->arg;
+	struct ccshm_buffer *buffer;
+
+	if (req->flags & CCSHM_ATTACH_DMABUF)
+		return target_from_dmabuf(target, req->dmabuf_fd);
+	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_WRITE);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	*target = (struct attach_target){
+		.buffer = buffer, .limit = buffer->size,
+	};
+	return 0;
+}
+
+static void target_put(struct attach_target *target)
+{
+	if (target->export)
+		ccshm_object_put(&target->export->obj);
+	ccshm_object_put(&target->buffer->obj);
+}
+
+static bool device_name_valid(const char name[CCSHM_DEVICE_LEN])
+{
+	size_t len = strnlen(name, CCSHM_DEVICE_LEN);
+
+	return len < CCSHM_DEVICE_LEN &&
+	       !memchr_inv(name + len, 0, CCSHM_DEVICE_LEN - len);
+}
+
+static int attach_check(const struct ccshm_ioc_attach *req)
+{
+	const u64 known = CCSHM_ATTACH_DMABUF | CCSHM_ATTACH_PERSISTENT;
+
+	if (req->flags & ~known || req->reserved || req->dma_bits > 64 ||
+	    !device_name_valid(req->device))
+		return -EINVAL;
+	if (req->flags & CCSHM_ATTACH_DMABUF ? req->id : req->dmabuf_fd)
+		return -EINVAL;
+	return capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
+}
+
+/* Takes over the references of @target and to @pdev. */
+static struct ccshm_attachment *
+attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
+	       struct pci_dev *pdev, u64 size)
+{
+	struct ccshm_attachment *att;
+
+	att = kzalloc(sizeof(*att), GFP_KERNEL_ACCOUNT);
+	if (!att)
+		return ERR_PTR(-ENOMEM);
+	att->export = target->export;
+	att->pdev = pdev;
+	att->flags = req->flags;
+	att->abandoned = req->flags & CCSHM_ATTACH_PERSISTENT;
+	att->offset = target->base + req->offset;
+	att->size = size;
+	att->dma_bits = req->dma_bits;
+	INIT_LIST_HEAD(&att->link);
+	INIT_LIST_HEAD(&att->device_link);
+	mutex_init(&att->lock);
+	init_waitqueue_head(&att->wait);
+	INIT_WORK(&att->stop, stop_work);
+	if (ccshm_object_init(&att->obj, CCSHM_TYPE_ATTACHMENT, target->buffer,
+			      attachment_free)) {
+		kfree(att);
+		return ERR_PTR(-ENOMEM);
+	}
+	return att;
+}
+
+/*
+ * Use the memory, unless the export is revoked or the buffer's memory is on its
+ * way back; from then on what happens to the device is seen.
+ */
+static int attachment_use(struct ccshm_attachment *att)
+{
+	struct ccshm_buffer *buffer = att->obj.buffer;
+	int err;
+
+	if (!refcount_inc_not_zero(&buffer->users))
+		return att->export ? -ENODEV : -ENOENT;
+	err = ccshm_dma_segments(&att->pdev->dev, &att->dma_bits,
+				 &buffer->blocks, att->offset >> PAGE_SHIFT,
+				 att->size >> PAGE_SHIFT, &att->segment,
+				 &att->segments);
+	if (err)
+		ccshm_buffer_unuse(buffer);
+	else
+		attachment_list(att);
+	return err;
+}
+
+static int attachment_start(struct ccshm_attachment *att)
+{
+	int err;
+
+	device_lock(&att->pdev->dev);
+	err = ccshm_device_check(att->pdev);
+	if (!err && att->export && !ccshm_export_enter(att->export))
+		err = -ENODEV;
+	if (!err) {
+		err = attachment_use(att);
+		if (att->export)
+			ccshm_export_leave(att->export);
+	}
+	device_unlock(&att->pdev->dev);
+	return err;
+}
+
+/* The addresses were not told to anybody: nothing to stop. */
+static void attachment_cancel(struct ccshm_attachment *att)
+{
+	mutex_lock(&att->lock);
+	attachment_end(att);
+	mutex_unlock(&att->lock);
+}
+
+static void attach_commit(struct ccshm_call *call)
+{
+	struct ccshm_attachment *att = container_of(call->object,
+						    struct ccshm_attachment, obj);
+
+	mutex_lock(&ccshm_lock);
+	/* The device may have gone meanwhile: then there is nothing to find. */
+	if (!list_empty(&att->link))
+		ccshm_object_publish(&att->obj);
+	mutex_unlock(&ccshm_lock);
+	if (call->file)
+		fd_install(call->fd, call->file);
+	ccshm_object_put(&att->obj);
+}
+
+static void attach_undo(struct ccshm_call *call)
+{
+	struct ccshm_attachment *att = container_of(call->object,
+						    struct ccshm_attachment, obj);
+
+	attachment_cancel(att);
+	if (call->file) {
+		put_unused_fd(call->fd);
+		fput(call->file);
+	}
+	ccshm_object_put(&att->obj);
+}
+
+static int attachment_fd(struct ccshm_attachment *att, struct ccshm_call *call)
+{
+	struct file *file;
+	int fd = get_unused_fd_flags(O_CLOEXEC);
+
+	if (fd < 0)
+		return fd;
+	file = anon_inode_getfile("[ccshm-attachment]", &attachment_fops, att,
+				  O_RDWR | O_CLOEXEC);
+	if (IS_ERR(file)) {
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	call->fd = fd;
+	call->file = file;
+	return 0;
+}
+
+static int attach_publish(struct ccshm_attachment *att, struct ccshm_call *call)
+{
+	struct ccshm_ioc_attach *req = call->arg;
+	int err = 0;
+
+	/* For commit and undo: what lists it can be gone before they run. */
+	kref_get(&att->obj.ref);
+	call->fd = -1;
+	if (!(att->flags & CCSHM_ATTACH_PERSISTENT))
+		err = attachment_fd(att, call);
+	if (err) {
+		att->abandoned = true;
+		attachment_cancel(att);
+		ccshm_object_put(&att->obj);
+		return err;
+	}
+	call->object = &att->obj;
+	call->commit = attach_commit;
+	call->undo = attach_undo;
+	req->attachment_id = att->obj.id;
+	req->actual_size = att->size;
+	req->segments = att->segments;
+	req->fd = call->fd;
+	return 0;
+}
+
+int ccshm_attach(struct ccshm_call *call)
+{
+	struct ccshm_ioc_attach *req = call->arg;
+	struct attach_target target = {};
+	struct ccshm_attachment *att;
+	struct pci_dev *pdev;
+	u64 size = req->size;
+	int err;
+
+	err = attach_check(req);
+	if (err)
+		return err;
+	err = target_get(&target, call);
+	if (err)
+		return err;
+	err = ccshm_buffer_slice(target.limit, req->offset, &size);
+	if (!err && req->flags & CCSHM_ATTACH_PERSISTENT &&
+	    !(target.buffer->flags & CCSHM_ALLOC_PERSISTENT))
+		err = -EINVAL;
+	if (err)
+		goto put_target;
+	pdev = ccshm_device_find(req->device);
+	if (IS_ERR(pdev)) {
+		err = PTR_ERR(pdev);
+		goto put_target;
+	}
+	att = attachment_new(req, &target, pdev, size);
+	if (IS_ERR(att)) {
+		err = PTR_ERR(att);
+		pci_dev_put(pdev);
+		goto put_target;
+	}
+	err = attachment_start(att);
+	if (!err)
+		return attach_publish(att, call);
+
+	mutex_lock(&ccshm_lock);
+	ccshm_object_unpublish(&att->obj);
+	mutex_unlock(&ccshm_lock);
+	ccshm_object_put(&att->obj);
+	return err;
+
+put_target:
+	target_put(&target);
+	return err;
+}
+
+/* The one that a call on /dev/ccshm or on its own fd means, with a reference. */
+static struct ccshm_attachment *attachment_of_call(struct ccshm_call *call, u64 id)
+{
+	struct ccshm_attachment *att = call->attachment;
+	struct ccshm_object *object;
+
+	if (att) {
+		if (id && id != att->obj.id)
+			return ERR_PTR(-EINVAL);
+		kref_get(&att->obj.ref);
+		return att;
+	}
+	object = ccshm_object_find(id, call->client, CCSHM_CONTROL);
+	if (IS_ERR(object))
+		return ERR_CAST(object);
+	if (object->type != CCSHM_TYPE_ATTACHMENT || !capable(CAP_SYS_RAWIO)) {
+		att = ERR_PTR(object->type != CCSHM_TYPE_ATTACHMENT ? -ENOENT :
+								      -EPERM);
+		ccshm_object_put(object);
+		return att;
+	}
+	return container_of(object, struct ccshm_attachment, obj);
+}
+
+static int segments_copy(struct ccshm_attachment *att,
+			 struct ccshm_ioc_segments *req)
+{
+	unsigned int nr;
+
+	if (READ_ONCE(att->state) != CCSHM_STATE_ACTIVE)
+		return -ENODEV;
+	if (req->first > att->segments)
+		return -EINVAL;
+	nr = min(att->segments - req->first, req->capacity);
+	if (copy_to_user(u64_to_user_ptr(req->segments),
+			 att->segment + req->first, nr * sizeof(*att->segment)))
+		return -EFAULT;
+	req->count = nr;
+	req->total = att->segments;
+	return 0;
+}
+
+int ccshm_segments(struct ccshm_call *call)
+{
+	struct ccshm_ioc_segments *req = call->arg;
+	struct ccshm_attachment *att;
+	int err;
+
+	if (req->flags)
+		return -EINVAL;
+	att = attachment_of_call(call, req->id);
+	if (IS_ERR(att))
+		return PTR_ERR(att);
+	err = segments_copy(att, req);
+	ccshm_object_put(&att->obj);
+	return err;
+}
+
+int ccshm_detach(struct ccshm_call *call)
+{
+	struct ccshm_ioc_detach *req = call->arg;
+	struct ccshm_attachment *att;
+
+	if (req->flags)
+		return -EINVAL;
+	att = attachment_of_call(call, req->id);
+	if (IS_ERR(att))
+		return PTR_ERR(att);
+	mutex_lock(&att->lock);
+	attachment_end(att);
+	mutex_unlock(&att->lock);
+	ccshm_object_put(&att->obj);
+	return 0;
+}
+
+void ccshm_attachment_query(struct ccshm_attachment *att,
+			    struct ccshm_ioc_query *q)
+{
+	lockdep_assert_held(&ccshm_lock);
+	q->object_flags = att->flags;
+	q->state = READ_ONCE(att->state);
+	q->export_id = att->export ? att->export->obj.id : 0;
+	q->offset = att->offset;
+	q->size = att->size;
+	q->device_mappings = q->state != CCSHM_STATE_REVOKED;
+	q->dma_bits = att->dma_bits;
+	q->segments = att->segments;
+	snprintf(q->device, sizeof(q->device), "pci:%s", pci_name(att->pdev));
+}
+
+/* The one with the lowest id above @id that is for @dev, with a reference. */
+static struct ccshm_attachment *next_of_device(struct device *dev, u64 id)
+{
+	struct ccshm_attachment *att, *found = NULL;
+
+	mutex_lock(&ccshm_lock);
+	list_for_each_entry(att, &attachments, device_link) {
+		if (&att->pdev->dev == dev && att->obj.id > id &&
+		    (!found || att->obj.id < found->obj.id))
+			found = att;
+	}
+	if (found)
+		kref_get(&found->obj.ref);
+	mutex_unlock(&ccshm_lock);
+	return found;
+}
+
+/*
+ * A driver comes or goes (called under the device lock), or the device is
+ * removed: whoever gave it the addresses is not in charge of it any more.
+ */
+static int device_event(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	bool removed = action == BUS_NOTIFY_DEL_DEVICE;
+	struct ccshm_attachment *att;
+	struct device *dev = data;
+	u64 id = 0;
+
+	if (!removed && action != BUS_NOTIFY_BIND_DRIVER &&
+	    action != BUS_NOTIFY_UNBIND_DRIVER)
+		return NOTIFY_DONE;
+	while ((att = next_of_device(dev, id))) {
+		id = att->obj.id;
+		attachment_stop(att, removed);
+		ccshm_object_put(&att->obj);
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block device_notifier = { .notifier_call = device_event };
+
+int ccshm_attach_init(void)
+{
+	int err;
+
+	stop_wq = alloc_workqueue("ccshm-stop", WQ_UNBOUND, 0);
+	if (!stop_wq)
+		return -ENOMEM;
+	err = bus_register_notifier(&pci_bus_type, &device_notifier);
+	if (err)
+		destroy_workqueue(stop_wq);
+	return err;
+}
+
+void ccshm_attach_exit(void)
+{
+	bus_unregister_notifier(&pci_bus_type, &device_notifier);
+	destroy_workqueue(stop_wq);
+}

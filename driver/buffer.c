@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Buffers: who owns one, who may use it, when it ends. */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/hashtable.h>
+#include <linux/nodemask.h>
+#include <linux/slab.h>
+#include <linux/stringhash.h>
+#include <linux/user_namespace.h>
+
+#include "ccshm.h"
+
+/* Names of persistent buffers, unique for each owner (ccshm_lock). */
+static DEFINE_HASHTABLE(names, 8);
+
+static void buffer_free(struct ccshm_object *object)
+{
+	kfree(container_of(object, struct ccshm_buffer, obj));
+}
+
+static void buffer_release(struct work_struct *work)
+{
+	struct ccshm_buffer *buffer = container_of(work, struct ccshm_buffer,
+						   release);
+	struct ccshm_blocks blocks;
+
+	/* An export that is revoked but still open can be queried meanwhile. */
+	mutex_lock(&ccshm_lock);
+	blocks = buffer->blocks;
+	buffer->blocks = (struct ccshm_blocks){};
+	buffer->charged = 0;
+	mutex_unlock(&ccshm_lock);
+
+	ccshm_convert_unshare(&blocks);
+	ccshm_object_put(&buffer->obj);
+}
+
+/**
+ * ccshm_buffer_unuse - one that could reach the memory is gone
+ * @buffer: the last one gives the memory back, from a work item: a conversion
+ *	is nothing for an importer's call or an exiting process
+ */
+void ccshm_buffer_unuse(struct ccshm_buffer *buffer)
+{
+	if (refcount_dec_and_test(&buffer->users))
+		queue_work(ccshm_wq, &buffer->release);
+}
+
+static u32 name_hash(kuid_t uid, const char *name)
+{
+	return full_name_hash(NULL, name, strlen(name)) ^ __kuid_val(uid);
+}
+
+static struct ccshm_buffer *name_find(kuid_t uid, const char *name)
+{
+	struct ccshm_buffer *buffer;
+
+	lockdep_assert_held(&ccshm_lock);
+	hash_for_each_possible(names, buffer, name_link, name_hash(uid, name)) {
+		if (uid_eq(buffer->uid, uid) && !strcmp(buffer->name, name))
+			return buffer;
+	}
+	return NULL;
+}
+
+/* Taken before the buffer is to be found by it, so that ALLOC cannot fail late. */
+static int name_reserve(struct ccshm_buffer *buffer)
+{
+	int err = 0;
+
+	if (!buffer->name[0])
+		return 0;
+	mutex_lock(&ccshm_lock);
+	if (name_find(buffer->uid, buffer->name))
+		err = -EEXIST;
+	else
+		hash_add(names, &buffer->name_link,
+			 name_hash(buffer->uid, buffer->name));
+	mutex_unlock(&ccshm_lock);
+	return err;
+}
+
+static void name_release(struct ccshm_buffer *buffer)
+{
+	lockdep_assert_held(&ccshm_lock);
+	if (hash_hashed(&buffer->name_link))
+		hash_del(&buffer->name_link);
+}
+
+/* A letter or '_' first, so that no name looks like an id or an option. */
+static bool name_valid(const char name[CCSHM_NAME_LEN])
+{
+	size_t i, len = strnlen(name, CCSHM_NAME_LEN);
+
+	if (len == CCSHM_NAME_LEN ||
+	    memchr_inv(name + len, 0, CCSHM_NAME_LEN - len))
+		return false;
+	for (i = 0; i < len; i++) {
+		bool first = isascii(name[i]) &&
+			     (isalpha(name[i]) || name[i] == '_');
+
+		if (!first && (!i || !(isdigit(name[i]) || name[i] == '.' ||
+				       name[i] == '-')))
+			return false;
+	}
+	return true;
+}
+
+static unsigned int mode_bits(struct ccshm_buffer *buffer)
+{
+	if (uid_eq(current_euid(), buffer->uid))
+		return buffer->mode >> 6 & 7;
+	if (in_egroup_p(buffer->gid))
+		return buffer->mode >> 3 & 7;
+	return buffer->mode & 7;
+}
+
+static bool has_control(struct ccshm_buffer *buffer, struct ccshm_client *client)
+{
+	struct ccshm_client *owner = READ_ONCE(buffer->client);
+
+	if (owner ? owner == client : uid_eq(current_euid(), buffer->uid))
+		return true;
+	return capable(CAP_SYS_ADMIN);
+}
+
+/**
+ * ccshm_buffer_may - may the caller do this?
+ * @buffer: to it
+ * @client: the open file that the caller came through, or NULL
+ * @want: what
+ *
+ * Return: 0; -ENOENT when the caller may not even see it; -EACCES for a missing
+ * permission bit, -EPERM for missing control.
+ */
+int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
+		     enum ccshm_want want)
+{
+	bool private = !(buffer->flags & CCSHM_ALLOC_PERSISTENT);
+	unsigned int bits = private ? 0 : mode_bits(buffer);
+
+	/* In the order that asks for a capability last: that leaves a trace. */
+	if (want == CCSHM_READ && bits & 6)
+		return 0;
+	if (want == CCSHM_WRITE && bits & 2)
+		return 0;
+	if (want == CCSHM_SEE && bits & 6)
+		return 0;
+	if (has_control(buffer, client)) {
+		bool own = !private && uid_eq(current_euid(), buffer->uid);
+
+		/* An owner is bound by the owner's bits, as with a file. */
+		if (want == CCSHM_SEE || want == CCSHM_CONTROL || !own ||
+		    capable(CAP_SYS_ADMIN))
+			return 0;
+		return -EACCES;
+	}
+	if (bits & 6)
+		return want == CCSHM_CONTROL ? -EPERM : -EACCES;
+	return -ENOENT;
+}
+
+/**
+ * ccshm_object_find - an object that the caller may use
+ * @id: its id
+ * @client: the open file that the caller came through
+ * @want: what the caller is going to do with the buffer behind it
+ *
+ * Return: the object with a reference, or what ccshm_buffer_may() says.
+ */
+struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want)
+{
+	struct ccshm_object *object = ccshm_object_get(id);
+	int err;
+
+	if (!object)
+		return ERR_PTR(-ENOENT);
+	err = ccshm_buffer_may(object->buffer, client, want);
+	if (!err)
+		return object;
+	ccshm_object_put(object);
+	return ERR_PTR(err);
+}
+
+/* The same for a buffer that has not ended; other objects are not found. */
+struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want)
+{
+	struct ccshm_object *object = ccshm_object_find(id, client, want);
+
+	if (IS_ERR(object))
+		return ERR_CAST(object);
+	if (object->type == CCSHM_TYPE_BUFFER)
+		return object->buffer;
+	ccshm_object_put(object);
+	return ERR_PTR(-ENOENT);
+}
+
+/**
+ * ccshm_buffer_slice - check a slice
+ * @limit: size of what it is a slice of
+ * @offset: of the slice
+ * @size: in and out: of the slice; 0: up to the end
+ *
+ * Return: 0 or -EINVAL.
+ */
+int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size)
+{
+	if (!PAGE_ALIGNED(offset) || !PAGE_ALIGNED(*size) || offset >= limit)
+		return -EINVAL;
+	if (!*size)
+		*size = limit - offset;
+	return *size > limit - offset ? -EINVAL : 0;
+}
+
+/* Take away id, name and control; what is left is what others still reach. */
+static void buffer_end(struct ccshm_buffer *buffer)
+{
+	lockdep_assert_held(&ccshm_lock);
+	buffer->live = false;
+	WRITE_ONCE(buffer->client, NULL);
+	name_release(buffer);
+	if (!list_empty(&buffer->link))
+		list_del_init(&buffer->link);
+	ccshm_object_unpublish(&buffer->obj);
+	if (buffer->flags & CCSHM_ALLOC_PERSISTENT)
+		module_put(THIS_MODULE);
+	ccshm_buffer_unuse(buffer);
+}
+
+void ccshm_buffer_end_client(struct ccshm_client *client)
+{
+	struct ccshm_buffer *buffer, *next;
+
+	mutex_lock(&ccshm_lock);
+	list_for_each_entry_safe(buffer, next, &client->buffers, link)
+		buffer_end(buffer);
+	mutex_unlock(&ccshm_lock);
+}
+
+static int alloc_check(const struct ccshm_ioc_alloc *req)
+{
+	const u64 known = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
+			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE;
+	const u64 owned = CCSHM_ALLOC_UID | CCSHM_ALLOC_GID;
+
+	if (req->flags & ~known || req->reserved || req->mode & ~0666 ||
+	    !name_valid(req->name))
+		return -EINVAL;
+	if (!req->size || req->size > (u64)LLONG_MAX - PAGE_SIZE)
+		return -EINVAL;
+	if (!(req->flags & CCSHM_ALLOC_PERSISTENT) &&
+	    (req->flags & owned || req->mode || req->name[0]))
+		return -EINVAL;
+	if ((!(req->flags & CCSHM_ALLOC_UID) && req->uid) ||
+	    (!(req->flags & CCSHM_ALLOC_GID) && req->gid))
+		return -EINVAL;
+	if (!(req->flags & CCSHM_ALLOC_NODE))
+		return req->node ? -EINVAL : 0;
+	if (req->node < 0 || req->node >= MAX_NUMNODES || !node_online(req->node))
+		return -EINVAL;
+	return 0;
+}
+
+static int buffer_set_owner(struct ccshm_buffer *buffer,
+			    const struct ccshm_ioc_alloc *req)
+{
+	buffer->payer = current_euid();
+	buffer->uid = current_euid();
+	buffer->gid = current_egid();
+	if (req->flags & CCSHM_ALLOC_UID)
+		buffer->uid = make_kuid(current_user_ns(), req->uid);
+	if (req->flags & CCSHM_ALLOC_GID)
+		buffer->gid = make_kgid(current_user_ns(), req->gid);
+	if (!uid_valid(buffer->uid) || !gid_valid(buffer->gid))
+		return -EINVAL;
+	if ((!uid_eq(buffer->uid, current_euid()) ||
+	     !in_egroup_p(buffer->gid)) && !capable(CAP_CHOWN))
+		return -EPERM;
+	return 0;
+}
+
+static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
+{
+	struct ccshm_buffer *buffer;
+	int err;
+
+	buffer = kzalloc(sizeof(*buffer), GFP_KERNEL_ACCOUNT);
+	if (!buffer)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&buffer->users, 1);
+	buffer->flags = req->flags;
+	buffer->mode = req->mode;
+	buffer->size = PAGE_ALIGN(req->size);
+	memcpy(buffer->name, req->name, sizeof(buffer->name));
+	INIT_LIST_HEAD(&buffer->link);
+	INIT_HLIST_NODE(&buffer->name_link);
+	INIT_LIST_HEAD(&buffer->exports);
+	INIT_LIST_HEAD(&buffer->attachments);
+	INIT_WORK(&buffer->release, buffer_release);
+
+	err = buffer_set_owner(buffer, req);
+	if (!err)
+		err = ccshm_object_init(&buffer->obj, CCSHM_TYPE_BUFFER,
+					buffer, buffer_free);
+	if (err) {
+		kfree(buffer);
+		return ERR_PTR(err);
+	}
+	return buffer;
+}
+
+static int buffer_fill(struct ccshm_buffer *buffer, int node)
+{
+	unsigned long pages = buffer->size >> PAGE_SHIFT;
+	int err;
+
+	err = ccshm_blocks_alloc(&buffer->blocks, pages, node);
+	if (err == -ENOMEM) {
+		/* What was freed a moment ago may be on its way back. */
+		flush_workqueue(ccshm_wq);
+		err = ccshm_blocks_alloc(&buffer->blocks, pages, node);
+	}
+	if (err)
+		return err;
+	err = ccshm_convert_share(&buffer->blocks);
+	if (err)
+		return err;
+	buffer->charged = (u64)buffer->blocks.pages << PAGE_SHIFT;
+	return 0;
+}
+
+static void alloc_commit(struct ccshm_call *call)
+{
+	struct ccshm_buffer *buffer = container_of(call->object,
+						   struct ccshm_buffer, obj);
+
+	mutex_lock(&ccshm_lock);
+	buffer->live = true;
+	if (buffer->flags & CCSHM_ALLOC_PERSISTENT) {
+		__module_get(THIS_MODULE);
+	} else {
+		buffer->client = call->client;
+		list_add_tail(&buffer->link, &call->client->buffers);
+	}
+	ccshm_object_publish(&buffer->obj);
+	mutex_unlock(&ccshm_lock);
+}
+
+static void alloc_undo(struct ccshm_call *call)
+{
+	struct ccshm_buffer *buffer = container_of(call->object,
+						   struct ccshm_buffer, obj);
+
+	mutex_lock(&ccshm_lock);
+	name_release(buffer);
+	ccshm_object_unpublish(&buffer->obj);
+	mutex_unlock(&ccshm_lock);
+	ccshm_buffer_unuse(buffer);
+}
+
+int ccshm_alloc(struct ccshm_call *call)
+{
+	struct ccshm_ioc_alloc *req = call->arg;
+	struct ccshm_buffer *buffer;
+	int err;
+
+	err = alloc_check(req);
+	if (err)
+		return err;
+	buffer = buffer_new(req);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	call->object = &buffer->obj;
+
+	err = name_reserve(buffer);
+	if (!err)
+		err = buffer_fill(buffer, req->flags & CCSHM_ALLOC_NODE ?
+					  req->node : NUMA_NO_NODE);
+	if (err) {
+		alloc_undo(call);
+		return err;
+	}
+
+	req->id = buffer->obj.id;
+	req->actual_size = buffer->size;
+	call->commit = alloc_commit;
+	call->undo = alloc_undo;
+	return 0;
+}
+
+int ccshm_free(struct ccshm_call *call)
+{
+	struct ccshm_ioc_free *req = call->arg;
+	struct ccshm_buffer *buffer;
+	int err = 0;
+
+	if (req->flags)
+		return -EINVAL;
+	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_CONTROL);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+
+	mutex_lock(&ccshm_lock);
+	if (buffer->live)
+		buffer_end(buffer);
+	else
+		err = -ENOENT;
+	mutex_unlock(&ccshm_lock);
+	ccshm_object_put(&buffer->obj);
+	return err;
+}
+
+int ccshm_open(struct ccshm_call *call)
+{
+	struct ccshm_ioc_open *req = call->arg;
+	struct ccshm_buffer *buffer;
+	kuid_t uid = current_euid();
+	int err = -ENOENT;
+
+	if (req->flags & ~CCSHM_OPEN_UID || req->reserved ||
+	    !name_valid(req->name) || !req->name[0])
+		return -EINVAL;
+	if (req->flags & CCSHM_OPEN_UID)
+		uid = make_kuid(current_user_ns(), req->uid);
+	else if (req->uid)
+		return -EINVAL;
+	if (!uid_valid(uid))
+		return -EINVAL;
+
+	mutex_lock(&ccshm_lock);
+	buffer = name_find(uid, req->name);
+	if (buffer && buffer->live)
+		err = ccshm_buffer_may(buffer, call->client, CCSHM_SEE);
+	if (!err)
+		req->id = buffer->obj.id;
+	mutex_unlock(&ccshm_lock);
+	return err;
+}
+
+/* What a query of any object says of its buffer. */
+void ccshm_buffer_query(struct ccshm_buffer *buffer, struct ccshm_client *client,
+			struct ccshm_ioc_query *q)
+{
+	struct user_namespace *ns = current_user_ns();
+	struct list_head *node;
+
+	lockdep_assert_held(&ccshm_lock);
+	q->buffer_id = buffer->obj.id;
+	q->uid = from_kuid_munged(ns, buffer->uid);
+	q->gid = from_kgid_munged(ns, buffer->gid);
+	q->payer = from_kuid_munged(ns, buffer->payer);
+	q->mode = buffer->mode;
+	q->charged = buffer->charged;
+	q->blocks = buffer->blocks.nr;
+	q->blocks_small = buffer->blocks.small;
+	q->units = buffer->blocks.units;
+	q->units_whole = buffer->blocks.units_whole;
+	q->conversions = buffer->blocks.conversions;
+	if (!buffer->live)
+		q->query_flags |= CCSHM_QUERY_ORPHAN;
+	if (has_control(buffer, client))
+		q->query_flags |= CCSHM_QUERY_CONTROL;
+	memcpy(q->name, buffer->name, sizeof(q->name));
+	if (q->type != CCSHM_TYPE_BUFFER)
+		return;
+	q->object_flags = buffer->flags;
+	q->size = buffer->size;
+	list_for_each(node, &buffer->exports)
+		q->exports++;
+	list_for_each(node, &buffer->attachments)
+		q->attachments++;
+}

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the rooms of the driver know of each other.
+ *
+ * Lock order: mmap_lock > dma_resv > export->lock > ccshm_lock > fs_reclaim,
+ * and device_lock > export->lock. ccshm_lock and export->lock are never held
+ * across a conversion, a zap, a wait or a copy to or from user space.
+ */
+#ifndef CCSHM_DRIVER_H
+#define CCSHM_DRIVER_H
+
+#include <linux/bits.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/refcount.h>
+#include <linux/rwsem.h>
+#include <linux/scatterlist.h>
+#include <linux/sizes.h>
+#include <linux/uidgid.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "compat.h"
+
+/* The unit of conversion: what one leaf of the direct map covers. */
+#define CCSHM_UNIT_ORDER	(PMD_SHIFT - PAGE_SHIFT)
+#define CCSHM_UNIT_PAGES	BIT(CCSHM_UNIT_ORDER)
+
+struct ccshm_call;
+struct device;
+struct dma_buf;
+struct dma_fence;
+
+/* block.c: physically contiguous runs from the page allocator */
+
+/**
+ * struct ccshm_block - a run of pages, converted and given back as a whole
+ * @page: its first page
+ * @first: index of that page in the buffer
+ * @order: it has 1 << @order pages
+ */
+struct ccshm_block {
+	struct page *page;
+	unsigned long first;
+	unsigned int order;
+};
+
+/**
+ * struct ccshm_blocks - the memory of a buffer, in the order of its addresses
+ * @block: array of @nr
+ * @nr: number of blocks
+ * @pages: pages of all blocks: what is charged
+ * @small: blocks smaller than a conversion unit
+ * @units: conversion units in blocks that are at least that large
+ * @units_whole: of these, the ones that a single direct-map leaf covered
+ * @conversions: calls that shared them
+ */
+struct ccshm_blocks {
+	struct ccshm_block *block;
+	unsigned long nr;
+	unsigned long pages;
+	unsigned long small;
+	unsigned long units;
+	unsigned long units_whole;
+	unsigned long conversions;
+};
+
+int ccshm_blocks_alloc(struct ccshm_blocks *blocks, unsigned long pages, int node);
+void ccshm_blocks_discard(struct ccshm_blocks *blocks);
+unsigned long ccshm_blocks_pfn(const struct ccshm_blocks *blocks,
+			       unsigned long index, unsigned long *run);
+
+static inline unsigned long ccshm_block_pages(const struct ccshm_block *block)
+{
+	return 1UL << block->order;
+}
+
+/* convert.c: the only caller of set_memory_*() */
+
+struct ccshm_convert_stats {
+	u64 pages_shared;
+	u64 pages_leaked;
+	u64 pages_quarantined;
+	u64 calls_shared;
+	u64 calls_private;
+	u64 calls_failed;
+};
+
+int ccshm_convert_share(struct ccshm_blocks *blocks);
+void ccshm_convert_unshare(struct ccshm_blocks *blocks);
+void ccshm_convert_stats(struct ccshm_convert_stats *stats);
+void ccshm_convert_exit(void);
+
+/* object.c: one space of ids */
+
+extern struct mutex ccshm_lock;
+
+/**
+ * struct ccshm_object - what buffers, exports and attachments have in common
+ * @id: never 0, never used twice
+ * @type: which of the three
+ * @buffer: that it belongs to; exports and attachments hold a reference
+ * @ref: lifetime of the structure
+ * @free: called when @ref is gone
+ */
+struct ccshm_object {
+	u64 id;
+	enum ccshm_type type;
+	struct ccshm_buffer *buffer;
+	struct kref ref;
+	void (*free)(struct ccshm_object *object);
+};
+
+int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
+		      struct ccshm_buffer *buffer,
+		      void (*free)(struct ccshm_object *object));
+void ccshm_object_publish(struct ccshm_object *object);
+void ccshm_object_unpublish(struct ccshm_object *object);
+struct ccshm_object *ccshm_object_get(u64 id);
+void ccshm_object_put(struct ccshm_object *object);
+void ccshm_object_count(u32 *buffers, u32 *exports, u32 *attachments);
+
+/* buffer.c: who owns, who may, until when */
+
+/**
+ * struct ccshm_client - an open file of /dev/ccshm
+ * @buffers: the anonymous buffers that end with it
+ */
+struct ccshm_client {
+	struct list_head buffers;
+};
+
+/**
+ * struct ccshm_buffer - made by ALLOC
+ * @obj: id and lifetime of the structure
+ * @users: who may reach the memory: the buffer itself until it ends, and each
+ *	export and attachment that is not revoked. The last one gives the
+ *	memory back.
+ * @client: has control, while an anonymous buffer lives; else NULL
+ * @live: not ended (ccshm_lock)
+ * @flags: CCSHM_ALLOC_*
+ * @uid: owner
+ * @payer: whom the memory is charged to
+ * @gid: group
+ * @mode: permission bits
+ * @name: or empty
+ * @size: what the user sees, whole pages
+ * @blocks: the memory, unchanged until it is given back
+ * @charged: bytes of it
+ * @link: of @client->buffers (ccshm_lock)
+ * @name_link: of the table of names (ccshm_lock)
+ * @exports: list of struct ccshm_export (ccshm_lock)
+ * @attachments: list of struct ccshm_attachment (ccshm_lock)
+ * @release: gives the memory back
+ */
+struct ccshm_buffer {
+	struct ccshm_object obj;
+	refcount_t users;
+	struct ccshm_client *client;
+	bool live;
+	u64 flags;
+	kuid_t uid;
+	kuid_t payer;
+	kgid_t gid;
+	umode_t mode;
+	char name[CCSHM_NAME_LEN];
+	u64 size;
+	struct ccshm_blocks blocks;
+	u64 charged;
+	struct list_head link;
+	struct hlist_node name_link;
+	struct list_head exports;
+	struct list_head attachments;
+	struct work_struct release;
+};
+
+enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
+
+int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
+		     enum ccshm_want want);
+struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want);
+struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want);
+int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size);
+void ccshm_buffer_unuse(struct ccshm_buffer *buffer);
+void ccshm_buffer_end_client(struct ccshm_client *client);
+void ccshm_buffer_query(struct ccshm_buffer *buffer, struct ccshm_client *client,
+			struct ccshm_ioc_query *q);
+
+int ccshm_alloc(struct ccshm_call *call);
+int ccshm_free(struct ccshm_call *call);
+int ccshm_open(struct ccshm_call *call);
+
+/* export.c: the dma-bufs made of a buffer */
+
+/**
+ * struct ccshm_export - made by EXPORT, lives as long as its dma-buf
+ * @obj: id and lifetime of the structure
+ * @dmabuf_file: of the dma-buf, NULL once that is gone (ccshm_lock)
+ * @link: of @obj.buffer->exports (ccshm_lock)
+ * @flags: CCSHM_EXPORT_*
+ * @first: first page in the buffer
+ * @pages: number of pages
+ * @exp_name: "ccshm:ID", shown by the dma-buf core
+ * @lock: held for reading to let something in, for writing to change @state
+ * @state: only ever grows
+ * @device_mappings: maps of importers and kernel virtual mappings
+ * @cpu_mappings: VMAs
+ * @importers: attached devices
+ * @idle: woken when @device_mappings falls to 0
+ */
+struct ccshm_export {
+	struct ccshm_object obj;
+	struct file *dmabuf_file;
+	struct list_head link;
+	u64 flags;
+	unsigned long first;
+	unsigned long pages;
+	char exp_name[32];
+	struct rw_semaphore lock;
+	enum ccshm_state state;
+	atomic_t device_mappings;
+	atomic_t cpu_mappings;
+	atomic_t importers;
+	wait_queue_head_t idle;
+};
+
+int ccshm_export(struct ccshm_call *call);
+bool ccshm_export_enter(struct ccshm_export *export);
+void ccshm_export_leave(struct ccshm_export *export);
+struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
+void ccshm_export_query(struct ccshm_export *export, struct ccshm_ioc_query *q);
+
+struct file *ccshm_export_file(struct ccshm_export *export);
+void ccshm_export_stop(struct ccshm_export *export, struct file *file);
+int ccshm_export_tell(struct file *file, struct dma_fence ***fences,
+		      unsigned int *nr);
+bool ccshm_export_finish(struct ccshm_export *export);
+
+/* mmap.c: CPU mappings of an export */
+int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
+int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
+void ccshm_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
+
+/* dma.c: how a device reaches the memory */
+int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
+		  const struct ccshm_blocks *blocks, unsigned long first,
+		  unsigned long pages, enum dma_data_direction dir,
+		  unsigned long *attrs);
+void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
+		     enum dma_data_direction dir, unsigned long attrs);
+int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
+		       const struct ccshm_blocks *blocks, unsigned long first,
+		       unsigned long pages, struct ccshm_ioc_segment **segments,
+		       unsigned int *nr);
+
+/* device.c: the devices of userspace drivers */
+struct pci_dev *ccshm_device_find(const char *name);
+int ccshm_device_check(struct pci_dev *pdev);
+int ccshm_device_stop(struct pci_dev *pdev);
+
+/* attach.c: the devices that user space gives it to */
+
+/**
+ * struct ccshm_attachment - made by ATTACH
+ * @obj: id and lifetime of the structure
+ * @export: what it was made from, holds a reference; or NULL
+ * @pdev: holds a reference
+ * @link: of @obj.buffer->attachments (ccshm_lock)
+ * @device_link: of the list of all attachments (ccshm_lock)
+ * @flags: CCSHM_ATTACH_*
+ * @offset: start of the slice in the buffer
+ * @size: of the slice
+ * @dma_bits: what the device was judged by
+ * @segment: array of @segments
+ * @segments: number of them
+ * @lock: protects the next three; taken under device_lock, above ccshm_lock
+ * @state: only ever grows, but for STUCK, which can still end
+ * @stopped: ccshm stopped the device
+ * @abandoned: it has no file (any more): it is gone when it has ended
+ * @wait: woken when @state changes
+ * @stop: stops the device
+ */
+struct ccshm_attachment {
+	struct ccshm_object obj;
+	struct ccshm_export *export;
+	struct pci_dev *pdev;
+	struct list_head link;
+	struct list_head device_link;
+	u64 flags;
+	u64 offset;
+	u64 size;
+	unsigned int dma_bits;
+	struct ccshm_ioc_segment *segment;
+	unsigned int segments;
+	struct mutex lock;	/* see above */
+	enum ccshm_state state;
+	bool stopped;
+	bool abandoned;
+	wait_queue_head_t wait;
+	struct work_struct stop;
+};
+
+int ccshm_attach(struct ccshm_call *call);
+int ccshm_segments(struct ccshm_call *call);
+int ccshm_detach(struct ccshm_call *call);
+void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
+void ccshm_attachment_query(struct ccshm_attachment *attachment,
+			    struct ccshm_ioc_query *q);
+int ccshm_attach_init(void);
+void ccshm_attach_exit(void);
+
+/* revoke.c */
+int ccshm_revoke(struct ccshm_call *call);
+
+/* query.c */
+int ccshm_info(struct ccshm_call *call);
+int ccshm_query(struct ccshm_call *call);
+
+/* main.c: the table of calls */
+
+/**
+ * struct ccshm_call - one ioctl
+ * @client: on /dev/ccshm
+ * @attachment: on an attachment's own fd
+ * @arg: the structure, in kernel memory; copied out after the handler
+ * @report: copy out also though the handler returns an error
+ * @commit: makes what the handler prepared visible; cannot fail
+ * @undo: forgets it, if the structure could not be copied out
+ * @object: for those two
+ * @file: likewise
+ * @fd: likewise
+ */
+struct ccshm_call {
+	struct ccshm_client *client;
+	struct ccshm_attachment *attachment;
+	void *arg;
+	bool report;
+	void (*commit)(struct ccshm_call *call);
+	void (*undo)(struct ccshm_call *call);
+	struct ccshm_object *object;
+	struct file *file;
+	int fd;
+};
+
+long ccshm_dispatch(struct ccshm_call *call, unsigned int cmd, unsigned long arg);
+
+extern enum ccshm_platform ccshm_platform;
+extern struct workqueue_struct *ccshm_wq;
+
+#endif /* CCSHM_DRIVER_H */

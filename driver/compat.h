@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernels and architectures, and nothing else. What a
+ * kernel has is found by compiling probes/, never by its version.
+ */
+#ifndef CCSHM_COMPAT_H
+#define CCSHM_COMPAT_H
+
+#include <linux/cc_platform.h>
+#include <linux/dma-buf.h>
+#include <linux/dma-map-ops.h>
+#include <linux/fs.h>
+#include <linux/huge_mm.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <asm/pgtable.h>
+#ifdef CONFIG_X86
+#include <asm/cpufeature.h>
+#include <asm/hypervisor.h>
+#endif
+#include <linux/ccshm.h>
+
+#include "probed.h"
+
+#if CCSHM_HAVE_PFN_T
+#include <linux/pfn_t.h>
+#endif
+#if CCSHM_HAVE_USE_DMA_IOMMU
+#include <linux/iommu-dma.h>
+#endif
+
+#if CCSHM_HAVE_IMPORT_NS_TOKEN
+#define CCSHM_IMPORT_NS(ns)	MODULE_IMPORT_NS(ns)
+#else
+#define CCSHM_IMPORT_NS(ns)	MODULE_IMPORT_NS(#ns)
+#endif
+
+static inline void ccshm_vm_flags_set(struct vm_area_struct *vma,
+				      unsigned long flags)
+{
+#if CCSHM_HAVE_VM_FLAGS_SET
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
+static inline void ccshm_vm_flags_clear(struct vm_area_struct *vma,
+					unsigned long flags)
+{
+#if CCSHM_HAVE_VM_FLAGS_SET
+	vm_flags_clear(vma, flags);
+#else
+	vma->vm_flags &= ~flags;
+#endif
+}
+
+/* A reference to *@file, or NULL when its last reference is already gone. */
+static inline struct file *ccshm_get_file_active(struct file **file)
+{
+#if CCSHM_HAVE_GET_FILE_ACTIVE
+	return get_file_active(file);
+#else
+	return atomic_long_inc_not_zero(&(*file)->f_count) ? *file : NULL;
+#endif
+}
+
+/* Can this importer be told to let go of its mappings? */
+static inline bool
+ccshm_importer_can_let_go(struct dma_buf_attachment *attach)
+{
+	const struct dma_buf_attach_ops *ops = attach->importer_ops;
+
+#if CCSHM_HAVE_INVALIDATE_MAPPINGS
+	return ops && ops->invalidate_mappings;
+#else
+	return ops && ops->move_notify;
+#endif
+}
+
+/* Tell every importer to let go; called under the reservation lock. */
+static inline void ccshm_tell_importers(struct dma_buf *dmabuf)
+{
+#if CCSHM_HAVE_INVALIDATE_MAPPINGS
+	dma_buf_invalidate_mappings(dmabuf);
+#else
+	dma_buf_move_notify(dmabuf);
+#endif
+}
+
+static inline bool ccshm_dma_iommu(struct device *dev)
+{
+#if CCSHM_HAVE_USE_DMA_IOMMU
+	return use_dma_iommu(dev);
+#else
+	return false;	/* shows as dev->dma_ops */
+#endif
+}
+
+#ifdef DMA_ATTR_CC_SHARED
+#define CCSHM_ATTR_SHARED	DMA_ATTR_CC_SHARED
+#define CCSHM_ATTR_KNOWN	true
+#else
+#define CCSHM_ATTR_SHARED	0
+#define CCSHM_ATTR_KNOWN	false
+#endif
+
+/*
+ * 2 MiB user mappings need pmd_special(): before it fast GUP pins the pages of
+ * a huge PFN mapping of RAM.
+ */
+#if CCSHM_HAVE_PMD_SPECIAL && defined(CONFIG_TRANSPARENT_HUGEPAGE)
+#define CCSHM_HUGE_FAULT_OP(fn)	.huge_fault = (fn),
+static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
+					      unsigned long pfn)
+{
+	bool write = vmf->flags & FAULT_FLAG_WRITE;
+
+#if CCSHM_HAVE_PFN_T
+	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, 0), write);
+#else
+	return vmf_insert_pfn_pmd(vmf, pfn, write);
+#endif
+}
+#else
+#define CCSHM_HUGE_FAULT_OP(fn)
+static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
+					      unsigned long pfn)
+{
+	return VM_FAULT_FALLBACK;
+}
+#endif
+
+#if defined(CONFIG_X86_64)
+
+/* Does one leaf of the direct map cover all 2 MiB around @addr? */
+static inline bool ccshm_leaf_is_whole(unsigned long addr)
+{
+	unsigned int level;
+	pte_t *pte = lookup_address(addr, &level);
+
+	return pte && level >= PG_LEVEL_2M;
+}
+
+/* With VBS isolation; Hyper-V's other guests do not mind one zeroing more. */
+static inline bool ccshm_contents_survive(void)
+{
+	return hypervisor_is_type(X86_HYPER_MS_HYPERV);
+}
+
+static inline enum ccshm_platform ccshm_detect_platform(void)
+{
+	if (!cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		return CCSHM_PLATFORM_NONE;
+	if (boot_cpu_has(X86_FEATURE_TDX_GUEST))
+		return CCSHM_PLATFORM_TDX;
+	if (cc_platform_has(CC_ATTR_GUEST_SEV_SNP))
+		return CCSHM_PLATFORM_SEV_SNP;
+	if (cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT))
+		return CCSHM_PLATFORM_SEV_ES;
+	return CCSHM_PLATFORM_SEV;
+}
+
+#elif defined(CONFIG_ARM64)
+
+/* Not to be known: lookup_address() is not for modules here. */
+static inline bool ccshm_leaf_is_whole(unsigned long addr)
+{
+	return false;
+}
+
+static inline bool ccshm_contents_survive(void)
+{
+	return false;
+}
+
+/* A Realm; CC_ATTR_GUEST_MEM_ENCRYPT came later here than the Realms. */
+static inline enum ccshm_platform ccshm_detect_platform(void)
+{
+	return cc_platform_has(CC_ATTR_MEM_ENCRYPT) ? CCSHM_PLATFORM_CCA :
+						      CCSHM_PLATFORM_NONE;
+}
+
+#else
+#error "ccshm is for x86-64 and arm64"
+#endif
+
+#endif /* CCSHM_COMPAT_H */

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * DMA: the only place that decides how a device reaches the memory. Never
+ * through a bounce buffer, never at a private address.
+ */
+#include <linux/dma-direct.h>
+#include <linux/dma-map-ops.h>
+#include <linux/dma-mapping.h>
+#include <linux/iommu.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/swiotlb.h>
+
+#include "ccshm.h"
+#include "dma_decide.h"
+
+/* Nobody sets a mask for a device without a driver, but the bus gives 32 bits. */
+static struct ccshm_dma_facts read_facts(struct device *dev, bool driver_maps)
+{
+	return (struct ccshm_dma_facts){
+		.api = !CCSHM_ATTR_KNOWN ? CCSHM_DMA_API_NONE :
+		       CCSHM_HAVE_DMA_CAPABLE_ATTRS ? CCSHM_DMA_API_ANY :
+						      CCSHM_DMA_API_BOUNCE,
+		.confidential = ccshm_platform != CCSHM_PLATFORM_NONE,
+		.has_mask = dev->dma_mask && *dev->dma_mask,
+		.own_ops = get_dma_ops(dev),
+		.iommu = ccshm_dma_iommu(dev),
+		.coherent = dev_is_dma_coherent(dev),
+		.restricted = dev->dma_io_tlb_mem && is_swiotlb_for_alloc(dev),
+		.force_bounce = is_swiotlb_force_bounce(dev),
+		.driver_maps = driver_maps,
+	};
+}
+
+static void report_refusal(struct device *dev,
+			   const struct ccshm_dma_verdict *verdict)
+{
+	dev_info_ratelimited(dev, "ccshm: cannot use shared memory: %s\n",
+			     verdict->reason);
+}
+
+static u64 device_limit(struct device *dev)
+{
+	return min_not_zero(*dev->dma_mask, dev->bus_dma_limit);
+}
+
+/* Checked by us first: the DMA API warns when it finds it out. */
+static bool reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
+{
+	dma_addr_t start = phys_to_dma_unencrypted(dev, phys);
+
+	return start != DMA_MAPPING_ERROR && start + len - 1 >= start &&
+	       start + len - 1 <= limit;
+}
+
+/* Walks a slice in physically contiguous runs of at most @most pages. */
+static unsigned long next_run(const struct ccshm_blocks *blocks,
+			      unsigned long index, unsigned long left,
+			      unsigned long most, phys_addr_t *phys)
+{
+	unsigned long pages, run;
+	unsigned long pfn = ccshm_blocks_pfn(blocks, index, &pages);
+
+	*phys = PFN_PHYS(pfn);
+	while (pages < left &&
+	       ccshm_blocks_pfn(blocks, index + pages, &run) == pfn + pages)
+		pages += run;
+	return min3(pages, left, most);
+}
+
+static unsigned long count_runs(const struct ccshm_blocks *blocks,
+				unsigned long first, unsigned long pages,
+				unsigned long most)
+{
+	unsigned long nr = 0;
+	phys_addr_t phys;
+
+	while (pages) {
+		unsigned long run = next_run(blocks, first, pages, most, &phys);
+
+		first += run;
+		pages -= run;
+		nr++;
+	}
+	return nr;
+}
+
+static int fill_table(struct device *dev, struct sg_table *sgt,
+		      const struct ccshm_blocks *blocks, unsigned long first,
+		      unsigned long pages)
+{
+	unsigned long most = min_t(u64, dma_get_max_seg_size(dev), UINT_MAX) >>
+			     PAGE_SHIFT;
+	u64 limit = device_limit(dev);
+	struct scatterlist *sg;
+	unsigned long nr;
+	int err;
+
+	if (!most)
+		return -EINVAL;
+	nr = count_runs(blocks, first, pages, most);
+	if (nr > UINT_MAX)
+		return -E2BIG;
+	err = sg_alloc_table(sgt, nr, GFP_KERNEL);
+	if (err)
+		return err;
+	for (sg = sgt->sgl; pages; sg = sg_next(sg)) {
+		phys_addr_t phys;
+		unsigned long run = next_run(blocks, first, pages, most, &phys);
+
+		if (!reaches(dev, phys, (u64)run << PAGE_SHIFT, limit)) {
+			sg_free_table(sgt);
+			return -ERANGE;
+		}
+		sg_set_page(sg, pfn_to_page(PHYS_PFN(phys)), run << PAGE_SHIFT, 0);
+		first += run;
+		pages -= run;
+	}
+	return 0;
+}
+
+static void map_arithmetic(struct device *dev, struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	int i;
+
+	for_each_sgtable_sg(sgt, sg, i) {
+		sg_dma_address(sg) = phys_to_dma_unencrypted(dev, sg_phys(sg));
+		sg_dma_len(sg) = sg->length;
+	}
+	sgt->nents = sgt->orig_nents;
+}
+
+/* With swiotlb=force a kernel may bounce what it was told is shared. */
+static bool addresses_are_right(struct device *dev, struct sg_table *sgt)
+{
+	struct scatterlist *sg;
+	int i;
+
+	if (sgt->nents != sgt->orig_nents)
+		return false;
+	for_each_sgtable_sg(sgt, sg, i) {
+		if (sg_dma_address(sg) !=
+		    phys_to_dma_unencrypted(dev, sg_phys(sg)) ||
+		    sg_dma_len(sg) != sg->length)
+			return false;
+	}
+	return true;
+}
+
+static int map_by_kernel(struct device *dev, struct sg_table *sgt,
+			 enum dma_data_direction dir, unsigned long attrs)
+{
+	int err = dma_map_sgtable(dev, sgt, dir, attrs);
+
+	if (err)
+		return err == -ENOMEM ? err : -EOPNOTSUPP;
+	if (addresses_are_right(dev, sgt))
+		return 0;
+	dma_unmap_sgtable(dev, sgt, dir, attrs);
+	dev_info_ratelimited(dev, "ccshm: cannot use shared memory: the kernel bounces it\n");
+	return -EOPNOTSUPP;
+}
+
+/* No bit of DMA_ATTR_*: the table was made without the DMA API. */
+#define NOT_MAPPED	BIT(BITS_PER_LONG - 1)
+
+/**
+ * ccshm_dma_map - give an importer's device a slice of shared memory
+ * @dev: it
+ * @sgt: out: the table
+ * @blocks: the memory
+ * @first: first page of the slice
+ * @pages: length of it
+ * @dir: direction
+ * @attrs: out: for ccshm_dma_unmap()
+ *
+ * Return: 0; -EOPNOTSUPP when the device cannot use shared memory or needs none
+ * (and the log says why), -ERANGE when its addresses do not reach it, -EINVAL
+ * when it cannot DMA, -ENOMEM.
+ */
+int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
+		  const struct ccshm_blocks *blocks, unsigned long first,
+		  unsigned long pages, enum dma_data_direction dir,
+		  unsigned long *attrs)
+{
+	struct ccshm_dma_facts facts = read_facts(dev, true);
+	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
+	int err;
+
+	if (verdict.how == CCSHM_DMA_REFUSE) {
+		report_refusal(dev, &verdict);
+		return verdict.err;
+	}
+	err = fill_table(dev, sgt, blocks, first, pages);
+	if (err)
+		return err;
+
+	if (verdict.how == CCSHM_DMA_ARITHMETIC) {
+		*attrs = NOT_MAPPED;
+		map_arithmetic(dev, sgt);
+		return 0;
+	}
+	*attrs = verdict.how == CCSHM_DMA_SHARED ? CCSHM_ATTR_SHARED : 0;
+	err = map_by_kernel(dev, sgt, dir, *attrs);
+	if (err)
+		sg_free_table(sgt);
+	return err;
+}
+
+void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
+		     enum dma_data_direction dir, unsigned long attrs)
+{
+	if (attrs != NOT_MAPPED)
+		dma_unmap_sgtable(dev, sgt, dir, attrs);
+	sg_free_table(sgt);
+}
+
+/* A translating domain, or one that vfio has put the device's group into. */
+static bool iommu_is_in_the_way(struct device *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
+	struct iommu_group *group;
+	bool claimed;
+
+	if (domain && domain->type != IOMMU_DOMAIN_IDENTITY)
+		return true;
+	group = iommu_group_get(dev);
+	if (!group)
+		return false;
+	claimed = iommu_group_dma_owner_claimed(group);
+	iommu_group_put(group);
+	return claimed;
+}
+
+static int fill_segments(struct device *dev, u64 limit,
+			 const struct ccshm_blocks *blocks, unsigned long first,
+			 unsigned long pages, struct ccshm_ioc_segment *segment)
+{
+	u64 offset = 0;
+
+	while (pages) {
+		phys_addr_t phys;
+		unsigned long run = next_run(blocks, first, pages, ULONG_MAX,
+					     &phys);
+		u64 len = (u64)run << PAGE_SHIFT;
+
+		if (!reaches(dev, phys, len, limit))
+			return -ERANGE;
+		*segment++ = (struct ccshm_ioc_segment){
+			.dma_address = phys_to_dma_unencrypted(dev, phys),
+			.length = len,
+			.offset = offset,
+		};
+		offset += len;
+		first += run;
+		pages -= run;
+	}
+	return 0;
+}
+
+/**
+ * ccshm_dma_segments - the addresses for a device of a user space driver
+ * @dev: no dma_map_*() is done for it: it has no driver that set its mask and
+ *	none that would balance the mapping
+ * @dma_bits: in: what the caller says that it can drive, 0 for its mask; out:
+ *	what it was judged by
+ * @blocks: the memory
+ * @first: first page of the slice
+ * @pages: length of it
+ * @segments: out: to be freed with kvfree()
+ * @nr: out: number of them
+ *
+ * Return: as ccshm_dma_map().
+ */
+int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
+		       const struct ccshm_blocks *blocks, unsigned long first,
+		       unsigned long pages, struct ccshm_ioc_segment **segments,
+		       unsigned int *nr)
+{
+	struct ccshm_dma_facts facts = read_facts(dev, false);
+	struct ccshm_dma_verdict verdict;
+	unsigned long runs;
+	u64 mask;
+	int err;
+
+	facts.userspace_iommu = iommu_is_in_the_way(dev);
+	verdict = ccshm_dma_decide(&facts);
+	if (verdict.how == CCSHM_DMA_REFUSE) {
+		report_refusal(dev, &verdict);
+		return verdict.err;
+	}
+	mask = *dma_bits ? DMA_BIT_MASK(*dma_bits) : *dev->dma_mask;
+	*dma_bits = fls64(mask);
+
+	runs = count_runs(blocks, first, pages, ULONG_MAX);
+	if (runs > UINT_MAX)
+		return -E2BIG;
+	*segments = kvcalloc(runs, sizeof(**segments), GFP_KERNEL_ACCOUNT);
+	if (!*segments)
+		return -ENOMEM;
+	err = fill_segments(dev, min_not_zero(mask, dev->bus_dma_limit), blocks,
+			    first, pages, *segments);
+	if (err) {
+		kvfree(*segments);
+		*segments = NULL;
+		return err;
+	}
+	*nr = runs;
+	return 0;
+}

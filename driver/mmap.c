@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* CPU mappings of an export: by user space on fault, by the kernel with vmap. */
+#include <linux/dma-buf.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/vmalloc.h>
+
+#include "ccshm.h"
+
+static unsigned long fault_index(struct vm_area_struct *vma, unsigned long addr)
+{
+	return vma->vm_pgoff + ((addr - vma->vm_start) >> PAGE_SHIFT);
+}
+
+/*
+ * The protection is made anew each time: mprotect() may have taken the mark of
+ * shared memory out of vm_page_prot.
+ */
+static vm_fault_t fault_page(struct ccshm_export *export, struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long index = fault_index(vma, vmf->address);
+
+	if (index >= export->pages)
+		return VM_FAULT_SIGBUS;
+	return vmf_insert_pfn_prot(vma, vmf->address,
+				   ccshm_blocks_pfn(&export->obj.buffer->blocks,
+						    export->first + index, NULL),
+				   pgprot_decrypted(vma->vm_page_prot));
+}
+
+static vm_fault_t mapping_fault(struct vm_fault *vmf)
+{
+	struct ccshm_export *export = vmf->vma->vm_private_data;
+	vm_fault_t ret;
+
+	if (!ccshm_export_enter(export))
+		return VM_FAULT_SIGBUS;
+	ret = fault_page(export, vmf);
+	ccshm_export_leave(export);
+	return ret;
+}
+
+/* A whole naturally aligned 2 MiB of one block, all of it in the VMA and slice. */
+static vm_fault_t fault_huge(struct ccshm_export *export, struct vm_fault *vmf)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long addr = vmf->address & PMD_MASK;
+	unsigned long index, pfn, run;
+
+	if (addr < vma->vm_start || addr + PMD_SIZE > vma->vm_end)
+		return VM_FAULT_FALLBACK;
+	index = fault_index(vma, addr);
+	if (index + CCSHM_UNIT_PAGES > export->pages)
+		return VM_FAULT_FALLBACK;
+	pfn = ccshm_blocks_pfn(&export->obj.buffer->blocks, export->first + index,
+			       &run);
+	if (run < CCSHM_UNIT_PAGES || !IS_ALIGNED(pfn, CCSHM_UNIT_PAGES))
+		return VM_FAULT_FALLBACK;
+	/* There is no way to pass a protection: only the VMA's own is used. */
+	if (pgprot_val(vma->vm_page_prot) !=
+	    pgprot_val(pgprot_decrypted(vma->vm_page_prot)))
+		return VM_FAULT_FALLBACK;
+	return ccshm_insert_pfn_pmd(vmf, pfn);
+}
+
+static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
+						    unsigned int order)
+{
+	struct ccshm_export *export = vmf->vma->vm_private_data;
+	vm_fault_t ret;
+
+	if (order != CCSHM_UNIT_ORDER)
+		return VM_FAULT_FALLBACK;
+	if (!ccshm_export_enter(export))
+		return VM_FAULT_SIGBUS;
+	ret = fault_huge(export, vmf);
+	ccshm_export_leave(export);
+	return ret;
+}
+
+static void mapping_open(struct vm_area_struct *vma)
+{
+	struct ccshm_export *export = vma->vm_private_data;
+
+	atomic_inc(&export->cpu_mappings);
+}
+
+static void mapping_close(struct vm_area_struct *vma)
+{
+	struct ccshm_export *export = vma->vm_private_data;
+
+	atomic_dec(&export->cpu_mappings);
+}
+
+static const struct vm_operations_struct mapping_ops = {
+	.open = mapping_open,
+	.close = mapping_close,
+	.fault = mapping_fault,
+	CCSHM_HUGE_FAULT_OP(mapping_huge_fault)
+};
+
+static int mapping_check(struct ccshm_export *export, struct vm_area_struct *vma)
+{
+	/* Not VM_SHARED: a file opened read-only has that cleared. */
+	if (!(vma->vm_flags & VM_MAYSHARE))
+		return -EINVAL;
+	if (export->flags & CCSHM_EXPORT_NO_CPU)
+		return -EACCES;
+	if (export->flags & CCSHM_EXPORT_READ_ONLY && vma->vm_flags & VM_WRITE)
+		return -EACCES;
+	return 0;
+}
+
+/*
+ * No page is mapped here: the VMA is not yet on the inode's list, and a revoke
+ * would miss it. VM_PFNMAP and VM_IO keep GUP out.
+ */
+int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct ccshm_export *export = dmabuf->priv;
+	int err = mapping_check(export, vma);
+
+	if (err)
+		return err;
+	if (!ccshm_export_enter(export))
+		return -ENODEV;
+	if (export->flags & CCSHM_EXPORT_READ_ONLY)
+		ccshm_vm_flags_clear(vma, VM_MAYWRITE);
+	ccshm_vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
+	vma->vm_page_prot = pgprot_decrypted(vma->vm_page_prot);
+	vma->vm_private_data = export;
+	vma->vm_ops = &mapping_ops;
+	atomic_inc(&export->cpu_mappings);
+	ccshm_export_leave(export);
+	return 0;
+}
+
+static void *vmap_slice(struct ccshm_export *export)
+{
+	struct page **pages;
+	unsigned long i;
+	void *addr;
+
+	pages = kvmalloc_array(export->pages, sizeof(*pages), GFP_KERNEL);
+	if (!pages)
+		return NULL;
+	for (i = 0; i < export->pages; i++)
+		pages[i] = pfn_to_page(ccshm_blocks_pfn(&export->obj.buffer->blocks,
+							export->first + i, NULL));
+	addr = vmap(pages, export->pages, VM_MAP, pgprot_decrypted(PAGE_KERNEL));
+	kvfree(pages);
+	return addr;
+}
+
+/* Cannot be revoked, so it is counted as a device mapping is. */
+int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct ccshm_export *export = dmabuf->priv;
+	void *addr;
+
+	if (!ccshm_export_enter(export))
+		return -ENODEV;
+	addr = vmap_slice(export);
+	if (addr)
+		atomic_inc(&export->device_mappings);
+	ccshm_export_leave(export);
+	if (!addr)
+		return -ENOMEM;
+	iosys_map_set_vaddr(map, addr);
+	return 0;
+}
+
+void ccshm_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
+{
+	struct ccshm_export *export = dmabuf->priv;
+
+	vunmap(map->vaddr);
+	if (atomic_dec_and_test(&export->device_mappings))
+		wake_up_all(&export->idle);
+}

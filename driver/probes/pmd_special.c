@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* pmd_special(): fast GUP keeps its hands off huge PFN mappings of RAM. */
+#include <linux/mm.h>
+
+bool probe(pmd_t pmd);
+bool probe(pmd_t pmd)
+{
+	return pmd_special(pmd);
+}

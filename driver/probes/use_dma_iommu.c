@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* use_dma_iommu(): the IOMMU layer no longer shows as dev->dma_ops. */
+#include <linux/device.h>
+#include <linux/iommu-dma.h>
+
+bool probe(struct device *dev);
+bool probe(struct device *dev)
+{
+	return use_dma_iommu(dev);
+}

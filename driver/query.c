@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* INFO and QUERY: what there is. */
+#include <linux/mm.h>
+
+#include "ccshm.h"
+
+int ccshm_info(struct ccshm_call *call)
+{
+	struct ccshm_ioc_info *info = call->arg;
+	struct ccshm_convert_stats stats;
+
+	if (info->flags)
+		return -EINVAL;
+	ccshm_convert_stats(&stats);
+	info->abi_version = CCSHM_ABI_VERSION;
+	info->platform = ccshm_platform;
+	if (ccshm_platform == CCSHM_PLATFORM_NONE)
+		info->info_flags |= CCSHM_INFO_PLAIN;
+	info->block_size = PMD_SIZE;
+	info->bytes_shared = stats.pages_shared << PAGE_SHIFT;
+	info->bytes_leaked = stats.pages_leaked << PAGE_SHIFT;
+	info->bytes_quarantined = stats.pages_quarantined << PAGE_SHIFT;
+	info->calls_shared = stats.calls_shared;
+	info->calls_private = stats.calls_private;
+	info->calls_failed = stats.calls_failed;
+	ccshm_object_count(&info->buffers, &info->exports, &info->attachments);
+	strscpy(info->driver_version, CCSHM_VERSION,
+		sizeof(info->driver_version));
+	return 0;
+}
+
+static unsigned int attachments_of(struct ccshm_export *export)
+{
+	struct ccshm_attachment *att;
+	unsigned int nr = 0;
+
+	list_for_each_entry(att, &export->obj.buffer->attachments, link)
+		nr += att->export == export;
+	return nr;
+}
+
+int ccshm_query(struct ccshm_call *call)
+{
+	struct ccshm_ioc_query *q = call->arg;
+	struct ccshm_object *object;
+	struct ccshm_export *export;
+
+	if (q->flags)
+		return -EINVAL;
+	object = ccshm_object_find(q->id, call->client, CCSHM_SEE);
+	if (IS_ERR(object))
+		return PTR_ERR(object);
+
+	mutex_lock(&ccshm_lock);
+	q->type = object->type;
+	ccshm_buffer_query(object->buffer, call->client, q);
+	switch (object->type) {
+	case CCSHM_TYPE_BUFFER:
+		break;
+	case CCSHM_TYPE_EXPORT:
+		export = container_of(object, struct ccshm_export, obj);
+		ccshm_export_query(export, q);
+		q->attachments = attachments_of(export);
+		break;
+	case CCSHM_TYPE_ATTACHMENT:
+		ccshm_attachment_query(container_of(object,
+						    struct ccshm_attachment,
+						    obj), q);
+		break;
+	}
+	mutex_unlock(&ccshm_lock);
+	ccshm_object_put(object);
+	return 0;
+}
