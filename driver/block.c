@@ -131,7 +131,8 @@ int ccshm_blocks_alloc(struct ccshm_blocks *blocks, unsigned long pages, int nod
 	unsigned long capacity = 0;
 	int err = -ENOMEM;
 
-	if (pages > totalram_pages())
+	/* Not to find out by driving everybody else out of memory. */
+	if (pages > (unsigned long)max(si_mem_available(), 0L))
 		return -ENOMEM;
 
 	while (blocks->pages < pages) {

@@ -97,6 +97,20 @@ static const struct call_entry *call_find(struct ccshm_call *call,
 	return entry;
 }
 
+/* Only the output, and as much of it as user space knows. */
+static int call_answer(const struct call_entry *entry, void __user *user,
+		       const union call_arg *buf, size_t size)
+{
+	size_t end = min_t(size_t, size, entry->size);
+
+	if (end <= entry->out)
+		return 0;
+	if (copy_to_user(user + entry->out, (const char *)buf + entry->out,
+			 end - entry->out))
+		return -EFAULT;
+	return 0;
+}
+
 /**
  * ccshm_dispatch - one ioctl
  * @call: where it came from
@@ -125,7 +139,7 @@ long ccshm_dispatch(struct ccshm_call *call, unsigned int cmd, unsigned long arg
 	err = entry->handler(call);
 	if (err && !call->report)
 		return err;
-	if (copy_to_user(user, &buf, min_t(size_t, size, entry->size))) {
+	if (call_answer(entry, user, &buf, size)) {
 		if (call->undo)
 			call->undo(call);
 		return -EFAULT;
