@@ -2,9 +2,10 @@
 /*
  * What the rooms of the driver know of each other.
  *
- * Lock order: mmap_lock > dma_resv > export->lock > ccshm_lock > fs_reclaim,
- * and device_lock > export->lock. ccshm_lock and export->lock are never held
- * across a conversion, a zap, a wait or a copy to or from user space.
+ * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock >
+ * ccshm_lock > fs_reclaim, and device_lock > export->lock. Neither ccshm_lock
+ * nor export->lock is held across a conversion, a zap, a wait or a copy to or
+ * from user space.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H

@@ -123,8 +123,11 @@ int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 
 	if (err)
 		return err;
+	/* Not held for the rest: faults take it below the lock of the VMA. */
 	if (!ccshm_export_enter(export))
 		return -ENODEV;
+	ccshm_export_leave(export);
+
 	if (export->flags & CCSHM_EXPORT_READ_ONLY)
 		ccshm_vm_flags_clear(vma, VM_MAYWRITE);
 	ccshm_vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
@@ -132,7 +135,6 @@ int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	vma->vm_private_data = export;
 	vma->vm_ops = &mapping_ops;
 	atomic_inc(&export->cpu_mappings);
-	ccshm_export_leave(export);
 	return 0;
 }
 
