@@ -368,6 +368,8 @@ struct ccshm_ioc_export {
  * mastering. Needs CAP_SYS_RAWIO.
  */
 #define CCSHM_REVOKE_FORCE		(1ULL << 0)
+/* Never given a meaning here: libraries may use them for flags of their own. */
+#define CCSHM_REVOKE_LIBRARY_FLAGS	(0xffULL << 56)
 
 /**
  * struct ccshm_ioc_revoke - end all access through an export or attachment
@@ -510,7 +512,9 @@ struct ccshm_ioc_segments {
  * @flags: must be 0
  *
  * ccshm believes it and leaves the device alone. On /dev/ccshm it needs
- * CAP_SYS_RAWIO and control of the buffer. Calling again succeeds.
+ * CAP_SYS_RAWIO and control of the buffer. Calling again succeeds on the
+ * attachment's own fd; an attachment without one is gone when it has ended, for
+ * whatever reason, so that a second call gives ENOENT.
  *
  * Errors: EINVAL (also another id on an attachment's fd); ENOENT; EPERM.
  */

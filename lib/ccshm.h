@@ -1,0 +1,1111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libccshm: shared memory for confidential virtual machines.
+ *
+ * Rules that hold for every function:
+ *
+ * - Failure is a negative errno. Functions that return int give 0, or what
+ *   their description says, on success. errno itself means nothing.
+ * - The last argument of a function that makes a handle is where the handle
+ *   goes. It is set to NULL when the function fails. The caller owns the handle
+ *   and gives it up with the ccshm_..._close() or ccshm_..._free() function of
+ *   its kind, which accepts NULL. Handles may be closed in any order.
+ * - Every handle made from a struct ccshm keeps the file of /dev/ccshm open,
+ *   also after ccshm_close(). Anonymous buffers end when the last of them goes.
+ * - Closing a buffer's handle does not end the buffer: see ccshm_buffer_free().
+ * - A handle may be used by several threads at once. Options objects may not.
+ *   The call that closes a handle must be the last use of it.
+ * - There is no global state, and no function starts threads, installs signal
+ *   handlers, prints, or ends the process. Every file is close-on-exec.
+ * - A child of fork() shares the file with its parent: either can use and
+ *   revoke its anonymous buffers, which end when both have let go.
+ * - Sizes, offsets and lengths are in bytes. Slices begin and end at multiples
+ *   of the page size.
+ * - -ENOMEM (no memory for the handle, or in the driver) is possible wherever a
+ *   handle is made and is not repeated below. -EOPNOTSUPP from a handle without
+ *   a driver (see CCSHM_ONLY_IF_NEEDED) is not repeated either.
+ *
+ * Shared memory can be read and changed by the host at any time. Copy data in
+ * once before checking them, and authenticate what matters.
+ */
+#ifndef CCSHM_H
+#define CCSHM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/*
+ * From here come enum ccshm_platform, enum ccshm_type, enum ccshm_state and the
+ * flags CCSHM_INFO_*, CCSHM_QUERY_*, CCSHM_EXPORT_* and CCSHM_REVOKE_FORCE.
+ */
+#include <linux/ccshm.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct ccshm;
+struct ccshm_info;
+struct ccshm_alloc_options;
+struct ccshm_buffer;
+struct ccshm_status;
+struct ccshm_mapping;
+struct ccshm_export;
+struct ccshm_attach_options;
+struct ccshm_attachment;
+
+/* ------------------------------------------------------------------------- */
+/* The driver                                                                */
+/* ------------------------------------------------------------------------- */
+
+/*
+ * Flag of ccshm_open(): memory needs to be shared only where something keeps it
+ * private, so be content with ordinary memory on a machine that is no
+ * confidential guest.
+ *
+ * It changes what happens when there is no driver. Without it ccshm_open()
+ * fails. With it ccshm_open() looks whether this machine is a confidential
+ * guest. If it is, or if that cannot be told, it fails all the same: ordinary
+ * memory would be private there, and no device could use it. Only if it
+ * certainly is not, the handle works without a driver, and ccshm_has_driver()
+ * says so. When there is a driver the flag changes nothing.
+ *
+ * What is certain: on x86, not to run under a hypervisor, or under one whose
+ * CPUID shows neither SEV, nor TDX, nor Hyper-V isolation. On other
+ * architectures nothing is, yet.
+ *
+ * A handle without a driver offers ccshm_buffer_alloc() of anonymous buffers
+ * (zeroed memory of a memfd that this process can map), ccshm_buffer_map(),
+ * ccshm_buffer_free() and the functions that only return what a handle knows.
+ * Such a buffer has the id 0. Every other function gives -EOPNOTSUPP: an
+ * ordinary buffer cannot be exported, attached, revoked or found by others.
+ * A program hands such memory to its device the way it does without ccshm.
+ */
+#define CCSHM_ONLY_IF_NEEDED		(1ULL << 0)
+
+/**
+ * ccshm_open() - open the driver
+ * @flags: 0 or CCSHM_ONLY_IF_NEEDED
+ * @handle: where the handle goes; give it up with ccshm_close()
+ *
+ * Each call opens a file of its own; see "anonymous" in <linux/ccshm.h> for
+ * what that means.
+ *
+ * Errors: -EINVAL (unknown flags); -ENODEV (no driver: not a confidential
+ * guest, not installed, or not loaded); -EACCES, -EPERM (no permission on the
+ * device node); -EPROTO (the driver speaks another version of the ABI, or the
+ * node is another device's); -EMFILE, -ENFILE; -ENOMEM.
+ */
+int ccshm_open(uint64_t flags, struct ccshm **handle);
+
+/**
+ * ccshm_close() - give up the handle
+ * @handle: handle, or NULL
+ *
+ * The file is closed when the last handle that was made from @handle has been
+ * closed too. The anonymous buffers end then.
+ */
+void ccshm_close(struct ccshm *handle);
+
+/**
+ * ccshm_fd() - the open file of /dev/ccshm
+ * @handle: handle
+ *
+ * Returns: the file descriptor, which stays the handle's: do not close it.
+ * Whoever gets it (by fork, exec without FD_CLOEXEC, or SCM_RIGHTS) controls
+ * the anonymous buffers of this handle.
+ *
+ * Errors: -EOPNOTSUPP (a handle without a driver).
+ */
+int ccshm_fd(const struct ccshm *handle);
+
+/**
+ * ccshm_has_driver() - is there a driver behind the handle?
+ * @handle: handle
+ *
+ * Returns: false only for a handle that CCSHM_ONLY_IF_NEEDED made possible.
+ */
+bool ccshm_has_driver(const struct ccshm *handle);
+
+/**
+ * ccshm_version() - version of the library
+ *
+ * Returns: text such as "0.1.0".
+ */
+const char *ccshm_version(void);
+
+/**
+ * ccshm_platform_name() - name of a platform
+ * @platform: enum ccshm_platform
+ *
+ * Returns: "none", "sev", "sev-es", "sev-snp", "tdx", "cca", or "unknown".
+ */
+const char *ccshm_platform_name(uint32_t platform);
+
+/**
+ * ccshm_type_name() - name of a kind of object
+ * @type: enum ccshm_type
+ *
+ * Returns: "buffer", "export", "attachment", or "unknown".
+ */
+const char *ccshm_type_name(uint32_t type);
+
+/**
+ * ccshm_state_name() - name of a state
+ * @state: enum ccshm_state
+ *
+ * Returns: "active", "revoking", "revoked", "stuck", or "unknown".
+ */
+const char *ccshm_state_name(uint32_t state);
+
+/* ------------------------------------------------------------------------- */
+/* Information about the driver                                              */
+/* ------------------------------------------------------------------------- */
+
+/**
+ * ccshm_info_get() - ask the driver about itself and what it holds
+ * @handle: handle
+ * @info: where the snapshot goes; give it up with ccshm_info_free()
+ *
+ * Errors: only the general ones.
+ */
+int ccshm_info_get(struct ccshm *handle, struct ccshm_info **info);
+
+/**
+ * ccshm_info_free() - give up a snapshot
+ * @info: snapshot, or NULL
+ */
+void ccshm_info_free(struct ccshm_info *info);
+
+/**
+ * ccshm_info_platform() - what keeps this guest's memory private
+ * @info: snapshot
+ *
+ * Returns: enum ccshm_platform; a newer driver may know more of them.
+ */
+uint32_t ccshm_info_platform(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_is_plain() - was the driver forced to load where nothing is private?
+ * @info: snapshot
+ *
+ * Returns: true if the driver runs with allow_plain=1 and sharing does nothing.
+ */
+bool ccshm_info_is_plain(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_driver_version() - version of the driver
+ * @info: snapshot
+ *
+ * Returns: text that lives as long as @info.
+ */
+const char *ccshm_info_driver_version(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_abi_version() - version of the ABI that the driver speaks
+ * @info: snapshot
+ *
+ * Returns: CCSHM_ABI_VERSION; ccshm_open() fails with other drivers.
+ */
+uint32_t ccshm_info_abi_version(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_features() - optional abilities of the driver
+ * @info: snapshot
+ *
+ * Returns: bits; none is defined yet.
+ */
+uint64_t ccshm_info_features(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_block_size() - unit of conversion
+ * @info: snapshot
+ *
+ * Returns: bytes. Buffers are charged in multiples of it unless memory was too
+ * fragmented.
+ */
+uint64_t ccshm_info_block_size(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_bytes_shared() - memory that the driver holds in the shared state
+ * @info: snapshot
+ *
+ * Returns: bytes, of all users.
+ */
+uint64_t ccshm_info_bytes_shared(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_bytes_leaked() - memory lost since the driver was loaded
+ * @info: snapshot
+ *
+ * Returns: bytes that could not be made private again and are never given back
+ * to the kernel.
+ */
+uint64_t ccshm_info_bytes_leaked(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_bytes_quarantined() - memory that may get lost
+ * @info: snapshot
+ *
+ * Returns: bytes that could not be made private again yet; the driver tries
+ * again a few times.
+ */
+uint64_t ccshm_info_bytes_quarantined(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_conversions_shared() - conversions to shared made so far
+ * @info: snapshot
+ *
+ * Returns: number of conversions.
+ */
+uint64_t ccshm_info_conversions_shared(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_conversions_private() - conversions back to private made so far
+ * @info: snapshot
+ *
+ * Returns: number of conversions.
+ */
+uint64_t ccshm_info_conversions_private(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_conversions_failed() - conversions that failed so far
+ * @info: snapshot
+ *
+ * Returns: number of conversions.
+ */
+uint64_t ccshm_info_conversions_failed(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_buffers() - buffers that exist
+ * @info: snapshot
+ *
+ * Returns: number of buffers of all users, those included that have ended but
+ * whose memory an export or attachment still holds.
+ */
+uint32_t ccshm_info_buffers(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_exports() - exports that exist
+ * @info: snapshot
+ *
+ * Returns: number of exports of all users.
+ */
+uint32_t ccshm_info_exports(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_attachments() - attachments that exist
+ * @info: snapshot
+ *
+ * Returns: number of attachments of all users.
+ */
+uint32_t ccshm_info_attachments(const struct ccshm_info *info);
+
+/* ------------------------------------------------------------------------- */
+/* Buffers                                                                   */
+/* ------------------------------------------------------------------------- */
+
+/**
+ * ccshm_alloc_options_new() - options of an allocation
+ * @options: where the object goes; give it up with ccshm_alloc_options_free()
+ *
+ * Fresh options ask for an anonymous buffer on any NUMA node. An object may be
+ * used for any number of allocations.
+ *
+ * Errors: -ENOMEM.
+ */
+int ccshm_alloc_options_new(struct ccshm_alloc_options **options);
+
+/**
+ * ccshm_alloc_options_free() - give up the object
+ * @options: options, or NULL
+ */
+void ccshm_alloc_options_free(struct ccshm_alloc_options *options);
+
+/**
+ * ccshm_alloc_options_set_persistent() - shall the buffer outlive the file?
+ * @options: options
+ * @persistent: false: an anonymous buffer, which ends with the file of
+ *	/dev/ccshm; true: it ends when it is freed, and its owner controls it
+ */
+void ccshm_alloc_options_set_persistent(struct ccshm_alloc_options *options,
+					bool persistent);
+
+/**
+ * ccshm_alloc_options_set_name() - name of a persistent buffer
+ * @options: options
+ * @name: a letter or '_', then letters, digits, '.', '_' or '-', at most
+ *	CCSHM_NAME_LEN - 1 characters; copied. NULL or "": no name.
+ *
+ * The driver judges the characters when the buffer is allocated.
+ *
+ * Errors: -EINVAL (too long; the options keep the name they had).
+ */
+int ccshm_alloc_options_set_name(struct ccshm_alloc_options *options,
+				 const char *name);
+
+/**
+ * ccshm_alloc_options_set_owner() - owner of a persistent buffer
+ * @options: options
+ * @uid: the owner, instead of the caller's effective uid; another's needs
+ *	CAP_CHOWN. (uid_t)-1: the caller's again.
+ */
+void ccshm_alloc_options_set_owner(struct ccshm_alloc_options *options,
+				   uid_t uid);
+
+/**
+ * ccshm_alloc_options_set_group() - group of a persistent buffer
+ * @options: options
+ * @gid: the group, instead of the caller's effective gid; one that the caller
+ *	is not in needs CAP_CHOWN. (gid_t)-1: the caller's again.
+ */
+void ccshm_alloc_options_set_group(struct ccshm_alloc_options *options,
+				   gid_t gid);
+
+/**
+ * ccshm_alloc_options_set_mode() - permission bits of a persistent buffer
+ * @options: options
+ * @mode: a subset of 0666; 0600 when it was never set. Read permission allows
+ *	read-only exports, write permission any export. The umask is not applied.
+ */
+void ccshm_alloc_options_set_mode(struct ccshm_alloc_options *options,
+				  mode_t mode);
+
+/**
+ * ccshm_alloc_options_set_node() - NUMA node of the memory
+ * @options: options
+ * @node: the only node that memory is taken from; -1: any, the nearest
+ *	preferred
+ */
+void ccshm_alloc_options_set_node(struct ccshm_alloc_options *options,
+				  int node);
+
+/**
+ * ccshm_buffer_alloc() - allocate a buffer
+ * @handle: handle
+ * @size: bytes, rounded up to whole pages
+ * @options: options, or NULL for an anonymous buffer; not kept
+ * @buffer: where the handle of the buffer goes; give it up with
+ *	ccshm_buffer_close()
+ *
+ * The memory is zero when it is first seen. It can take seconds for gigabytes;
+ * a fatal signal ends the call and leaves nothing behind.
+ *
+ * Errors: -EINVAL (size 0 or too large to be rounded; a name, mode, node, owner
+ * or group that is not valid; a name, owner, group or mode for an anonymous
+ * buffer); -EPERM (another owner, or a group that the caller is not in, without
+ * CAP_CHOWN); -EEXIST (the owner has a buffer of that name); -ENOMEM (not that
+ * much memory is free); -EINTR; -EIO (the platform refused to share memory).
+ * A handle without a driver: -EOPNOTSUPP (options for a persistent buffer or a
+ * node).
+ */
+int ccshm_buffer_alloc(struct ccshm *handle, uint64_t size,
+		       const struct ccshm_alloc_options *options,
+		       struct ccshm_buffer **buffer);
+
+/**
+ * ccshm_buffer_open() - find a persistent buffer by its name
+ * @handle: handle
+ * @name: "NAME" for one of the caller's own (effective uid), "USER/NAME" or
+ *	"UID/NAME" for another's
+ * @buffer: where the handle of the buffer goes; give it up with
+ *	ccshm_buffer_close()
+ *
+ * The handle does not keep the buffer: whoever controls it can end it at any
+ * time, and then calls give -ENOENT.
+ *
+ * Errors: -EINVAL (not a valid name, or a UID out of range); -ENOENT (no such
+ * user or buffer, or none that the caller may see); and what the user database
+ * gives when it fails (such as -EIO).
+ */
+int ccshm_buffer_open(struct ccshm *handle, const char *name,
+		      struct ccshm_buffer **buffer);
+
+/**
+ * ccshm_buffer_open_id() - a handle for a buffer that is known by its id
+ * @handle: handle
+ * @id: the buffer's id
+ * @buffer: where the handle of the buffer goes; give it up with
+ *	ccshm_buffer_close()
+ *
+ * As ccshm_buffer_open(), the handle does not keep the buffer.
+ *
+ * Errors: -ENOENT (no such object, or none that the caller may see); -EINVAL
+ * (an export's or attachment's id).
+ */
+int ccshm_buffer_open_id(struct ccshm *handle, uint64_t id,
+			 struct ccshm_buffer **buffer);
+
+/**
+ * ccshm_buffer_close() - give up the handle of a buffer
+ * @buffer: handle, or NULL
+ *
+ * The buffer itself stays: a persistent one until it is freed, an anonymous one
+ * until the file of /dev/ccshm is closed. To end it now, ccshm_buffer_free()
+ * comes first.
+ */
+void ccshm_buffer_close(struct ccshm_buffer *buffer);
+
+/**
+ * ccshm_buffer_free() - end a buffer
+ * @buffer: handle; it is still the caller's to close
+ *
+ * Id and name are gone when it returns; it never waits. The memory is given
+ * back when the last export, mapping and attachment of it are gone.
+ *
+ * Errors: -ENOENT (it has ended before); -EPERM (no control of it).
+ */
+int ccshm_buffer_free(struct ccshm_buffer *buffer);
+
+/**
+ * ccshm_buffer_id() - id of a buffer
+ * @buffer: handle
+ *
+ * Returns: the id, never used twice; 0 for a buffer without a driver.
+ */
+uint64_t ccshm_buffer_id(const struct ccshm_buffer *buffer);
+
+/**
+ * ccshm_buffer_size() - size of a buffer
+ * @buffer: handle
+ *
+ * Returns: bytes, a multiple of the page size.
+ */
+uint64_t ccshm_buffer_size(const struct ccshm_buffer *buffer);
+
+/**
+ * ccshm_buffer_is_shared() - is this memory of the driver's?
+ * @buffer: handle
+ *
+ * Returns: false for ordinary memory, see CCSHM_ONLY_IF_NEEDED.
+ */
+bool ccshm_buffer_is_shared(const struct ccshm_buffer *buffer);
+
+/* ------------------------------------------------------------------------- */
+/* Status of buffers, exports and attachments                                */
+/* ------------------------------------------------------------------------- */
+
+/**
+ * ccshm_status_get() - ask the driver about an object
+ * @handle: handle
+ * @id: id of a buffer, an export or an attachment
+ * @status: where the snapshot goes; give it up with ccshm_status_free()
+ *
+ * Errors: -ENOENT (no such object, or none that the caller may see).
+ */
+int ccshm_status_get(struct ccshm *handle, uint64_t id,
+		     struct ccshm_status **status);
+
+/**
+ * ccshm_buffer_status() - ask the driver about a buffer
+ * @buffer: handle
+ * @status: where the snapshot goes; give it up with ccshm_status_free()
+ *
+ * Errors: as ccshm_status_get().
+ */
+int ccshm_buffer_status(struct ccshm_buffer *buffer,
+			struct ccshm_status **status);
+
+/**
+ * ccshm_export_status() - ask the driver about an export
+ * @exp: handle
+ * @status: where the snapshot goes; give it up with ccshm_status_free()
+ *
+ * Errors: as ccshm_status_get().
+ */
+int ccshm_export_status(struct ccshm_export *exp, struct ccshm_status **status);
+
+/**
+ * ccshm_attachment_status() - ask the driver about an attachment
+ * @attachment: handle
+ * @status: where the snapshot goes; give it up with ccshm_status_free()
+ *
+ * Errors: as ccshm_status_get().
+ */
+int ccshm_attachment_status(struct ccshm_attachment *attachment,
+			    struct ccshm_status **status);
+
+/**
+ * ccshm_status_free() - give up a snapshot
+ * @status: snapshot, or NULL
+ */
+void ccshm_status_free(struct ccshm_status *status);
+
+/*
+ * What a snapshot says. Where a getter does not apply to the kind of object it
+ * returns 0, false or "". Texts live as long as the snapshot. Users and groups
+ * are in the caller's user namespace.
+ */
+
+/** ccshm_status_id() - the object's id */
+uint64_t ccshm_status_id(const struct ccshm_status *status);
+
+/** ccshm_status_type() - enum ccshm_type */
+uint32_t ccshm_status_type(const struct ccshm_status *status);
+
+/** ccshm_status_state() - enum ccshm_state; always active for a buffer */
+uint32_t ccshm_status_state(const struct ccshm_status *status);
+
+/**
+ * ccshm_status_flags() - the CCSHM_ALLOC_*, CCSHM_EXPORT_* or CCSHM_ATTACH_* flags
+ * of <linux/ccshm.h> that the object was made with
+ */
+uint64_t ccshm_status_flags(const struct ccshm_status *status);
+
+/** ccshm_status_is_persistent() - buffers, attachments: was it made persistent? */
+bool ccshm_status_is_persistent(const struct ccshm_status *status);
+
+/** ccshm_status_is_orphan() - has the buffer ended, and only uses of it are left? */
+bool ccshm_status_is_orphan(const struct ccshm_status *status);
+
+/** ccshm_status_has_control() - may the caller free and revoke it? */
+bool ccshm_status_has_control(const struct ccshm_status *status);
+
+/** ccshm_status_buffer_id() - the buffer that it belongs to; itself for a buffer */
+uint64_t ccshm_status_buffer_id(const struct ccshm_status *status);
+
+/** ccshm_status_export_id() - attachments: the export it was made from, or 0 */
+uint64_t ccshm_status_export_id(const struct ccshm_status *status);
+
+/** ccshm_status_offset() - exports, attachments: start of the slice in the buffer */
+uint64_t ccshm_status_offset(const struct ccshm_status *status);
+
+/** ccshm_status_size() - bytes of the buffer or of the slice */
+uint64_t ccshm_status_size(const struct ccshm_status *status);
+
+/** ccshm_status_owner() - owner of the buffer */
+uid_t ccshm_status_owner(const struct ccshm_status *status);
+
+/** ccshm_status_group() - group of the buffer */
+gid_t ccshm_status_group(const struct ccshm_status *status);
+
+/** ccshm_status_mode() - permission bits of the buffer */
+mode_t ccshm_status_mode(const struct ccshm_status *status);
+
+/** ccshm_status_payer() - user that the memory is charged to */
+uid_t ccshm_status_payer(const struct ccshm_status *status);
+
+/** ccshm_status_charged() - bytes that the buffer takes */
+uint64_t ccshm_status_charged(const struct ccshm_status *status);
+
+/** ccshm_status_blocks() - contiguous blocks that the buffer consists of */
+uint64_t ccshm_status_blocks(const struct ccshm_status *status);
+
+/** ccshm_status_blocks_small() - of these, blocks smaller than a conversion unit */
+uint64_t ccshm_status_blocks_small(const struct ccshm_status *status);
+
+/** ccshm_status_units() - conversion units of 2 MiB in the larger blocks */
+uint64_t ccshm_status_units(const struct ccshm_status *status);
+
+/**
+ * ccshm_status_units_whole() - of these, units that one leaf of the kernel's direct
+ * map covered when they were converted
+ */
+uint64_t ccshm_status_units_whole(const struct ccshm_status *status);
+
+/** ccshm_status_conversions() - calls it took to share the buffer */
+uint64_t ccshm_status_conversions(const struct ccshm_status *status);
+
+/** ccshm_status_exports() - buffers: live exports */
+uint32_t ccshm_status_exports(const struct ccshm_status *status);
+
+/** ccshm_status_attachments() - buffers, exports: live attachments made from it */
+uint32_t ccshm_status_attachments(const struct ccshm_status *status);
+
+/** ccshm_status_importers() - exports: devices that their drivers attached to it */
+uint32_t ccshm_status_importers(const struct ccshm_status *status);
+
+/**
+ * ccshm_status_device_mappings() - exports: mappings that drivers hold;
+ * attachments: 1 while the device may use the memory
+ */
+uint32_t ccshm_status_device_mappings(const struct ccshm_status *status);
+
+/** ccshm_status_cpu_mappings() - exports: user mappings */
+uint32_t ccshm_status_cpu_mappings(const struct ccshm_status *status);
+
+/** ccshm_status_dma_bits() - attachments: address bits the device was judged by */
+uint32_t ccshm_status_dma_bits(const struct ccshm_status *status);
+
+/** ccshm_status_segments() - attachments: number of segments */
+uint32_t ccshm_status_segments(const struct ccshm_status *status);
+
+/** ccshm_status_name() - name of the buffer, or "" */
+const char *ccshm_status_name(const struct ccshm_status *status);
+
+/** ccshm_status_device() - attachments: the device, such as "pci:0000:00:04.0" */
+const char *ccshm_status_device(const struct ccshm_status *status);
+
+/* ------------------------------------------------------------------------- */
+/* Mappings: the memory in this process                                      */
+/* ------------------------------------------------------------------------- */
+
+/**
+ * ccshm_buffer_map() - map a slice of a buffer
+ * @buffer: handle
+ * @offset: start of the slice, a multiple of the page size
+ * @size: its length, a multiple of the page size; 0: up to the end
+ * @prot: PROT_READ or PROT_READ | PROT_WRITE
+ * @flags: must be 0
+ * @mapping: where the handle of the mapping goes; give it up with
+ *	ccshm_mapping_close()
+ *
+ * Makes an export of the slice (a read-only one without PROT_WRITE) and maps
+ * it, shared. The export lives as long as the mapping. When it is revoked the
+ * next touch of the memory raises SIGBUS.
+ *
+ * Errors: -EINVAL (flags, prot; a slice that is not page-aligned or is beyond
+ * the buffer); -ENOENT (the buffer has ended); -EACCES (its mode does not allow
+ * it); -EMFILE, -ENFILE; -ENODEV (revoked before it could be mapped); -ENOMEM,
+ * -EAGAIN (from mmap); -EOVERFLOW (larger than the address space).
+ */
+int ccshm_buffer_map(struct ccshm_buffer *buffer, uint64_t offset,
+		     uint64_t size, int prot, uint64_t flags,
+		     struct ccshm_mapping **mapping);
+
+/**
+ * ccshm_export_map() - map a slice of an export
+ * @exp: handle
+ * @offset: start of the slice in the export, a multiple of the page size
+ * @size: its length, a multiple of the page size; 0: up to the end
+ * @prot: PROT_READ or PROT_READ | PROT_WRITE
+ * @flags: must be 0
+ * @mapping: where the handle of the mapping goes; give it up with
+ *	ccshm_mapping_close()
+ *
+ * The mapping keeps the export alive, also after ccshm_export_close(). When the
+ * export is revoked the next touch of the memory raises SIGBUS.
+ *
+ * Errors: -EINVAL (flags, prot; a slice that is not page-aligned or is beyond
+ * the export); -EACCES (a read-only or no-CPU export); -ENODEV (revoked);
+ * -EBADF (its file descriptor was taken); -ENOMEM, -EAGAIN (from mmap);
+ * -EOVERFLOW (larger than the address space).
+ */
+int ccshm_export_map(struct ccshm_export *exp, uint64_t offset, uint64_t size,
+		     int prot, uint64_t flags, struct ccshm_mapping **mapping);
+
+/**
+ * ccshm_mapping_close() - unmap
+ * @mapping: handle, or NULL
+ */
+void ccshm_mapping_close(struct ccshm_mapping *mapping);
+
+/**
+ * ccshm_mapping_address() - where the slice begins
+ * @mapping: handle
+ *
+ * Returns: an address that is valid until ccshm_mapping_close().
+ */
+void *ccshm_mapping_address(const struct ccshm_mapping *mapping);
+
+/**
+ * ccshm_mapping_size() - length of the slice
+ * @mapping: handle
+ *
+ * Returns: bytes.
+ */
+size_t ccshm_mapping_size(const struct ccshm_mapping *mapping);
+
+/**
+ * ccshm_mapping_export_id() - the export that was mapped
+ * @mapping: handle
+ *
+ * Returns: its id, for ccshm_revoke() and ccshm_status_get(); 0 without a
+ * driver.
+ */
+uint64_t ccshm_mapping_export_id(const struct ccshm_mapping *mapping);
+
+/* ------------------------------------------------------------------------- */
+/* Exports: a slice of a buffer as a dma-buf                                 */
+/* ------------------------------------------------------------------------- */
+
+/**
+ * ccshm_export_create() - make a dma-buf of a slice of a buffer
+ * @buffer: handle
+ * @flags: CCSHM_EXPORT_READ_ONLY, CCSHM_EXPORT_NO_CPU, CCSHM_EXPORT_PINNED
+ * @offset: start of the slice, a multiple of the page size
+ * @size: its length, a multiple of the page size; 0: up to the end
+ * @exp: where the handle of the export goes; give it up with
+ *	ccshm_export_close()
+ *
+ * The handle owns the dma-buf's file descriptor. The export lives until the last
+ * reference to the dma-buf is gone: descriptors in any process, mappings, and
+ * drivers that imported it.
+ *
+ * Errors: -EINVAL (flags; a slice that is not page-aligned or is beyond the
+ * buffer); -ENOENT (the buffer has ended); -EACCES (its mode does not allow
+ * it); -EMFILE, -ENFILE.
+ */
+int ccshm_export_create(struct ccshm_buffer *buffer, uint64_t flags,
+			uint64_t offset, uint64_t size,
+			struct ccshm_export **exp);
+
+/**
+ * ccshm_export_close() - give up the handle of an export and its dma-buf
+ * @exp: handle, or NULL
+ *
+ * Closes the file descriptor unless it was taken. Revokes nothing.
+ */
+void ccshm_export_close(struct ccshm_export *exp);
+
+/**
+ * ccshm_export_fd() - the dma-buf
+ * @exp: handle
+ *
+ * Returns: the file descriptor, close-on-exec, which stays the handle's: send it
+ * or give it to a driver, but do not close it.
+ *
+ * Errors: -EBADF (it was taken).
+ */
+int ccshm_export_fd(struct ccshm_export *exp);
+
+/**
+ * ccshm_export_take_fd() - the dma-buf, to be owned by the caller
+ * @exp: handle
+ *
+ * Returns: the file descriptor, close-on-exec. The caller closes it. The handle
+ * can still be asked, revoked and closed, but not mapped or attached.
+ *
+ * Errors: -EBADF (it was taken before).
+ */
+int ccshm_export_take_fd(struct ccshm_export *exp);
+
+/**
+ * ccshm_export_id() - id of an export
+ * @exp: handle
+ *
+ * Returns: the id, never used twice.
+ */
+uint64_t ccshm_export_id(const struct ccshm_export *exp);
+
+/**
+ * ccshm_export_size() - size of an export
+ * @exp: handle
+ *
+ * Returns: bytes.
+ */
+uint64_t ccshm_export_size(const struct ccshm_export *exp);
+
+/* ------------------------------------------------------------------------- */
+/* Attachments: a slice for a device that a userspace driver programs        */
+/* ------------------------------------------------------------------------- */
+
+/**
+ * ccshm_attach_options_new() - options of an attachment
+ * @options: where the object goes; give it up with ccshm_attach_options_free()
+ *
+ * Fresh options ask for the whole buffer or export, with the address bits that
+ * the device's driver set (32 when none did), until the handle is closed.
+ *
+ * Errors: -ENOMEM.
+ */
+int ccshm_attach_options_new(struct ccshm_attach_options **options);
+
+/**
+ * ccshm_attach_options_free() - give up the object
+ * @options: options, or NULL
+ */
+void ccshm_attach_options_free(struct ccshm_attach_options *options);
+
+/**
+ * ccshm_attach_options_set_slice() - only a part of the buffer or export
+ * @options: options
+ * @offset: start of the slice, a multiple of the page size
+ * @size: its length, a multiple of the page size; 0: up to the end
+ */
+void ccshm_attach_options_set_slice(struct ccshm_attach_options *options,
+				    uint64_t offset, uint64_t size);
+
+/**
+ * ccshm_attach_options_set_dma_bits() - address bits of the device's engine
+ * @options: options
+ * @bits: 1 to 64; 0: what the device's driver set, 32 when none did
+ */
+void ccshm_attach_options_set_dma_bits(struct ccshm_attach_options *options,
+				       unsigned int bits);
+
+/**
+ * ccshm_attach_options_set_persistent() - shall the attachment outlive the handle?
+ * @options: options
+ * @persistent: true: no file descriptor; it lives until it is detached or
+ *	revoked. Persistent buffers only.
+ */
+void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
+					 bool persistent);
+
+/**
+ * ccshm_buffer_attach() - let a device use a buffer
+ * @buffer: handle
+ * @device: "pci:DDDD:BB:DD.F"
+ * @options: options, or NULL; not kept
+ * @attachment: where the handle of the attachment goes; give it up with
+ *	ccshm_attachment_close()
+ *
+ * The DMA addresses (ccshm_attachment_segments()) are valid exactly as long as
+ * the attachment lives. The holder polls ccshm_attachment_fd() for POLLPRI: it
+ * says that the attachment is being revoked. Then, and when the work is done,
+ * the holder stops the device and calls ccshm_attachment_detach().
+ *
+ * Needs CAP_SYS_RAWIO. Errors: -EINVAL (a malformed device; a slice that is not
+ * page-aligned or is beyond the buffer; more than 64 address bits; persistent
+ * for an anonymous buffer); -ENOENT (the buffer has ended); -ENODEV (no such
+ * device); -EPERM (no CAP_SYS_RAWIO); -EACCES (no write permission); -EBUSY (a
+ * kernel driver other than vfio or uio owns the device); -EOPNOTSUPP (the
+ * device is behind a translating IOMMU, has its own DMA operations, is not
+ * coherent, has a restricted DMA pool, was never configured for DMA, or needs
+ * no sharing); -ERANGE (its addresses do not reach the memory); -EMFILE,
+ * -ENFILE.
+ */
+int ccshm_buffer_attach(struct ccshm_buffer *buffer, const char *device,
+			const struct ccshm_attach_options *options,
+			struct ccshm_attachment **attachment);
+
+/**
+ * ccshm_export_attach() - let a device use an export
+ * @exp: handle
+ * @device: "pci:DDDD:BB:DD.F"
+ * @options: options, or NULL; not kept. The slice is one of the export's.
+ * @attachment: where the handle of the attachment goes; give it up with
+ *	ccshm_attachment_close()
+ *
+ * As ccshm_buffer_attach(). The attachment ends when the export is revoked.
+ *
+ * Errors: as ccshm_buffer_attach(), and -EBADF (its file descriptor was taken);
+ * -ENODEV (also: the export is revoked); -EACCES (also: a read-only export).
+ */
+int ccshm_export_attach(struct ccshm_export *exp, const char *device,
+			const struct ccshm_attach_options *options,
+			struct ccshm_attachment **attachment);
+
+/**
+ * ccshm_dmabuf_attach() - let a device use a dma-buf got from elsewhere
+ * @handle: handle
+ * @fd: an export's dma-buf, which stays the caller's and may be closed
+ * @device: "pci:DDDD:BB:DD.F"
+ * @options: options, or NULL; not kept. The slice is one of the dma-buf's.
+ * @attachment: where the handle of the attachment goes; give it up with
+ *	ccshm_attachment_close()
+ *
+ * As ccshm_export_attach(), for an export that another process made.
+ *
+ * Errors: as ccshm_export_attach(), and -EBADF (@fd is no file);
+ * -EMEDIUMTYPE (@fd is not a dma-buf of ccshm).
+ */
+int ccshm_dmabuf_attach(struct ccshm *handle, int fd, const char *device,
+			const struct ccshm_attach_options *options,
+			struct ccshm_attachment **attachment);
+
+/**
+ * ccshm_attachment_open_id() - a handle for an attachment that is known by its id
+ * @handle: handle
+ * @id: the attachment's id
+ * @attachment: where the handle of the attachment goes; give it up with
+ *	ccshm_attachment_close()
+ *
+ * For persistent attachments, and for whoever controls the buffer. The handle
+ * has no file descriptor and does not keep the attachment.
+ *
+ * Errors: -ENOENT (no such object, or none that the caller may see); -EINVAL
+ * (a buffer's or export's id).
+ */
+int ccshm_attachment_open_id(struct ccshm *handle, uint64_t id,
+			     struct ccshm_attachment **attachment);
+
+/**
+ * ccshm_attachment_close() - give up the handle of an attachment
+ * @attachment: handle, or NULL
+ *
+ * When it owns the attachment's file descriptor and no ccshm_attachment_detach()
+ * came before, the driver stops the device itself: it clears bus mastering, which
+ * all users of the device see. A persistent attachment stays.
+ */
+void ccshm_attachment_close(struct ccshm_attachment *attachment);
+
+/**
+ * ccshm_attachment_detach() - "my device has stopped": end an attachment
+ * @attachment: handle; it is still the caller's to close
+ *
+ * The driver believes it and leaves the device alone. Calling again succeeds as
+ * long as the handle has the attachment's file descriptor.
+ *
+ * Errors: -ENOENT (ended before); -EPERM (through a handle without the
+ * attachment's file descriptor: no control of the buffer, or no CAP_SYS_RAWIO).
+ */
+int ccshm_attachment_detach(struct ccshm_attachment *attachment);
+
+/**
+ * ccshm_attachment_fd() - the attachment's file descriptor, for poll()
+ * @attachment: handle
+ *
+ * Returns: the file descriptor, close-on-exec, which stays the handle's: do not
+ * close it. poll() gives POLLPRI when the attachment is being revoked.
+ *
+ * Errors: -EBADF (a persistent attachment, or a handle that was opened by id).
+ */
+int ccshm_attachment_fd(const struct ccshm_attachment *attachment);
+
+/**
+ * ccshm_attachment_id() - id of an attachment
+ * @attachment: handle
+ *
+ * Returns: the id, never used twice.
+ */
+uint64_t ccshm_attachment_id(const struct ccshm_attachment *attachment);
+
+/**
+ * ccshm_attachment_size() - size of the attached slice
+ * @attachment: handle
+ *
+ * Returns: bytes.
+ */
+uint64_t ccshm_attachment_size(const struct ccshm_attachment *attachment);
+
+/**
+ * ccshm_attachment_segment_count() - number of segments
+ * @attachment: handle
+ *
+ * Returns: how many pieces the slice has for the device. It does not change.
+ */
+uint32_t ccshm_attachment_segment_count(const struct ccshm_attachment *attachment);
+
+/**
+ * struct ccshm_segment - a piece of an attachment, for the device
+ * @dma_address: what the device is to be given
+ * @length: bytes
+ * @offset: where the piece starts in the slice
+ */
+struct ccshm_segment {
+	uint64_t dma_address;
+	uint64_t length;
+	uint64_t offset;
+};
+
+/**
+ * ccshm_attachment_segments() - the DMA addresses
+ * @attachment: handle
+ * @first: index of the first segment wanted
+ * @segments: array that they are written to, in the order of their offsets
+ * @capacity: entries that the array holds
+ *
+ * Returns: entries written: @capacity, or less at the end.
+ *
+ * Errors: -EINVAL (@first is beyond the end, or @capacity above INT_MAX);
+ * -ENODEV (the attachment is being revoked, or is: the addresses must not be
+ * used any more); -ENOENT (ended before); -EPERM (through a handle without the
+ * attachment's file descriptor: no control of the buffer, or no CAP_SYS_RAWIO).
+ */
+int ccshm_attachment_segments(struct ccshm_attachment *attachment,
+			      uint32_t first, struct ccshm_segment *segments,
+			      uint32_t capacity);
+
+/* ------------------------------------------------------------------------- */
+/* Revoke: end all access                                                    */
+/* ------------------------------------------------------------------------- */
+
+/*
+ * Flags of the revoke functions, besides CCSHM_REVOKE_FORCE. The library keeps
+ * them to itself.
+ *
+ * CCSHM_REVOKE_INTERRUPTIBLE: give -EINTR when a signal handler ran. Without it
+ * the library makes the call again, with the same deadline. (A handler with
+ * SA_RESTART, or a signal that ends the process, never shows up here.)
+ *
+ * CCSHM_REVOKE_DEADLINE: the timeout is a point in time, in nanoseconds of
+ * CLOCK_MONOTONIC. With it, a call that gave -EINTR can be made again as it was.
+ */
+#define CCSHM_REVOKE_INTERRUPTIBLE	(1ULL << 63)
+#define CCSHM_REVOKE_DEADLINE		(1ULL << 62)
+
+/**
+ * struct ccshm_revoke_result - how far a revoke came
+ * @state: enum ccshm_state; for a buffer the least advanced of its parts
+ * @device_mappings: mappings and attachments of devices that are left; 0 when
+ *	@state is CCSHM_STATE_REVOKED
+ * @pages: pages (of the page size) that the revoke covers
+ * @revoked: exports and attachments that are revoked
+ * @stopped: of the attachments, those whose device ccshm had to stop
+ * @reserved: 0
+ */
+struct ccshm_revoke_result {
+	uint32_t state;
+	uint32_t device_mappings;
+	uint64_t pages;
+	uint32_t revoked;
+	uint32_t stopped;
+	uint64_t reserved[4];
+};
+
+/**
+ * ccshm_revoke() - end all access through an object that is known by its id
+ * @handle: handle
+ * @id: an export or attachment; or a buffer: all exports and attachments that it
+ *	has at this moment
+ * @timeout_ns: how long to wait for devices to let go, in nanoseconds; 0 does
+ *	not wait, -1 waits for ever
+ * @flags: CCSHM_REVOKE_FORCE, CCSHM_REVOKE_INTERRUPTIBLE, CCSHM_REVOKE_DEADLINE
+ * @result: how far it came, or NULL. Filled in on success, and with -ETIMEDOUT,
+ *	-EBUSY and -EIO; all zero on any other failure.
+ *
+ * Nothing new gets in from the moment of the call, whatever it returns. User
+ * mappings are gone when it returns, unless with -EINTR: a touch of them gives
+ * SIGBUS. When it succeeds no CPU and no device reaches the memory through the
+ * object. Calling again continues, and gives the same answer once revoked. The
+ * buffer itself stays, and can be exported and attached anew.
+ *
+ * Errors: -EINVAL (flags; a timeout below -1); -ENOENT; -EPERM (no control of
+ * the buffer, or CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); -ETIMEDOUT (a
+ * device has not let go: the memory stays shared and held); -EBUSY (a pinned
+ * export has holders that cannot let go); -EIO (a device could not be stopped);
+ * -EINTR.
+ */
+int ccshm_revoke(struct ccshm *handle, uint64_t id, int64_t timeout_ns,
+		 uint64_t flags, struct ccshm_revoke_result *result);
+
+/**
+ * ccshm_buffer_revoke() - end all access through the uses a buffer has now
+ * @buffer: handle
+ * @timeout_ns: as in ccshm_revoke()
+ * @flags: as in ccshm_revoke()
+ * @result: as in ccshm_revoke()
+ *
+ * Covers mappings made with ccshm_buffer_map() too.
+ *
+ * Errors: as ccshm_revoke().
+ */
+int ccshm_buffer_revoke(struct ccshm_buffer *buffer, int64_t timeout_ns,
+			uint64_t flags, struct ccshm_revoke_result *result);
+
+/**
+ * ccshm_export_revoke() - end all access through an export
+ * @exp: handle
+ * @timeout_ns: as in ccshm_revoke()
+ * @flags: as in ccshm_revoke()
+ * @result: as in ccshm_revoke()
+ *
+ * Errors: as ccshm_revoke().
+ */
+int ccshm_export_revoke(struct ccshm_export *exp, int64_t timeout_ns,
+			uint64_t flags, struct ccshm_revoke_result *result);
+
+/**
+ * ccshm_attachment_revoke() - end a device's access through an attachment
+ * @attachment: handle
+ * @timeout_ns: as in ccshm_revoke()
+ * @flags: as in ccshm_revoke()
+ * @result: as in ccshm_revoke()
+ *
+ * The holder is told by POLLPRI and has until the deadline to detach.
+ *
+ * Errors: as ccshm_revoke().
+ */
+int ccshm_attachment_revoke(struct ccshm_attachment *attachment,
+			    int64_t timeout_ns, uint64_t flags,
+			    struct ccshm_revoke_result *result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* CCSHM_H */

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What the objects of libccshm offer each other. Each object's struct is known
+ * in its own file only.
+ */
+#ifndef CCSHM_INTERNAL_H
+#define CCSHM_INTERNAL_H
+
+#include "ccshm.h"
+#include "seam.h"
+
+/* Everything else is hidden (-fvisibility=hidden). */
+#define CCSHM_API __attribute__((visibility("default")))
+
+/* handle.c */
+
+/* Another user of the handle; give it up with ccshm_close(). */
+struct ccshm *ccshm_handle_ref(struct ccshm *handle);
+
+const struct ccshm_seam *ccshm_handle_seam(const struct ccshm *handle);
+
+/* A call of /dev/ccshm: 0, a negative errno, -EOPNOTSUPP without a driver. */
+int ccshm_handle_ioctl(const struct ccshm *handle, unsigned long request,
+		       void *arg);
+
+/* A call of any file that the handle's objects own. */
+int ccshm_handle_ioctl_fd(const struct ccshm *handle, int fd,
+			  unsigned long request, void *arg);
+
+/* plain.c */
+
+/* Is it certain that nothing keeps this machine's memory private? */
+bool ccshm_machine_is_plain(const struct ccshm_seam *seam);
+
+/* alloc-options.c */
+
+/* Says in the kernel's words what @options (may be NULL) ask for. */
+void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
+				 struct ccshm_ioc_alloc *uapi);
+
+/* status.c */
+
+/* QUERY of an object that has to be of @type, otherwise -EINVAL. */
+int ccshm_query(struct ccshm *handle, uint64_t id, uint32_t type,
+		struct ccshm_ioc_query *query);
+
+/* buffer.c */
+
+struct ccshm *ccshm_buffer_handle(const struct ccshm_buffer *buffer);
+
+/* mapping.c */
+
+/*
+ * Is it a slice of @total bytes that can be mapped? Replaces a @size of 0 by
+ * what is left behind @offset.
+ */
+int ccshm_slice_resolve(uint64_t total, uint64_t offset, uint64_t *size);
+
+/* Are these protection bits among those that can be asked for? */
+int ccshm_prot_check(int prot, uint64_t flags);
+
+/* Maps @size bytes of @fd, which stays the caller's. */
+int ccshm_mapping_create(struct ccshm *handle, int fd, uint64_t offset,
+			 uint64_t size, int prot, uint64_t export_id,
+			 struct ccshm_mapping **mapping);
+
+/* export.c */
+
+struct ccshm *ccshm_export_handle(const struct ccshm_export *exp);
+
+/*
+ * The dma-buf, which nobody can take (and close) until ccshm_export_unlock().
+ * -EBADF when it was taken; nothing is locked then.
+ */
+int ccshm_export_lock(struct ccshm_export *exp);
+void ccshm_export_unlock(struct ccshm_export *exp);
+
+/* attach-options.c */
+
+/* Says in the kernel's words what @options (may be NULL) ask for. */
+void ccshm_attach_options_to_uapi(const struct ccshm_attach_options *options,
+				  struct ccshm_ioc_attach *uapi);
+
+#endif /* CCSHM_INTERNAL_H */

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Words for numbers, and the library's own version. */
+#include "internal.h"
+
+CCSHM_API const char *ccshm_version(void)
+{
+	return CCSHM_LIBRARY_VERSION;
+}
+
+CCSHM_API const char *ccshm_platform_name(uint32_t platform)
+{
+	switch (platform) {
+	case CCSHM_PLATFORM_NONE:
+		return "none";
+	case CCSHM_PLATFORM_SEV:
+		return "sev";
+	case CCSHM_PLATFORM_SEV_ES:
+		return "sev-es";
+	case CCSHM_PLATFORM_SEV_SNP:
+		return "sev-snp";
+	case CCSHM_PLATFORM_TDX:
+		return "tdx";
+	case CCSHM_PLATFORM_CCA:
+		return "cca";
+	default:
+		return "unknown";
+	}
+}
+
+CCSHM_API const char *ccshm_type_name(uint32_t type)
+{
+	switch (type) {
+	case CCSHM_TYPE_BUFFER:
+		return "buffer";
+	case CCSHM_TYPE_EXPORT:
+		return "export";
+	case CCSHM_TYPE_ATTACHMENT:
+		return "attachment";
+	default:
+		return "unknown";
+	}
+}
+
+CCSHM_API const char *ccshm_state_name(uint32_t state)
+{
+	switch (state) {
+	case CCSHM_STATE_ACTIVE:
+		return "active";
+	case CCSHM_STATE_REVOKING:
+		return "revoking";
+	case CCSHM_STATE_REVOKED:
+		return "revoked";
+	case CCSHM_STATE_STUCK:
+		return "stuck";
+	default:
+		return "unknown";
+	}
+}

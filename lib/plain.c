@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/*
+ * Is this machine certainly not a confidential guest?
+ *
+ * The answer decides whether a program may be content with ordinary memory. A
+ * host that lies to CPUID can make it wrong in the harmless direction only: the
+ * guest keeps its memory private and a device fails to use it.
+ */
+#include "internal.h"
+
+#define CPUID_FEATURES			0x1
+#define   FEATURES_ECX_HYPERVISOR	(1u << 31)
+#define CPUID_TDX			0x21
+#define CPUID_HYPERVISOR		0x40000000
+#define CPUID_HYPERV_FEATURES		0x40000003
+#define   HYPERV_EBX_ISOLATION		(1u << 22)
+#define CPUID_HYPERV_ISOLATION		0x4000000c
+#define   HYPERV_EBX_ISOLATION_TYPE	0xfu
+#define CPUID_EXTENDED			0x80000000
+#define CPUID_ENCRYPTION		0x8000001f
+#define   ENCRYPTION_EAX_SEV		(1u << 1)
+
+/* Four characters as they lie in a register. */
+#define TEXT(a, b, c, d) \
+	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | \
+	 (uint32_t)(d) << 24)
+
+/* A leaf beyond the last one of its range reads as zero. */
+static struct ccshm_cpuid cpuid(const struct ccshm_seam *seam, uint32_t range,
+				uint32_t leaf)
+{
+	struct ccshm_cpuid last = { 0 }, out = { 0 };
+
+	seam->cpuid(range, &last);
+	if (last.eax >= leaf)
+		seam->cpuid(leaf, &out);
+	return out;
+}
+
+static bool has_tdx(const struct ccshm_seam *seam)
+{
+	struct ccshm_cpuid tdx = cpuid(seam, 0, CPUID_TDX);
+
+	return tdx.ebx == TEXT('I', 'n', 't', 'e') &&
+	       tdx.edx == TEXT('l', 'T', 'D', 'X') &&
+	       tdx.ecx == TEXT(' ', ' ', ' ', ' ');
+}
+
+static bool has_sev(const struct ccshm_seam *seam)
+{
+	struct ccshm_cpuid encryption =
+		cpuid(seam, CPUID_EXTENDED, CPUID_ENCRYPTION);
+
+	return encryption.eax & ENCRYPTION_EAX_SEV;
+}
+
+/* Hyper-V hides SEV and TDX behind a paravisor and has isolation of its own. */
+static bool has_hyperv_isolation(const struct ccshm_seam *seam)
+{
+	struct ccshm_cpuid vendor =
+		cpuid(seam, CPUID_HYPERVISOR, CPUID_HYPERVISOR);
+
+	if (vendor.ebx != TEXT('M', 'i', 'c', 'r') ||
+	    vendor.ecx != TEXT('o', 's', 'o', 'f') ||
+	    vendor.edx != TEXT('t', ' ', 'H', 'v'))
+		return false;
+	if (!(cpuid(seam, CPUID_HYPERVISOR, CPUID_HYPERV_FEATURES).ebx &
+	      HYPERV_EBX_ISOLATION))
+		return false;
+	return cpuid(seam, CPUID_HYPERVISOR, CPUID_HYPERV_ISOLATION).ebx &
+	       HYPERV_EBX_ISOLATION_TYPE;
+}
+
+bool ccshm_machine_is_plain(const struct ccshm_seam *seam)
+{
+	struct ccshm_cpuid probe;
+
+	/* Elsewhere nothing that a process can see tells. */
+	if (seam->cpuid(0, &probe))
+		return false;
+	if (!(cpuid(seam, 0, CPUID_FEATURES).ecx & FEATURES_ECX_HYPERVISOR))
+		return true;
+	return !has_tdx(seam) && !has_sev(seam) && !has_hyperv_isolation(seam);
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* Revoke: the one call that waits. */
+#include <errno.h>
+#include <string.h>
+
+#include "internal.h"
+
+#define LIBRARY_FLAGS	(CCSHM_REVOKE_INTERRUPTIBLE | CCSHM_REVOKE_DEADLINE)
+
+/* Made once, so that calls that are made again end when the first would have. */
+static int make_deadline(const struct ccshm_seam *seam, int64_t timeout_ns,
+			 uint64_t flags, int64_t *deadline)
+{
+	int64_t now;
+	int ret;
+
+	*deadline = timeout_ns;
+	if (timeout_ns < -1)
+		return -EINVAL;
+	if (timeout_ns <= 0 || (flags & CCSHM_REVOKE_DEADLINE))
+		return 0;
+	ret = seam->now(&now);
+	if (ret < 0)
+		return ret;
+	*deadline = timeout_ns > INT64_MAX - now ? INT64_MAX : now + timeout_ns;
+	return 0;
+}
+
+/* Does the driver say with this answer how far it came? */
+static bool is_answer(int ret)
+{
+	return !ret || ret == -ETIMEDOUT || ret == -EBUSY || ret == -EIO;
+}
+
+CCSHM_API int ccshm_revoke(struct ccshm *handle, uint64_t id,
+			   int64_t timeout_ns, uint64_t flags,
+			   struct ccshm_revoke_result *result)
+{
+	struct ccshm_ioc_revoke uapi;
+	int64_t deadline;
+	int ret;
+
+	if (result)
+		memset(result, 0, sizeof(*result));
+	ret = make_deadline(ccshm_handle_seam(handle), timeout_ns, flags,
+			    &deadline);
+	if (ret)
+		return ret;
+
+	do {
+		memset(&uapi, 0, sizeof(uapi));
+		uapi.id = id;
+		uapi.flags = flags & ~LIBRARY_FLAGS;
+		uapi.deadline_ns = deadline;
+		ret = ccshm_handle_ioctl(handle, CCSHM_IOC_REVOKE, &uapi);
+	} while (ret == -EINTR && !(flags & CCSHM_REVOKE_INTERRUPTIBLE));
+
+	if (!result || !is_answer(ret))
+		return ret;
+	result->state = uapi.state;
+	result->device_mappings = uapi.device_mappings;
+	result->pages = uapi.pages;
+	result->revoked = uapi.revoked;
+	result->stopped = uapi.stopped;
+	return ret;
+}
+
+CCSHM_API int ccshm_buffer_revoke(struct ccshm_buffer *buffer,
+				  int64_t timeout_ns, uint64_t flags,
+				  struct ccshm_revoke_result *result)
+{
+	return ccshm_revoke(ccshm_buffer_handle(buffer),
+			    ccshm_buffer_id(buffer), timeout_ns, flags, result);
+}
+
+CCSHM_API int ccshm_export_revoke(struct ccshm_export *exp, int64_t timeout_ns,
+				  uint64_t flags,
+				  struct ccshm_revoke_result *result)
+{
+	return ccshm_revoke(ccshm_export_handle(exp), ccshm_export_id(exp),
+			    timeout_ns, flags, result);
+}

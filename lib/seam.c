@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* The system's side of the seam: one thin function per call. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__x86_64__) || defined(__i386__)
+#include <cpuid.h>
+#endif
+
+#include "seam.h"
+
+static int system_open(const char *path, int flags)
+{
+	int fd = open(path, flags);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int system_close(int fd)
+{
+	return close(fd) ? -errno : 0;
+}
+
+static int system_ioctl(int fd, unsigned long request, void *arg)
+{
+	int ret = ioctl(fd, request, arg);
+
+	return ret < 0 ? -errno : ret;
+}
+
+static int system_mmap(size_t size, int prot, int flags, int fd, off_t offset,
+		       void **address)
+{
+	void *start = mmap(NULL, size, prot, flags, fd, offset);
+
+	if (start == MAP_FAILED)
+		return -errno;
+	*address = start;
+	return 0;
+}
+
+static int system_munmap(void *address, size_t size)
+{
+	return munmap(address, size) ? -errno : 0;
+}
+
+static int system_memfd(const char *name)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int system_reserve(int fd, off_t size)
+{
+	return fallocate(fd, 0, 0, size) ? -errno : 0;
+}
+
+static int system_now(int64_t *ns)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_MONOTONIC, &now))
+		return -errno;
+	*ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	return 0;
+}
+
+static int system_user(const char *name, uid_t *uid)
+{
+	struct passwd entry, *found = NULL;
+	size_t size = 1024;
+	int ret;
+
+	do {
+		char *space = malloc(size);
+
+		if (!space)
+			return -ENOMEM;
+		ret = getpwnam_r(name, &entry, space, size, &found);
+		if (!ret && found)
+			*uid = entry.pw_uid;
+		free(space);
+		size *= 2;
+	} while (ret == ERANGE && size <= 1024 * 1024);
+
+	/* Both of these, too, say that there is none; see getpwnam(3). */
+	if (ret == ESRCH || (!ret && !found))
+		return -ENOENT;
+	return -ret;
+}
+
+#if defined(__x86_64__) || defined(__i386__)
+static int system_cpuid(uint32_t leaf, struct ccshm_cpuid *out)
+{
+	__cpuid_count(leaf, 0, out->eax, out->ebx, out->ecx, out->edx);
+	return 0;
+}
+#else
+static int system_cpuid(uint32_t leaf, struct ccshm_cpuid *out)
+{
+	(void)leaf;
+	(void)out;
+	return -ENOSYS;
+}
+#endif
+
+const struct ccshm_seam ccshm_system = {
+	.open = system_open,
+	.close = system_close,
+	.ioctl = system_ioctl,
+	.mmap = system_mmap,
+	.munmap = system_munmap,
+	.memfd = system_memfd,
+	.reserve = system_reserve,
+	.now = system_now,
+	.user = system_user,
+	.cpuid = system_cpuid,
+};

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The seam between the library and the system: everything that libccshm asks of
+ * the machine goes through these pointers, so that unit tests can answer for it.
+ *
+ * Every function gives 0 or a positive result on success and a negative errno
+ * on failure.
+ */
+#ifndef CCSHM_SEAM_H
+#define CCSHM_SEAM_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct ccshm;
+
+/* The registers that CPUID fills in. */
+struct ccshm_cpuid {
+	uint32_t eax;
+	uint32_t ebx;
+	uint32_t ecx;
+	uint32_t edx;
+};
+
+struct ccshm_seam {
+	int (*open)(const char *path, int flags);
+	int (*close)(int fd);
+	int (*ioctl)(int fd, unsigned long request, void *arg);
+	int (*mmap)(size_t size, int prot, int flags, int fd, off_t offset,
+		    void **address);
+	int (*munmap)(void *address, size_t size);
+	int (*memfd)(const char *name);
+	/* Makes a file @size bytes long, and its memory its own. */
+	int (*reserve)(int fd, off_t size);
+	/* CLOCK_MONOTONIC in nanoseconds. */
+	int (*now)(int64_t *ns);
+	/* -ENOENT when there is no such user. */
+	int (*user)(const char *name, uid_t *uid);
+	/* -ENOSYS on an architecture without CPUID. */
+	int (*cpuid)(uint32_t leaf, struct ccshm_cpuid *out);
+};
+
+/* The system itself. */
+extern const struct ccshm_seam ccshm_system;
+
+/* ccshm_open() through another seam, which has to outlive the handle. */
+int ccshm_open_seam(const struct ccshm_seam *seam, uint64_t flags,
+		    struct ccshm **handle);
+
+#endif /* CCSHM_SEAM_H */

@@ -1,0 +1,1009 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <linux/ioctl.h>
+#include <pthread.h>
+
+#include "fake.h"
+
+#define FIRST_FD	1000
+#define MAX_FILES	64
+#define MAX_OBJECTS	64
+#define MAX_MAPPINGS	64
+
+enum kind { CLOSED, DRIVER, MEMFD, DMABUF, ATTACHMENT };
+
+struct file {
+	enum kind kind;
+	unsigned int object;	/* dma-bufs, attachments */
+	uint64_t size;		/* memfds */
+	char *memory;		/* memfds */
+};
+
+struct object {
+	uint32_t type;		/* 0: none */
+	bool ended;
+	struct ccshm_ioc_query query;
+	int file;		/* anonymous buffers: the file they end with */
+	char *memory;		/* buffers */
+};
+
+struct mapping {
+	void *address;
+	size_t size;
+};
+
+struct fake fake;
+
+static struct file files[MAX_FILES];
+static struct object objects[MAX_OBJECTS];
+static struct mapping mappings[MAX_MAPPINGS];
+static uint64_t last_id;
+static struct {
+	unsigned int skip;
+	int error;
+} failures[FAKE_CALLS];
+static unsigned long failing_request;
+static int failing_error;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* ------------------------------------------------------------------------- */
+/* Failures                                                                  */
+/* ------------------------------------------------------------------------- */
+
+void fake_fail(enum fake_call call, unsigned int skip, int error)
+{
+	failures[call].skip = skip;
+	failures[call].error = error;
+}
+
+void fake_fail_ioctl(unsigned long request, int error)
+{
+	failing_request = request;
+	failing_error = error;
+}
+
+/* Counts the call; gives the error that it has to fail with, or 0. */
+static int enter(enum fake_call call)
+{
+	int error = failures[call].error;
+
+	fake.count[call]++;
+	if (!error)
+		return 0;
+	if (failures[call].skip) {
+		failures[call].skip--;
+		return 0;
+	}
+	failures[call].error = 0;
+	return error;
+}
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+char *__real_strndup(const char *text, size_t length);
+char *__wrap_strndup(const char *text, size_t length);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	if (failures[FAKE_CALLOC].error && enter(FAKE_CALLOC))
+		return NULL;
+	return __real_calloc(count, size);
+}
+
+char *__wrap_strndup(const char *text, size_t length)
+{
+	if (failures[FAKE_STRNDUP].error && enter(FAKE_STRNDUP))
+		return NULL;
+	return __real_strndup(text, length);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Files and objects                                                         */
+/* ------------------------------------------------------------------------- */
+
+static struct file *file_of(int fd)
+{
+	if (fd < FIRST_FD || fd >= FIRST_FD + MAX_FILES ||
+	    files[fd - FIRST_FD].kind == CLOSED)
+		return NULL;
+	return &files[fd - FIRST_FD];
+}
+
+static int file_new(enum kind kind, struct file **file)
+{
+	int i;
+
+	for (i = 0; i < MAX_FILES; i++) {
+		if (files[i].kind != CLOSED || files[i].memory)
+			continue;
+		memset(&files[i], 0, sizeof(files[i]));
+		files[i].kind = kind;
+		if (file)
+			*file = &files[i];
+		return FIRST_FD + i;
+	}
+	return -EMFILE;
+}
+
+static struct object *object_new(uint32_t type)
+{
+	int i;
+
+	for (i = 0; i < MAX_OBJECTS; i++) {
+		struct object *object = &objects[i];
+
+		if (object->type)
+			continue;
+		memset(object, 0, sizeof(*object));
+		object->type = type;
+		object->query.id = ++last_id;
+		object->query.type = type;
+		object->file = -1;
+		return object;
+	}
+	abort();
+}
+
+static struct object *object_of(uint64_t id)
+{
+	int i;
+
+	for (i = 0; id && i < MAX_OBJECTS; i++)
+		if (objects[i].type && !objects[i].ended &&
+		    objects[i].query.id == id)
+			return &objects[i];
+	return NULL;
+}
+
+static struct object *buffer_of(const struct object *object)
+{
+	int i;
+
+	for (i = 0; i < MAX_OBJECTS; i++)
+		if (objects[i].type == CCSHM_TYPE_BUFFER &&
+		    objects[i].query.id == object->query.buffer_id)
+			return &objects[i];
+	abort();
+}
+
+unsigned int fake_objects(uint32_t type)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < MAX_OBJECTS; i++)
+		count += objects[i].type == type;
+	return count;
+}
+
+unsigned int fake_files(void)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < MAX_FILES; i++)
+		count += files[i].kind != CLOSED;
+	return count;
+}
+
+unsigned int fake_mappings(void)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < MAX_MAPPINGS; i++)
+		count += mappings[i].address != NULL;
+	return count;
+}
+
+/* Is anything of the buffer in use? Mappings are looked at by address. */
+static bool buffer_used(const struct object *buffer)
+{
+	const char *start = buffer->memory;
+	unsigned int i;
+
+	for (i = 0; i < MAX_OBJECTS; i++)
+		if (objects[i].type && objects[i].type != CCSHM_TYPE_BUFFER &&
+		    objects[i].query.buffer_id == buffer->query.id)
+			return true;
+	for (i = 0; i < MAX_MAPPINGS; i++) {
+		const char *address = mappings[i].address;
+
+		if (address && address >= start &&
+		    address < start + buffer->query.size)
+			return true;
+	}
+	return false;
+}
+
+/* Buffers that have ended and that nobody uses give their memory back. */
+static void collect(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_OBJECTS; i++) {
+		if (objects[i].type != CCSHM_TYPE_BUFFER ||
+		    !objects[i].ended || buffer_used(&objects[i]))
+			continue;
+		free(objects[i].memory);
+		memset(&objects[i], 0, sizeof(objects[i]));
+	}
+}
+
+static char *memory_new(uint64_t size)
+{
+	char *memory = aligned_alloc(PAGE, size);
+
+	if (!memory)
+		abort();
+	memset(memory, 0, size);
+	return memory;
+}
+
+/* ------------------------------------------------------------------------- */
+/* The driver's ioctls. Each gets a copy of the caller's structure.          */
+/* ------------------------------------------------------------------------- */
+
+static bool all_zero(const void *bytes, size_t size)
+{
+	const char *at = bytes;
+
+	while (size--)
+		if (*at++)
+			return false;
+	return true;
+}
+
+/* NUL-terminated, and zero behind the NUL. */
+static bool text_ok(const char *text, size_t size)
+{
+	size_t length = strnlen(text, size);
+
+	return length < size && all_zero(text + length, size - length);
+}
+
+static int fake_info(struct ccshm_ioc_info *arg)
+{
+	if (arg->flags)
+		return -EINVAL;
+	*arg = fake.info;
+	arg->abi_version = fake.abi_version;
+	arg->buffers = fake_objects(CCSHM_TYPE_BUFFER);
+	arg->exports = fake_objects(CCSHM_TYPE_EXPORT);
+	arg->attachments = fake_objects(CCSHM_TYPE_ATTACHMENT);
+	return 0;
+}
+
+static bool name_ok(const char *name)
+{
+	const char *first = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
+	const char *more = "0123456789.-";
+
+	if (!text_ok(name, CCSHM_NAME_LEN) || !strchr(first, *name))
+		return false;
+	for (; *name; name++)
+		if (!strchr(first, *name) && !strchr(more, *name))
+			return false;
+	return true;
+}
+
+static struct object *named(uint32_t uid, const char *name)
+{
+	int i;
+
+	for (i = 0; i < MAX_OBJECTS; i++)
+		if (objects[i].type == CCSHM_TYPE_BUFFER && !objects[i].ended &&
+		    objects[i].query.uid == uid && objects[i].query.name[0] &&
+		    !strcmp(objects[i].query.name, name))
+			return &objects[i];
+	return NULL;
+}
+
+static int alloc_check(const struct ccshm_ioc_alloc *arg)
+{
+	bool persistent = arg->flags & CCSHM_ALLOC_PERSISTENT;
+
+	if (arg->flags & ~(CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
+			   CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE) || arg->reserved)
+		return -EINVAL;
+	if (!arg->size || arg->size > UINT64_MAX - (PAGE - 1))
+		return -EINVAL;
+	if (arg->mode & ~0666u || (arg->name[0] && !name_ok(arg->name)) ||
+	    !text_ok(arg->name, sizeof(arg->name)))
+		return -EINVAL;
+	if (!persistent && (arg->flags & (CCSHM_ALLOC_UID | CCSHM_ALLOC_GID) ||
+			    arg->mode || arg->name[0]))
+		return -EINVAL;
+	if ((arg->uid && !(arg->flags & CCSHM_ALLOC_UID)) ||
+	    (arg->gid && !(arg->flags & CCSHM_ALLOC_GID)) ||
+	    (arg->node && !(arg->flags & CCSHM_ALLOC_NODE)) || arg->node < 0)
+		return -EINVAL;
+	return arg->size > 1ULL << 40 ? -ENOMEM : 0;
+}
+
+static int fake_alloc(int fd, struct ccshm_ioc_alloc *arg)
+{
+	uint32_t uid = arg->flags & CCSHM_ALLOC_UID ? arg->uid : FAKE_UID;
+	struct object *buffer;
+	int ret = alloc_check(arg);
+
+	if (ret)
+		return ret;
+	if (arg->name[0] && named(uid, arg->name))
+		return -EEXIST;
+	buffer = object_new(CCSHM_TYPE_BUFFER);
+	buffer->query.buffer_id = buffer->query.id;
+	buffer->query.object_flags = arg->flags;
+	buffer->query.query_flags = CCSHM_QUERY_CONTROL;
+	buffer->query.size = (arg->size + PAGE - 1) / PAGE * PAGE;
+	buffer->query.uid = uid;
+	buffer->query.gid = arg->flags & CCSHM_ALLOC_GID ? arg->gid : FAKE_UID;
+	buffer->query.mode = arg->mode;
+	buffer->query.payer = FAKE_UID;
+	buffer->query.charged =
+		(arg->size + FAKE_BLOCK - 1) / FAKE_BLOCK * FAKE_BLOCK;
+	buffer->query.blocks = buffer->query.charged / FAKE_BLOCK;
+	buffer->query.units = buffer->query.blocks;
+	buffer->query.units_whole = buffer->query.blocks;
+	buffer->query.conversions = 1;
+	memcpy(buffer->query.name, arg->name, sizeof(arg->name));
+	buffer->memory = memory_new(buffer->query.size);
+	if (!(arg->flags & CCSHM_ALLOC_PERSISTENT))
+		buffer->file = fd;
+	arg->id = buffer->query.id;
+	arg->actual_size = buffer->query.size;
+	return 0;
+}
+
+static int fake_free(struct ccshm_ioc_free *arg)
+{
+	struct object *buffer = object_of(arg->id);
+
+	if (arg->flags)
+		return -EINVAL;
+	if (!buffer || buffer->type != CCSHM_TYPE_BUFFER)
+		return -ENOENT;
+	buffer->ended = true;
+	collect();
+	return 0;
+}
+
+static int fake_find(struct ccshm_ioc_open *arg)
+{
+	struct object *buffer;
+
+	if (arg->flags & ~CCSHM_OPEN_UID || arg->reserved ||
+	    (arg->uid && !(arg->flags & CCSHM_OPEN_UID)) || !name_ok(arg->name))
+		return -EINVAL;
+	buffer = named(arg->flags & CCSHM_OPEN_UID ? arg->uid : FAKE_UID,
+		       arg->name);
+	if (!buffer)
+		return -ENOENT;
+	arg->id = buffer->query.id;
+	return 0;
+}
+
+static int fake_query(struct ccshm_ioc_query *arg)
+{
+	struct object *object = object_of(arg->id);
+
+	if (arg->flags)
+		return -EINVAL;
+	if (!object)
+		return -ENOENT;
+	*arg = object->query;
+	return 0;
+}
+
+static int slice(uint64_t total, uint64_t offset, uint64_t *size)
+{
+	if (offset % PAGE || *size % PAGE || offset >= total ||
+	    *size > total - offset)
+		return -EINVAL;
+	if (!*size)
+		*size = total - offset;
+	return 0;
+}
+
+static int fake_export(struct ccshm_ioc_export *arg)
+{
+	struct object *buffer = object_of(arg->id), *export;
+	uint64_t size = arg->size;
+	struct file *file;
+	int fd;
+
+	if (arg->flags & ~(CCSHM_EXPORT_READ_ONLY | CCSHM_EXPORT_NO_CPU |
+			   CCSHM_EXPORT_PINNED) || arg->reserved)
+		return -EINVAL;
+	if (!buffer || buffer->type != CCSHM_TYPE_BUFFER)
+		return -ENOENT;
+	if (slice(buffer->query.size, arg->offset, &size))
+		return -EINVAL;
+	fd = file_new(DMABUF, &file);
+	if (fd < 0)
+		return fd;
+	export = object_new(CCSHM_TYPE_EXPORT);
+	export->query.object_flags = arg->flags;
+	export->query.buffer_id = arg->id;
+	export->query.offset = arg->offset;
+	export->query.size = size;
+	export->query.importers = 2;
+	export->query.cpu_mappings = 3;
+	buffer->query.exports++;
+	file->object = (unsigned int)(export - objects);
+	arg->export_id = export->query.id;
+	arg->actual_size = size;
+	arg->fd = fd;
+	return 0;
+}
+
+static int fake_revoke(struct ccshm_ioc_revoke *arg)
+{
+	struct object *object = object_of(arg->id);
+
+	if (arg->flags & ~CCSHM_REVOKE_FORCE || arg->reserved ||
+	    arg->deadline_ns < -1)
+		return -EINVAL;
+	if (!object)
+		return -ENOENT;
+	if (arg->flags & CCSHM_REVOKE_FORCE && fake.no_rawio)
+		return -EPERM;
+	if (fake.revoke_interrupts) {
+		fake.revoke_interrupts--;
+		/* Whoever looks at this has not read the rules. */
+		arg->state = 99;
+		arg->device_mappings = 99;
+		arg->pages = 99;
+		return -EINTR;
+	}
+	if (!fake.revoke_error)
+		object->query.state = CCSHM_STATE_REVOKED;
+	arg->state = fake.revoke.state;
+	arg->device_mappings = fake.revoke.device_mappings;
+	arg->pages = fake.revoke.pages;
+	arg->revoked = fake.revoke.revoked;
+	arg->stopped = fake.revoke.stopped;
+	return fake.revoke_error;
+}
+
+/* What an attachment is made from: the buffer, and maybe the export. */
+static int attach_source(const struct ccshm_ioc_attach *arg,
+			 struct object **buffer, struct object **export)
+{
+	struct file *file;
+
+	*export = NULL;
+	if (!(arg->flags & CCSHM_ATTACH_DMABUF)) {
+		*buffer = object_of(arg->id);
+		return *buffer && (*buffer)->type == CCSHM_TYPE_BUFFER ? 0 : -ENOENT;
+	}
+	file = file_of(arg->dmabuf_fd);
+	if (!file)
+		return -EBADF;
+	if (file->kind != DMABUF)
+		return -EMEDIUMTYPE;
+	*export = &objects[file->object];
+	*buffer = buffer_of(*export);
+	return (*export)->query.state == CCSHM_STATE_ACTIVE ? 0 : -ENODEV;
+}
+
+static int attach_check(const struct ccshm_ioc_attach *arg)
+{
+	if (arg->flags & ~(CCSHM_ATTACH_DMABUF | CCSHM_ATTACH_PERSISTENT) ||
+	    arg->reserved || arg->dma_bits > 64 ||
+	    !text_ok(arg->device, sizeof(arg->device)) ||
+	    strncmp(arg->device, "pci:", 4))
+		return -EINVAL;
+	if (arg->flags & CCSHM_ATTACH_DMABUF ? arg->id != 0 : arg->dmabuf_fd != 0)
+		return -EINVAL;
+	if (fake.no_rawio)
+		return -EPERM;
+	return strcmp(arg->device, FAKE_DEVICE) ? -ENODEV : 0;
+}
+
+static int fake_attach(struct ccshm_ioc_attach *arg)
+{
+	bool persistent = arg->flags & CCSHM_ATTACH_PERSISTENT;
+	struct object *buffer, *export, *attachment;
+	uint64_t size = arg->size;
+	struct file *file;
+	int ret = attach_check(arg);
+
+	if (!ret)
+		ret = attach_source(arg, &buffer, &export);
+	if (ret)
+		return ret;
+	if (slice(export ? export->query.size : buffer->query.size, arg->offset,
+		  &size))
+		return -EINVAL;
+	if (persistent && !(buffer->query.object_flags & CCSHM_ALLOC_PERSISTENT))
+		return -EINVAL;
+	arg->fd = -1;
+	if (!persistent) {
+		arg->fd = file_new(ATTACHMENT, &file);
+		if (arg->fd < 0)
+			return arg->fd;
+	}
+	attachment = object_new(CCSHM_TYPE_ATTACHMENT);
+	if (!persistent)
+		file->object = (unsigned int)(attachment - objects);
+	attachment->query.object_flags = arg->flags;
+	attachment->query.buffer_id = buffer->query.id;
+	attachment->query.export_id = export ? export->query.id : 0;
+	attachment->query.offset =
+		arg->offset + (export ? export->query.offset : 0);
+	attachment->query.size = size;
+	attachment->query.device_mappings = 1;
+	attachment->query.dma_bits = arg->dma_bits ? arg->dma_bits : 32;
+	/* One segment a page, so that there are many of them. */
+	attachment->query.segments = (uint32_t)(size / PAGE);
+	memcpy(attachment->query.device, arg->device, sizeof(arg->device));
+	buffer->query.attachments++;
+	arg->attachment_id = attachment->query.id;
+	arg->actual_size = size;
+	arg->segments = attachment->query.segments;
+	return 0;
+}
+
+/* The attachment that is meant, on /dev/ccshm or on its own file. */
+static int attachment_find(const struct file *file, uint64_t id,
+			   struct object **attachment)
+{
+	if (file->kind == ATTACHMENT) {
+		*attachment = &objects[file->object];
+		return id && id != (*attachment)->query.id ? -EINVAL : 0;
+	}
+	if (fake.no_rawio)
+		return -EPERM;
+	*attachment = object_of(id);
+	return *attachment && (*attachment)->type == CCSHM_TYPE_ATTACHMENT ?
+	       0 : -ENOENT;
+}
+
+static int fake_segments(const struct file *file,
+			 struct ccshm_ioc_segments *arg)
+{
+	struct ccshm_ioc_segment *out =
+		(struct ccshm_ioc_segment *)(uintptr_t)arg->segments;
+	struct object *attachment;
+	int ret;
+
+	if (arg->flags)
+		return -EINVAL;
+	ret = attachment_find(file, arg->id, &attachment);
+	if (ret)
+		return ret;
+	if (attachment->query.state != CCSHM_STATE_ACTIVE)
+		return -ENODEV;
+	arg->total = attachment->query.segments;
+	if (arg->first > arg->total)
+		return -EINVAL;
+	arg->count = 0;
+	while (arg->count < arg->capacity &&
+	       arg->first + arg->count < arg->total) {
+		uint64_t index = arg->first + arg->count++;
+
+		out->dma_address = 0x100000000ULL + index * 2 * PAGE;
+		out->length = PAGE;
+		out->offset = index * PAGE;
+		out++;
+	}
+	return 0;
+}
+
+static void attachment_end(struct object *attachment)
+{
+	struct object *buffer = buffer_of(attachment);
+
+	buffer->query.attachments--;
+	memset(attachment, 0, sizeof(*attachment));
+	collect();
+}
+
+static int fake_detach(const struct file *file, struct ccshm_ioc_detach *arg)
+{
+	struct object *attachment;
+	int ret;
+
+	if (arg->flags)
+		return -EINVAL;
+	ret = attachment_find(file, arg->id, &attachment);
+	if (ret)
+		return ret;
+	/* One with a file goes with the file. */
+	if (file->kind == ATTACHMENT ||
+	    !(attachment->query.object_flags & CCSHM_ATTACH_PERSISTENT))
+		attachment->query.state = CCSHM_STATE_REVOKED;
+	else
+		attachment_end(attachment);
+	return 0;
+}
+
+static int driver_ioctl(int fd, struct file *file, unsigned long request,
+			void *arg)
+{
+	if (request == CCSHM_IOC_SEGMENTS)
+		return fake_segments(file, arg);
+	if (request == CCSHM_IOC_DETACH)
+		return fake_detach(file, arg);
+	if (file->kind != DRIVER)
+		return -ENOTTY;
+	switch (request) {
+	case CCSHM_IOC_INFO:
+		return fake_info(arg);
+	case CCSHM_IOC_ALLOC:
+		return fake_alloc(fd, arg);
+	case CCSHM_IOC_FREE:
+		return fake_free(arg);
+	case CCSHM_IOC_OPEN:
+		return fake_find(arg);
+	case CCSHM_IOC_QUERY:
+		return fake_query(arg);
+	case CCSHM_IOC_EXPORT:
+		return fake_export(arg);
+	case CCSHM_IOC_REVOKE:
+		return fake_revoke(arg);
+	case CCSHM_IOC_ATTACH:
+		return fake_attach(arg);
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* ------------------------------------------------------------------------- */
+/* The seam                                                                  */
+/* ------------------------------------------------------------------------- */
+
+static int seam_ioctl(int fd, unsigned long request, void *arg)
+{
+	size_t size = _IOC_SIZE(request);
+	struct file *file;
+	char copy[512];
+	int ret;
+
+	ck_assert_uint_le(size, sizeof(copy));
+	/* All of it, as the kernel does. */
+	memcpy(copy, arg, size);
+
+	pthread_mutex_lock(&lock);
+	memcpy(&fake.got, copy, size);
+	fake.got_request = request;
+	fake.got_fd = fd;
+	ret = enter(FAKE_IOCTL);
+	if (!ret && failing_error && failing_request == request) {
+		ret = failing_error;
+		failing_error = 0;
+	}
+	file = file_of(fd);
+	if (!ret && !file)
+		ret = -EBADF;
+	if (!ret)
+		ret = driver_ioctl(fd, file, request, copy);
+	pthread_mutex_unlock(&lock);
+
+	/* The kernel promises nothing about outputs of a call that failed. */
+	if (!ret || request == CCSHM_IOC_REVOKE)
+		memcpy(arg, copy, size);
+	return ret;
+}
+
+static int seam_open(const char *path, int flags)
+{
+	int ret;
+
+	ck_assert_str_eq(path, CCSHM_DEVICE);
+	ck_assert_int_eq(flags, O_RDWR | O_CLOEXEC);
+	pthread_mutex_lock(&lock);
+	ret = enter(FAKE_OPEN);
+	if (!ret)
+		ret = fake.no_driver ? -ENOENT : file_new(DRIVER, NULL);
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+static void close_driver(int fd)
+{
+	int i;
+
+	for (i = 0; i < MAX_OBJECTS; i++)
+		if (objects[i].type == CCSHM_TYPE_BUFFER && objects[i].file == fd)
+			objects[i].ended = true;
+	collect();
+}
+
+static void close_dmabuf(struct file *file)
+{
+	struct object *export = &objects[file->object];
+
+	buffer_of(export)->query.exports--;
+	memset(export, 0, sizeof(*export));
+	collect();
+}
+
+static int seam_close(int fd)
+{
+	struct file *file;
+	int ret;
+
+	pthread_mutex_lock(&lock);
+	file = file_of(fd);
+	/* Closing what is not open is never right. */
+	ck_assert_ptr_nonnull(file);
+	ret = enter(FAKE_CLOSE);
+	switch (file->kind) {
+	case DRIVER:
+		close_driver(fd);
+		break;
+	case MEMFD:
+		/* Mappings of it may live on: the memory goes at the end. */
+		break;
+	case DMABUF:
+		close_dmabuf(file);
+		break;
+	case ATTACHMENT:
+		attachment_end(&objects[file->object]);
+		break;
+	case CLOSED:
+		break;
+	}
+	file->kind = CLOSED;
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+static int map_file(const struct file *file, size_t size, int prot,
+		    off_t offset, void **address)
+{
+	const struct object *export;
+
+	if (file->kind == MEMFD) {
+		if ((uint64_t)offset + size > file->size)
+			return -EINVAL;
+		*address = file->memory + offset;
+		return 0;
+	}
+	if (file->kind != DMABUF)
+		return -ENODEV;
+	export = &objects[file->object];
+	if (export->query.state != CCSHM_STATE_ACTIVE)
+		return -ENODEV;
+	if (export->query.object_flags & CCSHM_EXPORT_NO_CPU ||
+	    (export->query.object_flags & CCSHM_EXPORT_READ_ONLY &&
+	     prot & PROT_WRITE))
+		return -EACCES;
+	if ((uint64_t)offset + size > export->query.size)
+		return -EINVAL;
+	*address = buffer_of(export)->memory + export->query.offset + offset;
+	return 0;
+}
+
+static int seam_mmap(size_t size, int prot, int flags, int fd, off_t offset,
+		     void **address)
+{
+	struct file *file;
+	int i, ret;
+
+	pthread_mutex_lock(&lock);
+	fake.mmap_size = size;
+	fake.mmap_prot = prot;
+	fake.mmap_flags = flags;
+	fake.mmap_offset = offset;
+	file = file_of(fd);
+	ret = enter(FAKE_MMAP);
+	if (!ret)
+		ret = file ? map_file(file, size, prot, offset, address) : -EBADF;
+	for (i = 0; !ret && i < MAX_MAPPINGS; i++) {
+		if (mappings[i].address)
+			continue;
+		mappings[i].address = *address;
+		mappings[i].size = size;
+		break;
+	}
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+static int seam_munmap(void *address, size_t size)
+{
+	int i, ret;
+
+	pthread_mutex_lock(&lock);
+	ret = enter(FAKE_MUNMAP);
+	for (i = 0; i < MAX_MAPPINGS; i++)
+		if (mappings[i].address == address && mappings[i].size == size)
+			break;
+	/* Only what was mapped, and as it was mapped. */
+	ck_assert_int_lt(i, MAX_MAPPINGS);
+	mappings[i].address = NULL;
+	collect();
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+static int seam_memfd(const char *name)
+{
+	int ret;
+
+	ck_assert_uint_gt(strlen(name), 0);
+	pthread_mutex_lock(&lock);
+	ret = enter(FAKE_MEMFD);
+	if (!ret)
+		ret = file_new(MEMFD, NULL);
+	pthread_mutex_unlock(&lock);
+	return ret;
+}
+
+static int seam_reserve(int fd, off_t size)
+{
+	struct file *file = file_of(fd);
+	int ret = enter(FAKE_RESERVE);
+
+	if (ret)
+		return ret;
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_eq(file->kind, MEMFD);
+	if (size > (off_t)1 << 40)
+		return -ENOSPC;
+	file->size = (uint64_t)size;
+	file->memory = memory_new(file->size);
+	return 0;
+}
+
+static int seam_now(int64_t *ns)
+{
+	int ret = enter(FAKE_NOW);
+
+	if (!ret)
+		*ns = fake.now;
+	return ret;
+}
+
+static int seam_user(const char *name, uid_t *uid)
+{
+	int ret = enter(FAKE_USER);
+
+	if (ret)
+		return ret;
+	if (!strcmp(name, "me"))
+		*uid = FAKE_UID;
+	else if (!strcmp(name, "other"))
+		*uid = FAKE_OTHER_UID;
+	else
+		return -ENOENT;
+	return 0;
+}
+
+static int seam_cpuid(uint32_t leaf, struct ccshm_cpuid *out)
+{
+	int ret = enter(FAKE_CPUID);
+	unsigned int i;
+
+	if (ret)
+		return ret;
+	memset(out, 0, sizeof(*out));
+	for (i = 0; i < sizeof(fake.cpuid) / sizeof(fake.cpuid[0]); i++) {
+		if (fake.cpuid_leaf[i] == leaf) {
+			*out = fake.cpuid[i];
+			return 0;
+		}
+	}
+	/* Real processors answer junk to leaves that they do not have. */
+	memset(out, 0xff, sizeof(*out));
+	return 0;
+}
+
+const struct ccshm_seam fake_seam = {
+	.open = seam_open,
+	.close = seam_close,
+	.ioctl = seam_ioctl,
+	.mmap = seam_mmap,
+	.munmap = seam_munmap,
+	.memfd = seam_memfd,
+	.reserve = seam_reserve,
+	.now = seam_now,
+	.user = seam_user,
+	.cpuid = seam_cpuid,
+};
+
+/* ------------------------------------------------------------------------- */
+/* For the tests                                                             */
+/* ------------------------------------------------------------------------- */
+
+void fake_setup(void)
+{
+	memset(&fake, 0, sizeof(fake));
+	memset(failures, 0, sizeof(failures));
+	memset(files, 0, sizeof(files));
+	memset(objects, 0, sizeof(objects));
+	memset(mappings, 0, sizeof(mappings));
+	failing_error = 0;
+	last_id = 0;
+	fake.abi_version = CCSHM_ABI_VERSION;
+	fake.now = 1000000000;
+	fake.revoke.state = CCSHM_STATE_REVOKED;
+	fake.cpuid_leaf[0] = 0;
+	fake.cpuid[0].eax = 0x16;
+	fake.cpuid_leaf[1] = 1;
+	fake.cpuid_leaf[2] = 0x80000000;
+	fake.cpuid[2].eax = 0x80000008;
+	fake.cpuid_leaf[3] = 0x40000000;
+}
+
+void fake_teardown(void)
+{
+	unsigned int i;
+
+	ck_assert_uint_eq(fake_files(), 0);
+	ck_assert_uint_eq(fake_mappings(), 0);
+	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_EXPORT), 0);
+	for (i = 0; i < MAX_FILES; i++)
+		free(files[i].memory);
+	/* Persistent buffers outlive their handles. */
+	for (i = 0; i < MAX_OBJECTS; i++)
+		free(objects[i].memory);
+}
+
+void fake_plain_machine(void)
+{
+	fake.no_driver = true;
+}
+
+struct ccshm *fake_handle(void)
+{
+	struct ccshm *handle;
+
+	ck_assert_int_eq(ccshm_open_seam(&fake_seam, 0, &handle), 0);
+	return handle;
+}
+
+struct ccshm_buffer *fake_buffer(struct ccshm *handle, unsigned int pages)
+{
+	struct ccshm_buffer *buffer;
+
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, pages * PAGE, NULL, &buffer),
+			 0);
+	return buffer;
+}
+
+struct ccshm_buffer *fake_named(struct ccshm *handle, const char *name)
+{
+	struct ccshm_alloc_options *options;
+	struct ccshm_buffer *buffer;
+
+	ck_assert_int_eq(ccshm_alloc_options_new(&options), 0);
+	ccshm_alloc_options_set_persistent(options, true);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, name), 0);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer), 0);
+	ccshm_alloc_options_free(options);
+	return buffer;
+}
+
+void *page_end(size_t size)
+{
+	size_t whole = (size + PAGE - 1) / PAGE * PAGE;
+	char *start = mmap(NULL, whole + PAGE, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	ck_assert_ptr_ne(start, MAP_FAILED);
+	ck_assert_int_eq(mprotect(start + whole, PAGE, PROT_NONE), 0);
+	return start + whole - size;
+}
+
+TCase *unit_case(Suite *suite, const char *name)
+{
+	TCase *made = tcase_create(name);
+
+	tcase_add_checked_fixture(made, fake_setup, fake_teardown);
+	suite_add_tcase(suite, made);
+	return made;
+}
+
+int unit_main(const char *name, void (*add)(Suite *suite))
+{
+	Suite *suite = suite_create(name);
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	add(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A driver and a system that live in this process: a small model of the ABI of
+ * <linux/ccshm.h> behind the library's seam. It refuses what the real driver
+ * refuses, counts what is open, and fails where a test asks it to.
+ */
+#ifndef TESTS_UNIT_FAKE_H
+#define TESTS_UNIT_FAKE_H
+
+#include <check.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ccshm.h"
+#include "seam.h"
+
+#define PAGE		((uint64_t)sysconf(_SC_PAGESIZE))
+#define FAKE_BLOCK	(2ULL << 20)
+#define FAKE_DEVICE	"pci:0000:00:04.0"
+#define FAKE_UID	1000
+#define FAKE_OTHER_UID	1001
+
+/* The calls that can be made to fail. */
+enum fake_call {
+	FAKE_OPEN,
+	FAKE_CLOSE,
+	FAKE_IOCTL,
+	FAKE_MMAP,
+	FAKE_MUNMAP,
+	FAKE_MEMFD,
+	FAKE_RESERVE,
+	FAKE_NOW,
+	FAKE_USER,
+	FAKE_CPUID,
+	FAKE_CALLOC,
+	FAKE_STRNDUP,
+	FAKE_CALLS,
+};
+
+/* What the test arranges, and what it can look at. */
+struct fake {
+	/* The machine. */
+	bool no_driver;
+	uint32_t abi_version;
+	int64_t now;
+	struct ccshm_cpuid cpuid[8];
+	uint32_t cpuid_leaf[8];
+
+	/* The caller. */
+	bool no_rawio;
+
+	/* What INFO says besides the counts. */
+	struct ccshm_ioc_info info;
+
+	/* What REVOKE answers while devices hold on: error and results. */
+	int revoke_error;
+	unsigned int revoke_interrupts;
+	struct ccshm_ioc_revoke revoke;
+
+	/* The last structure as the driver got it, of each ioctl. */
+	union {
+		struct ccshm_ioc_info info;
+		struct ccshm_ioc_alloc alloc;
+		struct ccshm_ioc_free free;
+		struct ccshm_ioc_open open;
+		struct ccshm_ioc_query query;
+		struct ccshm_ioc_export export;
+		struct ccshm_ioc_revoke revoke;
+		struct ccshm_ioc_attach attach;
+		struct ccshm_ioc_segments segments;
+		struct ccshm_ioc_detach detach;
+	} got;
+	unsigned long got_request;
+	int got_fd;
+	unsigned int count[FAKE_CALLS];
+
+	/* The last mmap. */
+	size_t mmap_size;
+	int mmap_prot;
+	int mmap_flags;
+	off_t mmap_offset;
+};
+
+extern struct fake fake;
+extern const struct ccshm_seam fake_seam;
+
+/* Fresh machine, nothing open. A fixture of every test case. */
+void fake_setup(void);
+
+/* Nothing is left open or mapped. The other half of the fixture. */
+void fake_teardown(void);
+
+/* Let the calls of this kind after the next @skip ones fail, once. */
+void fake_fail(enum fake_call call, unsigned int skip, int error);
+
+/* Likewise for one ioctl. */
+void fake_fail_ioctl(unsigned long request, int error);
+
+/* A machine without a driver and without anything confidential. */
+void fake_plain_machine(void);
+
+/* Open files, live mappings. */
+unsigned int fake_files(void);
+unsigned int fake_mappings(void);
+
+/* Objects in the driver; orphans are counted. */
+unsigned int fake_objects(uint32_t type);
+
+/* A handle with the fake driver behind it. */
+struct ccshm *fake_handle(void);
+
+/* An anonymous buffer of @pages pages; a persistent one. */
+struct ccshm_buffer *fake_buffer(struct ccshm *handle, unsigned int pages);
+struct ccshm_buffer *fake_named(struct ccshm *handle, const char *name);
+
+/*
+ * Memory that ends where an inaccessible page begins: reading or writing beyond
+ * it is the end of the test.
+ */
+void *page_end(size_t size);
+
+/* Runs the test cases that @add puts into the suite; main()'s whole work. */
+int unit_main(const char *name, void (*add)(Suite *suite));
+
+/* A test case with the fake as its fixture. */
+TCase *unit_case(Suite *suite, const char *name);
+
+#endif /* TESTS_UNIT_FAKE_H */

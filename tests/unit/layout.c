@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The layout of the ABI, the same for 32 and 64 bit programs. It is compiled, for
+ * each of them, with -Wpadded: not a byte that has no name. Whoever changes a
+ * number here breaks programs that exist.
+ */
+#include <linux/ccshm.h>
+
+#define SIZE(type, bytes) \
+	_Static_assert(sizeof(struct type) == (bytes), "size of " #type)
+#define AT(type, field, offset) \
+	_Static_assert(__builtin_offsetof(struct type, field) == (offset), \
+		       #type "." #field)
+#define NUMBER(request, value) \
+	_Static_assert((request) == (value), #request)
+#define VALUE(constant, value) \
+	_Static_assert((constant) == (value), #constant)
+
+SIZE(ccshm_ioc_info, 136);
+AT(ccshm_ioc_info, flags, 0);
+AT(ccshm_ioc_info, abi_version, 8);
+AT(ccshm_ioc_info, platform, 12);
+AT(ccshm_ioc_info, features, 16);
+AT(ccshm_ioc_info, info_flags, 24);
+AT(ccshm_ioc_info, block_size, 32);
+AT(ccshm_ioc_info, bytes_shared, 40);
+AT(ccshm_ioc_info, bytes_leaked, 48);
+AT(ccshm_ioc_info, bytes_quarantined, 56);
+AT(ccshm_ioc_info, calls_shared, 64);
+AT(ccshm_ioc_info, calls_private, 72);
+AT(ccshm_ioc_info, calls_failed, 80);
+AT(ccshm_ioc_info, buffers, 88);
+AT(ccshm_ioc_info, exports, 92);
+AT(ccshm_ioc_info, attachments, 96);
+AT(ccshm_ioc_info, reserved_out, 100);
+AT(ccshm_ioc_info, driver_version, 104);
+NUMBER(CCSHM_IOC_INFO, 0xc088cc40);
+
+SIZE(ccshm_ioc_alloc, 120);
+AT(ccshm_ioc_alloc, size, 0);
+AT(ccshm_ioc_alloc, flags, 8);
+AT(ccshm_ioc_alloc, uid, 16);
+AT(ccshm_ioc_alloc, gid, 20);
+AT(ccshm_ioc_alloc, mode, 24);
+AT(ccshm_ioc_alloc, node, 28);
+AT(ccshm_ioc_alloc, reserved, 32);
+AT(ccshm_ioc_alloc, name, 40);
+AT(ccshm_ioc_alloc, id, 104);
+AT(ccshm_ioc_alloc, actual_size, 112);
+NUMBER(CCSHM_IOC_ALLOC, 0xc078cc41);
+
+SIZE(ccshm_ioc_free, 16);
+AT(ccshm_ioc_free, id, 0);
+AT(ccshm_ioc_free, flags, 8);
+NUMBER(CCSHM_IOC_FREE, 0xc010cc42);
+
+SIZE(ccshm_ioc_open, 88);
+AT(ccshm_ioc_open, flags, 0);
+AT(ccshm_ioc_open, uid, 8);
+AT(ccshm_ioc_open, reserved, 12);
+AT(ccshm_ioc_open, name, 16);
+AT(ccshm_ioc_open, id, 80);
+NUMBER(CCSHM_IOC_OPEN, 0xc058cc43);
+
+SIZE(ccshm_ioc_query, 296);
+AT(ccshm_ioc_query, id, 0);
+AT(ccshm_ioc_query, flags, 8);
+AT(ccshm_ioc_query, type, 16);
+AT(ccshm_ioc_query, state, 20);
+AT(ccshm_ioc_query, object_flags, 24);
+AT(ccshm_ioc_query, query_flags, 32);
+AT(ccshm_ioc_query, buffer_id, 40);
+AT(ccshm_ioc_query, export_id, 48);
+AT(ccshm_ioc_query, offset, 56);
+AT(ccshm_ioc_query, size, 64);
+AT(ccshm_ioc_query, uid, 72);
+AT(ccshm_ioc_query, gid, 76);
+AT(ccshm_ioc_query, mode, 80);
+AT(ccshm_ioc_query, payer, 84);
+AT(ccshm_ioc_query, charged, 88);
+AT(ccshm_ioc_query, blocks, 96);
+AT(ccshm_ioc_query, blocks_small, 104);
+AT(ccshm_ioc_query, units, 112);
+AT(ccshm_ioc_query, units_whole, 120);
+AT(ccshm_ioc_query, conversions, 128);
+AT(ccshm_ioc_query, exports, 136);
+AT(ccshm_ioc_query, attachments, 140);
+AT(ccshm_ioc_query, importers, 144);
+AT(ccshm_ioc_query, device_mappings, 148);
+AT(ccshm_ioc_query, cpu_mappings, 152);
+AT(ccshm_ioc_query, dma_bits, 156);
+AT(ccshm_ioc_query, segments, 160);
+AT(ccshm_ioc_query, reserved_out, 164);
+AT(ccshm_ioc_query, name, 168);
+AT(ccshm_ioc_query, device, 232);
+NUMBER(CCSHM_IOC_QUERY, 0xc128cc44);
+
+SIZE(ccshm_ioc_export, 64);
+AT(ccshm_ioc_export, id, 0);
+AT(ccshm_ioc_export, flags, 8);
+AT(ccshm_ioc_export, offset, 16);
+AT(ccshm_ioc_export, size, 24);
+AT(ccshm_ioc_export, reserved, 32);
+AT(ccshm_ioc_export, export_id, 40);
+AT(ccshm_ioc_export, actual_size, 48);
+AT(ccshm_ioc_export, fd, 56);
+AT(ccshm_ioc_export, reserved_out, 60);
+NUMBER(CCSHM_IOC_EXPORT, 0xc040cc45);
+
+SIZE(ccshm_ioc_revoke, 56);
+AT(ccshm_ioc_revoke, id, 0);
+AT(ccshm_ioc_revoke, flags, 8);
+AT(ccshm_ioc_revoke, deadline_ns, 16);
+AT(ccshm_ioc_revoke, reserved, 24);
+AT(ccshm_ioc_revoke, state, 32);
+AT(ccshm_ioc_revoke, device_mappings, 36);
+AT(ccshm_ioc_revoke, pages, 40);
+AT(ccshm_ioc_revoke, revoked, 48);
+AT(ccshm_ioc_revoke, stopped, 52);
+NUMBER(CCSHM_IOC_REVOKE, 0xc038cc46);
+
+SIZE(ccshm_ioc_attach, 136);
+AT(ccshm_ioc_attach, id, 0);
+AT(ccshm_ioc_attach, flags, 8);
+AT(ccshm_ioc_attach, offset, 16);
+AT(ccshm_ioc_attach, size, 24);
+AT(ccshm_ioc_attach, dmabuf_fd, 32);
+AT(ccshm_ioc_attach, dma_bits, 36);
+AT(ccshm_ioc_attach, reserved, 40);
+AT(ccshm_ioc_attach, device, 48);
+AT(ccshm_ioc_attach, attachment_id, 112);
+AT(ccshm_ioc_attach, actual_size, 120);
+AT(ccshm_ioc_attach, segments, 128);
+AT(ccshm_ioc_attach, fd, 132);
+NUMBER(CCSHM_IOC_ATTACH, 0xc088cc47);
+
+SIZE(ccshm_ioc_segment, 24);
+AT(ccshm_ioc_segment, dma_address, 0);
+AT(ccshm_ioc_segment, length, 8);
+AT(ccshm_ioc_segment, offset, 16);
+
+SIZE(ccshm_ioc_segments, 40);
+AT(ccshm_ioc_segments, id, 0);
+AT(ccshm_ioc_segments, flags, 8);
+AT(ccshm_ioc_segments, segments, 16);
+AT(ccshm_ioc_segments, first, 24);
+AT(ccshm_ioc_segments, capacity, 28);
+AT(ccshm_ioc_segments, count, 32);
+AT(ccshm_ioc_segments, total, 36);
+NUMBER(CCSHM_IOC_SEGMENTS, 0xc028cc48);
+
+SIZE(ccshm_ioc_detach, 16);
+AT(ccshm_ioc_detach, id, 0);
+AT(ccshm_ioc_detach, flags, 8);
+NUMBER(CCSHM_IOC_DETACH, 0xc010cc49);
+
+VALUE(CCSHM_ABI_VERSION, 1);
+VALUE(CCSHM_INFO_PLAIN, 1);
+VALUE(CCSHM_ALLOC_PERSISTENT, 1);
+VALUE(CCSHM_ALLOC_UID, 2);
+VALUE(CCSHM_ALLOC_GID, 4);
+VALUE(CCSHM_ALLOC_NODE, 8);
+VALUE(CCSHM_OPEN_UID, 1);
+VALUE(CCSHM_QUERY_ORPHAN, 1);
+VALUE(CCSHM_QUERY_CONTROL, 2);
+VALUE(CCSHM_EXPORT_READ_ONLY, 1);
+VALUE(CCSHM_EXPORT_NO_CPU, 2);
+VALUE(CCSHM_EXPORT_PINNED, 4);
+VALUE(CCSHM_REVOKE_FORCE, 1);
+VALUE(CCSHM_ATTACH_DMABUF, 1);
+VALUE(CCSHM_ATTACH_PERSISTENT, 2);
+VALUE(CCSHM_TYPE_ATTACHMENT, 3);
+VALUE(CCSHM_STATE_STUCK, 3);
+VALUE(CCSHM_PLATFORM_CCA, 5);
+
+#ifdef BREAK_LAYOUT
+/* What static-checks must see fail: holes on 64 bit, another size on 32. */
+struct broken {
+	__u32 first;
+	__u64 second;
+	__u32 third;
+};
+
+struct broken broken;
+SIZE(broken, 24);
+#endif

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Allocating, finding, mapping and ending buffers. */
+#include "fake.h"
+
+static struct ccshm *handle;
+static struct ccshm_alloc_options *options;
+static struct ccshm_buffer *buffer;
+
+static void setup(void)
+{
+	handle = fake_handle();
+	ck_assert_int_eq(ccshm_alloc_options_new(&options), 0);
+	buffer = (struct ccshm_buffer *)0x1;
+}
+
+static void teardown(void)
+{
+	ccshm_alloc_options_free(options);
+	ccshm_close(handle);
+}
+
+static void alloc_expecting(int result)
+{
+	buffer = (struct ccshm_buffer *)0x1;
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
+			 result);
+	if (result)
+		ck_assert_ptr_null(buffer);
+}
+
+START_TEST(alloc_anonymous)
+{
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE + 1, NULL, &buffer), 0);
+	ck_assert_uint_eq(fake.got.alloc.size, PAGE + 1);
+	ck_assert_uint_eq(fake.got.alloc.flags, 0);
+	ck_assert_uint_eq(ccshm_buffer_size(buffer), 2 * PAGE);
+	ck_assert_uint_ne(ccshm_buffer_id(buffer), 0);
+	ck_assert(ccshm_buffer_is_shared(buffer));
+	ccshm_buffer_close(buffer);
+	/* The handle is gone, the buffer is not. */
+	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 1);
+}
+END_TEST
+
+START_TEST(fresh_options_are_no_options)
+{
+	alloc_expecting(0);
+	ck_assert_uint_eq(fake.got.alloc.flags, 0);
+	ck_assert_uint_eq(fake.got.alloc.uid, 0);
+	ck_assert_uint_eq(fake.got.alloc.gid, 0);
+	ck_assert_uint_eq(fake.got.alloc.mode, 0);
+	ck_assert_int_eq(fake.got.alloc.node, 0);
+	ck_assert_str_eq(fake.got.alloc.name, "");
+	ccshm_buffer_close(buffer);
+}
+END_TEST
+
+START_TEST(every_option)
+{
+	ccshm_alloc_options_set_persistent(options, true);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "ring_0.a-b"), 0);
+	ccshm_alloc_options_set_owner(options, 0);
+	ccshm_alloc_options_set_group(options, 7);
+	ccshm_alloc_options_set_mode(options, 0640);
+	ccshm_alloc_options_set_node(options, 0);
+	alloc_expecting(0);
+	ck_assert_uint_eq(fake.got.alloc.flags,
+			  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
+			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE);
+	ck_assert_uint_eq(fake.got.alloc.uid, 0);
+	ck_assert_uint_eq(fake.got.alloc.gid, 7);
+	ck_assert_uint_eq(fake.got.alloc.mode, 0640);
+	ck_assert_int_eq(fake.got.alloc.node, 0);
+	ck_assert_str_eq(fake.got.alloc.name, "ring_0.a-b");
+	ccshm_buffer_close(buffer);
+}
+END_TEST
+
+START_TEST(options_can_be_taken_back)
+{
+	ccshm_alloc_options_set_persistent(options, true);
+	ccshm_alloc_options_set_owner(options, 5);
+	ccshm_alloc_options_set_group(options, 7);
+	ccshm_alloc_options_set_node(options, 3);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "longer"), 0);
+	ccshm_alloc_options_set_persistent(options, false);
+	ccshm_alloc_options_set_owner(options, (uid_t)-1);
+	ccshm_alloc_options_set_group(options, (gid_t)-1);
+	ccshm_alloc_options_set_node(options, -1);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, ""), 0);
+	alloc_expecting(0);
+	ck_assert_uint_eq(fake.got.alloc.flags, 0);
+	ccshm_buffer_close(buffer);
+}
+END_TEST
+
+START_TEST(persistent_is_0600_unless_told)
+{
+	ccshm_alloc_options_set_persistent(options, true);
+	alloc_expecting(0);
+	ck_assert_uint_eq(fake.got.alloc.mode, 0600);
+	ccshm_buffer_close(buffer);
+	ccshm_alloc_options_set_mode(options, 0);
+	alloc_expecting(0);
+	ck_assert_uint_eq(fake.got.alloc.mode, 0);
+	ccshm_buffer_close(buffer);
+}
+END_TEST
+
+START_TEST(name_lengths)
+{
+	char *name = page_end(CCSHM_NAME_LEN);
+
+	memset(name, 'n', CCSHM_NAME_LEN - 1);
+	ccshm_alloc_options_set_persistent(options, true);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, name), 0);
+	alloc_expecting(0);
+	ck_assert_str_eq(fake.got.alloc.name, name);
+	ccshm_buffer_close(buffer);
+
+	/* A shorter one leaves nothing of the longer one behind. */
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "n"), 0);
+	alloc_expecting(0);
+	ccshm_buffer_close(buffer);
+
+	/* One that does not fit leaves the name alone. */
+	name = page_end(CCSHM_NAME_LEN + 1);
+	memset(name, 'm', CCSHM_NAME_LEN);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, name), -EINVAL);
+	alloc_expecting(-EEXIST);
+	ck_assert_str_eq(fake.got.alloc.name, "n");
+}
+END_TEST
+
+START_TEST(what_the_driver_refuses)
+{
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, 0, NULL, &buffer), -EINVAL);
+	ck_assert_ptr_null(buffer);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, UINT64_MAX, NULL, &buffer),
+			 -EINVAL);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, 1ULL << 50, NULL, &buffer),
+			 -ENOMEM);
+	ccshm_alloc_options_set_mode(options, 0600);
+	alloc_expecting(-EINVAL);
+	ccshm_alloc_options_set_persistent(options, true);
+	ccshm_alloc_options_set_mode(options, 0700);
+	alloc_expecting(-EINVAL);
+	ccshm_alloc_options_set_mode(options, 0600);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "9"), 0);
+	alloc_expecting(-EINVAL);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "a/b"), 0);
+	alloc_expecting(-EINVAL);
+	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 0);
+}
+END_TEST
+
+static const int alloc_errors[] = {
+	-EPERM, -EEXIST, -ENOMEM, -EINTR, -EIO, -EFAULT,
+};
+
+START_TEST(alloc_errors_pass_through)
+{
+	fake_fail_ioctl(CCSHM_IOC_ALLOC, alloc_errors[_i]);
+	alloc_expecting(alloc_errors[_i]);
+}
+END_TEST
+
+START_TEST(no_memory)
+{
+	struct ccshm_alloc_options *none = options;
+
+	/* Before the driver is asked: there is nothing to undo. */
+	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
+	alloc_expecting(-ENOMEM);
+	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 0);
+	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
+	ck_assert_int_eq(ccshm_alloc_options_new(&none), -ENOMEM);
+	ck_assert_ptr_null(none);
+	ccshm_alloc_options_free(NULL);
+	ccshm_buffer_close(NULL);
+	ccshm_mapping_close(NULL);
+}
+END_TEST
+
+START_TEST(anonymous_ends_with_the_file)
+{
+	struct ccshm *other = fake_handle();
+	struct ccshm_buffer *one = fake_buffer(other, 1);
+
+	ccshm_close(other);
+	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 1);
+	ccshm_buffer_close(one);
+	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 0);
+}
+END_TEST
+
+START_TEST(free_ends_it)
+{
+	struct ccshm_buffer *one = fake_buffer(handle, 1);
+	struct ccshm_buffer *two = fake_buffer(handle, 1);
+	uint64_t id = ccshm_buffer_id(one);
+
+	ck_assert_int_eq(ccshm_buffer_free(one), 0);
+	ck_assert_uint_eq(fake.got.free.id, id);
+	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 1);
+	/* The handle still answers. */
+	ck_assert_uint_eq(ccshm_buffer_id(one), id);
+	ck_assert_uint_eq(ccshm_buffer_size(one), PAGE);
+	ck_assert_int_eq(ccshm_buffer_free(one), -ENOENT);
+	ccshm_buffer_close(one);
+	fake_fail_ioctl(CCSHM_IOC_FREE, -EPERM);
+	ck_assert_int_eq(ccshm_buffer_free(two), -EPERM);
+	ck_assert_int_eq(ccshm_buffer_free(two), 0);
+	ccshm_buffer_close(two);
+}
+END_TEST
+
+START_TEST(open_by_name)
+{
+	struct ccshm_buffer *made = fake_named(handle, "ring");
+	static const char *const names[] = { "ring", "me/ring", "1000/ring",
+					     "0001000/ring" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		ck_assert_int_eq(ccshm_buffer_open(handle, names[i], &buffer),
+				 0);
+		ck_assert_uint_eq(ccshm_buffer_id(buffer),
+				  ccshm_buffer_id(made));
+		ck_assert_uint_eq(ccshm_buffer_size(buffer), PAGE);
+		ccshm_buffer_close(buffer);
+	}
+	ccshm_buffer_close(made);
+}
+END_TEST
+
+START_TEST(open_says_whose)
+{
+	ck_assert_int_eq(ccshm_buffer_open(handle, "ring", &buffer), -ENOENT);
+	ck_assert_uint_eq(fake.got_request, CCSHM_IOC_OPEN);
+	ck_assert_uint_eq(fake.got.open.flags, 0);
+	ck_assert_int_eq(ccshm_buffer_open(handle, "other/ring", &buffer),
+			 -ENOENT);
+	ck_assert_uint_eq(fake.got.open.flags, CCSHM_OPEN_UID);
+	ck_assert_uint_eq(fake.got.open.uid, FAKE_OTHER_UID);
+	ck_assert_int_eq(ccshm_buffer_open(handle, "0/ring", &buffer), -ENOENT);
+	ck_assert_uint_eq(fake.got.open.flags, CCSHM_OPEN_UID);
+	ck_assert_uint_eq(fake.got.open.uid, 0);
+	ck_assert_int_eq(ccshm_buffer_open(handle, "4294967294/r", &buffer),
+			 -ENOENT);
+	ck_assert_uint_eq(fake.got.open.uid, 4294967294);
+	ck_assert_ptr_null(buffer);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	int result;
+} bad_names[] = {
+	{ "", -EINVAL },		{ "me/", -EINVAL },
+	{ "/ring", -EINVAL },		{ "4294967295/ring", -EINVAL },
+	{ "4294967296/ring", -EINVAL },
+	{ "99999999999999999999999/ring", -EINVAL },
+	{ "nobody-here/ring", -ENOENT },	{ "me/a/b", -EINVAL },
+	{ "9", -EINVAL },		{ "a b", -EINVAL },
+	{ "-1/ring", -ENOENT },
+	{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+	  -EINVAL },
+};
+
+START_TEST(open_bad_names)
+{
+	ck_assert_int_eq(ccshm_buffer_open(handle, bad_names[_i].name, &buffer),
+			 bad_names[_i].result);
+	ck_assert_ptr_null(buffer);
+}
+END_TEST
+
+START_TEST(open_fails)
+{
+	struct ccshm_buffer *made = fake_named(handle, "ring");
+
+	fake_fail(FAKE_USER, 0, -EIO);
+	ck_assert_int_eq(ccshm_buffer_open(handle, "me/ring", &buffer), -EIO);
+	ck_assert_ptr_null(buffer);
+	fake_fail(FAKE_STRNDUP, 0, -ENOMEM);
+	ck_assert_int_eq(ccshm_buffer_open(handle, "me/ring", &buffer), -ENOMEM);
+	ck_assert_ptr_null(buffer);
+	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
+	ck_assert_int_eq(ccshm_buffer_open(handle, "me/ring", &buffer), -ENOMEM);
+	ck_assert_ptr_null(buffer);
+	/* It may end between the two calls. */
+	fake_fail_ioctl(CCSHM_IOC_QUERY, -ENOENT);
+	ck_assert_int_eq(ccshm_buffer_open(handle, "me/ring", &buffer), -ENOENT);
+	ck_assert_ptr_null(buffer);
+	ccshm_buffer_close(made);
+}
+END_TEST
+
+START_TEST(open_by_id)
+{
+	struct ccshm_buffer *made = fake_buffer(handle, 3);
+	struct ccshm_export *export;
+
+	ck_assert_int_eq(ccshm_buffer_open_id(handle, ccshm_buffer_id(made),
+					      &buffer), 0);
+	ck_assert_uint_eq(ccshm_buffer_size(buffer), 3 * PAGE);
+	ck_assert_int_eq(ccshm_buffer_free(buffer), 0);
+	ccshm_buffer_close(buffer);
+	ck_assert_int_eq(ccshm_buffer_open_id(handle, ccshm_buffer_id(made),
+					      &buffer), -ENOENT);
+	ck_assert_ptr_null(buffer);
+	ck_assert_int_eq(ccshm_buffer_open_id(handle, 0, &buffer), -ENOENT);
+	ccshm_buffer_close(made);
+
+	made = fake_buffer(handle, 1);
+	ck_assert_int_eq(ccshm_export_create(made, 0, 0, 0, &export), 0);
+	ck_assert_int_eq(ccshm_buffer_open_id(handle, ccshm_export_id(export),
+					      &buffer), -EINVAL);
+	ck_assert_ptr_null(buffer);
+	ccshm_export_close(export);
+	ccshm_buffer_close(made);
+}
+END_TEST
+
+START_TEST(map_all)
+{
+	struct ccshm_buffer *made = fake_buffer(handle, 4);
+	struct ccshm_mapping *mapping, *again;
+	char *bytes;
+
+	ck_assert_int_eq(ccshm_buffer_map(made, 0, 0, PROT_READ | PROT_WRITE, 0,
+					  &mapping), 0);
+	ck_assert_uint_eq(ccshm_mapping_size(mapping), 4 * PAGE);
+	ck_assert_uint_ne(ccshm_mapping_export_id(mapping), 0);
+	ck_assert_uint_eq(fake.got.export.flags, 0);
+	ck_assert_int_eq(fake.mmap_prot, PROT_READ | PROT_WRITE);
+	ck_assert_int_eq(fake.mmap_flags, MAP_SHARED);
+	bytes = ccshm_mapping_address(mapping);
+	ck_assert_int_eq(bytes[0], 0);
+	bytes[4 * PAGE - 1] = 7;
+	/* The dma-buf's descriptor is not kept: only /dev/ccshm is open. */
+	ck_assert_uint_eq(fake_files(), 1);
+	ck_assert_int_eq(ccshm_buffer_map(made, 3 * PAGE, PAGE, PROT_READ, 0,
+					  &again), 0);
+	ck_assert_uint_eq(fake.got.export.flags, CCSHM_EXPORT_READ_ONLY);
+	ck_assert_uint_eq(fake.got.export.offset, 3 * PAGE);
+	ck_assert_uint_eq(fake.got.export.size, PAGE);
+	ck_assert_int_eq(fake.mmap_offset, 0);
+	ck_assert_uint_eq(fake.mmap_size, PAGE);
+	ck_assert_int_eq(((char *)ccshm_mapping_address(again))[PAGE - 1], 7);
+	ck_assert_uint_ne(ccshm_mapping_export_id(again),
+			  ccshm_mapping_export_id(mapping));
+	ccshm_mapping_close(mapping);
+	ck_assert_uint_eq(fake_mappings(), 1);
+	ccshm_mapping_close(again);
+	ccshm_buffer_close(made);
+}
+END_TEST
+
+START_TEST(map_bad_arguments)
+{
+	struct ccshm_buffer *made = fake_buffer(handle, 2);
+	const struct {
+		uint64_t offset, size;
+		int prot;
+		uint64_t flags;
+	} bad[] = {
+		{ 1, 0, PROT_READ, 0 },
+		{ 0, 1, PROT_READ, 0 },
+		{ 0, 3 * PAGE, PROT_READ, 0 },
+		{ 2 * PAGE, 0, PROT_READ, 0 },
+		{ -PAGE, 2 * PAGE, PROT_READ, 0 },
+		{ 0, 0, PROT_NONE, 0 },
+		{ 0, 0, PROT_WRITE, 0 },
+		{ 0, 0, PROT_READ | PROT_WRITE | PROT_EXEC, 0 },
+		{ 0, 0, PROT_READ, 1ULL << 63 },
+	};
+	struct ccshm_mapping *mapping;
+	size_t i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		mapping = (struct ccshm_mapping *)0x1;
+		ck_assert_int_eq(ccshm_buffer_map(made, bad[i].offset,
+						  bad[i].size, bad[i].prot,
+						  bad[i].flags, &mapping),
+				 -EINVAL);
+		ck_assert_ptr_null(mapping);
+	}
+	ccshm_buffer_close(made);
+}
+END_TEST
+
+START_TEST(map_fails)
+{
+	struct ccshm_buffer *made = fake_buffer(handle, 2);
+	struct ccshm_mapping *mapping;
+	static const int errors[] = { -EACCES, -ENOENT, -EMFILE };
+	static const int mmap_errors[] = { -ENODEV, -ENOMEM, -EAGAIN };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		fake_fail_ioctl(CCSHM_IOC_EXPORT, errors[i]);
+		ck_assert_int_eq(ccshm_buffer_map(made, 0, 0, PROT_READ, 0,
+						  &mapping), errors[i]);
+		ck_assert_ptr_null(mapping);
+	}
+	for (i = 0; i < 3; i++) {
+		fake_fail(FAKE_MMAP, 0, mmap_errors[i]);
+		ck_assert_int_eq(ccshm_buffer_map(made, 0, 0, PROT_READ, 0,
+						  &mapping), mmap_errors[i]);
+		ck_assert_ptr_null(mapping);
+	}
+	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
+	ck_assert_int_eq(ccshm_buffer_map(made, 0, 0, PROT_READ, 0, &mapping),
+			 -ENOMEM);
+	ck_assert_ptr_null(mapping);
+	/* No export stays behind. */
+	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_EXPORT), 0);
+	ck_assert_uint_eq(fake_files(), 1);
+	ccshm_buffer_close(made);
+}
+END_TEST
+
+START_TEST(mapping_outlives_free)
+{
+	struct ccshm_buffer *made = fake_buffer(handle, 1);
+	struct ccshm_mapping *mapping;
+
+	ck_assert_int_eq(ccshm_buffer_map(made, 0, 0, PROT_READ | PROT_WRITE, 0,
+					  &mapping), 0);
+	ck_assert_int_eq(ccshm_buffer_free(made), 0);
+	ccshm_buffer_close(made);
+	*(char *)ccshm_mapping_address(mapping) = 1;
+	fake_fail(FAKE_MUNMAP, 0, -EINVAL);
+	ccshm_mapping_close(mapping);
+}
+END_TEST
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+static void add(Suite *suite)
+{
+	TCase *tests = unit_case(suite, "buffer");
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, alloc_anonymous);
+	tcase_add_test(tests, fresh_options_are_no_options);
+	tcase_add_test(tests, every_option);
+	tcase_add_test(tests, options_can_be_taken_back);
+	tcase_add_test(tests, persistent_is_0600_unless_told);
+	tcase_add_test(tests, name_lengths);
+	tcase_add_test(tests, what_the_driver_refuses);
+	tcase_add_loop_test(tests, alloc_errors_pass_through, 0,
+			    COUNT(alloc_errors));
+	tcase_add_test(tests, no_memory);
+	tcase_add_test(tests, anonymous_ends_with_the_file);
+	tcase_add_test(tests, free_ends_it);
+	tcase_add_test(tests, open_by_name);
+	tcase_add_test(tests, open_says_whose);
+	tcase_add_loop_test(tests, open_bad_names, 0, COUNT(bad_names));
+	tcase_add_test(tests, open_fails);
+	tcase_add_test(tests, open_by_id);
+	tcase_add_test(tests, map_all);
+	tcase_add_test(tests, map_bad_arguments);
+	tcase_add_test(tests, map_fails);
+	tcase_add_test(tests, mapping_outlives_free);
+}
+
+int main(void)
+{
+	return unit_main("buffer", add);
+}

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The driver's decision how a device reaches shared memory: every row, every pair
+ * of reasons to refuse, and what must hold for any device that there can be.
+ */
+#include <check.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include "../../driver/dma_decide.h"
+
+#define CONFIDENTIAL	.confidential = true
+#define BOUNCED		.force_bounce = true
+#define DRIVER		.driver_maps = true
+
+/* A device with nothing wrong, of a kernel driver or of one in user space. */
+#define GOOD		.has_mask = true, .coherent = true
+
+/* ---- devices that are taken ---- */
+
+static const struct {
+	const char *name;
+	struct ccshm_dma_facts facts;
+	enum ccshm_dma_how how;
+} accepted[] = {
+	/* Up to 7.0: the kernel does not know of shared memory, so do the arithmetic. */
+	{ "old kernel, confidential, bounced",
+	  { CCSHM_DMA_API_NONE, GOOD, CONFIDENTIAL, BOUNCED, DRIVER }, CCSHM_DMA_ARITHMETIC },
+	{ "old kernel, plain",
+	  { CCSHM_DMA_API_NONE, GOOD, DRIVER }, CCSHM_DMA_ARITHMETIC },
+	{ "old kernel, plain, bounced",
+	  { CCSHM_DMA_API_NONE, GOOD, BOUNCED, DRIVER }, CCSHM_DMA_ARITHMETIC },
+	/* 7.1 and 7.2: the attribute is for devices that are bounced. */
+	{ "7.1, confidential, bounced",
+	  { CCSHM_DMA_API_BOUNCE, GOOD, CONFIDENTIAL, BOUNCED, DRIVER }, CCSHM_DMA_SHARED },
+	{ "7.1, plain, bounced",
+	  { CCSHM_DMA_API_BOUNCE, GOOD, BOUNCED, DRIVER }, CCSHM_DMA_SHARED },
+	{ "7.1, plain",
+	  { CCSHM_DMA_API_BOUNCE, GOOD, DRIVER }, CCSHM_DMA_PLAIN },
+	/* From 7.3: for any device, and what comes back is checked. */
+	{ "7.3, confidential",
+	  { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL, DRIVER }, CCSHM_DMA_SHARED },
+	{ "7.3, confidential, bounced",
+	  { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL, BOUNCED, DRIVER }, CCSHM_DMA_SHARED },
+	{ "7.3, plain",
+	  { CCSHM_DMA_API_ANY, GOOD, DRIVER }, CCSHM_DMA_SHARED },
+	{ "7.3, plain, bounced",
+	  { CCSHM_DMA_API_ANY, GOOD, BOUNCED, DRIVER }, CCSHM_DMA_SHARED },
+	/* A driver in user space is told addresses, on every kernel. */
+	{ "user space, old kernel, confidential",
+	  { CCSHM_DMA_API_NONE, GOOD, CONFIDENTIAL, BOUNCED }, CCSHM_DMA_ARITHMETIC },
+	{ "user space, 7.1, confidential",
+	  { CCSHM_DMA_API_BOUNCE, GOOD, CONFIDENTIAL, BOUNCED }, CCSHM_DMA_ARITHMETIC },
+	{ "user space, 7.3, confidential",
+	  { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL }, CCSHM_DMA_ARITHMETIC },
+	{ "user space, 7.3, confidential, bounced",
+	  { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL, BOUNCED }, CCSHM_DMA_ARITHMETIC },
+	{ "user space, 7.1, plain",
+	  { CCSHM_DMA_API_BOUNCE, GOOD }, CCSHM_DMA_ARITHMETIC },
+	{ "user space, 7.3, plain",
+	  { CCSHM_DMA_API_ANY, GOOD }, CCSHM_DMA_ARITHMETIC },
+};
+
+START_TEST(accept)
+{
+	const struct ccshm_dma_facts *facts = &accepted[_i].facts;
+	struct ccshm_dma_verdict v = ccshm_dma_decide(facts);
+
+	ck_assert_msg(v.how == accepted[_i].how, "%s: %d instead of %d (%s)",
+		      accepted[_i].name, v.how, accepted[_i].how, v.reason ? v.reason : "");
+	ck_assert_int_eq(v.err, 0);
+	ck_assert_ptr_null(v.reason);
+}
+END_TEST
+
+/* ---- devices that are not ---- */
+
+static void no_mask(struct ccshm_dma_facts *f) { f->has_mask = false; }
+static void own_ops(struct ccshm_dma_facts *f) { f->own_ops = true; }
+static void iommu(struct ccshm_dma_facts *f) { f->iommu = true; }
+static void userspace_iommu(struct ccshm_dma_facts *f) { f->userspace_iommu = true; }
+static void incoherent(struct ccshm_dma_facts *f) { f->coherent = false; }
+static void restricted(struct ccshm_dma_facts *f) { f->restricted = true; }
+
+static void needs_none(struct ccshm_dma_facts *f)
+{
+	f->confidential = true;
+	f->force_bounce = false;
+}
+
+/* In the order in which the reasons are looked for; own_ops and iommu are one. */
+static const struct {
+	const char *name;
+	void (*spoil)(struct ccshm_dma_facts *facts);
+	int row;
+	int err;
+	const char *reason;
+} refused[] = {
+	{ "no mask", no_mask, 0, -EINVAL, "it has no DMA mask" },
+	{ "own operations", own_ops, 1, -EOPNOTSUPP,
+	  "it is behind an IOMMU or has its own DMA operations" },
+	{ "IOMMU", iommu, 1, -EOPNOTSUPP,
+	  "it is behind an IOMMU or has its own DMA operations" },
+	{ "IOMMU of user space", userspace_iommu, 2, -EOPNOTSUPP,
+	  "its IOMMU translates or belongs to user space" },
+	{ "not coherent", incoherent, 3, -EOPNOTSUPP, "it is not cache-coherent" },
+	{ "restricted pool", restricted, 4, -EOPNOTSUPP, "it has a restricted DMA pool" },
+	{ "needs no sharing", needs_none, 5, -EOPNOTSUPP,
+	  "it can DMA to private memory and needs no sharing" },
+};
+
+#define NR_ACCEPTED	((int)(sizeof(accepted) / sizeof(accepted[0])))
+#define NR_REFUSED	((int)(sizeof(refused) / sizeof(refused[0])))
+#define ROW_NEEDS_NONE	5
+
+/* From 7.3 on a kernel does not say by its bouncing what a device can reach. */
+static bool applies(int row, enum ccshm_dma_api api)
+{
+	return refused[row].row != ROW_NEEDS_NONE || api != CCSHM_DMA_API_ANY;
+}
+
+static void check_refused(const struct ccshm_dma_facts *facts, int row, const char *name)
+{
+	struct ccshm_dma_verdict v = ccshm_dma_decide(facts);
+
+	ck_assert_msg(v.how == CCSHM_DMA_REFUSE, "%s, %s: taken (%d)", name,
+		      refused[row].name, v.how);
+	ck_assert_int_eq(v.err, refused[row].err);
+	ck_assert_str_eq(v.reason, refused[row].reason);
+}
+
+/* Each reason by itself, on top of each device that was taken. */
+START_TEST(refuse)
+{
+	for (int i = 0; i < NR_ACCEPTED; i++) {
+		struct ccshm_dma_facts facts = accepted[i].facts;
+
+		if (!applies(_i, facts.api))
+			continue;
+		refused[_i].spoil(&facts);
+		check_refused(&facts, _i, accepted[i].name);
+	}
+}
+END_TEST
+
+/* Of two reasons the first row's is the one that is told. */
+START_TEST(order)
+{
+	for (int other = 0; other < NR_REFUSED; other++) {
+		for (int i = 0; i < NR_ACCEPTED; i++) {
+			struct ccshm_dma_facts facts = accepted[i].facts;
+
+			if (refused[other].row < refused[_i].row || !applies(_i, facts.api))
+				continue;
+			refused[other].spoil(&facts);
+			refused[_i].spoil(&facts);
+			check_refused(&facts, _i, accepted[i].name);
+		}
+	}
+}
+END_TEST
+
+/* 7.3's guests do not mark devices: there no mark says nothing. */
+START_TEST(unmarked_device_on_new_kernel)
+{
+	struct ccshm_dma_facts facts = { CCSHM_DMA_API_ANY, GOOD, DRIVER };
+
+	needs_none(&facts);
+	ck_assert_int_eq(ccshm_dma_decide(&facts).how, CCSHM_DMA_SHARED);
+}
+END_TEST
+
+/* ---- any device ---- */
+
+#define NR_FLAGS	9
+
+static struct ccshm_dma_facts any_facts(enum ccshm_dma_api api, unsigned int bits)
+{
+	return (struct ccshm_dma_facts){
+		.api = api,
+		.confidential = bits & 1,
+		.has_mask = bits & 2,
+		.own_ops = bits & 4,
+		.iommu = bits & 8,
+		.userspace_iommu = bits & 16,
+		.coherent = bits & 32,
+		.restricted = bits & 64,
+		.force_bounce = bits & 128,
+		.driver_maps = bits & 256,
+	};
+}
+
+static void check_verdict(const struct ccshm_dma_facts *f, struct ccshm_dma_verdict v)
+{
+	if (v.how == CCSHM_DMA_REFUSE) {
+		ck_assert(v.err == -EINVAL || v.err == -EOPNOTSUPP);
+		ck_assert(v.reason && *v.reason);
+		return;
+	}
+	ck_assert_int_eq(v.err, 0);
+	ck_assert_ptr_null(v.reason);
+	/* Nobody takes a device whose addresses mean something else. */
+	ck_assert(f->has_mask && f->coherent);
+	ck_assert(!f->own_ops && !f->iommu && !f->userspace_iommu && !f->restricted);
+	/* Without the attribute a confidential guest's kernel would bounce it. */
+	if (v.how == CCSHM_DMA_PLAIN)
+		ck_assert(!f->confidential && !f->force_bounce && f->driver_maps);
+	/* The attribute is not given to a kernel that does not know it ... */
+	if (v.how == CCSHM_DMA_SHARED)
+		ck_assert(f->api != CCSHM_DMA_API_NONE && f->driver_maps);
+	/* ... nor to one that takes it from marked devices only and warns. */
+	if (v.how == CCSHM_DMA_SHARED && f->api == CCSHM_DMA_API_BOUNCE)
+		ck_assert(f->force_bounce);
+	/* Where the kernel can do it, it is not done behind its back. */
+	if (v.how == CCSHM_DMA_ARITHMETIC)
+		ck_assert(!f->driver_maps || f->api == CCSHM_DMA_API_NONE);
+}
+
+START_TEST(any_device)
+{
+	for (unsigned int bits = 0; bits < 1U << NR_FLAGS; bits++) {
+		struct ccshm_dma_facts facts = any_facts(_i, bits);
+
+		check_verdict(&facts, ccshm_dma_decide(&facts));
+	}
+}
+END_TEST
+
+/* A pure function: it does not change what it is given, and does not remember. */
+START_TEST(pure)
+{
+	for (unsigned int bits = 0; bits < 1U << NR_FLAGS; bits++) {
+		struct ccshm_dma_facts facts = any_facts(CCSHM_DMA_API_BOUNCE, bits);
+		struct ccshm_dma_facts other = any_facts(CCSHM_DMA_API_ANY, ~bits);
+		struct ccshm_dma_verdict first = ccshm_dma_decide(&facts), second;
+
+		ccshm_dma_decide(&other);
+		second = ccshm_dma_decide(&facts);
+		ck_assert_int_eq(first.how, second.how);
+		ck_assert_int_eq(first.err, second.err);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("dma_decide");
+	TCase *tcase = tcase_create("rows");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_loop_test(tcase, accept, 0, NR_ACCEPTED);
+	tcase_add_loop_test(tcase, refuse, 0, NR_REFUSED);
+	tcase_add_loop_test(tcase, order, 0, NR_REFUSED);
+	tcase_add_test(tcase, unmarked_device_on_new_kernel);
+	suite_add_tcase(suite, tcase);
+
+	tcase = tcase_create("any device");
+	tcase_add_loop_test(tcase, any_device, CCSHM_DMA_API_NONE, CCSHM_DMA_API_ANY + 1);
+	tcase_add_test(tcase, pure);
+	suite_add_tcase(suite, tcase);
+
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The system's side of the seam, on the system: results and errors. */
+#include <fcntl.h>
+#include <linux/ioctl.h>
+#include <pwd.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "fake.h"
+
+START_TEST(open_close)
+{
+	int fd = ccshm_system.open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	ck_assert_int_eq(ccshm_system.close(fd), 0);
+	ck_assert_int_eq(ccshm_system.close(fd), -EBADF);
+	ck_assert_int_eq(ccshm_system.open("/nonexistent/file", O_RDWR),
+			 -ENOENT);
+}
+END_TEST
+
+START_TEST(ioctl_errors)
+{
+	struct ccshm_ioc_info info = { 0 };
+	int fd = ccshm_system.open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	ck_assert_int_eq(ccshm_system.ioctl(fd, CCSHM_IOC_INFO, &info), -ENOTTY);
+	ck_assert_int_eq(ccshm_system.ioctl(-1, CCSHM_IOC_INFO, &info), -EBADF);
+	ccshm_system.close(fd);
+}
+END_TEST
+
+START_TEST(memory)
+{
+	int fd = ccshm_system.memfd("unit");
+	struct stat stat;
+	void *address;
+	char *bytes;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 2 * (off_t)PAGE), 0);
+	ck_assert_int_eq(fstat(fd, &stat), 0);
+	ck_assert_int_eq(stat.st_size, (off_t)(2 * PAGE));
+	/* The memory is there already, not only promised. */
+	ck_assert_int_ge(stat.st_blocks, (blkcnt_t)(2 * PAGE / 512));
+	ck_assert_int_eq(ccshm_system.mmap(PAGE, PROT_READ | PROT_WRITE,
+					   MAP_SHARED, fd, (off_t)PAGE,
+					   &address), 0);
+	bytes = address;
+	ck_assert_int_eq(bytes[0], 0);
+	bytes[0] = 5;
+	ck_assert_int_eq(pread(fd, &stat, 1, (off_t)PAGE), 1);
+	ck_assert_int_eq(*(char *)&stat, 5);
+	ck_assert_int_eq(ccshm_system.munmap(address, PAGE), 0);
+	ck_assert_int_eq(ccshm_system.munmap((char *)address + 1, PAGE),
+			 -EINVAL);
+	ck_assert_int_eq(ccshm_system.mmap(0, PROT_READ, MAP_SHARED, fd, 0,
+					   &address), -EINVAL);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0), -EINVAL);
+	ccshm_system.close(fd);
+	ck_assert_int_eq(ccshm_system.reserve(-1, 1), -EBADF);
+	bytes = page_end(300);
+	memset(bytes, 'x', 299);
+	ck_assert_int_eq(ccshm_system.memfd(bytes), -EINVAL);
+}
+END_TEST
+
+START_TEST(now)
+{
+	struct timespec before, after;
+	int64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	ck_assert_int_eq(ccshm_system.now(&ns), 0);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	ck_assert_int_ge(ns, before.tv_sec * 1000000000LL + before.tv_nsec);
+	ck_assert_int_le(ns, after.tv_sec * 1000000000LL + after.tv_nsec);
+}
+END_TEST
+
+START_TEST(user)
+{
+	uid_t uid = 77;
+
+	ck_assert_int_eq(ccshm_system.user("root", &uid), 0);
+	ck_assert_uint_eq(uid, 0);
+	ck_assert_int_eq(ccshm_system.user("no:such:user", &uid), -ENOENT);
+}
+END_TEST
+
+/* Whatever the machine: opening either works or says that there is no driver. */
+START_TEST(open_for_real)
+{
+	struct ccshm *handle;
+	int ret = ccshm_open(0, &handle);
+
+	if (access(CCSHM_DEVICE, F_OK)) {
+		ck_assert_int_eq(ret, -ENODEV);
+		ck_assert_ptr_null(handle);
+	} else if (!ret) {
+		ck_assert(ccshm_has_driver(handle));
+	}
+	ccshm_close(handle);
+	ck_assert_int_eq(ccshm_open(~0ULL, &handle), -EINVAL);
+}
+END_TEST
+
+/* From CPUID to a byte in a memfd, where the machine allows it. */
+START_TEST(ordinary_for_real)
+{
+	struct ccshm_mapping *mapping;
+	struct ccshm_buffer *buffer;
+	struct ccshm *handle;
+	int ret = ccshm_open(CCSHM_ONLY_IF_NEEDED, &handle);
+
+	if (ret) {
+		ck_assert_ptr_null(handle);
+		return;
+	}
+	if (!ccshm_has_driver(handle)) {
+		ck_assert_int_eq(ccshm_buffer_alloc(handle, 1, NULL, &buffer),
+				 0);
+		ck_assert_int_eq(ccshm_buffer_map(buffer, 0, 0,
+						  PROT_READ | PROT_WRITE, 0,
+						  &mapping), 0);
+		ccshm_buffer_close(buffer);
+		ck_assert_int_eq(*(char *)ccshm_mapping_address(mapping), 0);
+		*(char *)ccshm_mapping_address(mapping) = 1;
+		ccshm_mapping_close(mapping);
+	}
+	ccshm_close(handle);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+	TCase *tests = unit_case(suite, "seam");
+
+	tcase_add_test(tests, open_close);
+	tcase_add_test(tests, ioctl_errors);
+	tcase_add_test(tests, memory);
+	tcase_add_test(tests, now);
+	tcase_add_test(tests, user);
+	tcase_add_test(tests, open_for_real);
+	tcase_add_test(tests, ordinary_for_real);
+}
+
+int main(void)
+{
+	return unit_main("seam", add);
+}
