@@ -42,15 +42,21 @@ static void attachment_list(struct ccshm_attachment *att)
 	mutex_unlock(&ccshm_lock);
 }
 
-static void attachment_unlist(struct ccshm_attachment *att)
+/* Before its id was published, or together with the id. */
+static void attachment_delist(struct ccshm_attachment *att)
 {
 	mutex_lock(&ccshm_lock);
 	list_del_init(&att->link);
 	list_del_init(&att->device_link);
 	ccshm_object_unpublish(&att->obj);
 	mutex_unlock(&ccshm_lock);
-	ccshm_object_put(&att->obj);
 	module_put(THIS_MODULE);
+}
+
+static void attachment_unlist(struct ccshm_attachment *att)
+{
+	attachment_delist(att);
+	ccshm_object_put(&att->obj);
 }
 
 /* The device uses the memory no more. */
@@ -138,22 +144,27 @@ static __poll_t attachment_poll(struct file *file, poll_table *wait)
 	return state == CCSHM_STATE_REVOKED ? EPOLLPRI | EPOLLHUP : EPOLLPRI;
 }
 
-/* The holder is gone: unless it had said DETACH, its device may be running. */
-static int attachment_release(struct inode *inode, struct file *file)
+/* It has no file (any more): it is gone when it has ended. */
+static void attachment_abandon(struct ccshm_attachment *att, bool stop)
 {
-	struct ccshm_attachment *att = file->private_data;
 	bool ended;
 
 	mutex_lock(&att->lock);
 	att->abandoned = true;
-	if (att->state == CCSHM_STATE_ACTIVE)
-		WRITE_ONCE(att->state, CCSHM_STATE_REVOKING);
 	ended = att->state == CCSHM_STATE_REVOKED;
-	if (!ended)
+	if (stop && !ended) {
+		WRITE_ONCE(att->state, CCSHM_STATE_REVOKING);
 		stop_later(att);
+	}
 	mutex_unlock(&att->lock);
 	if (ended)
 		attachment_unlist(att);
+}
+
+/* The holder is gone: unless it had said DETACH, its device may be running. */
+static int attachment_release(struct inode *inode, struct file *file)
+{
+	attachment_abandon(file->private_data, true);
 	return 0;
 }
 
@@ -267,7 +278,6 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	att->export = target->export;
 	att->pdev = pdev;
 	att->flags = req->flags;
-	att->abandoned = req->flags & CCSHM_ATTACH_PERSISTENT;
 	att->offset = target->base + req->offset;
 	att->size = size;
 	att->dma_bits = req->dma_bits;
@@ -284,9 +294,19 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	return att;
 }
 
+/* The addresses were not told to anybody: nothing to stop. */
+static void attachment_cancel(struct ccshm_attachment *att)
+{
+	mutex_lock(&att->lock);
+	attachment_end(att);
+	mutex_unlock(&att->lock);
+}
+
 /*
- * Use the memory, unless the export is revoked or the buffer's memory is on its
- * way back; from then on what happens to the device is seen.
+ * Use the memory, unless the buffer's is on its way back; from then on what
+ * happens to the device is seen. A removal does not take the device lock: when
+ * its notification came too early to find the attachment, the device is off its
+ * bus when we look again.
  */
 static int attachment_use(struct ccshm_attachment *att)
 {
@@ -299,11 +319,16 @@ static int attachment_use(struct ccshm_attachment *att)
 				 &buffer->blocks, att->offset >> PAGE_SHIFT,
 				 att->size >> PAGE_SHIFT, &att->segment,
 				 &att->segments);
-	if (err)
+	if (err) {
 		ccshm_buffer_unuse(buffer);
-	else
-		attachment_list(att);
-	return err;
+		return err;
+	}
+	attachment_list(att);
+	if (ccshm_device_is_there(att->pdev))
+		return 0;
+	attachment_cancel(att);
+	attachment_delist(att);
+	return -ENODEV;
 }
 
 static int attachment_start(struct ccshm_attachment *att)
@@ -321,14 +346,6 @@ static int attachment_start(struct ccshm_attachment *att)
 	}
 	device_unlock(&att->pdev->dev);
 	return err;
-}
-
-/* The addresses were not told to anybody: nothing to stop. */
-static void attachment_cancel(struct ccshm_attachment *att)
-{
-	mutex_lock(&att->lock);
-	attachment_end(att);
-	mutex_unlock(&att->lock);
 }
 
 static void attach_commit(struct ccshm_call *call)
@@ -385,11 +402,13 @@ static int attach_publish(struct ccshm_attachment *att, struct ccshm_call *call)
 	/* For commit and undo: what lists it can be gone before they run. */
 	kref_get(&att->obj.ref);
 	call->fd = -1;
-	if (!(att->flags & CCSHM_ATTACH_PERSISTENT))
+	if (att->flags & CCSHM_ATTACH_PERSISTENT)
+		attachment_abandon(att, false);
+	else
 		err = attachment_fd(att, call);
 	if (err) {
-		att->abandoned = true;
 		attachment_cancel(att);
+		attachment_abandon(att, false);
 		ccshm_object_put(&att->obj);
 		return err;
 	}
@@ -564,7 +583,8 @@ static struct ccshm_attachment *next_of_device(struct device *dev, u64 id)
 static int device_event(struct notifier_block *nb, unsigned long action,
 			void *data)
 {
-	bool removed = action == BUS_NOTIFY_DEL_DEVICE;
+	bool removed = action == BUS_NOTIFY_DEL_DEVICE ||
+		       action == BUS_NOTIFY_REMOVED_DEVICE;
 	struct ccshm_attachment *att;
 	struct device *dev = data;
 	u64 id = 0;

@@ -260,6 +260,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 
 /* device.c: the devices of userspace drivers */
 struct pci_dev *ccshm_device_find(const char *name);
+bool ccshm_device_is_there(struct pci_dev *pdev);
 int ccshm_device_check(struct pci_dev *pdev);
 int ccshm_device_stop(struct pci_dev *pdev);
 
@@ -330,7 +331,8 @@ int ccshm_query(struct ccshm_call *call);
  * @arg: the structure, in kernel memory; copied out after the handler
  * @report: copy out also though the handler returns an error
  * @commit: makes what the handler prepared visible; cannot fail
- * @undo: forgets it, if the structure could not be copied out
+ * @undo: forgets it, if the structure could not be copied out, or the caller is
+ *	being killed
  * @object: for those two
  * @file: likewise
  * @fd: likewise

@@ -5,6 +5,20 @@
 
 #include "ccshm.h"
 
+/* "DDDD:BB:DD.F" as the kernel prints it; domains can have more digits. */
+static bool pci_name_valid(const char *name)
+{
+	unsigned int domain, bus, slot, fn;
+	char again[32];
+
+	if (sscanf(name, "%x:%x:%x.%x", &domain, &bus, &slot, &fn) != 4 ||
+	    bus > 0xff || slot > 0x1f || fn > 7)
+		return false;
+	snprintf(again, sizeof(again), "%04x:%02x:%02x.%d", domain, bus, slot,
+		 fn);
+	return !strcmp(again, name);
+}
+
 /**
  * ccshm_device_find - a device by its name
  * @name: "pci:DDDD:BB:DD.F"
@@ -16,10 +30,20 @@ struct pci_dev *ccshm_device_find(const char *name)
 {
 	struct device *dev;
 
-	if (!strstarts(name, "pci:") || !name[4])
+	if (!strstarts(name, "pci:") || !pci_name_valid(name + 4))
 		return ERR_PTR(-EINVAL);
 	dev = bus_find_device_by_name(&pci_bus_type, NULL, name + 4);
 	return dev ? to_pci_dev(dev) : ERR_PTR(-ENODEV);
+}
+
+/* Is it still to be found? Not once the kernel has begun to take it away. */
+bool ccshm_device_is_there(struct pci_dev *pdev)
+{
+	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL,
+						     pci_name(pdev));
+
+	put_device(dev);
+	return dev == &pdev->dev;
 }
 
 /* Drivers that are there to give the device to user space. */

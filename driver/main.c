@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -143,6 +144,11 @@ long ccshm_dispatch(struct ccshm_call *call, unsigned int cmd, unsigned long arg
 		if (call->undo)
 			call->undo(call);
 		return -EFAULT;
+	}
+	/* Somebody who is being killed would not learn what was made. */
+	if (call->undo && fatal_signal_pending(current)) {
+		call->undo(call);
+		return -EINTR;
 	}
 	if (call->commit)
 		call->commit(call);
