@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The emulator's way in (multiboot, 32 bit, paging off) and the world switch.
+ */
+	.set	MB_MAGIC, 0x1badb002
+	.set	MB_FLAGS, 3		/* modules on pages, a memory map */
+	.set	EFER, 0xc0000080
+
+	.section .multiboot, "a"
+	.balign	4
+	.long	MB_MAGIC, MB_FLAGS, -(MB_MAGIC + MB_FLAGS)
+
+	.section .text
+	.code32
+	.globl	_start
+_start:
+	cli
+	cld
+	movl	$stack_top, %esp
+	movl	%ebx, %esi		/* the multiboot information; CPUID needs EBX */
+
+	movl	$0x80000001, %eax
+	cpuid
+	testl	$(1 << 26), %edx	/* 1 GiB pages map all of memory in one table */
+	jz	no_cpu
+	testl	$(1 << 2), %ecx		/* SVM */
+	jz	no_cpu
+
+	movl	$pdpt, %edi
+	orl	$3, %edi
+	movl	%edi, pml4
+	movl	$pdpt, %edi
+	xorl	%ecx, %ecx
+1:	movl	%ecx, %eax		/* entry n = n GiB, present, writable, large */
+	shll	$30, %eax
+	orl	$0x83, %eax
+	movl	%ecx, %edx
+	shrl	$2, %edx
+	movl	%eax, (%edi, %ecx, 8)
+	movl	%edx, 4(%edi, %ecx, 8)
+	incl	%ecx
+	cmpl	$512, %ecx
+	jne	1b
+
+	movl	%cr4, %eax
+	orl	$(1 << 5), %eax		/* PAE */
+	movl	%eax, %cr4
+	movl	$pml4, %eax
+	movl	%eax, %cr3
+	movl	$EFER, %ecx
+	rdmsr
+	orl	$(1 << 8 | 1 << 12), %eax	/* LME, SVME */
+	wrmsr
+	movl	%cr0, %eax
+	orl	$0x80000001, %eax
+	movl	%eax, %cr0
+	lgdt	gdt_pointer
+	ljmp	$8, $start64
+
+no_cpu:
+	movl	$no_cpu_text, %esi
+1:	lodsb
+	testb	%al, %al
+	jz	2f
+	outb	%al, $0xe9
+	jmp	1b
+2:	movl	$1, %eax
+	outl	%eax, $0xf4
+	hlt
+	jmp	2b
+
+	.code64
+start64:
+	movl	$16, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	movl	$stack_top, %esp
+	clgi				/* for ever: interrupts are the guest's */
+	movl	%esi, %edi
+	call	cvm_main
+	ud2
+
+/*
+ * void world_switch(struct vcpu *v, struct vmcb *vmcb): run the guest until it exits.
+ * RAX, RSP, RFLAGS, RIP and ES, CS, SS, DS are switched by VMRUN. FS, GS, TR, LDTR and
+ * the system call MSRs simply stay the guest's: nothing in here uses them.
+ */
+	.globl	world_switch
+world_switch:
+	pushq	%rbx
+	pushq	%rbp
+	pushq	%r12
+	pushq	%r13
+	pushq	%r14
+	pushq	%r15
+	pushq	%rdi
+	movq	%rsi, %rax
+	movq	0x08(%rdi), %rcx
+	movq	0x10(%rdi), %rdx
+	movq	0x18(%rdi), %rbx
+	movq	0x28(%rdi), %rbp
+	movq	0x30(%rdi), %rsi
+	movq	0x40(%rdi), %r8
+	movq	0x48(%rdi), %r9
+	movq	0x50(%rdi), %r10
+	movq	0x58(%rdi), %r11
+	movq	0x60(%rdi), %r12
+	movq	0x68(%rdi), %r13
+	movq	0x70(%rdi), %r14
+	movq	0x78(%rdi), %r15
+	movq	0x38(%rdi), %rdi
+	vmrun	%rax
+	pushq	%rdi
+	movq	8(%rsp), %rdi
+	movq	%rcx, 0x08(%rdi)
+	movq	%rdx, 0x10(%rdi)
+	movq	%rbx, 0x18(%rdi)
+	movq	%rbp, 0x28(%rdi)
+	movq	%rsi, 0x30(%rdi)
+	movq	%r8,  0x40(%rdi)
+	movq	%r9,  0x48(%rdi)
+	movq	%r10, 0x50(%rdi)
+	movq	%r11, 0x58(%rdi)
+	movq	%r12, 0x60(%rdi)
+	movq	%r13, 0x68(%rdi)
+	movq	%r14, 0x70(%rdi)
+	movq	%r15, 0x78(%rdi)
+	popq	0x38(%rdi)
+	popq	%rdi
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbp
+	popq	%rbx
+	cld				/* the guest's direction flag must not leak in */
+	ret
+
+/* What the idle guest runs (tdx.c): sleep until an interrupt is pending. */
+	.globl	rig_halt
+rig_halt:
+	hlt
+	jmp	rig_halt
+
+	.section .rodata
+no_cpu_text:
+	.asciz	"cvm: stop: this CPU model has no SVM or no 1 GiB pages\n"
+	.balign	8
+gdt:
+	.quad	0
+	.quad	0x00af9b000000ffff	/* 64-bit code */
+	.quad	0x00cf93000000ffff	/* data */
+gdt_pointer:
+	.word	. - gdt - 1
+	.long	gdt
+
+	.section .bss
+	.balign	4096
+pml4:	.skip	4096
+pdpt:	.skip	4096
+	.skip	16384
+stack_top:
+
+	.section .note.GNU-stack, "", @progbits

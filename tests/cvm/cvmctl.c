@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cvmctl: the emulator's controls, from the guest's command line. Static, so that it runs
+ * in any initramfs; needs no driver and no privilege.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cvm_guest.h"
+
+static const char *const counter_names[CVM_NR_COUNTERS] = {
+	[CVM_HC_SHARED] = "hc_shared",
+	[CVM_HC_PRIVATE] = "hc_private",
+	[CVM_PAGES_TO_SHARED] = "pages_to_shared",
+	[CVM_PAGES_TO_PRIVATE] = "pages_to_private",
+	[CVM_ACCEPTS] = "accepts",
+	[CVM_PAGES_SHARED] = "pages_shared",
+	[CVM_VIOL_PRIVATE_ALIAS] = "viol_private_alias",
+	[CVM_VIOL_SHARED_ALIAS] = "viol_shared_alias",
+	[CVM_CONV_FAILED] = "conv_failed",
+	[CVM_EXITS] = "exits",
+};
+
+static const char usage_text[] =
+	"usage: cvmctl present                    print sev or tdx; exit 1 and print plain outside\n"
+	"       cvmctl counters                   all counters, a name and a value a line\n"
+	"       cvmctl get NAME                   one counter's value\n"
+	"       cvmctl mode [N]                   set the trap mode, print the old one; N is the sum of\n"
+	"                                         1 trap the private view of shared pages\n"
+	"                                         2 trap the shared view of private pages\n"
+	"                                         4 count every access, 8 scramble on conversion\n"
+	"       cvmctl rearm                      trap pages that have been counted again\n"
+	"       cvmctl reset                      zero the counters (not pages_shared)\n"
+	"       cvmctl page GPA                   print private or shared\n"
+	"       cvmctl fail shared|private|both SKIP COUNT | off\n"
+	"                                         refuse conversions (TDX only)\n"
+	"       cvmctl mark TEXT                  a line in the emulator's log\n";
+
+static int usage(void)
+{
+	fputs(usage_text, stderr);
+	return 2;
+}
+
+static int number(const char *s, unsigned long long *v)
+{
+	char *end;
+
+	errno = 0;
+	*v = strtoull(s, &end, 0);
+	if (errno || end == s || *end || *s == '-') {
+		fprintf(stderr, "cvmctl: %s: not a number\n", s);
+		return 0;
+	}
+	return 1;
+}
+
+static int do_present(void)
+{
+	switch (cvm_flavour()) {
+	case CVM_SEV:
+		puts("sev");
+		return 0;
+	case CVM_TDX:
+		puts("tdx");
+		return 0;
+	default:
+		puts("plain");
+		return 1;
+	}
+}
+
+static int do_counters(void)
+{
+	int i;
+
+	for (i = 0; i < CVM_NR_COUNTERS; i++)
+		printf("%s %llu\n", counter_names[i], (unsigned long long)cvm_counter(i));
+	return 0;
+}
+
+static int do_get(const char *name)
+{
+	int i;
+
+	for (i = 0; i < CVM_NR_COUNTERS; i++) {
+		if (strcmp(name, counter_names[i]))
+			continue;
+		printf("%llu\n", (unsigned long long)cvm_counter(i));
+		return 0;
+	}
+	fprintf(stderr, "cvmctl: %s: no such counter\n", name);
+	return 2;
+}
+
+static int do_mode(const char *arg)
+{
+	unsigned long long mode;
+
+	if (!number(arg, &mode))
+		return 2;
+	if (mode > CVM_MODE_ALL) {
+		fprintf(stderr, "cvmctl: %s: modes are 0 to %u\n", arg, CVM_MODE_ALL);
+		return 2;
+	}
+	printf("%u\n", cvm_set_mode(mode));
+	return 0;
+}
+
+static int do_page(const char *arg)
+{
+	unsigned long long gpa;
+
+	if (!number(arg, &gpa))
+		return 2;
+	switch (cvm_page_state(gpa)) {
+	case 0:
+		puts("private");
+		return 0;
+	case 1:
+		puts("shared");
+		return 0;
+	default:
+		fprintf(stderr, "cvmctl: %s: no RAM of this guest\n", arg);
+		return 1;
+	}
+}
+
+static int do_fail(const char *direction, const char *skip_arg, const char *count_arg)
+{
+	unsigned long long skip, count;
+	unsigned int directions;
+
+	if (!strcmp(direction, "shared"))
+		directions = CVM_FAIL_SHARED;
+	else if (!strcmp(direction, "private"))
+		directions = CVM_FAIL_PRIVATE;
+	else if (!strcmp(direction, "both"))
+		directions = CVM_FAIL_SHARED | CVM_FAIL_PRIVATE;
+	else if (!strcmp(direction, "off"))
+		directions = 0;
+	else
+		return usage();
+	if (!number(skip_arg, &skip) || !number(count_arg, &count))
+		return 2;
+	if (cvm_fail(directions, skip, count)) {
+		fputs("cvmctl: conversions of an SEV guest cannot fail\n", stderr);
+		return 1;
+	}
+	return 0;
+}
+
+static int run(int argc, char **argv)
+{
+	const char *verb = argv[1];
+
+	if (argc == 2 && !strcmp(verb, "counters"))
+		return do_counters();
+	if (argc == 3 && !strcmp(verb, "get"))
+		return do_get(argv[2]);
+	if (argc == 3 && !strcmp(verb, "mode"))
+		return do_mode(argv[2]);
+	if (argc == 3 && !strcmp(verb, "page"))
+		return do_page(argv[2]);
+	if (argc == 5 && !strcmp(verb, "fail"))
+		return do_fail(argv[2], argv[3], argv[4]);
+	if (argc == 3 && !strcmp(verb, "fail") && !strcmp(argv[2], "off"))
+		return do_fail("off", "0", "0");
+	if (argc == 3 && !strcmp(verb, "mark"))
+		cvm_mark(argv[2]);
+	else if (argc == 2 && !strcmp(verb, "rearm"))
+		cvm_rearm();
+	else if (argc == 2 && !strcmp(verb, "reset"))
+		cvm_reset();
+	else
+		return usage();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2)
+		return usage();
+	if (argc == 2 && !strcmp(argv[1], "present"))
+		return do_present();
+	if (!cvm_present()) {
+		fputs("cvmctl: this is no guest of the confidential-VM emulator\n", stderr);
+		return 1;
+	}
+	return run(argc, argv);
+}

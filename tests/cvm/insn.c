@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reading the guest's code: TCG has no decode assists, so an instruction that needs
+ * decoding is fetched through the guest's page tables.
+ */
+#include "cvm.h"
+
+#define PTE_PRESENT	BIT(0)
+#define PTE_LARGE	BIT(7)
+#define PTE_ADDRESS	0x000ffffffffff000ull
+#define SEGMENT_LONG	BIT(9)
+#define PREFIX_REX	0x40
+
+/* Four or five levels; the address, with its view, of the page that holds va. */
+static bool walk(struct vcpu *v, u64 va, u64 *addr)
+{
+	u64 table = v->vmcb->cr3 & PTE_ADDRESS, entry;
+	int shift = v->vmcb->cr4 & CR4_LA57 ? 48 : 39;
+	const u64 *p;
+
+	if (!(v->vmcb->efer & EFER_LMA))
+		return false;
+	for (;; shift -= 9) {
+		p = memory_view(table);
+		if (!p)
+			return false;
+		entry = p[va >> shift & 511];
+		if (!(entry & PTE_PRESENT))
+			return false;
+		table = entry & PTE_ADDRESS;
+		if (shift == PAGE_SHIFT || (entry & PTE_LARGE && shift <= 30))
+			break;
+	}
+	*addr = ALIGN_DOWN(table, BIT(shift)) | (va & (BIT(shift) - 1));
+	return true;
+}
+
+bool guest_read(struct vcpu *v, u64 va, void *buf, u32 len)
+{
+	u8 *to = buf;
+
+	while (len--) {
+		u64 addr = va;
+		const u8 *p;
+
+		/* With paging off, TCG does not use the nested tables. */
+		if (v->vmcb->cr0 & CR0_PG && !walk(v, va, &addr))
+			return false;
+		p = memory_view(addr);
+		if (!p)
+			return false;
+		*to++ = v->vmcb->cr0 & CR0_PG ? *p : *(u8 *)memory_shared(addr);
+		va++;
+	}
+	return true;
+}
+
+/* As much as there is: the last instruction of a mapping has nothing behind it. */
+u32 guest_code(struct vcpu *v, u8 *buf, u32 len)
+{
+	u64 va = v->vmcb->rip;
+	u32 i;
+
+	if (!(v->vmcb->cs.attr & SEGMENT_LONG))
+		va = (u32)(va + v->vmcb->cs.base);
+	for (i = 0; i < len; i++)
+		if (!guest_read(v, va + i, buf + i, 1))
+			break;
+	return i;
+}
+
+bool decode_mov_to_cr(struct vcpu *v, u64 *value, u32 *len)
+{
+	bool is_long = v->vmcb->cs.attr & SEGMENT_LONG;
+	u32 have, i = 0, reg = 0;
+	u8 code[4];
+
+	have = guest_code(v, code, sizeof(code));
+	if (is_long && have && (code[0] & 0xf0) == PREFIX_REX)
+		reg = (code[i++] & 1) << 3;
+	if (have < i + 3 || code[i] != 0x0f || code[i + 1] != 0x22)
+		return false;
+	reg |= code[i + 2] & 7;
+	*value = is_long ? v->gpr[reg] : (u32)v->gpr[reg];
+	*len = i + 3;
+	return true;
+}

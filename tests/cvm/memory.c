@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest memory: two banks, the state of each page, and the nested page tables.
+ *
+ * A guest page x has its shared view at machine page x, where devices reach it, as they
+ * use guest-physical addresses untranslated; and its private view in a second bank.
+ * Which bank an access sees depends on its address bit alone, never on the page's state.
+ * So what is written through one view does not show in the other, a device never reaches
+ * private memory, and contents do not survive a conversion, with nothing to keep in step.
+ * The state only decides what is a violation.
+ *
+ * Only RAM that the guest knows of is tracked. Firmware tables, BIOS, the EBDA and device
+ * memory are the same in both views and never trapped: guests reach those either way.
+ */
+#include "cvm.h"
+#define CVM_NO_CALLS
+#include "cvm_guest.h"
+
+/* Present, writable, accessed, dirty; and user, as TCG's nested walks count as user's. */
+#define NPT_PRESENT	BIT(0)
+#define NPT_TABLE	0x67ull
+#define NPT_LARGE	(NPT_TABLE | BIT(7))
+
+/* Per page: what it is and how it is now. */
+#define PAGE_TRACKED	BIT(0)
+#define PAGE_SHARED	BIT(1)
+#define PAGE_ACCEPTED	BIT(2)
+
+struct counters counters;
+u32 mode;
+
+static u64 limit;		/* the guest's RAM ends here */
+static u64 bank;		/* the private bank starts here, the heap follows it */
+static u64 heap, heap_end;
+static u8 *pages;		/* PAGE_*, [limit / 4 KiB] */
+static u64 *leaf[2];		/* per view, all 4 KiB entries of [0, limit) */
+static u64 *root;
+
+void *rig_alloc(u64 bytes)
+{
+	void *p = (void *)heap;
+
+	bytes = ALIGN_UP(bytes, PAGE_SIZE);
+	if (heap + bytes > heap_end)
+		stop("out of memory of its own");
+	heap += bytes;
+	return memset(p, 0, bytes);
+}
+
+u64 memory_limit(void)
+{
+	return limit;
+}
+
+u64 memory_root(void)
+{
+	return (u64)root;
+}
+
+void *memory_shared(u64 gpa)
+{
+	return (void *)gpa;
+}
+
+void *memory_private(u64 gpa)
+{
+	return (void *)(bank + gpa);
+}
+
+u64 memory_gpa(u64 addr)
+{
+	return addr & ~VIEW_BIT;
+}
+
+enum view memory_which(u64 addr)
+{
+	return (addr & VIEW_BIT) == flavour->private_bit ? VIEW_PRIVATE : VIEW_SHARED;
+}
+
+/* The emulator's own memory does not exist for the guest. */
+static bool hidden(u64 gpa)
+{
+	return (gpa >= (u64)image_start && gpa < (u64)image_end) ||
+	       (gpa >= bank && gpa < heap_end);
+}
+
+bool page_tracked(u64 gpa)
+{
+	return gpa < limit && pages[gpa >> PAGE_SHIFT] & PAGE_TRACKED;
+}
+
+bool page_is_shared(u64 gpa)
+{
+	return page_tracked(gpa) && pages[gpa >> PAGE_SHIFT] & PAGE_SHARED;
+}
+
+bool page_accepted(u64 gpa)
+{
+	return pages[gpa >> PAGE_SHIFT] & PAGE_ACCEPTED;
+}
+
+void *memory_view(u64 addr)
+{
+	u64 gpa = memory_gpa(addr);
+
+	if (hidden(gpa) || gpa >= VIEW_BIT)
+		return NULL;
+	if (page_tracked(gpa) && memory_which(addr) == VIEW_PRIVATE)
+		return memory_private(gpa);
+	return memory_shared(gpa);
+}
+
+/* Where a view of a page leads, trapped or not. */
+static u64 leaf_target(u64 gpa, enum view view)
+{
+	if (hidden(gpa))
+		return 0;
+	if (page_tracked(gpa) && view == VIEW_PRIVATE)
+		return (bank + gpa) | NPT_TABLE;
+	return gpa | NPT_TABLE;
+}
+
+static bool trapped(u64 gpa, enum view view)
+{
+	if (!page_tracked(gpa))
+		return false;
+	if (page_is_shared(gpa))
+		return view == VIEW_PRIVATE && mode & CVM_MODE_PRIVATE_ALIAS;
+	if (view == VIEW_PRIVATE)
+		return !page_accepted(gpa);
+	return mode & CVM_MODE_SHARED_ALIAS;
+}
+
+void page_open(u64 gpa, enum view view)
+{
+	leaf[view][gpa >> PAGE_SHIFT] = leaf_target(gpa, view);
+}
+
+/*
+ * A trap clears nothing but the present bit. No TLB needs flushing after any change:
+ * TCG drops it at every entry and exit.
+ */
+void page_close(u64 gpa, enum view view)
+{
+	u64 entry = leaf_target(gpa, view);
+
+	if (trapped(gpa, view))
+		entry &= ~NPT_PRESENT;
+	leaf[view][gpa >> PAGE_SHIFT] = entry;
+}
+
+void pages_rearm(void)
+{
+	u64 gpa;
+
+	for (gpa = 0; gpa < limit; gpa += PAGE_SIZE) {
+		page_close(gpa, VIEW_PRIVATE);
+		page_close(gpa, VIEW_SHARED);
+	}
+}
+
+/* Deterministic, and different for each page and each time. */
+static void fill_with_garbage(u64 *p)
+{
+	static u64 x = 0x9e3779b97f4a7c15ull;
+	u32 i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(*p); i++) {
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		p[i] = x ^ (u64)p;
+	}
+}
+
+static void convert_page(u64 gpa, bool shared)
+{
+	u8 *page = &pages[gpa >> PAGE_SHIFT];
+
+	/* Kernels announce some pages again; nothing may happen to their contents. */
+	if (page_is_shared(gpa) == shared)
+		return;
+	if (shared) {
+		*page |= PAGE_SHARED;
+		counters.pages_to_shared++;
+		counters.pages_shared++;
+	} else {
+		*page &= ~PAGE_SHARED;
+		/* A TDX guest must accept what it gets back. */
+		if (flavour == &tdx_flavour)
+			*page &= ~PAGE_ACCEPTED;
+		counters.pages_to_private++;
+		counters.pages_shared--;
+	}
+	if (mode & CVM_MODE_SCRAMBLE)
+		fill_with_garbage(shared ? memory_shared(gpa) : memory_private(gpa));
+	page_close(gpa, VIEW_PRIVATE);
+	page_close(gpa, VIEW_SHARED);
+}
+
+void pages_convert(u64 gpa, u64 count, bool shared)
+{
+	for (; count; count--, gpa += PAGE_SIZE)
+		if (page_tracked(gpa))
+			convert_page(gpa, shared);
+}
+
+u64 pages_accept(u64 gpa, u64 count)
+{
+	u64 accepted = 0;
+
+	for (; count; count--, gpa += PAGE_SIZE) {
+		if (!page_tracked(gpa) || page_is_shared(gpa) || page_accepted(gpa))
+			continue;
+		pages[gpa >> PAGE_SHIFT] |= PAGE_ACCEPTED;
+		memset(memory_private(gpa), 0, PAGE_SIZE);
+		page_close(gpa, VIEW_PRIVATE);
+		accepted++;
+	}
+	return accepted;
+}
+
+/* ---- setting up ---- */
+
+/* A directory for one GiB: tables below the limit, 2 MiB pages above. */
+static u64 *make_directory(u64 start, enum view view)
+{
+	u64 *pd = rig_alloc(PAGE_SIZE), gpa = start;
+	u32 i;
+
+	for (i = 0; i < 512; i++, gpa += LARGE_SIZE) {
+		if (gpa < limit)
+			pd[i] = (u64)&leaf[view][gpa >> PAGE_SHIFT] | NPT_TABLE;
+		else if (!hidden(gpa))
+			pd[i] = gpa | NPT_LARGE;
+	}
+	return pd;
+}
+
+/* Half of the guest's physical addresses: those of one view. */
+static u64 *make_half(enum view view)
+{
+	u64 *pdpt = rig_alloc(PAGE_SIZE), gpa = 0;
+	u32 i;
+
+	for (i = 0; i < 512; i++, gpa += GIB(1)) {
+		if (gpa < heap_end)
+			pdpt[i] = (u64)make_directory(gpa, view) | NPT_TABLE;
+		else
+			pdpt[i] = gpa | NPT_LARGE;
+	}
+	return pdpt;
+}
+
+/* The private bank and the heap go into the first RAM behind the guest's that holds them. */
+static void place_bank(const struct memory_map *machine, u64 own)
+{
+	u32 i;
+
+	for (i = 0; i < machine->n; i++) {
+		const struct range *r = &machine->r[i];
+		u64 start = ALIGN_UP(r->start > limit ? r->start : limit, LARGE_SIZE);
+
+		if (r->type != E820_RAM || start + limit + own > r->end)
+			continue;
+		bank = start;
+		heap = start + limit;
+		heap_end = heap + own;
+		return;
+	}
+	stop("no room for a second bank of %lu MiB: give the machine more memory", limit >> 20);
+}
+
+static bool machine_ram(const struct memory_map *machine, u64 start, u64 end)
+{
+	u32 i;
+
+	for (i = 0; i < machine->n; i++)
+		if (machine->r[i].type == E820_RAM &&
+		    machine->r[i].start <= start && machine->r[i].end >= end)
+			return true;
+	return false;
+}
+
+static void track_ram(const struct memory_map *machine)
+{
+	struct memory_map guest;
+	u64 gpa;
+	u32 i;
+
+	memory_guest_map(machine, &guest);
+	for (i = 0; i < guest.n; i++) {
+		if (guest.r[i].type != E820_RAM)
+			continue;
+		/* Part of a page stays the firmware's: the page at 640 KiB. */
+		gpa = ALIGN_UP(guest.r[i].start, PAGE_SIZE);
+		for (; gpa + PAGE_SIZE <= guest.r[i].end; gpa += PAGE_SIZE)
+			pages[gpa >> PAGE_SHIFT] = PAGE_TRACKED | PAGE_ACCEPTED;
+	}
+}
+
+void memory_init(const struct memory_map *machine, u64 guest_bytes)
+{
+	u64 n;
+
+	limit = ALIGN_DOWN(guest_bytes, LARGE_SIZE);
+	n = limit >> PAGE_SHIFT;
+	if (limit < MIB(256) || (u64)image_end > limit)
+		stop("a guest needs at least 256 MiB");
+	if (!machine_ram(machine, MIB(1), limit))
+		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
+
+	/* Leaves, states, and what else the tables need. */
+	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + sizeof(*pages)) + MIB(2), LARGE_SIZE));
+	pages = rig_alloc(n);
+	leaf[VIEW_PRIVATE] = rig_alloc(n * sizeof(u64));
+	leaf[VIEW_SHARED] = rig_alloc(n * sizeof(u64));
+	track_ram(machine);
+	pages_rearm();
+
+	root = rig_alloc(PAGE_SIZE);
+	root[flavour->private_bit ? 1 : 0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
+	root[flavour->private_bit ? 0 : 1] = (u64)make_half(VIEW_SHARED) | NPT_TABLE;
+	log_("guest memory %lu MiB, private bank at %lx", limit >> 20, bank);
+}
+
+static void add_range(struct memory_map *map, u64 start, u64 end, u32 type)
+{
+	if (start >= end)
+		return;
+	if (map->n == MAX_RANGES)
+		stop("too many memory ranges");
+	map->r[map->n++] = (struct range){ start, end, type };
+}
+
+static u64 min_u64(u64 a, u64 b)
+{
+	return a < b ? a : b;
+}
+
+static u64 max_u64(u64 a, u64 b)
+{
+	return a > b ? a : b;
+}
+
+/* The machine's map without what is not for the guest: the emulator, and all above the limit. */
+void memory_guest_map(const struct memory_map *machine, struct memory_map *guest)
+{
+	u64 hole = (u64)image_start, hole_end = (u64)image_end;
+	u32 i;
+
+	guest->n = 0;
+	for (i = 0; i < machine->n; i++) {
+		const struct range *r = &machine->r[i];
+		u64 end = min_u64(r->end, limit);
+
+		if (r->type != E820_RAM) {
+			add_range(guest, r->start, r->end, r->type);
+			continue;
+		}
+		add_range(guest, r->start, min_u64(end, hole), E820_RAM);
+		add_range(guest, max_u64(r->start, hole), min_u64(end, hole_end), E820_RESERVED);
+		add_range(guest, max_u64(r->start, hole_end), end, E820_RAM);
+		add_range(guest, max_u64(r->start, limit), r->end, E820_RESERVED);
+	}
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the self-test module's files know of each other. */
+#ifndef CVM_SELFTEST_MODULE_H
+#define CVM_SELFTEST_MODULE_H
+
+#include <linux/fs.h>
+#include <linux/mm.h>
+
+#include "cvm_selftest.h"
+
+/* block.c: called with the device's lock held */
+int st_block_alloc(struct st_call *call);
+int st_block_free(unsigned int slot);
+void st_block_free_all(void);
+int st_block_convert(const struct st_call *call);
+int st_block_map(const struct st_call *call);
+int st_block_unmap(const struct st_call *call);
+int st_block_fill(const struct st_call *call);
+int st_block_match(struct st_call *call);
+int st_block_read(struct st_call *call);
+int st_block_phys(const struct st_call *call, phys_addr_t *phys);
+int st_block_mmap(struct vm_area_struct *vma);
+
+/* edu.c */
+int st_edu_register(void);
+void st_edu_unregister(void);
+int st_edu_raw(phys_addr_t phys, bool to_device);
+int st_edu_coherent(struct st_call *call);
+int st_edu_streaming(struct st_call *call);
+
+#endif
