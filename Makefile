@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# ccshm: shared memory for confidential VMs. "make help" says what there is.
+
+KERNELS ?= 6.1 6.12 7.2 7.3
+FLAVOURS ?= sev tdx
+SUITES ?= all
+# One kernel and flavour, for "make demo" and "make shell".
+KERNEL ?= 6.12
+FLAVOUR ?= sev
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+
+O := $(CURDIR)/build
+export KERNELS FLAVOURS
+install_dirs = DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" \
+	INCLUDEDIR="$(INCLUDEDIR)" BINDIR="$(BINDIR)" MANDIR="$(MANDIR)"
+
+all: lib cli
+
+help:
+	@echo 'make                 the library and ccshmctl, in build/'
+	@echo 'make driver          the kernel module for the running kernel (KDIR=... for another)'
+	@echo 'make demo            a confidential guest that uses a shared buffer, start to end'
+	@echo 'make check           all tests; parts: check-unit check-harness cvm-selftest check-vm'
+	@echo 'make ci              make check, the demo and the static checks: what a change has to pass'
+	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx" SUITES="all" narrow it'
+	@echo 'make mutants         break the driver and the library on purpose, see the tests notice'
+	@echo 'make sparse          static checks of the driver; make checkpatch: its style'
+	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
+	@echo 'make install         library, header, pkg-config file, ccshmctl (DESTDIR, PREFIX)'
+	@echo 'make clean           remove what was built; make distclean: fetched kernels too'
+
+setup:
+	@tests/vm/setup
+
+lib: setup
+	@$(MAKE) --no-print-directory -C lib O=$(O)
+
+cli: lib
+	@$(MAKE) --no-print-directory -C cli O=$(O)
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+driver:
+	$(MAKE) -C driver KDIR=$(KDIR)
+
+demo: setup
+	@tests/vm/run --transcript --kernel $(KERNEL) --flavour $(FLAVOUR) demo
+
+shell: setup
+	@tests/vm/shell $(KERNEL) $(FLAVOUR)
+
+CHECKS ?= check-unit check-harness cvm-selftest check-vm
+check: setup
+	@tests/vm/check $(CHECKS)
+
+# What a change has to pass.
+ci:
+	@$(MAKE) --no-print-directory check CHECKS="demo sparse checkpatch $(CHECKS)"
+
+check-unit: cli
+	@$(MAKE) --no-print-directory -C tests/unit O=$(O) check
+
+check-harness: setup
+	@tests/vm/selftest
+
+cvm-selftest: setup
+	@tests/vm/matrix cvm-selftest
+
+check-vm: setup
+	@tests/vm/matrix $(SUITES)
+
+mutants: setup
+	@tests/mutants/run
+
+sparse: setup
+	@tests/vm/sparse $(KERNELS)
+
+checkpatch: setup
+	@tests/vm/checkpatch
+
+install: all
+	$(MAKE) -C lib O=$(O) $(install_dirs) install
+	$(MAKE) -C cli O=$(O) $(install_dirs) install
+
+clean:
+	find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name roots ! -name apt -exec rm -rf {} + 2>/dev/null || true
+
+distclean:
+	rm -rf build
+
+.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness cvm-selftest check-vm \
+	mutants sparse checkpatch install clean distclean

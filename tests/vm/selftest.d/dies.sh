@@ -1,0 +1,5 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+. /suites/tap.sh
+pass "one"
+kill -SEGV $$

@@ -1,0 +1,7 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# vm-append: selftest=panic
+. /suites/tap.sh
+pass "one"
+echo c >/proc/sysrq-trigger
+sleep 100

@@ -1,0 +1,4 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+. /suites/tap.sh
+skip_all "nothing to test here"
