@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ccshmctl: what its files share.
+ *
+ * commands.c holds the one table of commands. Each cmd_*.c has the options and
+ * the handler of one command; everything else is a service to them.
+ */
+#ifndef CCSHMCTL_H
+#define CCSHMCTL_H
+
+#include <argp.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#include <ccshm.h>
+
+/* Exit codes; a command that runs another program passes on the program's. */
+enum exit_code {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+	EXIT_NO_DRIVER = 3,	/* or not a confidential guest */
+	EXIT_PERMISSION = 4,
+	EXIT_BUSY = 5,		/* or not revocable, or out of time */
+	EXIT_CANNOT_EXEC = 126,
+	EXIT_NOT_FOUND = 127,
+	EXIT_SIGNAL = 128,	/* plus the signal's number */
+};
+
+/* ---- commands.c: the table ---- */
+
+#define CMD_FORMAT	(1U << 0)	/* prints data: --json, --bytes */
+#define CMD_RUNS	(1U << 1)	/* takes -- COMMAND [ARGUMENT...] */
+
+#define ARGS_MAX	2
+
+/**
+ * struct command - one row of the table
+ * @name: as typed
+ * @summary: one line, no capital, no full stop
+ * @args: what follows the options in the synopsis; optional parts in []
+ * @min_args: positional arguments needed
+ * @max_args: positional arguments taken, at most ARGS_MAX
+ * @flags: CMD_*
+ * @argp: its options, their parser and the longer text of --help
+ * @run: the handler; returns the exit code
+ */
+struct command {
+	const char *name;
+	const char *summary;
+	const char *args;
+	int min_args;
+	int max_args;
+	unsigned int flags;
+	const struct argp *argp;
+	int (*run)(const struct command *cmd, int argc, char **argv);
+};
+
+extern const struct command commands[];	/* ends with a NULL name */
+
+const struct command *command_find(const char *name);
+void command_list(FILE *f);
+int command_list_options(FILE *f, const char *name);
+
+/* ---- parse.c: a command's arguments ---- */
+
+struct format {
+	bool json;
+	bool bytes;
+};
+
+/* Every command's own options structure starts with this one. */
+struct common {
+	const struct command *cmd;
+	struct format format;
+	char *args[ARGS_MAX + 1];
+	int nargs;
+	char **command;		/* behind "--", NULL-terminated; or NULL */
+};
+
+extern const struct argp_option common_options[];	/* --json, --bytes */
+
+/* Exits with EXIT_USAGE, or with 0 for --help. */
+void parse(const struct command *cmd, int argc, char **argv, struct common *opts);
+
+/* For option parsers: the value, or a usage error that names the option. */
+uint64_t parse_size_arg(const char *what, const char *arg,
+			struct argp_state *state);
+uint64_t parse_page_arg(const char *what, const char *arg,
+			struct argp_state *state);
+unsigned long parse_number_arg(const char *what, const char *arg,
+			       unsigned long max, struct argp_state *state);
+
+/* ---- size.c ---- */
+
+#define SIZE_TEXT_LEN	32
+
+/* 0, -EINVAL or -ERANGE. */
+int size_parse(const char *text, uint64_t *bytes);
+const char *size_error(int err);
+/* The shortest exact form, one that size_parse() reads back. */
+char *size_format(uint64_t bytes, char text[SIZE_TEXT_LEN]);
+
+/* ---- out.c: tables and JSON ---- */
+
+enum out_shape {
+	OUT_LIST,	/* a line for each row, below a heading */
+	OUT_RECORD,	/* one row, a line for each of its fields */
+};
+
+enum out_mark {
+	OUT_PLAIN,
+	OUT_WARN,
+	OUT_BAD,
+};
+
+struct out;
+
+/* @name: key of the JSON array. Memory that runs out ends the program. */
+struct out *out_new(const char *name, enum out_shape shape,
+		    const struct format *format);
+void out_row(struct out *out);
+/* Fields in the same order in each row; NULL is an absent value. */
+void out_string(struct out *out, const char *key, const char *value);
+void out_number(struct out *out, const char *key, uint64_t value);
+void out_size(struct out *out, const char *key, uint64_t bytes);
+void out_address(struct out *out, const char *key, uint64_t address);
+void out_bool(struct out *out, const char *key, bool value);
+/* Colours the field added last. */
+void out_mark(struct out *out, enum out_mark mark);
+/* Prints, flushes, frees. 0 or a negative errno. */
+int out_print(struct out *out, FILE *f);
+
+/* The same for stdout, with the complaint; returns the exit code. */
+int out_result(struct out *out);
+
+/* Makes all output reach its place: 0 or a negative errno. */
+int out_flush(FILE *f);
+/* The failure to write stdout has been complained about. */
+void out_give_up_stdout(void);
+/* At exit: a failure to write stdout becomes EXIT_FAILED. */
+void out_close_stdout(void);
+
+/* ---- error.c ---- */
+
+enum op {
+	OP_OPEN,
+	OP_INFO,
+	OP_ALLOC,
+	OP_FREE,
+	OP_FIND,
+	OP_SHOW,
+	OP_EXPORT,
+	OP_MAP,
+	OP_REVOKE,
+	OP_ATTACH,
+	OP_SEGMENTS,
+	OP_DETACH,
+	OP_READ,
+	OP_WRITE,
+	OP_OUTPUT,
+};
+
+/* err is an errno, of any sign. */
+enum exit_code error_exit_code(enum op op, int err);
+const char *error_reason(enum op op, int err);
+/* "ccshmctl: cannot OP OBJECT: reason"; returns the exit code. */
+int report(enum op op, int err, const char *object);
+void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* ---- object.c: naming buffers, exports and attachments ---- */
+
+/* "12" or "#12": 0 or -EINVAL. */
+int id_parse(const char *text, uint64_t *id);
+
+/* These open or find, or say why they cannot: an exit code. */
+int driver_open(struct ccshm **ctx);
+/* An id, NAME or USER/NAME. */
+int buffer_open(struct ccshm *ctx, const char *text,
+		struct ccshm_buffer **buffer);
+/* The same, or the id of an export or attachment, which is not looked up. */
+int object_find(struct ccshm *ctx, const char *text, uint64_t *id);
+
+/* A name from the user database, or a number: 0 or -ENOENT. */
+int user_parse(const char *text, uid_t *uid);
+int group_parse(const char *text, gid_t *gid);
+
+/* ---- progress.c: on a terminal's stderr, after half a second ---- */
+
+/* total 0: nothing to count, only the time. */
+void progress_start(const char *what, uint64_t total);
+void progress_set(uint64_t done);
+void progress_stop(void);
+
+/* ---- run.c: the program behind "--" ---- */
+
+#define RUN_MAX	4
+
+struct run {
+	char **argv;
+	int fds[RUN_MAX];		/* to be inherited */
+	int nfds;
+	char env[2 * RUN_MAX][96];	/* NAME=VALUE */
+	int nenv;
+};
+
+void run_pass_fd(struct run *run, const char *name, int fd);
+void run_setenv(struct run *run, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* For us, not for the program that is run. */
+void ignore_sigpipe(void);
+/* For the moment between making something and telling its id. */
+void block_signals(void);
+/* Runs it to its end: its exit status, 128 + signal, 126 or 127. */
+int run_command(const struct run *run);
+
+/* ---- copy.c: between files and shared memory ---- */
+
+#define COPY_CHUNK	(1U << 20)
+
+/* A slice that need not begin or end at a page. */
+struct window {
+	struct ccshm_mapping *mapping;
+	unsigned char *bytes;
+	uint64_t length;
+};
+
+/* 0, a negative errno, or -ERANGE for a slice beyond the buffer's end. */
+int window_open(struct ccshm_buffer *buffer, uint64_t offset, uint64_t length,
+		int prot, struct window *window);
+void window_close(struct window *window);
+/* memcpy() of which one side may be revoked meanwhile: 0 or -EFAULT. */
+int copy_guarded(void *to, const void *from, size_t len);
+
+/* ---- one per command ---- */
+
+int info_run(const struct command *cmd, int argc, char **argv);
+int alloc_run(const struct command *cmd, int argc, char **argv);
+int show_run(const struct command *cmd, int argc, char **argv);
+int export_run(const struct command *cmd, int argc, char **argv);
+int attach_run(const struct command *cmd, int argc, char **argv);
+int detach_run(const struct command *cmd, int argc, char **argv);
+int revoke_run(const struct command *cmd, int argc, char **argv);
+int free_run(const struct command *cmd, int argc, char **argv);
+int read_run(const struct command *cmd, int argc, char **argv);
+int write_run(const struct command *cmd, int argc, char **argv);
+
+extern const struct argp info_argp, alloc_argp, show_argp, export_argp,
+	attach_argp, detach_argp, revoke_argp, free_argp, read_argp, write_argp;
+
+/* main.c */
+int ccshmctl_main(int argc, char **argv);
+
+#endif /* CCSHMCTL_H */

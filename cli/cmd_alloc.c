@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ccshmctl.h"
+
+struct alloc_opts {
+	struct common common;
+	const char *name;
+	uid_t owner;
+	gid_t group;
+	mode_t mode;
+	int node;
+	uint64_t size;
+};
+
+static const struct argp_option options[] = {
+	{ "name", 'n', "NAME", 0, "Name of the buffer, unique among its owner's", 0 },
+	{ "owner", 'o', "USER", 0, "Its owner, by name or number, instead of you", 0 },
+	{ "group", 'g', "GROUP", 0, "Its group, by name or number, instead of yours", 0 },
+	{ "mode", 'm', "MODE", 0, "Permission bits in octal, such as 0640; 0600 if not given", 0 },
+	{ "node", 'N', "NODE", 0, "Take memory of this NUMA node only", 0 },
+	{ 0 }
+};
+
+static mode_t parse_mode(const char *arg, struct argp_state *state)
+{
+	unsigned long mode;
+	char *end;
+
+	errno = 0;
+	mode = strtoul(arg, &end, 8);
+	if (errno || *end || *arg < '0' || *arg > '7' || mode & ~0666UL)
+		argp_error(state, "--mode: '%s' is not an octal number of read and write bits, such as 0640",
+			   arg);
+	return (mode_t)mode;
+}
+
+static void check_name(const char *name, struct argp_state *state)
+{
+	static const char first[] = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char rest[] = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+
+	if (!strspn(name, first) || name[strspn(name, rest)])
+		argp_error(state, "--name: '%s' is not a name: a letter or '_', then letters, digits, '.', '_' or '-'",
+			   name);
+	if (strlen(name) >= CCSHM_NAME_LEN)
+		argp_error(state, "--name: '%s' is longer than %d characters", name,
+			   CCSHM_NAME_LEN - 1);
+}
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct alloc_opts *opts = state->input;
+
+	switch (key) {
+	case 'n':
+		check_name(arg, state);
+		opts->name = arg;
+		return 0;
+	case 'o':
+		if (user_parse(arg, &opts->owner))
+			argp_error(state, "--owner: there is no user '%s'", arg);
+		return 0;
+	case 'g':
+		if (group_parse(arg, &opts->group))
+			argp_error(state, "--group: there is no group '%s'", arg);
+		return 0;
+	case 'm':
+		opts->mode = parse_mode(arg, state);
+		return 0;
+	case 'N':
+		opts->node = (int)parse_number_arg("--node", arg, INT32_MAX, state);
+		return 0;
+	case ARGP_KEY_END:
+		if (!opts->common.nargs)
+			return 0;
+		opts->size = parse_size_arg("SIZE", opts->common.args[0], state);
+		if (!opts->size)
+			argp_error(state, "SIZE: it must not be 0");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp alloc_argp = {
+	.options = options,
+	.parser = parse_opt,
+	.doc = "\vThe buffer is zeroed, belongs to its owner, and lasts until `ccshmctl free'. "
+	       "SIZE is rounded up to whole pages; the memory that it takes, to blocks of "
+	       "2M. Ctrl-C leaves nothing behind.",
+};
+
+static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
+		    struct ccshm_buffer **buffer)
+{
+	struct ccshm_alloc_options *alloc;
+	char what[64], size[SIZE_TEXT_LEN];
+	int err;
+
+	err = ccshm_alloc_options_new(&alloc);
+	if (err)
+		return err;
+	ccshm_alloc_options_set_persistent(alloc, true);
+	ccshm_alloc_options_set_owner(alloc, opts->owner);
+	ccshm_alloc_options_set_group(alloc, opts->group);
+	ccshm_alloc_options_set_mode(alloc, opts->mode);
+	ccshm_alloc_options_set_node(alloc, opts->node);
+	err = ccshm_alloc_options_set_name(alloc, opts->name);
+	if (!err) {
+		snprintf(what, sizeof(what), "allocating %s",
+			 size_format(opts->size, size));
+		progress_start(what, 0);
+		err = ccshm_buffer_alloc(ctx, opts->size, alloc, buffer);
+		/* From now on there is something to lose: an id not printed yet. */
+		block_signals();
+		progress_stop();
+	}
+	ccshm_alloc_options_free(alloc);
+	return err;
+}
+
+static int print_buffer(const struct alloc_opts *opts,
+			const struct ccshm_buffer *buffer)
+{
+	struct out *out;
+
+	if (!opts->common.format.json) {
+		printf("%" PRIu64 "\n", ccshm_buffer_id(buffer));
+		return out_flush(stdout);
+	}
+	out = out_new("buffers", OUT_LIST, &opts->common.format);
+	out_row(out);
+	out_number(out, "id", ccshm_buffer_id(buffer));
+	out_string(out, "name", opts->name);
+	out_size(out, "size", ccshm_buffer_size(buffer));
+	return out_print(out, stdout);
+}
+
+int alloc_run(const struct command *cmd, int argc, char **argv)
+{
+	struct alloc_opts opts = {
+		.owner = (uid_t)-1, .group = (gid_t)-1, .mode = 0600, .node = -1,
+	};
+	struct ccshm_buffer *buffer;
+	char object[128], size[SIZE_TEXT_LEN];
+	struct ccshm *ctx;
+	int code, err;
+
+	parse(cmd, argc, argv, &opts.common);
+	code = driver_open(&ctx);
+	if (code)
+		return code;
+	err = allocate(ctx, &opts, &buffer);
+	if (err) {
+		snprintf(object, sizeof(object), "%s%s%s",
+			 size_format(opts.size, size), opts.name ? " as " : "",
+			 opts.name ? opts.name : "");
+		code = report(OP_ALLOC, err, object);
+		goto close;
+	}
+	/* A buffer whose id nobody was told would stay for ever. */
+	err = print_buffer(&opts, buffer);
+	if (err) {
+		code = report(OP_OUTPUT, err, "standard output; the buffer is freed again");
+		ccshm_buffer_free(buffer);
+		out_give_up_stdout();
+	}
+	ccshm_buffer_close(buffer);
+close:
+	ccshm_close(ctx);
+	return code;
+}

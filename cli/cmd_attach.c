@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ccshmctl.h"
+
+struct attach_opts {
+	struct common common;
+	uint64_t offset;
+	uint64_t length;
+	unsigned int dma_bits;
+	bool persistent;
+};
+
+static const struct argp_option options[] = {
+	{ "offset", 'O', "SIZE", 0, "Begin there instead of at the beginning", 0 },
+	{ "length", 'l', "SIZE", 0, "Attach so much instead of all up to the end", 0 },
+	{ "dma-bits", 'd', "BITS", 0,
+	  "Address bits that the device's engine drives, 1 to 64; if not given, those "
+	  "that its driver set, or 32", 0 },
+	{ "persistent", 'p', NULL, 0,
+	  "Run nothing: print the attachment, which lasts until detach or revoke", 0 },
+	{ 0 }
+};
+
+static void check_mode(const struct attach_opts *opts, struct argp_state *state)
+{
+	/* What is missing before that is complained about by the caller. */
+	if (opts->common.nargs < opts->common.cmd->min_args)
+		return;
+	if (opts->persistent && opts->common.command)
+		argp_error(state, "--persistent runs no command");
+	else if (!opts->persistent && !opts->common.command)
+		argp_error(state, "a command behind --, or --persistent, is missing");
+}
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct attach_opts *opts = state->input;
+
+	switch (key) {
+	case 'O':
+		opts->offset = parse_page_arg("--offset", arg, state);
+		return 0;
+	case 'l':
+		opts->length = parse_page_arg("--length", arg, state);
+		if (!opts->length)
+			argp_error(state, "--length: it must not be 0");
+		return 0;
+	case 'd':
+		opts->dma_bits = (unsigned int)parse_number_arg("--dma-bits", arg, 64, state);
+		if (!opts->dma_bits)
+			argp_error(state, "--dma-bits: it must not be 0");
+		return 0;
+	case 'p':
+		opts->persistent = true;
+		return 0;
+	case ARGP_KEY_END:
+		check_mode(opts, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp attach_argp = {
+	.options = options,
+	.parser = parse_opt,
+	.doc = "\vDEVICE is a PCI device without a kernel driver, or with vfio-pci or a uio driver, "
+	       "such as pci:0000:00:04.0. Needs CAP_SYS_RAWIO."
+	       "\n\n"
+	       "COMMAND inherits the attachment as the file descriptor CCSHM_ATTACHMENT_FD (its "
+	       "id is CCSHM_ATTACHMENT_ID), and the DMA addresses as CCSHM_SEGMENTS_FD, which "
+	       "can also be opened as CCSHM_SEGMENTS_FILE: lines of `0xADDRESS LENGTH OFFSET'. "
+	       "When COMMAND ends without `ccshmctl detach', the driver stops the device. The "
+	       "exit status is COMMAND's, 128 + N if signal N ended it.",
+};
+
+static int attach(struct ccshm_buffer *buffer, const struct attach_opts *opts,
+		  struct ccshm_attachment **attachment)
+{
+	struct ccshm_attach_options *attach_options;
+	int err;
+
+	err = ccshm_attach_options_new(&attach_options);
+	if (err)
+		return err;
+	ccshm_attach_options_set_slice(attach_options, opts->offset, opts->length);
+	ccshm_attach_options_set_dma_bits(attach_options, opts->dma_bits);
+	ccshm_attach_options_set_persistent(attach_options, opts->persistent);
+	err = ccshm_buffer_attach(buffer, opts->common.args[1], attach_options,
+				  attachment);
+	ccshm_attach_options_free(attach_options);
+	return err;
+}
+
+/* All of them, to be freed by the caller: their number or a negative errno. */
+static int64_t get_segments(struct ccshm_attachment *attachment,
+			    struct ccshm_segment **segments)
+{
+	uint32_t total = ccshm_attachment_segment_count(attachment), done = 0;
+	int n = 0;
+
+	*segments = calloc(total ? total : 1, sizeof(**segments));
+	if (!*segments)
+		return -ENOMEM;
+	while (done < total) {
+		n = ccshm_attachment_segments(attachment, done, *segments + done,
+					      total - done);
+		if (n <= 0)
+			break;
+		done += (uint32_t)n;
+	}
+	if (n < 0) {
+		free(*segments);
+		*segments = NULL;
+		return n;
+	}
+	return done;
+}
+
+/* A file in memory that nobody can change: its descriptor or -errno. */
+static int segments_file(const struct ccshm_segment *segments, int64_t count)
+{
+	int fd, err = 0;
+	int64_t i;
+	FILE *f;
+
+	fd = memfd_create("ccshm-segments", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	f = fdopen(dup(fd), "w");
+	if (!f) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	for (i = 0; i < count; i++)
+		fprintf(f, "0x%" PRIx64 " %" PRIu64 " %" PRIu64 "\n",
+			segments[i].dma_address, segments[i].length,
+			segments[i].offset);
+	err = out_flush(f);
+	if (fclose(f) && !err)
+		err = -errno;
+	if (!err && (lseek(fd, 0, SEEK_SET) < 0 ||
+		     fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK) < 0))
+		err = -errno;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	return fd;
+}
+
+static int run(struct ccshm_attachment *attachment, const struct attach_opts *opts,
+	       const struct ccshm_segment *segments, int64_t count)
+{
+	struct run run = { .argv = opts->common.command };
+	int code, fd;
+
+	fd = segments_file(segments, count);
+	if (fd < 0) {
+		complain("cannot make a file of the segments: %s", strerror(-fd));
+		return EXIT_FAILED;
+	}
+	run_pass_fd(&run, "CCSHM_ATTACHMENT_FD", ccshm_attachment_fd(attachment));
+	run_pass_fd(&run, "CCSHM_SEGMENTS_FD", fd);
+	run_setenv(&run, "CCSHM_SEGMENTS_FILE", "/proc/self/fd/%d", fd);
+	run_setenv(&run, "CCSHM_ATTACHMENT_ID", "%" PRIu64,
+		   ccshm_attachment_id(attachment));
+	code = run_command(&run);
+	close(fd);
+	return code;
+}
+
+static int print(struct ccshm_attachment *attachment,
+		 const struct attach_opts *opts,
+		 const struct ccshm_segment *segments, int64_t count)
+{
+	struct out *out = out_new("segments", OUT_LIST, &opts->common.format);
+	int64_t i;
+
+	for (i = 0; i < count; i++) {
+		out_row(out);
+		out_number(out, "attachment", ccshm_attachment_id(attachment));
+		out_address(out, "address", segments[i].dma_address);
+		out_size(out, "length", segments[i].length);
+		out_size(out, "offset", segments[i].offset);
+	}
+	return out_result(out);
+}
+
+static int use(struct ccshm_attachment *attachment, const struct attach_opts *opts)
+{
+	struct ccshm_segment *segments;
+	int64_t count = get_segments(attachment, &segments);
+	int code;
+
+	if (count < 0)
+		code = report(OP_SEGMENTS, (int)count, opts->common.args[0]);
+	else if (opts->persistent)
+		code = print(attachment, opts, segments, count);
+	else
+		code = run(attachment, opts, segments, count);
+	free(segments);
+	/* One that nobody was told of, so no device has been programmed with it. */
+	if (opts->persistent && code)
+		ccshm_attachment_detach(attachment);
+	return code;
+}
+
+int attach_run(const struct command *cmd, int argc, char **argv)
+{
+	struct attach_opts opts = { .offset = 0 };
+	struct ccshm_attachment *attachment;
+	struct ccshm_buffer *buffer;
+	char object[192];
+	struct ccshm *ctx;
+	int code, err;
+
+	parse(cmd, argc, argv, &opts.common);
+	code = driver_open(&ctx);
+	if (code)
+		return code;
+	code = buffer_open(ctx, opts.common.args[0], &buffer);
+	if (code)
+		goto close;
+	err = attach(buffer, &opts, &attachment);
+	if (err) {
+		snprintf(object, sizeof(object), "%s to %s", opts.common.args[0],
+			 opts.common.args[1]);
+		code = report(OP_ATTACH, err, object);
+	} else {
+		if (opts.persistent)
+			block_signals();
+		code = use(attachment, &opts);
+		ccshm_attachment_close(attachment);
+	}
+	ccshm_buffer_close(buffer);
+close:
+	ccshm_close(ctx);
+	return code;
+}

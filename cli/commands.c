@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The table of commands. Dispatch, help, completion and the tests read it.
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "ccshmctl.h"
+
+const struct command commands[] = {
+	{ "info", "what the driver is, and what it holds",
+	  "", 0, 0, CMD_FORMAT, &info_argp, info_run },
+	{ "alloc", "allocate a buffer that lasts until it is freed, and print its id",
+	  "SIZE", 1, 1, CMD_FORMAT, &alloc_argp, alloc_run },
+	{ "show", "show a buffer, an export or an attachment",
+	  "BUFFER|ID", 1, 1, CMD_FORMAT, &show_argp, show_run },
+	{ "export", "run a program with a buffer's memory as a dma-buf",
+	  "BUFFER -- COMMAND [ARGUMENT...]", 1, 1, CMD_RUNS, &export_argp, export_run },
+	{ "attach", "give a device the memory, while a program runs or until detach",
+	  "BUFFER DEVICE [-- COMMAND [ARGUMENT...]]", 2, 2, CMD_RUNS | CMD_FORMAT,
+	  &attach_argp, attach_run },
+	{ "detach", "end an attachment whose device has stopped",
+	  "ID", 1, 1, 0, &detach_argp, detach_run },
+	{ "revoke", "end all access through exports and attachments",
+	  "BUFFER|ID", 1, 1, CMD_FORMAT, &revoke_argp, revoke_run },
+	{ "free", "end a buffer",
+	  "BUFFER", 1, 1, 0, &free_argp, free_run },
+	{ "read", "copy a buffer's content to standard output",
+	  "BUFFER", 1, 1, 0, &read_argp, read_run },
+	{ "write", "copy standard input into a buffer",
+	  "BUFFER", 1, 1, 0, &write_argp, write_run },
+	{ 0 }
+};
+
+const struct command *command_find(const char *name)
+{
+	const struct command *cmd;
+
+	for (cmd = commands; cmd->name; cmd++) {
+		if (!strcmp(cmd->name, name))
+			return cmd;
+	}
+	return NULL;
+}
+
+void command_list(FILE *f)
+{
+	const struct command *cmd;
+
+	for (cmd = commands; cmd->name; cmd++)
+		fprintf(f, "%s\n", cmd->name);
+}
+
+static void list_options(FILE *f, const struct argp_option *opt)
+{
+	for (; opt && (opt->name || opt->key || opt->doc); opt++) {
+		if (opt->name && !(opt->flags & OPTION_HIDDEN))
+			fprintf(f, "--%s\n", opt->name);
+		if (opt->key && isprint(opt->key) && !(opt->flags & OPTION_HIDDEN))
+			fprintf(f, "-%c\n", opt->key);
+	}
+}
+
+int command_list_options(FILE *f, const char *name)
+{
+	const struct command *cmd = command_find(name);
+
+	if (!cmd)
+		return -1;
+	list_options(f, cmd->argp->options);
+	if (cmd->flags & CMD_FORMAT)
+		list_options(f, common_options);
+	fprintf(f, "--help\n");
+	return 0;
+}

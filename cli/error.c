@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Errors: what failed, on what, why, and what to do about it; and the exit code
+ * that says it to scripts.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ccshmctl.h"
+
+static const char *const op_verbs[] = {
+	[OP_OPEN] = "open",
+	[OP_INFO] = "ask",
+	[OP_ALLOC] = "allocate",
+	[OP_FREE] = "free",
+	[OP_FIND] = "find",
+	[OP_SHOW] = "show",
+	[OP_EXPORT] = "export",
+	[OP_MAP] = "map",
+	[OP_REVOKE] = "revoke",
+	[OP_ATTACH] = "attach",
+	[OP_SEGMENTS] = "get the segments of",
+	[OP_DETACH] = "detach",
+	[OP_READ] = "read",
+	[OP_WRITE] = "write",
+	[OP_OUTPUT] = "write",
+};
+
+#define ANY_OP	(-1)
+
+/* The first row that matches counts. */
+static const struct reason {
+	int op;
+	int err;
+	const char *text;
+} reasons[] = {
+	{ OP_OPEN, EACCES,
+	  "you may not use it; be root, or a member of the group that owns it" },
+	{ OP_OPEN, EPERM,
+	  "you may not use it; be root, or a member of the group that owns it" },
+	{ OP_OPEN, EPROTO,
+	  "it is no ccshm driver of this version; install ccshmctl and driver of the same release" },
+
+	{ OP_ALLOC, EINVAL,
+	  "size, name, mode or node is not valid; a name is a letter or '_', then letters, digits, '.', '_' or '-'" },
+	{ OP_ALLOC, EPERM,
+	  "only root may give a buffer to another user, or to a group that you are not in" },
+	{ OP_ALLOC, EEXIST,
+	  "its owner already has a buffer of that name; free that one, or choose another name" },
+	{ OP_ALLOC, ENOMEM,
+	  "not enough memory is free; ask for less, or free some" },
+	{ OP_ALLOC, EIO,
+	  "the platform refused to share the memory; see dmesg, and `ccshmctl info` for what was leaked" },
+
+	{ OP_EXPORT, EINVAL,
+	  "the slice is beyond the end of the buffer, or this is no buffer" },
+	{ OP_EXPORT, EACCES,
+	  "the buffer's mode does not allow it; try --read-only, or ask its owner" },
+	{ OP_MAP, EACCES,
+	  "the buffer's mode does not allow it; ask its owner" },
+
+	{ OP_REVOKE, ETIMEDOUT,
+	  "a device has not been let go of yet; nothing new gets in, and the memory is held; try again with a longer --timeout, or stop the device with --force" },
+	{ OP_REVOKE, EBUSY,
+	  "a pinned export has holders that cannot let go; nothing new gets in; end the programs that use it, then try again" },
+	{ OP_REVOKE, EIO,
+	  "a device could not be stopped; the memory is held until the device is removed" },
+	{ OP_REVOKE, EPERM,
+	  "only the buffer's owner and root may revoke, and --force needs CAP_SYS_RAWIO; be root" },
+
+	{ OP_ATTACH, EINVAL,
+	  "the slice is beyond the end of the buffer, the device is not of the form pci:DDDD:BB:DD.F, or --persistent was asked for a buffer that is not" },
+	{ OP_ATTACH, ENODEV,
+	  "there is no such device; lspci -D lists them" },
+	{ OP_ATTACH, EPERM,
+	  "it needs CAP_SYS_RAWIO; be root" },
+	{ OP_ATTACH, EACCES,
+	  "the buffer's mode does not let you write to it; ask its owner" },
+	{ OP_ATTACH, EBUSY,
+	  "a kernel driver owns the device; unbind that driver, or bind vfio-pci or a uio driver" },
+	{ OP_ATTACH, EOPNOTSUPP,
+	  "the device cannot be given shared memory: it is behind a translating IOMMU or has its own DMA operations, is not coherent, was never set up for DMA, or needs no sharing; see dmesg" },
+	{ OP_ATTACH, ERANGE,
+	  "the device's addresses do not reach the memory; if its engine drives more address bits, say so with --dma-bits" },
+
+	{ OP_SEGMENTS, ENODEV,
+	  "it is being revoked; its addresses must not be used any more" },
+	{ OP_SEGMENTS, EPERM,
+	  "only the buffer's owner may see them, and it needs CAP_SYS_RAWIO; be root" },
+	{ OP_DETACH, EPERM,
+	  "only the buffer's owner may, and it needs CAP_SYS_RAWIO; be root" },
+	{ OP_FREE, EPERM,
+	  "only the buffer's owner and root may free it" },
+
+	{ OP_READ, EFAULT, "the buffer was revoked meanwhile" },
+	{ OP_WRITE, EFAULT, "the buffer was revoked meanwhile" },
+
+	{ OP_FIND, EINVAL,
+	  "that is no buffer's id or name; say ID, NAME or USER/NAME" },
+	{ OP_DETACH, EINVAL, "that is no attachment" },
+	{ ANY_OP, ENOENT,
+	  "there is none, or none that you may see; it may have ended" },
+	{ ANY_OP, ENOTTY,
+	  "the driver does not know this call; install ccshmctl and driver of the same release" },
+};
+
+const char *error_reason(enum op op, int err)
+{
+	size_t i;
+
+	err = abs(err);
+	/* These come from files and pipes, where ENOENT and so on mean themselves. */
+	for (i = 0; op != OP_OUTPUT && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+		const struct reason *r = &reasons[i];
+
+		if (r->err == err && (r->op == (int)op || r->op == ANY_OP))
+			return r->text;
+	}
+	return strerror(err);
+}
+
+enum exit_code error_exit_code(enum op op, int err)
+{
+	switch (abs(err)) {
+	case ENODEV:
+	case ENXIO:
+	case ENOENT:
+		return op == OP_OPEN ? EXIT_NO_DRIVER : EXIT_FAILED;
+	case EPERM:
+	case EACCES:
+		return EXIT_PERMISSION;
+	case EBUSY:
+	case ETIMEDOUT:
+		return op == OP_OUTPUT ? EXIT_FAILED : EXIT_BUSY;
+	case EIO:
+		/* A device that cannot be stopped cannot be revoked either. */
+		return op == OP_REVOKE ? EXIT_BUSY : EXIT_FAILED;
+	default:
+		return EXIT_FAILED;
+	}
+}
+
+void complain(const char *format, ...)
+{
+	va_list ap;
+
+	flockfile(stderr);
+	fputs("ccshmctl: ", stderr);
+	va_start(ap, format);
+	vfprintf(stderr, format, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	funlockfile(stderr);
+}
+
+int report(enum op op, int err, const char *object)
+{
+	complain("cannot %s %s: %s", op_verbs[op], object, error_reason(op, err));
+	return (int)error_exit_code(op, err);
+}

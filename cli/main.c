@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ccshmctl.h"
+
+const char *argp_program_bug_address;
+
+enum {
+	KEY_LIST_COMMANDS = 0x100,
+	KEY_LIST_OPTIONS,
+};
+
+static const struct argp_option options[] = {
+	{ "list-commands", KEY_LIST_COMMANDS, NULL, OPTION_HIDDEN, NULL, 0 },
+	{ "list-options", KEY_LIST_OPTIONS, "COMMAND", OPTION_HIDDEN, NULL, 0 },
+	{ "version", 'V', NULL, 0, "Print the version of ccshmctl and of the library", -1 },
+	{ 0 }
+};
+
+static const char after_options[] =
+	"BUFFER is an id, the NAME of a buffer of yours, or USER/NAME. Sizes are "
+	"in bytes, or have a suffix: 4K, 2M, 1.5GiB. `ccshmctl COMMAND --help' "
+	"tells more, as do the manual pages ccshmctl(1) and ccshmctl-COMMAND(1)."
+	"\n\n"
+	"Exit codes: 0 success, 1 failure, 2 usage, 3 no driver or not a "
+	"confidential guest, 4 permission, 5 busy or not revocable.";
+
+struct top {
+	int first;		/* index of the command in argv */
+};
+
+static error_t parse_top(int key, char *arg, struct argp_state *state)
+{
+	struct top *top = state->input;
+
+	switch (key) {
+	case KEY_LIST_COMMANDS:
+		command_list(stdout);
+		exit(EXIT_OK);
+	case KEY_LIST_OPTIONS:
+		if (command_list_options(stdout, arg))
+			argp_error(state, "there is no command '%s'", arg);
+		exit(EXIT_OK);
+	case 'V':
+		printf("ccshmctl %s, libccshm %s\n", CCSHM_VERSION, ccshm_version());
+		exit(EXIT_OK);
+	case ARGP_KEY_ARG:
+		/* The command; all that follows is for its own parser. */
+		top->first = state->next - 1;
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "a command is missing");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* The list of commands stands between the synopsis and the options. */
+static char *write_commands(int key, const char *text, void *input)
+{
+	const struct command *cmd;
+	char *list = NULL;
+	size_t len;
+	FILE *f;
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_PRE_DOC)
+		return (char *)text;
+	f = open_memstream(&list, &len);
+	if (!f)
+		return (char *)text;
+	fprintf(f, "%s\n\nCommands:\n", text);
+	for (cmd = commands; cmd->name; cmd++)
+		fprintf(f, "  %-8s %s\n", cmd->name, cmd->summary);
+	fprintf(f, "  %-8s %s\n", "help", "show this text, or the help of a command");
+	if (fclose(f)) {
+		free(list);
+		return (char *)text;
+	}
+	return list;
+}
+
+/* A closed 0, 1 or 2 would be given to the next file that is opened. */
+static void occupy_std_fds(void)
+{
+	static const int mode[] = { O_WRONLY, O_RDONLY, O_RDONLY };
+	int fd;
+
+	for (fd = 0; fd <= 2; fd++) {
+		/* The wrong direction, so that use of it fails as on a closed one. */
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", mode[fd]) < 0)
+			_exit(EXIT_FAILED);
+	}
+}
+
+static int help(char **argv, int argc, const struct argp *argp)
+{
+	char name[] = "ccshmctl", option[] = "--help";
+	char *help_argv[] = { name, option, NULL };
+	const struct command *cmd;
+	struct top top = { 0 };
+
+	if (argc < 2)
+		return argp_parse(argp, 2, help_argv, 0, NULL, &top);
+	cmd = command_find(argv[1]);
+	if (!cmd) {
+		complain("there is no command '%s'; `ccshmctl help` lists them", argv[1]);
+		return EXIT_USAGE;
+	}
+	return cmd->run(cmd, 2, help_argv);
+}
+
+int ccshmctl_main(int argc, char **argv)
+{
+	char doc[1024];
+	const struct argp argp = {
+		.options = options,
+		.parser = parse_top,
+		.args_doc = "COMMAND [OPTION...] [ARGUMENT...]",
+		.doc = doc,
+		.help_filter = write_commands,
+	};
+	const struct command *cmd;
+	struct top top = { 0 };
+
+	occupy_std_fds();
+	atexit(out_close_stdout);
+	/* A reader that goes away is an error to report, and to clean up after. */
+	ignore_sigpipe();
+	argp_err_exit_status = EXIT_USAGE;
+	snprintf(doc, sizeof(doc),
+		 "Shared memory for confidential virtual machines.\v%s",
+		 after_options);
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &top))
+		return EXIT_FAILED;
+
+	argc -= top.first;
+	argv += top.first;
+	if (!strcmp(argv[0], "help"))
+		return help(argv, argc, &argp);
+	cmd = command_find(argv[0]);
+	if (!cmd) {
+		complain("there is no command '%s'; `ccshmctl help` lists them", argv[0]);
+		return EXIT_USAGE;
+	}
+	return cmd->run(cmd, argc, argv);
+}

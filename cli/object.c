@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From what a person types to the driver and its objects.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ccshmctl.h"
+
+int id_parse(const char *text, uint64_t *id)
+{
+	const char *s = text;
+	char *end;
+
+	if (*s == '#')
+		s++;
+	if (!isdigit((unsigned char)*s))
+		return -EINVAL;
+	errno = 0;
+	*id = strtoull(s, &end, 10);
+	if (errno || *end || !*id)
+		return -EINVAL;
+	return 0;
+}
+
+/* Digits, or -1. -1 itself is not a user or group: it means "unset". */
+static int64_t number_parse(const char *text)
+{
+	unsigned long value;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return -1;
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (errno || *end || value >= UINT32_MAX)
+		return -1;
+	return (int64_t)value;
+}
+
+int user_parse(const char *text, uid_t *uid)
+{
+	struct passwd *pw = getpwnam(text);
+	int64_t number;
+
+	if (pw) {
+		*uid = pw->pw_uid;
+		return 0;
+	}
+	number = number_parse(text);
+	if (number < 0)
+		return -ENOENT;
+	*uid = (uid_t)number;
+	return 0;
+}
+
+int group_parse(const char *text, gid_t *gid)
+{
+	struct group *gr = getgrnam(text);
+	int64_t number;
+
+	if (gr) {
+		*gid = gr->gr_gid;
+		return 0;
+	}
+	number = number_parse(text);
+	if (number < 0)
+		return -ENOENT;
+	*gid = (gid_t)number;
+	return 0;
+}
+
+/* Does a word stand in the "flags" lines of /proc/cpuinfo? */
+static bool cpu_has(const char *flag)
+{
+	FILE *f = fopen("/proc/cpuinfo", "re");
+	char *line = NULL, *word, *rest;
+	size_t len = 0;
+	bool found = false;
+
+	while (f && !found && getline(&line, &len, f) > 0) {
+		if (strncmp(line, "flags", 5))
+			continue;
+		for (word = strtok_r(line, " \t\n", &rest); word && !found;
+		     word = strtok_r(NULL, " \t\n", &rest))
+			found = !strcmp(word, flag);
+		break;
+	}
+	free(line);
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Why there is no driver, as far as an ordinary user can see. */
+static const char *why_no_driver(void)
+{
+	bool module = !access("/sys/module/ccshm", F_OK);
+	bool node = !access(CCSHM_DEVICE, F_OK);
+
+	if (module && !node)
+		return "the module is loaded, but its device node is missing; see `udevadm info` and dmesg";
+	if (node)
+		return "no driver is behind the device node; remove it, then load the driver with `modprobe ccshm`";
+	if (cpu_has("hypervisor") && (cpu_has("sev") || cpu_has("tdx_guest")))
+		return "the module is not loaded in this confidential guest; load it with `modprobe ccshm`";
+#if defined(__x86_64__)
+	return "the module is not loaded, and this does not look like a confidential guest, the only place where it loads; see `modprobe ccshm` and dmesg";
+#else
+	return "the module is not loaded; load it with `modprobe ccshm`, which a machine that is no confidential guest refuses";
+#endif
+}
+
+int driver_open(struct ccshm **ctx)
+{
+	int err = ccshm_open(0, ctx);
+
+	if (!err)
+		return EXIT_OK;
+	if (error_exit_code(OP_OPEN, err) == EXIT_NO_DRIVER) {
+		complain("cannot open %s: %s", CCSHM_DEVICE, why_no_driver());
+		return EXIT_NO_DRIVER;
+	}
+	return report(OP_OPEN, err, CCSHM_DEVICE);
+}
+
+int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffer)
+{
+	uint64_t id;
+	int err;
+
+	*buffer = NULL;
+	if (*text == '#' || isdigit((unsigned char)*text)) {
+		/* A name never begins with a digit, but a UID may: 1000/name. */
+		err = id_parse(text, &id);
+		if (!err)
+			err = ccshm_buffer_open_id(ctx, id, buffer);
+		else if (strchr(text, '/'))
+			err = ccshm_buffer_open(ctx, text, buffer);
+	} else {
+		err = ccshm_buffer_open(ctx, text, buffer);
+	}
+	return err ? report(OP_FIND, err, text) : EXIT_OK;
+}
+
+int object_find(struct ccshm *ctx, const char *text, uint64_t *id)
+{
+	struct ccshm_buffer *buffer;
+	int code;
+
+	if (!id_parse(text, id))
+		return EXIT_OK;
+	code = buffer_open(ctx, text, &buffer);
+	if (code)
+		return code;
+	*id = ccshm_buffer_id(buffer);
+	ccshm_buffer_close(buffer);
+	return EXIT_OK;
+}

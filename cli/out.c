@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What commands print: rows of fields, as a table for people or as JSON.
+ *
+ * Rows are collected first. In JSON numbers are numbers, sizes are bytes, and
+ * addresses are strings, since many readers keep numbers as floating point.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libsmartcols/libsmartcols.h>
+
+#include "ccshmctl.h"
+
+struct cell {
+	char *text;		/* NULL: absent */
+	enum out_mark mark;
+};
+
+struct column {
+	const char *key;
+	int json_type;
+};
+
+#define COLUMNS_MAX	40
+
+struct out {
+	const char *name;
+	enum out_shape shape;
+	struct format format;
+	struct column columns[COLUMNS_MAX];
+	size_t ncolumns;
+	struct cell *cells;	/* ncolumns of them for each row */
+	size_t ncells;
+	size_t nrows;
+};
+
+static void __attribute__((noreturn)) out_of_memory(void)
+{
+	complain("out of memory");
+	exit(EXIT_FAILED);
+}
+
+struct out *out_new(const char *name, enum out_shape shape,
+		    const struct format *format)
+{
+	struct out *out = calloc(1, sizeof(*out));
+
+	if (!out)
+		out_of_memory();
+	out->name = name;
+	out->shape = shape;
+	out->format = *format;
+	return out;
+}
+
+void out_row(struct out *out)
+{
+	out->nrows++;
+}
+
+static void add_cell(struct out *out, const char *key, int json_type,
+		     const char *value)
+{
+	struct cell *cells;
+
+	/* The first row says what the columns are. */
+	if (out->nrows == 1) {
+		if (out->ncolumns == COLUMNS_MAX)
+			abort();
+		out->columns[out->ncolumns++] = (struct column){ key, json_type };
+	}
+	cells = reallocarray(out->cells, out->ncells + 1, sizeof(*cells));
+	if (!cells)
+		out_of_memory();
+	out->cells = cells;
+	cells[out->ncells].mark = OUT_PLAIN;
+	cells[out->ncells].text = value ? strdup(value) : NULL;
+	if (value && !cells[out->ncells].text)
+		out_of_memory();
+	out->ncells++;
+}
+
+void out_string(struct out *out, const char *key, const char *value)
+{
+	add_cell(out, key, SCOLS_JSON_STRING, value);
+}
+
+void out_number(struct out *out, const char *key, uint64_t value)
+{
+	char text[SIZE_TEXT_LEN];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	add_cell(out, key, SCOLS_JSON_NUMBER, text);
+}
+
+void out_size(struct out *out, const char *key, uint64_t bytes)
+{
+	char text[SIZE_TEXT_LEN];
+
+	if (out->format.json || out->format.bytes)
+		out_number(out, key, bytes);
+	else
+		add_cell(out, key, SCOLS_JSON_NUMBER, size_format(bytes, text));
+}
+
+void out_address(struct out *out, const char *key, uint64_t address)
+{
+	char text[SIZE_TEXT_LEN];
+
+	snprintf(text, sizeof(text), "0x%" PRIx64, address);
+	add_cell(out, key, SCOLS_JSON_STRING, text);
+}
+
+void out_bool(struct out *out, const char *key, bool value)
+{
+	const char *text = value ? "yes" : "no";
+
+	/* What libsmartcols makes true and false of. */
+	if (out->format.json)
+		text = value ? "1" : "0";
+	add_cell(out, key, SCOLS_JSON_BOOLEAN, text);
+}
+
+void out_mark(struct out *out, enum out_mark mark)
+{
+	out->cells[out->ncells - 1].mark = mark;
+}
+
+static bool want_color(FILE *f)
+{
+	const char *no_color = getenv("NO_COLOR");
+	const char *term = getenv("TERM");
+
+	if (no_color && *no_color)
+		return false;
+	if (!term || !strcmp(term, "dumb"))
+		return false;
+	return isatty(fileno(f));
+}
+
+/* "bytes_shared" becomes "BYTES-SHARED" or "bytes shared". */
+static void make_title(char *title, size_t len, const char *key, bool heading)
+{
+	size_t i;
+
+	for (i = 0; key[i] && i + 1 < len; i++) {
+		title[i] = key[i] == '_' ? (heading ? '-' : ' ') : key[i];
+		if (heading && title[i] >= 'a' && title[i] <= 'z')
+			title[i] = (char)(title[i] - 'a' + 'A');
+	}
+	title[i] = '\0';
+}
+
+static struct libscols_line *new_line(struct libscols_table *table)
+{
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+
+	if (!line)
+		out_of_memory();
+	return line;
+}
+
+static void set_cell(struct libscols_line *line, size_t column,
+		     const struct cell *cell, const char *absent)
+{
+	struct libscols_cell *c = scols_line_get_cell(line, column);
+	const char *text = cell->text ? cell->text : absent;
+
+	if (!c || scols_cell_set_data(c, text))
+		out_of_memory();
+	if (cell->mark == OUT_WARN)
+		scols_cell_set_color(c, "yellow");
+	else if (cell->mark == OUT_BAD)
+		scols_cell_set_color(c, "red");
+}
+
+static void new_column(struct libscols_table *table, const char *title,
+		       int json_type, bool right)
+{
+	struct libscols_column *column;
+
+	column = scols_table_new_column(table, title, 0,
+					right ? SCOLS_FL_RIGHT : 0);
+	if (!column)
+		out_of_memory();
+	scols_column_set_json_type(column, json_type);
+}
+
+static void fill_rows(const struct out *out, struct libscols_table *table)
+{
+	bool json = out->format.json;
+	char title[64];
+	size_t row, i;
+
+	for (i = 0; i < out->ncolumns; i++) {
+		const struct column *column = &out->columns[i];
+
+		if (json)
+			snprintf(title, sizeof(title), "%s", column->key);
+		else
+			make_title(title, sizeof(title), column->key, true);
+		new_column(table, title, column->json_type,
+			   column->json_type == SCOLS_JSON_NUMBER);
+	}
+	for (row = 0; row < out->nrows; row++) {
+		struct libscols_line *line = new_line(table);
+
+		for (i = 0; i < out->ncolumns; i++)
+			set_cell(line, i, &out->cells[row * out->ncolumns + i],
+				 json ? NULL : "-");
+	}
+}
+
+static void fill_record(const struct out *out, struct libscols_table *table)
+{
+	char title[64];
+	size_t i;
+
+	scols_table_enable_noheadings(table, 1);
+	new_column(table, "field", SCOLS_JSON_STRING, false);
+	new_column(table, "value", SCOLS_JSON_STRING, false);
+	for (i = 0; i < out->ncolumns; i++) {
+		struct libscols_line *line;
+
+		if (!out->cells[i].text)
+			continue;
+		line = new_line(table);
+		make_title(title, sizeof(title), out->columns[i].key, false);
+		if (scols_line_set_data(line, 0, title))
+			out_of_memory();
+		set_cell(line, 1, &out->cells[i], NULL);
+	}
+}
+
+static void out_free(struct out *out)
+{
+	size_t i;
+
+	for (i = 0; i < out->ncells; i++)
+		free(out->cells[i].text);
+	free(out->cells);
+	free(out);
+}
+
+int out_print(struct out *out, FILE *f)
+{
+	struct libscols_table *table;
+	int err;
+
+	/* Rows that do not match the first one are a mistake in the caller. */
+	if (out->ncells != out->nrows * out->ncolumns)
+		abort();
+	/* libsmartcols wants to know columns, which nobody has told us. */
+	if (!out->nrows) {
+		if (out->format.json)
+			fprintf(f, "{\n   \"%s\": []\n}\n", out->name);
+		out_free(out);
+		return out_flush(f);
+	}
+	table = scols_new_table();
+	if (!table || scols_table_set_name(table, out->name))
+		out_of_memory();
+	scols_table_set_stream(table, f);
+	scols_table_enable_colors(table, want_color(f));
+	scols_table_enable_json(table, out->format.json);
+	/* Output that is not a terminal's is never cut to a width. */
+	scols_table_enable_nowrap(table, 0);
+
+	if (out->shape == OUT_RECORD && !out->format.json)
+		fill_record(out, table);
+	else
+		fill_rows(out, table);
+	err = scols_print_table(table);
+	scols_unref_table(table);
+	out_free(out);
+	return err ? err : out_flush(f);
+}
+
+static bool gave_up;
+
+void out_give_up_stdout(void)
+{
+	gave_up = true;
+}
+
+int out_result(struct out *out)
+{
+	int err = out_print(out, stdout);
+
+	if (!err)
+		return EXIT_OK;
+	out_give_up_stdout();
+	return report(OP_OUTPUT, err, "standard output");
+}
+
+int out_flush(FILE *f)
+{
+	errno = 0;
+	if (fflush(f) || ferror(f))
+		return errno ? -errno : -EIO;
+	return 0;
+}
+
+void out_close_stdout(void)
+{
+	bool pending = __fpending(stdout) != 0;
+	bool failed = ferror(stdout) != 0;
+	int err = 0;
+
+	/* A stdout that was closed from the start is fine if nobody used it. */
+	if (fclose(stdout) && (pending || errno != EBADF))
+		err = errno;
+	if (gave_up || (!failed && !err))
+		return;
+	report(OP_OUTPUT, err ? err : EIO, "standard output");
+	_exit(EXIT_FAILED);
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arguments of a command: its own options, those that commands share, its
+ * positional arguments, and the program behind "--".
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "ccshmctl.h"
+
+const struct argp_option common_options[] = {
+	{ "json", 'j', NULL, 0, "Print JSON; sizes are in bytes", -2 },
+	{ "bytes", 'b', NULL, 0, "Print sizes in bytes", -2 },
+	{ 0 }
+};
+
+static const struct argp_option no_options[] = { { 0 } };
+
+/* The placeholder for the nth argument: "BUFFER" of "BUFFER DEVICE". */
+static void missing(const struct common *opts, struct argp_state *state)
+{
+	const char *word = opts->cmd->args;
+	int n;
+
+	for (n = opts->nargs; n > 0; n--)
+		word = strchr(word, ' ') + 1;
+	argp_error(state, "%.*s is missing", (int)strcspn(word, " "), word);
+}
+
+static error_t parse_common(int key, char *arg, struct argp_state *state)
+{
+	struct common *opts = state->input;
+
+	switch (key) {
+	case ARGP_KEY_INIT:
+		state->child_inputs[0] = opts;
+		return 0;
+	case 'j':
+		opts->format.json = true;
+		return 0;
+	case 'b':
+		opts->format.bytes = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (opts->nargs == opts->cmd->max_args)
+			argp_error(state, "unexpected argument: %s%s", arg,
+				   opts->cmd->flags & CMD_RUNS ?
+				   " (a command goes behind --)" : "");
+		else
+			opts->args[opts->nargs++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (opts->nargs < opts->cmd->min_args)
+			missing(opts, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* Cuts argv at "--"; what follows belongs to another program. */
+static int split_command(int argc, char **argv, struct common *opts)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		if (i + 1 < argc)
+			opts->command = &argv[i + 1];
+		return i;
+	}
+	return argc;
+}
+
+void parse(const struct command *cmd, int argc, char **argv, struct common *opts)
+{
+	const struct argp_child children[] = { { cmd->argp, 0, NULL, 0 }, { 0 } };
+	char doc[256], name[64], *own_name = argv[0];
+	struct argp argp = {
+		.options = cmd->flags & CMD_FORMAT ? common_options : no_options,
+		.parser = parse_common,
+		.args_doc = *cmd->args ? cmd->args : NULL,
+		.doc = doc,
+		.children = children,
+	};
+
+	opts->cmd = cmd;
+	if (cmd->flags & CMD_RUNS)
+		argc = split_command(argc, argv, opts);
+	snprintf(doc, sizeof(doc), "%s", cmd->summary);
+	doc[0] = (char)toupper((unsigned char)doc[0]);
+	snprintf(name, sizeof(name), "ccshmctl %s", cmd->name);
+	argv[0] = name;
+	if (argp_parse(&argp, argc, argv, 0, NULL, opts))
+		exit(EXIT_FAILED);
+	argv[0] = own_name;
+}
+
+uint64_t parse_size_arg(const char *what, const char *arg,
+			struct argp_state *state)
+{
+	uint64_t bytes = 0;
+	int err = size_parse(arg, &bytes);
+
+	if (err)
+		argp_error(state, "%s: '%s' %s", what, arg, size_error(err));
+	return bytes;
+}
+
+uint64_t parse_page_arg(const char *what, const char *arg,
+			struct argp_state *state)
+{
+	uint64_t bytes = parse_size_arg(what, arg, state);
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+
+	if (bytes % page)
+		argp_error(state, "%s: '%s' is not a multiple of the page size (%llu)",
+			   what, arg, (unsigned long long)page);
+	return bytes;
+}
+
+unsigned long parse_number_arg(const char *what, const char *arg,
+			       unsigned long max, struct argp_state *state)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(arg, &end, 10);
+	if (errno || *end || *arg < '0' || *arg > '9' || value > max)
+		argp_error(state, "%s: '%s' is not a number from 0 to %lu", what,
+			   arg, max);
+	return value;
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Progress of long work, on stderr and only if that is a terminal.
+ *
+ * One ioctl can take many seconds, so a thread draws the line. It starts half a
+ * second after the work, so that short work shows nothing, and takes no signal:
+ * Ctrl-C has to reach the thread that is inside the ioctl.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ccshmctl.h"
+
+#define DELAY_MS	500
+#define PERIOD_MS	250
+
+static struct {
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	bool running;
+	bool stop;
+	bool drawn;
+	char what[160];
+	uint64_t done, total;
+	struct timespec begin;
+} progress = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static void add_ms(struct timespec *t, long ms)
+{
+	t->tv_nsec += ms * 1000000L;
+	t->tv_sec += t->tv_nsec / 1000000000L;
+	t->tv_nsec %= 1000000000L;
+}
+
+static void draw(void)
+{
+	char done[SIZE_TEXT_LEN], line[320];
+	struct timespec now;
+	int len;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (progress.total)
+		snprintf(done, sizeof(done), " %3u%%",
+			 (unsigned int)((double)progress.done * 100 /
+					(double)progress.total));
+	else
+		done[0] = '\0';
+	len = snprintf(line, sizeof(line), "\r%s...%s %ld s ", progress.what, done,
+		       (long)(now.tv_sec - progress.begin.tv_sec));
+	if (write(STDERR_FILENO, line, (size_t)len) == len)
+		progress.drawn = true;
+}
+
+static void *draw_until_stopped(void *unused)
+{
+	struct timespec next = progress.begin;
+
+	(void)unused;
+	pthread_mutex_lock(&progress.lock);
+	add_ms(&next, DELAY_MS);
+	while (!progress.stop) {
+		if (pthread_cond_timedwait(&progress.wake, &progress.lock,
+					   &next) != ETIMEDOUT)
+			continue;
+		draw();
+		add_ms(&next, PERIOD_MS);
+	}
+	pthread_mutex_unlock(&progress.lock);
+	return NULL;
+}
+
+void progress_start(const char *what, uint64_t total)
+{
+	pthread_condattr_t attr;
+	sigset_t all, old;
+
+	if (!isatty(STDERR_FILENO))
+		return;
+	snprintf(progress.what, sizeof(progress.what), "%s", what);
+	progress.done = 0;
+	progress.total = total;
+	progress.stop = false;
+	progress.drawn = false;
+	clock_gettime(CLOCK_MONOTONIC, &progress.begin);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&progress.wake, &attr);
+	pthread_condattr_destroy(&attr);
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	/* Without a thread there is no progress to see; the work goes on. */
+	progress.running = !pthread_create(&progress.thread, NULL,
+					   draw_until_stopped, NULL);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+void progress_set(uint64_t done)
+{
+	if (!progress.running)
+		return;
+	pthread_mutex_lock(&progress.lock);
+	progress.done = done;
+	pthread_mutex_unlock(&progress.lock);
+}
+
+void progress_stop(void)
+{
+	static const char clear[] = "\r\033[K";
+
+	if (!progress.running)
+		return;
+	pthread_mutex_lock(&progress.lock);
+	progress.stop = true;
+	pthread_cond_signal(&progress.wake);
+	pthread_mutex_unlock(&progress.lock);
+	pthread_join(progress.thread, NULL);
+	pthread_cond_destroy(&progress.wake);
+	progress.running = false;
+	if (progress.drawn && write(STDERR_FILENO, clear, sizeof(clear) - 1) < 0)
+		return;
+}

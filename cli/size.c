@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sizes as people write them: 4096, 4K, 2M, 1.5GiB, 0x1000.
+ *
+ * Units are powers of 1024. Decimal units (kB, MB) are refused rather than
+ * guessed at. A fraction is fine where it comes to whole bytes. What is printed
+ * is exact, and can be given back as input.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "ccshmctl.h"
+
+static const char units[] = "KMGTPE";
+
+#define FRACTION_DIGITS_MAX	18	/* 10^18 fits in 64 bits */
+
+static int parse_hex(const char *s, uint64_t *bytes)
+{
+	uint64_t value = 0;
+
+	if (!*s)
+		return -EINVAL;
+	for (; *s; s++) {
+		const char *digits = "0123456789abcdef";
+		const char *d = strchr(digits, tolower((unsigned char)*s));
+
+		if (!d)
+			return -EINVAL;
+		if (value >> 60)
+			return -ERANGE;
+		value = value << 4 | (uint64_t)(d - digits);
+	}
+	*bytes = value;
+	return 0;
+}
+
+/* "", "B", "K", "KiB" and so on: the power of two, or -EINVAL. */
+static int parse_unit(const char *s)
+{
+	const char *unit;
+
+	if (!*s || !strcmp(s, "B"))
+		return 0;
+	unit = strchr(units, toupper((unsigned char)*s));
+	if (!unit)
+		return -EINVAL;
+	s++;
+	if (*s && strcmp(s, "iB"))
+		return -EINVAL;
+	return 10 * (int)(unit - units + 1);
+}
+
+int size_parse(const char *text, uint64_t *bytes)
+{
+	uint64_t whole = 0, fraction = 0, scale = 1;
+	const char *s = text;
+	int digits = 0, shift;
+	unsigned __int128 value, part;
+
+	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
+		return parse_hex(s + 2, bytes);
+	if (!isdigit((unsigned char)*s))
+		return -EINVAL;
+	for (; isdigit((unsigned char)*s); s++) {
+		if (__builtin_mul_overflow(whole, 10, &whole) ||
+		    __builtin_add_overflow(whole, (uint64_t)(*s - '0'), &whole))
+			return -ERANGE;
+	}
+	if (*s == '.') {
+		for (s++; isdigit((unsigned char)*s); s++) {
+			if (++digits > FRACTION_DIGITS_MAX)
+				return -EINVAL;
+			fraction = 10 * fraction + (uint64_t)(*s - '0');
+			scale *= 10;
+		}
+		if (!digits)
+			return -EINVAL;
+	}
+	shift = parse_unit(s);
+	if (shift < 0)
+		return shift;
+
+	part = (unsigned __int128)fraction << shift;
+	if (part % scale)
+		return -EINVAL;
+	value = ((unsigned __int128)whole << shift) + part / scale;
+	if (value > UINT64_MAX)
+		return -ERANGE;
+	*bytes = (uint64_t)value;
+	return 0;
+}
+
+const char *size_error(int err)
+{
+	if (err == -ERANGE)
+		return "is too large";
+	return "is not a size in bytes: a number with K, M, G, T, P or E (powers of 1024), or 0x...";
+}
+
+char *size_format(uint64_t bytes, char text[SIZE_TEXT_LEN])
+{
+	static const char *const quarters[] = { "", ".25", ".5", ".75" };
+	int i;
+
+	/* The largest unit of which it is a whole number of quarters. */
+	for (i = (int)strlen(units) - 1; i >= 0; i--) {
+		int shift = 10 * (i + 1);
+		uint64_t quarter = 1ULL << (shift - 2);
+
+		if (bytes >> shift == 0 || bytes % quarter)
+			continue;
+		snprintf(text, SIZE_TEXT_LEN, "%" PRIu64 "%s%c", bytes >> shift,
+			 quarters[bytes / quarter % 4], units[i]);
+		return text;
+	}
+	snprintf(text, SIZE_TEXT_LEN, "%" PRIu64, bytes);
+	return text;
+}

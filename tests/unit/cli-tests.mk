@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the tests of ccshmctl need besides their sources.
+test_cli_output_OBJS := cli-run
+test_cli_run_OBJS := cli-run
+test_cli_output_LIBS := -Wl,--wrap=ccshm_open -lutil
+test_cli_run_LIBS := -Wl,--wrap=ccshm_open -lutil

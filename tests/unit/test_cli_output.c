@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Tables and JSON, of fixed rows and of a fixed driver. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <unistd.h>
+
+#include "cli-run.h"
+#include "fake.h"
+
+static const struct format plain, bytes = { .bytes = true }, json = { .json = true };
+
+static struct out *example(enum out_shape shape, const struct format *format)
+{
+	struct out *out = out_new("things", shape, format);
+
+	out_row(out);
+	out_number(out, "id", 7);
+	out_string(out, "some_name", "one");
+	out_size(out, "size", 3 << 20);
+	out_bool(out, "good", true);
+	out_address(out, "address", 0xfffffffff000ULL);
+	out_row(out);
+	out_number(out, "id", UINT64_MAX);
+	out_string(out, "some_name", NULL);
+	out_size(out, "size", 1);
+	out_bool(out, "good", false);
+	out_mark(out, OUT_BAD);
+	out_address(out, "address", 0);
+	return out;
+}
+
+static char *printed(struct out *out)
+{
+	char path[] = "/tmp/ccshm-unit-XXXXXX";
+	static char text[CLI_TEXT];
+	int fd = mkstemp(path);
+	FILE *f = fdopen(fd, "w+");
+	size_t n;
+
+	ck_assert_ptr_nonnull(f);
+	unlink(path);
+	ck_assert_int_eq(out_print(out, f), 0);
+	rewind(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	fclose(f);
+	return text;
+}
+
+START_TEST(table)
+{
+	ck_assert_str_eq(printed(example(OUT_LIST, &plain)),
+		"                  ID SOME-NAME SIZE GOOD ADDRESS\n"
+		"                   7 one         3M yes  0xfffffffff000\n"
+		"18446744073709551615 -            1 no   0x0\n");
+}
+END_TEST
+
+START_TEST(table_in_bytes)
+{
+	ck_assert_ptr_nonnull(strstr(printed(example(OUT_LIST, &bytes)),
+				     "one       3145728 yes"));
+}
+END_TEST
+
+START_TEST(record)
+{
+	struct out *out = out_new("thing", OUT_RECORD, &plain);
+
+	out_row(out);
+	out_number(out, "id", 7);
+	out_string(out, "name", NULL);
+	out_size(out, "bytes_shared", 1536);
+	ck_assert_str_eq(printed(out), "id           7\nbytes shared 1.5K\n");
+}
+END_TEST
+
+START_TEST(json_rows)
+{
+	char *text = printed(example(OUT_LIST, &json)), copy[CLI_TEXT];
+
+	ck_assert_msg(!json_error(text), "not JSON: %s", json_error(text));
+	ck_assert_ptr_nonnull(strstr(text, "\"things\""));
+	ck_assert_ptr_nonnull(strstr(text, "\"id\": 7"));
+	ck_assert_ptr_nonnull(strstr(text, "\"id\": 18446744073709551615"));
+	ck_assert_ptr_nonnull(strstr(text, "\"some_name\": \"one\""));
+	ck_assert_ptr_nonnull(strstr(text, "\"some_name\": null"));
+	ck_assert_ptr_nonnull(strstr(text, "\"size\": 3145728"));
+	ck_assert_ptr_nonnull(strstr(text, "\"good\": true"));
+	ck_assert_ptr_nonnull(strstr(text, "\"good\": false"));
+	ck_assert_ptr_nonnull(strstr(text, "\"address\": \"0xfffffffff000\""));
+	/* A record is the same. */
+	snprintf(copy, sizeof(copy), "%s", text);
+	ck_assert_str_eq(printed(example(OUT_RECORD, &json)), copy);
+}
+END_TEST
+
+START_TEST(json_text)
+{
+	struct out *out = out_new("texts", OUT_LIST, &json);
+	const char *text;
+
+	out_row(out);
+	out_string(out, "text", "a \"quoted\" \\ line\nand\ttab \x01");
+	text = printed(out);
+	ck_assert_msg(!json_error(text), "not JSON: %s", json_error(text));
+	ck_assert_ptr_nonnull(strstr(text, "\\\"quoted\\\" \\\\ line"));
+}
+END_TEST
+
+START_TEST(json_empty)
+{
+	const char *text = printed(out_new("nothing", OUT_LIST, &json));
+
+	ck_assert_msg(!json_error(text), "not JSON: %s", json_error(text));
+}
+END_TEST
+
+/* The judge itself: it can fail. */
+START_TEST(json_judge)
+{
+	static const char *const right[] = {
+		"{}", "[]", " {\"a\":[1,-2.5e+3,true,null,\"\\u00e9\"]} ", "0",
+	};
+	static const char *const wrong[] = {
+		"", "{", "{\"a\"}", "{\"a\":}", "{a:1}", "[1,]", "[1 2]", "01",
+		"{\"a\":1,}", "\"a", "\"\n\"", "\"\\x\"", "{} {}", "tru", "1.", "4K",
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(right) / sizeof(right[0]); i++)
+		ck_assert_msg(!json_error(right[i]), "%s", right[i]);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		ck_assert_msg(json_error(wrong[i]) != NULL, "%s", wrong[i]);
+}
+END_TEST
+
+START_TEST(full_disk)
+{
+	FILE *f = fopen("/dev/full", "w");
+
+	ck_assert_ptr_nonnull(f);
+	ck_assert_int_eq(out_print(example(OUT_LIST, &plain), f), -ENOSPC);
+	fclose(f);
+}
+END_TEST
+
+/* What a terminal shows. */
+static char *on_terminal(const char *no_color, const char *term)
+{
+	static char text[CLI_TEXT];
+	size_t len = 0;
+	int master, slave;
+	ssize_t n;
+	FILE *f;
+
+	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, NULL), 0);
+	if (no_color)
+		setenv("NO_COLOR", no_color, 1);
+	else
+		unsetenv("NO_COLOR");
+	setenv("TERM", term, 1);
+	f = fdopen(slave, "w");
+	ck_assert_int_eq(out_print(example(OUT_LIST, &plain), f), 0);
+	fclose(f);
+	while ((n = read(master, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	ck_assert_uint_gt(len, 0);
+	text[len] = '\0';
+	close(master);
+	return text;
+}
+
+START_TEST(colour)
+{
+	ck_assert_ptr_nonnull(strchr(on_terminal(NULL, "xterm"), '\033'));
+	ck_assert_ptr_nonnull(strchr(on_terminal("", "xterm"), '\033'));
+	ck_assert_ptr_null(strchr(on_terminal("1", "xterm"), '\033'));
+	ck_assert_ptr_null(strchr(on_terminal(NULL, "dumb"), '\033'));
+	ck_assert_ptr_null(strchr(printed(example(OUT_LIST, &plain)), '\033'));
+}
+END_TEST
+
+/* Names that are longer than the terminal is wide are not cut in a pipe. */
+START_TEST(not_cut)
+{
+	struct out *out = out_new("names", OUT_LIST, &plain);
+	char name[400];
+
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	out_row(out);
+	out_string(out, "name", name);
+	out_string(out, "other", name);
+	ck_assert_uint_gt(strlen(printed(out)), 2 * strlen(name));
+}
+END_TEST
+
+/* ------------------------------------------------------------------------- */
+/* A fixed status                                                            */
+/* ------------------------------------------------------------------------- */
+
+static struct ccshm_ioc_query status;
+
+static int answer(int fd, unsigned long request, void *arg)
+{
+	if (request != CCSHM_IOC_QUERY || !status.type)
+		return fake_seam.ioctl(fd, request, arg);
+	memcpy(arg, &status, sizeof(status));
+	return 0;
+}
+
+static void set_status(uint32_t type)
+{
+	cli_reset();
+	cli_seam.ioctl = answer;
+	memset(&status, 0, sizeof(status));
+	status.id = 12;
+	status.type = type;
+	status.buffer_id = 11;
+	status.size = 6 << 20;
+	status.offset = 4096;
+	status.mode = 0640;
+	status.uid = 4000000000U;
+	status.gid = 0;
+	status.charged = 8 << 20;
+	status.blocks = 3;
+	status.conversions = 2;
+	status.dma_bits = 40;
+	strcpy(status.name, "frames");
+	strcpy(status.device, FAKE_DEVICE);
+}
+
+/* Is there a line "key   value"? */
+static void check_line(const char *key, const char *value)
+{
+	const char *s = cli.out;
+	size_t len = strlen(key);
+
+	for (; s && *s; s = strchr(s, '\n'), s += s != NULL) {
+		if (strncmp(s, key, len) || s[len] != ' ')
+			continue;
+		s += len + strspn(s + len, " ");
+		ck_assert_msg(!strncmp(s, value, strlen(value)) &&
+			      s[strlen(value)] == '\n', "%s is not %s in\n%s", key,
+			      value, cli.out);
+		return;
+	}
+	ck_abort_msg("no %s in\n%s", key, cli.out);
+}
+
+static const struct {
+	const char *key;
+	const char *value;
+} buffer_lines[] = {
+	{ "type", "buffer" }, { "id", "12" }, { "name", "frames" },
+	{ "persistent", "yes" }, { "size", "6M" }, { "charged", "8M" },
+	{ "owner", "4000000000" }, { "group", "root" }, { "mode", "0640" },
+	{ "control", "yes" }, { "blocks", "3" }, { "conversions", "2" },
+};
+
+START_TEST(show_buffer)
+{
+	size_t i;
+
+	set_status(CCSHM_TYPE_BUFFER);
+	status.object_flags = CCSHM_ALLOC_PERSISTENT;
+	status.query_flags = CCSHM_QUERY_CONTROL;
+	status.buffer_id = 12;
+	ck_assert_int_eq(cli_run("show", "12", NULL), 0);
+	for (i = 0; i < sizeof(buffer_lines) / sizeof(buffer_lines[0]); i++)
+		check_line(buffer_lines[i].key, buffer_lines[i].value);
+	ck_assert_str_eq(cli.err, "");
+}
+END_TEST
+
+START_TEST(show_json)
+{
+	static const char *const lists[] = { "", "buffers", "exports", "attachments" };
+	char list[32];
+
+	set_status((uint32_t)_i);
+	ck_assert_int_eq(cli_run("show", "--json", "#12", NULL), 0);
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+	snprintf(list, sizeof(list), "\"%s\"", lists[_i]);
+	ck_assert_ptr_nonnull(strstr(cli.out, list));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"id\": 12"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"size\": 6291456"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"frames\""));
+}
+END_TEST
+
+START_TEST(show_export)
+{
+	set_status(CCSHM_TYPE_EXPORT);
+	status.state = CCSHM_STATE_REVOKING;
+	status.object_flags = CCSHM_EXPORT_READ_ONLY | CCSHM_EXPORT_PINNED;
+	status.query_flags = CCSHM_QUERY_ORPHAN;
+	ck_assert_int_eq(cli_run("show", "12", "--bytes", NULL), 0);
+	check_line("state", "revoking");
+	check_line("buffer", "11");
+	check_line("buffer ended", "yes");
+	check_line("size", "6291456");
+	check_line("read only", "yes");
+	check_line("no cpu", "no");
+	check_line("pinned", "yes");
+}
+END_TEST
+
+START_TEST(show_attachment)
+{
+	set_status(CCSHM_TYPE_ATTACHMENT);
+	status.state = CCSHM_STATE_STUCK;
+	ck_assert_int_eq(cli_run("show", "12", NULL), 0);
+	check_line("state", "stuck");
+	check_line("device", FAKE_DEVICE);
+	check_line("dma bits", "40");
+}
+END_TEST
+
+/* A newer driver may have objects that this program has never heard of. */
+START_TEST(show_unknown)
+{
+	set_status(9);
+	ck_assert_int_eq(cli_run("show", "12", NULL), EXIT_FAILED);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_ptr_nonnull(strstr(cli.err, "of a kind (9)"));
+}
+END_TEST
+
+START_TEST(info)
+{
+	cli_reset();
+	fake.info.platform = CCSHM_PLATFORM_SEV_SNP;
+	fake.info.block_size = 2 << 20;
+	fake.info.bytes_shared = 3ULL << 30;
+	fake.info.bytes_leaked = 2 << 20;
+	strcpy(fake.info.driver_version, "1.2.3");
+	ck_assert_int_eq(cli_run("info", NULL), 0);
+	check_line("platform", "sev-snp");
+	check_line("plain", "no");
+	check_line("driver version", "1.2.3");
+	check_line("block size", "2M");
+	check_line("bytes shared", "3G");
+	check_line("bytes leaked", "2M");
+	ck_assert_int_eq(cli_run("info", "--json", NULL), 0);
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"bytes_shared\": 3221225472"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"plain\": false"));
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+	TCase *rows = tcase_create("rows"), *fixed = unit_case(suite, "fixed status");
+
+	tcase_add_test(rows, table);
+	tcase_add_test(rows, table_in_bytes);
+	tcase_add_test(rows, record);
+	tcase_add_test(rows, json_rows);
+	tcase_add_test(rows, json_text);
+	tcase_add_test(rows, json_empty);
+	tcase_add_test(rows, json_judge);
+	tcase_add_test(rows, full_disk);
+	tcase_add_test(rows, colour);
+	tcase_add_test(rows, not_cut);
+	suite_add_tcase(suite, rows);
+
+	tcase_add_test(fixed, show_buffer);
+	tcase_add_loop_test(fixed, show_json, 1, 4);
+	tcase_add_test(fixed, show_export);
+	tcase_add_test(fixed, show_attachment);
+	tcase_add_test(fixed, show_unknown);
+	tcase_add_test(fixed, info);
+}
+
+int main(void)
+{
+	return unit_main("cli_output", add);
+}
