@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Allocation: memory reads zero whoever had it before, costs what QUERY says, splits
+ * no leaf of the direct map, and an allocation that fails or is killed leaves nothing.
+ *
+ * vm-modules: ccshm
+ * vm-boot: alone
+ * vm-timeout: 300
+ */
+#include "tap.h"
+#include "raw.h"
+
+#include <sys/sysinfo.h>
+
+#define DEVICE		"pci:0000:00:05.0"
+#define PATTERN		0xa5
+#define REUSED		(192 * MIB)
+#define NR_SEGMENTS	4096
+
+static int dev;
+static uint64_t rig_before;
+
+static uint64_t units_of(uint64_t size)
+{
+	return (size + UNIT - 1) / UNIT;
+}
+
+/* ---- what an allocation costs ---- */
+
+/* On SEV each leaf of the direct map costs a hypercall, on TDX each call one. */
+static uint64_t expected_hypercalls(const struct ccshm_ioc_query *q)
+{
+	if (cvm_flavour() == CVM_SEV)
+		return q->units_whole + (q->units - q->units_whole) * (UNIT / PAGE) +
+		       (q->charged - q->units * UNIT) / PAGE;
+	return q->conversions;
+}
+
+static void check_cost(uint64_t size, const char *what)
+{
+	uint64_t hc_shared = rig(CVM_HC_SHARED), hc_private = rig(CVM_HC_PRIVATE);
+	uint64_t pages = rig(CVM_PAGES_TO_SHARED), id = 0;
+	long long splits = direct_map_splits();
+	struct ccshm_ioc_info before, after;
+	struct ccshm_ioc_query q;
+
+	raw_info(dev, &before);
+	is_errno(raw_alloc(dev, size, &id), 0, "%s: allocated", what);
+	is_errno(raw_query(dev, id, &q), 0, "%s: queried", what);
+	raw_info(dev, &after);
+	is_int(q.size, (size + PAGE - 1) & ~(PAGE - 1), "%s: size in whole pages", what);
+	is_int(q.charged, units_of(size) * UNIT, "%s: charged in whole units", what);
+	is_int(after.bytes_shared, q.charged, "%s: what is charged is what is shared", what);
+	is_int(q.units, units_of(size), "%s: units", what);
+	is_int(q.blocks_small, 0, "%s: no small block", what);
+	ok(q.units_whole * 10 >= q.units * 9, "%s: %llu of %llu units were whole", what,
+	   (unsigned long long)q.units_whole, (unsigned long long)q.units);
+	is_int(after.calls_shared - before.calls_shared, q.conversions,
+	       "%s: calls to share", what);
+	if (cvm_present()) {
+		is_int(rig(CVM_HC_SHARED) - hc_shared, expected_hypercalls(&q),
+		       "%s: hypercalls to share", what);
+		is_int(rig(CVM_PAGES_TO_SHARED) - pages, q.charged / PAGE,
+		       "%s: pages that became shared", what);
+	}
+	is_int(direct_map_splits() - splits, 0, "%s: sharing splits no leaf", what);
+
+	is_errno(raw_free(dev, id), 0, "%s: freed", what);
+	ok(wait_clean(dev), "%s: given back", what);
+	if (cvm_present())
+		is_int(rig(CVM_HC_PRIVATE) - hc_private, expected_hypercalls(&q),
+		       "%s: hypercalls to make it private", what);
+	is_int(direct_map_splits() - splits, 0, "%s: giving back splits no leaf", what);
+	ok(wait_rig_shared(rig_before), "%s: no page is shared any more", what);
+}
+
+static void test_costs(void)
+{
+	ok(direct_map_splits() >= 0, "this kernel counts the splits of the direct map");
+	if (!cvm_present())
+		skip("hypercalls of an allocation", "only an emulated confidential VM counts them");
+	check_cost(1, "1 byte");
+	check_cost(PAGE, "4 KiB");
+	check_cost(MIB, "1 MiB");
+	check_cost(UNIT, "2 MiB");
+	check_cost(UNIT + 1, "2 MiB and 1 byte");
+	check_cost(3 * MIB, "3 MiB");
+	check_cost(64 * MIB, "64 MiB");
+	check_cost(300 * MIB, "300 MiB");
+	/* The same blocks again: nothing has become worse. */
+	check_cost(64 * MIB, "64 MiB again");
+}
+
+/* ---- what is in it ---- */
+
+/* Maps all of it; NULL if that is not possible. */
+static unsigned char *map_buffer(int fd, uint64_t id, size_t size)
+{
+	int dmabuf = raw_export(fd, id, 0, NULL);
+	void *p;
+
+	if (dmabuf < 0)
+		return NULL;
+	p = raw_map(dmabuf, size, PROT_READ | PROT_WRITE);
+	close(dmabuf);
+	return p;
+}
+
+static void check_first_use(size_t size, const char *what)
+{
+	unsigned char *p;
+	uint64_t id;
+
+	if (raw_alloc(dev, size, &id)) {
+		fail("%s of new memory: allocated", what);
+		return;
+	}
+	p = map_buffer(dev, id, size);
+	if (ok(p, "%s of new memory: mapped", what)) {
+		is_int(first_other(p, 0, size), -1, "%s of new memory read zero", what);
+		memset(p, PATTERN, size);
+		is_int(first_other(p, PATTERN, size), -1, "%s of new memory keep what is written",
+		       what);
+		munmap(p, size);
+	}
+	raw_free(dev, id);
+	ok(wait_clean(dev), "%s of new memory: given back", what);
+}
+
+struct addresses {
+	unsigned int nr;
+	struct ccshm_ioc_segment seg[NR_SEGMENTS];
+};
+
+/* Where the buffer is, as a device would see it; needs CAP_SYS_RAWIO. */
+static bool addresses_of(int fd, uint64_t id, struct addresses *a)
+{
+	int att = raw_attach(fd, id, DEVICE, NULL);
+	int n;
+
+	if (att == -ERANGE) {
+		struct ccshm_ioc_attach req = { .id = id, .dma_bits = 64, .device = DEVICE };
+
+		att = raw_ioctl(fd, CCSHM_IOC_ATTACH, &req) ? -1 : req.fd;
+	}
+	if (att < 0)
+		return false;
+	n = raw_segments(att, 0, a->seg, 0, NR_SEGMENTS, NULL);
+	a->nr = n > 0 ? n : 0;
+	raw_detach(att, 0);
+	close(att);
+	return n > 0;
+}
+
+/* How many bytes are in both. */
+static uint64_t overlap(const struct addresses *a, const struct addresses *b)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < a->nr; i++) {
+		for (unsigned int k = 0; k < b->nr; k++) {
+			const struct ccshm_ioc_segment *x = &a->seg[i], *y = &b->seg[k];
+			uint64_t start = x->dma_address > y->dma_address ? x->dma_address :
+									   y->dma_address;
+			uint64_t x_end = x->dma_address + x->length;
+			uint64_t y_end = y->dma_address + y->length;
+			uint64_t end = x_end < y_end ? x_end : y_end;
+
+			if (end > start)
+				sum += end - start;
+		}
+	}
+	return sum;
+}
+
+struct reuse {
+	struct addresses first, second;
+	long other;
+};
+
+/* Runs as another user: the first byte that is not zero, or -1. */
+static int second_user(void *arg)
+{
+	struct reuse *r = arg;
+	unsigned char *p;
+	uint64_t id;
+	int fd = raw_open();
+
+	if (fd < 0)
+		return fd;
+	if (raw_alloc(fd, REUSED, &id))
+		return -ENOMEM;
+	if (!addresses_of(fd, id, &r->second))
+		return -EIO;
+	p = map_buffer(fd, id, REUSED);
+	if (!p)
+		return -EFAULT;
+	r->other = first_other(p, 0, REUSED);
+	munmap(p, REUSED);
+	close(fd);
+	return 0;
+}
+
+static void test_reuse(void)
+{
+	struct reuse *r = common(sizeof(*r));
+	uint64_t id, again;
+	unsigned char *p;
+
+	if (raw_alloc(dev, REUSED, &id) || !addresses_of(dev, id, &r->first)) {
+		fail("memory for reuse");
+		return;
+	}
+	p = map_buffer(dev, id, REUSED);
+	if (!ok(p, "memory for reuse is mapped"))
+		return;
+	memset(p, PATTERN, REUSED);
+	munmap(p, REUSED);
+	raw_free(dev, id);
+	ok(wait_clean(dev), "memory for reuse is given back");
+
+	is_int(as_user(BOB, CAP(SYS_RAWIO), second_user, r), 0, "another user allocates as much");
+	again = overlap(&r->first, &r->second);
+	ok(again >= REUSED / 4, "%llu MiB of it are the same memory", (unsigned long long)(again / MIB));
+	is_int(r->other, -1, "another user's memory reads zero, whatever it held before");
+	ok(wait_clean(dev), "it is given back");
+	munmap(r, sizeof(*r));
+}
+
+static void test_contents(void)
+{
+	if (cvm_present())
+		ok(cvm_set_mode(CVM_MODE_PRIVATE_ALIAS | CVM_MODE_SHARED_ALIAS | CVM_MODE_SCRAMBLE) &
+		   CVM_MODE_SCRAMBLE, "conversions leave garbage in the new view (scramble mode)");
+	check_first_use(PAGE, "4 KiB");
+	check_first_use(3 * MIB, "3 MiB");
+	check_first_use(64 * MIB, "64 MiB");
+	test_reuse();
+}
+
+/* ---- allocations that fail or are killed ---- */
+
+static void test_too_large(void)
+{
+	struct sysinfo si;
+	uint64_t total, id;
+	int err;
+
+	sysinfo(&si);
+	total = (uint64_t)si.totalram * si.mem_unit;
+	err = raw_alloc(dev, total + UNIT, &id);
+	is_errno(err, ENOMEM, "more than all memory: ENOMEM");
+	err = raw_alloc(dev, total - 4 * UNIT, &id);
+	is_errno(err, ENOMEM, "nearly all memory: ENOMEM");
+	if (!err)
+		raw_free(dev, id);
+	ok(wait_clean(dev), "nothing is left of it");
+	ok(wait_rig_shared(rig_before), "no page is shared any more");
+	is_errno(raw_alloc(dev, 64 * MIB, &id), 0, "the next allocation works");
+	raw_free(dev, id);
+	ok(wait_clean(dev), "... and is given back");
+}
+
+#define LONG_SIZE	(512 * MIB)
+
+/* Says 1 before and 2 after a long allocation. */
+static int allocate_long(struct peer *parent, void *arg)
+{
+	uint64_t id;
+	int err;
+
+	(void)arg;
+	peer_send(parent, 1, -1);
+	err = raw_alloc_named(dev, LONG_SIZE, "long", 0600, &id);
+	peer_send(parent, err ? err : 2, -1);
+	sleep_ms(20000);
+	return 0;
+}
+
+/* How long it takes when it is left alone, in microseconds. */
+static int64_t long_time(void)
+{
+	int64_t start = now_ns();
+	uint64_t id;
+
+	if (!ok(!raw_alloc(dev, LONG_SIZE, &id), "a long allocation"))
+		return 0;
+	start = now_ns() - start;
+	raw_free(dev, id);
+	wait_clean(dev);
+	diag("%llu MiB take %lld ms", (unsigned long long)(LONG_SIZE / MIB),
+	     (long long)start / 1000000);
+	return start / 1000;
+}
+
+/* Kill it after so many microseconds; was it within the allocation? */
+static bool kill_within(int64_t us, int sig)
+{
+	struct peer p = peer_start(0, ALL_CAPS, allocate_long, NULL);
+	uint64_t id;
+	int status;
+
+	peer_hear(&p);
+	usleep(us);
+	status = peer_end(&p, sig);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != sig)
+		fail("it dies of signal %d", sig);
+	if (raw_find(dev, "long", -1, &id))
+		return true;
+	raw_free(dev, id);
+	return false;
+}
+
+static void test_killed(void)
+{
+	int64_t time = long_time();
+	bool clean = true;
+	int within = 0;
+
+	for (int i = 1; i <= 12; i++) {
+		within += kill_within(time * i / 14, i & 1 ? SIGKILL : SIGTERM);
+		clean &= wait_clean(dev) && wait_rig_shared(rig_before);
+	}
+	ok(within >= 3, "%d of 12 signals came within the allocation and ended it", within);
+	ok(clean, "a killed allocation leaves nothing behind");
+}
+
+static volatile int handled;
+
+static void handler(int sig)
+{
+	handled = sig;
+}
+
+/* A signal that is handled does not matter. */
+static int allocate_handling(struct peer *parent, void *arg)
+{
+	struct sigaction sa = { .sa_handler = handler };
+	uint64_t id;
+	int err;
+
+	(void)arg;
+	sigaction(SIGUSR1, &sa, NULL);
+	peer_send(parent, 1, -1);
+	err = raw_alloc_named(dev, LONG_SIZE, "long", 0600, &id);
+	if (!err)
+		raw_free(dev, id);
+	return err ? err : handled;
+}
+
+static void test_handled(void)
+{
+	struct peer p = peer_start(0, ALL_CAPS, allocate_handling, NULL);
+
+	peer_hear(&p);
+	usleep(20000);
+	kill(p.pid, SIGUSR1);
+	is_int(peer_hear(&p), SIGUSR1, "a signal that is handled does not end an allocation");
+	peer_end(&p, 0);
+	ok(wait_clean(dev), "nothing is left of it");
+}
+
+int main(void)
+{
+	rig_before = rig(CVM_PAGES_SHARED);
+	driver_load();
+	dev = raw_open();
+	if (dev < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+	test_costs();
+	test_contents();
+	test_killed();
+	test_handled();
+	test_too_large();
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	return done_testing();
+}

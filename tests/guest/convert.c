@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A platform that refuses conversions: ALLOC fails and shares nothing; what cannot be
+ * made private again is quarantined, tried again, in the end leaked and counted, and
+ * never handed out; the next ALLOC works.
+ *
+ * vm-modules: ccshm
+ * vm-flavours: tdx
+ * vm-boot: alone
+ * vm-memory: 1536
+ * vm-timeout: 240
+ */
+#include "tap.h"
+#include "raw.h"
+
+#include <sys/sysinfo.h>
+
+#define DEVICE		"pci:0000:00:05.0"
+#define FOREVER		(1ULL << 40)
+#define CHUNK		(128 * MIB)	/* at most so much is converted in one call */
+
+static int dev;
+static uint64_t rig_before;
+
+static void refuse(unsigned int directions, uint64_t skip, uint64_t count)
+{
+	if (cvm_fail(directions, skip, count))
+		bail("the emulator cannot refuse conversions");
+}
+
+static void refuse_nothing(void)
+{
+	refuse(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 0);
+}
+
+static struct ccshm_ioc_info info_now(void)
+{
+	struct ccshm_ioc_info info;
+
+	if (raw_info(dev, &info))
+		memset(&info, 0xff, sizeof(info));
+	return info;
+}
+
+/* Until so much is in quarantine and leaked (30 s at most). */
+static bool wait_quarantine(uint64_t quarantined, uint64_t leaked)
+{
+	struct ccshm_ioc_info info = info_now();
+
+	for (int i = 0; i < 1500; i++) {
+		if (info.bytes_quarantined == quarantined && info.bytes_leaked == leaked)
+			return true;
+		sleep_ms(20);
+		info = info_now();
+	}
+	diag("%llu bytes in quarantine, %llu leaked",
+	     (unsigned long long)info.bytes_quarantined, (unsigned long long)info.bytes_leaked);
+	return false;
+}
+
+/* Nothing is held or on its way; shared are only pages that are leaked. */
+static bool nothing_held(uint64_t leaked, uint64_t leaked_shared)
+{
+	struct ccshm_ioc_info info = info_now();
+
+	for (int i = 0; i < 500 && (info.bytes_shared || info.buffers); i++) {
+		sleep_ms(20);
+		info = info_now();
+	}
+	return !info.bytes_shared && !info.buffers && !info.exports && !info.attachments &&
+	       wait_quarantine(0, leaked) && wait_rig_shared(rig_before + leaked_shared / PAGE);
+}
+
+static void next_works(const char *after, uint64_t leaked_shared)
+{
+	uint64_t id, leaked = info_now().bytes_leaked;
+	unsigned char *map = NULL;
+	int dmabuf;
+
+	refuse_nothing();
+	is_errno(raw_alloc(dev, 3 * MIB, &id), 0, "%s: the next ALLOC works", after);
+	dmabuf = raw_export(dev, id, 0, NULL);
+	if (dmabuf >= 0)
+		map = raw_map(dmabuf, 3 * MIB, PROT_READ | PROT_WRITE);
+	if (ok(map, "%s: it can be mapped", after)) {
+		is_int(first_other(map, 0, 3 * MIB), -1, "%s: it reads zero", after);
+		munmap(map, 3 * MIB);
+	}
+	close(dmabuf);
+	raw_free(dev, id);
+	ok(nothing_held(leaked, leaked_shared), "%s: nothing more is held or leaked", after);
+}
+
+/* ---- ALLOC ---- */
+
+/* Until nothing is tried any more (30 s at most); what is leaked then. */
+static uint64_t settled_leak(void)
+{
+	for (int i = 0; i < 1500 && info_now().bytes_quarantined; i++)
+		sleep_ms(20);
+	return info_now().bytes_leaked;
+}
+
+/*
+ * A conversion to shared is refused, and then so many of the ones back. TDX cannot
+ * accept again what has stayed private, so the memory of the refused call is lost; all
+ * that had been shared before it must come back.
+ */
+static void alloc_refused(const char *what, uint64_t size, uint64_t skip, uint64_t back)
+{
+	struct ccshm_ioc_info before = info_now(), after;
+	uint64_t id, leaked, most = size < CHUNK ? size : CHUNK;
+	int fds = count_fds();
+
+	refuse(back ? CVM_FAIL_SHARED | CVM_FAIL_PRIVATE : CVM_FAIL_SHARED, skip, 1 + back);
+	is_errno(raw_alloc_named(dev, size, "refused", 0600, &id), EIO, "%s: EIO", what);
+	after = info_now();
+	ok(after.calls_failed > before.calls_failed, "%s: failed calls are counted", what);
+	is_int(after.bytes_shared, 0, "%s: nothing is shared", what);
+	is_int(id, 0, "%s: there is no id", what);
+	is_int(count_fds(), fds, "%s: no descriptor is left", what);
+	is_errno(raw_find(dev, "refused", -1, &id), ENOENT, "%s: there is no such name", what);
+	leaked = settled_leak() - before.bytes_leaked;
+	ok(leaked >= UNIT && leaked <= most, "%s: leaked %llu MiB of the call that was refused",
+	   what, (unsigned long long)(leaked / MIB));
+	ok(nothing_held(before.bytes_leaked + leaked, 0), "%s: all else is given back", what);
+	next_works(what, 0);
+}
+
+static void test_alloc_refused(void)
+{
+	alloc_refused("a small ALLOC refused", UNIT, 0, 0);
+	alloc_refused("the second part of an ALLOC refused", 2 * CHUNK, 1, 0);
+	alloc_refused("the second part refused, and three calls of the undoing", 2 * CHUNK, 1, 3);
+}
+
+/* ---- FREE ---- */
+
+static void test_free_refused_for_a_while(void)
+{
+	const char *what = "FREE refused twice";
+	struct ccshm_ioc_info before = info_now();
+	uint64_t id;
+
+	raw_alloc(dev, PAGE, &id);
+	refuse(CVM_FAIL_PRIVATE, 0, 2);
+	is_errno(raw_free(dev, id), 0, "%s: FREE itself works", what);
+	ok(wait_quarantine(UNIT, before.bytes_leaked), "%s: the memory is in quarantine", what);
+	is_int(info_now().bytes_shared, 0, "%s: and not counted as shared", what);
+	ok(wait_quarantine(0, before.bytes_leaked), "%s: and leaves it", what);
+	is_int(info_now().calls_failed - before.calls_failed, 2, "%s: two calls have failed", what);
+	ok(wait_rig_shared(rig_before), "%s: it is private again", what);
+	next_works(what, 0);
+}
+
+struct where {
+	struct ccshm_ioc_segment seg[4096];
+	int nr;
+};
+
+static void where_is(uint64_t id, struct where *w)
+{
+	struct ccshm_ioc_attach req = { .id = id, .dma_bits = 64, .device = DEVICE };
+
+	w->nr = 0;
+	if (raw_ioctl(dev, CCSHM_IOC_ATTACH, &req))
+		return;
+	w->nr = raw_segments(req.fd, 0, w->seg, 0, 4096, NULL);
+	raw_detach(req.fd, 0);
+	close(req.fd);
+}
+
+static bool apart(const struct where *a, const struct where *b)
+{
+	for (int i = 0; i < a->nr; i++)
+		for (int k = 0; k < b->nr; k++)
+			if (a->seg[i].dma_address < b->seg[k].dma_address + b->seg[k].length &&
+			    b->seg[k].dma_address < a->seg[i].dma_address + a->seg[i].length)
+				return false;
+	return a->nr > 0 && b->nr > 0;
+}
+
+/* Nearly all memory that is left does not contain what was leaked. */
+static void never_handed_out(const struct where *leaked)
+{
+	static struct where other;
+	struct sysinfo si;
+	uint64_t id, got = 0;
+	bool good = true;
+	int nr;
+
+	sysinfo(&si);
+	for (nr = 0; nr < 64 && (uint64_t)si.freeram * si.mem_unit > 100 * MIB; nr++) {
+		if (raw_alloc(dev, 16 * MIB, &id))
+			break;
+		got += 16 * MIB;
+		where_is(id, &other);
+		good &= apart(leaked, &other);
+		sysinfo(&si);
+	}
+	ok(good && nr > 10, "what is leaked is in none of %llu MiB allocated after it",
+	   (unsigned long long)(got / MIB));
+}
+
+static void test_free_refused(void)
+{
+	const char *what = "FREE refused for good";
+	uint64_t id, before = info_now().bytes_leaked;
+	static struct where leaked;
+
+	diag("expect-leaked-pages: %lu", UNIT / PAGE);
+	raw_alloc(dev, PAGE, &id);
+	where_is(id, &leaked);
+	is_int(leaked.nr, 1, "%s: where the buffer is", what);
+	refuse(CVM_FAIL_PRIVATE, 0, FOREVER);
+	is_errno(raw_free(dev, id), 0, "%s: FREE itself works", what);
+	ok(wait_quarantine(0, before + UNIT), "%s: the memory is leaked and counted", what);
+	is_int(rig(CVM_PAGES_SHARED), rig_before + UNIT / PAGE, "%s: it is still shared", what);
+	next_works(what, UNIT);
+	never_handed_out(&leaked);
+	close(dev);
+	dev = raw_open();
+	ok(nothing_held(before + UNIT, UNIT), "%s: nothing more is leaked later", what);
+}
+
+/* What is in quarantine when the module goes gets a last try. */
+static void test_unload(void)
+{
+	uint64_t id, leaked = info_now().bytes_leaked;
+
+	raw_alloc(dev, PAGE, &id);
+	refuse(CVM_FAIL_PRIVATE, 0, 1);
+	raw_free(dev, id);
+	ok(wait_quarantine(UNIT, leaked), "memory in quarantine");
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	is_int(rig(CVM_PAGES_SHARED), rig_before + UNIT / PAGE,
+	       "which makes it private in a last try");
+}
+
+int main(void)
+{
+	/* The kernel says so once for a refused conversion. */
+	expect_kmsg("CPA VMM failure to convert memory");
+	expect_kmsg("ccshm: leaked [0-9]+ pages at 0x[0-9a-f]+: they cannot be made private again|"
+		    "leak: [0-9]+ callbacks suppressed");
+	rig_before = rig(CVM_PAGES_SHARED);
+	driver_load();
+	dev = raw_open();
+	if (dev < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+	test_alloc_refused();
+	test_free_refused_for_a_while();
+	test_free_refused();
+	test_unload();
+	return done_testing();
+}

@@ -1,0 +1,898 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Exports as dma-bufs, with a kernel driver that imports them: who is accepted, what
+ * its device sees, and how a revoke ends it.
+ *
+ * vm-modules: ccshm importer
+ * vm-timeout: 240
+ */
+#include <linux/dma-heap.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "../importer/ccshm_importer.h"
+
+#define RW	(PROT_READ | PROT_WRITE)
+#define LEN	2048		/* of a transfer */
+
+static int ccshm;
+
+/* Kernels up to 6.17 map for a static importer when it attaches. */
+static bool static_maps_at_attach;
+
+/* ---- importers: 0 or a negative errno ---- */
+
+static int imp_open(void)
+{
+	int fd = open(IMPORTER_DEVICE, O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		bail("%s: %s", IMPORTER_DEVICE, strerror(errno));
+	return fd;
+}
+
+static int imp_attach(int imp, int dmabuf, enum importer_kind kind)
+{
+	struct importer_attach req = { .device = EDU_A, .fd = dmabuf, .kind = kind };
+
+	return raw_ioctl(imp, IMPORTER_IOC_ATTACH, &req);
+}
+
+static int imp_map(int imp, enum importer_direction direction)
+{
+	struct importer_map req = { direction };
+
+	return raw_ioctl(imp, IMPORTER_IOC_MAP, &req);
+}
+
+static int imp_unmap(int imp)
+{
+	return raw_ioctl(imp, IMPORTER_IOC_UNMAP, NULL);
+}
+
+static int imp_detach(int imp)
+{
+	return raw_ioctl(imp, IMPORTER_IOC_DETACH, NULL);
+}
+
+static int imp_dma(int imp, uint64_t offset, uint32_t length, bool from_device)
+{
+	struct importer_dma req = { offset, length, from_device };
+
+	return raw_ioctl(imp, IMPORTER_IOC_DMA, &req);
+}
+
+static int imp_fence(int imp, bool signal)
+{
+	struct importer_fence req = { signal };
+
+	return raw_ioctl(imp, IMPORTER_IOC_FENCE, &req);
+}
+
+static struct importer_status imp_status(int imp)
+{
+	struct importer_status s = { 0 };
+
+	if (ioctl(imp, IMPORTER_IOC_STATUS, &s))
+		bail("STATUS: %s", strerror(errno));
+	return s;
+}
+
+static int imp_mask(unsigned int bits, uint32_t max_segment)
+{
+	struct importer_mask req = { EDU_A, bits, max_segment };
+	int fd = imp_open(), err = raw_ioctl(fd, IMPORTER_IOC_MASK, &req);
+
+	close(fd);
+	return err;
+}
+
+/* An importer of this kind, attached; bails out if it is refused. */
+static int imp_new(int dmabuf, enum importer_kind kind)
+{
+	int imp = imp_open(), err = imp_attach(imp, dmabuf, kind);
+
+	if (err)
+		bail("importer of kind %d: %s", kind, strerror(-err));
+	return imp;
+}
+
+/* ---- exports ---- */
+
+struct shared {
+	uint64_t id;
+	uint64_t export_id;
+	int fd;
+	size_t size;
+	char *p;		/* through another export */
+	int look;
+};
+
+static struct shared shared_slice(size_t size, uint64_t flags, uint64_t offset, uint64_t length)
+{
+	struct shared s = { .size = size };
+	int err = raw_alloc(ccshm, size, &s.id);
+
+	if (err)
+		bail("ALLOC: %s", strerror(-err));
+	s.fd = raw_export_slice(ccshm, s.id, flags, offset, length, &s.export_id);
+	s.look = raw_export(ccshm, s.id, 0, NULL);
+	s.p = s.fd < 0 || s.look < 0 ? NULL : raw_map(s.look, size, RW);
+	if (!s.p)
+		bail("no exports of buffer %llu, or no mapping", (unsigned long long)s.id);
+	stamp_pages(s.p, 1, 0, size);
+	return s;
+}
+
+static struct shared shared_new(size_t size, uint64_t flags)
+{
+	return shared_slice(size, flags, 0, 0);
+}
+
+static void shared_end(struct shared *s)
+{
+	munmap(s->p, s->size);
+	close(s->look);
+	close(s->fd);
+	is_errno(raw_free(ccshm, s->id), 0, "the buffer is freed");
+}
+
+static struct ccshm_ioc_query query(uint64_t id)
+{
+	struct ccshm_ioc_query q;
+	int err = raw_query(ccshm, id, &q);
+
+	if (err)
+		bail("QUERY of %llu: %s", (unsigned long long)id, strerror(-err));
+	return q;
+}
+
+static void holders_are(const struct shared *s, unsigned int importers, unsigned int mappings)
+{
+	struct ccshm_ioc_query q = query(s->export_id);
+
+	is_int(q.importers, importers, "QUERY: importers");
+	is_int(q.device_mappings, mappings, "QUERY: device mappings");
+}
+
+static uint64_t violations(void)
+{
+	return rig(CVM_VIOL_PRIVATE_ALIAS) + rig(CVM_VIOL_SHARED_ALIAS);
+}
+
+/* The mapping's addresses are these, in this order. */
+static bool table_is(int imp, const struct attached *want, uint64_t offset, uint64_t size,
+		     uint64_t max_segment)
+{
+	struct importer_table *t = calloc(1, sizeof(*t));
+	uint64_t at = 0;
+	bool good = true;
+
+	do {
+		if (ioctl(imp, IMPORTER_IOC_TABLE, t)) {
+			diag("TABLE: %s", strerror(errno));
+			good = false;
+			break;
+		}
+		for (unsigned int i = 0; i < t->count; i++) {
+			struct importer_segment *s = &t->segment[i];
+
+			good &= s->length && s->length <= max_segment && at + s->length <= size &&
+				s->dma_address == dma_at(want, offset + at) &&
+				s->dma_address + s->length - 1 ==
+				dma_at(want, offset + at + s->length - 1);
+			if (cvm_present())
+				good &= cvm_page_state(s->dma_address) == 1;
+			if (!good)
+				break;
+			at += s->length;
+		}
+		t->first += t->count;
+	} while (good && t->first < t->total);
+	if (!good || at != size)
+		diag("segment %u of %u: wrong at offset 0x%llx", t->first, t->total,
+		     (unsigned long long)at);
+	free(t);
+	return good && at == size;
+}
+
+/* The device copies from one place of its mapping to another: what does the CPU see? */
+static bool moves_right(int imp, struct shared *s, uint64_t slice, uint64_t from, uint64_t to)
+{
+	uint64_t seed = 100 + from / PAGE;
+
+	stamp_write(s->p + slice + from, seed, from, LEN);
+	stamp_write(s->p + slice + to, 99, to, LEN);
+	return !imp_dma(imp, from, LEN, false) && !imp_dma(imp, to, LEN, true) &&
+	       stamp_check(s->p + slice + to, seed, from, LEN);
+}
+
+/* ---- the importer itself ---- */
+
+/*
+ * Does what is looked at below show a bounce buffer, if there is one? Ordinary
+ * memory, which the kernel's own heap gives, has to be bounced in a confidential
+ * guest.
+ */
+static void importer_sees_bounces(void)
+{
+	struct dma_heap_allocation_data heap = { .len = 64 * KIB, .fd_flags = O_RDWR | O_CLOEXEC };
+	int fd = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC), imp;
+	long long before = bounce_slots();
+
+	if (fd < 0 || !cvm_present()) {
+		skip("the importer sees bounce buffers",
+		     fd < 0 ? "this kernel has no heap" : "only a confidential guest bounces");
+		if (fd >= 0)
+			close(fd);
+		return;
+	}
+	is_errno(raw_ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &heap), 0, "a dma-buf of the kernel's heap");
+	imp = imp_new(heap.fd, IMPORTER_STATIC);
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "is mapped");
+	ok(bounce_slots() > before, "... which takes bounce buffers");
+	is_errno(imp_unmap(imp), 0, "it is unmapped");
+	is_errno(imp_detach(imp), 0, "and let go");
+	is_int(bounce_slots(), before, "... which gives them back");
+	close(imp);
+	close(heap.fd);
+	close(fd);
+}
+
+static void importer_itself(void)
+{
+	struct shared s = shared_new(UNIT, 0);
+	int imp = imp_open();
+
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), ENOTCONN, "MAP without ATTACH");
+	is_errno(imp_dma(imp, 0, 8, false), ENOTCONN, "DMA without ATTACH");
+	is_errno(imp_attach(imp, s.fd, 99), EINVAL, "an unknown kind");
+	is_errno(imp_attach(imp, ccshm, IMPORTER_DYNAMIC), EINVAL, "no dma-buf");
+	is_errno(imp_attach(imp, s.fd, IMPORTER_DYNAMIC), 0, "ATTACH");
+	is_errno(imp_attach(imp, s.fd, IMPORTER_DYNAMIC), EALREADY, "ATTACH again");
+	is_errno(imp_dma(imp, 0, 8, false), ENOTCONN, "DMA without MAP");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "MAP");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EALREADY, "MAP again");
+	is_errno(imp_dma(imp, UNIT - 4, 8, false), EINVAL, "DMA across the end");
+	is_errno(imp_dma(imp, 0, 4096, false), EINVAL, "DMA of more than the device can");
+	is_errno(imp_unmap(imp), 0, "UNMAP");
+	is_errno(imp_unmap(imp), ENOTCONN, "UNMAP again");
+	is_errno(imp_detach(imp), 0, "DETACH");
+	is_errno(imp_detach(imp), ENOTCONN, "DETACH again");
+	is_errno(raw_ioctl(imp, _IO('i', 0xff), NULL), ENOTTY, "an unknown call");
+	close(imp);
+	shared_end(&s);
+}
+
+/* ---- what the device sees ---- */
+
+static void imported(enum importer_kind kind, uint64_t flags, const char *what)
+{
+	const size_t size = 4 * MIB + 3 * PAGE;
+	struct shared s = shared_new(size, flags);
+	long long slots = bounce_slots(), most;
+	struct ccshm_ioc_attach req = { .id = s.id, .dma_bits = 64 };
+	struct attached addresses;
+	int imp;
+
+	if (attach_with(ccshm, &req, PCI_B, &addresses))
+		bail("no attachment");
+	is_errno(attached_end(&addresses), 0, "%s: the right addresses are known", what);
+	bounce_restart();
+	most = bounce_most();
+	imp = imp_new(s.fd, kind);
+	is_int(query(s.export_id).importers, 1, "%s: an importer is counted", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: it maps", what);
+	is_int(query(s.export_id).device_mappings, 1, "%s: its mapping is counted", what);
+	ok(table_is(imp, &addresses, 0, size, 64 * KIB),
+	   "%s: its addresses are those of the buffer, and shared", what);
+	ok(moves_right(imp, &s, 0, 0, PAGE), "%s: the device copies: first page", what);
+	ok(moves_right(imp, &s, 0, size - PAGE, 2 * MIB), "%s: ... last page", what);
+	ok(moves_right(imp, &s, 0, 3 * MIB, size - LEN), "%s: ... to the last bytes", what);
+	if (slots >= 0) {
+		is_int(bounce_slots(), slots, "%s: no bounce buffer is in use", what);
+		is_int(bounce_most(), most, "%s: ... and none was", what);
+	}
+	imp_unmap(imp);
+	is_int(query(s.export_id).device_mappings, kind == IMPORTER_STATIC && static_maps_at_attach,
+	       "%s: unmapped", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: it maps again", what);
+	ok(moves_right(imp, &s, 0, PAGE, 0), "%s: the device copies", what);
+	is_errno(imp_detach(imp), 0, "%s: it detaches", what);
+	holders_are(&s, 0, 0);
+	close(imp);
+	shared_end(&s);
+}
+
+static void one_direction(void)
+{
+	struct shared s = shared_new(UNIT, 0);
+	int in = imp_new(s.fd, IMPORTER_DYNAMIC), out = imp_new(s.fd, IMPORTER_DYNAMIC);
+
+	is_errno(imp_map(out, IMPORTER_TO_DEVICE), 0, "mapped to the device");
+	is_errno(imp_map(in, IMPORTER_FROM_DEVICE), 0, "mapped from the device, by another");
+	holders_are(&s, 2, 2);
+	stamp_write(s.p, 5, 0, LEN);
+	is_errno(imp_dma(out, 0, LEN, false), 0, "the one reads");
+	is_errno(imp_dma(in, PAGE, LEN, true), 0, "the other writes");
+	ok(stamp_check(s.p + PAGE, 5, 0, LEN), "the bytes are right");
+	close(in);
+	holders_are(&s, 1, 1);
+	close(out);
+	holders_are(&s, 0, 0);
+	shared_end(&s);
+}
+
+static void slices(void)
+{
+	const uint64_t offset = UNIT - 3 * PAGE, length = UNIT + 5 * PAGE;
+	struct shared s = shared_slice(3 * UNIT, 0, offset, length);
+	struct attached addresses;
+	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+
+	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
+		bail("no attachment");
+	is_errno(attached_end(&addresses), 0, "the addresses of a whole buffer are known");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "a slice of it is imported");
+	ok(table_is(imp, &addresses, offset, length, 64 * KIB), "its addresses are right");
+	ok(moves_right(imp, &s, offset, 0, length - PAGE), "the device copies");
+	is_errno(imp_dma(imp, length, 8, true), EINVAL, "and reaches no more");
+	close(imp);
+	shared_end(&s);
+}
+
+static void segment_sizes(void)
+{
+	static const uint32_t most[] = { 4096, 12288, 65536, 1048576, UINT32_MAX };
+	struct shared s = shared_new(UNIT + 5 * PAGE, 0);
+	struct attached addresses;
+
+	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
+		bail("no attachment");
+	attached_end(&addresses);
+	for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++) {
+		int imp;
+
+		is_errno(imp_mask(32, most[i]), 0, "a device takes segments of %u bytes", most[i]);
+		imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+		is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "it maps");
+		ok(table_is(imp, &addresses, 0, s.size, most[i]), "no segment is longer");
+		close(imp);
+	}
+	is_errno(imp_mask(32, 65536), 0, "the device is as it was");
+	shared_end(&s);
+}
+
+static void masks(void)
+{
+	struct shared s = shared_new(UNIT, 0), p = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	int imp = imp_open(), other = imp_open(), err;
+
+	is_errno(imp_mask(24, 65536), 0, "a device reaches 16 MiB");
+	is_errno(imp_attach(imp, s.fd, IMPORTER_DYNAMIC), 0, "its driver attaches");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ERANGE, "... and cannot map");
+	holders_are(&s, 1, 0);
+	err = imp_attach(other, p.fd, IMPORTER_STATIC);
+	if (!err)
+		err = imp_map(other, IMPORTER_BIDIRECTIONAL);
+	is_errno(err, ERANGE, "nor can one that does not let go");
+	is_int(query(p.export_id).device_mappings, 0, "... and has not");
+	is_errno(imp_mask(32, 65536), 0, "a device reaches 4 GiB");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "it is asked anew at each map");
+	close(imp);
+	close(other);
+	shared_end(&s);
+	shared_end(&p);
+}
+
+/* ---- who is accepted ---- */
+
+static void revocable_exports(void)
+{
+	struct shared s = shared_new(UNIT, 0);
+	int imp = imp_open();
+
+	is_errno(imp_attach(imp, s.fd, IMPORTER_STATIC), EOPNOTSUPP,
+		 "a revocable export refuses who cannot let go");
+	if (kernel_at_least(7, 1))
+		is_errno(imp_attach(imp, s.fd, IMPORTER_MUTE), EOPNOTSUPP,
+			 "... and who cannot be told");
+	else
+		skip("... and who cannot be told", "before 7.1 every importer can");
+	holders_are(&s, 0, 0);
+	is_errno(imp_attach(imp, s.fd, IMPORTER_DYNAMIC), 0, "it accepts who can");
+	close(imp);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "a revoke does not wait");
+	shared_end(&s);
+}
+
+/* Every direction in which a device could write. */
+static void read_only(enum importer_kind kind, uint64_t flags, const char *what)
+{
+	struct shared s = shared_new(UNIT, CCSHM_EXPORT_READ_ONLY | flags);
+	int imp = imp_open(), err = imp_attach(imp, s.fd, kind);
+
+	if (kind == IMPORTER_STATIC && static_maps_at_attach) {
+		is_errno(err, EACCES, "%s: the kernel maps it to write, and cannot", what);
+	} else {
+		is_errno(err, 0, "%s: accepted", what);
+		is_errno(imp_map(imp, IMPORTER_FROM_DEVICE), EACCES, "%s: not from a device", what);
+		is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EACCES, "%s: not both ways", what);
+		is_int(query(s.export_id).device_mappings, 0, "%s: no mapping", what);
+		is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "%s: to a device", what);
+		is_errno(imp_dma(imp, 0, LEN, false), 0, "%s: which reads", what);
+	}
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), err ? ENOTCONN : EINVAL,
+		 "%s: the kernel does not get a writable view", what);
+	close(imp);
+	shared_end(&s);
+}
+
+static void no_cpu(uint64_t flags, const char *what)
+{
+	struct shared s = shared_new(UNIT, CCSHM_EXPORT_NO_CPU | flags);
+	int imp = imp_new(s.fd, flags ? IMPORTER_STATIC : IMPORTER_DYNAMIC);
+
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: a device maps", what);
+	ok(moves_right(imp, &s, 0, 0, PAGE), "%s: ... and copies", what);
+	is_errno(try_map(imp, PAGE, RW, MAP_SHARED), EACCES, "%s: no mmap by its driver", what);
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), EINVAL, "%s: no mapping of the kernel",
+		 what);
+	close(imp);
+	shared_end(&s);
+}
+
+/* ---- revoke ---- */
+
+static void dynamic_is_revoked(enum importer_kind kind, uint64_t flags, const char *what)
+{
+	struct shared s = shared_new(UNIT, flags);
+	int imp = imp_new(s.fd, kind), other = imp_open();
+	char *p = raw_map(imp, UNIT, RW), *q = raw_map(s.fd, UNIT, RW);
+	struct ccshm_ioc_revoke r;
+
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: mapped", what);
+	is_int(imp_status(imp).pinned, kind == IMPORTER_PINNED, "%s: pinned", what);
+	ok(moves_right(imp, &s, 0, 0, PAGE), "%s: the device copies", what);
+	ok(p && stamp_check(p + PAGE, 100, 0, LEN), "%s: its driver's mmap shows it", what);
+	is_int(query(s.export_id).cpu_mappings, 2, "%s: two CPU mappings", what);
+	is_errno(imp_unmap(imp), 0, "%s: unmapped", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: mapped again", what);
+
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "%s: revoked without waiting", what);
+	is_int(r.state, CCSHM_STATE_REVOKED, "%s: result: revoked", what);
+	is_int(r.device_mappings, 0, "%s: result: no device", what);
+	is_int(imp_status(imp).notified, 1, "%s: it was told", what);
+	is_int(imp_status(imp).mapped, 0, "%s: it has let go", what);
+	is_int(imp_status(imp).pinned, 0, "%s: ... and unpinned", what);
+	holders_are(&s, 1, 0);
+	is_int(touch_read(p), SIGBUS, "%s: its driver's mmap gets SIGBUS", what);
+	is_int(touch_read(q), SIGBUS, "%s: ours too", what);
+	is_errno(imp_dma(imp, 0, LEN, true), ENOTCONN, "%s: no DMA", what);
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), ENODEV, "%s: it cannot map again", what);
+	is_errno(imp_attach(other, s.fd, kind), ENODEV, "%s: nobody can attach", what);
+	is_errno(try_map(imp, PAGE, RW, MAP_SHARED), ENODEV, "%s: nor mmap", what);
+	munmap(p, UNIT);
+	munmap(q, UNIT);
+	is_errno(imp_detach(imp), 0, "%s: it detaches", what);
+	close(imp);
+	close(other);
+	shared_end(&s);
+}
+
+static struct {
+	uint64_t id;
+	atomic_int result;
+	struct ccshm_ioc_revoke r;
+} waiting;
+
+static void *wait_for_revoke(void *arg)
+{
+	(void)arg;
+	waiting.result = raw_revoke(ccshm, waiting.id, 0, in_ms(20000), &waiting.r);
+	return NULL;
+}
+
+/* A thread revokes; it has not come back after a while. */
+static bool revoke_waits(pthread_t *thread, uint64_t id)
+{
+	waiting.id = id;
+	waiting.result = 1;
+	pthread_create(thread, NULL, wait_for_revoke, NULL);
+	sleep_ms(300);
+	return waiting.result == 1;
+}
+
+static void late_is_waited_for(void)
+{
+	struct shared s = shared_new(UNIT, 0);
+	int imp = imp_new(s.fd, IMPORTER_LATE), idle = imp_new(s.fd, IMPORTER_DYNAMIC);
+	int other = imp_open();
+	char *q = raw_map(s.fd, UNIT, RW);
+	struct ccshm_ioc_revoke r;
+	int64_t begin = now_ns();
+	pthread_t thread;
+
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer that takes its time");
+	is_int(touch_read(q), 0, "and a CPU mapping");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(200), &r), ETIMEDOUT,
+		 "the deadline of a revoke passes");
+	ok(now_ns() - begin >= 200000000LL, "... not too early");
+	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
+	is_int(r.device_mappings, 1, "result: one device");
+	is_int(r.revoked, 0, "result: nothing revoked");
+	is_int(r.pages, UNIT / PAGE, "result: pages");
+	is_int(imp_status(imp).notified, 1, "the importer was told");
+
+	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING, "QUERY: revoking");
+	is_int(touch_read(q), SIGBUS, "the CPU mapping is gone");
+	is_errno(try_map(s.fd, PAGE, RW, MAP_SHARED), ENODEV, "nothing new gets in: mmap");
+	is_errno(imp_map(idle, IMPORTER_BIDIRECTIONAL), ENODEV, "... the mapping of another");
+	is_errno(imp_attach(other, s.fd, IMPORTER_DYNAMIC), ENODEV, "... an importer");
+	/* Its memory is there until it lets go. */
+	ok(moves_right(imp, &s, 0, 0, PAGE), "the device still works on shared memory");
+
+	ok(revoke_waits(&thread, s.export_id), "the next call goes on waiting");
+	is_errno(imp_unmap(imp), 0, "the importer lets go");
+	pthread_join(thread, NULL);
+	is_errno(waiting.result, 0, "that ends it");
+	is_int(waiting.r.state, CCSHM_STATE_REVOKED, "result: revoked");
+	is_int(waiting.r.device_mappings, 0, "result: no device");
+	is_int(waiting.r.revoked, 1, "result: one revoked");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ENODEV, "it cannot map again");
+	munmap(q, UNIT);
+	close(imp);
+	close(idle);
+	close(other);
+	shared_end(&s);
+}
+
+/* The device is at work though its driver has unmapped: there is a fence. */
+static void fence_is_waited_for(void)
+{
+	struct shared s = shared_new(UNIT, 0);
+	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+	struct ccshm_ioc_revoke r;
+	pthread_t thread;
+
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer");
+	is_errno(imp_fence(imp, false), 0, "whose work is under way");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(200), &r), ETIMEDOUT,
+		 "a revoke waits for the fence");
+	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
+	is_int(imp_status(imp).mapped, 0, "though the importer has unmapped");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "... also the next");
+	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING, "QUERY: revoking");
+	ok(revoke_waits(&thread, s.export_id), "one that waits");
+	is_errno(imp_fence(imp, true), 0, "the work is done");
+	pthread_join(thread, NULL);
+	is_errno(waiting.result, 0, "that ends it");
+	is_int(waiting.r.state, CCSHM_STATE_REVOKED, "result: revoked");
+	close(imp);
+	shared_end(&s);
+}
+
+static void pinned_is_busy(void)
+{
+	struct shared s = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	int imp = imp_new(s.fd, IMPORTER_STATIC), other = imp_open();
+	char *q = raw_map(s.fd, UNIT, RW);
+	struct ccshm_ioc_revoke r;
+	int64_t begin;
+
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "a pinned export accepts who cannot let go");
+	is_int(touch_read(q), 0, "and is mapped");
+	begin = now_ns();
+	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, &r), EBUSY, "revoke: busy");
+	ok(now_ns() - begin < 5 * 1000000000LL, "... without waiting");
+	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
+	is_int(r.device_mappings, 1, "result: one device");
+	is_int(r.revoked, 0, "result: nothing revoked");
+	is_int(touch_read(q), SIGBUS, "the CPU mapping is gone");
+	is_errno(try_map(s.fd, PAGE, RW, MAP_SHARED), ENODEV, "nothing new gets in: mmap");
+	is_errno(imp_attach(other, s.fd, IMPORTER_STATIC), ENODEV, "... an importer");
+	ok(moves_right(imp, &s, 0, 0, PAGE), "the device still works on shared memory");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), EBUSY, "again: busy");
+	is_errno(imp_detach(imp), 0, "the importer detaches");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "the next call finishes");
+	is_int(r.state, CCSHM_STATE_REVOKED, "result: revoked");
+	is_int(r.device_mappings, 0, "result: no device");
+	is_int(r.revoked, 1, "result: one revoked");
+	is_errno(imp_attach(imp, s.fd, IMPORTER_STATIC), ENODEV, "it cannot come back");
+	munmap(q, UNIT);
+	close(imp);
+	close(other);
+	shared_end(&s);
+}
+
+/* The buffer's other exports are revoked although one of them is busy. */
+static void mixed_buffer(void)
+{
+	struct shared s = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	uint64_t id;
+	int fd = raw_export(ccshm, s.id, 0, &id);
+	int holds = imp_new(s.fd, IMPORTER_STATIC), lets_go = imp_new(fd, IMPORTER_DYNAMIC);
+	struct ccshm_ioc_revoke r;
+
+	is_errno(imp_map(holds, IMPORTER_TO_DEVICE), 0, "one holds");
+	is_errno(imp_map(lets_go, IMPORTER_TO_DEVICE), 0, "one lets go");
+	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(200), &r), EBUSY, "the buffer is revoked: busy");
+	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
+	is_int(r.device_mappings, 1, "result: one device");
+	is_int(r.revoked, 2, "result: the two others are revoked");
+	is_int(query(id).state, CCSHM_STATE_REVOKED, "QUERY: that which let go");
+	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING, "QUERY: that which did not");
+	is_int(touch_read(s.p), SIGBUS, "CPU mappings are gone");
+	close(holds);
+	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0, "the next call finishes");
+	is_int(r.revoked, 3, "result: three revoked");
+	close(lets_go);
+	close(fd);
+	shared_end(&s);
+}
+
+/* ---- the kernel's own mapping ---- */
+
+static int imp_data(int imp, unsigned long call, uint64_t offset, void *data, uint32_t length)
+{
+	struct importer_data *req = calloc(1, sizeof(*req));
+	int err;
+
+	req->offset = offset;
+	req->length = length;
+	memcpy(req->data, data, length);
+	err = raw_ioctl(imp, call, req);
+	memcpy(data, req->data, length);
+	free(req);
+	return err;
+}
+
+static void vmap(void)
+{
+	const size_t size = 4 * MIB + PAGE;
+	struct shared s = shared_new(size, CCSHM_EXPORT_PINNED), no = shared_new(UNIT, 0);
+	int imp = imp_new(s.fd, IMPORTER_DYNAMIC), other = imp_new(s.fd, IMPORTER_DYNAMIC);
+	int refused = imp_new(no.fd, IMPORTER_DYNAMIC), err;
+	uint64_t before = violations(), data[64];
+	struct ccshm_ioc_revoke r;
+
+	is_errno(raw_ioctl(refused, IMPORTER_IOC_VMAP, NULL), EINVAL,
+		 "a revocable export gives the kernel no mapping");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), 0, "a pinned one does");
+	is_int(query(s.export_id).device_mappings, 1, "it is counted as a device's");
+	is_errno(raw_ioctl(other, IMPORTER_IOC_VMAP, NULL), 0, "another gets the same");
+	for (uint64_t at = 0; at < size; at += size - PAGE) {
+		stamp_write(s.p + at, 6, at, PAGE);
+		is_errno(imp_data(imp, IMPORTER_IOC_READ, at, data, sizeof(data)), 0,
+			 "the kernel reads at 0x%llx", (unsigned long long)at);
+		ok(stamp_check(data, 6, at, sizeof(data)), "... what the process wrote");
+		stamp_write(data, 7, at, sizeof(data));
+		is_errno(imp_data(imp, IMPORTER_IOC_WRITE, at, data, sizeof(data)), 0,
+			 "the kernel writes");
+		ok(stamp_check(s.p + at, 7, at, sizeof(data)), "... what the process reads");
+	}
+	is_int(violations(), before, "never the private view");
+
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(100), &r), EBUSY, "revoke: busy");
+	is_int(r.device_mappings, 1, "result: one mapping");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_VUNMAP, NULL), 0, "one lets go");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), EBUSY, "the other does not");
+	is_errno(raw_ioctl(other, IMPORTER_IOC_VUNMAP, NULL), 0, "it lets go");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "the next call finishes");
+	/* Quietly: the core warns of a vmap that is refused. */
+	err = raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL);
+	ok(err == -EINVAL || err == -ENODEV, "there is no new one (%s)", tap_errno_name(err));
+	close(imp);
+	close(other);
+	close(refused);
+	shared_end(&s);
+	shared_end(&no);
+}
+
+/* ---- importers, devices and buffers come and go ---- */
+
+static int maps_and_waits(struct peer *parent, void *arg)
+{
+	struct shared *s = arg;
+	int imp = imp_new(s->fd, IMPORTER_LATE), err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+
+	peer_send(parent, err, -1);
+	return peer_hear(parent);
+}
+
+static void importer_dies(void)
+{
+	struct shared s = shared_new(UNIT, 0);
+	struct peer p = peer_start(ROOT, ALL_CAPS, maps_and_waits, &s);
+	pthread_t thread;
+
+	is_int(peer_hear(&p), 0, "a process maps for a device");
+	holders_are(&s, 1, 1);
+	ok(revoke_waits(&thread, s.export_id), "a revoke waits for it");
+	peer_end(&p, SIGKILL);
+	pthread_join(thread, NULL);
+	is_errno(waiting.result, 0, "it is killed: that ends the revoke");
+	holders_are(&s, 0, 0);
+	shared_end(&s);
+}
+
+static void driver_leaves(void)
+{
+	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	int imp = imp_new(s.fd, IMPORTER_LATE), fixed = imp_new(t.fd, IMPORTER_STATIC);
+
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "a device is mapped");
+	is_errno(imp_map(fixed, IMPORTER_BIDIRECTIONAL), 0, "... twice");
+	is_errno(device_unbind(EDU_A), 0, "its driver leaves it");
+	holders_are(&s, 0, 0);
+	holders_are(&t, 0, 0);
+	is_int(imp_status(imp).attached, 0, "it has let go");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "it comes back");
+	is_errno(imp_attach(imp, s.fd, IMPORTER_DYNAMIC), 0, "and attaches again");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "... and maps");
+	ok(moves_right(imp, &s, 0, 0, PAGE), "... and works");
+	close(imp);
+	close(fixed);
+	shared_end(&s);
+	shared_end(&t);
+}
+
+static void buffer_goes(void)
+{
+	struct shared s = shared_new(UNIT, 0);
+	int imp = imp_new(s.fd, IMPORTER_LATE), look = dup(s.fd);
+	struct ccshm_ioc_info info;
+	char *p;
+
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "a device is mapped");
+	shared_end(&s);
+	ok(query(s.export_id).query_flags & CCSHM_QUERY_ORPHAN, "its export is an orphan");
+	p = s.p = raw_map(look, UNIT, RW);
+	ok(p && moves_right(imp, &s, 0, 0, PAGE), "the device works on");
+	munmap(p, UNIT);
+	close(look);
+	raw_info(ccshm, &info);
+	is_int(info.bytes_shared, UNIT, "the memory is held by the importer alone");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT, "the owner may revoke");
+	sleep_ms(100);
+	raw_info(ccshm, &info);
+	is_int(info.bytes_shared, UNIT, "the memory stays held");
+	is_errno(imp_unmap(imp), 0, "the importer lets go");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "the revoke finishes");
+	ok(wait_held(ccshm, 0, &info), "the memory is given back");
+	is_errno(imp_detach(imp), 0, "the importer detaches");
+	is_errno(raw_query(ccshm, s.export_id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
+		 "the export is gone");
+	close(imp);
+}
+
+/* ---- races ---- */
+
+static struct {
+	int fd;
+	atomic_bool revoked, stop;
+	atomic_int bad, done;
+} race;
+
+static void *map_and_unmap(void *arg)
+{
+	int imp = imp_open();
+
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		int err = imp_attach(imp, race.fd, IMPORTER_DYNAMIC);
+
+		race.done++;
+		race.bad += !(err == -ENODEV || (!err && !revoked));
+		if (err)
+			continue;
+		revoked = race.revoked;
+		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+		race.bad += !(err == -ENODEV || (!err && !revoked));
+		/* A revoke has unmapped it, or it is unmapped here. */
+		err = imp_unmap(imp);
+		race.bad += err && err != -ENOTCONN;
+		race.bad += imp_detach(imp) != 0;
+	}
+	close(imp);
+	return NULL;
+}
+
+static void races(void)
+{
+	int64_t end = in_ms(3000);
+	int rounds = 0, bad = 0;
+	uint64_t buffer, id;
+
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	for (; rounds < 200 && now_ns() < end; rounds++) {
+		pthread_t thread[2];
+		struct ccshm_ioc_revoke r;
+		struct ccshm_ioc_query q;
+		int err;
+
+		race.fd = raw_export(ccshm, buffer, 0, &id);
+		race.revoked = race.stop = false;
+		for (int i = 0; i < 2; i++)
+			pthread_create(&thread[i], NULL, map_and_unmap, NULL);
+		usleep(500 + rounds % 16 * 200);
+		err = raw_revoke(ccshm, id, 0, in_ms(10000), &r);
+		race.revoked = true;
+		q = query(id);
+		bad += err || r.state != CCSHM_STATE_REVOKED || q.device_mappings;
+		usleep(1000);
+		race.stop = true;
+		for (int i = 0; i < 2; i++)
+			pthread_join(thread[i], NULL);
+		close(race.fd);
+	}
+	ok(rounds > 5 && race.done > rounds, "revoke and importers: %d rounds, %d actions", rounds,
+	   race.done);
+	is_int(bad, 0, "... a revoke ends them all");
+	is_int(race.bad, 0, "... and none gets in behind it");
+	is_errno(raw_free(ccshm, buffer), 0, "the buffer is freed");
+}
+
+static void setup(void)
+{
+	int err;
+
+	driver_load();
+	touch_init();
+	err = raw_insmod("/lib/ccshm/ccshm_importer.ko", "");
+	if (err)
+		bail("cannot load ccshm_importer.ko: %s", strerror(-err));
+	err = device_bind(EDU_A, IMPORTER_DRIVER);
+	if (err || strcmp(device_driver(EDU_A), IMPORTER_DRIVER))
+		bail("the importer's driver does not take %s", EDU_A);
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+	static_maps_at_attach = !kernel_at_least(6, 18);
+}
+
+int main(void)
+{
+	setup();
+	importer_itself();
+	importer_sees_bounces();
+	imported(IMPORTER_DYNAMIC, 0, "dynamic");
+	imported(IMPORTER_PINNED, 0, "pinned by its importer");
+	imported(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "static");
+	imported(IMPORTER_DYNAMIC, CCSHM_EXPORT_PINNED, "dynamic, of a pinned export");
+	one_direction();
+	slices();
+	segment_sizes();
+	masks();
+	revocable_exports();
+	read_only(IMPORTER_DYNAMIC, 0, "read-only");
+	read_only(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "read-only, pinned");
+	no_cpu(0, "no-cpu");
+	no_cpu(CCSHM_EXPORT_PINNED, "no-cpu, pinned");
+	dynamic_is_revoked(IMPORTER_DYNAMIC, 0, "dynamic");
+	dynamic_is_revoked(IMPORTER_PINNED, 0, "pinned by its importer");
+	dynamic_is_revoked(IMPORTER_DYNAMIC, CCSHM_EXPORT_PINNED, "dynamic, of a pinned export");
+	late_is_waited_for();
+	fence_is_waited_for();
+	pinned_is_busy();
+	mixed_buffer();
+	vmap();
+	importer_dies();
+	driver_leaves();
+	buffer_goes();
+	races();
+
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}

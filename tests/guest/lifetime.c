@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Lifetime: whatever order references go in, and however their holders end, the memory
+ * is private again and back with the kernel once the last is gone, and not before.
+ *
+ * vm-modules: ccshm
+ * vm-timeout: 240
+ */
+#include "tap.h"
+#include "raw.h"
+
+#define DEVICE	"pci:0000:00:05.0"
+#define SIZE	UNIT
+#define PATTERN	0x5c
+
+static uint64_t rig_before;
+
+static int open_device(void)
+{
+	int fd = raw_open();
+
+	if (fd < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-fd));
+	return fd;
+}
+
+/* Asked through a file of its own, so that it holds nothing. */
+static bool all_gone(void)
+{
+	int fd = open_device();
+	bool clean = wait_clean(fd);
+
+	close(fd);
+	return clean && wait_rig_shared(rig_before);
+}
+
+static bool wait_buffers(int fd, unsigned int nr)
+{
+	struct ccshm_ioc_info info;
+
+	for (int i = 0; i < 500; i++) {
+		if (raw_info(fd, &info))
+			return false;
+		if (info.buffers == nr)
+			return true;
+		sleep_ms(10);
+	}
+	return false;
+}
+
+/* The memory is there, and it stays: nothing in the background gives it back. */
+static bool still_shared(uint64_t bytes)
+{
+	struct ccshm_ioc_info info;
+	int fd = open_device();
+
+	sleep_ms(30);
+	raw_info(fd, &info);
+	close(fd);
+	if (info.bytes_shared != bytes)
+		diag("%llu bytes are shared, expected %llu",
+		     (unsigned long long)info.bytes_shared, (unsigned long long)bytes);
+	return info.bytes_shared == bytes &&
+	       (!cvm_present() || rig(CVM_PAGES_SHARED) == rig_before + bytes / PAGE);
+}
+
+/* Edu's 28 address bits do not reach everything; nothing is transferred here. */
+static int attach_wide(int fd, uint64_t id)
+{
+	struct ccshm_ioc_attach req = { .id = id, .dma_bits = 64, .device = DEVICE };
+	int err = raw_ioctl(fd, CCSHM_IOC_ATTACH, &req);
+
+	return err ? err : req.fd;
+}
+
+/* ---- references of one process ---- */
+
+enum { FILE_REF, DMABUF_REF, MAPPING_REF, ATTACHMENT_REF, NR_REFS };
+
+static const char *const ref_names[] = { "file", "dma-buf", "mapping", "attachment" };
+
+/* Everything a process can hold of a buffer. */
+struct refs {
+	int fd, dmabuf, attachment;
+	unsigned char *map;
+	uint64_t id;
+};
+
+static bool refs_make(struct refs *r)
+{
+	r->fd = raw_open();
+	if (r->fd < 0 || raw_alloc(r->fd, SIZE, &r->id))
+		return false;
+	r->dmabuf = raw_export(r->fd, r->id, 0, NULL);
+	r->attachment = attach_wide(r->fd, r->id);
+	r->map = r->dmabuf < 0 ? NULL : raw_map(r->dmabuf, SIZE, PROT_READ | PROT_WRITE);
+	if (!r->map || r->attachment < 0)
+		return false;
+	memset(r->map, PATTERN, SIZE);
+	return true;
+}
+
+static void refs_drop(struct refs *r, int which)
+{
+	switch (which) {
+	case FILE_REF:
+		close(r->fd);
+		break;
+	case DMABUF_REF:
+		close(r->dmabuf);
+		break;
+	case MAPPING_REF:
+		munmap(r->map, SIZE);
+		r->map = NULL;
+		break;
+	case ATTACHMENT_REF:
+		close(r->attachment);
+		break;
+	}
+}
+
+static void check_order(const int order[NR_REFS])
+{
+	struct refs r;
+	char what[64] = "";
+	bool good = true;
+
+	for (int i = 0; i < NR_REFS; i++)
+		snprintf(what + strlen(what), sizeof(what) - strlen(what), "%s%s",
+			 i ? ", " : "", ref_names[order[i]]);
+	if (!refs_make(&r)) {
+		fail("references for %s", what);
+		return;
+	}
+	for (int i = 0; i < NR_REFS - 1; i++) {
+		refs_drop(&r, order[i]);
+		good &= still_shared(SIZE);
+		good &= !r.map || first_other(r.map, PATTERN, SIZE) < 0;
+	}
+	ok(good, "closed in the order %s: the memory is there until the last", what);
+	refs_drop(&r, order[NR_REFS - 1]);
+	ok(all_gone(), "closed in the order %s: then it is given back", what);
+}
+
+static void test_orders(void)
+{
+	for (int n = 0; n < NR_REFS * NR_REFS * NR_REFS * NR_REFS; n++) {
+		const int order[NR_REFS] = { n & 3, n >> 2 & 3, n >> 4 & 3, n >> 6 };
+		unsigned int seen = 0;
+
+		for (int i = 0; i < NR_REFS; i++)
+			seen |= 1U << order[i];
+		if (seen == 0xf)
+			check_order(order);
+	}
+}
+
+/* ---- ways to end ---- */
+
+static int hold_everything(struct peer *parent, void *arg)
+{
+	struct refs r;
+
+	if (!refs_make(&r))
+		return -EIO;
+	peer_send(parent, 1, -1);
+	(void)peer_hear(parent);
+	if (arg)
+		raw_free(r.fd, r.id);
+	return 2;
+}
+
+static void test_ends(void)
+{
+	static const int signals[] = { SIGKILL, SIGTERM, SIGSEGV, 0 };
+
+	for (int i = 0; i < 4; i++) {
+		struct peer p = peer_start(0, ALL_CAPS, hold_everything, NULL);
+		const char *how = signals[i] ? strsignal(signals[i]) : "exit";
+
+		is_int(peer_hear(&p), 1, "%s: a process holds everything", how);
+		ok(still_shared(SIZE), "%s: its memory is shared", how);
+		if (!signals[i])
+			peer_send(&p, 0, -1);
+		peer_end(&p, signals[i]);
+		ok(all_gone(), "%s: the holder's end gives the memory back", how);
+	}
+}
+
+/* free() first, then the end: the other references keep it. */
+static void test_free_and_exit(void)
+{
+	struct peer p = peer_start(0, ALL_CAPS, hold_everything, (void *)1);
+
+	is_int(peer_hear(&p), 1, "free: a process holds everything");
+	peer_send(&p, 0, -1);
+	is_int(peer_hear(&p), 2, "free: it frees the buffer and exits");
+	peer_end(&p, 0);
+	ok(all_gone(), "free: nothing is left");
+}
+
+static void test_free(void)
+{
+	int fd = open_device();
+	struct ccshm_ioc_query q;
+	uint64_t id;
+
+	is_errno(raw_alloc(fd, SIZE, &id), 0, "a buffer");
+	ok(still_shared(SIZE), "a buffer's memory is shared");
+	is_errno(raw_free(fd, id), 0, "FREE");
+	is_errno(raw_query(fd, id, &q), ENOENT, "QUERY after FREE: ENOENT");
+	is_errno(raw_export(fd, id, 0, NULL), ENOENT, "EXPORT after FREE: ENOENT");
+	is_errno(attach_wide(fd, id), ENOENT, "ATTACH after FREE: ENOENT");
+	is_errno(raw_revoke(fd, id, 0, 0, NULL), ENOENT, "REVOKE after FREE: ENOENT");
+	is_errno(raw_free(fd, id), ENOENT, "FREE after FREE: ENOENT");
+	ok(all_gone(), "a free buffer's memory is given back while the file is open");
+	close(fd);
+}
+
+/* ---- files in other processes ---- */
+
+/* Gets a descriptor, says so, waits to be told, and ends. */
+static int receive_and_hold(struct peer *parent, void *arg)
+{
+	int value, fd;
+
+	(void)arg;
+	if (!peer_receive(parent, &value, &fd, 20000) || fd < 0)
+		return -EIO;
+	peer_send(parent, 1, -1);
+	(void)peer_hear(parent);
+	return 0;
+}
+
+static int receive_and_map(struct peer *parent, void *arg)
+{
+	unsigned char *map;
+	int value, fd;
+
+	(void)arg;
+	if (!peer_receive(parent, &value, &fd, 20000) || fd < 0)
+		return -EIO;
+	map = raw_map(fd, SIZE, PROT_READ | PROT_WRITE);
+	close(fd);
+	if (!map)
+		return -errno;
+	peer_send(parent, 1, -1);
+	(void)peer_hear(parent);
+	return first_other(map, PATTERN, SIZE) < 0 ? 3 : -EBADMSG;
+}
+
+/* Control moves with the file. */
+static int receive_and_free(struct peer *parent, void *arg)
+{
+	uint64_t *id = arg;
+	int value, fd;
+
+	if (!peer_receive(parent, &value, &fd, 20000) || fd < 0)
+		return -EIO;
+	peer_send(parent, 1, -1);
+	(void)peer_hear(parent);
+	return raw_free(fd, *id);
+}
+
+static void test_passed_file(void)
+{
+	uint64_t *id = common(PAGE);
+	struct peer holder = peer_start(MALLORY, 0, receive_and_hold, NULL);
+	struct peer freer = peer_start(MALLORY, 0, receive_and_free, id);
+	int fd = open_device();
+
+	raw_alloc(fd, SIZE, id);
+	peer_send(&holder, 0, fd);
+	is_int(peer_hear(&holder), 1, "the device's file passed to another process");
+	close(fd);
+	ok(still_shared(SIZE), "its buffer lives on with the file");
+	peer_end(&holder, SIGKILL);
+	ok(all_gone(), "and ends with the other process");
+
+	fd = open_device();
+	raw_alloc(fd, SIZE, id);
+	peer_send(&freer, 0, fd);
+	is_int(peer_hear(&freer), 1, "the device's file passed to another user");
+	close(fd);
+	is_errno(peer_ask(&freer, 0), 0, "who has the file has control of its buffer");
+	peer_end(&freer, 0);
+	ok(all_gone(), "freed by the one it was passed to");
+	munmap(id, PAGE);
+}
+
+static void test_passed_dmabuf(void)
+{
+	struct peer p = peer_start(BOB, 0, receive_and_map, NULL);
+	int fd = open_device(), dmabuf;
+	unsigned char *map;
+	uint64_t id;
+
+	raw_alloc(fd, SIZE, &id);
+	dmabuf = raw_export(fd, id, 0, NULL);
+	map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
+	if (!ok(map, "a dma-buf to be passed"))
+		return;
+	memset(map, PATTERN, SIZE);
+	munmap(map, SIZE);
+	peer_send(&p, 0, dmabuf);
+	is_int(peer_hear(&p), 1, "a dma-buf passed to another user is mapped there");
+	close(dmabuf);
+	close(fd);
+	ok(still_shared(SIZE), "the memory lives on with that mapping alone");
+	is_int(peer_ask(&p, 0), 3, "and holds what was written");
+	peer_end(&p, 0);
+	ok(all_gone(), "and is given back with it");
+}
+
+/* In a socket that nobody ever reads. */
+static void test_in_flight(void)
+{
+	int fd = open_device(), s[2];
+	struct peer out = { 0 };
+	uint64_t id;
+	int dmabuf;
+
+	raw_alloc(fd, SIZE, &id);
+	dmabuf = raw_export(fd, id, 0, NULL);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s))
+		bail("socketpair: %s", strerror(errno));
+	out.sock = s[0];
+	peer_send(&out, 0, dmabuf);
+	close(dmabuf);
+	close(fd);
+	close(s[0]);
+	ok(still_shared(SIZE), "a dma-buf in flight keeps the memory");
+	close(s[1]);
+	ok(all_gone(), "a dma-buf that is never received is given back");
+}
+
+static int wait_for_word(struct peer *parent, void *arg)
+{
+	(void)arg;
+	peer_send(parent, 1, -1);
+	(void)peer_hear(parent);
+	return 0;
+}
+
+static void test_fork(void)
+{
+	struct refs r;
+	struct peer p;
+
+	if (!ok(refs_make(&r), "fork: references"))
+		return;
+	p = peer_start(0, ALL_CAPS, wait_for_word, NULL);
+	is_int(peer_hear(&p), 1, "fork: a child has them, too");
+	for (int i = 0; i < NR_REFS; i++)
+		refs_drop(&r, i);
+	ok(still_shared(SIZE), "fork: the child keeps the memory");
+	peer_end(&p, SIGKILL);
+	ok(all_gone(), "fork: the end of the child gives it back");
+}
+
+/* ---- the module ---- */
+
+static void busy(const char *what)
+{
+	is_errno(driver_unload(), EWOULDBLOCK, "rmmod while there is %s: refused", what);
+}
+
+/* Module references of files that were closed go a moment later. */
+static int unload_soon(void)
+{
+	int err = driver_unload();
+
+	for (int i = 0; i < 500 && err == -EWOULDBLOCK; i++) {
+		sleep_ms(10);
+		err = driver_unload();
+	}
+	return err;
+}
+
+static void test_rmmod(void)
+{
+	struct refs r;
+	uint64_t id;
+	int fd = open_device();
+
+	busy("an open file");
+	close(fd);
+	for (int last = 0; last < NR_REFS; last++) {
+		char what[64];
+
+		if (!refs_make(&r)) {
+			fail("references for rmmod");
+			return;
+		}
+		for (int i = 0; i < NR_REFS; i++)
+			if (i != last)
+				refs_drop(&r, i);
+		snprintf(what, sizeof(what), "only a reference of kind %s", ref_names[last]);
+		busy(what);
+		refs_drop(&r, last);
+	}
+	fd = open_device();
+	is_errno(raw_alloc_named(fd, SIZE, "stay", 0600, &id), 0, "a persistent buffer");
+	close(fd);
+	sleep_ms(50);
+	busy("a persistent buffer and nothing open");
+	fd = open_device();
+	raw_free(fd, id);
+	close(fd);
+
+	is_errno(unload_soon(), 0, "rmmod when all is gone");
+	ok(wait_rig_shared(rig_before), "rmmod leaves no page shared");
+
+	driver_load();
+	fd = open_device();
+	raw_alloc(fd, 64 * MIB, &id);
+	close(fd);
+	is_errno(unload_soon(), 0, "rmmod right after the last close");
+	is_int(rig(CVM_PAGES_SHARED), rig_before, "has given everything back when it returns");
+	driver_load();
+	ok(all_gone(), "a new start has nothing");
+}
+
+/* ---- buffers that have ended but are used ---- */
+
+static void check_orphan(int fd, uint64_t export, uint64_t id)
+{
+	struct ccshm_ioc_query q;
+	uint64_t again;
+
+	is_errno(raw_query(fd, id, &q), ENOENT, "orphan: the buffer cannot be found any more");
+	is_errno(raw_find(fd, "orphan", -1, &again), ENOENT, "orphan: nor can its name");
+	is_errno(raw_export(fd, id, 0, NULL), ENOENT, "orphan: nor be exported again");
+	is_errno(raw_query(fd, export, &q), 0, "orphan: its export can be seen");
+	ok(q.query_flags == (CCSHM_QUERY_ORPHAN | CCSHM_QUERY_CONTROL) && q.buffer_id == id &&
+	   q.charged == SIZE && !strcmp(q.name, "orphan"), "orphan: and says what it is");
+	is_errno(raw_alloc_named(fd, SIZE, "orphan", 0600, &again), 0, "orphan: its name is free");
+	ok(again > export, "orphan: the new buffer of that name has a new id");
+	is_errno(raw_free(fd, again), 0, "orphan: the new one goes");
+}
+
+static void test_orphan(void)
+{
+	struct ccshm_ioc_revoke result;
+	int fd = open_device(), dmabuf;
+	struct ccshm_ioc_info info;
+	uint64_t id, export;
+	unsigned char *map;
+
+	raw_alloc_named(fd, SIZE, "orphan", 0600, &id);
+	dmabuf = raw_export(fd, id, 0, &export);
+	map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
+	if (!ok(map, "orphan: a mapping"))
+		return;
+	memset(map, PATTERN, SIZE);
+	is_errno(raw_free(fd, id), 0, "orphan: FREE does not wait for an export");
+	check_orphan(fd, export, id);
+	ok(wait_held(fd, SIZE, &info), "orphan: the memory is held");
+	ok(wait_buffers(fd, 1), "orphan: and counted");
+	is_int(first_other(map, PATTERN, SIZE), -1, "orphan: the mapping goes on as before");
+	is_errno(raw_revoke(fd, export, 0, in_ms(5000), &result), 0, "orphan: can be revoked");
+	is_int(result.state, CCSHM_STATE_REVOKED, "orphan: is revoked");
+	ok(wait_held(fd, 0, &info) && wait_rig_shared(rig_before),
+	   "orphan: revoked, the memory is given back though the dma-buf is open");
+	is_errno(raw_query(fd, export, &(struct ccshm_ioc_query){ .id = 0 }), 0,
+		 "orphan: the export can be seen until it is closed");
+	munmap(map, SIZE);
+	close(dmabuf);
+	is_errno(raw_query(fd, export, &(struct ccshm_ioc_query){ .id = 0 }), ENOENT,
+		 "orphan: and not after that");
+	close(fd);
+	ok(all_gone(), "orphan: nothing is left");
+}
+
+/* ---- persistent buffers ---- */
+
+static int make_persistent(void *arg)
+{
+	unsigned char *map;
+	uint64_t id;
+	int fd = raw_open(), dmabuf;
+
+	(void)arg;
+	if (fd < 0 || raw_alloc_named(fd, SIZE, "kept", 0600, &id))
+		return -EIO;
+	dmabuf = raw_export(fd, id, 0, NULL);
+	map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
+	if (!map)
+		return -EIO;
+	memset(map, PATTERN, SIZE);
+	return 0;
+}
+
+static int use_persistent(void *arg)
+{
+	unsigned char *map;
+	uint64_t id;
+	int fd = raw_open(), err;
+
+	(void)arg;
+	err = raw_find(fd, "kept", -1, &id);
+	if (err)
+		return err;
+	map = raw_map(raw_export(fd, id, 0, NULL), SIZE, PROT_READ | PROT_WRITE);
+	if (!map || first_other(map, PATTERN, SIZE) >= 0)
+		return -EBADMSG;
+	return raw_free(fd, id);
+}
+
+static void test_persistent(void)
+{
+	is_int(as_user(ALICE, 0, make_persistent, NULL), 0, "persistent: a process makes it");
+	ok(still_shared(SIZE), "persistent: it is there when that process has ended");
+	is_int(as_user(ALICE, 0, use_persistent, NULL), 0,
+	       "persistent: the next finds it, what was written in it, and frees it");
+	is_int(as_user(ALICE, 0, use_persistent, NULL), -ENOENT, "persistent: then it is gone");
+	ok(all_gone(), "persistent: nothing is left");
+}
+
+/* ---- ids ---- */
+
+static void test_ids(void)
+{
+	uint64_t last = 0, id, export;
+	int fd = open_device();
+	bool good = true;
+
+	for (int i = 0; i < 100; i++) {
+		good &= !raw_alloc(fd, PAGE, &id) && id > last;
+		close(raw_export(fd, id, 0, &export));
+		good &= export > id;
+		last = export;
+		good &= !raw_free(fd, id);
+	}
+	ok(good, "ids of buffers and exports only grow");
+	close(fd);
+	ok(all_gone(), "nothing is left of a hundred buffers");
+}
+
+int main(void)
+{
+	int splits;
+
+	rig_before = rig(CVM_PAGES_SHARED);
+	driver_load();
+	splits = direct_map_splits();
+	test_free();
+	test_ends();
+	test_free_and_exit();
+	test_orders();
+	test_passed_file();
+	test_passed_dmabuf();
+	test_in_flight();
+	test_fork();
+	test_orphan();
+	test_persistent();
+	test_ids();
+	/* To load a module splits one, so now. */
+	is_int(direct_map_splits(), splits, "all this has split no leaf of the direct map");
+	test_rmmod();
+	is_errno(unload_soon(), 0, "the driver can be unloaded");
+	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	return done_testing();
+}

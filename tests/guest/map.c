@@ -1,0 +1,865 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CPU mappings of exports: the right pages with the right protection, whatever is
+ * done to the mapping; nothing that pins or copies pages gets at them.
+ *
+ * vm-modules: ccshm
+ * vm-kmods: loop
+ * vm-timeout: 240
+ */
+#include <linux/futex.h>
+#include <linux/io_uring.h>
+#include <linux/loop.h>
+#include <sys/resource.h>
+#include <sys/uio.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+
+#define RW	(PROT_READ | PROT_WRITE)
+
+static int ccshm;
+
+static uint64_t buffer_new(uint64_t size)
+{
+	uint64_t id;
+	int err = raw_alloc(ccshm, size, &id);
+
+	if (err)
+		bail("ALLOC of %llu bytes: %s", (unsigned long long)size, strerror(-err));
+	return id;
+}
+
+static int export_new(uint64_t id, uint64_t flags)
+{
+	int fd = raw_export(ccshm, id, flags, NULL);
+
+	if (fd < 0)
+		bail("EXPORT: %s", strerror(-fd));
+	return fd;
+}
+
+static char *map_new(int fd, size_t size, int prot)
+{
+	char *p = raw_map(fd, size, prot);
+
+	if (!p)
+		bail("mmap: %s", strerror(errno));
+	return p;
+}
+
+/* A buffer, stamped, and one export of it. */
+static int stamped_new(uint64_t size, uint64_t seed, uint64_t *id)
+{
+	char *p;
+	int fd;
+
+	*id = buffer_new(size);
+	fd = export_new(*id, 0);
+	p = map_new(fd, size, RW);
+	stamp_pages(p, seed, 0, size);
+	munmap(p, size);
+	return fd;
+}
+
+static unsigned int cpu_mappings(uint64_t export_id)
+{
+	struct ccshm_ioc_query q;
+	int err = raw_query(ccshm, export_id, &q);
+
+	if (err)
+		bail("QUERY: %s", strerror(-err));
+	return q.cpu_mappings;
+}
+
+/* Accesses to the wrong view of a page, so far. */
+static uint64_t violations(void)
+{
+	return rig(CVM_VIOL_PRIVATE_ALIAS) + rig(CVM_VIOL_SHARED_ALIAS);
+}
+
+/* ---- bytes ---- */
+
+static void two_mappings(void)
+{
+	const size_t size = 4 * MIB + 3 * PAGE;
+	uint64_t before = violations();
+	uint64_t id = buffer_new(size);
+	int a = export_new(id, 0), b = export_new(id, 0);
+	char *p = map_new(a, size, RW), *q = map_new(b, size, RW);
+
+	ok(first_other(p, 0, size) < 0, "new memory reads zero");
+	stamp_write(p, 1, 0, size);
+	ok(stamp_check(p, 1, 0, size), "what was written is read");
+	ok(stamp_check(q, 1, 0, size), "... and through another export");
+	stamp_pages(q, 2, 0, size);
+	ok(stamp_pages_check(p, 2, 0, size), "... and the other way round");
+	is_int(violations(), before, "no access was to the private view");
+	munmap(p, size);
+	munmap(q, size);
+	close(a);
+	close(b);
+	is_errno(raw_free(ccshm, id), 0, "the buffer is freed");
+}
+
+/* The witness: a device sees the shared view only. */
+static void device_sees_them(void)
+{
+	const size_t size = 6 * MIB + PAGE;
+	const uint64_t from[] = { 0, 2 * MIB - PAGE, 4 * MIB + 5 * PAGE, size - PAGE };
+	uint64_t id = buffer_new(size);
+	int fd = export_new(id, 0);
+	char *p = map_new(fd, size, RW);
+	struct attached a;
+	struct edu edu;
+
+	is_errno(attach_buffer(ccshm, id, PCI_A, &a), 0, "a device is attached");
+	device_start(&edu, EDU_A);
+	stamp_pages(p, 3, 0, size);
+	for (size_t i = 0; i < 4; i++) {
+		uint64_t to = 3 * MIB + i * PAGE;
+
+		stamp_write(p + from[i], 4, from[i], PAGE);
+		is_errno(device_copy(&edu, dma_at(&a, from[i]), dma_at(&a, to), 4080), 0,
+			 "the device copies the page at 0x%llx", (unsigned long long)from[i]);
+		ok(stamp_check(p + to, 4, from[i], 4080), "... as the CPU wrote it");
+		ok(stamp_check(p + to + PAGE - 8, 3, to + PAGE - 8, 8), "... and no more");
+	}
+	is_errno(attached_end(&a), 0, "the device is detached");
+	edu_close(&edu);
+	munmap(p, size);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
+/* ---- what is refused ---- */
+
+static void refused(void)
+{
+	uint64_t id = buffer_new(UNIT);
+	int rw = export_new(id, 0), ro = export_new(id, CCSHM_EXPORT_READ_ONLY);
+	int none = export_new(id, CCSHM_EXPORT_NO_CPU);
+	int both = export_new(id, CCSHM_EXPORT_NO_CPU | CCSHM_EXPORT_READ_ONLY);
+
+	is_errno(try_map(rw, UNIT, RW, MAP_PRIVATE), EINVAL, "a private mapping is refused");
+	is_errno(try_map(rw, UNIT, PROT_READ, MAP_PRIVATE), EINVAL, "... also to read");
+	is_errno(try_map(rw, UNIT, PROT_NONE, MAP_PRIVATE), EINVAL, "... also of no right");
+	is_errno(try_map(ro, UNIT, PROT_READ, MAP_PRIVATE), EINVAL, "... of a read-only export");
+	is_errno(try_map(ro, UNIT, RW, MAP_PRIVATE), EINVAL, "... to write a copy of it");
+	is_errno(try_map(rw, UNIT, RW, MAP_SHARED_VALIDATE), 0, "MAP_SHARED_VALIDATE is shared");
+
+	is_errno(try_map(ro, UNIT, RW, MAP_SHARED), EACCES, "a read-only export: not to write");
+	is_errno(try_map(ro, UNIT, PROT_WRITE, MAP_SHARED), EACCES, "... not only to write");
+	is_errno(try_map(ro, UNIT, PROT_READ, MAP_SHARED), 0, "... but shared, to read");
+
+	is_errno(try_map(none, UNIT, RW, MAP_SHARED), EACCES, "a no-cpu export: not at all");
+	is_errno(try_map(none, UNIT, PROT_READ, MAP_SHARED), EACCES, "... not to read");
+	is_errno(try_map(none, UNIT, PROT_NONE, MAP_SHARED), EACCES, "... not without a right");
+	is_errno(try_map(both, UNIT, PROT_READ, MAP_SHARED), EACCES, "... not read-only");
+
+	is_errno(try_map(rw, UNIT + PAGE, RW, MAP_SHARED), EINVAL, "not more than there is");
+	ok(mmap(NULL, PAGE, RW, MAP_SHARED, rw, UNIT) == MAP_FAILED && errno == EINVAL,
+	   "not beyond the end");
+	ok(mmap(NULL, UNIT, RW, MAP_SHARED, rw, PAGE) == MAP_FAILED && errno == EINVAL,
+	   "not across the end");
+	ok(mmap(NULL, PAGE, RW, MAP_SHARED, rw, (off_t)1 << 52) == MAP_FAILED, "not far away");
+	close(rw);
+	close(ro);
+	close(none);
+	close(both);
+	raw_free(ccshm, id);
+}
+
+/* ---- read-only for ever ---- */
+
+static int child_makes_writable(void *arg)
+{
+	return mprotect(arg, PAGE, RW) ? errno : 0;
+}
+
+/* Every way to make a mapping of a read-only export writable fails. */
+static void stays_read_only(char *p, const char *what)
+{
+	is_int(touch_write(p, 1), SIGSEGV, "%s: a write gets SIGSEGV", what);
+	is_errno(mprotect(p, PAGE, RW) ? errno : 0, EACCES, "%s: mprotect is refused", what);
+	is_errno(mprotect(p, PAGE, PROT_WRITE) ? errno : 0, EACCES, "%s: ... to write only", what);
+	is_errno(mprotect(p, PAGE, PROT_NONE) ? errno : 0, 0, "%s: a right can be dropped", what);
+	is_errno(mprotect(p, PAGE, RW) ? errno : 0, EACCES, "%s: ... and not come back", what);
+	is_errno(mprotect(p, PAGE, PROT_READ) ? errno : 0, 0, "%s: ... but as it was", what);
+	is_errno(as_user(ROOT, ALL_CAPS, child_makes_writable, p), EACCES,
+		 "%s: a child cannot either", what);
+	is_int(touch_write(p, 1), SIGSEGV, "%s: a write still gets SIGSEGV", what);
+	ok(!has_vm_flag(p, "mw"), "%s: may never be written (%s)", what, vm_flags(p));
+}
+
+/* As a debugger writes where the process may not: needs a page to copy or to pin. */
+static int write_through_proc(void *p, const void *data, size_t len)
+{
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = pwrite(fd, data, len, (off_t)(uintptr_t)p);
+	n = n < 0 ? -errno : n;
+	close(fd);
+	return n;
+}
+
+static int reopen(int fd, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static void read_only_export(void)
+{
+	uint64_t id;
+	int rw = stamped_new(UNIT, 5, &id), ro = export_new(id, CCSHM_EXPORT_READ_ONLY), fd;
+	char *w = map_new(rw, UNIT, RW), *p = map_new(ro, UNIT, PROT_READ), *q;
+
+	is_int(fcntl(ro, F_GETFL) & O_ACCMODE, O_RDONLY, "the descriptor is open read-only");
+	ok(stamp_pages_check(p, 5, 0, UNIT), "mapped shared, the bytes are right");
+	stamp_pages(w, 6, 0, UNIT);
+	ok(stamp_pages_check(p, 6, 0, UNIT), "... and it is no copy");
+	stays_read_only(p, "mapping");
+
+	/* Not the first page, which mprotect has made a mapping of its own. */
+	q = mremap(p + PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+		   aligned_space(UNIT));
+	if (ok(q != MAP_FAILED, "it can be moved"))
+		stays_read_only(q, "moved");
+	munmap(q, 4 * PAGE);
+	q = p + 8 * PAGE;
+	ok(write_through_proc(q, "x", 1) < 0, "/proc/self/mem cannot write it");
+	ok(stamp_check(q, 6, 8 * PAGE, 8), "... and has not");
+
+	/* The file of a dma-buf cannot be opened anew, so it cannot be for writing. */
+	ok(reopen(ro, O_RDWR) < 0, "it cannot be opened again to write");
+	ok(reopen(ro, O_WRONLY) < 0, "... or only to write");
+	fd = reopen(ro, O_RDONLY);
+	if (fd >= 0) {
+		is_errno(try_map(fd, UNIT, RW, MAP_SHARED), EACCES, "opened again: read-only");
+		close(fd);
+	} else {
+		is_errno(fd, ENXIO, "nor to read");
+	}
+	fd = dup(ro);
+	fcntl(fd, F_SETFL, O_RDWR);
+	is_errno(try_map(fd, UNIT, RW, MAP_SHARED), EACCES, "fcntl does not make it writable");
+	close(fd);
+	munmap(w, UNIT);
+	munmap(p, UNIT);
+	close(rw);
+	close(ro);
+	raw_free(ccshm, id);
+}
+
+/* ---- what pins pages ---- */
+
+/* A disk in a file, or -1. */
+static int loop_disk(const char *file, size_t size)
+{
+	int back = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	int ctl = open("/dev/loop-control", O_RDWR | O_CLOEXEC), fd, nr;
+	char path[32];
+
+	if (back < 0 || ctl < 0 || ftruncate(back, size))
+		bail("no loop device: %s", strerror(errno));
+	nr = ioctl(ctl, LOOP_CTL_GET_FREE);
+	snprintf(path, sizeof(path), "/dev/loop%d", nr);
+	fd = open(path, O_RDWR | O_CLOEXEC | O_DIRECT);
+	if (nr < 0 || fd < 0 || ioctl(fd, LOOP_SET_FD, back))
+		bail("%s: %s", path, strerror(errno));
+	close(back);
+	close(ctl);
+	return fd;
+}
+
+static int direct_read(int disk, void *p)
+{
+	return pread(disk, p, PAGE, 0) < 0 ? errno : 0;
+}
+
+static int direct_write(int disk, void *p)
+{
+	return pwrite(disk, p, PAGE, 0) < 0 ? errno : 0;
+}
+
+static int splice_out(void *p)
+{
+	struct iovec iov = { p, PAGE };
+	int fds[2], err;
+
+	if (pipe2(fds, O_CLOEXEC))
+		return errno;
+	err = vmsplice(fds[1], &iov, 1, 0) < 0 ? errno : 0;
+	close(fds[0]);
+	close(fds[1]);
+	return err;
+}
+
+/* As another process: its memory is pinned, ours is written. */
+static int read_of_process(void *p)
+{
+	char mine[64];
+	struct iovec local = { mine, sizeof(mine) }, remote = { p, sizeof(mine) };
+
+	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) < 0 ? errno : 0;
+}
+
+static int write_to_process(void *p)
+{
+	char mine[64] = { 0 };
+	struct iovec local = { mine, sizeof(mine) }, remote = { p, sizeof(mine) };
+
+	return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) < 0 ? errno : 0;
+}
+
+/* A buffer that io_uring keeps. */
+static int register_buffer(void *p)
+{
+	struct io_uring_params params = { 0 };
+	struct iovec iov = { p, PAGE };
+	int ring = syscall(SYS_io_uring_setup, 1, &params), err;
+
+	if (ring < 0)
+		return errno;
+	err = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1) < 0 ? errno : 0;
+	close(ring);
+	return err;
+}
+
+static int shared_futex(void *p)
+{
+	return syscall(SYS_futex, p, FUTEX_WAKE, 1, NULL, NULL, 0) < 0 ? errno : 0;
+}
+
+static void pins(char *p, int disk, const char *what)
+{
+	is_errno(direct_read(disk, p), EFAULT, "%s: O_DIRECT cannot read into it", what);
+	is_errno(direct_write(disk, p), EFAULT, "%s: ... nor write from it", what);
+	is_errno(splice_out(p), EFAULT, "%s: vmsplice cannot take it", what);
+	is_errno(read_of_process(p), EFAULT, "%s: process_vm_readv cannot", what);
+	is_errno(write_to_process(p), EFAULT, "%s: process_vm_writev cannot", what);
+	is_errno(register_buffer(p), EFAULT, "%s: io_uring cannot keep it", what);
+	is_errno(shared_futex(p), EFAULT, "%s: a shared futex cannot be in it", what);
+	ok(write_through_proc(p, "x", 1) < 0, "%s: a debugger cannot write it", what);
+}
+
+static void nothing_pins_pages(void)
+{
+	const size_t size = 2 * UNIT;
+	int disk = loop_disk("disk", MIB);
+	char *ordinary = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t id;
+	int fd = stamped_new(size, 7, &id);
+	char *p = map_new(fd, size, RW), *huge = map_aligned(fd, size, RW, 0);
+
+	/* The calls themselves are all right: they work on other memory. */
+	memset(ordinary, 1, PAGE);
+	is_errno(direct_write(disk, ordinary), 0, "ordinary memory: O_DIRECT works");
+	is_errno(direct_read(disk, ordinary), 0, "ordinary memory: ... both ways");
+	is_errno(splice_out(ordinary), 0, "ordinary memory: vmsplice works");
+	is_errno(read_of_process(ordinary), 0, "ordinary memory: process_vm_readv works");
+	is_errno(write_to_process(ordinary), 0, "ordinary memory: process_vm_writev works");
+	is_errno(register_buffer(ordinary), 0, "ordinary memory: io_uring works");
+	is_errno(shared_futex(ordinary), 0, "ordinary memory: a futex works");
+
+	pins(p, disk, "untouched");
+	ok(stamp_pages_check(p, 7, 0, size), "touched");
+	pins(p, disk, "touched");
+	ok(huge && stamp_pages_check(huge, 7, 0, size), "mapped at a multiple of 2 MiB");
+	pins(huge, disk, "aligned");
+	pins(huge + UNIT - PAGE, disk, "end of 2 MiB");
+	ok(stamp_pages_check(p, 7, 0, size), "the bytes are as they were");
+
+	/* What copies with the CPU is a touch like any other. */
+	stamp_write(ordinary, 8, 0, PAGE);
+	is_int(pwrite(disk, ordinary, PAGE, 0), PAGE, "a page on the disk");
+	is_errno(fcntl(disk, F_SETFL, 0), 0, "... is read with the page cache");
+	is_int(pread(disk, p, PAGE, 0), PAGE, "... into the mapping");
+	ok(stamp_check(huge, 8, 0, PAGE), "... and is right");
+
+	ioctl(disk, LOOP_CLR_FD, 0);
+	close(disk);
+	munmap(p, size);
+	munmap(huge, size);
+	munmap(ordinary, PAGE);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
+/* ---- mprotect, mremap, munmap ---- */
+
+/* p: two units of a buffer with stamps; w: another mapping of it. */
+static void protect(char *p, char *w, const char *what)
+{
+	const size_t part = UNIT / 2;
+	uint64_t before = violations();
+
+	stamp_pages(w, 9, 0, 2 * UNIT);
+	is_int(touch_read(p + part), 0, "%s: a page is touched", what);
+	is_errno(mprotect(p, 2 * UNIT, PROT_NONE) ? errno : 0, 0, "%s: no right", what);
+	ok(touch_all(p, 8 * PAGE, SIGSEGV), "%s: a touch gets SIGSEGV", what);
+	is_errno(mprotect(p, 2 * UNIT, PROT_READ) ? errno : 0, 0, "%s: to read", what);
+	ok(stamp_pages_check(p, 9, 0, 2 * UNIT), "%s: the bytes are right", what);
+	is_int(touch_write(p, 1), SIGSEGV, "%s: a write gets SIGSEGV", what);
+	is_errno(mprotect(p, 2 * UNIT, RW) ? errno : 0, 0, "%s: to write", what);
+	stamp_pages(p, 10, 0, 2 * UNIT);
+	ok(stamp_pages_check(w, 10, 0, 2 * UNIT), "%s: the shared bytes are written", what);
+
+	/* In the middle of a large page, pages that are there and pages that are not. */
+	is_errno(mprotect(p + part, PAGE, PROT_READ) ? errno : 0, 0, "%s: one page", what);
+	is_int(touch_write(p + part, 1), SIGSEGV, "%s: ... cannot be written", what);
+	is_int(touch_write(p + part - PAGE, 2), 0, "%s: ... that before it can", what);
+	is_int(touch_write(p + part + PAGE, 3), 0, "%s: ... that behind it can", what);
+	ok(w[part - PAGE] == 2 && w[part + PAGE] == 3, "%s: ... and was", what);
+	stamp_pages(w, 11, 0, 2 * UNIT);
+	ok(stamp_pages_check(p, 11, 0, 2 * UNIT), "%s: all bytes are right", what);
+	is_errno(mprotect(p, 2 * UNIT, RW) ? errno : 0, 0, "%s: one mapping again", what);
+	stamp_pages(p, 12, 0, 2 * UNIT);
+	ok(stamp_pages_check(w, 12, 0, 2 * UNIT), "%s: ... that writes the same", what);
+	is_int(violations(), before, "%s: never the private view", what);
+}
+
+static void protections(void)
+{
+	uint64_t id;
+	int fd = stamped_new(2 * UNIT, 9, &id);
+	char *w = map_new(fd, 2 * UNIT, RW);
+	char *odd = mmap(aligned_space(3 * UNIT) + PAGE, 2 * UNIT, RW, MAP_SHARED | MAP_FIXED, fd, 0);
+	char *even = map_aligned(fd, 2 * UNIT, RW, 0);
+
+	protect(odd, w, "mprotect");
+	protect(even, w, "mprotect of aligned");
+	munmap(w, 2 * UNIT);
+	munmap(odd, 2 * UNIT);
+	munmap(even, 2 * UNIT);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
+/* Of four units of a buffer two go to another place, which is aligned or not. */
+static void move(int fd, size_t misalign, const char *what)
+{
+	char *from = map_aligned(fd, 4 * UNIT, RW, 0), *w = map_new(fd, 4 * UNIT, RW);
+	char *to = (char *)aligned_space(3 * UNIT) + misalign, *p;
+	uint64_t before = violations();
+
+	is_int(touch_read(from + UNIT), 0, "%s: one page is there, others are not", what);
+	p = mremap(from + UNIT, 2 * UNIT, 2 * UNIT, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+	if (!ok(p == to, "%s: half of it moves", what))
+		return;
+	ok(stamp_pages_check(p, 13, UNIT, 2 * UNIT), "%s: its bytes move with it", what);
+	ok(stamp_pages_check(from, 13, 0, UNIT), "%s: what was before stays", what);
+	ok(stamp_pages_check(from + 3 * UNIT, 13, 3 * UNIT, UNIT), "%s: and what was behind", what);
+	is_int(touch_read(from + UNIT), SIGSEGV, "%s: nothing is where it was", what);
+	stamp_pages(p, 14, UNIT, 2 * UNIT);
+	ok(stamp_pages_check(w + UNIT, 14, UNIT, 2 * UNIT), "%s: writes are shared", what);
+
+	ok(mremap(p, 2 * UNIT, 3 * UNIT, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT,
+	   "%s: it cannot grow", what);
+	ok(mremap(p, 2 * UNIT, 2 * UNIT + PAGE, 0) == MAP_FAILED, "%s: ... not by a page", what);
+	ok(mremap(p, 0, 2 * UNIT, MREMAP_MAYMOVE) == MAP_FAILED, "%s: nor be doubled", what);
+	ok(mremap(p, 2 * UNIT, 2 * UNIT, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL) == MAP_FAILED,
+	   "%s: nor leave its place behind", what);
+	ok(stamp_pages_check(p, 14, UNIT, 2 * UNIT), "%s: that changed nothing", what);
+	ok(mremap(p, 2 * UNIT, UNIT, 0) == p, "%s: it can shrink", what);
+	is_int(touch_read(p + UNIT), SIGSEGV, "%s: ... which ends the rest", what);
+	ok(stamp_pages_check(p, 14, UNIT, UNIT), "%s: ... and not the other", what);
+	is_int(violations(), before, "%s: never the private view", what);
+	stamp_pages(w, 13, 0, 4 * UNIT);
+	munmap(p, UNIT);
+	munmap(w, 4 * UNIT);
+	munmap(from, 4 * UNIT);
+}
+
+static void moves(void)
+{
+	const size_t size = 4 * UNIT;
+	uint64_t id;
+	int fd = stamped_new(size, 13, &id);
+
+	move(fd, 0, "mremap");
+	move(fd, PAGE, "mremap to an odd place");
+	close(fd);
+	raw_free(ccshm, id);
+}
+
+static void partial_unmap(void)
+{
+	const size_t size = 2 * UNIT;
+	uint64_t id, export_id;
+	int first = stamped_new(size, 15, &id);
+	int fd = raw_export(ccshm, id, 0, &export_id);
+	char *p = map_aligned(fd, size, RW, 0);
+
+	ok(stamp_pages_check(p, 15, 0, size), "mapped");
+	is_int(cpu_mappings(export_id), 1, "one mapping is counted");
+	is_errno(munmap(p + UNIT / 2, 3 * PAGE) ? errno : 0, 0, "unmap pages in the middle");
+	is_int(cpu_mappings(export_id), 2, "two mappings are counted");
+	ok(touch_all(p + UNIT / 2, 3 * PAGE, SIGSEGV), "they are gone");
+	ok(stamp_pages_check(p, 15, 0, UNIT / 2), "what was before is not");
+	ok(stamp_pages_check(p + UNIT / 2 + 3 * PAGE, 15, UNIT / 2 + 3 * PAGE,
+			     size - UNIT / 2 - 3 * PAGE), "what was behind is not");
+	munmap(p, UNIT);
+	is_int(cpu_mappings(export_id), 1, "one mapping is left");
+	close(fd);
+	ok(stamp_pages_check(p + UNIT, 15, UNIT, UNIT), "it needs no descriptor");
+	munmap(p, size);
+	close(first);
+	is_errno(raw_query(ccshm, export_id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
+		 "with the last mapping the export is gone");
+	raw_free(ccshm, id);
+}
+
+/* ---- large pages ---- */
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	return usage.ru_minflt;
+}
+
+/* Faults that it takes to touch all of it. */
+static long faults_of(char *p, size_t size)
+{
+	long before;
+
+	touch_read(p);
+	before = faults();
+	if (!touch_all(p + PAGE, size - PAGE, 0))
+		return -1;
+	return faults() - before;
+}
+
+static void large_pages(void)
+{
+	const size_t size = 4 * UNIT;
+	const bool large = kernel_at_least(6, 12);
+	struct ccshm_ioc_query q;
+	char *p, *odd, *shifted;
+	uint64_t id;
+	int fd = stamped_new(size, 16, &id), slice;
+	long nr;
+
+	raw_query(ccshm, id, &q);
+	is_int(q.units, 4, "the buffer is made of whole units");
+	p = map_aligned(fd, size, RW, 0);
+	nr = faults_of(p, size);
+	diag("%ld faults for 4 units", nr);
+	if (large)
+		ok(nr >= 0 && nr < 16, "2 MiB are mapped at once");
+	else
+		ok(nr >= 4 * 511, "pages are mapped one by one: fast GUP would pin larger ones");
+	ok(stamp_pages_check(p, 16, 0, size), "the bytes are right");
+	is_int(munmap(p + PAGE, PAGE), 0, "a page of it is unmapped");
+	ok(stamp_pages_check(p + 2 * PAGE, 16, 2 * PAGE, size - 2 * PAGE), "the others stay");
+
+	/* The address is aligned, the memory is not, or the other way round. */
+	slice = raw_export_slice(ccshm, id, 0, PAGE, 2 * UNIT, NULL);
+	shifted = map_aligned(slice, 2 * UNIT, RW, 0);
+	ok(faults_of(shifted, 2 * UNIT) >= 2 * 511, "a slice at an odd offset: page by page");
+	ok(stamp_pages_check(shifted, 16, PAGE, 2 * UNIT), "... the right ones");
+	odd = mmap((char *)aligned_space(5 * UNIT) + 3 * PAGE, size, RW, MAP_SHARED | MAP_FIXED, fd, 0);
+	ok(faults_of(odd, size) >= 4 * 511, "mapped at an odd address: page by page");
+	ok(stamp_pages_check(odd, 16, 0, size), "... the right ones");
+	/* A mapping that ends within a unit must not give the rest of it. */
+	close(slice);
+	slice = raw_export_slice(ccshm, id, 0, UNIT, UNIT + PAGE, NULL);
+	munmap(p, size);
+	p = map_aligned(slice, UNIT + PAGE, RW, 0);
+	ok(stamp_pages_check(p, 16, UNIT, UNIT + PAGE), "a slice that ends within a unit");
+	is_int(touch_read(p + UNIT + PAGE), SIGSEGV, "... ends there");
+	munmap(p, UNIT + PAGE);
+	munmap(odd, size);
+	munmap(shifted, 2 * UNIT);
+	close(slice);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
+/* ---- slices ---- */
+
+static void one_slice(uint64_t id, uint64_t offset, uint64_t size, uint64_t whole)
+{
+	uint64_t export_id, length = size ? size : whole - offset;
+	int fd = raw_export_slice(ccshm, id, 0, offset, size, &export_id);
+	struct ccshm_ioc_query q;
+	char *p;
+
+	if (!ok(fd >= 0, "slice 0x%llx + 0x%llx", (unsigned long long)offset,
+		(unsigned long long)size))
+		return;
+	raw_query(ccshm, export_id, &q);
+	is_int(q.offset, offset, "its offset");
+	is_int(q.size, length, "its size");
+	is_int(lseek(fd, 0, SEEK_END), length, "that of the dma-buf");
+	p = map_new(fd, length, RW);
+	ok(stamp_pages_check(p, 17, offset, length), "its pages");
+	munmap(p, length);
+	p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, length - PAGE);
+	ok(p != MAP_FAILED && stamp_pages_check(p, 17, offset + length - PAGE, PAGE),
+	   "its last page alone");
+	munmap(p, PAGE);
+	is_errno(try_map(fd, length + PAGE, RW, MAP_SHARED), EINVAL, "no page more");
+	close(fd);
+}
+
+static void slices(void)
+{
+	const uint64_t whole = 4 * UNIT + 5 * PAGE;
+	uint64_t id;
+	int fd = stamped_new(whole, 17, &id);
+	char *p;
+
+	one_slice(id, 0, 0, whole);
+	one_slice(id, 0, PAGE, whole);
+	one_slice(id, PAGE, 3 * PAGE, whole);
+	one_slice(id, UNIT - PAGE, 2 * PAGE, whole);
+	one_slice(id, UNIT, UNIT, whole);
+	one_slice(id, UNIT + PAGE, 2 * UNIT, whole);
+	one_slice(id, whole - PAGE, 0, whole);
+	one_slice(id, 3 * UNIT + PAGE, 0, whole);
+
+	/* The call that is mostly forgotten: the same mapping shows another page. */
+	p = map_new(fd, 2 * PAGE, RW);
+	if (!syscall(SYS_remap_file_pages, p, PAGE, 0, 7, 0))
+		ok(stamp_pages_check(p, 17, 7 * PAGE, PAGE), "remap_file_pages shows the right page");
+	else
+		ok(stamp_pages_check(p, 17, 0, PAGE), "remap_file_pages does nothing");
+	munmap(p, 2 * PAGE);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
+/* ---- other processes ---- */
+
+static int child_of_mapping(struct peer *parent, void *arg)
+{
+	char *p = arg;
+
+	peer_send(parent, stamp_pages_check(p, 18, 0, UNIT), -1);
+	peer_hear(parent);	/* the parent has unmapped */
+	stamp_pages(p, 19, 0, UNIT);
+	peer_send(parent, stamp_pages_check(p, 19, 0, UNIT), -1);
+	peer_hear(parent);
+	return munmap(p, UNIT);
+}
+
+static void forks(void)
+{
+	uint64_t id, export_id;
+	int first = stamped_new(UNIT, 18, &id);
+	int fd = raw_export(ccshm, id, 0, &export_id);
+	char *p = map_aligned(fd, UNIT, RW, 0), *w = map_new(first, UNIT, RW);
+	uint64_t before = violations();
+	struct peer child;
+
+	is_int(touch_read(p), 0, "the parent has touched it");
+	child = peer_start(ROOT, ALL_CAPS, child_of_mapping, p);
+	is_int(peer_hear(&child), 1, "a child reads the same bytes");
+	is_int(cpu_mappings(export_id), 2, "its mapping is counted");
+	munmap(p, UNIT);
+	is_int(peer_ask(&child, 0), 1, "it keeps them when the parent unmaps");
+	ok(stamp_pages_check(w, 19, 0, UNIT), "what it writes is shared");
+	is_int(cpu_mappings(export_id), 1, "one mapping is left");
+	is_int(peer_ask(&child, 0), 0, "the child unmaps");
+	is_int(cpu_mappings(export_id), 0, "none is left");
+	peer_end(&child, 0);
+	is_int(violations(), before, "never the private view");
+	munmap(w, UNIT);
+	close(first);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
+/* Does a process have a dma-buf, as a descriptor or mapped? */
+static bool has_dmabuf(pid_t pid)
+{
+	char path[64], target[256];
+	bool found = false;
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	d = opendir(path);
+	while (d && (e = readdir(d))) {
+		ssize_t n = readlinkat(dirfd(d), e->d_name, target, sizeof(target) - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		found |= !!strstr(target, "dmabuf") || !!strstr(target, "/dev/ccshm");
+	}
+	if (d)
+		closedir(d);
+	return found;
+}
+
+static void exec(void)
+{
+	uint64_t id, export_id;
+	int first = stamped_new(UNIT, 20, &id), status;
+	int fd = raw_export(ccshm, id, 0, &export_id);
+	char *p = map_aligned(fd, UNIT, RW, 0);
+	pid_t pid;
+
+	is_int(touch_read(p), 0, "a process has a mapping");
+	fflush(stdout);
+	pid = fork();
+	if (!pid) {
+		execl("/bin/sleep", "sleep", "60", NULL);
+		_exit(127);
+	}
+	for (int i = 0; i < 500 && cpu_mappings(export_id) != 1; i++)
+		sleep_ms(10);
+	is_int(cpu_mappings(export_id), 1, "its child executes a program, and has none");
+	ok(!has_dmabuf(pid), "... nor a descriptor");
+	ok(has_dmabuf(getpid()), "... as this process has");
+	is_int(waitpid(pid, &status, WNOHANG), 0, "... which runs");
+	kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	munmap(p, UNIT);
+	close(fd);
+	close(first);
+	raw_free(ccshm, id);
+}
+
+/* ---- core dumps ---- */
+
+static bool file_has(const char *path, const void *what, size_t len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	bool found;
+	void *p;
+
+	if (fd < 0 || fstat(fd, &st) || !st.st_size)
+		return false;
+	p = mmap(NULL, st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	found = p != MAP_FAILED && memmem(p, st.st_size, what, len);
+	munmap(p, st.st_size);
+	close(fd);
+	return found;
+}
+
+/* Word by word, so that no other memory has two of them in a row. */
+static void dump_core(char *shared, char *ordinary)
+{
+	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	setrlimit(RLIMIT_CORE, &unlimited);
+	write_text("/proc/self/coredump_filter", "0x7f");
+	stamp_write(shared, 21, 0, PAGE);
+	stamp_write(ordinary, 22, 0, PAGE);
+	abort();
+}
+
+static void core_dumps(void)
+{
+	/* Not known to the compiler, which would put the words into the program. */
+	volatile uint64_t dumped = 22, hidden = 21;
+	uint64_t id, words[2];
+	int fd, status;
+	char *p, *ordinary;
+	pid_t pid;
+
+	id = buffer_new(UNIT);
+	fd = export_new(id, 0);
+	p = map_new(fd, UNIT, RW);
+	ordinary = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	diag("VmFlags: %s", vm_flags(p));
+	ok(has_vm_flag(p, "dd"), "a mapping is not to be dumped");
+	ok(has_vm_flag(p, "io") && has_vm_flag(p, "pf"), "... is of no pages that can be pinned");
+	ok(has_vm_flag(p, "de"), "... and cannot expand");
+	ok(madvise(p, UNIT, MADV_DODUMP) < 0, "madvise does not make it dumped");
+	ok(has_vm_flag(p, "dd"), "... it has not");
+
+	is_errno(write_text("/proc/sys/kernel/core_pattern", "/tmp/map/core"), 0,
+		 "cores go to a file");
+	fflush(stdout);
+	pid = fork();
+	if (!pid)
+		dump_core(p, ordinary);
+	waitpid(pid, &status, 0);
+	ok(WIFSIGNALED(status) && WCOREDUMP(status), "a process dumps core");
+	for (int i = 0; i < 2; i++)
+		words[i] = stamp(dumped, 8 * i);
+	ok(file_has("/tmp/map/core", words, sizeof(words)), "its ordinary memory is in it");
+	for (int i = 0; i < 2; i++)
+		words[i] = stamp(hidden, 8 * i);
+	ok(!memcmp(p, words, sizeof(words)), "shared memory that it wrote");
+	ok(!file_has("/tmp/map/core", words, sizeof(words)), "... is not");
+	unlink("/tmp/map/core");
+	munmap(p, UNIT);
+	munmap(ordinary, PAGE);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
+/* ---- what else can be said to a mapping ---- */
+
+static void advice(void)
+{
+	uint64_t id;
+	int fd = stamped_new(UNIT, 23, &id);
+	char *p = map_aligned(fd, UNIT, RW, 0);
+
+	ok(stamp_pages_check(p, 23, 0, UNIT), "mapped");
+	ok(madvise(p, UNIT, MADV_DONTNEED) < 0, "madvise cannot drop pages");
+	ok(madvise(p, UNIT, MADV_REMOVE) < 0, "... nor free them");
+	ok(madvise(p, UNIT, MADV_DOFORK) < 0, "... nor change what is said of I/O memory");
+	madvise(p, UNIT, MADV_WILLNEED);
+	madvise(p, UNIT, MADV_HUGEPAGE);
+	madvise(p, UNIT, MADV_MERGEABLE);
+	madvise(p, UNIT, MADV_PAGEOUT);
+	madvise(p, UNIT, MADV_POPULATE_WRITE);
+	mlock(p, UNIT);
+	msync(p, UNIT, MS_SYNC);
+	ok(stamp_pages_check(p, 23, 0, UNIT), "other advice changes nothing");
+	munlock(p, UNIT);
+	munmap(p, UNIT);
+	p = mmap(NULL, UNIT, RW, MAP_SHARED | MAP_POPULATE | MAP_LOCKED, fd, 0);
+	ok(p != MAP_FAILED && stamp_pages_check(p, 23, 0, UNIT), "MAP_POPULATE and MAP_LOCKED");
+	munmap(p, UNIT);
+	ok(read(fd, &id, 1) < 0 && write(fd, &id, 1) < 0, "a dma-buf is not read or written");
+	close(fd);
+}
+
+int main(void)
+{
+	driver_load();
+	touch_init();
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+
+	two_mappings();
+	device_sees_them();
+	refused();
+	read_only_export();
+	nothing_pins_pages();
+	protections();
+	moves();
+	partial_unmap();
+	large_pages();
+	slices();
+	forks();
+	exec();
+	core_dumps();
+	advice();
+
+	close(ccshm);
+	ccshm = raw_open();
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}

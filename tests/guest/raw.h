@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * For suites that test the kernel's interface itself, without the library: thin
+ * wrappers of the ioctls (0 or a negative errno), loading the driver, what the
+ * driver and the emulator count, and helper processes. Include it after tap.h.
+ */
+#ifndef CCSHM_RAW_H
+#define CCSHM_RAW_H
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <linux/capability.h>
+#include <linux/ccshm.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cvm_guest.h"
+
+#define RAW_UNUSED	TAP_UNUSED
+#define PAGE		4096UL
+#define KIB		1024UL
+#define MIB		(1024UL * KIB)
+#define UNIT		(2 * MIB)
+
+/* As in the harness's /etc/passwd; alice and bob are in group ccshm, mallory is not. */
+enum { ROOT = 0, ALICE = 1001, BOB = 1002, MALLORY = 1003, GID_CCSHM = 900 };
+
+#define CAP(name)	(1ULL << CAP_##name)
+
+/* ---- time ---- */
+
+static RAW_UNUSED int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000LL + t.tv_nsec;
+}
+
+/* A deadline for ioctls that take one. */
+static RAW_UNUSED int64_t in_ms(int64_t ms)
+{
+	return now_ns() + ms * 1000000;
+}
+
+static RAW_UNUSED void sleep_ms(int ms)
+{
+	poll(NULL, 0, ms);
+}
+
+/* ---- the ioctls: 0, or a negative errno ---- */
+
+static RAW_UNUSED int raw_ioctl(int fd, unsigned long request, void *arg)
+{
+	return ioctl(fd, request, arg) < 0 ? -errno : 0;
+}
+
+/* The same call with another size in its number. */
+static RAW_UNUSED unsigned long raw_sized(unsigned long request, unsigned int size)
+{
+	return _IOC(_IOC_DIR(request), _IOC_TYPE(request), _IOC_NR(request), size);
+}
+
+/* A descriptor of the device, or a negative errno. */
+static RAW_UNUSED int raw_open(void)
+{
+	int fd = open(CCSHM_DEVICE, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static RAW_UNUSED int raw_info(int fd, struct ccshm_ioc_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	return raw_ioctl(fd, CCSHM_IOC_INFO, info);
+}
+
+/* An anonymous buffer. */
+static RAW_UNUSED int raw_alloc(int fd, uint64_t size, uint64_t *id)
+{
+	struct ccshm_ioc_alloc req = { .size = size };
+	int err = raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
+
+	*id = req.id;
+	return err;
+}
+
+/* A persistent buffer of the caller; name may be NULL. */
+static RAW_UNUSED int raw_alloc_named(int fd, uint64_t size, const char *name, unsigned int mode,
+				      uint64_t *id)
+{
+	struct ccshm_ioc_alloc req = {
+		.size = size, .flags = CCSHM_ALLOC_PERSISTENT, .mode = mode,
+	};
+	int err;
+
+	snprintf(req.name, sizeof(req.name), "%s", name ? name : "");
+	err = raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
+	*id = req.id;
+	return err;
+}
+
+static RAW_UNUSED int raw_free(int fd, uint64_t id)
+{
+	struct ccshm_ioc_free req = { .id = id };
+
+	return raw_ioctl(fd, CCSHM_IOC_FREE, &req);
+}
+
+/* uid < 0: the caller's own. */
+static RAW_UNUSED int raw_find(int fd, const char *name, long uid, uint64_t *id)
+{
+	struct ccshm_ioc_open req = { 0 };
+	int err;
+
+	snprintf(req.name, sizeof(req.name), "%s", name);
+	if (uid >= 0) {
+		req.flags = CCSHM_OPEN_UID;
+		req.uid = uid;
+	}
+	err = raw_ioctl(fd, CCSHM_IOC_OPEN, &req);
+	*id = req.id;
+	return err;
+}
+
+static RAW_UNUSED int raw_query(int fd, uint64_t id, struct ccshm_ioc_query *q)
+{
+	memset(q, 0, sizeof(*q));
+	q->id = id;
+	return raw_ioctl(fd, CCSHM_IOC_QUERY, q);
+}
+
+/* The dma-buf's descriptor, or a negative errno; export_id may be NULL. */
+static RAW_UNUSED int raw_export_slice(int fd, uint64_t id, uint64_t flags, uint64_t offset,
+				       uint64_t size, uint64_t *export_id)
+{
+	struct ccshm_ioc_export req = {
+		.id = id, .flags = flags, .offset = offset, .size = size,
+	};
+	int err = raw_ioctl(fd, CCSHM_IOC_EXPORT, &req);
+
+	if (export_id)
+		*export_id = req.export_id;
+	return err ? err : req.fd;
+}
+
+static RAW_UNUSED int raw_export(int fd, uint64_t id, uint64_t flags, uint64_t *export_id)
+{
+	return raw_export_slice(fd, id, flags, 0, 0, export_id);
+}
+
+/* result may be NULL. */
+static RAW_UNUSED int raw_revoke(int fd, uint64_t id, uint64_t flags, int64_t deadline_ns,
+				 struct ccshm_ioc_revoke *result)
+{
+	struct ccshm_ioc_revoke req = { .id = id, .flags = flags, .deadline_ns = deadline_ns };
+	int err = raw_ioctl(fd, CCSHM_IOC_REVOKE, &req);
+
+	if (result)
+		*result = req;
+	return err;
+}
+
+/* Of a whole buffer: the attachment's descriptor, or a negative errno. */
+static RAW_UNUSED int raw_attach(int fd, uint64_t id, const char *device, uint64_t *attachment_id)
+{
+	struct ccshm_ioc_attach req = { .id = id };
+	int err;
+
+	snprintf(req.device, sizeof(req.device), "%s", device);
+	err = raw_ioctl(fd, CCSHM_IOC_ATTACH, &req);
+	if (attachment_id)
+		*attachment_id = req.attachment_id;
+	return err ? err : req.fd;
+}
+
+/* How many were written into segments, or a negative errno; total may be NULL. */
+static RAW_UNUSED int raw_segments(int fd, uint64_t id, struct ccshm_ioc_segment *segments,
+				   unsigned int first, unsigned int capacity, unsigned int *total)
+{
+	struct ccshm_ioc_segments req = {
+		.id = id, .segments = (uintptr_t)segments, .first = first, .capacity = capacity,
+	};
+	int err = raw_ioctl(fd, CCSHM_IOC_SEGMENTS, &req);
+
+	if (total)
+		*total = req.total;
+	return err ? err : (int)req.count;
+}
+
+static RAW_UNUSED int raw_detach(int fd, uint64_t id)
+{
+	struct ccshm_ioc_detach req = { .id = id };
+
+	return raw_ioctl(fd, CCSHM_IOC_DETACH, &req);
+}
+
+/* A mapping of a dma-buf, or NULL with errno. */
+static RAW_UNUSED void *raw_map(int fd, size_t size, int prot)
+{
+	void *p = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* ---- the driver ---- */
+
+static RAW_UNUSED int raw_insmod(const char *path, const char *params)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	err = syscall(SYS_finit_module, fd, params, 0) ? -errno : 0;
+	close(fd);
+	return err;
+}
+
+static RAW_UNUSED int raw_rmmod(const char *name)
+{
+	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
+}
+
+/* Waits for the device node, and gives it to the group as packaging does. */
+static RAW_UNUSED int device_for_group(void)
+{
+	for (int i = 0; i < 100 && access(CCSHM_DEVICE, F_OK); i++)
+		sleep_ms(20);
+	if (chown(CCSHM_DEVICE, 0, GID_CCSHM) || chmod(CCSHM_DEVICE, 0660))
+		return -errno;
+	return 0;
+}
+
+/* The driver as users find it; bails out if it cannot be loaded. */
+static RAW_UNUSED void driver_load(void)
+{
+	int err = raw_insmod("/lib/ccshm/ccshm.ko", cvm_present() ? "" : "allow_plain=1");
+
+	if (err && err != -EEXIST)
+		bail("cannot load ccshm.ko: %s", strerror(-err));
+	err = device_for_group();
+	if (err)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-err));
+}
+
+static RAW_UNUSED int driver_unload(void)
+{
+	return raw_rmmod("ccshm");
+}
+
+/* ---- what is counted ---- */
+
+/* Of /proc/vmstat; -1 if this kernel has no such line. */
+static RAW_UNUSED long long vmstat(const char *name)
+{
+	long long value, found = -1;
+	char key[128];
+	FILE *f = fopen("/proc/vmstat", "r");
+
+	if (!f)
+		return -1;
+	while (fscanf(f, "%127s %lld", key, &value) == 2)
+		if (!strcmp(key, name))
+			found = value;
+	fclose(f);
+	return found;
+}
+
+static RAW_UNUSED long long direct_map_splits(void)
+{
+	return vmstat("direct_map_level2_splits");
+}
+
+/* Of the emulator; 0 without it. */
+static RAW_UNUSED uint64_t rig(enum cvm_counter counter)
+{
+	return cvm_present() ? cvm_counter(counter) : 0;
+}
+
+/* Open descriptors of this process. */
+static RAW_UNUSED int count_fds(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	int n = -1;
+
+	if (!d)
+		return -1;
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n - 2;
+}
+
+/* Memory goes back from a work item: wait (10 s at most) until the driver holds this. */
+static RAW_UNUSED bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (raw_info(fd, info))
+			return false;
+		if (info->bytes_shared == bytes_shared)
+			return true;
+		sleep_ms(10);
+	}
+	return false;
+}
+
+/* ... and nothing exists any more, and nothing was leaked. */
+static RAW_UNUSED bool wait_clean(int fd)
+{
+	struct ccshm_ioc_info info = { 0 };
+
+	for (int i = 0; i < 1000; i++) {
+		if (raw_info(fd, &info))
+			return false;
+		if (!info.bytes_shared && !info.buffers && !info.exports && !info.attachments)
+			break;
+		sleep_ms(10);
+	}
+	if (!info.bytes_shared && !info.buffers && !info.exports && !info.attachments &&
+	    !info.bytes_leaked && !info.bytes_quarantined)
+		return true;
+	diag("left: %llu bytes shared, %u buffers, %u exports, %u attachments, "
+	     "%llu leaked, %llu in quarantine",
+	     (unsigned long long)info.bytes_shared, info.buffers, info.exports,
+	     info.attachments, (unsigned long long)info.bytes_leaked,
+	     (unsigned long long)info.bytes_quarantined);
+	return false;
+}
+
+/* The emulator's pages_shared comes back to what it was (5 s at most). */
+static RAW_UNUSED bool wait_rig_shared(uint64_t pages)
+{
+	for (int i = 0; i < 250 && rig(CVM_PAGES_SHARED) != pages; i++)
+		sleep_ms(20);
+	if (rig(CVM_PAGES_SHARED) == pages)
+		return true;
+	diag("%" PRIu64 " pages are shared, %" PRIu64 " were", rig(CVM_PAGES_SHARED), pages);
+	return false;
+}
+
+/* The first byte of p that is not value, or -1. */
+static RAW_UNUSED long first_other(const void *p, unsigned char value, size_t size)
+{
+	const unsigned char *s = p;
+
+	if (!size || (s[0] == value && !memcmp(s, s + 1, size - 1)))
+		return -1;
+	for (size_t i = 0; i < size; i++)
+		if (s[i] != value)
+			return i;
+	return -1;
+}
+
+/* ---- other processes ---- */
+
+/* Memory that processes forked from this one share with it. */
+static RAW_UNUSED void *common(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		bail("mmap: %s", strerror(errno));
+	return p;
+}
+
+static RAW_UNUSED void set_caps(uint64_t caps)
+{
+	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2] = { 0 };
+
+	for (int i = 0; i < 2; i++) {
+		data[i].effective = caps >> (32 * i);
+		data[i].permitted = data[i].effective;
+	}
+	if (syscall(SYS_capset, &head, data))
+		bail("capset: %s", strerror(errno));
+}
+
+/* Become this user, with the user's groups and these capabilities; ROOT too loses others. */
+static RAW_UNUSED void become(uid_t uid, uint64_t caps)
+{
+	gid_t group = GID_CCSHM;
+	int groups = uid == ALICE || uid == BOB;
+
+	if (setgroups(groups, &group) || setresgid(uid, uid, uid))
+		bail("groups of user %u: %s", uid, strerror(errno));
+	prctl(PR_SET_KEEPCAPS, 1);
+	if (setresuid(uid, uid, uid))
+		bail("user %u: %s", uid, strerror(errno));
+	set_caps(caps);
+	/* Or /proc/self is root's. */
+	prctl(PR_SET_DUMPABLE, 1);
+}
+
+#define ALL_CAPS	(~0ULL)		/* for as_user() and peer_start(): do not change anything */
+
+/*
+ * A child that does as it is told through a socket: values and descriptors go both
+ * ways, every wait is bounded. It dies with the suite.
+ */
+struct peer {
+	pid_t pid;
+	int sock;
+};
+
+static RAW_UNUSED void peer_send(struct peer *p, int value, int fd)
+{
+	char control[CMSG_SPACE(sizeof(int))] = { 0 };
+	struct iovec iov = { &value, sizeof(value) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+
+	if (fd >= 0) {
+		msg.msg_control = control;
+		msg.msg_controllen = sizeof(control);
+		c = CMSG_FIRSTHDR(&msg);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	}
+	if (sendmsg(p->sock, &msg, MSG_NOSIGNAL) < 0)
+		diag("sending to process %d: %s", p->pid, strerror(errno));
+}
+
+/* Within ms milliseconds: true with a value (and a descriptor, or -1, if fd is not NULL). */
+static RAW_UNUSED bool peer_receive(struct peer *p, int *value, int *fd, int ms)
+{
+	char control[CMSG_SPACE(sizeof(int))];
+	struct iovec iov = { value, sizeof(*value) };
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control,
+			      .msg_controllen = sizeof(control) };
+	struct pollfd pfd = { .fd = p->sock, .events = POLLIN };
+	struct cmsghdr *c;
+	int got = -1;
+
+	if (poll(&pfd, 1, ms) != 1 ||
+	    recvmsg(p->sock, &msg, MSG_CMSG_CLOEXEC) != sizeof(*value))
+		return false;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&got, CMSG_DATA(c), sizeof(got));
+	if (fd)
+		*fd = got;
+	else if (got >= 0)
+		close(got);
+	return true;
+}
+
+/* The next value, or -ETIMEDOUT: for both sides, when descriptors do not matter. */
+static RAW_UNUSED int peer_hear(struct peer *p)
+{
+	int value;
+
+	return peer_receive(p, &value, NULL, 20000) ? value : -ETIMEDOUT;
+}
+
+/* Tell and hear the answer. */
+static RAW_UNUSED int peer_ask(struct peer *p, int value)
+{
+	peer_send(p, value, -1);
+	return peer_hear(p);
+}
+
+/* fn's result is sent as the last value. With ALL_CAPS the user stays the same. */
+static RAW_UNUSED struct peer peer_start(uid_t uid, uint64_t caps,
+					 int (*fn)(struct peer *parent, void *arg), void *arg)
+{
+	struct peer p;
+	int s[2];
+
+	fflush(stdout);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s))
+		bail("socketpair: %s", strerror(errno));
+	p.pid = fork();
+	if (p.pid < 0)
+		bail("fork: %s", strerror(errno));
+	if (!p.pid) {
+		struct peer parent = { .pid = getppid(), .sock = s[1] };
+
+		close(s[0]);
+		if (caps != ALL_CAPS)
+			become(uid, caps);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		peer_send(&parent, fn(&parent, arg), -1);
+		_exit(0);
+	}
+	close(s[1]);
+	p.sock = s[0];
+	return p;
+}
+
+/* The wait status of a process that should be ending, or -1 after ms milliseconds. */
+static RAW_UNUSED int reap(pid_t pid, int ms)
+{
+	int64_t end = in_ms(ms);
+	int status;
+
+	while (waitpid(pid, &status, WNOHANG) != pid) {
+		if (now_ns() > end)
+			return -1;
+		sleep_ms(5);
+	}
+	return status;
+}
+
+/* Kill it (sig 0: it ends by itself), and forget it; its wait status. */
+static RAW_UNUSED int peer_end(struct peer *p, int sig)
+{
+	int status;
+
+	if (sig)
+		kill(p->pid, sig);
+	status = reap(p->pid, 20000);
+	if (status < 0) {
+		diag("process %d does not end: killed", p->pid);
+		kill(p->pid, SIGKILL);
+		status = reap(p->pid, 20000);
+	}
+	close(p->sock);
+	return status;
+}
+
+struct as_user_call {
+	int (*fn)(void *arg);
+	void *arg;
+};
+
+static RAW_UNUSED int as_user_run(struct peer *parent, void *arg)
+{
+	struct as_user_call *call = arg;
+
+	(void)parent;
+	return call->fn(call->arg);
+}
+
+/*
+ * What fn returns in a child that is another user with these capabilities only;
+ * -ECHILD if it did not return within 60 s. What it writes is seen in common() memory.
+ */
+static RAW_UNUSED int as_user(uid_t uid, uint64_t caps, int (*fn)(void *arg), void *arg)
+{
+	struct as_user_call call = { fn, arg };
+	struct peer p = peer_start(uid, caps, as_user_run, &call);
+	int value;
+
+	if (!peer_receive(&p, &value, NULL, 60000))
+		value = -ECHILD;
+	peer_end(&p, value == -ECHILD ? SIGKILL : 0);
+	return value;
+}
+
+#endif /* CCSHM_RAW_H */

@@ -1,0 +1,1075 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Revoke: all access through an export or attachment ends, in every process, and
+ * whoever revokes knows that it has ended; deadlines, signals, and races.
+ *
+ * vm-modules: ccshm
+ * vm-timeout: 300
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/time.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+
+#define RW	(PROT_READ | PROT_WRITE)
+
+static int ccshm;
+
+/* A stamped buffer with an export. */
+struct shared {
+	uint64_t id;
+	uint64_t export_id;
+	int fd;
+	size_t size;
+};
+
+static struct shared shared_new(size_t size)
+{
+	struct shared s = { .size = size };
+	int err = raw_alloc(ccshm, size, &s.id);
+	char *p;
+
+	if (err)
+		bail("ALLOC: %s", strerror(-err));
+	s.fd = raw_export(ccshm, s.id, 0, &s.export_id);
+	p = s.fd < 0 ? NULL : raw_map(s.fd, size, RW);
+	if (!p)
+		bail("no export of buffer %llu, or no mapping", (unsigned long long)s.id);
+	stamp_pages(p, 1, 0, size);
+	munmap(p, size);
+	return s;
+}
+
+static void shared_end(struct shared *s)
+{
+	if (s->fd >= 0)
+		close(s->fd);
+	is_errno(raw_free(ccshm, s->id), 0, "the buffer is freed");
+}
+
+static char *map_of(int fd, size_t size)
+{
+	char *p = map_aligned(fd, size, RW, 0);
+
+	if (!p)
+		bail("mmap: %s", strerror(errno));
+	return p;
+}
+
+static struct ccshm_ioc_query query(uint64_t id)
+{
+	struct ccshm_ioc_query q;
+	int err = raw_query(ccshm, id, &q);
+
+	if (err)
+		bail("QUERY of %llu: %s", (unsigned long long)id, strerror(-err));
+	return q;
+}
+
+static void result_is(const struct ccshm_ioc_revoke *r, enum ccshm_state state,
+		      unsigned int device_mappings, unsigned int revoked, unsigned int stopped)
+{
+	is_int(r->state, state, "result: state");
+	is_int(r->device_mappings, device_mappings, "result: device mappings");
+	is_int(r->revoked, revoked, "result: revoked");
+	is_int(r->stopped, stopped, "result: stopped");
+}
+
+/* ---- another process that uses an export ---- */
+
+enum {
+	DO_MAP,		/* map the descriptor that comes with it: an errno */
+	DO_TOUCH,	/* read the first page: a signal */
+	DO_WRITE,	/* write the last: a signal */
+	DO_CHECK,	/* all stamps: 1 if right */
+	DO_ALL,		/* read all: 1 if each page gives SIGBUS */
+	DO_FORK,	/* what DO_ALL says in a child */
+	DO_END,
+};
+
+#define SIZE	(2 * UNIT)
+
+static int all_in_child(char *p)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(touch_all(p, SIZE, SIGBUS));
+	return WEXITSTATUS(reap(pid, 20000));
+}
+
+static int servant_do(int what, int fd, char **p)
+{
+	switch (what) {
+	case DO_MAP:
+		*p = map_aligned(fd, SIZE, RW, 0);
+		return *p ? 0 : errno;
+	case DO_TOUCH:
+		return touch_read(*p);
+	case DO_WRITE:
+		return touch_write(*p + SIZE - 1, 1);
+	case DO_CHECK:
+		return stamp_pages_check(*p, 1, 0, SIZE);
+	case DO_ALL:
+		return touch_all(*p, SIZE, SIGBUS);
+	case DO_FORK:
+		return all_in_child(*p);
+	}
+	return -EINVAL;
+}
+
+/* arg: an inherited mapping, or NULL. */
+static int servant(struct peer *parent, void *arg)
+{
+	int what, fd;
+	char *p = arg;
+
+	while (peer_receive(parent, &what, &fd, 60000) && what != DO_END) {
+		peer_send(parent, servant_do(what, fd, &p), -1);
+		if (fd >= 0)
+			close(fd);
+	}
+	return 0;
+}
+
+static struct peer servant_start(char *inherited)
+{
+	return peer_start(ROOT, ALL_CAPS, servant, inherited);
+}
+
+static int servant_map(struct peer *p, int fd)
+{
+	peer_send(p, DO_MAP, fd);
+	return peer_hear(p);
+}
+
+static void servant_end(struct peer *p)
+{
+	peer_send(p, DO_END, -1);
+	peer_end(p, 0);
+}
+
+/* ---- CPU mappings ---- */
+
+static void own_mapping(void)
+{
+	struct shared s = shared_new(SIZE);
+	char *touched = map_of(s.fd, SIZE), *untouched = map_of(s.fd, SIZE);
+	struct ccshm_ioc_revoke r;
+	int pipes[2], other;
+	struct attached a;
+	char *moved;
+
+	ok(stamp_pages_check(touched, 1, 0, SIZE), "a process has a mapping");
+	is_int(query(s.export_id).cpu_mappings, 2, "two are counted");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "revoke without waiting");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 0);
+	is_int(r.pages, SIZE / PAGE, "result: pages");
+
+	is_int(touch_read(touched + PAGE), SIGBUS, "the next touch gets SIGBUS");
+	ok(touch_info.si_addr == touched + PAGE, "... with the address");
+	is_int(touch_write(touched, 1), SIGBUS, "a write gets SIGBUS");
+	ok(touch_all(touched, SIZE, SIGBUS), "every page does");
+	ok(touch_all(untouched, SIZE, SIGBUS), "pages that were never touched do");
+	if (pipe2(pipes, O_CLOEXEC) || write(pipes[1], "x", 1) != 1)
+		bail("pipe: %s", strerror(errno));
+	ok(read(pipes[0], touched, 1) < 0 && errno == EFAULT, "a system call gets EFAULT");
+	close(pipes[0]);
+	close(pipes[1]);
+	is_errno(mprotect(touched, PAGE, PROT_READ) ? errno : 0, 0, "mprotect changes nothing:");
+	is_int(touch_read(touched), SIGBUS, "... SIGBUS");
+	moved = mremap(untouched, UNIT, UNIT, MREMAP_MAYMOVE | MREMAP_FIXED, aligned_space(UNIT));
+	ok(moved != MAP_FAILED && touch_all(moved, UNIT, SIGBUS), "nor does a move");
+	munmap(moved, UNIT);
+
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "mmap fails");
+	is_errno(try_map(s.fd, SIZE, PROT_READ, MAP_SHARED), ENODEV, "... also to read");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), ENODEV, "an attachment is refused");
+	is_int(query(s.export_id).state, CCSHM_STATE_REVOKED, "QUERY says revoked");
+	is_int(query(s.export_id).cpu_mappings, 0, "... and that no CPU reaches it");
+	is_int(query(s.export_id).device_mappings, 0, "... and no device");
+
+	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, &r), 0, "a second revoke");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 0);
+	is_int(r.pages, SIZE / PAGE, "result: pages");
+
+	/* The owner goes on. */
+	other = raw_export(ccshm, s.id, 0, NULL);
+	munmap(untouched, SIZE);
+	munmap(touched, SIZE);
+	touched = map_of(other, SIZE);
+	ok(stamp_pages_check(touched, 1, 0, SIZE), "a new export shows the old bytes");
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "the old one stays revoked");
+	munmap(touched, SIZE);
+	close(other);
+	shared_end(&s);
+}
+
+static void other_processes(void)
+{
+	struct shared s = shared_new(SIZE);
+	struct peer passed = servant_start(NULL), late = servant_start(NULL), child;
+	char *p = map_of(s.fd, SIZE);
+	struct ccshm_ioc_revoke r;
+
+	ok(stamp_pages_check(p, 1, 0, SIZE), "a process has touched its mapping");
+	child = servant_start(p);
+	is_int(peer_ask(&child, DO_CHECK), 1, "its child inherits it");
+	is_errno(servant_map(&passed, s.fd), 0, "another process is passed the descriptor");
+	is_int(peer_ask(&passed, DO_CHECK), 1, "... and maps it");
+	munmap(p, SIZE);
+	is_int(query(s.export_id).cpu_mappings, 2, "two mappings are counted");
+
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "revoke");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 0);
+	is_int(peer_ask(&child, DO_TOUCH), SIGBUS, "the child's next touch gets SIGBUS");
+	is_int(peer_ask(&child, DO_WRITE), SIGBUS, "... its write too");
+	is_int(peer_ask(&child, DO_ALL), 1, "... on every page");
+	is_int(peer_ask(&child, DO_FORK), 1, "... in a child of it, too");
+	is_int(peer_ask(&passed, DO_ALL), 1, "so does the other process's");
+	is_errno(servant_map(&passed, s.fd), ENODEV, "... which cannot map it again");
+	is_errno(servant_map(&late, s.fd), ENODEV, "who gets the descriptor now has no use of it");
+	servant_end(&child);
+	servant_end(&passed);
+	servant_end(&late);
+	shared_end(&s);
+}
+
+/* Only what is revoked ends. */
+static void other_exports(void)
+{
+	struct shared s = shared_new(SIZE);
+	uint64_t id;
+	int fd = raw_export_slice(ccshm, s.id, 0, UNIT, UNIT, &id);
+	char *p = map_of(s.fd, SIZE), *q = map_of(fd, UNIT);
+	struct ccshm_ioc_revoke r;
+
+	ok(stamp_pages_check(q, 1, UNIT, UNIT), "two exports of the same pages are mapped");
+	is_errno(raw_revoke(ccshm, id, 0, 0, &r), 0, "one is revoked");
+	is_int(r.pages, UNIT / PAGE, "result: pages of its slice");
+	ok(touch_all(q, UNIT, SIGBUS), "its mapping ends");
+	ok(stamp_pages_check(p, 1, 0, SIZE), "the other's does not");
+	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE, "which is active");
+	munmap(p, SIZE);
+	munmap(q, UNIT);
+	close(fd);
+	shared_end(&s);
+}
+
+/* ---- who may ---- */
+
+static int revoke_as(void *arg)
+{
+	uint64_t *id = arg;
+	int fd = raw_open();
+
+	return raw_revoke(fd, *id, 0, 0, NULL);
+}
+
+static int force_as(void *arg)
+{
+	uint64_t *id = arg;
+
+	return raw_revoke(ccshm, *id, CCSHM_REVOKE_FORCE, 0, NULL);
+}
+
+static void permissions(void)
+{
+	struct shared s = shared_new(SIZE);
+	uint64_t named, export_id;
+	int fd;
+
+	is_errno(raw_revoke(ccshm, s.export_id, 2, 0, NULL), EINVAL, "an unknown flag");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, -2, NULL), EINVAL, "a deadline that is none");
+	is_errno(raw_revoke(ccshm, ~0ULL, 0, 0, NULL), ENOENT, "an unknown id");
+	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE, "... change nothing");
+
+	is_errno(as_user(ALICE, 0, revoke_as, &s.export_id), ENOENT,
+		 "another user does not see the export");
+	is_errno(as_user(ALICE, 0, force_as, &s.export_id), EPERM,
+		 "force needs CAP_SYS_RAWIO");
+	is_errno(raw_alloc_named(ccshm, UNIT, "revoke-me", 0666, &named), 0, "a buffer for all");
+	fd = raw_export(ccshm, named, 0, &export_id);
+	is_errno(as_user(ALICE, 0, revoke_as, &export_id), EPERM,
+		 "who may use a buffer may not revoke");
+	is_int(query(export_id).state, CCSHM_STATE_ACTIVE, "... and did not");
+	close(fd);
+	is_errno(raw_free(ccshm, named), 0, "it is freed");
+	shared_end(&s);
+}
+
+/* ---- revoking in another process ---- */
+
+static struct job {
+	uint64_t id;
+	uint64_t flags;
+	int64_t deadline;
+	int alarm_ms;
+	int restart;
+	atomic_int alarms;
+	int64_t took_ms;
+	struct ccshm_ioc_revoke result;
+} *job;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	job->alarms++;
+}
+
+static int revoker(struct peer *parent, void *arg)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval timer = { .it_value.tv_usec = job->alarm_ms * 1000 };
+	int64_t begin = now_ns();
+	int err;
+
+	(void)parent;
+	(void)arg;
+	sa.sa_flags = job->restart ? SA_RESTART : 0;
+	sigaction(SIGALRM, &sa, NULL);
+	if (job->alarm_ms)
+		setitimer(ITIMER_REAL, &timer, NULL);
+	err = raw_revoke(ccshm, job->id, job->flags, job->deadline, &job->result);
+	job->took_ms = (now_ns() - begin) / 1000000;
+	return err;
+}
+
+static struct peer revoker_start(uint64_t id, uint64_t flags, int64_t deadline)
+{
+	job->id = id;
+	job->flags = flags;
+	job->deadline = deadline;
+	job->alarms = 0;
+	memset(&job->result, 0xee, sizeof(job->result));
+	return peer_start(ROOT, ALL_CAPS, revoker, NULL);
+}
+
+/* It has not answered for a while. */
+static bool still_waits(struct peer *p)
+{
+	struct pollfd pfd = { .fd = p->sock, .events = POLLIN };
+
+	return poll(&pfd, 1, 300) == 0;
+}
+
+/* What is told, within ms milliseconds. */
+static short told(const struct attached *a, int ms)
+{
+	struct pollfd pfd = { .fd = a->fd, .events = POLLPRI };
+
+	return poll(&pfd, 1, ms) == 1 ? pfd.revents : 0;
+}
+
+/* ---- attachments ---- */
+
+static void attachment_is_told(void)
+{
+	struct shared s = shared_new(SIZE);
+	struct peer other;
+	struct attached a;
+	struct edu edu;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	device_start(&edu, EDU_A);
+	is_int(told(&a, 50), 0, "its holder is told nothing");
+	other = revoker_start(a.id, 0, -1);
+	is_int(told(&a, 20000), POLLPRI, "a revoke: the holder is told by POLLPRI");
+	ok(still_waits(&other), "the revoke waits for it");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "QUERY: revoking");
+	is_int(query(a.id).device_mappings, 1, "QUERY: the device may use the memory");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV, "no address is told any more");
+	is_errno(raw_detach(a.fd, 0), 0, "DETACH");
+	is_errno(peer_hear(&other), 0, "ends the revoke");
+	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
+	is_int(job->result.pages, SIZE / PAGE, "result: pages");
+	peer_end(&other, 0);
+	is_int(edu_bus_master(&edu), 1, "nobody has stopped the device");
+	ok(told(&a, 0) & POLLHUP, "the descriptor says that it is over");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &job->result), 0, "a second revoke");
+	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
+	is_errno(raw_detach(a.fd, 0), 0, "DETACH again");
+	close(a.fd);
+	edu_close(&edu);
+	shared_end(&s);
+}
+
+static void deadline_passes(void)
+{
+	struct shared s = shared_new(SIZE);
+	char *p = map_of(s.fd, SIZE);
+	struct ccshm_ioc_revoke r;
+	struct attached a, b;
+	int64_t begin;
+
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "a device is attached to an export");
+	is_int(touch_read(p), 0, "which is mapped, too");
+	begin = now_ns();
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
+		 "its holder does not let go: the deadline passes");
+	ok(now_ns() - begin >= 300 * 1000000LL, "... not too early");
+	ok(now_ns() - begin < 10 * 1000000000LL, "... and in time");
+	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
+	is_int(r.device_mappings, 1, "result: one device");
+	ok(r.pages >= SIZE / PAGE, "result: pages");
+
+	ok(touch_all(p, SIZE, SIGBUS), "the CPU mapping is gone");
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "nothing new gets in: mmap");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_B, &b), ENODEV, "... an attachment");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV, "... an address");
+	ok(query(s.export_id).state != CCSHM_STATE_ACTIVE, "QUERY of the export: not active");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "QUERY of the attachment: revoking");
+	is_int(told(&a, 0), POLLPRI, "its holder was told");
+
+	begin = now_ns();
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "revoke without waiting");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 1, &r), ETIMEDOUT, "a deadline that is over");
+	ok(now_ns() - begin < 5 * 1000000000LL, "... do not wait");
+	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
+
+	is_errno(raw_detach(a.fd, 0), 0, "DETACH");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), &r), 0, "the next call finishes");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 2, 0);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "the one after it says the same");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 2, 0);
+	close(a.fd);
+	munmap(p, SIZE);
+	shared_end(&s);
+}
+
+static void signals(void)
+{
+	struct shared s = shared_new(SIZE);
+	struct peer other;
+	struct attached a;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	job->alarm_ms = 200;
+	job->restart = 0;
+	other = revoker_start(a.id, 0, -1);
+	is_errno(peer_hear(&other), EINTR, "a signal interrupts a revoke");
+	is_int(job->alarms, 1, "... after its handler has run");
+	peer_end(&other, 0);
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "nothing new gets in");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV, "... no address");
+
+	job->restart = 1;
+	other = revoker_start(a.id, 0, -1);
+	for (int i = 0; i < 500 && !job->alarms; i++)
+		sleep_ms(10);
+	is_int(job->alarms, 1, "with SA_RESTART a signal comes");
+	ok(still_waits(&other), "... and the revoke goes on");
+	is_errno(raw_detach(a.fd, 0), 0, "DETACH");
+	is_errno(peer_hear(&other), 0, "... ends it");
+	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
+	peer_end(&other, 0);
+	close(a.fd);
+
+	/* The deadline is absolute: a signal does not make it longer. */
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached anew");
+	other = revoker_start(a.id, 0, in_ms(1000));
+	is_errno(peer_hear(&other), ETIMEDOUT, "a signal, then the deadline");
+	is_int(job->alarms, 1, "the signal came");
+	ok(job->took_ms < 5000, "in time: %lld ms", (long long)job->took_ms);
+	peer_end(&other, 0);
+	job->alarm_ms = 0;
+
+	other = revoker_start(a.id, 0, -1);
+	ok(still_waits(&other), "a process that waits for ever");
+	ok(WIFSIGNALED(peer_end(&other, SIGKILL)), "... can be killed");
+	is_errno(attached_end(&a), 0, "DETACH");
+	shared_end(&s);
+}
+
+/* Attaches, says with which id, and never lets go. */
+static int stubborn(struct peer *parent, void *arg)
+{
+	struct shared *s = arg;
+	struct attached a;
+	int err = attach_buffer(ccshm, s->id, PCI_A, &a);
+
+	peer_send(parent, err ? err : (int)a.id, -1);
+	for (;;)
+		pause();
+	return 0;
+}
+
+static void holder_dies(void)
+{
+	struct shared s = shared_new(SIZE);
+	struct peer holder = peer_start(ROOT, ALL_CAPS, stubborn, &s), other;
+	int id = peer_hear(&holder);
+	struct edu edu;
+
+	ok(id > 0, "a process holds an attachment");
+	device_start(&edu, EDU_A);
+	other = revoker_start(id, 0, -1);
+	ok(still_waits(&other), "a revoke waits for it");
+	peer_end(&holder, SIGKILL);
+	is_errno(peer_hear(&other), 0, "it is killed: that ends the revoke");
+	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 1);
+	is_int(edu_bus_master(&edu), 0, "its device is no bus master any more");
+	peer_end(&other, 0);
+	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), ENOENT, "the attachment is gone");
+	edu_close(&edu);
+	shared_end(&s);
+}
+
+static void force(void)
+{
+	struct shared s = shared_new(SIZE);
+	struct ccshm_ioc_revoke r;
+	struct attached a;
+	struct edu edu;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	device_start(&edu, EDU_A);
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT, "its holder does not let go");
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(10000), &r), 0, "force");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 1);
+	is_int(edu_bus_master(&edu), 0, "the device is no bus master any more");
+	ok(told(&a, 0) & POLLPRI, "its holder was told");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "a second revoke says the same");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 1);
+	is_errno(attached_end(&a), 0, "DETACH of what is over");
+	edu_close(&edu);
+	shared_end(&s);
+}
+
+/* ---- all of a buffer, and parts of it ---- */
+
+static void whole_buffer(void)
+{
+	struct shared s = shared_new(SIZE);
+	uint64_t id[3];
+	int fd[3], later;
+	char *p[3];
+	struct ccshm_ioc_revoke r;
+	struct attached a, b;
+
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "an export is revoked already");
+	for (int i = 0; i < 3; i++) {
+		fd[i] = raw_export_slice(ccshm, s.id, 0, i * PAGE, PAGE, &id[i]);
+		p[i] = raw_map(fd[i], PAGE, RW);
+		ok(p[i] && stamp_pages_check(p[i], 1, i * PAGE, PAGE), "export %d is mapped", i);
+	}
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached to the buffer");
+	is_errno(attach_dmabuf(ccshm, fd[0], PCI_A, &b), 0, "... and to an export");
+	is_int(query(s.id).exports, 4, "QUERY: exports");
+	is_int(query(s.id).attachments, 2, "QUERY: attachments");
+
+	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(100), &r), ETIMEDOUT, "all are revoked");
+	is_int(r.state, CCSHM_STATE_REVOKING, "result: the least advanced state");
+	is_int(r.device_mappings, 2, "result: two devices left");
+	for (int i = 0; i < 3; i++)
+		is_int(touch_read(p[i]), SIGBUS, "export %d: SIGBUS", i);
+	ok(told(&a, 0) & POLLPRI && told(&b, 0) & POLLPRI, "both holders are told");
+	is_errno(raw_detach(a.fd, 0), 0, "one lets go");
+	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), ETIMEDOUT, "the other does not");
+	is_int(r.device_mappings, 1, "result: one device left");
+	later = raw_export(ccshm, s.id, 0, NULL);
+	ok(later >= 0, "the owner can export anew meanwhile");
+	is_errno(raw_detach(b.fd, 0), 0, "it lets go");
+	close(later);
+	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0, "now all is revoked");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 6, 0);
+	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0, "the same again");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 6, 0);
+	is_int(query(s.id).state, CCSHM_STATE_ACTIVE, "the buffer itself stays");
+
+	for (int i = 0; i < 3; i++) {
+		munmap(p[i], PAGE);
+		close(fd[i]);
+	}
+	close(a.fd);
+	close(b.fd);
+	close(s.fd);
+	s.fd = raw_export(ccshm, s.id, 0, NULL);
+	p[0] = map_of(s.fd, SIZE);
+	ok(stamp_pages_check(p[0], 1, 0, SIZE), "a new export shows its bytes");
+	munmap(p[0], SIZE);
+	shared_end(&s);
+}
+
+static void nothing_to_revoke(void)
+{
+	struct ccshm_ioc_revoke r;
+	uint64_t id;
+
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "a buffer without exports");
+	is_errno(raw_revoke(ccshm, id, 0, 0, &r), 0, "can be revoked");
+	result_is(&r, CCSHM_STATE_REVOKED, 0, 0, 0);
+	is_int(r.pages, 0, "result: no page");
+	is_errno(raw_free(ccshm, id), 0, "it is freed");
+}
+
+/* One attachment of two, by its id. */
+static void one_attachment(void)
+{
+	struct shared s = shared_new(SIZE);
+	struct ccshm_ioc_revoke r;
+	struct attached a, b;
+
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "a device is attached");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_B, &b), 0, "another is, too");
+	is_int(query(s.export_id).attachments, 2, "QUERY of the export: two");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT, "the first is revoked");
+	is_int(told(&b, 0), 0, "the second is told nothing");
+	is_int(query(b.id).state, CCSHM_STATE_ACTIVE, "... and active");
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), 0, "so is the export");
+	is_errno(attached_end(&a), 0, "the first ends");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ENOENT, "its id with it");
+	ok(raw_segments(b.fd, 0, b.segment, 0, MAX_SEGMENTS, NULL) == (int)b.nr,
+	   "the second's addresses are told");
+	is_errno(attached_end(&b), 0, "it ends");
+	shared_end(&s);
+}
+
+/* ---- buffers that have ended ---- */
+
+static bool control_is(int fd, uint64_t id, uint64_t flags)
+{
+	struct ccshm_ioc_query q;
+
+	return !raw_query(fd, id, &q) && q.query_flags == flags;
+}
+
+struct orphan {
+	uint64_t id;
+	uint64_t export_id;
+	bool persistent;
+};
+
+static int revoke_orphan(void *arg)
+{
+	struct orphan *o = arg;
+	int fd = raw_open();
+
+	return raw_revoke(fd, o->export_id, 0, 0, NULL);
+}
+
+/* In a child, whose tests nobody counts: it answers with the line that failed. */
+#define MUST(what)	do { if (!(what)) return __LINE__; } while (0)
+
+/* As alice: a buffer ends while it is mapped, and its owner still revokes. */
+static int orphan_owner(struct peer *parent, void *arg)
+{
+	const uint64_t orphaned = CCSHM_QUERY_ORPHAN | CCSHM_QUERY_CONTROL;
+	int ours = raw_open(), fd, again, err;
+	struct ccshm_ioc_query q;
+	struct ccshm_ioc_info info;
+	struct orphan *o = arg;
+	char *p;
+
+	err = o->persistent ? raw_alloc_named(ours, UNIT, "orphan", 0600, &o->id) :
+			      raw_alloc(ours, UNIT, &o->id);
+	MUST(!err);
+	fd = raw_export(ours, o->id, 0, &o->export_id);
+	p = raw_map(fd, UNIT, RW);
+	MUST(p);
+	stamp_pages(p, 2, 0, UNIT);
+	if (o->persistent)
+		MUST(!raw_free(ours, o->id));
+	close(ours);
+
+	/* The buffer has ended; its export has not. */
+	again = raw_open();
+	MUST(raw_query(again, o->id, &q) == -ENOENT);
+	MUST(raw_find(again, "orphan", -1, &o->id) == -ENOENT);
+	MUST(control_is(again, o->export_id, orphaned));
+	MUST(stamp_pages_check(p, 2, 0, UNIT));
+	peer_ask(parent, 0);
+	MUST(stamp_pages_check(p, 2, 0, UNIT));
+
+	/* The memory goes back when it is revoked, though the dma-buf is open. */
+	MUST(!raw_revoke(again, o->export_id, 0, 0, NULL));
+	MUST(touch_all(p, UNIT, SIGBUS));
+	MUST(wait_held(again, 0, &info));
+	MUST(info.buffers == 1 && info.exports == 1);
+	MUST(!raw_revoke(again, o->export_id, 0, 0, NULL));
+	munmap(p, UNIT);
+	close(fd);
+	MUST(wait_clean(again));
+	close(again);
+	return 0;
+}
+
+static void orphans(bool persistent)
+{
+	const char *what = persistent ? "a persistent" : "an anonymous";
+	struct orphan *o = common(sizeof(*o));
+	struct peer alice;
+	int line;
+
+	o->persistent = persistent;
+	alice = peer_start(ALICE, 0, orphan_owner, o);
+	line = peer_hear(&alice);
+	if (is_int(line, 0, "%s buffer ends, its export stays", what)) {
+		is_errno(as_user(BOB, 0, revoke_orphan, o), ENOENT,
+			 "another user may not revoke it");
+		is_int(peer_ask(&alice, 0), 0, "its owner may (0, or the line that failed)");
+	}
+	peer_end(&alice, 0);
+	munmap(o, sizeof(*o));
+}
+
+/* ---- races ---- */
+
+#define THREADS	3
+
+static struct race {
+	int fd;
+	uint64_t id;
+	char *p;
+	size_t size;
+	atomic_bool revoked, stop;
+	atomic_int bad, done;
+} race;
+
+static unsigned int dice(unsigned int n)
+{
+	static __thread unsigned int state;
+
+	if (!state)
+		state = (unsigned int)now_ns() | 1;
+	state = state * 1103515245 + 12345;
+	return (state >> 16) % n;
+}
+
+static void raced(bool good)
+{
+	race.done++;
+	race.bad += !good;
+}
+
+static void *race_fault(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		char *p = race.p + dice(race.size / PAGE) * PAGE;
+		int sig = dice(2) ? touch_read(p) : touch_write(p, 1);
+
+		raced(sig == SIGBUS || (!sig && !revoked));
+	}
+	return NULL;
+}
+
+static void *race_mmap(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		char *p = raw_map(race.fd, race.size, RW);
+		int sig;
+
+		if (!p) {
+			raced(errno == ENODEV);
+			continue;
+		}
+		raced(!revoked);
+		revoked = race.revoked;
+		sig = touch_read(p);
+		raced(sig == SIGBUS || (!sig && !revoked));
+		munmap(p, race.size);
+	}
+	return NULL;
+}
+
+/* Each thread does something to a mapping of its own, and touches it. */
+static void *race_change(void *arg)
+{
+	char *p = map_aligned(race.fd, race.size, RW, 0);
+
+	(void)arg;
+	while (p && !race.stop) {
+		char *at = p + dice(race.size / PAGE) * PAGE;
+		bool revoked = race.revoked;
+		int sig;
+
+		mprotect(at, PAGE, dice(2) ? RW : PROT_READ);
+		sig = touch_read(at);
+		raced(sig == SIGBUS || (!sig && !revoked));
+		madvise(at, PAGE, dice(2) ? MADV_WILLNEED : MADV_PAGEOUT);
+		if (!dice(8)) {
+			char *to = mremap(p, race.size, race.size, MREMAP_MAYMOVE | MREMAP_FIXED,
+					  aligned_space(race.size));
+
+			p = to == MAP_FAILED ? p : to;
+		}
+		if (!dice(8)) {
+			munmap(p, race.size);
+			p = map_aligned(race.fd, race.size, RW, 0);
+		}
+	}
+	if (p)
+		munmap(p, race.size);
+	return NULL;
+}
+
+static void *race_attach(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		struct ccshm_ioc_attach req = {
+			.flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = race.fd, .device = PCI_A,
+		};
+		int err = raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req);
+
+		raced(err == -ENODEV || (!err && !revoked));
+		if (!err) {
+			raced(!raw_detach(req.fd, 0));
+			close(req.fd);
+		}
+	}
+	return NULL;
+}
+
+static void *race_revoke(void *arg)
+{
+	struct ccshm_ioc_revoke r;
+
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		int err;
+
+		if (!revoked) {
+			sched_yield();
+			continue;
+		}
+		err = raw_revoke(ccshm, race.id, 0, in_ms(5000), &r);
+		raced(!err && r.state == CCSHM_STATE_REVOKED && r.revoked == 1);
+	}
+	return NULL;
+}
+
+/* One round: threads at work, a revoke among them, and what they see after it. */
+static bool race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
+{
+	pthread_t thread[THREADS];
+	struct ccshm_ioc_revoke r;
+	int err;
+
+	race.stop = race.revoked = false;
+	race.fd = raw_export(ccshm, buffer, 0, &race.id);
+	if (race.fd < 0)
+		return false;
+	race.p = mmap((char *)aligned_space(race.size + UNIT) + offset, race.size, RW,
+		      MAP_SHARED | MAP_FIXED, race.fd, 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, fn, NULL);
+	usleep(500 + dice(4000));
+	err = raw_revoke(ccshm, race.id, 0, in_ms(10000), &r);
+	race.revoked = true;
+	usleep(1000);
+	raced(!err && r.state == CCSHM_STATE_REVOKED);
+	raced(touch_all(race.p, race.size, SIGBUS));
+	race.stop = true;
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	munmap(race.p, race.size);
+	close(race.fd);
+	return true;
+}
+
+static void race_with(const char *what, void *(*fn)(void *arg))
+{
+	int64_t end = in_ms(2000);
+	uint64_t buffer;
+	int rounds = 0;
+
+	memset(&race, 0, sizeof(race));
+	race.size = UNIT;
+	if (raw_alloc(ccshm, race.size, &buffer))
+		bail("no buffer");
+	while (rounds < 200 && now_ns() < end && race_round(buffer, fn, rounds % 2 * PAGE))
+		rounds++;
+	ok(rounds > 5 && race.done > rounds, "revoke and %s: %d rounds, %d actions", what, rounds,
+	   race.done);
+	is_int(race.bad, 0, "... nobody got in, nobody stayed in");
+	raw_free(ccshm, buffer);
+}
+
+/* A process that forks while its mapping is revoked; its children look afterwards. */
+struct fork_race {
+	atomic_bool revoked;
+	char *p;
+};
+
+static int fork_and_touch(struct peer *parent, void *arg)
+{
+	struct fork_race *f = arg;
+	pid_t pid[12];
+	int bad = 0;
+
+	peer_send(parent, 0, -1);
+	for (int i = 0; i < 12; i++) {
+		touch_all(f->p, 4 * PAGE, f->revoked ? SIGBUS : 0);
+		pid[i] = fork();
+		if (pid[i])
+			continue;
+		while (!f->revoked)
+			usleep(1000);
+		_exit(!touch_all(f->p, UNIT, SIGBUS));
+	}
+	for (int i = 0; i < 12; i++)
+		bad += reap(pid[i], 20000) != 0;
+	return bad;
+}
+
+static void race_with_fork(void)
+{
+	struct fork_race *f = common(sizeof(*f));
+	int64_t end = in_ms(4000);
+	int rounds = 0, bad = 0;
+	uint64_t buffer, id;
+
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	for (; rounds < 60 && now_ns() < end; rounds++) {
+		int fd = raw_export(ccshm, buffer, 0, &id);
+		struct peer forker;
+
+		f->revoked = false;
+		f->p = map_of(fd, UNIT);
+		bad += !touch_all(f->p, UNIT, 0);
+		forker = peer_start(ROOT, ALL_CAPS, fork_and_touch, f);
+		peer_hear(&forker);
+		usleep(dice(20000));
+		bad += raw_revoke(ccshm, id, 0, in_ms(10000), NULL) != 0;
+		f->revoked = true;
+		bad += peer_hear(&forker) != 0;
+		peer_end(&forker, 0);
+		munmap(f->p, UNIT);
+		close(fd);
+	}
+	ok(rounds > 3, "revoke and fork: %d rounds", rounds);
+	is_int(bad, 0, "... no child kept a page");
+	raw_free(ccshm, buffer);
+	munmap(f, sizeof(*f));
+}
+
+/* The last reference goes while it is revoked. */
+static void *race_close(void *arg)
+{
+	(void)arg;
+	usleep(dice(300));
+	munmap(race.p, race.size);
+	close(race.fd);
+	return NULL;
+}
+
+static void race_with_close(void)
+{
+	int64_t end = in_ms(2000);
+	int rounds = 0, bad = 0;
+	uint64_t buffer;
+
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	race.size = UNIT;
+	for (; rounds < 300 && now_ns() < end; rounds++) {
+		pthread_t thread;
+		int err;
+
+		race.fd = raw_export(ccshm, buffer, 0, &race.id);
+		race.p = map_of(race.fd, UNIT);
+		touch_read(race.p);
+		pthread_create(&thread, NULL, race_close, NULL);
+		usleep(dice(300));
+		err = raw_revoke(ccshm, dice(2) ? race.id : buffer, 0, in_ms(10000), NULL);
+		bad += err && err != -ENOENT;
+		pthread_join(thread, NULL);
+		bad += raw_revoke(ccshm, race.id, 0, 0, NULL) != -ENOENT;
+	}
+	ok(rounds > 10, "revoke and close: %d rounds", rounds);
+	is_int(bad, 0, "... it is revoked, or gone");
+	raw_free(ccshm, buffer);
+}
+
+/* The buffer is freed, and its memory goes back, while it is revoked. */
+static void *race_free(void *arg)
+{
+	uint64_t *buffer = arg;
+
+	usleep(dice(300));
+	raced(!raw_free(ccshm, *buffer));
+	return NULL;
+}
+
+static void race_with_free(void)
+{
+	int64_t end = in_ms(2000);
+	int rounds = 0, bad = 0;
+
+	memset(&race, 0, sizeof(race));
+	for (; rounds < 100 && now_ns() < end; rounds++) {
+		struct shared s = shared_new(UNIT);
+		char *p = map_of(s.fd, UNIT);
+		pthread_t thread;
+		int err;
+
+		touch_read(p);
+		pthread_create(&thread, NULL, race_free, &s.id);
+		usleep(dice(300));
+		err = raw_revoke(ccshm, dice(2) ? s.export_id : s.id, 0, in_ms(10000), NULL);
+		bad += err && err != -ENOENT;
+		pthread_join(thread, NULL);
+		bad += raw_revoke(ccshm, s.export_id, 0, 0, NULL) != 0;
+		bad += !touch_all(p, UNIT, SIGBUS);
+		munmap(p, UNIT);
+		close(s.fd);
+	}
+	ok(rounds > 3, "revoke and FREE: %d rounds", rounds);
+	is_int(bad + race.bad, 0, "... it is revoked");
+}
+
+static void races(void)
+{
+	race_with("faults", race_fault);
+	race_with("mmap", race_mmap);
+	race_with("mprotect, mremap, munmap", race_change);
+	race_with("attachments", race_attach);
+	race_with("other revokes", race_revoke);
+	race_with_fork();
+	race_with_close();
+	race_with_free();
+}
+
+int main(void)
+{
+	driver_load();
+	touch_init();
+	job = common(sizeof(*job));
+	/* First, while nothing else is shared. */
+	orphans(true);
+	orphans(false);
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+
+	own_mapping();
+	other_processes();
+	other_exports();
+	permissions();
+	attachment_is_told();
+	deadline_passes();
+	signals();
+	holder_dies();
+	force();
+	whole_buffer();
+	nothing_to_revoke();
+	one_attachment();
+	races();
+
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* How importers behave: a new behaviour is a new row here. */
+#include <linux/kernel.h>
+
+#include "importer.h"
+
+static void notified(struct dma_buf_attachment *attach)
+{
+	struct importer *imp = attach->importer_priv;
+
+	imp->notified++;
+	if (imp->ops->notified)
+		imp->ops->notified(imp);
+}
+
+/*
+ * The second member is the notification: move_notify, and from 7.1 on
+ * invalidate_mappings, which may be missing.
+ */
+static const struct dma_buf_attach_ops can_be_told = { false, notified };
+static const struct dma_buf_attach_ops cannot_be_told = { false, NULL };
+
+static const struct importer_kind_ops kinds[] = {
+	[IMPORTER_STATIC] = { .attach_ops = NULL },
+	[IMPORTER_DYNAMIC] = {
+		.attach_ops = &can_be_told,
+		.notified = importer_let_go,
+	},
+	[IMPORTER_LATE] = { .attach_ops = &can_be_told },
+	[IMPORTER_PINNED] = {
+		.attach_ops = &can_be_told,
+		.pins = true,
+		.notified = importer_let_go,
+	},
+	[IMPORTER_MUTE] = { .attach_ops = &cannot_be_told },
+};
+
+/**
+ * importer_kind - a row of the table
+ * @kind: enum importer_kind
+ *
+ * Return: the row, or NULL.
+ */
+const struct importer_kind_ops *importer_kind(u32 kind)
+{
+	return kind < ARRAY_SIZE(kinds) ? &kinds[kind] : NULL;
+}
