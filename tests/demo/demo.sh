@@ -1,0 +1,147 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# The demo: one shared buffer from start to end, in a confidential guest. Lines with "#"
+# are comments, lines with "$" are what is typed. The TAP at the end is for the harness,
+# whose --transcript does not show it.
+# vm-modules: ccshm
+# vm-make: tests/demo
+# vm-files: demo/edu demo/mapper
+# vm-flavours: sev tdx
+# vm-boot: alone
+# vm-timeout: 60
+
+PATH=/suites:$PATH
+DEVICE=pci:0000:00:04.0
+
+say() { printf '\n# %s\n' "$*"; }
+
+die() {
+	printf '\nnot ok 1 - demo\n1..1\n\ndemo: FAILED: %s\n' "$*"
+	exit 1
+}
+
+# Show a command line as a person would type it, run it, and stop if it fails.
+run() {
+	printf '$ %s\n' "$1"
+	eval "$1" || die "\"$1\" ended with $?"
+}
+
+# The same for what has to fail.
+run_fails() {
+	printf '$ %s\n' "$1"
+	if eval "$1"; then die "\"$1\" did not fail"; fi
+}
+
+# expect WHAT GOT WANT
+expect() { [ "$2" = "$3" ] || die "$1: $2, expected $3"; }
+
+wait_for() { # WHAT COMMAND...
+	what=$1 n=0
+	shift
+	until "$@" >/dev/null 2>&1; do
+		n=$((n + 1))
+		[ $n -lt 500 ] || die "$what did not come to pass in 10 seconds"
+		usleep 20000
+	done
+}
+
+bus_mastering() { [ "$(edu bus-master)" = "$1" ]; }
+shared_is() { [ "$(cvmctl get pages_shared)" = "$1" ]; }
+
+before=$(cvmctl get pages_shared)
+cvmctl reset
+
+say "A confidential guest ($(cvmctl present)), Linux $(uname -r). Its memory is private: no device can reach it."
+run 'insmod /lib/ccshm/ccshm.ko'
+run 'ccshmctl info'
+
+say "A buffer of 4 MiB of memory that is shared with the host."
+run 'ccshmctl alloc 4M --name demo'
+run 'ccshmctl show demo'
+pages=$(($(cvmctl get pages_shared) - before))
+echo "(the hypervisor: $pages pages more are shared now, 4 KiB each)"
+[ $pages -ge 1024 ] || die "the buffer is not shared"
+
+say "New memory is zero. Put something in."
+run 'ccshmctl read demo | tr -d "\000" | wc -c >new'
+expect "bytes in a new buffer that are not zero" "$(cat new)" 0
+{
+	echo "Hello from the private side."
+	head -c 4063 /dev/urandom
+} >message
+run 'ccshmctl write demo <message'
+
+say "Give it to a device: QEMU's edu, driven from a shell script through sysfs. It copies the"
+echo '# 4092 bytes at the beginning of the buffer into itself, and out again to 2 MiB further on.'
+cat >copy <<'END'
+read -r address length offset <"$CCSHM_SEGMENTS_FILE"
+echo "attachment $CCSHM_ATTACHMENT_ID: $length bytes at DMA address $address"
+edu bus-master on &&
+edu dma-out "$address" 4092 &&
+edu dma-in $((address + 2 * 1024 * 1024)) 4092 &&
+edu bus-master off &&
+ccshmctl detach "$CCSHM_ATTACHMENT_ID"
+END
+run 'cat copy'
+run "ccshmctl attach demo $DEVICE -- sh copy"
+run 'ccshmctl read demo --offset 2M --length 4092 >came-back'
+head -c 4092 message >sent
+run 'cmp sent came-back && echo the device brought back what was sent'
+
+say "Now two hold it at once: a program that was handed a dma-buf and maps it..."
+printf '$ %s\n' 'ccshmctl export demo -- mapper &'
+ccshmctl export demo -- mapper >mapper.log 2>&1 &
+mapper=$!
+wait_for "the program's mapping" grep -q sees mapper.log
+cat mapper.log
+
+say "...and a device whose driver pays no attention to anybody."
+cat >hold <<'END'
+read -r address length offset <"$CCSHM_SEGMENTS_FILE"
+echo "$address" >address
+edu bus-master on
+exec sleep 60
+END
+run 'cat hold'
+printf '$ %s\n' "ccshmctl attach demo $DEVICE -- sh hold &"
+ccshmctl attach demo $DEVICE -- sh hold &
+holder=$!
+wait_for "the attachment" test -s address
+wait_for "bus mastering" bus_mastering on
+run 'ccshmctl show demo'
+
+say "The device does not let go by itself. Force it: revoke."
+run_fails 'ccshmctl revoke demo --timeout 0.5'
+run 'ccshmctl revoke demo --force'
+
+say "The program lost the memory at its next touch, and says so:"
+wait $mapper || die "the program that maps the buffer got no SIGBUS: $(cat mapper.log)"
+run 'tail -n 1 mapper.log'
+
+say "The device was stopped. A DMA that is started now moves no byte: what edu still has in"
+echo '# its own memory does not get into the buffer, which holds new content by now.'
+run 'edu bus-master'
+expect "bus mastering of a stopped device" "$(edu bus-master)" off
+run 'echo "Written after the revoke." | ccshmctl write demo'
+run "edu dma-in $(cat address) 4092"
+run 'ccshmctl read demo --length 26'
+expect "content of the buffer after that DMA" "$(ccshmctl read demo --length 25)" "Written after the revoke."
+kill $holder 2>/dev/null
+wait $holder 2>/dev/null
+
+say "Done: end the buffer, and unload the driver."
+run 'ccshmctl free demo'
+run_fails 'ccshmctl show demo'
+run 'rmmod ccshm'
+
+say "The verdict of the hypervisor."
+wait_for "all pages being private again" shared_is "$before"
+run 'cvmctl counters'
+to_shared=$(cvmctl get pages_to_shared)
+to_private=$(cvmctl get pages_to_private)
+violations=$(($(cvmctl get viol_private_alias) + $(cvmctl get viol_shared_alias)))
+expect "violations" $violations 0
+expect "pages made private again" "$to_private" "$to_shared"
+[ "$to_shared" -ge 1024 ] || die "only $to_shared pages were converted"
+echo "$to_shared pages were made shared, and all of them private again; none of ours is shared now; violations: 0"
+printf 'ok 1 - demo\n1..1\n\ndemo: ok\n'
