@@ -155,7 +155,12 @@ static void *vmap_slice(struct ccshm_export *export)
 	return addr;
 }
 
-/* Cannot be revoked, so it is counted as a device mapping is. */
+/*
+ * Cannot be revoked, so it is counted as a device mapping is. A driver that asks
+ * for one after the revoke makes the dma-buf core warn, once: it expects no
+ * answer but success. It reads the table of operations twice without a lock on
+ * 6.1, so the operation cannot be taken away either.
+ */
 int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct ccshm_export *export = dmabuf->priv;

@@ -280,7 +280,7 @@ is "$(info buffers)" 0 "no buffer is left"
 size=1200M
 interrupted=0
 
-# ctrl_c SIZE MILLISECONDS
+# ctrl_c SIZE MILLISECONDS: sets $status and, if it was interrupted, $left
 ctrl_c() {
 	pty -c "$2" -o id "$CC" alloc "$1" >terminal 2>&1
 	status=$?
@@ -288,8 +288,8 @@ ctrl_c() {
 		interrupted=$((interrupted + 1))
 		# Memory that was shared already goes back in the background.
 		wait_for 10 no_buffer
-		is "$(cat id) $(info buffers)" " 0" "Ctrl-C after $2 ms leaves nothing of $1 behind" ||
-			for i in $(seq "$(cc alloc 4K)"); do cc free "$i" 2>/dev/null; done
+		left=$(info buffers)
+		is "$(cat id)" "" "Ctrl-C after $2 ms of $1: no id is printed"
 	elif [ $status = 0 ]; then
 		runs "alloc of $1 was quicker than $2 ms" cc free "$(cat id)"
 	else
@@ -297,14 +297,29 @@ ctrl_c() {
 	fi
 }
 
-for ms in 0 5 20 50 100 200 300 450; do ctrl_c $size $ms; done
-# And all along a shorter one, up to its very end.
+for ms in 0 5 20 50 100 200 300 450; do
+	ctrl_c $size $ms
+	[ $status != 130 ] || is "$left" 0 "Ctrl-C after $ms ms of $size leaves no buffer behind"
+done
+
+# And all along a shorter one, up to its very end. Between the driver's last look for
+# signals and our own blocking of them lies a moment that nobody can close; one of these
+# may hit it. Were there no last look, several would.
 ms=5
+leftovers=0
 while [ $ms -lt 400 ]; do
 	ctrl_c 32M $ms
 	[ $status = 130 ] || break
+	if [ "$left" != 0 ]; then
+		leftovers=$((leftovers + 1))
+		last=$(cc alloc 4K)
+		for i in $(seq "$last"); do cc free "$i" 2>/dev/null; done
+		wait_for 10 no_buffer
+	fi
 	ms=$((ms + 5))
 done
+[ $leftovers -le 1 ]
+ok $? "Ctrl-C at any time leaves nothing behind ($leftovers exceptions)"
 [ $interrupted -gt 0 ]
 ok $? "Ctrl-C interrupts an allocation ($interrupted times)"
 begin=$(date +%s)

@@ -806,13 +806,13 @@ static void *map_and_unmap(void *arg)
 
 static void races(void)
 {
-	int64_t end = in_ms(3000);
+	int64_t begin = now_ns();
 	int rounds = 0, bad = 0;
 	uint64_t buffer, id;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
 		bail("no buffer");
-	for (; rounds < 200 && now_ns() < end; rounds++) {
+	for (; rounds < 10 || (rounds < 200 && now_ns() - begin < 2000000000LL); rounds++) {
 		pthread_t thread[2];
 		struct ccshm_ioc_revoke r;
 		struct ccshm_ioc_query q;
@@ -833,7 +833,7 @@ static void races(void)
 			pthread_join(thread[i], NULL);
 		close(race.fd);
 	}
-	ok(rounds > 5 && race.done > rounds, "revoke and importers: %d rounds, %d actions", rounds,
+	ok(race.done > rounds, "revoke and importers: %d rounds, %d actions", rounds,
 	   race.done);
 	is_int(bad, 0, "... a revoke ends them all");
 	is_int(race.bad, 0, "... and none gets in behind it");

@@ -52,11 +52,9 @@ void cli_reset(void)
 
 static int temporary(void)
 {
-	char path[] = "/tmp/ccshm-unit-XXXXXX";
-	int fd = mkstemp(path);
+	int fd = memfd_create("ccshm-unit", MFD_CLOEXEC);
 
 	ck_assert_int_ge(fd, 0);
-	unlink(path);
 	return fd;
 }
 

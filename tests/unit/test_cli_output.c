@@ -32,14 +32,11 @@ static struct out *example(enum out_shape shape, const struct format *format)
 
 static char *printed(struct out *out)
 {
-	char path[] = "/tmp/ccshm-unit-XXXXXX";
 	static char text[CLI_TEXT];
-	int fd = mkstemp(path);
-	FILE *f = fdopen(fd, "w+");
+	FILE *f = fdopen(memfd_create("ccshm-unit", MFD_CLOEXEC), "w+");
 	size_t n;
 
 	ck_assert_ptr_nonnull(f);
-	unlink(path);
 	ck_assert_int_eq(out_print(out, f), 0);
 	rewind(f);
 	n = fread(text, 1, sizeof(text) - 1, f);
