@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory without a free 2 MiB anywhere: a buffer is then made of small blocks, which is
+ * counted, works the same, and is given back whole.
+ *
+ * vm-modules: ccshm
+ * vm-boot: alone
+ * vm-timeout: 240
+ */
+#include "tap.h"
+#include "raw.h"
+
+#include <sys/sysinfo.h>
+
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
+
+#define SIZE	(12 * MIB)
+
+static int dev;
+
+static uint64_t free_memory(void)
+{
+	return vmstat("nr_free_pages") * PAGE;
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/*
+ * Locked pages cannot be moved when compaction is told so: take all memory in single
+ * pages, and give back every other one, until so much is free again. No reserves, or the
+ * single pages become one.
+ */
+static bool fragment_memory(uint64_t keep_free, uint64_t give_back)
+{
+	uint64_t size = free_memory() - keep_free;
+	unsigned char *p;
+
+	if (!write_text("/proc/sys/vm/compact_unevictable_allowed", "0") ||
+	    !write_text("/proc/sys/vm/min_free_kbytes", "4096") ||
+	    !write_text("/proc/sys/vm/percpu_pagelist_high_fraction", "10000"))
+		return false;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED || madvise(p, size, MADV_NOHUGEPAGE) || mlock(p, size))
+		return false;
+	for (uint64_t i = 0; i < 2 * give_back && i + PAGE < size; i += 2 * PAGE)
+		if (madvise(p + i, PAGE, MADV_DONTNEED_LOCKED))
+			return false;
+	return true;
+}
+
+/* Large buffers until there are no more: then what is free is in pieces. */
+static uint64_t take_large(void)
+{
+	struct ccshm_ioc_query q;
+	uint64_t id, taken = 0;
+
+	while (free_memory() > 2 * SIZE && !raw_alloc(dev, UNIT, &id)) {
+		raw_query(dev, id, &q);
+		if (q.blocks_small) {
+			raw_free(dev, id);
+			break;
+		}
+		taken += UNIT;
+	}
+	return taken;
+}
+
+static void check_contents(uint64_t id)
+{
+	int dmabuf = raw_export(dev, id, 0, NULL);
+	unsigned char *map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
+
+	if (!ok(map, "it can be mapped"))
+		return;
+	is_int(first_other(map, 0, SIZE), -1, "it reads zero");
+	for (uint64_t i = 0; i < SIZE; i += PAGE)
+		memset(map + i, i / PAGE % 251 + 1, PAGE);
+	munmap(map, SIZE);
+	map = raw_map(dmabuf, SIZE, PROT_READ);
+	close(dmabuf);
+	if (!ok(map, "it can be mapped again"))
+		return;
+	for (uint64_t i = 0; i < SIZE; i += PAGE) {
+		if (first_other(map + i, i / PAGE % 251 + 1, PAGE) >= 0) {
+			fail("each page holds what was written there: page %lu", i / PAGE);
+			return;
+		}
+	}
+	pass("each page holds what was written there");
+	munmap(map, SIZE);
+}
+
+static void check_buffer(void)
+{
+	uint64_t id, pages = rig(CVM_PAGES_TO_SHARED);
+	struct ccshm_ioc_query q;
+
+	if (!is_errno(raw_alloc(dev, SIZE, &id), 0, "a buffer of small blocks is allocated"))
+		return;
+	raw_query(dev, id, &q);
+	ok(q.blocks_small > 0, "%llu of %llu blocks are small",
+	   (unsigned long long)q.blocks_small, (unsigned long long)q.blocks);
+	ok(q.charged >= SIZE && q.charged < SIZE + UNIT, "it is charged what it takes");
+	if (cvm_present())
+		is_int(rig(CVM_PAGES_TO_SHARED) - pages, q.charged / PAGE,
+		       "so many pages became shared");
+	check_contents(id);
+	is_errno(raw_free(dev, id), 0, "it is freed");
+}
+
+int main(void)
+{
+	uint64_t shared_before = rig(CVM_PAGES_SHARED), taken;
+	int splits;
+
+	driver_load();
+	dev = raw_open();
+	if (dev < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+	splits = direct_map_splits();
+	if (!fragment_memory(32 * MIB, 64 * MIB))
+		bail("memory cannot be fragmented: %s", strerror(errno));
+	taken = take_large();
+	diag("%llu MiB of large blocks taken, %llu MiB free", (unsigned long long)(taken / MIB),
+	     (unsigned long long)(free_memory() / MIB));
+	check_buffer();
+	diag("%lld leaves split", direct_map_splits() - splits);
+	close(dev);
+	dev = raw_open();
+	ok(wait_clean(dev), "nothing is left");
+	ok(wait_rig_shared(shared_before), "no page is shared any more");
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A machine that is not a confidential guest: the driver refuses it and says why, unless
+ * it is told that this is for development.
+ *
+ * vm-modules: ccshm
+ * vm-flavours: plain
+ */
+#include "tap.h"
+#include "raw.h"
+
+/* Is there such a line in the kernel log? */
+static bool logged(const char *text)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool found = false;
+	char record[8192];
+	ssize_t n;
+
+	while (fd >= 0 && !found && ((n = read(fd, record, sizeof(record) - 1)) >= 0 ||
+				     errno == EPIPE)) {
+		if (n < 0)
+			continue;
+		record[n] = 0;
+		found = strstr(record, text);
+	}
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
+static void test_use(void)
+{
+	struct ccshm_ioc_info info;
+	int fd = raw_open(), dmabuf;
+	unsigned char *map;
+	uint64_t id;
+
+	is_errno(raw_info(fd, &info), 0, "INFO");
+	is_int(info.platform, CCSHM_PLATFORM_NONE, "it tells that nothing keeps memory private");
+	is_int(info.info_flags, CCSHM_INFO_PLAIN, "and that this is a plain machine");
+	is_errno(raw_alloc(fd, 3 * MIB, &id), 0, "a buffer is allocated");
+	dmabuf = raw_export(fd, id, 0, NULL);
+	map = raw_map(dmabuf, 3 * MIB, PROT_READ | PROT_WRITE);
+	if (ok(map, "and mapped")) {
+		is_int(first_other(map, 0, 3 * MIB), -1, "it reads zero");
+		memset(map, 1, 3 * MIB);
+		is_int(first_other(map, 1, 3 * MIB), -1, "and keeps what is written");
+		munmap(map, 3 * MIB);
+	}
+	close(dmabuf);
+	raw_free(fd, id);
+	ok(wait_clean(fd), "it is given back");
+	close(fd);
+}
+
+int main(void)
+{
+	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", ""), ENODEV, "the driver refuses: ENODEV");
+	ok(access(CCSHM_DEVICE, F_OK), "there is no device");
+	ok(logged("ccshm: not a confidential guest: there is nothing to share (allow_plain=1 "),
+	   "the kernel log says why, and what to do for development");
+	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", "allow_plain=0"), ENODEV,
+		 "allow_plain=0 is the default");
+	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", "allow_plain=1"), 0, "allow_plain=1 loads it");
+	ok(logged("ccshm: not a confidential guest: sharing does nothing here"),
+	   "the kernel log says that it does nothing");
+	is_errno(device_for_group(), 0, "the device is there");
+	test_use();
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}
