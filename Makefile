@@ -25,7 +25,7 @@ help:
 	@echo 'make                 the library and ccshmctl, in build/'
 	@echo 'make driver          the kernel module for the running kernel (KDIR=... for another)'
 	@echo 'make demo            a confidential guest that uses a shared buffer, start to end'
-	@echo 'make check           all tests; parts: check-unit check-harness cvm-selftest check-vm check-plain'
+	@echo 'make check           all tests; parts: check-unit check-harness cvm-selftest check-vm'
 	@echo 'make ci              make check, the demo and the static checks: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx" SUITES="all" narrow it'
 	@echo 'make mutants         break the driver and the library on purpose, see the tests notice'
@@ -53,7 +53,7 @@ demo: setup
 shell: setup
 	@tests/vm/shell $(KERNEL) $(FLAVOUR)
 
-CHECKS ?= check-unit check-harness cvm-selftest check-vm check-plain
+CHECKS ?= check-unit check-harness cvm-selftest check-vm
 check: setup
 	@tests/vm/check $(CHECKS)
 
@@ -72,10 +72,6 @@ cvm-selftest: setup
 
 check-vm: setup
 	@tests/vm/matrix $(SUITES)
-
-# That the module refuses to load where there is nothing to share.
-check-plain: setup
-	@FLAVOURS=plain tests/vm/matrix plain
 
 mutants: setup
 	@tests/mutants/run
@@ -96,5 +92,5 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness cvm-selftest check-vm check-plain \
+.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness cvm-selftest check-vm \
 	mutants sparse checkpatch install clean distclean
