@@ -217,6 +217,13 @@ void block_signals(void);
 /* Runs it to its end: its exit status, 128 + signal, 126 or 127. */
 int run_command(const struct run *run);
 
+/* ---- interrupt.c: Ctrl-C while something is made that would stay ---- */
+
+void interrupt_catch(void);
+bool interrupt_noted(void);
+/* After what was made has been undone. */
+void interrupt_die(void) __attribute__((noreturn));
+
 /* ---- copy.c: between files and shared memory ---- */
 
 #define COPY_CHUNK	(1U << 20)

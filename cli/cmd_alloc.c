@@ -105,6 +105,7 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 	if (err)
 		return err;
 	ccshm_alloc_options_set_persistent(alloc, true);
+	ccshm_alloc_options_set_interruptible(alloc, true);
 	ccshm_alloc_options_set_owner(alloc, opts->owner);
 	ccshm_alloc_options_set_group(alloc, opts->group);
 	ccshm_alloc_options_set_mode(alloc, opts->mode);
@@ -113,11 +114,18 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 	if (!err) {
 		snprintf(what, sizeof(what), "allocating %s",
 			 size_format(opts->size, size));
+		interrupt_catch();
 		progress_start(what, 0);
 		err = ccshm_buffer_alloc(ctx, opts->size, alloc, buffer);
 		/* From now on there is something to lose: an id not printed yet. */
 		block_signals();
 		progress_stop();
+		/* It may have come too late for the driver. */
+		if (!err && interrupt_noted()) {
+			ccshm_buffer_free(*buffer);
+			ccshm_buffer_close(*buffer);
+			err = -EINTR;
+		}
 	}
 	ccshm_alloc_options_free(alloc);
 	return err;
@@ -155,6 +163,10 @@ int alloc_run(const struct command *cmd, int argc, char **argv)
 	if (code)
 		return code;
 	err = allocate(ctx, &opts, &buffer);
+	if (err == -EINTR && interrupt_noted()) {
+		ccshm_close(ctx);
+		interrupt_die();
+	}
 	if (err) {
 		snprintf(object, sizeof(object), "%s%s%s",
 			 size_format(opts.size, size), opts.name ? " as " : "",

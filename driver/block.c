@@ -4,7 +4,6 @@
  * as large as it has them, and go back to it whole.
  */
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
 
@@ -119,11 +118,11 @@ static void blocks_order(struct ccshm_blocks *blocks)
 
 /**
  * ccshm_blocks_alloc - take private pages from the kernel
- * @blocks: all zero
+ * @blocks: all zero but for @interruptible
  * @pages: at least so many
  * @node: NUMA node, or NUMA_NO_NODE
  *
- * Return: 0, -ENOMEM or -EINTR (a fatal signal); then @blocks is empty.
+ * Return: 0, -ENOMEM or -EINTR (a signal); then @blocks is empty.
  */
 int ccshm_blocks_alloc(struct ccshm_blocks *blocks, unsigned long pages, int node)
 {
@@ -138,7 +137,7 @@ int ccshm_blocks_alloc(struct ccshm_blocks *blocks, unsigned long pages, int nod
 	while (blocks->pages < pages) {
 		struct page *page;
 
-		if (fatal_signal_pending(current)) {
+		if (ccshm_blocks_interrupted(blocks)) {
 			err = -EINTR;
 			goto discard;
 		}

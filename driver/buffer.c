@@ -243,7 +243,8 @@ void ccshm_buffer_end_client(struct ccshm_client *client)
 static int alloc_check(const struct ccshm_ioc_alloc *req)
 {
 	const u64 known = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
-			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE;
+			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
+			  CCSHM_ALLOC_INTERRUPTIBLE;
 	const u64 owned = CCSHM_ALLOC_UID | CCSHM_ALLOC_GID;
 
 	if (req->flags & ~known || req->reserved || req->mode & ~0666 ||
@@ -312,16 +313,22 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	return buffer;
 }
 
+static int buffer_take(struct ccshm_buffer *buffer, int node)
+{
+	buffer->blocks.interruptible = buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE;
+	return ccshm_blocks_alloc(&buffer->blocks, buffer->size >> PAGE_SHIFT,
+				  node);
+}
+
 static int buffer_fill(struct ccshm_buffer *buffer, int node)
 {
-	unsigned long pages = buffer->size >> PAGE_SHIFT;
 	int err;
 
-	err = ccshm_blocks_alloc(&buffer->blocks, pages, node);
+	err = buffer_take(buffer, node);
 	if (err == -ENOMEM) {
 		/* What was freed a moment ago may be on its way back. */
 		flush_workqueue(ccshm_wq);
-		err = ccshm_blocks_alloc(&buffer->blocks, pages, node);
+		err = buffer_take(buffer, node);
 	}
 	if (err)
 		return err;

@@ -18,6 +18,7 @@
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
@@ -57,6 +58,7 @@ struct ccshm_block {
  * @units: conversion units in blocks that are at least that large
  * @units_whole: of these, the ones that a single direct-map leaf covered
  * @conversions: calls that shared them
+ * @interruptible: by any signal, not only one that kills
  */
 struct ccshm_blocks {
 	struct ccshm_block *block;
@@ -66,12 +68,20 @@ struct ccshm_blocks {
 	unsigned long units;
 	unsigned long units_whole;
 	unsigned long conversions;
+	bool interruptible;
 };
 
 int ccshm_blocks_alloc(struct ccshm_blocks *blocks, unsigned long pages, int node);
 void ccshm_blocks_discard(struct ccshm_blocks *blocks);
 unsigned long ccshm_blocks_pfn(const struct ccshm_blocks *blocks,
 			       unsigned long index, unsigned long *run);
+
+/* Is whoever waits for the memory to give up? */
+static inline bool ccshm_blocks_interrupted(const struct ccshm_blocks *blocks)
+{
+	return blocks->interruptible ? signal_pending(current) :
+				       fatal_signal_pending(current);
+}
 
 static inline unsigned long ccshm_block_pages(const struct ccshm_block *block)
 {

@@ -9,7 +9,6 @@
  */
 #include <linux/list.h>
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/set_memory.h>
 #include <linux/spinlock.h>
 
@@ -207,7 +206,7 @@ static void share_undo(struct ccshm_blocks *blocks, unsigned long touched)
  * ccshm_convert_share - make fresh blocks shared and zero
  * @blocks: private blocks
  *
- * Return: 0; -EIO when the platform refused, -EINTR for a fatal signal: then
+ * Return: 0; -EIO when the platform refused, -EINTR for a signal: then
  * @blocks is empty, and what could be made private again is freed.
  */
 int ccshm_convert_share(struct ccshm_blocks *blocks)
@@ -217,7 +216,7 @@ int ccshm_convert_share(struct ccshm_blocks *blocks)
 	while (i < blocks->nr) {
 		unsigned long pages, end = run_end(blocks, i, blocks->nr, &pages);
 
-		if (fatal_signal_pending(current)) {
+		if (ccshm_blocks_interrupted(blocks)) {
 			share_undo(blocks, i);
 			return -EINTR;
 		}

@@ -10,6 +10,7 @@
 
 struct ccshm_alloc_options {
 	bool persistent;
+	bool interruptible;
 	bool has_mode;
 	uid_t uid;	/* -1: the caller's */
 	gid_t gid;	/* -1: the caller's */
@@ -82,6 +83,13 @@ ccshm_alloc_options_set_node(struct ccshm_alloc_options *options, int node)
 	options->node = node;
 }
 
+CCSHM_API void
+ccshm_alloc_options_set_interruptible(struct ccshm_alloc_options *options,
+				      bool interruptible)
+{
+	options->interruptible = interruptible;
+}
+
 void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 				 struct ccshm_ioc_alloc *uapi)
 {
@@ -91,6 +99,8 @@ void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 		uapi->flags |= CCSHM_ALLOC_PERSISTENT;
 		uapi->mode = DEFAULT_MODE;
 	}
+	if (options->interruptible)
+		uapi->flags |= CCSHM_ALLOC_INTERRUPTIBLE;
 	if (options->uid != (uid_t)-1) {
 		uapi->flags |= CCSHM_ALLOC_UID;
 		uapi->uid = options->uid;

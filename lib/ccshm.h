@@ -383,6 +383,20 @@ void ccshm_alloc_options_set_node(struct ccshm_alloc_options *options,
 				  int node);
 
 /**
+ * ccshm_alloc_options_set_interruptible() - any signal ends the allocation
+ * @options: options
+ * @interruptible: true: a signal that is handled ends ccshm_buffer_alloc() with
+ *	-EINTR, and leaves nothing behind; false, the default: only a signal that
+ *	kills the process ends it
+ *
+ * For persistent buffers: a process that dies of a signal can die after the
+ * allocation has succeeded, and the buffer stays. One that handles the signal
+ * learns of the buffer, and can free it.
+ */
+void ccshm_alloc_options_set_interruptible(struct ccshm_alloc_options *options,
+					   bool interruptible);
+
+/**
  * ccshm_buffer_alloc() - allocate a buffer
  * @handle: handle
  * @size: bytes, rounded up to whole pages

@@ -213,7 +213,8 @@ static const struct call calls[] = {
 	  AT(info, flags), 0, { 0 }, make_info, NULL, false },
 	{ "ALLOC", CCSHM_IOC_ALLOC, sizeof(struct ccshm_ioc_alloc), AT(alloc, id),
 	  AT(alloc, actual_size), AT(alloc, flags),
-	  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID | CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE,
+	  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID | CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
+		  CCSHM_ALLOC_INTERRUPTIBLE,
 	  { AT(alloc, reserved), AT(alloc, reserved) + 4 }, make_alloc, drop_alloc, false },
 	{ "FREE", CCSHM_IOC_FREE, sizeof(struct ccshm_ioc_free), sizeof(struct ccshm_ioc_free), 8,
 	  AT(free, flags), 0, { 0 }, make_free, drop_free, true },
@@ -843,8 +844,9 @@ static bool attach_refused(struct ccshm_ioc_attach req, int want, const char *wh
 static void test_attach_devices(void)
 {
 	static const char *const bad[] = {
-		"", "0000:00:04.0", "pci:", "PCI:0000:00:04.0", "usb:1-1", "pci", ":",
-		"pci:none", "pci:0000:00:04.0 ", "pci:00:04.0", "pci:0000:00:04.8",
+		"", "0000:00:04.0", "pci:", "PCI:0000:00:04.0", "usb:1-1", "pci", ":", "pci:none",
+		"pci:0000:00:04.0 ", "pci:00:04.0", "pci:0000:00:04.0/", "pci: 0000:00:04.0",
+		"pci:0000:00:04.8", "pci:0000:00:20.0", "pci:0000:100:00.0",
 	};
 	static const char *const absent[] = {
 		"pci:0000:00:1e.7", "pci:0000:ff:00.0",

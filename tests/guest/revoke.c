@@ -722,12 +722,14 @@ static void orphans(bool persistent)
 #define THREADS	3
 #define STEP	(31 * PAGE)	/* a signal for each page would take too long */
 
-/* Rounds until enough are done: at least a few, for a while, and not for ever. */
+/* At least so many, in however much longer, on a machine that others slow down. */
+#define ROUNDS	5
+
 static bool another_round(int rounds, int64_t begin)
 {
 	int64_t ms = (now_ns() - begin) / 1000000;
 
-	return rounds < 200 && ms < (rounds < 10 ? 30000 : 2000);
+	return rounds < 200 && ms < (rounds < ROUNDS ? 30000 : 2000);
 }
 
 static struct race {
@@ -887,16 +889,6 @@ static bool race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
 	return true;
 }
 
-/* At least so many, in however much longer, on a machine that others slow down. */
-#define ROUNDS	4
-
-static bool go_on(int rounds, int most, int64_t end)
-{
-	int64_t now = now_ns();
-
-	return rounds < most && (now < end || (rounds < ROUNDS && now < end + 20000000000));
-}
-
 static void race_with(const char *what, void *(*fn)(void *arg))
 {
 	int64_t begin = now_ns();
@@ -909,7 +901,7 @@ static void race_with(const char *what, void *(*fn)(void *arg))
 		bail("no buffer");
 	while (another_round(rounds, begin) && race_round(buffer, fn, rounds % 2 * PAGE))
 		rounds++;
-	ok(rounds >= 10 && race.done > rounds, "revoke and %s: %d rounds, %d actions", what, rounds,
+	ok(rounds >= ROUNDS && race.done > rounds, "revoke and %s: %d rounds, %d actions", what, rounds,
 	   race.done);
 	is_int(race.bad, 0, "... nobody got in, nobody stayed in");
 	raw_free(ccshm, buffer);
@@ -968,7 +960,7 @@ static void race_with_fork(void)
 		munmap(f->p, UNIT);
 		close(fd);
 	}
-	ok(rounds >= 10, "revoke and fork: %d rounds", rounds);
+	ok(rounds >= ROUNDS, "revoke and fork: %d rounds", rounds);
 	is_int(bad, 0, "... no child kept a page");
 	raw_free(ccshm, buffer);
 	munmap(f, sizeof(*f));
@@ -1007,7 +999,7 @@ static void race_with_close(void)
 		pthread_join(thread, NULL);
 		bad += raw_revoke(ccshm, race.id, 0, 0, NULL) != -ENOENT;
 	}
-	ok(rounds >= 10, "revoke and close: %d rounds", rounds);
+	ok(rounds >= ROUNDS, "revoke and close: %d rounds", rounds);
 	is_int(bad, 0, "... it is revoked, or gone");
 	raw_free(ccshm, buffer);
 }
@@ -1045,7 +1037,7 @@ static void race_with_free(void)
 		munmap(p, UNIT);
 		close(s.fd);
 	}
-	ok(rounds >= 10, "revoke and FREE: %d rounds", rounds);
+	ok(rounds >= ROUNDS, "revoke and FREE: %d rounds", rounds);
 	is_int(bad + race.bad, 0, "... it is revoked");
 }
 

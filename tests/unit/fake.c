@@ -301,7 +301,8 @@ static int alloc_check(const struct ccshm_ioc_alloc *arg)
 	bool persistent = arg->flags & CCSHM_ALLOC_PERSISTENT;
 
 	if (arg->flags & ~(CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
-			   CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE) || arg->reserved)
+			   CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
+			   CCSHM_ALLOC_INTERRUPTIBLE) || arg->reserved)
 		return -EINVAL;
 	if (!arg->size || arg->size > UINT64_MAX - (PAGE - 1))
 		return -EINVAL;

@@ -63,10 +63,12 @@ START_TEST(every_option)
 	ccshm_alloc_options_set_group(options, 7);
 	ccshm_alloc_options_set_mode(options, 0640);
 	ccshm_alloc_options_set_node(options, 0);
+	ccshm_alloc_options_set_interruptible(options, true);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags,
 			  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
-			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE);
+			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
+			  CCSHM_ALLOC_INTERRUPTIBLE);
 	ck_assert_uint_eq(fake.got.alloc.uid, 0);
 	ck_assert_uint_eq(fake.got.alloc.gid, 7);
 	ck_assert_uint_eq(fake.got.alloc.mode, 0640);
@@ -82,11 +84,13 @@ START_TEST(options_can_be_taken_back)
 	ccshm_alloc_options_set_owner(options, 5);
 	ccshm_alloc_options_set_group(options, 7);
 	ccshm_alloc_options_set_node(options, 3);
+	ccshm_alloc_options_set_interruptible(options, true);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "longer"), 0);
 	ccshm_alloc_options_set_persistent(options, false);
 	ccshm_alloc_options_set_owner(options, (uid_t)-1);
 	ccshm_alloc_options_set_group(options, (gid_t)-1);
 	ccshm_alloc_options_set_node(options, -1);
+	ccshm_alloc_options_set_interruptible(options, false);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, ""), 0);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags, 0);

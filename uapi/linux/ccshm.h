@@ -134,6 +134,8 @@ struct ccshm_ioc_info {
 #define CCSHM_ALLOC_GID			(1ULL << 2)
 /* Memory of NUMA node @node only; otherwise any, the nearest preferred. */
 #define CCSHM_ALLOC_NODE		(1ULL << 3)
+/* Any signal ends the call with EINTR, not only one that kills. */
+#define CCSHM_ALLOC_INTERRUPTIBLE	(1ULL << 4)
 
 /**
  * struct ccshm_ioc_alloc - allocate a buffer
@@ -153,7 +155,9 @@ struct ccshm_ioc_info {
  * @actual_size: out: its size, @size rounded up to whole pages
  *
  * The memory is zero when it is first seen. A fatal signal ends the call with
- * EINTR and leaves nothing behind.
+ * EINTR and leaves nothing behind; so does any with CCSHM_ALLOC_INTERRUPTIBLE.
+ * A program that dies of the signal may die after the call has succeeded: one
+ * that makes persistent buffers handles it, and frees what it got.
  *
  * Errors: EINVAL (a zero size, one that overflows when rounded, a flag, mode,
  * node, uid, gid or name that is not valid, a name, owner, group or mode for an
