@@ -29,6 +29,7 @@ help:
 	@echo 'make ci              make check, the demo and the static checks: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx" SUITES="all" narrow it'
 	@echo 'make mutants         break the driver and the library on purpose, see the tests notice'
+	@echo 'make cvm-mutants     the same with the emulator and its self-test'
 	@echo 'make sparse          static checks of the driver; make checkpatch: its style'
 	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         library, header, pkg-config file, ccshmctl (DESTDIR, PREFIX)'
@@ -76,6 +77,10 @@ check-vm: setup
 mutants: setup
 	@tests/mutants/run
 
+# The same for the emulator and its self-test.
+cvm-mutants: setup
+	@tests/cvm/mutants
+
 sparse: setup
 	@tests/vm/sparse $(KERNELS)
 
@@ -93,4 +98,4 @@ distclean:
 	rm -rf build
 
 .PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness cvm-selftest check-vm \
-	mutants sparse checkpatch install clean distclean
+	mutants cvm-mutants sparse checkpatch install clean distclean
