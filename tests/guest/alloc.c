@@ -277,31 +277,50 @@ static int allocate_long(struct peer *parent, void *arg)
 	return 0;
 }
 
-/* How long it takes when it is left alone, in microseconds. */
-static int64_t long_time(void)
+static uint64_t calls_now(void)
 {
+	struct ccshm_ioc_info info;
+
+	raw_info(dev, &info);
+	return info.calls_shared;
+}
+
+/* Until an allocation under way has got so far (20 s at most). */
+static void wait_calls(uint64_t calls)
+{
+	int64_t end = in_ms(20000);
+
+	while (calls_now() < calls && now_ns() < end)
+		;
+}
+
+/* Calls that a long allocation takes when it is left alone. */
+static uint64_t long_calls(void)
+{
+	uint64_t before = calls_now(), id;
 	int64_t start = now_ns();
-	uint64_t id;
 
 	if (!ok(!raw_alloc(dev, LONG_SIZE, &id), "a long allocation"))
 		return 0;
-	start = now_ns() - start;
+	diag("%llu MiB take %lld ms and %llu calls", (unsigned long long)(LONG_SIZE / MIB),
+	     (long long)(now_ns() - start) / 1000000, (unsigned long long)(calls_now() - before));
+	before = calls_now() - before;
 	raw_free(dev, id);
 	wait_clean(dev);
-	diag("%llu MiB take %lld ms", (unsigned long long)(LONG_SIZE / MIB),
-	     (long long)start / 1000000);
-	return start / 1000;
+	return before;
 }
 
-/* Kill it after so many microseconds; was it within the allocation? */
-static bool kill_within(int64_t us, int sig)
+/* Kill it after so many calls; was it within the allocation? */
+static bool kill_within(uint64_t calls, int sig)
 {
-	struct peer p = peer_start(0, ALL_CAPS, allocate_long, NULL);
+	struct peer p;
 	uint64_t id;
 	int status;
 
+	calls += calls_now();
+	p = peer_start(0, ALL_CAPS, allocate_long, NULL);
 	peer_hear(&p);
-	usleep(us);
+	wait_calls(calls);
 	status = peer_end(&p, sig);
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != sig)
 		fail("it dies of signal %d", sig);
@@ -311,16 +330,16 @@ static bool kill_within(int64_t us, int sig)
 	return false;
 }
 
-static void test_killed(int64_t time)
+static void test_killed(uint64_t calls)
 {
 	bool clean = true;
 	int within = 0;
 
-	for (int i = 1; i <= 8; i++) {
-		within += kill_within(time * i / 10, i & 1 ? SIGKILL : SIGTERM);
+	for (int i = 0; i < 8; i++) {
+		within += kill_within(calls * i / 8, i & 1 ? SIGKILL : SIGTERM);
 		clean &= wait_clean(dev) && wait_rig_shared(rig_before);
 	}
-	ok(within >= 2, "%d of 8 signals came within the allocation and ended it", within);
+	ok(within >= 4, "%d of 8 signals came within the allocation and ended it", within);
 	ok(clean, "a killed allocation leaves nothing behind");
 }
 
@@ -349,13 +368,14 @@ static int allocate_handling(struct peer *parent, void *arg)
 	return err ? err : handled;
 }
 
-static int signal_within(uint64_t flags, int64_t us)
+static int signal_within(uint64_t flags)
 {
+	uint64_t calls = calls_now();
 	struct peer p = peer_start(0, ALL_CAPS, allocate_handling, (void *)(uintptr_t)flags);
 	int result;
 
 	peer_hear(&p);
-	usleep(us);
+	wait_calls(calls + 1);
 	kill(p.pid, SIGUSR1);
 	result = peer_hear(&p);
 	peer_end(&p, 0);
@@ -363,14 +383,14 @@ static int signal_within(uint64_t flags, int64_t us)
 }
 
 /* A signal that is handled matters only to who wants it to. */
-static void test_handled(int64_t time)
+static void test_handled(void)
 {
 	uint64_t id;
 
-	is_int(signal_within(0, time / 4), SIGUSR1,
+	is_int(signal_within(0), SIGUSR1,
 	       "a signal that is handled does not end an allocation");
 	ok(wait_clean(dev), "nothing is left of it");
-	is_int(signal_within(CCSHM_ALLOC_INTERRUPTIBLE, time / 4), -EINTR,
+	is_int(signal_within(CCSHM_ALLOC_INTERRUPTIBLE), -EINTR,
 	       "... but one that is to be interruptible");
 	is_errno(raw_find(dev, "long", -1, &id), ENOENT, "there is no such name then");
 	ok(wait_clean(dev) && wait_rig_shared(rig_before), "nothing is left of that either");
@@ -378,8 +398,6 @@ static void test_handled(int64_t time)
 
 int main(void)
 {
-	int64_t time;
-
 	rig_before = rig(CVM_PAGES_SHARED);
 	driver_load();
 	dev = raw_open();
@@ -387,9 +405,8 @@ int main(void)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
 	test_costs();
 	test_contents();
-	time = long_time();
-	test_killed(time);
-	test_handled(time);
+	test_killed(long_calls());
+	test_handled();
 	test_too_large();
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");

@@ -587,6 +587,24 @@ static void large_pages(void)
 	raw_free(ccshm, id);
 }
 
+/* Pages of a unit that are not mapped stay out of reach, though the others are. */
+static void parts_of_units(void)
+{
+	const size_t size = 3 * UNIT;
+	uint64_t id;
+	int fd = stamped_new(size, 24, &id);
+	char *space = aligned_space(size), *p;
+
+	p = mmap(space + UNIT - PAGE, UNIT + 2 * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, UNIT - PAGE);
+	ok(p != MAP_FAILED && stamp_pages_check(p, 24, UNIT - PAGE, UNIT + 2 * PAGE),
+	   "a unit is mapped, and a page on each side");
+	is_int(touch_read(p - PAGE), SIGSEGV, "the page before is not");
+	is_int(touch_read(p + UNIT + 2 * PAGE), SIGSEGV, "the page behind is not");
+	munmap(space, size);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
 /* ---- slices ---- */
 
 static void one_slice(uint64_t id, uint64_t offset, uint64_t size, uint64_t whole)
@@ -850,6 +868,7 @@ int main(void)
 	moves();
 	partial_unmap();
 	large_pages();
+	parts_of_units();
 	slices();
 	forks();
 	exec();
