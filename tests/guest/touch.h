@@ -189,18 +189,17 @@ static RAW_UNUSED void *aligned_space(size_t size)
 	return start;
 }
 
-/* A mapping that starts at a multiple of a unit, or NULL with errno. */
+/*
+ * A mapping that starts at a multiple of a unit, or NULL with errno. What was
+ * set aside is not given up when mmap fails: the kernel may have unmapped it
+ * already, and another thread may have it by now.
+ */
 static RAW_UNUSED void *map_aligned(int fd, size_t size, int prot, off_t offset)
 {
 	void *space = aligned_space(size);
 	void *p = mmap(space, size, prot, MAP_SHARED | MAP_FIXED, fd, offset);
-	int err = errno;
 
-	if (p != MAP_FAILED)
-		return p;
-	munmap(space, size);
-	errno = err;
-	return NULL;
+	return p == MAP_FAILED ? NULL : p;
 }
 
 /* 0 or the errno of a mapping, which is not kept. */
