@@ -752,16 +752,18 @@ static void test_export_ranges(void)
 {
 	struct world before = settled();
 	bool good = true;
+	int fd = -1;
 
-	for (size_t i = 0; i < NR(bad_ranges); i++) {
+	/* Not one step further with what is beyond the memory. */
+	for (size_t i = 0; i < NR(bad_ranges) && good; i++) {
 		const struct range *r = &bad_ranges[i];
-		int fd = raw_export_slice(dev, anonymous, 0, r->offset, r->size, NULL);
 
-		good &= range_refused(fd, r, "EXPORT");
-		if (fd >= 0)
-			close(fd);
+		fd = raw_export_slice(dev, anonymous, 0, r->offset, r->size, NULL);
+		good = range_refused(fd, r, "EXPORT");
 	}
 	ok(good, "EXPORT of an unaligned, overlong or overflowing range: EINVAL");
+	if (fd >= 0)
+		close(fd);
 	ok(unchanged(&before), "EXPORT of a bad range changes nothing");
 	good = true;
 	for (size_t i = 0; i < NR(good_ranges); i++) {
