@@ -16,7 +16,7 @@
 #define VALUE(constant, value) \
 	_Static_assert((constant) == (value), #constant)
 
-SIZE(ccshm_ioc_info, 136);
+SIZE(ccshm_ioc_info, 160);
 AT(ccshm_ioc_info, flags, 0);
 AT(ccshm_ioc_info, abi_version, 8);
 AT(ccshm_ioc_info, platform, 12);
@@ -34,7 +34,10 @@ AT(ccshm_ioc_info, exports, 92);
 AT(ccshm_ioc_info, attachments, 96);
 AT(ccshm_ioc_info, reserved_out, 100);
 AT(ccshm_ioc_info, driver_version, 104);
-NUMBER(CCSHM_IOC_INFO, 0xc088cc40);
+AT(ccshm_ioc_info, contiguous_max, 136);
+AT(ccshm_ioc_info, blocks_carved, 144);
+AT(ccshm_ioc_info, bytes_carved, 152);
+NUMBER(CCSHM_IOC_INFO, 0xc0a0cc40);
 
 SIZE(ccshm_ioc_alloc, 120);
 AT(ccshm_ioc_alloc, size, 0);
@@ -62,7 +65,7 @@ AT(ccshm_ioc_open, name, 16);
 AT(ccshm_ioc_open, id, 80);
 NUMBER(CCSHM_IOC_OPEN, 0xc058cc43);
 
-SIZE(ccshm_ioc_query, 296);
+SIZE(ccshm_ioc_query, 304);
 AT(ccshm_ioc_query, id, 0);
 AT(ccshm_ioc_query, flags, 8);
 AT(ccshm_ioc_query, type, 16);
@@ -93,7 +96,8 @@ AT(ccshm_ioc_query, segments, 160);
 AT(ccshm_ioc_query, reserved_out, 164);
 AT(ccshm_ioc_query, name, 168);
 AT(ccshm_ioc_query, device, 232);
-NUMBER(CCSHM_IOC_QUERY, 0xc128cc44);
+AT(ccshm_ioc_query, carved, 296);
+NUMBER(CCSHM_IOC_QUERY, 0xc130cc44);
 
 SIZE(ccshm_ioc_export, 64);
 AT(ccshm_ioc_export, id, 0);
@@ -154,16 +158,66 @@ AT(ccshm_ioc_detach, id, 0);
 AT(ccshm_ioc_detach, flags, 8);
 NUMBER(CCSHM_IOC_DETACH, 0xc010cc49);
 
+SIZE(ccshm_ioc_importer, 72);
+AT(ccshm_ioc_importer, device, 0);
+AT(ccshm_ioc_importer, mappings, 64);
+AT(ccshm_ioc_importer, flags, 68);
+
+SIZE(ccshm_ioc_importers, 40);
+AT(ccshm_ioc_importers, id, 0);
+AT(ccshm_ioc_importers, flags, 8);
+AT(ccshm_ioc_importers, importers, 16);
+AT(ccshm_ioc_importers, first, 24);
+AT(ccshm_ioc_importers, capacity, 28);
+AT(ccshm_ioc_importers, count, 32);
+AT(ccshm_ioc_importers, total, 36);
+NUMBER(CCSHM_IOC_IMPORTERS, 0xc028cc4a);
+
+SIZE(ccshm_ioc_run, 32);
+AT(ccshm_ioc_run, offset, 0);
+AT(ccshm_ioc_run, length, 8);
+AT(ccshm_ioc_run, physical, 16);
+AT(ccshm_ioc_run, state, 24);
+AT(ccshm_ioc_run, flags, 28);
+
+SIZE(ccshm_ioc_pages, 56);
+AT(ccshm_ioc_pages, id, 0);
+AT(ccshm_ioc_pages, flags, 8);
+AT(ccshm_ioc_pages, offset, 16);
+AT(ccshm_ioc_pages, size, 24);
+AT(ccshm_ioc_pages, runs, 32);
+AT(ccshm_ioc_pages, capacity, 40);
+AT(ccshm_ioc_pages, count, 44);
+AT(ccshm_ioc_pages, next, 48);
+NUMBER(CCSHM_IOC_PAGES, 0xc038cc4b);
+
+SIZE(ccshm_ioc_device, 296);
+AT(ccshm_ioc_device, flags, 0);
+AT(ccshm_ioc_device, device, 8);
+AT(ccshm_ioc_device, verdict, 72);
+AT(ccshm_ioc_device, mode, 76);
+AT(ccshm_ioc_device, device_flags, 80);
+AT(ccshm_ioc_device, dma_mask, 88);
+AT(ccshm_ioc_device, bus_limit, 96);
+AT(ccshm_ioc_device, driver, 104);
+AT(ccshm_ioc_device, reason, 168);
+NUMBER(CCSHM_IOC_DEVICE, 0xc128cc4c);
+
 VALUE(CCSHM_ABI_VERSION, 1);
 VALUE(CCSHM_INFO_PLAIN, 1);
+VALUE(CCSHM_FEATURE_HEAP, 1);
+VALUE(CCSHM_FEATURE_PAGES, 2);
 VALUE(CCSHM_ALLOC_PERSISTENT, 1);
 VALUE(CCSHM_ALLOC_UID, 2);
 VALUE(CCSHM_ALLOC_GID, 4);
 VALUE(CCSHM_ALLOC_NODE, 8);
 VALUE(CCSHM_ALLOC_INTERRUPTIBLE, 16);
+VALUE(CCSHM_ALLOC_DMA32, 32);
+VALUE(CCSHM_ALLOC_CONTIGUOUS, 64);
 VALUE(CCSHM_OPEN_UID, 1);
 VALUE(CCSHM_QUERY_ORPHAN, 1);
 VALUE(CCSHM_QUERY_CONTROL, 2);
+VALUE(CCSHM_QUERY_HEAP, 4);
 VALUE(CCSHM_EXPORT_READ_ONLY, 1);
 VALUE(CCSHM_EXPORT_NO_CPU, 2);
 VALUE(CCSHM_EXPORT_PINNED, 4);
@@ -185,3 +239,17 @@ struct broken {
 struct broken broken;
 SIZE(broken, 24);
 #endif
+VALUE(CCSHM_IMPORTER_CANNOT_LET_GO, 1);
+VALUE(CCSHM_IMPORTER_PINS, 2);
+VALUE(CCSHM_PAGE_SHARED, 2);
+VALUE(CCSHM_PAGES_LEAF_WHOLE, 1);
+VALUE(CCSHM_PAGES_CARVED, 2);
+VALUE(CCSHM_DEVICE_NEEDS, 1);
+VALUE(CCSHM_DEVICE_NEEDS_NOT, 2);
+VALUE(CCSHM_DEVICE_CANNOT, 3);
+VALUE(CCSHM_DMA_MODE_USERSPACE, 4);
+VALUE(CCSHM_DEVICE_COHERENT, 1);
+VALUE(CCSHM_DEVICE_BOUNCES, 2);
+VALUE(CCSHM_DEVICE_RESTRICTED, 4);
+VALUE(CCSHM_DEVICE_IOMMU, 8);
+VALUE(CCSHM_DEVICE_KERNEL_DRIVER, 16);

@@ -75,15 +75,20 @@ enum ccshm_platform {
 	CCSHM_PLATFORM_CCA = 5,
 };
 
-/* ccshm_ioc_info.flags: sharing is a no-op here, the module was forced to load. */
+/* ccshm_ioc_info.info_flags: sharing is a no-op here, the module was forced to load. */
 #define CCSHM_INFO_PLAIN		(1ULL << 0)
+
+/* /dev/dma_heap/system_cc_shared is ours; otherwise it is the kernel's, or absent. */
+#define CCSHM_FEATURE_HEAP		(1ULL << 0)
+/* CCSHM_IOC_PAGES can tell the state of pages on this architecture. */
+#define CCSHM_FEATURE_PAGES		(1ULL << 1)
 
 /**
  * struct ccshm_ioc_info - about the driver and what it holds now
  * @flags: must be 0
  * @abi_version: out: CCSHM_ABI_VERSION of the driver
  * @platform: out: enum ccshm_platform
- * @features: out: bits of optional abilities; none is defined yet
+ * @features: out: CCSHM_FEATURE_*
  * @info_flags: out: CCSHM_INFO_*
  * @block_size: out: bytes of a conversion unit. A buffer is charged in
  *	multiples of it unless memory was too fragmented.
@@ -101,6 +106,10 @@ enum ccshm_platform {
  * @attachments: out: attachments that exist
  * @reserved_out: out: 0
  * @driver_version: out: version of the driver, NUL-terminated
+ * @contiguous_max: out: largest size that CCSHM_ALLOC_CONTIGUOUS can give
+ * @blocks_carved: out: blocks that small buffers and tails were given pages of
+ * @bytes_carved: out: bytes of those blocks that buffers have; the rest of them
+ *	is shared and charged, too, and waits for the same payer's next buffer
  *
  * The counts cover all users and tell nothing of any one of them.
  *
@@ -124,6 +133,9 @@ struct ccshm_ioc_info {
 	__u32 attachments;
 	__u32 reserved_out;
 	char driver_version[CCSHM_VERSION_LEN];
+	__u64 contiguous_max;
+	__u64 blocks_carved;
+	__u64 bytes_carved;
 };
 
 /* The buffer outlives the file that made it; otherwise it is anonymous. */
@@ -136,6 +148,10 @@ struct ccshm_ioc_info {
 #define CCSHM_ALLOC_NODE		(1ULL << 3)
 /* Any signal ends the call with EINTR, not only one that kills. */
 #define CCSHM_ALLOC_INTERRUPTIBLE	(1ULL << 4)
+/* Only memory whose physical addresses are below 4 GiB. */
+#define CCSHM_ALLOC_DMA32		(1ULL << 5)
+/* One physically contiguous run of pages. */
+#define CCSHM_ALLOC_CONTIGUOUS		(1ULL << 6)
 
 /**
  * struct ccshm_ioc_alloc - allocate a buffer
@@ -162,8 +178,10 @@ struct ccshm_ioc_info {
  * Errors: EINVAL (a zero size, one that overflows when rounded, a flag, mode,
  * node, uid, gid or name that is not valid, a name, owner, group or mode for an
  * anonymous buffer); EPERM (another owner without CAP_CHOWN, or a group the
- * caller is not in); EEXIST (the owner has a buffer of that name); ENOMEM
- * (larger than memory, or not enough is free); EINTR; EIO (the platform
+ * caller is not in); EEXIST (the owner has a buffer of that name); EFBIG
+ * (CCSHM_ALLOC_CONTIGUOUS, and larger than ccshm_ioc_info.contiguous_max);
+ * ENOMEM (larger than memory, or not enough is free of the kind asked for, or
+ * not in one run); EINTR; EIO (the platform
  * refused the conversion: what could not be made private again is leaked and
  * counted).
  */
@@ -249,6 +267,8 @@ enum ccshm_state {
 #define CCSHM_QUERY_ORPHAN		(1ULL << 0)
 /* ccshm_ioc_query.query_flags: the caller has control. */
 #define CCSHM_QUERY_CONTROL		(1ULL << 1)
+/* ccshm_ioc_query.query_flags: made through /dev/dma_heap/system_cc_shared. */
+#define CCSHM_QUERY_HEAP		(1ULL << 2)
 
 /**
  * struct ccshm_ioc_query - about a buffer, an export or an attachment
@@ -267,7 +287,8 @@ enum ccshm_state {
  * @gid: out: group of the buffer, in the caller's user namespace
  * @mode: out: permission bits of the buffer
  * @payer: out: uid that the memory is charged to, in the caller's namespace
- * @charged: out: bytes that the buffer takes
+ * @charged: out: bytes that the buffer takes: whole blocks of its own, and
+ *	@carved
  * @blocks: out: blocks of the buffer
  * @blocks_small: out: blocks smaller than a conversion unit
  * @units: out: conversion units of 2 MiB in the larger blocks
@@ -285,6 +306,12 @@ enum ccshm_state {
  * @reserved_out: out: 0
  * @name: out: name of the buffer, or empty
  * @device: out: attachments: the device, as in struct ccshm_ioc_attach
+ * @carved: out: bytes of the buffer that are a part of blocks in which other
+ *	buffers of the same payer may have pages; the payer is charged for those
+ *	blocks as a whole
+ *
+ * The lifetime of an export is in @object_flags: CCSHM_EXPORT_PINNED or, without
+ * it, revocable.
  *
  * Errors: EINVAL; ENOENT.
  */
@@ -319,6 +346,7 @@ struct ccshm_ioc_query {
 	__u32 reserved_out;
 	char name[CCSHM_NAME_LEN];
 	char device[CCSHM_DEVICE_LEN];
+	__u64 carved;
 };
 
 /* CPUs may only read; devices may only be mapped DMA_TO_DEVICE. */
@@ -527,6 +555,184 @@ struct ccshm_ioc_detach {
 	__u64 flags;
 };
 
+/* The importer was accepted though it cannot be told to let go. */
+#define CCSHM_IMPORTER_CANNOT_LET_GO	(1U << 0)
+/* The importer has pinned the export. */
+#define CCSHM_IMPORTER_PINS		(1U << 1)
+
+/**
+ * struct ccshm_ioc_importer - a device that its driver has attached to an export
+ * @device: "BUS:NAME" as in sysfs, e.g. "pci:0000:00:04.0" or
+ *	"platform:vivid.0"; only the name for a device that is on no bus. Cut
+ *	off where it is longer; NUL-terminated.
+ * @mappings: mappings that it holds
+ * @flags: CCSHM_IMPORTER_*
+ */
+struct ccshm_ioc_importer {
+	char device[CCSHM_DEVICE_LEN];
+	__u32 mappings;
+	__u32 flags;
+};
+
+/**
+ * struct ccshm_ioc_importers - which devices are attached to an export
+ * @id: the export
+ * @flags: must be 0
+ * @importers: user pointer to an array of struct ccshm_ioc_importer
+ * @first: index of the first importer wanted
+ * @capacity: entries that the array holds
+ * @count: out: entries written
+ * @total: out: importers that the export has
+ *
+ * They are in the order in which they attached. Importers come and go between
+ * two calls; one call is a true picture of its moment.
+ *
+ * Errors: EINVAL (@first beyond the end); ENOENT (no such export).
+ */
+struct ccshm_ioc_importers {
+	__u64 id;
+	__u64 flags;
+	__u64 importers;
+	__u32 first;
+	__u32 capacity;
+	__u32 count;
+	__u32 total;
+};
+
+/**
+ * enum ccshm_page_state - of pages, as the kernel's own page tables have it
+ * @CCSHM_PAGE_UNKNOWN: this architecture does not let a module know, or the page
+ *	is not mapped
+ * @CCSHM_PAGE_PRIVATE: the direct map says private
+ * @CCSHM_PAGE_SHARED: the direct map says shared
+ */
+enum ccshm_page_state {
+	CCSHM_PAGE_UNKNOWN = 0,
+	CCSHM_PAGE_PRIVATE = 1,
+	CCSHM_PAGE_SHARED = 2,
+};
+
+/* One leaf of the direct map covers (at least) a whole conversion unit here. */
+#define CCSHM_PAGES_LEAF_WHOLE		(1U << 0)
+/* The pages are in a block that was carved. */
+#define CCSHM_PAGES_CARVED		(1U << 1)
+
+/**
+ * struct ccshm_ioc_run - pages of a buffer that have everything in common
+ * @offset: of the first in the buffer
+ * @length: bytes
+ * @physical: physical address of the first: the pages are contiguous; 0 for
+ *	callers without CAP_SYS_ADMIN in the initial user namespace
+ * @state: enum ccshm_page_state
+ * @flags: CCSHM_PAGES_*
+ */
+struct ccshm_ioc_run {
+	__u64 offset;
+	__u64 length;
+	__u64 physical;
+	__u32 state;
+	__u32 flags;
+};
+
+/**
+ * struct ccshm_ioc_pages - the state of a buffer's pages
+ * @id: the buffer
+ * @flags: must be 0
+ * @offset: start of the range, a multiple of the page size
+ * @size: its length, a multiple of the page size; 0: up to the end
+ * @runs: user pointer to an array of struct ccshm_ioc_run
+ * @capacity: entries that the array holds, at least 1
+ * @count: out: entries written, in the order of their offsets
+ * @next: out: where the range is to be continued when the array was too small;
+ *	otherwise its end
+ *
+ * Errors: EINVAL (a range that is not page-aligned, is beyond the buffer or
+ * overflows; no capacity); ENOENT; EINTR (a fatal signal).
+ */
+struct ccshm_ioc_pages {
+	__u64 id;
+	__u64 flags;
+	__u64 offset;
+	__u64 size;
+	__u64 runs;
+	__u32 capacity;
+	__u32 count;
+	__u64 next;
+};
+
+/**
+ * enum ccshm_device_verdict - does a device need shared memory?
+ * @CCSHM_DEVICE_NEEDS: yes, and it can use it
+ * @CCSHM_DEVICE_NEEDS_NOT: no, it can DMA to private memory
+ * @CCSHM_DEVICE_CANNOT: it cannot use shared memory of ours
+ */
+enum ccshm_device_verdict {
+	CCSHM_DEVICE_NEEDS = 1,
+	CCSHM_DEVICE_NEEDS_NOT = 2,
+	CCSHM_DEVICE_CANNOT = 3,
+};
+
+/**
+ * enum ccshm_dma_mode - how a device's DMA reaches memory
+ * @CCSHM_DMA_MODE_NONE: it does no DMA: it has no mask
+ * @CCSHM_DMA_MODE_DIRECT: at physical addresses
+ * @CCSHM_DMA_MODE_IOMMU: through an IOMMU that translates
+ * @CCSHM_DMA_MODE_OWN: through DMA operations of its own
+ * @CCSHM_DMA_MODE_USERSPACE: through an IOMMU that belongs to user space
+ */
+enum ccshm_dma_mode {
+	CCSHM_DMA_MODE_NONE = 0,
+	CCSHM_DMA_MODE_DIRECT = 1,
+	CCSHM_DMA_MODE_IOMMU = 2,
+	CCSHM_DMA_MODE_OWN = 3,
+	CCSHM_DMA_MODE_USERSPACE = 4,
+};
+
+/* It needs no cache maintenance. */
+#define CCSHM_DEVICE_COHERENT		(1ULL << 0)
+/* The kernel bounces all of its DMA (swiotlb). */
+#define CCSHM_DEVICE_BOUNCES		(1ULL << 1)
+/* It may only use a restricted pool of memory. */
+#define CCSHM_DEVICE_RESTRICTED		(1ULL << 2)
+/* It is behind an IOMMU, which may be in identity mode. */
+#define CCSHM_DEVICE_IOMMU		(1ULL << 3)
+/* A driver of the kernel has it; without it, or for vfio and uio, ATTACH can. */
+#define CCSHM_DEVICE_KERNEL_DRIVER	(1ULL << 4)
+
+#define CCSHM_REASON_LEN		128	/* with the terminating NUL */
+
+/**
+ * struct ccshm_ioc_device - what a device needs, and why
+ * @flags: must be 0
+ * @device: "BUS:NAME" as in sysfs with the buses pci, platform and virtio,
+ *	NUL-terminated, zero behind the NUL. A virtio device is judged by the
+ *	device that it sits on, which does its DMA.
+ * @verdict: out: enum ccshm_device_verdict
+ * @mode: out: enum ccshm_dma_mode
+ * @device_flags: out: CCSHM_DEVICE_*
+ * @dma_mask: out: what its driver has set, or the bus; 0: none
+ * @bus_limit: out: highest address that its bus carries; 0: no limit
+ * @driver: out: the driver that it is bound to, or empty; NUL-terminated
+ * @reason: out: why, for a person to read, not empty for
+ *	CCSHM_DEVICE_NEEDS_NOT and CCSHM_DEVICE_CANNOT; NUL-terminated
+ *
+ * A picture of the moment: it is decided anew at each map. Needs no capability:
+ * sysfs tells most of it to everybody.
+ *
+ * Errors: EINVAL (a malformed name, or another bus); ENODEV (no such device).
+ */
+struct ccshm_ioc_device {
+	__u64 flags;
+	char device[CCSHM_DEVICE_LEN];
+	__u32 verdict;
+	__u32 mode;
+	__u64 device_flags;
+	__u64 dma_mask;
+	__u64 bus_limit;
+	char driver[CCSHM_DEVICE_LEN];
+	char reason[CCSHM_REASON_LEN];
+};
+
 #define CCSHM_IOC_MAGIC		0xCC
 
 #define CCSHM_IOC_INFO		_IOWR(CCSHM_IOC_MAGIC, 0x40, struct ccshm_ioc_info)
@@ -540,5 +746,8 @@ struct ccshm_ioc_detach {
 /* On /dev/ccshm, and on an attachment's own file descriptor. */
 #define CCSHM_IOC_SEGMENTS	_IOWR(CCSHM_IOC_MAGIC, 0x48, struct ccshm_ioc_segments)
 #define CCSHM_IOC_DETACH	_IOWR(CCSHM_IOC_MAGIC, 0x49, struct ccshm_ioc_detach)
+#define CCSHM_IOC_IMPORTERS	_IOWR(CCSHM_IOC_MAGIC, 0x4a, struct ccshm_ioc_importers)
+#define CCSHM_IOC_PAGES		_IOWR(CCSHM_IOC_MAGIC, 0x4b, struct ccshm_ioc_pages)
+#define CCSHM_IOC_DEVICE	_IOWR(CCSHM_IOC_MAGIC, 0x4c, struct ccshm_ioc_device)
 
 #endif /* _UAPI_LINUX_CCSHM_H */
