@@ -11,91 +11,12 @@
 #include "raw.h"
 #include "touch.h"
 #include "device.h"
+#include "attached.h"
 #include "../importer/ccshm_importer.h"
 
-#define RW	(PROT_READ | PROT_WRITE)
-
-static int ccshm;
-
-/* A buffer that the CPU sees at p. */
-struct shared {
-	uint64_t id;
-	uint64_t export_id;
-	int fd;
-	size_t size;
-	char *p;
-};
-
-static struct shared shared_map(uint64_t id, size_t size)
-{
-	struct shared s = { .id = id, .size = size };
-
-	s.fd = raw_export(ccshm, s.id, 0, &s.export_id);
-	s.p = s.fd < 0 ? NULL : raw_map(s.fd, size, RW);
-	if (!s.p)
-		bail("no export of buffer %llu, or no mapping", (unsigned long long)id);
-	stamp_pages(s.p, 1, 0, size);
-	return s;
-}
-
-static struct shared shared_new(size_t size)
-{
-	uint64_t id;
-	int err = raw_alloc(ccshm, size, &id);
-
-	if (err)
-		bail("ALLOC: %s", strerror(-err));
-	return shared_map(id, size);
-}
-
-static void shared_end(struct shared *s)
-{
-	munmap(s->p, s->size);
-	close(s->fd);
-	is_errno(raw_free(ccshm, s->id), 0, "the buffer is freed");
-}
-
-static struct ccshm_ioc_query query(uint64_t id)
-{
-	struct ccshm_ioc_query q;
-	int err = raw_query(ccshm, id, &q);
-
-	if (err)
-		bail("QUERY of %llu: %s", (unsigned long long)id, strerror(-err));
-	return q;
-}
-
-/* 0, or the errno of an attachment, which is not kept. */
-static int try_attach(struct ccshm_ioc_attach req, const char *device)
-{
-	int err;
-
-	snprintf(req.device, sizeof(req.device), "%s", device);
-	err = raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req);
-	if (!err) {
-		raw_detach(ccshm, req.attachment_id);
-		close(req.fd);
-	}
-	return err;
-}
-
-#define TRY(name, ...)	try_attach((struct ccshm_ioc_attach){ __VA_ARGS__ }, name)
+#define LEN	TRANSFER
 
 /* ---- bytes ---- */
-
-#define LEN	2048		/* of a transfer */
-
-/* The device reads what the CPU wrote, and the CPU what the device wrote. */
-static bool moves_right(struct edu *edu, struct shared *s, const struct attached *a,
-			uint64_t from, uint64_t to)
-{
-	uint64_t seed = 100 + from / PAGE;
-
-	stamp_write(s->p + from, seed, from, LEN);
-	stamp_write(s->p + to, 99, to, LEN);
-	return !device_copy(edu, dma_at(a, from), dma_at(a, to), LEN) &&
-	       stamp_check(s->p + to, seed, from, LEN);
-}
 
 #define NOWHERE	(~0ULL)
 
@@ -717,14 +638,6 @@ static void uio_driver(void)
 	is_errno(attached_end(&a), 0, "DETACH is still possible");
 	edu_close(&edu);
 	shared_end(&s);
-}
-
-static bool device_exists(const char *device)
-{
-	char path[128];
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", device);
-	return !access(path, F_OK);
 }
 
 static void hot_unplug(void)

@@ -14,6 +14,7 @@
 #define PCI_B	"pci:" EDU_B
 
 #define MAX_SEGMENTS	256
+#define TRANSFER	2048	/* bytes of one, where it does not matter */
 
 /* ---- attachments ---- */
 
@@ -152,6 +153,14 @@ static RAW_UNUSED int device_file(const char *device, const char *name, const ch
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", device, name);
 	return write_text(path, text);
+}
+
+static RAW_UNUSED bool device_exists(const char *device)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s", device);
+	return !access(path, F_OK);
 }
 
 /* Only this driver may have it from now on ("" gives it back to any). */

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Buffers of a suite that drives its devices from user space: what is attached, and
+ * whether the device moves the right bytes of it. Include it after device.h.
+ */
+#ifndef CCSHM_ATTACHED_H
+#define CCSHM_ATTACHED_H
+
+#define RW	(PROT_READ | PROT_WRITE)
+
+static int ccshm;
+
+/* A buffer that the CPU sees at p. */
+struct shared {
+	uint64_t id;
+	uint64_t export_id;
+	int fd;
+	size_t size;
+	char *p;
+};
+
+static RAW_UNUSED struct shared shared_map(uint64_t id, size_t size)
+{
+	struct shared s = { .id = id, .size = size };
+
+	s.fd = raw_export(ccshm, s.id, 0, &s.export_id);
+	s.p = s.fd < 0 ? NULL : raw_map(s.fd, size, RW);
+	if (!s.p)
+		bail("no export of buffer %llu, or no mapping", (unsigned long long)id);
+	stamp_pages(s.p, 1, 0, size);
+	return s;
+}
+
+static RAW_UNUSED struct shared shared_new(size_t size)
+{
+	uint64_t id;
+	int err = raw_alloc(ccshm, size, &id);
+
+	if (err)
+		bail("ALLOC: %s", strerror(-err));
+	return shared_map(id, size);
+}
+
+static RAW_UNUSED void shared_end(struct shared *s)
+{
+	munmap(s->p, s->size);
+	close(s->fd);
+	is_errno(raw_free(ccshm, s->id), 0, "the buffer is freed");
+}
+
+static RAW_UNUSED struct ccshm_ioc_query query(uint64_t id)
+{
+	struct ccshm_ioc_query q;
+	int err = raw_query(ccshm, id, &q);
+
+	if (err)
+		bail("QUERY of %llu: %s", (unsigned long long)id, strerror(-err));
+	return q;
+}
+
+/* 0, or the errno of an attachment, which is not kept. */
+static RAW_UNUSED int try_attach(struct ccshm_ioc_attach req, const char *device)
+{
+	int err;
+
+	snprintf(req.device, sizeof(req.device), "%s", device);
+	err = raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req);
+	if (!err) {
+		raw_detach(ccshm, req.attachment_id);
+		close(req.fd);
+	}
+	return err;
+}
+
+#define TRY(name, ...)	try_attach((struct ccshm_ioc_attach){ __VA_ARGS__ }, name)
+
+/* The device reads what the CPU wrote, and the CPU what the device wrote. */
+static RAW_UNUSED bool moves_right(struct edu *edu, struct shared *s,
+				   const struct attached *a, uint64_t from, uint64_t to)
+{
+	uint64_t seed = 100 + from / PAGE;
+
+	stamp_write(s->p + from, seed, from, TRANSFER);
+	stamp_write(s->p + to, 99, to, TRANSFER);
+	return !device_copy(edu, dma_at(a, from), dma_at(a, to), TRANSFER) &&
+	       stamp_check(s->p + to, seed, from, TRANSFER);
+}
+
+#endif /* CCSHM_ATTACHED_H */
