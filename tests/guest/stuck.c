@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device that cannot be stopped: its memory stays shared and held, and that is said,
+ * until the device gives in, its holder says that it has stopped, or it is removed.
+ *
+ * vm-modules: ccshm stubborn
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+
+#define STUBBORN	"/sys/module/ccshm_stubborn/parameters/on"
+
+static void stubborn(bool on)
+{
+	int err = write_text(STUBBORN, on ? "1" : "0");
+
+	if (err)
+		bail("%s: %s", STUBBORN, strerror(-err));
+}
+
+static int64_t held(void)
+{
+	struct ccshm_ioc_info info;
+	int err = raw_info(ccshm, &info);
+
+	return err ? err : (int64_t)info.bytes_shared;
+}
+
+static void is_stuck(struct ccshm_ioc_revoke *r, const char *what)
+{
+	is_int(r->state, CCSHM_STATE_STUCK, "%s: stuck", what);
+	is_int(r->device_mappings, 1, "%s: a device is left", what);
+	is_int(r->revoked, 0, "%s: nothing is revoked", what);
+	is_int(r->stopped, 0, "%s: and nothing was stopped", what);
+}
+
+static bool has_poll(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = POLLPRI };
+
+	return poll(&p, 1, 10000) == 1 && p.revents == events;
+}
+
+/* A forced revoke cannot do it; the memory stays until the device gives in. */
+static void gives_in(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct ccshm_ioc_revoke r;
+	struct attached a;
+	struct edu edu;
+
+	stubborn(true);
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a stubborn device is attached");
+	device_start(&edu, EDU_A);
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), &r), EIO,
+		 "a forced revoke cannot stop it");
+	is_stuck(&r, "forced");
+	is_int(query(a.id).state, CCSHM_STATE_STUCK, "QUERY: stuck");
+	ok(has_poll(a.fd, POLLPRI), "its holder is told, and that it is not over");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
+		 "its addresses are told to nobody any more");
+
+	is_errno(raw_free(ccshm, s.id), 0, "the buffer is freed");
+	munmap(s.p, s.size);
+	close(s.fd);
+	sleep_ms(300);
+	is_int(held(), UNIT, "the memory stays held");
+	if (cvm_present())
+		is_int(cvm_page_state(dma_at(&a, 0)), 1, "... and shared");
+	is_errno(device_copy(&edu, dma_at(&a, 0), dma_at(&a, PAGE), TRANSFER), 0,
+		 "the device still reaches it, and nobody else's");
+	is_errno(driver_unload(), EAGAIN, "the driver cannot be unloaded");
+
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), EIO, "a later revoke says the same, at once");
+	is_stuck(&r, "later");
+	stubborn(false);
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), &r), 0,
+		 "the device gives in: a forced revoke stops it");
+	is_int(r.stopped, 1, "... and says so");
+	is_int(edu_bus_master(&edu), 0, "no bus mastering");
+	ok(has_poll(a.fd, POLLPRI | POLLHUP), "now it is over");
+	close(a.fd);
+	edu_close(&edu);
+	ok(wait_clean(ccshm), "the memory is given back");
+}
+
+/* Whoever has programmed the device is believed, also then. */
+static void holder_detaches(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct attached a;
+	struct edu edu;
+
+	stubborn(true);
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "attached again");
+	device_start(&edu, EDU_A);
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO, "stuck again");
+	is_errno(raw_detach(a.fd, 0), 0, "the holder has stopped it by other means: DETACH");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "... ends it");
+	close(a.fd);
+	edu_close(&edu);
+	shared_end(&s);
+	ok(wait_clean(ccshm), "the memory of that is given back");
+}
+
+static int holds(struct peer *parent, void *arg)
+{
+	struct shared *s = arg;
+	struct attached a;
+	struct edu edu;
+	int err = attach_buffer(ccshm, s->id, PCI_A, &a);
+
+	if (err)
+		return err;
+	device_start(&edu, EDU_A);
+	peer_send(parent, a.id, -1);
+	return peer_hear(parent);
+}
+
+static bool wait_state(uint64_t id, unsigned int state)
+{
+	for (int i = 0; i < 1000 && query(id).state != state; i++)
+		sleep_ms(10);
+	return query(id).state == state;
+}
+
+/* Nobody is left who could give in: the device has to go. */
+static void device_is_removed(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct peer p = peer_start(ROOT, ALL_CAPS, holds, &s);
+	struct ccshm_ioc_query q;
+	int id = peer_hear(&p);
+
+	if (!ok(id > 0, "a process holds a stubborn device"))
+		return;
+	peer_end(&p, SIGKILL);
+	ok(wait_state(id, CCSHM_STATE_STUCK), "it is killed: stuck");
+	shared_end(&s);
+	sleep_ms(300);
+	is_int(held(), UNIT, "the memory stays held without a holder");
+	is_errno(raw_query(ccshm, id, &q), 0, "the attachment is still to be found");
+	is_int(q.query_flags & CCSHM_QUERY_ORPHAN, CCSHM_QUERY_ORPHAN, "... an orphan");
+	is_str(q.device, PCI_A, "... with the device's name");
+	is_errno(raw_revoke(ccshm, id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO,
+		 "another try");
+
+	is_errno(device_file(EDU_A, "remove", "1"), 0, "the device is removed");
+	is_errno(raw_query(ccshm, id, &q), ENOENT, "the attachment is gone with it");
+	ok(wait_clean(ccshm), "and the memory is given back");
+	stubborn(false);
+	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "the bus is scanned");
+	ok(device_exists(EDU_A), "the device is back");
+}
+
+int main(void)
+{
+	uint64_t shared = rig(CVM_PAGES_SHARED);
+	int err;
+
+	driver_load();
+	ccshm = raw_open();
+	err = raw_insmod("/lib/ccshm/ccshm_stubborn.ko", "device=" EDU_A " on=0");
+	if (ccshm < 0 || err)
+		bail("loading: %s", strerror(ccshm < 0 ? -ccshm : -err));
+	gives_in();
+	holder_detaches();
+	device_is_removed();
+	is_errno(raw_rmmod("ccshm_stubborn"), 0, "the device is as it was");
+	close(ccshm);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	ok(wait_rig_shared(shared), "no page is shared any more");
+	return done_testing();
+}

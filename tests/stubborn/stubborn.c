@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Makes one PCI device stubborn: while "on" is set, bus mastering cannot be
+ * cleared, whoever tries. It stands between the kernel and the bus's access to
+ * the configuration space, so that everything above is the real thing.
+ */
+#include <linux/module.h>
+#include <linux/pci.h>
+
+static char *device = "";
+module_param(device, charp, 0444);
+MODULE_PARM_DESC(device, "name of a PCI device, as in sysfs");
+
+static bool on = true;
+module_param(on, bool, 0644);
+MODULE_PARM_DESC(on, "bus mastering cannot be cleared (default: true)");
+
+static struct pci_bus *bus;
+static unsigned int devfn;
+static struct pci_ops *real, stubborn;
+
+static int stubborn_write(struct pci_bus *on_bus, unsigned int fn, int where,
+			  int size, u32 value)
+{
+	/* The bit is in the first byte: any write that begins there has it. */
+	if (READ_ONCE(on) && fn == devfn && where == PCI_COMMAND)
+		value |= PCI_COMMAND_MASTER;
+	return real->write(on_bus, fn, where, size, value);
+}
+
+static int __init stubborn_init(void)
+{
+	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, device);
+
+	if (!dev)
+		return -ENODEV;
+	/* The device may go; a root bus stays. */
+	bus = to_pci_dev(dev)->bus;
+	devfn = to_pci_dev(dev)->devfn;
+	put_device(dev);
+	if (!pci_is_root_bus(bus))
+		return -EINVAL;
+	real = bus->ops;
+	stubborn = *real;
+	stubborn.write = stubborn_write;
+	pci_bus_set_ops(bus, &stubborn);
+	return 0;
+}
+
+static void __exit stubborn_exit(void)
+{
+	pci_bus_set_ops(bus, real);
+}
+
+module_init(stubborn_init);
+module_exit(stubborn_exit);
+
+MODULE_DESCRIPTION("Test: a PCI device whose bus mastering cannot be cleared");
+MODULE_AUTHOR("The ccshm authors");
+MODULE_LICENSE("GPL");
