@@ -245,20 +245,12 @@ static void target_put(struct attach_target *target)
 	ccshm_object_put(&target->buffer->obj);
 }
 
-static bool device_name_valid(const char name[CCSHM_DEVICE_LEN])
-{
-	size_t len = strnlen(name, CCSHM_DEVICE_LEN);
-
-	return len < CCSHM_DEVICE_LEN &&
-	       !memchr_inv(name + len, 0, CCSHM_DEVICE_LEN - len);
-}
-
 static int attach_check(const struct ccshm_ioc_attach *req)
 {
 	const u64 known = CCSHM_ATTACH_DMABUF | CCSHM_ATTACH_PERSISTENT;
 
 	if (req->flags & ~known || req->reserved || req->dma_bits > 64 ||
-	    !device_name_valid(req->device))
+	    !ccshm_device_name_valid(req->device))
 		return -EINVAL;
 	if (req->flags & CCSHM_ATTACH_DMABUF ? req->id : req->dmabuf_fd)
 		return -EINVAL;

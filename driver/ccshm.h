@@ -267,12 +267,16 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 		       const struct ccshm_blocks *blocks, unsigned long first,
 		       unsigned long pages, struct ccshm_ioc_segment **segments,
 		       unsigned int *nr);
+void ccshm_dma_judge(struct device *dev, bool driver_maps,
+		     struct ccshm_ioc_device *req);
 
-/* device.c: the devices of userspace drivers */
+/* device.c: devices, and how to stop those of userspace drivers */
+bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN]);
 struct pci_dev *ccshm_device_find(const char *name);
 bool ccshm_device_is_there(struct pci_dev *pdev);
 int ccshm_device_check(struct pci_dev *pdev);
 int ccshm_device_stop(struct pci_dev *pdev);
+int ccshm_device(struct ccshm_call *call);
 
 /* attach.c: the devices that user space gives it to */
 

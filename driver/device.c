@@ -1,9 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The devices of user space drivers: which one, whose, and how to stop it. */
+/*
+ * Devices: which one, whose, what it needs, and how to stop that of a user space
+ * driver.
+ */
+#include <linux/dma-mapping.h>
 #include <linux/pci.h>
+#include <linux/platform_device.h>
 #include <linux/string.h>
 
 #include "ccshm.h"
+
+/* NUL-terminated, and zero behind the NUL. */
+bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN])
+{
+	size_t len = strnlen(name, CCSHM_DEVICE_LEN);
+
+	return len < CCSHM_DEVICE_LEN &&
+	       !memchr_inv(name + len, 0, CCSHM_DEVICE_LEN - len);
+}
 
 /* "DDDD:BB:DD.F" as the kernel prints it; domains can have more digits. */
 static bool pci_name_valid(const char *name)
@@ -49,7 +63,10 @@ bool ccshm_device_is_there(struct pci_dev *pdev)
 /* Drivers that are there to give the device to user space. */
 static bool driver_is_for_user_space(const struct device_driver *driver)
 {
-	static const char * const others[] = { "uio_pci_generic", "igb_uio" };
+	static const char * const others[] = {
+		"uio_pci_generic", "igb_uio", "uio_pdrv_genirq",
+		"uio_dmem_genirq",
+	};
 
 	/* The variants are called after their device: mlx5_vfio_pci, ... */
 	if (strstr(driver->name, "vfio"))
@@ -99,4 +116,150 @@ int ccshm_device_stop(struct pci_dev *pdev)
 		return -EIO;
 	}
 	return 0;
+}
+
+/* ---- what a device needs ---- */
+
+/**
+ * struct subject - a device that is asked about
+ * @named: it, with a reference
+ * @dma: what does its DMA, with a reference: itself, but for virtio
+ */
+struct subject {
+	struct device *named;
+	struct device *dma;
+};
+
+static struct device *virtio_child(struct device *parent, const char *name)
+{
+	struct device *child = device_find_child_by_name(parent, name);
+
+	if (child && child->bus && !strcmp(child->bus->name, "virtio"))
+		return child;
+	put_device(child);
+	return NULL;
+}
+
+static int has_virtio_child(struct device *parent, const void *name)
+{
+	struct device *child = virtio_child(parent, name);
+
+	put_device(child);
+	return !!child;
+}
+
+/* The bus is not for modules to see, but those are that its devices sit on. */
+static int find_virtio(struct subject *subject, const char *name)
+{
+	subject->dma = bus_find_device(&pci_bus_type, NULL, name,
+				       has_virtio_child);
+	if (!subject->dma)
+		subject->dma = bus_find_device(&platform_bus_type, NULL, name,
+					       has_virtio_child);
+	if (!subject->dma)
+		return -ENODEV;
+	subject->named = virtio_child(subject->dma, name);
+	if (subject->named)
+		return 0;
+	put_device(subject->dma);
+	return -ENODEV;
+}
+
+static int find_platform(struct subject *subject, const char *name)
+{
+	subject->named = bus_find_device_by_name(&platform_bus_type, NULL, name);
+	if (!subject->named)
+		return -ENODEV;
+	subject->dma = get_device(subject->named);
+	return 0;
+}
+
+static int find_pci(struct subject *subject, const char *full_name)
+{
+	struct pci_dev *pdev = ccshm_device_find(full_name);
+
+	if (IS_ERR(pdev))
+		return PTR_ERR(pdev);
+	subject->named = &pdev->dev;
+	subject->dma = get_device(subject->named);
+	return 0;
+}
+
+static int subject_find(struct subject *subject, const char *name)
+{
+	if (strstarts(name, "platform:") && name[9])
+		return find_platform(subject, name + 9);
+	if (strstarts(name, "virtio:") && name[7])
+		return find_virtio(subject, name + 7);
+	return find_pci(subject, name);
+}
+
+static void subject_put(struct subject *subject)
+{
+	put_device(subject->named);
+	put_device(subject->dma);
+}
+
+/* What devices of its bus are born with, and nobody has changed. */
+static bool mask_is_default(struct device *dev)
+{
+	if (!dev->dma_mask || *dev->dma_mask != DMA_BIT_MASK(32))
+		return false;
+	return !dev_is_platform(dev) ||
+	       dev->dma_mask == &to_platform_device(dev)->platform_dma_mask;
+}
+
+static void judge(const struct subject *subject, struct ccshm_ioc_device *req)
+{
+	const struct device_driver *driver = subject->dma->driver;
+	bool driver_maps = driver && !driver_is_for_user_space(driver);
+
+	ccshm_dma_judge(subject->dma, driver_maps, req);
+	if (driver_maps)
+		req->device_flags |= CCSHM_DEVICE_KERNEL_DRIVER;
+	if (mask_is_default(subject->dma))
+		req->device_flags |= CCSHM_DEVICE_MASK_DEFAULT;
+	if (subject->named->driver)
+		strscpy(req->driver, subject->named->driver->name,
+			sizeof(req->driver));
+}
+
+/* Drivers come and go under the lock; a parent's is taken before its child's. */
+static int judge_locked(const struct subject *subject,
+			struct ccshm_ioc_device *req)
+{
+	bool child = subject->named != subject->dma;
+	int err = device_lock_interruptible(subject->dma);
+
+	if (err)
+		return err;
+	if (child)
+		err = device_lock_interruptible(subject->named);
+	if (err)
+		goto unlock_dma;
+	if (device_is_registered(subject->named))
+		judge(subject, req);
+	else
+		err = -ENODEV;
+	if (child)
+		device_unlock(subject->named);
+unlock_dma:
+	device_unlock(subject->dma);
+	return err;
+}
+
+int ccshm_device(struct ccshm_call *call)
+{
+	struct ccshm_ioc_device *req = call->arg;
+	struct subject subject;
+	int err;
+
+	if (req->flags || !ccshm_device_name_valid(req->device))
+		return -EINVAL;
+	err = subject_find(&subject, req->device);
+	if (err)
+		return err;
+	err = judge_locked(&subject, req);
+	subject_put(&subject);
+	return err;
 }

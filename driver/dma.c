@@ -7,29 +7,101 @@
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
+#include <linux/platform_device.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/swiotlb.h>
 
 #include "ccshm.h"
 #include "dma_decide.h"
 
+static bool has_mask(struct device *dev)
+{
+	return dev->dma_mask && *dev->dma_mask;
+}
+
+/* The address of memory that cannot be translated says nothing. */
+static bool mask_holds_shared(struct device *dev, u64 limit)
+{
+	dma_addr_t shared = phys_to_dma_unencrypted(dev, 0);
+
+	return shared == DMA_MAPPING_ERROR || shared <= limit;
+}
+
+static u64 device_limit(struct device *dev, u64 mask)
+{
+	return min_not_zero(mask, dev->bus_dma_limit);
+}
+
+/* The bus holds the kernel's domain for such a driver: nobody else can claim it. */
+static bool domain_is_held(struct device *dev)
+{
+	if (!dev->driver)
+		return false;
+	if (dev_is_pci(dev))
+		return !to_pci_driver(dev->driver)->driver_managed_dma;
+	return dev_is_platform(dev) &&
+	       !to_platform_driver(dev->driver)->driver_managed_dma;
+}
+
+static bool domain_is_claimed(struct device *dev)
+{
+	struct iommu_group *group;
+	bool claimed;
+
+	if (domain_is_held(dev))
+		return false;
+	group = iommu_group_get(dev);
+	if (!group)
+		return false;
+	claimed = iommu_group_dma_owner_claimed(group);
+	iommu_group_put(group);
+	return claimed;
+}
+
+/*
+ * Who translates, if anybody. A domain that user space has claimed can go at any
+ * moment: it is not looked into.
+ */
+static enum ccshm_dma_mode domain_mode(struct device *dev)
+{
+	struct iommu_domain *domain;
+
+	if (domain_is_claimed(dev))
+		return CCSHM_DMA_MODE_USERSPACE;
+	domain = iommu_get_domain_for_dev(dev);
+	if (domain && domain->type != IOMMU_DOMAIN_IDENTITY)
+		return CCSHM_DMA_MODE_IOMMU;
+	return CCSHM_DMA_MODE_DIRECT;
+}
+
 /* Nobody sets a mask for a device without a driver, but the bus gives 32 bits. */
-static struct ccshm_dma_facts read_facts(struct device *dev, bool driver_maps)
+static struct ccshm_dma_facts read_facts(struct device *dev, bool driver_maps,
+					 u64 limit)
 {
 	return (struct ccshm_dma_facts){
 		.api = !CCSHM_ATTR_KNOWN ? CCSHM_DMA_API_NONE :
 		       CCSHM_HAVE_DMA_CAPABLE_ATTRS ? CCSHM_DMA_API_ANY :
 						      CCSHM_DMA_API_BOUNCE,
 		.confidential = ccshm_platform != CCSHM_PLATFORM_NONE,
-		.has_mask = dev->dma_mask && *dev->dma_mask,
+		.has_mask = has_mask(dev),
 		.own_ops = get_dma_ops(dev),
 		.iommu = ccshm_dma_iommu(dev),
+		.userspace_iommu = !driver_maps &&
+				   domain_mode(dev) != CCSHM_DMA_MODE_DIRECT,
 		.coherent = dev_is_dma_coherent(dev),
 		.restricted = dev->dma_io_tlb_mem && is_swiotlb_for_alloc(dev),
 		.force_bounce = is_swiotlb_force_bounce(dev),
+		.mask_holds_shared = mask_holds_shared(dev, limit),
 		.driver_maps = driver_maps,
 	};
+}
+
+/* A device without a mask is refused before its limit counts. */
+static u64 own_mask(struct device *dev)
+{
+	return has_mask(dev) ? *dev->dma_mask : 0;
 }
 
 static void report_refusal(struct device *dev,
@@ -37,11 +109,6 @@ static void report_refusal(struct device *dev,
 {
 	dev_info_ratelimited(dev, "ccshm: cannot use shared memory: %s\n",
 			     verdict->reason);
-}
-
-static u64 device_limit(struct device *dev)
-{
-	return min_not_zero(*dev->dma_mask, dev->bus_dma_limit);
 }
 
 /* Checked by us first: the DMA API warns when it finds it out. */
@@ -87,11 +154,10 @@ static unsigned long count_runs(const struct ccshm_blocks *blocks,
 
 static int fill_table(struct device *dev, struct sg_table *sgt,
 		      const struct ccshm_blocks *blocks, unsigned long first,
-		      unsigned long pages)
+		      unsigned long pages, u64 limit)
 {
 	unsigned long most = min_t(u64, dma_get_max_seg_size(dev), UINT_MAX) >>
 			     PAGE_SHIFT;
-	u64 limit = device_limit(dev);
 	struct scatterlist *sg;
 	unsigned long nr;
 	int err;
@@ -184,7 +250,8 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		  unsigned long pages, enum dma_data_direction dir,
 		  unsigned long *attrs)
 {
-	struct ccshm_dma_facts facts = read_facts(dev, true);
+	u64 limit = device_limit(dev, own_mask(dev));
+	struct ccshm_dma_facts facts = read_facts(dev, true, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
 	int err;
 
@@ -192,7 +259,7 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		report_refusal(dev, &verdict);
 		return verdict.err;
 	}
-	err = fill_table(dev, sgt, blocks, first, pages);
+	err = fill_table(dev, sgt, blocks, first, pages, limit);
 	if (err)
 		return err;
 
@@ -214,23 +281,6 @@ void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
 	if (attrs != NOT_MAPPED)
 		dma_unmap_sgtable(dev, sgt, dir, attrs);
 	sg_free_table(sgt);
-}
-
-/* A translating domain, or one that vfio has put the device's group into. */
-static bool iommu_is_in_the_way(struct device *dev)
-{
-	struct iommu_domain *domain = iommu_get_domain_for_dev(dev);
-	struct iommu_group *group;
-	bool claimed;
-
-	if (domain && domain->type != IOMMU_DOMAIN_IDENTITY)
-		return true;
-	group = iommu_group_get(dev);
-	if (!group)
-		return false;
-	claimed = iommu_group_dma_owner_claimed(group);
-	iommu_group_put(group);
-	return claimed;
 }
 
 static int fill_segments(struct device *dev, u64 limit,
@@ -278,19 +328,17 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 		       unsigned long pages, struct ccshm_ioc_segment **segments,
 		       unsigned int *nr)
 {
-	struct ccshm_dma_facts facts = read_facts(dev, false);
-	struct ccshm_dma_verdict verdict;
+	u64 mask = *dma_bits ? DMA_BIT_MASK(*dma_bits) : own_mask(dev);
+	u64 limit = device_limit(dev, mask);
+	struct ccshm_dma_facts facts = read_facts(dev, false, limit);
+	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
 	unsigned long runs;
-	u64 mask;
 	int err;
 
-	facts.userspace_iommu = iommu_is_in_the_way(dev);
-	verdict = ccshm_dma_decide(&facts);
 	if (verdict.how == CCSHM_DMA_REFUSE) {
 		report_refusal(dev, &verdict);
 		return verdict.err;
 	}
-	mask = *dma_bits ? DMA_BIT_MASK(*dma_bits) : *dev->dma_mask;
 	*dma_bits = fls64(mask);
 
 	runs = count_runs(blocks, first, pages, ULONG_MAX);
@@ -299,8 +347,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	*segments = kvcalloc(runs, sizeof(**segments), GFP_KERNEL_ACCOUNT);
 	if (!*segments)
 		return -ENOMEM;
-	err = fill_segments(dev, min_not_zero(mask, dev->bus_dma_limit), blocks,
-			    first, pages, *segments);
+	err = fill_segments(dev, limit, blocks, first, pages, *segments);
 	if (err) {
 		kvfree(*segments);
 		*segments = NULL;
@@ -308,4 +355,50 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	}
 	*nr = runs;
 	return 0;
+}
+
+/* Up to 6.8 a kernel's use of an IOMMU shows as DMA operations. */
+static enum ccshm_dma_mode device_mode(struct device *dev,
+				       const struct ccshm_dma_facts *facts)
+{
+	if (!facts->has_mask)
+		return CCSHM_DMA_MODE_NONE;
+	if (facts->iommu)
+		return CCSHM_DMA_MODE_IOMMU;
+	if (facts->own_ops && domain_mode(dev) == CCSHM_DMA_MODE_DIRECT)
+		return CCSHM_DMA_MODE_OWN;
+	if (facts->own_ops || facts->userspace_iommu)
+		return domain_mode(dev);
+	return CCSHM_DMA_MODE_DIRECT;
+}
+
+/**
+ * ccshm_dma_judge - what a map or an ATTACH would find now
+ * @dev: under its device lock
+ * @driver_maps: a kernel driver has it
+ * @req: out: all that concerns its DMA
+ */
+void ccshm_dma_judge(struct device *dev, bool driver_maps,
+		     struct ccshm_ioc_device *req)
+{
+	u64 mask = own_mask(dev);
+	struct ccshm_dma_facts facts = read_facts(dev, driver_maps,
+						  device_limit(dev, mask));
+	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
+
+	device_lock_assert(dev);
+	req->verdict = verdict.need;
+	req->mode = device_mode(dev, &facts);
+	req->dma_mask = mask;
+	req->bus_limit = dev->bus_dma_limit;
+	if (facts.coherent)
+		req->device_flags |= CCSHM_DEVICE_COHERENT;
+	if (facts.force_bounce)
+		req->device_flags |= CCSHM_DEVICE_BOUNCES;
+	if (facts.restricted)
+		req->device_flags |= CCSHM_DEVICE_RESTRICTED;
+	if (iommu_get_domain_for_dev(dev))
+		req->device_flags |= CCSHM_DEVICE_IOMMU;
+	if (verdict.reason)
+		strscpy(req->reason, verdict.reason, sizeof(req->reason));
 }

@@ -8,6 +8,7 @@
 #ifndef CCSHM_DMA_DECIDE_H
 #define CCSHM_DMA_DECIDE_H
 
+#include <linux/ccshm.h>
 #include <linux/errno.h>
 #include <linux/types.h>
 
@@ -30,10 +31,13 @@ enum ccshm_dma_api {
  * @has_mask: the device has a DMA mask
  * @own_ops: it has DMA operations of its own (Xen, an IOMMU of older kernels)
  * @iommu: the IOMMU layer maps for it
- * @userspace_iommu: its IOMMU domain translates, or belongs to user space
+ * @userspace_iommu: user space drives it, and its IOMMU domain translates or
+ *	belongs to user space
  * @coherent: it needs no cache maintenance
  * @restricted: it has a restricted DMA pool
  * @force_bounce: the kernel bounces all of its DMA
+ * @mask_holds_shared: what makes an address a shared one (a bit of it, on Arm)
+ *	is within the device's reach
  * @driver_maps: a driver maps for it through the DMA API, so that the kernel
  *	can be asked; otherwise a user space driver is told the addresses
  */
@@ -47,6 +51,7 @@ struct ccshm_dma_facts {
 	bool coherent;
 	bool restricted;
 	bool force_bounce;
+	bool mask_holds_shared;
 	bool driver_maps;
 };
 
@@ -68,27 +73,48 @@ enum ccshm_dma_how {
 /**
  * struct ccshm_dma_verdict - and why
  * @how: what to do
+ * @need: what the device is told to need; CCSHM_DEVICE_CANNOT only with
+ *	CCSHM_DMA_REFUSE
  * @err: errno for CCSHM_DMA_REFUSE
- * @reason: in words, for a person; NULL unless refused
+ * @reason: in words, for a person; NULL for CCSHM_DEVICE_NEEDS
  */
 struct ccshm_dma_verdict {
 	enum ccshm_dma_how how;
+	enum ccshm_device_verdict need;
 	int err;
 	const char *reason;
 };
 
-static inline struct ccshm_dma_verdict ccshm_dma_refuse(int err,
+static inline struct ccshm_dma_verdict ccshm_dma_cannot(int err,
 							const char *reason)
 {
-	struct ccshm_dma_verdict verdict = { CCSHM_DMA_REFUSE, err, reason };
+	struct ccshm_dma_verdict verdict = {
+		CCSHM_DMA_REFUSE, CCSHM_DEVICE_CANNOT, err, reason
+	};
 
 	return verdict;
 }
 
-static inline struct ccshm_dma_verdict ccshm_dma_accept(enum ccshm_dma_how how)
+static inline struct ccshm_dma_verdict ccshm_dma_needs_not(const char *reason)
 {
-	struct ccshm_dma_verdict verdict = { how, 0, NULL };
+	struct ccshm_dma_verdict verdict = {
+		CCSHM_DMA_REFUSE, CCSHM_DEVICE_NEEDS_NOT, -EOPNOTSUPP, reason
+	};
 
+	return verdict;
+}
+
+/* Where nothing is private a map works all the same, for development. */
+static inline struct ccshm_dma_verdict
+ccshm_dma_accept(const struct ccshm_dma_facts *facts, enum ccshm_dma_how how)
+{
+	struct ccshm_dma_verdict verdict = { how, CCSHM_DEVICE_NEEDS, 0, NULL };
+
+	if (!facts->confidential) {
+		verdict.need = CCSHM_DEVICE_NEEDS_NOT;
+		verdict.reason =
+			"no memory is private: this is not a confidential guest";
+	}
 	return verdict;
 }
 
@@ -104,27 +130,35 @@ static inline struct ccshm_dma_verdict
 ccshm_dma_decide(const struct ccshm_dma_facts *facts)
 {
 	if (!facts->has_mask)
-		return ccshm_dma_refuse(-EINVAL, "it has no DMA mask");
+		return ccshm_dma_cannot(-EINVAL, "it has no DMA mask");
 	if (facts->own_ops || facts->iommu)
-		return ccshm_dma_refuse(-EOPNOTSUPP,
+		return ccshm_dma_cannot(-EOPNOTSUPP,
 					"it is behind an IOMMU or has its own DMA operations");
 	if (facts->userspace_iommu)
-		return ccshm_dma_refuse(-EOPNOTSUPP,
+		return ccshm_dma_cannot(-EOPNOTSUPP,
 					"its IOMMU translates or belongs to user space");
+	if (!facts->coherent && facts->driver_maps)
+		return ccshm_dma_cannot(-EOPNOTSUPP, "it is not cache-coherent");
 	if (!facts->coherent)
-		return ccshm_dma_refuse(-EOPNOTSUPP, "it is not cache-coherent");
+		return ccshm_dma_cannot(-EOPNOTSUPP,
+					"it is not cache-coherent, or no driver had it yet and it was never configured for DMA");
 	if (facts->restricted)
-		return ccshm_dma_refuse(-EOPNOTSUPP,
+		return ccshm_dma_cannot(-EOPNOTSUPP,
 					"it has a restricted DMA pool");
 	if (facts->api != CCSHM_DMA_API_ANY && facts->confidential &&
 	    !facts->force_bounce)
-		return ccshm_dma_refuse(-EOPNOTSUPP,
-					"it can DMA to private memory and needs no sharing");
+		return ccshm_dma_needs_not("it can DMA to private memory and needs no sharing");
+	if (!facts->mask_holds_shared)
+		return ccshm_dma_cannot(-ERANGE,
+					"its DMA mask does not hold the address bit of shared memory");
 	if (!facts->driver_maps || facts->api == CCSHM_DMA_API_NONE)
-		return ccshm_dma_accept(CCSHM_DMA_ARITHMETIC);
+		return ccshm_dma_accept(facts, CCSHM_DMA_ARITHMETIC);
+	if (facts->api == CCSHM_DMA_API_ANY && facts->force_bounce)
+		return ccshm_dma_cannot(-EOPNOTSUPP,
+					"the kernel bounces it (swiotlb=force)");
 	if (facts->api == CCSHM_DMA_API_BOUNCE && !facts->force_bounce)
-		return ccshm_dma_accept(CCSHM_DMA_PLAIN);
-	return ccshm_dma_accept(CCSHM_DMA_SHARED);
+		return ccshm_dma_accept(facts, CCSHM_DMA_PLAIN);
+	return ccshm_dma_accept(facts, CCSHM_DMA_SHARED);
 }
 
 #endif /* CCSHM_DMA_DECIDE_H */

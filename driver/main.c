@@ -68,6 +68,8 @@ static const struct call_entry calls[] = {
 	     OUT(ccshm_ioc_segments, count), DEVICE, ATTACHMENT),
 	CALL(CCSHM_IOC_DETACH, ccshm_detach, ccshm_ioc_detach,
 	     NO_OUT(ccshm_ioc_detach), DEVICE, ATTACHMENT),
+	CALL(CCSHM_IOC_DEVICE, ccshm_device, ccshm_ioc_device,
+	     OUT(ccshm_ioc_device, verdict), DEVICE),
 };
 
 union call_arg {
@@ -81,6 +83,7 @@ union call_arg {
 	struct ccshm_ioc_attach attach;
 	struct ccshm_ioc_segments segments;
 	struct ccshm_ioc_detach detach;
+	struct ccshm_ioc_device device;
 };
 
 static const struct call_entry *call_find(struct ccshm_call *call,

@@ -84,6 +84,7 @@ union arg {
 	struct ccshm_ioc_attach attach;
 	struct ccshm_ioc_segments segments;
 	struct ccshm_ioc_detach detach;
+	struct ccshm_ioc_device device;
 	unsigned char bytes[4096];
 };
 
@@ -191,6 +192,11 @@ static void drop_detach(union arg *a)
 	close(detach_fd);
 }
 
+static void make_device(union arg *a)
+{
+	strcpy(a->device.device, DEVICE);
+}
+
 /* make: fill in a call that works; drop: undo what it has done, or was made for it */
 struct call {
 	const char *name;
@@ -238,6 +244,8 @@ static const struct call calls[] = {
 	{ "DETACH", CCSHM_IOC_DETACH, sizeof(struct ccshm_ioc_detach),
 	  sizeof(struct ccshm_ioc_detach), 8, AT(detach, flags), 0, { 0 }, make_detach,
 	  drop_detach, true },
+	{ "DEVICE", CCSHM_IOC_DEVICE, sizeof(struct ccshm_ioc_device), AT(device, verdict),
+	  AT(device, reason), AT(device, flags), 0, { 0 }, make_device, NULL, false },
 };
 
 #define NR_CALLS	(sizeof(calls) / sizeof(calls[0]))
@@ -349,6 +357,7 @@ static void test_no_size(void)
 		{ "ATTACH", CCSHM_IOC_ATTACH, ENOENT },
 		{ "SEGMENTS", CCSHM_IOC_SEGMENTS, ENOENT },
 		{ "DETACH", CCSHM_IOC_DETACH, ENOENT },
+		{ "DEVICE", CCSHM_IOC_DEVICE, EINVAL },
 	};
 	struct world before = settled();
 
@@ -471,6 +480,14 @@ static void test_read_only(const struct call *c)
 
 /* ---- numbers and files ---- */
 
+static bool is_ours(unsigned int nr)
+{
+	for (size_t i = 0; i < NR_CALLS; i++)
+		if (_IOC_NR(calls[i].request) == nr)
+			return true;
+	return false;
+}
+
 static void test_numbers(void)
 {
 	static const unsigned int dirs[] = { _IOC_NONE, _IOC_READ, _IOC_WRITE };
@@ -493,7 +510,7 @@ static void test_numbers(void)
 	good = true;
 	for (unsigned int nr = 0; nr < 256; nr++) {
 		memset(&a, 0, sizeof(a));
-		if (nr < 0x40 || nr > 0x49)
+		if (!is_ours(nr))
 			good &= raw_ioctl(dev, _IOC(_IOC_READ | _IOC_WRITE, CCSHM_IOC_MAGIC, nr,
 						    16), &a) == -ENOTTY;
 	}
@@ -843,25 +860,31 @@ static bool attach_refused(struct ccshm_ioc_attach req, int want, const char *wh
 	return false;
 }
 
+/* No names of a device that ATTACH takes; DEVICE has more buses. */
+static const char *const bad_devices[] = {
+	"", "0000:00:04.0", "pci:", "PCI:0000:00:04.0", "usb:1-1", "pci", ":", "pci:none",
+	"pci:0000:00:04.0 ", "pci:00:04.0", "pci:0000:00:04.0/", "pci: 0000:00:04.0",
+	"pci:0000:00:04.8", "pci:0000:00:20.0", "pci:0000:100:00.0", "platform:", "virtio:",
+	"platform", "virtio0",
+};
+
+static const char *const absent_devices[] = {
+	"pci:0000:00:1e.7", "pci:0000:ff:00.0",
+};
+
 static void test_attach_devices(void)
 {
-	static const char *const bad[] = {
-		"", "0000:00:04.0", "pci:", "PCI:0000:00:04.0", "usb:1-1", "pci", ":", "pci:none",
-		"pci:0000:00:04.0 ", "pci:00:04.0", "pci:0000:00:04.0/", "pci: 0000:00:04.0",
-		"pci:0000:00:04.8", "pci:0000:00:20.0", "pci:0000:100:00.0",
-	};
-	static const char *const absent[] = {
-		"pci:0000:00:1e.7", "pci:0000:ff:00.0",
-	};
 	struct world before = settled();
 	struct ccshm_ioc_attach req;
 	bool good = true;
 
-	for (size_t i = 0; i < NR(bad); i++) {
+	for (size_t i = 0; i < NR(bad_devices); i++) {
 		req = (struct ccshm_ioc_attach){ .id = anonymous };
-		strcpy(req.device, bad[i]);
-		good &= attach_refused(req, EINVAL, bad[i]);
+		strcpy(req.device, bad_devices[i]);
+		good &= attach_refused(req, EINVAL, bad_devices[i]);
 	}
+	req = (struct ccshm_ioc_attach){ .id = anonymous, .device = "platform:pcspkr" };
+	good &= attach_refused(req, EINVAL, "a platform device");
 	req = (struct ccshm_ioc_attach){ .id = anonymous };
 	memset(req.device, 'a', sizeof(req.device));
 	memcpy(req.device, DEVICE, strlen(DEVICE));
@@ -871,13 +894,61 @@ static void test_attach_devices(void)
 	good &= attach_refused(req, EINVAL, "something behind the device");
 	ok(good, "ATTACH with a malformed device: EINVAL");
 	good = true;
-	for (size_t i = 0; i < NR(absent); i++) {
+	for (size_t i = 0; i < NR(absent_devices); i++) {
 		req = (struct ccshm_ioc_attach){ .id = anonymous };
-		strcpy(req.device, absent[i]);
-		good &= attach_refused(req, ENODEV, absent[i]);
+		strcpy(req.device, absent_devices[i]);
+		good &= attach_refused(req, ENODEV, absent_devices[i]);
 	}
 	ok(good, "ATTACH to a device that does not exist: ENODEV");
 	ok(unchanged(&before), "ATTACH with a bad device changes nothing");
+}
+
+static bool device_refused(struct ccshm_ioc_device req, int want, const char *what)
+{
+	int err = raw_ioctl(dev, CCSHM_IOC_DEVICE, &req);
+
+	if (err != -want)
+		diag("DEVICE of %s: %s, expected %s", what, tap_errno_name(err),
+		     tap_errno_name(want));
+	return err == -want;
+}
+
+static void test_device_names(void)
+{
+	static const char *const absent[] = {
+		"platform:0000:00:04.0", "virtio:0000:00:04.0", "virtio:virtio99",
+		"platform:no such device", "platform:../devices",
+	};
+	struct world before = settled();
+	struct ccshm_ioc_device req;
+	bool good = true;
+
+	for (size_t i = 0; i < NR(bad_devices); i++) {
+		req = (struct ccshm_ioc_device){ 0 };
+		strcpy(req.device, bad_devices[i]);
+		good &= device_refused(req, EINVAL, bad_devices[i]);
+	}
+	req = (struct ccshm_ioc_device){ 0 };
+	memset(req.device, 'a', sizeof(req.device));
+	memcpy(req.device, "platform:", 9);
+	good &= device_refused(req, EINVAL, "a device without end");
+	req = (struct ccshm_ioc_device){ .device = DEVICE };
+	req.device[CCSHM_DEVICE_LEN - 1] = 1;
+	good &= device_refused(req, EINVAL, "something behind the device");
+	ok(good, "DEVICE of a malformed device: EINVAL");
+	good = true;
+	for (size_t i = 0; i < NR(absent_devices); i++) {
+		req = (struct ccshm_ioc_device){ 0 };
+		strcpy(req.device, absent_devices[i]);
+		good &= device_refused(req, ENODEV, absent_devices[i]);
+	}
+	for (size_t i = 0; i < NR(absent); i++) {
+		req = (struct ccshm_ioc_device){ 0 };
+		strcpy(req.device, absent[i]);
+		good &= device_refused(req, ENODEV, absent[i]);
+	}
+	ok(good, "DEVICE of a device that does not exist: ENODEV");
+	ok(unchanged(&before), "DEVICE of a bad device changes nothing");
 }
 
 static void test_attach_fields(void)
@@ -1088,6 +1159,7 @@ int main(void)
 	test_attach_ranges("a buffer", -1);
 	test_attach_ranges("a dma-buf", export_fd);
 	test_attach_devices();
+	test_device_names();
 	test_attach_fields();
 	test_segments_fields();
 	test_deadlines();

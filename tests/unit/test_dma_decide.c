@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../driver/dma_decide.h"
 
@@ -15,7 +16,7 @@
 #define DRIVER		.driver_maps = true
 
 /* A device with nothing wrong, of a kernel driver or of one in user space. */
-#define GOOD		.has_mask = true, .coherent = true
+#define GOOD		.has_mask = true, .coherent = true, .mask_holds_shared = true
 
 /* ---- devices that are taken ---- */
 
@@ -41,12 +42,8 @@ static const struct {
 	/* From 7.3: for any device, and what comes back is checked. */
 	{ "7.3, confidential",
 	  { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL, DRIVER }, CCSHM_DMA_SHARED },
-	{ "7.3, confidential, bounced",
-	  { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL, BOUNCED, DRIVER }, CCSHM_DMA_SHARED },
 	{ "7.3, plain",
 	  { CCSHM_DMA_API_ANY, GOOD, DRIVER }, CCSHM_DMA_SHARED },
-	{ "7.3, plain, bounced",
-	  { CCSHM_DMA_API_ANY, GOOD, BOUNCED, DRIVER }, CCSHM_DMA_SHARED },
 	/* A driver in user space is told addresses, on every kernel. */
 	{ "user space, old kernel, confidential",
 	  { CCSHM_DMA_API_NONE, GOOD, CONFIDENTIAL, BOUNCED }, CCSHM_DMA_ARITHMETIC },
@@ -60,7 +57,24 @@ static const struct {
 	  { CCSHM_DMA_API_BOUNCE, GOOD }, CCSHM_DMA_ARITHMETIC },
 	{ "user space, 7.3, plain",
 	  { CCSHM_DMA_API_ANY, GOOD }, CCSHM_DMA_ARITHMETIC },
+	{ "user space, 7.3, plain, bounced",
+	  { CCSHM_DMA_API_ANY, GOOD, BOUNCED }, CCSHM_DMA_ARITHMETIC },
 };
+
+static const char not_confidential[] =
+	"no memory is private: this is not a confidential guest";
+
+/* Where nothing is private a map is allowed, but nobody needs it. */
+static void check_need(const struct ccshm_dma_facts *facts, struct ccshm_dma_verdict v)
+{
+	if (facts->confidential) {
+		ck_assert_int_eq(v.need, CCSHM_DEVICE_NEEDS);
+		ck_assert_ptr_null(v.reason);
+	} else {
+		ck_assert_int_eq(v.need, CCSHM_DEVICE_NEEDS_NOT);
+		ck_assert_pstr_eq(v.reason, not_confidential);
+	}
+}
 
 START_TEST(accept)
 {
@@ -70,7 +84,7 @@ START_TEST(accept)
 	ck_assert_msg(v.how == accepted[_i].how, "%s: %d instead of %d (%s)",
 		      accepted[_i].name, v.how, accepted[_i].how, v.reason ? v.reason : "");
 	ck_assert_int_eq(v.err, 0);
-	ck_assert_ptr_null(v.reason);
+	check_need(facts, v);
 }
 END_TEST
 
@@ -83,41 +97,65 @@ static void userspace_iommu(struct ccshm_dma_facts *f) { f->userspace_iommu = tr
 static void incoherent(struct ccshm_dma_facts *f) { f->coherent = false; }
 static void restricted(struct ccshm_dma_facts *f) { f->restricted = true; }
 
+static void unreached(struct ccshm_dma_facts *f) { f->mask_holds_shared = false; }
+
 static void needs_none(struct ccshm_dma_facts *f)
 {
 	f->confidential = true;
 	f->force_bounce = false;
 }
 
+static void bounced_by_kernel(struct ccshm_dma_facts *f) { f->force_bounce = true; }
+
+static bool has_driver(const struct ccshm_dma_facts *f) { return f->driver_maps; }
+static bool has_none(const struct ccshm_dma_facts *f) { return !f->driver_maps; }
+
+/* From 7.3 on a kernel does not say by its bouncing what a device can reach ... */
+static bool before_7_3(const struct ccshm_dma_facts *f) { return f->api != CCSHM_DMA_API_ANY; }
+
+/* ... but swiotlb=force bounces shared memory as well. */
+static bool driver_on_7_3(const struct ccshm_dma_facts *f)
+{
+	return f->api == CCSHM_DMA_API_ANY && f->driver_maps;
+}
+
 /* In the order in which the reasons are looked for; own_ops and iommu are one. */
 static const struct {
 	const char *name;
 	void (*spoil)(struct ccshm_dma_facts *facts);
+	bool (*applies)(const struct ccshm_dma_facts *facts);	/* NULL: to all */
 	int row;
+	enum ccshm_device_verdict need;
 	int err;
 	const char *reason;
 } refused[] = {
-	{ "no mask", no_mask, 0, -EINVAL, "it has no DMA mask" },
-	{ "own operations", own_ops, 1, -EOPNOTSUPP,
+	{ "no mask", no_mask, NULL, 0, CCSHM_DEVICE_CANNOT, -EINVAL, "it has no DMA mask" },
+	{ "own operations", own_ops, NULL, 1, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "it is behind an IOMMU or has its own DMA operations" },
-	{ "IOMMU", iommu, 1, -EOPNOTSUPP,
+	{ "IOMMU", iommu, NULL, 1, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "it is behind an IOMMU or has its own DMA operations" },
-	{ "IOMMU of user space", userspace_iommu, 2, -EOPNOTSUPP,
+	{ "IOMMU of user space", userspace_iommu, NULL, 2, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "its IOMMU translates or belongs to user space" },
-	{ "not coherent", incoherent, 3, -EOPNOTSUPP, "it is not cache-coherent" },
-	{ "restricted pool", restricted, 4, -EOPNOTSUPP, "it has a restricted DMA pool" },
-	{ "needs no sharing", needs_none, 5, -EOPNOTSUPP,
+	{ "not coherent", incoherent, has_driver, 3, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	  "it is not cache-coherent" },
+	{ "not coherent, no driver", incoherent, has_none, 3, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	  "it is not cache-coherent, or no driver had it yet and it was never configured for DMA" },
+	{ "restricted pool", restricted, NULL, 4, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	  "it has a restricted DMA pool" },
+	{ "needs no sharing", needs_none, before_7_3, 5, CCSHM_DEVICE_NEEDS_NOT, -EOPNOTSUPP,
 	  "it can DMA to private memory and needs no sharing" },
+	{ "mask without the shared bit", unreached, NULL, 6, CCSHM_DEVICE_CANNOT, -ERANGE,
+	  "its DMA mask does not hold the address bit of shared memory" },
+	{ "bounced by the kernel", bounced_by_kernel, driver_on_7_3, 7, CCSHM_DEVICE_CANNOT,
+	  -EOPNOTSUPP, "the kernel bounces it (swiotlb=force)" },
 };
 
 #define NR_ACCEPTED	((int)(sizeof(accepted) / sizeof(accepted[0])))
 #define NR_REFUSED	((int)(sizeof(refused) / sizeof(refused[0])))
-#define ROW_NEEDS_NONE	5
 
-/* From 7.3 on a kernel does not say by its bouncing what a device can reach. */
-static bool applies(int row, enum ccshm_dma_api api)
+static bool applies(int row, const struct ccshm_dma_facts *facts)
 {
-	return refused[row].row != ROW_NEEDS_NONE || api != CCSHM_DMA_API_ANY;
+	return !refused[row].applies || refused[row].applies(facts);
 }
 
 static void check_refused(const struct ccshm_dma_facts *facts, int row, const char *name)
@@ -126,8 +164,10 @@ static void check_refused(const struct ccshm_dma_facts *facts, int row, const ch
 
 	ck_assert_msg(v.how == CCSHM_DMA_REFUSE, "%s, %s: taken (%d)", name,
 		      refused[row].name, v.how);
+	ck_assert_int_eq(v.need, refused[row].need);
 	ck_assert_int_eq(v.err, refused[row].err);
 	ck_assert_str_eq(v.reason, refused[row].reason);
+	ck_assert_uint_lt(strlen(v.reason), CCSHM_REASON_LEN);
 }
 
 /* Each reason by itself, on top of each device that was taken. */
@@ -136,7 +176,7 @@ START_TEST(refuse)
 	for (int i = 0; i < NR_ACCEPTED; i++) {
 		struct ccshm_dma_facts facts = accepted[i].facts;
 
-		if (!applies(_i, facts.api))
+		if (!applies(_i, &facts))
 			continue;
 		refused[_i].spoil(&facts);
 		check_refused(&facts, _i, accepted[i].name);
@@ -151,7 +191,7 @@ START_TEST(order)
 		for (int i = 0; i < NR_ACCEPTED; i++) {
 			struct ccshm_dma_facts facts = accepted[i].facts;
 
-			if (refused[other].row < refused[_i].row || !applies(_i, facts.api))
+			if (refused[other].row < refused[_i].row || !applies(_i, &facts))
 				continue;
 			refused[other].spoil(&facts);
 			refused[_i].spoil(&facts);
@@ -171,9 +211,20 @@ START_TEST(unmarked_device_on_new_kernel)
 }
 END_TEST
 
+/* With swiotlb=force it is not the kernel that maps for a driver in user space. */
+START_TEST(bounced_in_user_space)
+{
+	struct ccshm_dma_facts facts = { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL, BOUNCED };
+
+	ck_assert_int_eq(ccshm_dma_decide(&facts).how, CCSHM_DMA_ARITHMETIC);
+	facts.driver_maps = true;
+	ck_assert_int_eq(ccshm_dma_decide(&facts).how, CCSHM_DMA_REFUSE);
+}
+END_TEST
+
 /* ---- any device ---- */
 
-#define NR_FLAGS	9
+#define NR_FLAGS	10
 
 static struct ccshm_dma_facts any_facts(enum ccshm_dma_api api, unsigned int bits)
 {
@@ -188,20 +239,26 @@ static struct ccshm_dma_facts any_facts(enum ccshm_dma_api api, unsigned int bit
 		.restricted = bits & 64,
 		.force_bounce = bits & 128,
 		.driver_maps = bits & 256,
+		.mask_holds_shared = bits & 512,
 	};
 }
 
 static void check_verdict(const struct ccshm_dma_facts *f, struct ccshm_dma_verdict v)
 {
+	ck_assert(v.need == CCSHM_DEVICE_NEEDS || v.need == CCSHM_DEVICE_NEEDS_NOT ||
+		  v.need == CCSHM_DEVICE_CANNOT);
+	/* Whoever is not told to share is told why, in words that fit. */
+	ck_assert_int_eq(v.need == CCSHM_DEVICE_NEEDS, !v.reason);
+	ck_assert(!v.reason || (*v.reason && strlen(v.reason) < CCSHM_REASON_LEN));
 	if (v.how == CCSHM_DMA_REFUSE) {
-		ck_assert(v.err == -EINVAL || v.err == -EOPNOTSUPP);
-		ck_assert(v.reason && *v.reason);
+		ck_assert(v.err == -EINVAL || v.err == -EOPNOTSUPP || v.err == -ERANGE);
+		ck_assert_int_ne(v.need, CCSHM_DEVICE_NEEDS);
 		return;
 	}
 	ck_assert_int_eq(v.err, 0);
-	ck_assert_ptr_null(v.reason);
+	check_need(f, v);
 	/* Nobody takes a device whose addresses mean something else. */
-	ck_assert(f->has_mask && f->coherent);
+	ck_assert(f->has_mask && f->coherent && f->mask_holds_shared);
 	ck_assert(!f->own_ops && !f->iommu && !f->userspace_iommu && !f->restricted);
 	/* Without the attribute a confidential guest's kernel would bounce it. */
 	if (v.how == CCSHM_DMA_PLAIN)
@@ -212,6 +269,9 @@ static void check_verdict(const struct ccshm_dma_facts *f, struct ccshm_dma_verd
 	/* ... nor to one that takes it from marked devices only and warns. */
 	if (v.how == CCSHM_DMA_SHARED && f->api == CCSHM_DMA_API_BOUNCE)
 		ck_assert(f->force_bounce);
+	/* ... nor to one that would bounce it all the same. */
+	if (v.how == CCSHM_DMA_SHARED && f->api == CCSHM_DMA_API_ANY)
+		ck_assert(!f->force_bounce);
 	/* Where the kernel can do it, it is not done behind its back. */
 	if (v.how == CCSHM_DMA_ARITHMETIC)
 		ck_assert(!f->driver_maps || f->api == CCSHM_DMA_API_NONE);
@@ -238,7 +298,9 @@ START_TEST(pure)
 		ccshm_dma_decide(&other);
 		second = ccshm_dma_decide(&facts);
 		ck_assert_int_eq(first.how, second.how);
+		ck_assert_int_eq(first.need, second.need);
 		ck_assert_int_eq(first.err, second.err);
+		ck_assert_ptr_eq(first.reason, second.reason);
 	}
 }
 END_TEST
@@ -254,6 +316,7 @@ int main(void)
 	tcase_add_loop_test(tcase, refuse, 0, NR_REFUSED);
 	tcase_add_loop_test(tcase, order, 0, NR_REFUSED);
 	tcase_add_test(tcase, unmarked_device_on_new_kernel);
+	tcase_add_test(tcase, bounced_in_user_space);
 	suite_add_tcase(suite, tcase);
 
 	tcase = tcase_create("any device");

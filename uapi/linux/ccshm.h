@@ -698,6 +698,8 @@ enum ccshm_dma_mode {
 #define CCSHM_DEVICE_IOMMU		(1ULL << 3)
 /* A driver of the kernel has it; without it, or for vfio and uio, ATTACH can. */
 #define CCSHM_DEVICE_KERNEL_DRIVER	(1ULL << 4)
+/* @dma_mask is the 32 bits that it was born with: no driver has set another. */
+#define CCSHM_DEVICE_MASK_DEFAULT	(1ULL << 5)
 
 #define CCSHM_REASON_LEN		128	/* with the terminating NUL */
 
@@ -706,7 +708,7 @@ enum ccshm_dma_mode {
  * @flags: must be 0
  * @device: "BUS:NAME" as in sysfs with the buses pci, platform and virtio,
  *	NUL-terminated, zero behind the NUL. A virtio device is judged by the
- *	device that it sits on, which does its DMA.
+ *	pci or platform device that it sits on, which does its DMA.
  * @verdict: out: enum ccshm_device_verdict
  * @mode: out: enum ccshm_dma_mode
  * @device_flags: out: CCSHM_DEVICE_*
@@ -716,10 +718,17 @@ enum ccshm_dma_mode {
  * @reason: out: why, for a person to read, not empty for
  *	CCSHM_DEVICE_NEEDS_NOT and CCSHM_DEVICE_CANNOT; NUL-terminated
  *
- * A picture of the moment: it is decided anew at each map. Needs no capability:
- * sysfs tells most of it to everybody.
+ * A device that a driver of the kernel has is judged as an importer of an
+ * export is, any other as ATTACH would without dma_bits. Where nothing is private
+ * (CCSHM_INFO_PLAIN) a device that could be given memory needs it not.
  *
- * Errors: EINVAL (a malformed name, or another bus); ENODEV (no such device).
+ * A picture of the moment: it is decided anew at each map. Whether a small mask
+ * reaches the memory shows only then. Needs no capability: sysfs tells most of it
+ * to everybody.
+ *
+ * Errors: EINVAL (a malformed name, or another bus); ENODEV (no such device, or a
+ * virtio device on something else); EINTR (a signal came while a driver was being
+ * bound to the device).
  */
 struct ccshm_ioc_device {
 	__u64 flags;
