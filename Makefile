@@ -90,6 +90,8 @@ checkpatch: setup
 install: all
 	$(MAKE) -C lib O=$(O) $(install_dirs) install
 	$(MAKE) -C cli O=$(O) $(install_dirs) install
+	install -d $(DESTDIR)$(MANDIR)/man4
+	install -m 0644 docs/man/*.4 $(DESTDIR)$(MANDIR)/man4/
 
 clean:
 	find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name roots ! -name apt -exec rm -rf {} + 2>/dev/null || true

@@ -47,6 +47,7 @@ static void add_buffer(struct out *out, const struct ccshm_status *st)
 	out_bool(out, "ended", ccshm_status_is_orphan(st));
 	if (ccshm_status_is_orphan(st))
 		out_mark(out, OUT_WARN);
+	out_bool(out, "heap", ccshm_status_is_heap(st));
 	out_size(out, "size", ccshm_status_size(st));
 	out_size(out, "charged", ccshm_status_charged(st));
 	add_user(out, "owner", ccshm_status_owner(st));
@@ -85,6 +86,7 @@ static void add_slice(struct out *out, const struct ccshm_status *st)
 	out_number(out, "buffer", ccshm_status_buffer_id(st));
 	out_string(out, "buffer_name", *name ? name : NULL);
 	out_bool(out, "buffer_ended", ccshm_status_is_orphan(st));
+	out_bool(out, "heap", ccshm_status_is_heap(st));
 	out_size(out, "offset", ccshm_status_offset(st));
 	out_size(out, "size", ccshm_status_size(st));
 	add_user(out, "owner", ccshm_status_owner(st));

@@ -120,7 +120,9 @@ static bool has_control(struct ccshm_buffer *buffer, struct ccshm_client *client
 {
 	struct ccshm_client *owner = READ_ONCE(buffer->client);
 
-	if (owner ? owner == client : uid_eq(current_euid(), buffer->uid))
+	/* Whoever allocated through the heap node has its dma-buf, no more. */
+	if (!buffer->heap &&
+	    (owner ? owner == client : uid_eq(current_euid(), buffer->uid)))
 		return true;
 	return capable(CAP_SYS_ADMIN);
 }
@@ -139,13 +141,15 @@ int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 {
 	bool private = !(buffer->flags & CCSHM_ALLOC_PERSISTENT);
 	unsigned int bits = private ? 0 : mode_bits(buffer);
+	bool seen = bits & 6 ||
+		    (buffer->heap && uid_eq(current_euid(), buffer->uid));
 
 	/* In the order that asks for a capability last: that leaves a trace. */
 	if (want == CCSHM_READ && bits & 6)
 		return 0;
 	if (want == CCSHM_WRITE && bits & 2)
 		return 0;
-	if (want == CCSHM_SEE && bits & 6)
+	if (want == CCSHM_SEE && seen)
 		return 0;
 	if (has_control(buffer, client)) {
 		bool own = !private && uid_eq(current_euid(), buffer->uid);
@@ -156,7 +160,7 @@ int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 			return 0;
 		return -EACCES;
 	}
-	if (bits & 6)
+	if (seen)
 		return want == CCSHM_CONTROL ? -EPERM : -EACCES;
 	return -ENOENT;
 }
@@ -238,6 +242,17 @@ void ccshm_buffer_end_client(struct ccshm_client *client)
 	list_for_each_entry_safe(buffer, next, &client->buffers, link)
 		buffer_end(buffer);
 	mutex_unlock(&ccshm_lock);
+}
+
+/*
+ * The dma-buf of a buffer of the heap node is gone. The buffer may have ended
+ * before, by an administrator's FREE.
+ */
+void ccshm_buffer_end_heap(struct ccshm_buffer *buffer)
+{
+	lockdep_assert_held(&ccshm_lock);
+	if (buffer->heap && buffer->live)
+		buffer_end(buffer);
 }
 
 static int alloc_check(const struct ccshm_ioc_alloc *req)
@@ -339,6 +354,48 @@ static int buffer_fill(struct ccshm_buffer *buffer, int node)
 	return 0;
 }
 
+/**
+ * ccshm_buffer_for_heap - a buffer that ends with the dma-buf made of it
+ * @size: bytes
+ *
+ * Return: the buffer, to be published or forgotten, or what ALLOC returns.
+ */
+struct ccshm_buffer *ccshm_buffer_for_heap(u64 size)
+{
+	const struct ccshm_ioc_alloc req = { .size = size };
+	struct ccshm_buffer *buffer = buffer_new(&req);
+	int err;
+
+	if (IS_ERR(buffer))
+		return buffer;
+	buffer->heap = true;
+	err = buffer_fill(buffer, NUMA_NO_NODE);
+	if (err) {
+		ccshm_buffer_forget(buffer);
+		return ERR_PTR(err);
+	}
+	return buffer;
+}
+
+/* It can be found by its id from now on. */
+void ccshm_buffer_publish(struct ccshm_buffer *buffer)
+{
+	mutex_lock(&ccshm_lock);
+	buffer->live = true;
+	ccshm_object_publish(&buffer->obj);
+	mutex_unlock(&ccshm_lock);
+}
+
+/* It never could. */
+void ccshm_buffer_forget(struct ccshm_buffer *buffer)
+{
+	mutex_lock(&ccshm_lock);
+	name_release(buffer);
+	ccshm_object_unpublish(&buffer->obj);
+	mutex_unlock(&ccshm_lock);
+	ccshm_buffer_unuse(buffer);
+}
+
 static void alloc_commit(struct ccshm_call *call)
 {
 	struct ccshm_buffer *buffer = container_of(call->object,
@@ -361,11 +418,7 @@ static void alloc_undo(struct ccshm_call *call)
 	struct ccshm_buffer *buffer = container_of(call->object,
 						   struct ccshm_buffer, obj);
 
-	mutex_lock(&ccshm_lock);
-	name_release(buffer);
-	ccshm_object_unpublish(&buffer->obj);
-	mutex_unlock(&ccshm_lock);
-	ccshm_buffer_unuse(buffer);
+	ccshm_buffer_forget(buffer);
 }
 
 int ccshm_alloc(struct ccshm_call *call)
@@ -468,6 +521,8 @@ void ccshm_buffer_query(struct ccshm_buffer *buffer, struct ccshm_client *client
 	q->conversions = buffer->blocks.conversions;
 	if (!buffer->live)
 		q->query_flags |= CCSHM_QUERY_ORPHAN;
+	if (buffer->heap)
+		q->query_flags |= CCSHM_QUERY_HEAP;
 	if (has_control(buffer, client))
 		q->query_flags |= CCSHM_QUERY_CONTROL;
 	memcpy(q->name, buffer->name, sizeof(q->name));

@@ -151,6 +151,7 @@ struct ccshm_client {
  *	memory back.
  * @client: has control, while an anonymous buffer lives; else NULL
  * @live: not ended (ccshm_lock)
+ * @heap: made through the heap node: ends with its dma-buf
  * @flags: CCSHM_ALLOC_*
  * @uid: owner
  * @payer: whom the memory is charged to
@@ -171,6 +172,7 @@ struct ccshm_buffer {
 	refcount_t users;
 	struct ccshm_client *client;
 	bool live;
+	bool heap;
 	u64 flags;
 	kuid_t uid;
 	kuid_t payer;
@@ -200,6 +202,11 @@ void ccshm_buffer_unuse(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_client(struct ccshm_client *client);
 void ccshm_buffer_query(struct ccshm_buffer *buffer, struct ccshm_client *client,
 			struct ccshm_ioc_query *q);
+
+struct ccshm_buffer *ccshm_buffer_for_heap(u64 size);
+void ccshm_buffer_publish(struct ccshm_buffer *buffer);
+void ccshm_buffer_forget(struct ccshm_buffer *buffer);
+void ccshm_buffer_end_heap(struct ccshm_buffer *buffer);
 
 int ccshm_alloc(struct ccshm_call *call);
 int ccshm_free(struct ccshm_call *call);
@@ -240,6 +247,10 @@ struct ccshm_export {
 };
 
 int ccshm_export(struct ccshm_call *call);
+int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
+		      int fd_flags);
+void ccshm_export_commit(struct ccshm_call *call);
+void ccshm_export_undo(struct ccshm_call *call);
 bool ccshm_export_enter(struct ccshm_export *export);
 void ccshm_export_leave(struct ccshm_export *export);
 struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
@@ -332,6 +343,12 @@ void ccshm_attach_exit(void);
 /* revoke.c */
 int ccshm_revoke(struct ccshm_call *call);
 
+/* heap.c: the node that programs for the kernel's heap open */
+int ccshm_heap_check(void);
+void ccshm_heap_init(void);
+void ccshm_heap_exit(void);
+bool ccshm_heap_is_ours(void);
+
 /* query.c */
 int ccshm_info(struct ccshm_call *call);
 int ccshm_query(struct ccshm_call *call);
@@ -363,6 +380,7 @@ struct ccshm_call {
 	int fd;
 };
 
+int ccshm_call_end(struct ccshm_call *call, int err, bool unanswered);
 long ccshm_dispatch(struct ccshm_call *call, unsigned int cmd, unsigned long arg);
 
 extern enum ccshm_platform ccshm_platform;

@@ -161,6 +161,7 @@ static void export_release(struct dma_buf *dmabuf)
 	export->dmabuf_file = NULL;
 	list_del_init(&export->link);
 	ccshm_object_unpublish(&export->obj);
+	ccshm_buffer_end_heap(export->obj.buffer);
 	mutex_unlock(&ccshm_lock);
 
 	down_write(&export->lock);
@@ -218,13 +219,13 @@ struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf)
 	return NULL;
 }
 
-static struct dma_buf *export_dmabuf(struct ccshm_export *export)
+static struct dma_buf *export_dmabuf(struct ccshm_export *export, int fd_flags)
 {
 	DEFINE_DMA_BUF_EXPORT_INFO(info);
 
 	info.exp_name = export->exp_name;
 	info.size = export->pages << PAGE_SHIFT;
-	info.flags = export->flags & CCSHM_EXPORT_READ_ONLY ? O_RDONLY : O_RDWR;
+	info.flags = fd_flags & O_ACCMODE;
 	info.priv = export;
 	if (!(export->flags & CCSHM_EXPORT_PINNED))
 		info.ops = &revocable_ops;
@@ -263,7 +264,7 @@ static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 	return export;
 }
 
-static void export_commit(struct ccshm_call *call)
+void ccshm_export_commit(struct ccshm_call *call)
 {
 	struct ccshm_export *export = container_of(call->object,
 						   struct ccshm_export, obj);
@@ -277,14 +278,22 @@ static void export_commit(struct ccshm_call *call)
 }
 
 /* Releasing the dma-buf does the rest. */
-static void export_undo(struct ccshm_call *call)
+void ccshm_export_undo(struct ccshm_call *call)
 {
 	put_unused_fd(call->fd);
 	fput(call->file);
 }
 
-/* Takes over the reference to @buffer. */
-static int export_make(struct ccshm_call *call, struct ccshm_buffer *buffer)
+/**
+ * ccshm_export_make - make an export and its dma-buf, not yet to be found
+ * @call: with a struct ccshm_ioc_export that was checked
+ * @buffer: the reference to it is taken over; a use of it, too, on success
+ * @fd_flags: how the dma-buf is opened, and O_CLOEXEC
+ *
+ * Return: 0, and @call can be committed or undone; -ENOMEM, -EMFILE, -ENFILE.
+ */
+int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
+		      int fd_flags)
 {
 	struct ccshm_ioc_export *req = call->arg;
 	struct ccshm_export *export;
@@ -296,8 +305,8 @@ static int export_make(struct ccshm_call *call, struct ccshm_buffer *buffer)
 		ccshm_object_put(&buffer->obj);
 		return PTR_ERR(export);
 	}
-	fd = get_unused_fd_flags(O_CLOEXEC);
-	dmabuf = fd < 0 ? ERR_PTR(fd) : export_dmabuf(export);
+	fd = get_unused_fd_flags(fd_flags);
+	dmabuf = fd < 0 ? ERR_PTR(fd) : export_dmabuf(export, fd_flags);
 	if (IS_ERR(dmabuf)) {
 		if (fd >= 0)
 			put_unused_fd(fd);
@@ -311,8 +320,8 @@ static int export_make(struct ccshm_call *call, struct ccshm_buffer *buffer)
 	call->object = &export->obj;
 	call->file = dmabuf->file;
 	call->fd = fd;
-	call->commit = export_commit;
-	call->undo = export_undo;
+	call->commit = ccshm_export_commit;
+	call->undo = ccshm_export_undo;
 	req->export_id = export->obj.id;
 	req->actual_size = req->size;
 	req->fd = fd;
@@ -343,7 +352,9 @@ int ccshm_export(struct ccshm_call *call)
 		ccshm_object_put(&buffer->obj);
 		return err;
 	}
-	err = export_make(call, buffer);
+	err = ccshm_export_make(call, buffer, O_CLOEXEC |
+				(req->flags & CCSHM_EXPORT_READ_ONLY ?
+					 O_RDONLY : O_RDWR));
 	if (err)
 		ccshm_buffer_unuse(buffer);
 	req->size = asked;

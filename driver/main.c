@@ -116,6 +116,31 @@ static int call_answer(const struct call_entry *entry, void __user *user,
 }
 
 /**
+ * ccshm_call_end - what a handler has prepared becomes visible, or is forgotten
+ * @call: it
+ * @err: what the handler returned
+ * @unanswered: its answer could not be copied out
+ *
+ * Return: what the call returns.
+ */
+int ccshm_call_end(struct ccshm_call *call, int err, bool unanswered)
+{
+	if (unanswered) {
+		if (call->undo)
+			call->undo(call);
+		return -EFAULT;
+	}
+	/* Somebody who is being killed would not learn what was made. */
+	if (call->undo && fatal_signal_pending(current)) {
+		call->undo(call);
+		return -EINTR;
+	}
+	if (call->commit)
+		call->commit(call);
+	return err;
+}
+
+/**
  * ccshm_dispatch - one ioctl
  * @call: where it came from
  * @cmd: the number, which tells the size that user space knows
@@ -143,19 +168,7 @@ long ccshm_dispatch(struct ccshm_call *call, unsigned int cmd, unsigned long arg
 	err = entry->handler(call);
 	if (err && !call->report)
 		return err;
-	if (call_answer(entry, user, &buf, size)) {
-		if (call->undo)
-			call->undo(call);
-		return -EFAULT;
-	}
-	/* Somebody who is being killed would not learn what was made. */
-	if (call->undo && fatal_signal_pending(current)) {
-		call->undo(call);
-		return -EINTR;
-	}
-	if (call->commit)
-		call->commit(call);
-	return err;
+	return ccshm_call_end(call, err, call_answer(entry, user, &buf, size));
 }
 
 static int device_open(struct inode *inode, struct file *file)
@@ -224,8 +237,10 @@ static int __init check_platform(void)
 
 static int __init ccshm_init(void)
 {
-	int err = check_platform();
+	int err = ccshm_heap_check();
 
+	if (!err)
+		err = check_platform();
 	if (err)
 		return err;
 	ccshm_wq = alloc_workqueue("ccshm", WQ_UNBOUND, 0);
@@ -237,6 +252,7 @@ static int __init ccshm_init(void)
 	err = misc_register(&device);
 	if (err)
 		goto exit_attach;
+	ccshm_heap_init();
 	return 0;
 
 exit_attach:
@@ -249,6 +265,7 @@ destroy_wq:
 /* Nothing is open and no persistent buffer exists; work may be left. */
 static void __exit ccshm_exit(void)
 {
+	ccshm_heap_exit();
 	misc_deregister(&device);
 	ccshm_attach_exit();
 	destroy_workqueue(ccshm_wq);

@@ -16,6 +16,8 @@ int ccshm_info(struct ccshm_call *call)
 	info->platform = ccshm_platform;
 	if (ccshm_platform == CCSHM_PLATFORM_NONE)
 		info->info_flags |= CCSHM_INFO_PLAIN;
+	if (ccshm_heap_is_ours())
+		info->features |= CCSHM_FEATURE_HEAP;
 	info->block_size = PMD_SIZE;
 	info->bytes_shared = stats.pages_shared << PAGE_SHIFT;
 	info->bytes_leaked = stats.pages_leaked << PAGE_SHIFT;

@@ -574,6 +574,9 @@ bool ccshm_status_is_persistent(const struct ccshm_status *status);
 /** ccshm_status_is_orphan() - has the buffer ended, and only uses of it are left? */
 bool ccshm_status_is_orphan(const struct ccshm_status *status);
 
+/** ccshm_status_is_heap() - was it made through /dev/dma_heap/system_cc_shared? */
+bool ccshm_status_is_heap(const struct ccshm_status *status);
+
 /** ccshm_status_has_control() - may the caller free and revoke it? */
 bool ccshm_status_has_control(const struct ccshm_status *status);
 

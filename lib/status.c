@@ -108,6 +108,11 @@ CCSHM_API bool ccshm_status_is_orphan(const struct ccshm_status *status)
 	return status->uapi.query_flags & CCSHM_QUERY_ORPHAN;
 }
 
+CCSHM_API bool ccshm_status_is_heap(const struct ccshm_status *status)
+{
+	return status->uapi.query_flags & CCSHM_QUERY_HEAP;
+}
+
 CCSHM_API bool ccshm_status_has_control(const struct ccshm_status *status)
 {
 	return status->uapi.query_flags & CCSHM_QUERY_CONTROL;

@@ -1063,7 +1063,7 @@ static void test_info(void)
 	is_int(info.abi_version, CCSHM_ABI_VERSION, "INFO tells the version of the interface");
 	is_int(info.platform, want, "INFO tells the platform");
 	is_int(info.info_flags, want ? 0 : CCSHM_INFO_PLAIN, "INFO tells a plain machine");
-	is_int(info.features, 0, "INFO tells no features");
+	is_int(info.features, CCSHM_FEATURE_HEAP, "INFO tells the features");
 	is_int(info.block_size, UNIT, "INFO tells the unit of conversion");
 	is_int(info.reserved_out, 0, "INFO clears what is reserved");
 	is_int(info.buffers, 2, "INFO counts buffers");

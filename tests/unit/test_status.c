@@ -199,8 +199,15 @@ START_TEST(status_flags)
 	};
 	ck_assert_int_eq(ccshm_status_get(handle, 1, &status), 0);
 	ck_assert(ccshm_status_is_orphan(status));
+	ck_assert(!ccshm_status_is_heap(status));
 	ck_assert(!ccshm_status_has_control(status));
 	ck_assert(ccshm_status_is_persistent(status));
+	ccshm_status_free(status);
+
+	query_answer.query_flags = CCSHM_QUERY_HEAP;
+	ck_assert_int_eq(ccshm_status_get(handle, 1, &status), 0);
+	ck_assert(ccshm_status_is_heap(status));
+	ck_assert(!ccshm_status_is_orphan(status));
 	ccshm_status_free(status);
 
 	query_answer.query_flags = CCSHM_QUERY_CONTROL;

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/dma_heap/system_cc_shared, for programs that know the kernel's heap of
+ * that name. A misc device: what dma_heap_add() makes cannot be taken away
+ * again, and kernels before 7.1 do not have it for modules.
+ */
+#include <linux/device.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <uapi/linux/dma-heap.h>
+
+#include "ccshm.h"
+
+#define HEAP_CLASS	"dma_heap"
+#define HEAP_NAME	"system_cc_shared"
+
+static char *heap = "auto";
+module_param(heap, charp, 0444);
+MODULE_PARM_DESC(heap,
+		 "/dev/dma_heap/system_cc_shared: auto, where the kernel has none of its own, or off (default: auto)");
+
+static bool heap_present;
+
+/* The export is found by its id from now on, and so is the buffer it holds. */
+static void heap_commit(struct ccshm_call *call)
+{
+	ccshm_buffer_publish(call->object->buffer);
+	ccshm_export_commit(call);
+}
+
+static void heap_undo(struct ccshm_call *call)
+{
+	ccshm_buffer_forget(call->object->buffer);
+	ccshm_export_undo(call);
+}
+
+/* A buffer and its one export, which is pinned, as those of the kernel's heaps. */
+static int heap_make(struct ccshm_call *call, u64 size, int fd_flags)
+{
+	struct ccshm_ioc_export req = { .flags = CCSHM_EXPORT_PINNED };
+	struct ccshm_buffer *buffer = ccshm_buffer_for_heap(size);
+	int err;
+
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	req.size = buffer->size;
+	call->arg = &req;
+	/* The export's own reference and use of it. */
+	kref_get(&buffer->obj.ref);
+	refcount_inc(&buffer->users);
+	err = ccshm_export_make(call, buffer, fd_flags);
+	if (err) {
+		ccshm_buffer_unuse(buffer);
+		ccshm_buffer_forget(buffer);
+		return err;
+	}
+	call->commit = heap_commit;
+	call->undo = heap_undo;
+	return 0;
+}
+
+static int heap_alloc(struct ccshm_call *call,
+		      struct dma_heap_allocation_data *data)
+{
+	u64 size = PAGE_ALIGN(data->len);
+	int err;
+
+	if (data->fd || data->fd_flags & ~DMA_HEAP_VALID_FD_FLAGS ||
+	    data->heap_flags & ~DMA_HEAP_VALID_HEAP_FLAGS || !size)
+		return -EINVAL;
+	err = heap_make(call, size, data->fd_flags);
+	if (!err)
+		data->fd = call->fd;
+	return err;
+}
+
+/*
+ * As the kernel's heaps take it: by its number alone, of any size, and what is
+ * behind the structure we know is ignored and left as it is. Unlike there,
+ * nothing is left behind when the answer cannot be written.
+ */
+static long heap_call(unsigned int cmd, void __user *user, void *data)
+{
+	struct ccshm_call call = {};
+	size_t in = cmd & IOC_IN ? _IOC_SIZE(cmd) : 0;
+	size_t out = cmd & IOC_OUT ? _IOC_SIZE(cmd) : 0;
+	int err;
+
+	if (copy_from_user(data, user, in))
+		return -EFAULT;
+	err = heap_alloc(&call, data);
+	return ccshm_call_end(&call, err, copy_to_user(user, data, out));
+}
+
+static long heap_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	size_t size = max_t(size_t, sizeof(struct dma_heap_allocation_data),
+			    _IOC_SIZE(cmd));
+	void *data;
+	long ret;
+
+	if (_IOC_NR(cmd) != _IOC_NR(DMA_HEAP_IOCTL_ALLOC))
+		return -EINVAL;
+	data = kzalloc(size, GFP_KERNEL);
+	if (!data)
+		return -ENOMEM;
+	ret = heap_call(cmd, (void __user *)arg, data);
+	kfree(data);
+	return ret;
+}
+
+static int heap_open(struct inode *inode, struct file *file)
+{
+	return nonseekable_open(inode, file);
+}
+
+static const struct file_operations heap_fops = {
+	.owner = THIS_MODULE,
+	.open = heap_open,
+	.unlocked_ioctl = heap_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice heap_device = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "ccshm-heap",		/* which must not hold a slash */
+	.nodename = HEAP_CLASS "/" HEAP_NAME,
+	.fops = &heap_fops,
+	.mode = 0600,
+};
+
+static bool is_kernels_heap(struct kobject *kobj)
+{
+	struct device *dev = container_of(kobj, struct device, kobj);
+
+	return kobj->ktype == platform_bus.kobj.ktype && dev->class &&
+	       !strcmp(dev->class->name, HEAP_CLASS) &&
+	       !strcmp(dev_name(dev), HEAP_NAME);
+}
+
+/*
+ * There is no looking up a heap by its name, nor is its class to be had. But
+ * each device of the system is in the set that platform_bus is in, and does not
+ * go while the lock is held.
+ */
+static bool kernel_has_heap(void)
+{
+	struct kset *devices = platform_bus.kobj.kset;
+	struct kobject *kobj;
+	bool found = false;
+
+	spin_lock(&devices->list_lock);
+	list_for_each_entry(kobj, &devices->list, entry) {
+		found = is_kernels_heap(kobj);
+		if (found)
+			break;
+	}
+	spin_unlock(&devices->list_lock);
+	return found;
+}
+
+/* Before anything is made: is the parameter one of those that there are? */
+int __init ccshm_heap_check(void)
+{
+	if (!strcmp(heap, "auto") || !strcmp(heap, "off"))
+		return 0;
+	pr_err("ccshm: heap=%s: it is either auto or off\n", heap);
+	return -EINVAL;
+}
+
+/* Decided once. Without the node everything else works. */
+void __init ccshm_heap_init(void)
+{
+	int err;
+
+	if (!strcmp(heap, "off"))
+		return;
+	if (kernel_has_heap()) {
+		pr_info("ccshm: the kernel has its own heap " HEAP_NAME "\n");
+		return;
+	}
+	err = misc_register(&heap_device);
+	if (err)
+		pr_warn("ccshm: no heap " HEAP_NAME ": error %d\n", err);
+	heap_present = !err;
+}
+
+void ccshm_heap_exit(void)
+{
+	if (heap_present)
+		misc_deregister(&heap_device);
+}
+
+/* Is the node of that name ours? */
+bool ccshm_heap_is_ours(void)
+{
+	return heap_present;
+}

@@ -1,0 +1,586 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /dev/dma_heap/system_cc_shared, for programs that know nothing but
+ * DMA_HEAP_IOCTL_ALLOC: the kernel's own test of heaps passes, each call is answered
+ * as the kernel's own heaps answer it, and what it gives is shared memory like any.
+ *
+ * vm-modules: ccshm importer
+ * vm-fetch: heap-test
+ * vm-files: heap-test/dmabuf-heap
+ * vm-timeout: 240
+ */
+#include <linux/dma-heap.h>
+#include <sys/resource.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "importing.h"
+
+#define HEAPS	"/dev/dma_heap/"
+#define HEAP	HEAPS "system_cc_shared"
+#define RW	(PROT_READ | PROT_WRITE)
+#define SIZE	(3 * PAGE)
+
+#define NR(array) (sizeof(array) / sizeof((array)[0]))
+
+static int ccshm;
+
+static int heap_open(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* A dma-buf, or a negative errno. */
+static int heap_alloc(int heap, uint64_t len, unsigned int fd_flags)
+{
+	struct dma_heap_allocation_data req = { .len = len, .fd_flags = fd_flags };
+	int err = raw_ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &req);
+
+	return err ? err : (int)req.fd;
+}
+
+/* From our heap; bails out if there is none. */
+static int heap_new(uint64_t len)
+{
+	int heap = heap_open(HEAP), fd;
+
+	if (heap < 0)
+		bail("%s: %s", HEAP, strerror(-heap));
+	fd = heap_alloc(heap, len, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		bail("ALLOC: %s", strerror(-fd));
+	close(heap);
+	return fd;
+}
+
+/* The export behind a dma-buf, as anybody can find it out; 0 if there is none. */
+static uint64_t export_of(int dmabuf)
+{
+	unsigned long long id = 0, n;
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", dmabuf);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "exp_name: ccshm:%llu", &n) == 1)
+			id = n;
+	if (f)
+		fclose(f);
+	return id;
+}
+
+static struct ccshm_ioc_query query(uint64_t id)
+{
+	struct ccshm_ioc_query q;
+	int err = raw_query(ccshm, id, &q);
+
+	if (err)
+		bail("QUERY of %llu: %s", (unsigned long long)id, strerror(-err));
+	return q;
+}
+
+/* ---- the kernel's own test ---- */
+
+/*
+ * What it may say of a heap: the failures of the kernel's own heaps are not ours,
+ * where it is known that this kernel has them.
+ */
+static void kernel_result(const char *heap, const char *line, bool ours)
+{
+	const char *name = strchr(line, ' ') + (line[0] == 'n' ? 5 : 1);
+	bool good = line[0] == 'o';
+
+	name += strspn(name, "0123456789 ");
+	if (good && strstr(line, "# SKIP")) {
+		if (strstr(line, "Could not open vgem"))
+			skip("the kernel's test: import by vgem", "this kernel has no vgem loaded");
+		else
+			fail("the kernel's test, %s, skips without a known reason: %s", heap, line);
+	} else if (!good && !ours && strstr(line, "fd leak on EFAULT")) {
+		skip("the kernel's test, its own heap: fd leak on EFAULT",
+		     "this kernel's own heaps still leak it");
+	} else {
+		ok(good, "the kernel's test, %s: %s", heap, name);
+	}
+}
+
+/* It tests every heap that there is; the same tests of each. */
+static void kernels_test(void)
+{
+	int plan = -1, heaps = 0, results = 0, our_results = 0, status;
+	FILE *p = popen("/suites/dmabuf-heap 2>&1", "r");
+	char line[512], heap[128] = "";
+
+	if (!p)
+		bail("popen: %s", strerror(errno));
+	while (fgets(line, sizeof(line), p)) {
+		line[strcspn(line, "\n")] = '\0';
+		sscanf(line, "1..%d", &plan);
+		if (sscanf(line, "# Testing heap: %127s", heap) == 1) {
+			heaps++;
+		} else if (!strncmp(line, "ok ", 3) || !strncmp(line, "not ok ", 7)) {
+			bool ours = !strcmp(heap, "system_cc_shared");
+
+			kernel_result(heap, line, ours);
+			results++;
+			our_results += ours;
+		} else {
+			diag("%s", line);
+		}
+	}
+	status = pclose(p);
+	ok(WIFEXITED(status), "the kernel's test ends by itself");
+	is_int(results, plan, "... has done all that it planned");
+	ok(heaps > 0 && our_results >= 11 && our_results == plan / heaps,
+	   "... with ours, too: %d tests", our_results);
+	is_int(heaps, 1 + !access(HEAPS "system", F_OK),
+	       "... and with the kernel's own, where it has one");
+}
+
+/* ---- the contract ---- */
+
+static const struct row {
+	const char *what;
+	unsigned int dir, type, nr, size;
+	uint64_t len, heap_flags;
+	uint32_t fd, fd_flags;
+	int err;
+} rows[] = {
+#define ALLOC(...)	_IOC_READ | _IOC_WRITE, 'H', 0, 24, __VA_ARGS__
+#define SIZED(size)	_IOC_READ | _IOC_WRITE, 'H', 0, size
+	{ "a page", ALLOC(.len = PAGE, .fd_flags = O_RDWR) },
+	{ "one byte", ALLOC(.len = 1, .fd_flags = O_RDWR) },
+	{ "read-only", ALLOC(.len = PAGE, .fd_flags = O_RDONLY) },
+	{ "write-only", ALLOC(.len = PAGE, .fd_flags = O_WRONLY) },
+	{ "neither", ALLOC(.len = PAGE, .fd_flags = O_ACCMODE | O_CLOEXEC) },
+	{ "no length", ALLOC(.len = 0, .fd_flags = O_RDWR, .err = EINVAL) },
+	{ "the largest length", ALLOC(.len = ~0ULL, .fd_flags = O_RDWR, .err = EINVAL) },
+	{ "a length that overflows", ALLOC(.len = 0 - PAGE + 1, .fd_flags = O_RDWR, .err = EINVAL) },
+	{ "a descriptor", ALLOC(.len = PAGE, .fd = 1, .err = EINVAL) },
+	{ "descriptor -1", ALLOC(.len = PAGE, .fd = -1U, .err = EINVAL) },
+	{ "O_NONBLOCK", ALLOC(.len = PAGE, .fd_flags = O_NONBLOCK, .err = EINVAL) },
+	{ "O_APPEND", ALLOC(.len = PAGE, .fd_flags = O_RDWR | O_APPEND, .err = EINVAL) },
+	{ "the highest flag", ALLOC(.len = PAGE, .fd_flags = 1U << 31, .err = EINVAL) },
+	{ "a flag of the heap", ALLOC(.len = PAGE, .heap_flags = 1, .err = EINVAL) },
+	{ "its highest flag", ALLOC(.len = PAGE, .heap_flags = 1ULL << 63, .err = EINVAL) },
+	{ "an older structure", SIZED(16), .len = PAGE, .fd_flags = O_RDWR, .heap_flags = -1ULL },
+	{ "a newer structure", SIZED(64), .len = PAGE, .fd_flags = O_RDWR },
+	{ "a much newer one", SIZED(2048), .len = PAGE, .fd_flags = O_RDWR },
+	{ "a newer one, a descriptor", SIZED(64), .len = PAGE, .fd = 3, .err = EINVAL },
+	{ "no structure", SIZED(0), .len = PAGE, .err = EINVAL },
+	{ "another call", _IOC_READ | _IOC_WRITE, 'H', 1, 24, .len = PAGE, .err = EINVAL },
+	{ "a call of " CCSHM_DEVICE, _IOC_READ | _IOC_WRITE, 0xCC, 0x40, 24, .err = EINVAL },
+	{ "only to be written to", _IOC_READ, 'H', 0, 24, .len = PAGE, .err = EINVAL },
+	{ "another letter", _IOC_READ | _IOC_WRITE, 'h', 0, 24, .len = PAGE, .fd_flags = O_RDWR },
+};
+
+/* 0 or a negative errno; what it made is looked at and closed. */
+static int call_row(int heap, const struct row *r)
+{
+	union {
+		struct dma_heap_allocation_data data;
+		unsigned char bytes[4096];
+	} *arg = malloc(sizeof(*arg));
+	int err;
+
+	memset(arg, 0xa5, sizeof(*arg));
+	arg->data = (struct dma_heap_allocation_data){
+		.len = r->len, .heap_flags = r->heap_flags, .fd = r->fd,
+		.fd_flags = r->fd_flags,
+	};
+	err = raw_ioctl(heap, _IOC(r->dir, r->type, r->nr, r->size), arg);
+	if (!err) {
+		int fd = arg->data.fd;
+
+		if (arg->data.len != r->len || arg->data.fd_flags != r->fd_flags ||
+		    arg->data.heap_flags != r->heap_flags ||
+		    first_other(arg->bytes + sizeof(arg->data), 0xa5,
+				sizeof(*arg) - sizeof(arg->data)) >= 0)
+			err = -EBADMSG;
+		else if (lseek(fd, 0, SEEK_END) != (off_t)((r->len + PAGE - 1) & ~(PAGE - 1)))
+			err = -EMSGSIZE;
+		else if ((fcntl(fd, F_GETFL) & O_ACCMODE) != (int)(r->fd_flags & O_ACCMODE) ||
+			 !(fcntl(fd, F_GETFD) & FD_CLOEXEC) != !(r->fd_flags & O_CLOEXEC))
+			err = -EBADFD;
+		close(fd);
+	}
+	free(arg);
+	return err;
+}
+
+/* On a heap of the kernel, too, so that the table is not only our opinion. */
+static void contract(const char *path, const char *whose)
+{
+	int heap = heap_open(path), fds;
+
+	if (heap < 0) {
+		skip("the same calls to the kernel's own heap", "this kernel has no heap");
+		return;
+	}
+	fds = count_fds();
+	for (size_t i = 0; i < NR(rows); i++)
+		is_errno(call_row(heap, &rows[i]), rows[i].err, "%s heap: %s: %s", whose,
+			 rows[i].what, tap_errno_name(rows[i].err));
+	is_int(count_fds(), fds, "%s heap: no descriptor is left", whose);
+	close(heap);
+}
+
+static void too_much(void)
+{
+	int heap = heap_open(HEAP);
+	struct rlimit old, none;
+	int err;
+
+	is_errno(heap_alloc(heap, 1ULL << 62, O_RDWR), ENOMEM, "more than there is: ENOMEM");
+	getrlimit(RLIMIT_NOFILE, &old);
+	none = old;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	err = heap_alloc(heap, PAGE, O_RDWR);
+	setrlimit(RLIMIT_NOFILE, &old);
+	is_errno(err, EMFILE, "no descriptor is free: EMFILE");
+	close(heap);
+	ok(wait_clean(ccshm), "... and nothing is left behind");
+}
+
+/* The answer cannot be written: then there was no call. */
+static void no_answer(void)
+{
+	struct dma_heap_allocation_data *req = common(PAGE);
+	int heap = heap_open(HEAP), fds = count_fds();
+
+	is_errno(raw_ioctl(heap, DMA_HEAP_IOCTL_ALLOC, NULL), EFAULT, "no structure at all: EFAULT");
+	*req = (struct dma_heap_allocation_data){ .len = SIZE, .fd_flags = O_RDWR };
+	mprotect(req, PAGE, PROT_READ);
+	is_errno(raw_ioctl(heap, DMA_HEAP_IOCTL_ALLOC, req), EFAULT,
+		 "a structure that cannot be written: EFAULT");
+	is_int(count_fds(), fds, "... makes no descriptor");
+	ok(wait_clean(ccshm), "... and leaves nothing behind");
+	munmap(req, PAGE);
+	close(heap);
+}
+
+/* ---- what it gives ---- */
+
+static void memory(void)
+{
+	uint64_t shared = rig(CVM_PAGES_SHARED);
+	int fd = heap_new(SIZE), imp;
+	uint64_t id = export_of(fd);
+	struct ccshm_ioc_query q;
+	char *p = raw_map(fd, SIZE, RW);
+
+	ok(p, "it can be mapped");
+	is_int(first_other(p, 0, SIZE), -1, "it reads zero");
+	ok(id, "its name tells the export: %llu", (unsigned long long)id);
+	q = query(id);
+	ok(q.type == CCSHM_TYPE_EXPORT && q.object_flags == CCSHM_EXPORT_PINNED && q.size == SIZE &&
+	   q.query_flags == (CCSHM_QUERY_HEAP | CCSHM_QUERY_CONTROL) && q.cpu_mappings == 1,
+	   "QUERY: a pinned export, made by the heap");
+	q = query(q.buffer_id);
+	ok(q.type == CCSHM_TYPE_BUFFER && !q.object_flags && q.size == SIZE && q.charged >= SIZE &&
+	   q.exports == 1 && q.query_flags == (CCSHM_QUERY_HEAP | CCSHM_QUERY_CONTROL),
+	   "QUERY: and its buffer, which has not ended");
+
+	imp = imp_open();
+	is_errno(imp_attach(imp, fd, IMPORTER_STATIC), 0,
+		 "heap: an importer that cannot let go may attach");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "... and map");
+	ok(imp_moves_right(imp, p, 0, 2 * PAGE), "... and its device sees the same bytes");
+	if (cvm_present()) {
+		struct importer_table *t = calloc(1, sizeof(*t));
+
+		ok(!ioctl(imp, IMPORTER_IOC_TABLE, t) && t->total >= 1 &&
+		   cvm_page_state(t->segment[0].dma_address) == 1, "the host says: shared");
+		free(t);
+	}
+	close(fd);
+	is_int(query(id).importers, 1, "it outlives its descriptor while somebody uses it");
+	imp_unmap(imp);
+	imp_detach(imp);
+	close(imp);
+	stamp_write(p, 1, 0, SIZE);
+	ok(stamp_check(p, 1, 0, SIZE), "... a mapping, too");
+	munmap(p, SIZE);
+	is_errno(raw_query(ccshm, id, &q), ENOENT, "then it is gone");
+	ok(wait_clean(ccshm), "... with its buffer");
+	ok(wait_rig_shared(shared), "... and its pages are private again");
+}
+
+static void access_modes(void)
+{
+	int heap = heap_open(HEAP);
+	int fd = heap_alloc(heap, PAGE, O_RDONLY);
+
+	is_errno(try_map(fd, PAGE, RW, MAP_SHARED), EACCES, "O_RDONLY cannot be mapped for writing");
+	is_errno(try_map(fd, PAGE, PROT_READ, MAP_SHARED), 0, "... but for reading");
+	close(fd);
+	fd = heap_alloc(heap, PAGE, O_RDWR);
+	is_errno(try_map(fd, PAGE, RW, MAP_SHARED), 0, "O_RDWR can be mapped for writing");
+	close(fd);
+	close(heap);
+}
+
+static char *output_of(const char *format, uint64_t id)
+{
+	static char text[4096];
+	char command[128];
+	FILE *p;
+	size_t n;
+
+	snprintf(command, sizeof(command), format, (unsigned long long)id);
+	p = popen(command, "r");
+	n = p ? fread(text, 1, sizeof(text) - 1, p) : 0;
+	text[n] = '\0';
+	if (p && pclose(p))
+		text[0] = '\0';
+	return text;
+}
+
+static void shown(void)
+{
+	int fd = heap_new(SIZE);
+	uint64_t id = export_of(fd);
+	char *text = output_of("ccshmctl show --json %llu", id);
+
+	ok(strstr(text, "\"heap\": true") && strstr(text, "\"pinned\": true"),
+	   "ccshmctl shows the export: it is pinned, and of the heap");
+	text = output_of("ccshmctl show --json %llu", query(id).buffer_id);
+	ok(strstr(text, "\"heap\": true") && strstr(text, "\"ended\": false"),
+	   "... and the buffer");
+	close(fd);
+}
+
+static void attached(void)
+{
+	struct attached a;
+	int fd = heap_new(SIZE);
+	uint64_t buffer = query(export_of(fd)).buffer_id;
+	struct ccshm_ioc_query q;
+
+	is_errno(attach_dmabuf(ccshm, fd, PCI_B, &a), 0, "a userspace driver can use it");
+	close(fd);
+	is_errno(raw_query(ccshm, buffer, &q), ENOENT, "the buffer ends with its dma-buf");
+	ok(query(a.id).query_flags & CCSHM_QUERY_ORPHAN && query(a.id).state == CCSHM_STATE_ACTIVE,
+	   "... and an attachment goes on");
+	is_errno(attached_end(&a), 0, "it is detached");
+	ok(wait_clean(ccshm), "... which gives the memory back");
+}
+
+/* ---- who may ---- */
+
+enum verb { QUERY, REVOKE, FREE, EXPORT };
+
+struct act {
+	enum verb verb;
+	uint64_t id;
+	struct ccshm_ioc_query query;
+};
+
+static struct act *act;
+
+static int do_act(void *arg)
+{
+	int fd = raw_open(), ret;
+
+	(void)arg;
+	switch (act->verb) {
+	case QUERY:
+		ret = raw_query(fd, act->id, &act->query);
+		break;
+	case REVOKE:
+		ret = raw_revoke(fd, act->id, 0, 0, NULL);
+		break;
+	case FREE:
+		ret = raw_free(fd, act->id);
+		break;
+	default:
+		ret = raw_export(fd, act->id, 0, NULL);
+	}
+	return ret > 0 ? 0 : ret;
+}
+
+static int act_as(uid_t uid, uint64_t caps, enum verb verb, uint64_t id)
+{
+	act->verb = verb;
+	act->id = id;
+	return as_user(uid, caps, do_act, NULL);
+}
+
+static int alices_program(struct peer *parent, void *arg)
+{
+	int heap = heap_open(HEAP);
+	int fd = heap < 0 ? heap : heap_alloc(heap, SIZE, O_RDWR | O_CLOEXEC);
+
+	(void)arg;
+	peer_send(parent, fd < 0 ? fd : 0, fd < 0 ? -1 : fd);
+	return fd < 0 ? fd : peer_hear(parent);
+}
+
+/* A dma-buf of alice's. */
+static int alices(struct peer *p)
+{
+	int value, fd = -1;
+
+	*p = peer_start(ALICE, 0, alices_program, NULL);
+	if (!peer_receive(p, &value, &fd, 20000) || value || fd < 0)
+		bail("alice cannot allocate: %d", value);
+	return fd;
+}
+
+static void alice_is_gone(struct peer *p)
+{
+	peer_ask(p, 0);
+	peer_end(p, 0);
+}
+
+static void rights(void)
+{
+	struct peer p;
+	int fd = alices(&p);
+	uint64_t id = export_of(fd), buffer = query(id).buffer_id;
+
+	is_errno(act_as(ALICE, 0, QUERY, id), 0, "who allocated sees it");
+	ok(act->query.uid == ALICE && act->query.payer == ALICE &&
+	   act->query.query_flags == CCSHM_QUERY_HEAP, "... pays for it, and has no control");
+	is_errno(act_as(ALICE, 0, REVOKE, id), EPERM, "who allocated may not revoke it");
+	is_errno(act_as(ALICE, 0, REVOKE, buffer), EPERM, "... nor its buffer");
+	is_errno(act_as(ALICE, 0, FREE, buffer), EPERM, "... nor free it");
+	is_errno(act_as(ALICE, 0, EXPORT, buffer), EACCES, "... nor export it by its id");
+	is_errno(act_as(BOB, 0, QUERY, id), ENOENT, "others do not see it");
+	is_errno(act_as(BOB, 0, REVOKE, id), ENOENT, "... nor may they revoke it");
+	is_errno(act_as(BOB, 0, FREE, buffer), ENOENT, "... or free it");
+	is_errno(act_as(BOB, 0, EXPORT, buffer), ENOENT, "... or export it");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0, "after all that it is as it was");
+	close(fd);
+	alice_is_gone(&p);
+	ok(wait_clean(ccshm), "it ends with its last descriptor");
+}
+
+static void revoked(void)
+{
+	struct peer p;
+	int fd = alices(&p);
+	uint64_t id = export_of(fd), buffer = query(id).buffer_id;
+	char *map = raw_map(fd, SIZE, RW);
+
+	is_int(touch_read(map), 0, "a mapping of it");
+	is_errno(act_as(BOB, CAP(SYS_ADMIN), REVOKE, id), 0, "an administrator revokes it");
+	is_int(touch_read(map), SIGBUS, "... which ends the mapping");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV, "... and there is no new one");
+	is_int(query(id).state, CCSHM_STATE_REVOKED, "it is revoked");
+	ok(query(buffer).charged, "the buffer is still there, while its dma-buf is");
+	munmap(map, SIZE);
+	alice_is_gone(&p);
+	close(fd);
+	ok(wait_clean(ccshm), "then it is gone");
+}
+
+static void freed(void)
+{
+	struct peer p;
+	int fd = alices(&p);
+	uint64_t id = export_of(fd), buffer = query(id).buffer_id;
+
+	is_errno(act_as(BOB, CAP(SYS_ADMIN), FREE, buffer), 0, "an administrator frees its buffer");
+	ok(query(id).query_flags & CCSHM_QUERY_ORPHAN, "the dma-buf goes on as an orphan");
+	is_errno(act_as(ALICE, 0, QUERY, id), 0, "... which who allocated sees");
+	is_errno(act_as(ALICE, 0, REVOKE, id), EPERM, "... and may not revoke");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0, "... and can use");
+	is_errno(act_as(BOB, CAP(SYS_ADMIN), REVOKE, id), 0, "revoked as well");
+	ok(wait_held(ccshm, 0, &(struct ccshm_ioc_info){ 0 }),
+	   "... it gives the memory back, though it is still open");
+	close(fd);
+	alice_is_gone(&p);
+	ok(wait_clean(ccshm), "nothing is left of it");
+}
+
+/* ---- the node, and the parameter ---- */
+
+static uint64_t features(void)
+{
+	struct ccshm_ioc_info info;
+	int fd = raw_open(), err = raw_info(fd, &info);
+
+	if (err)
+		bail("INFO: %s", strerror(-err));
+	close(fd);
+	return info.features;
+}
+
+static int load(const char *heap)
+{
+	char params[64];
+
+	snprintf(params, sizeof(params), "%s%s", cvm_present() ? "" : "allow_plain=1 ", heap);
+	return raw_insmod("/lib/ccshm/ccshm.ko", params);
+}
+
+static void parameter(void)
+{
+	struct stat st;
+	int heap;
+
+	expect_kmsg("ccshm: heap=bogus: it is either auto or off");
+	is_errno(load("heap=bogus"), EINVAL, "heap=bogus: the module refuses to load");
+	is_errno(load("heap="), EINVAL, "heap=: likewise");
+	is_errno(access(CCSHM_DEVICE, F_OK) ? errno : 0, ENOENT, "... and there is no device");
+	is_errno(load("heap=off"), 0, "heap=off: it loads");
+	is_errno(access(HEAP, F_OK) ? errno : 0, ENOENT, "heap=off: there is no node");
+	ok(!(features() & CCSHM_FEATURE_HEAP), "heap=off: INFO says so");
+	is_errno(driver_unload(), 0, "it is unloaded");
+
+	is_errno(load("heap=auto"), 0, "heap=auto: it loads");
+	ok(!stat(HEAP, &st) && S_ISCHR(st.st_mode) && (st.st_mode & 07777) == 0600 && !st.st_uid,
+	   "heap=auto: there is a node, for root");
+	ok(features() & CCSHM_FEATURE_HEAP, "heap=auto: INFO says so");
+	heap = heap_open(HEAP);
+	is_errno(driver_unload(), EAGAIN, "while it is open, the module stays");
+	close(heap);
+	is_errno(driver_unload(), 0, "then it goes");
+	is_errno(access(HEAP, F_OK) ? errno : 0, ENOENT, "... with its node");
+}
+
+static void setup(void)
+{
+	touch_init();
+	act = common(sizeof(*act));
+	driver_load();
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+	if (chmod(HEAP, 0666))
+		bail("%s: %s", HEAP, strerror(errno));
+	if (raw_insmod("/lib/ccshm/ccshm_importer.ko", "") || device_bind(EDU_A, IMPORTER_DRIVER))
+		bail("no importer");
+}
+
+int main(void)
+{
+	parameter();
+	setup();
+	kernels_test();
+	ok(wait_clean(ccshm), "the kernel's test leaves nothing behind");
+	contract(HEAP, "our");
+	contract(HEAPS "system", "the kernel's");
+	too_much();
+	no_answer();
+	memory();
+	access_modes();
+	shown();
+	attached();
+	rights();
+	revoked();
+	freed();
+
+	close(ccshm);
+	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}
