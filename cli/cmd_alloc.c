@@ -90,8 +90,8 @@ const struct argp alloc_argp = {
 	.options = options,
 	.parser = parse_opt,
 	.doc = "\vThe buffer is zeroed, belongs to its owner, and lasts until `ccshmctl free'. "
-	       "SIZE is rounded up to whole pages; the memory that it takes, to blocks of "
-	       "2M. Ctrl-C leaves nothing behind.",
+	       "SIZE is rounded up to whole pages; what is no multiple of 2M shares a "
+	       "block with others of the same owner. Ctrl-C leaves nothing behind.",
 };
 
 static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,

@@ -16,7 +16,7 @@
  * __GFP_RETRY_MAYFAIL: rather fail than have somebody killed. Anything between
  * a unit and order 3 is a fallback that is not worth compaction.
  */
-static gfp_t block_gfp(unsigned int order, int node)
+static gfp_t block_gfp(unsigned int order, const struct ccshm_wish *wish)
 {
 	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
 
@@ -24,21 +24,29 @@ static gfp_t block_gfp(unsigned int order, int node)
 		gfp |= __GFP_RETRY_MAYFAIL;
 	else
 		gfp |= __GFP_NORETRY;
-	if (node != NUMA_NO_NODE)
+	if (wish->node != NUMA_NO_NODE)
 		gfp |= __GFP_THISNODE;
+	if (wish->dma32)
+		gfp |= GFP_DMA32;
 	/* Elsewhere the host cannot read what the pages held. */
 	if (ccshm_contents_survive())
 		gfp |= __GFP_ZERO;
 	return gfp;
 }
 
-static struct page *block_pages(unsigned int order, int node)
+static struct page *block_pages(unsigned int order, const struct ccshm_wish *wish)
 {
-	gfp_t gfp = block_gfp(order, node);
+	gfp_t gfp = block_gfp(order, wish);
+	struct page *page;
 
-	if (node == NUMA_NO_NODE)
-		return alloc_pages(gfp, order);
-	return alloc_pages_node(node, gfp, order);
+	page = wish->node == NUMA_NO_NODE ? alloc_pages(gfp, order) :
+					    alloc_pages_node(wish->node, gfp, order);
+	/* Without a zone for it the kernel takes the flag for granted. */
+	if (page && wish->dma32 && !ccshm_pages_dma32(page, 1UL << order)) {
+		__free_pages(page, order);
+		return NULL;
+	}
+	return page;
 }
 
 static int blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
@@ -69,26 +77,15 @@ static int blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
 	return 0;
 }
 
-/*
- * How large a block for @left pages, not above @limit. A tail takes a whole
- * unit: to convert less would split a leaf of the direct map for good.
- */
-static unsigned int block_order(unsigned long left, unsigned int limit)
-{
-	if (limit >= CCSHM_UNIT_ORDER)
-		return left > CCSHM_UNIT_PAGES ? limit : CCSHM_UNIT_ORDER;
-	return min_t(unsigned int, limit, ilog2(left));
-}
-
 /* The largest that there is; @limit remembers what was found missing. */
 static struct page *block_take(unsigned long left, unsigned int *limit,
-			       unsigned int *order, int node)
+			       unsigned int *order, const struct ccshm_wish *wish)
 {
 	struct page *page;
 
 	for (;;) {
-		*order = block_order(left, *limit);
-		page = block_pages(*order, node);
+		*order = min_t(unsigned int, *limit, ilog2(left));
+		page = block_pages(*order, wish);
 		if (page || !*order)
 			return page;
 		*limit = *order - 1;
@@ -116,47 +113,97 @@ static void blocks_order(struct ccshm_blocks *blocks)
 	}
 }
 
-/**
- * ccshm_blocks_alloc - take private pages from the kernel
- * @blocks: all zero but for @interruptible
- * @pages: at least so many
- * @node: NUMA node, or NUMA_NO_NODE
- *
- * Return: 0, -ENOMEM or -EINTR (a signal); then @blocks is empty.
- */
-int ccshm_blocks_alloc(struct ccshm_blocks *blocks, unsigned long pages, int node)
+/* As large as there are, until it has so many pages. */
+static int blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
+		       unsigned int *limit, const struct ccshm_wish *wish)
 {
-	unsigned int limit = LARGE_ORDER, order;
-	unsigned long capacity = 0;
-	int err = -ENOMEM;
-
-	/* Not to find out by driving everybody else out of memory. */
-	if (pages > (unsigned long)max(si_mem_available(), 0L))
-		return -ENOMEM;
+	unsigned long capacity = blocks->nr;
+	unsigned int order;
+	int err;
 
 	while (blocks->pages < pages) {
 		struct page *page;
 
-		if (ccshm_blocks_interrupted(blocks)) {
-			err = -EINTR;
-			goto discard;
-		}
-		err = -ENOMEM;
-		page = block_take(pages - blocks->pages, &limit, &order, node);
+		if (ccshm_blocks_interrupted(blocks))
+			return -EINTR;
+		page = block_take(pages - blocks->pages, limit, &order, wish);
 		if (!page)
-			goto discard;
+			return -ENOMEM;
 		err = blocks_push(blocks, &capacity, page, order);
 		if (err) {
 			__free_pages(page, order);
-			goto discard;
+			return err;
 		}
 		cond_resched();
 	}
-	blocks_order(blocks);
 	return 0;
+}
 
-discard:
-	ccshm_blocks_discard(blocks);
+/* One block, all of which is the buffer's: there is no other way to have it. */
+static int blocks_one(struct ccshm_blocks *blocks, unsigned long pages,
+		      const struct ccshm_wish *wish)
+{
+	unsigned int order = get_order(pages << PAGE_SHIFT);
+	struct page *page = block_pages(order, wish);
+	unsigned long capacity = 0;
+	int err;
+
+	if (!page)
+		return -ENOMEM;
+	err = blocks_push(blocks, &capacity, page, order);
+	if (err)
+		__free_pages(page, order);
+	return err;
+}
+
+/*
+ * What is less than a unit is carved: to convert less would split a leaf of the
+ * direct map for good. Where there is no unit any more that is the smaller evil.
+ */
+static int blocks_tail(struct ccshm_blocks *blocks, unsigned long pages,
+		       unsigned int *limit, const struct ccshm_wish *wish)
+{
+	int err = ccshm_carve(blocks, pages, wish, *limit >= CCSHM_UNIT_ORDER);
+
+	if (err != -ENOMEM)
+		return err;
+	if (wish->contiguous)
+		return blocks_one(blocks, pages, wish);
+	*limit = min_t(unsigned int, *limit, CCSHM_UNIT_ORDER - 1);
+	return blocks_fill(blocks, wish->pages, limit, wish);
+}
+
+/**
+ * ccshm_blocks_alloc - take private pages from the kernel, and carve the rest
+ * @blocks: all zero but for @interruptible
+ * @wish: what is wanted; all of it will be there, and more only in its last block
+ *
+ * Return: 0, -ENOMEM, -EINTR (a signal), -EIO (a block to be carved could not be
+ * shared); then @blocks is empty.
+ */
+int ccshm_blocks_alloc(struct ccshm_blocks *blocks, const struct ccshm_wish *wish)
+{
+	unsigned long tail = wish->payer ? wish->pages % CCSHM_UNIT_PAGES : 0;
+	unsigned long whole = wish->pages - tail;
+	unsigned int limit = LARGE_ORDER;
+	int err = 0;
+
+	/* Not to find out by driving everybody else out of memory. */
+	if (whole > (unsigned long)max(si_mem_available(), 0L))
+		return -ENOMEM;
+
+	if (whole && wish->contiguous) {
+		err = blocks_one(blocks, wish->pages, wish);
+		tail = 0;
+	} else {
+		err = blocks_fill(blocks, whole, &limit, wish);
+	}
+	if (!err && tail)
+		err = blocks_tail(blocks, tail, &limit, wish);
+	if (err)
+		ccshm_blocks_discard(blocks);
+	else
+		blocks_order(blocks);
 	return err;
 }
 
@@ -169,15 +216,30 @@ void ccshm_blocks_discard(struct ccshm_blocks *blocks)
 		__free_pages(blocks->block[i].page, blocks->block[i].order);
 		cond_resched();
 	}
+	ccshm_blocks_forget(blocks);
+}
+
+/* What is not pages of its own: nothing is left. */
+void ccshm_blocks_forget(struct ccshm_blocks *blocks)
+{
+	ccshm_carve_put(&blocks->slice);
 	kvfree(blocks->block);
 	*blocks = (struct ccshm_blocks){};
+}
+
+static unsigned long slice_pfn(const struct ccshm_slice *slice,
+			       unsigned long index, unsigned long *run)
+{
+	if (run)
+		*run = slice->pages - index;
+	return page_to_pfn(ccshm_carve_page(slice)) + index;
 }
 
 /**
  * ccshm_blocks_pfn - where a page of a buffer is
  * @blocks: the buffer's memory
  * @index: of the page in the buffer
- * @run: out, if not NULL: pages from there to the end of the block
+ * @run: out, if not NULL: pages of the buffer from there to the end of the block
  *
  * Return: its page frame number.
  */
@@ -186,6 +248,9 @@ unsigned long ccshm_blocks_pfn(const struct ccshm_blocks *blocks,
 {
 	unsigned long low = 0, high = blocks->nr;
 	const struct ccshm_block *block;
+
+	if (index >= blocks->pages)
+		return slice_pfn(&blocks->slice, index - blocks->pages, run);
 
 	/* The last block that starts at or before index. */
 	while (high - low > 1) {

@@ -259,7 +259,8 @@ static int alloc_check(const struct ccshm_ioc_alloc *req)
 {
 	const u64 known = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
-			  CCSHM_ALLOC_INTERRUPTIBLE;
+			  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
+			  CCSHM_ALLOC_CONTIGUOUS;
 	const u64 owned = CCSHM_ALLOC_UID | CCSHM_ALLOC_GID;
 
 	if (req->flags & ~known || req->reserved || req->mode & ~0666 ||
@@ -273,10 +274,15 @@ static int alloc_check(const struct ccshm_ioc_alloc *req)
 	if ((!(req->flags & CCSHM_ALLOC_UID) && req->uid) ||
 	    (!(req->flags & CCSHM_ALLOC_GID) && req->gid))
 		return -EINVAL;
-	if (!(req->flags & CCSHM_ALLOC_NODE))
-		return req->node ? -EINVAL : 0;
-	if (req->node < 0 || req->node >= MAX_NUMNODES || !node_online(req->node))
+	if (req->flags & CCSHM_ALLOC_NODE) {
+		if (req->node < 0 || req->node >= MAX_NUMNODES ||
+		    !node_online(req->node))
+			return -EINVAL;
+	} else if (req->node) {
 		return -EINVAL;
+	}
+	if (req->flags & CCSHM_ALLOC_CONTIGUOUS && req->size > CCSHM_CONTIGUOUS_MAX)
+		return -EFBIG;
 	return 0;
 }
 
@@ -328,30 +334,51 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	return buffer;
 }
 
-static int buffer_take(struct ccshm_buffer *buffer, int node)
+static int buffer_take(struct ccshm_buffer *buffer, const struct ccshm_wish *wish)
 {
 	buffer->blocks.interruptible = buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE;
-	return ccshm_blocks_alloc(&buffer->blocks, buffer->size >> PAGE_SHIFT,
-				  node);
+	return ccshm_blocks_alloc(&buffer->blocks, wish);
 }
 
-static int buffer_fill(struct ccshm_buffer *buffer, int node)
+static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wish)
 {
 	int err;
 
-	err = buffer_take(buffer, node);
+	err = buffer_take(buffer, wish);
 	if (err == -ENOMEM) {
 		/* What was freed a moment ago may be on its way back. */
 		flush_workqueue(ccshm_wq);
-		err = buffer_take(buffer, node);
+		err = buffer_take(buffer, wish);
 	}
 	if (err)
 		return err;
 	err = ccshm_convert_share(&buffer->blocks);
 	if (err)
 		return err;
-	buffer->charged = (u64)buffer->blocks.pages << PAGE_SHIFT;
+	buffer->charged = (u64)(buffer->blocks.pages +
+				buffer->blocks.slice.pages) << PAGE_SHIFT;
 	return 0;
+}
+
+/* Memory as it was asked for, paid by the caller. */
+static int buffer_pay(struct ccshm_buffer *buffer, int node)
+{
+	struct ccshm_payer payer = {
+		.uid = buffer->payer,
+		.owner = buffer->uid,
+		.cgroup = ccshm_memory_cgroup_get(),
+	};
+	struct ccshm_wish wish = {
+		.pages = buffer->size >> PAGE_SHIFT,
+		.node = buffer->flags & CCSHM_ALLOC_NODE ? node : NUMA_NO_NODE,
+		.dma32 = buffer->flags & CCSHM_ALLOC_DMA32,
+		.contiguous = buffer->flags & CCSHM_ALLOC_CONTIGUOUS,
+		.payer = &payer,
+	};
+	int err = buffer_fill(buffer, &wish);
+
+	ccshm_memory_cgroup_put(payer.cgroup);
+	return err;
 }
 
 /**
@@ -369,7 +396,7 @@ struct ccshm_buffer *ccshm_buffer_for_heap(u64 size)
 	if (IS_ERR(buffer))
 		return buffer;
 	buffer->heap = true;
-	err = buffer_fill(buffer, NUMA_NO_NODE);
+	err = buffer_pay(buffer, 0);
 	if (err) {
 		ccshm_buffer_forget(buffer);
 		return ERR_PTR(err);
@@ -437,8 +464,7 @@ int ccshm_alloc(struct ccshm_call *call)
 
 	err = name_reserve(buffer);
 	if (!err)
-		err = buffer_fill(buffer, req->flags & CCSHM_ALLOC_NODE ?
-					  req->node : NUMA_NO_NODE);
+		err = buffer_pay(buffer, req->node);
 	if (err) {
 		alloc_undo(call);
 		return err;
@@ -514,6 +540,7 @@ void ccshm_buffer_query(struct ccshm_buffer *buffer, struct ccshm_client *client
 	q->payer = from_kuid_munged(ns, buffer->payer);
 	q->mode = buffer->mode;
 	q->charged = buffer->charged;
+	q->carved = (u64)buffer->blocks.slice.pages << PAGE_SHIFT;
 	q->blocks = buffer->blocks.nr;
 	q->blocks_small = buffer->blocks.small;
 	q->units = buffer->blocks.units;

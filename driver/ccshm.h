@@ -5,7 +5,7 @@
  * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock >
  * ccshm_lock > fs_reclaim, and device_lock > export->lock. Neither ccshm_lock
  * nor export->lock is held across a conversion, a zap, a wait or a copy to or
- * from user space.
+ * from user space. carve_lock is taken last, and only to look and to mark.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
@@ -30,6 +30,10 @@
 #define CCSHM_UNIT_ORDER	(PMD_SHIFT - PAGE_SHIFT)
 #define CCSHM_UNIT_PAGES	BIT(CCSHM_UNIT_ORDER)
 
+
+/* The largest block of the page allocator. */
+#define CCSHM_CONTIGUOUS_MAX	((u64)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
+
 struct ccshm_call;
 struct device;
 struct dma_buf;
@@ -49,21 +53,67 @@ struct ccshm_block {
 	unsigned int order;
 };
 
+struct ccshm_carved;
+struct cgroup_subsys_state;
+
 /**
- * struct ccshm_blocks - the memory of a buffer, in the order of its addresses
- * @block: array of @nr
+ * struct ccshm_payer - whom blocks are charged to, and for whom
+ * @uid: who pays
+ * @owner: who has what is paid for
+ * @cgroup: memory cgroup that pays, with a reference; NULL where there are none
+ */
+struct ccshm_payer {
+	kuid_t uid;
+	kuid_t owner;
+	struct cgroup_subsys_state *cgroup;
+};
+
+/**
+ * struct ccshm_wish - what memory is wanted
+ * @pages: number of pages
+ * @node: NUMA node, or NUMA_NO_NODE
+ * @dma32: below 4 GiB
+ * @contiguous: in one piece
+ * @payer: what is less than a unit may be carved from blocks of this one; NULL:
+ *	nothing may
+ */
+struct ccshm_wish {
+	unsigned long pages;
+	int node;
+	bool dma32;
+	bool contiguous;
+	const struct ccshm_payer *payer;
+};
+
+/**
+ * struct ccshm_slice - pages of a carved block
+ * @block: it, or NULL
+ * @first: the first of the pages in the block
+ * @pages: number of pages
+ */
+struct ccshm_slice {
+	struct ccshm_carved *block;
+	unsigned int first;
+	unsigned int pages;
+};
+
+/**
+ * struct ccshm_blocks - the memory of a buffer
+ * @block: array of @nr, in the order of their addresses
  * @nr: number of blocks
- * @pages: pages of all blocks: what is charged
+ * @pages: pages of all of these blocks
+ * @slice: what comes behind them
  * @small: blocks smaller than a conversion unit
  * @units: conversion units in blocks that are at least that large
  * @units_whole: of these, the ones that a single direct-map leaf covered
- * @conversions: calls that shared them
+ * @conversions: calls that shared the memory
  * @interruptible: by any signal, not only one that kills
  */
 struct ccshm_blocks {
 	struct ccshm_block *block;
 	unsigned long nr;
 	unsigned long pages;
+	struct ccshm_slice slice;
 	unsigned long small;
 	unsigned long units;
 	unsigned long units_whole;
@@ -71,8 +121,9 @@ struct ccshm_blocks {
 	bool interruptible;
 };
 
-int ccshm_blocks_alloc(struct ccshm_blocks *blocks, unsigned long pages, int node);
+int ccshm_blocks_alloc(struct ccshm_blocks *blocks, const struct ccshm_wish *wish);
 void ccshm_blocks_discard(struct ccshm_blocks *blocks);
+void ccshm_blocks_forget(struct ccshm_blocks *blocks);
 unsigned long ccshm_blocks_pfn(const struct ccshm_blocks *blocks,
 			       unsigned long index, unsigned long *run);
 
@@ -83,10 +134,29 @@ static inline bool ccshm_blocks_interrupted(const struct ccshm_blocks *blocks)
 				       fatal_signal_pending(current);
 }
 
+/* Is all of it below 4 GiB? */
+static inline bool ccshm_pages_dma32(struct page *page, unsigned long pages)
+{
+	return page_to_pfn(page) + pages <= SZ_4G >> PAGE_SHIFT;
+}
+
 static inline unsigned long ccshm_block_pages(const struct ccshm_block *block)
 {
 	return 1UL << block->order;
 }
+
+/* carve.c: pages of a block that is shared already */
+
+struct ccshm_carve_stats {
+	u64 blocks;
+	u64 pages;
+};
+
+int ccshm_carve(struct ccshm_blocks *blocks, unsigned int pages,
+		const struct ccshm_wish *wish, bool fresh);
+void ccshm_carve_put(struct ccshm_slice *slice);
+struct page *ccshm_carve_page(const struct ccshm_slice *slice);
+void ccshm_carve_stats(struct ccshm_carve_stats *stats);
 
 /* convert.c: the only caller of set_memory_*() */
 
@@ -99,6 +169,7 @@ struct ccshm_convert_stats {
 	u64 calls_failed;
 };
 
+void ccshm_convert_zero(struct page *page, unsigned long pages);
 int ccshm_convert_share(struct ccshm_blocks *blocks);
 void ccshm_convert_unshare(struct ccshm_blocks *blocks);
 void ccshm_convert_stats(struct ccshm_convert_stats *stats);
@@ -160,7 +231,7 @@ struct ccshm_client {
  * @name: or empty
  * @size: what the user sees, whole pages
  * @blocks: the memory, unchanged until it is given back
- * @charged: bytes of it
+ * @charged: bytes of it: blocks, and what was carved
  * @link: of @client->buffers (ccshm_lock)
  * @name_link: of the table of names (ccshm_lock)
  * @exports: list of struct ccshm_export (ccshm_lock)
@@ -348,6 +419,9 @@ int ccshm_heap_check(void);
 void ccshm_heap_init(void);
 void ccshm_heap_exit(void);
 bool ccshm_heap_is_ours(void);
+
+/* pages.c */
+int ccshm_pages(struct ccshm_call *call);
 
 /* query.c */
 int ccshm_info(struct ccshm_call *call);

@@ -7,6 +7,7 @@
 #define CCSHM_COMPAT_H
 
 #include <linux/cc_platform.h>
+#include <linux/cgroup.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-map-ops.h>
 #include <linux/fs.h>
@@ -52,6 +53,36 @@ static inline void ccshm_vm_flags_clear(struct vm_area_struct *vma,
 	vm_flags_clear(vma, flags);
 #else
 	vma->vm_flags &= ~flags;
+#endif
+}
+
+/*
+ * The memory cgroup that pays for what the caller allocates, with a reference.
+ * None of memcontrol's own functions is for modules on every kernel.
+ */
+static inline struct cgroup_subsys_state *ccshm_memory_cgroup_get(void)
+{
+#ifdef CONFIG_MEMCG
+	return task_get_css(current, memory_cgrp_id);
+#else
+	return NULL;
+#endif
+}
+
+/* One more reference. */
+static inline struct cgroup_subsys_state *
+ccshm_memory_cgroup_ref(struct cgroup_subsys_state *cgroup)
+{
+#ifdef CONFIG_MEMCG
+	css_get(cgroup);
+#endif
+	return cgroup;
+}
+
+static inline void ccshm_memory_cgroup_put(struct cgroup_subsys_state *cgroup)
+{
+#ifdef CONFIG_MEMCG
+	css_put(cgroup);
 #endif
 }
 
@@ -142,6 +173,37 @@ static inline bool ccshm_leaf_is_whole(unsigned long addr)
 	return pte && level >= PG_LEVEL_2M;
 }
 
+/*
+ * What of an entry of the direct map tells shared from private; 0: nothing does.
+ * PAGE_KERNEL is private; pgprot_encrypted() is not for modules.
+ */
+static inline pteval_t ccshm_state_mask(void)
+{
+	return pgprot_val(PAGE_KERNEL) ^
+	       pgprot_val(pgprot_decrypted(PAGE_KERNEL));
+}
+
+static inline bool ccshm_page_states_known(void)
+{
+	return ccshm_state_mask();
+}
+
+/* As the direct map has it at @addr. */
+static inline enum ccshm_page_state ccshm_page_state(unsigned long addr)
+{
+	pteval_t mask = ccshm_state_mask(), value;
+	unsigned int level;
+	pte_t *pte = lookup_address(addr, &level);
+
+	if (!pte || !mask)
+		return CCSHM_PAGE_UNKNOWN;
+	value = pte_val(READ_ONCE(*pte));
+	if (!(value & _PAGE_PRESENT))
+		return CCSHM_PAGE_UNKNOWN;
+	return (value ^ pgprot_val(PAGE_KERNEL)) & mask ? CCSHM_PAGE_SHARED :
+							  CCSHM_PAGE_PRIVATE;
+}
+
 /* With VBS isolation; Hyper-V's other guests do not mind one zeroing more. */
 static inline bool ccshm_contents_survive(void)
 {
@@ -167,6 +229,16 @@ static inline enum ccshm_platform ccshm_detect_platform(void)
 static inline bool ccshm_leaf_is_whole(unsigned long addr)
 {
 	return false;
+}
+
+static inline bool ccshm_page_states_known(void)
+{
+	return false;
+}
+
+static inline enum ccshm_page_state ccshm_page_state(unsigned long addr)
+{
+	return CCSHM_PAGE_UNKNOWN;
 }
 
 static inline bool ccshm_contents_survive(void)

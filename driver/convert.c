@@ -177,8 +177,15 @@ static unsigned long count_whole(const struct ccshm_blocks *blocks,
 	return whole;
 }
 
-/* Contents do not survive the conversion: zero behind it, as the user sees it. */
-static void run_zero(struct page *page, unsigned long pages)
+/**
+ * ccshm_convert_zero - zero shared pages
+ * @page: the first
+ * @pages: number of them
+ *
+ * Contents do not survive a conversion: behind it, as the user sees it. And again
+ * when other pages of the block were in use meanwhile: the host can write to it.
+ */
+void ccshm_convert_zero(struct page *page, unsigned long pages)
 {
 	while (pages) {
 		unsigned long nr = min(pages, CCSHM_UNIT_PAGES);
@@ -198,13 +205,12 @@ static void share_undo(struct ccshm_blocks *blocks, unsigned long touched)
 	unshare_range(blocks, 0, touched);
 	for (i = touched; i < blocks->nr; i++)
 		__free_pages(blocks->block[i].page, blocks->block[i].order);
-	kvfree(blocks->block);
-	*blocks = (struct ccshm_blocks){};
+	ccshm_blocks_forget(blocks);
 }
 
 /**
  * ccshm_convert_share - make fresh blocks shared and zero
- * @blocks: private blocks
+ * @blocks: private blocks; what was carved is shared already
  *
  * Return: 0; -EIO when the platform refused, -EINTR for a signal: then
  * @blocks is empty, and what could be made private again is freed.
@@ -226,7 +232,7 @@ int ccshm_convert_share(struct ccshm_blocks *blocks)
 			share_undo(blocks, end);
 			return -EIO;
 		}
-		run_zero(blocks->block[i].page, pages);
+		ccshm_convert_zero(blocks->block[i].page, pages);
 		i = end;
 		cond_resched();
 	}
@@ -245,8 +251,7 @@ void ccshm_convert_unshare(struct ccshm_blocks *blocks)
 {
 	atomic64_sub(blocks->pages, &pages_shared);
 	unshare_range(blocks, 0, blocks->nr);
-	kvfree(blocks->block);
-	*blocks = (struct ccshm_blocks){};
+	ccshm_blocks_forget(blocks);
 }
 
 void ccshm_convert_stats(struct ccshm_convert_stats *stats)

@@ -70,6 +70,8 @@ static const struct call_entry calls[] = {
 	     NO_OUT(ccshm_ioc_detach), DEVICE, ATTACHMENT),
 	CALL(CCSHM_IOC_DEVICE, ccshm_device, ccshm_ioc_device,
 	     OUT(ccshm_ioc_device, verdict), DEVICE),
+	CALL(CCSHM_IOC_PAGES, ccshm_pages, ccshm_ioc_pages,
+	     OUT(ccshm_ioc_pages, count), DEVICE),
 };
 
 union call_arg {
@@ -84,6 +86,7 @@ union call_arg {
 	struct ccshm_ioc_segments segments;
 	struct ccshm_ioc_detach detach;
 	struct ccshm_ioc_device device;
+	struct ccshm_ioc_pages pages;
 };
 
 static const struct call_entry *call_find(struct ccshm_call *call,

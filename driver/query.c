@@ -8,6 +8,7 @@ int ccshm_info(struct ccshm_call *call)
 {
 	struct ccshm_ioc_info *info = call->arg;
 	struct ccshm_convert_stats stats;
+	struct ccshm_carve_stats carved;
 
 	if (info->flags)
 		return -EINVAL;
@@ -18,6 +19,8 @@ int ccshm_info(struct ccshm_call *call)
 		info->info_flags |= CCSHM_INFO_PLAIN;
 	if (ccshm_heap_is_ours())
 		info->features |= CCSHM_FEATURE_HEAP;
+	if (ccshm_page_states_known())
+		info->features |= CCSHM_FEATURE_PAGES;
 	info->block_size = PMD_SIZE;
 	info->bytes_shared = stats.pages_shared << PAGE_SHIFT;
 	info->bytes_leaked = stats.pages_leaked << PAGE_SHIFT;
@@ -25,6 +28,10 @@ int ccshm_info(struct ccshm_call *call)
 	info->calls_shared = stats.calls_shared;
 	info->calls_private = stats.calls_private;
 	info->calls_failed = stats.calls_failed;
+	ccshm_carve_stats(&carved);
+	info->blocks_carved = carved.blocks;
+	info->bytes_carved = carved.pages << PAGE_SHIFT;
+	info->contiguous_max = CCSHM_CONTIGUOUS_MAX;
 	ccshm_object_count(&info->buffers, &info->exports, &info->attachments);
 	strscpy(info->driver_version, CCSHM_VERSION,
 		sizeof(info->driver_version));

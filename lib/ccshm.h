@@ -223,8 +223,8 @@ uint64_t ccshm_info_features(const struct ccshm_info *info);
  * ccshm_info_block_size() - unit of conversion
  * @info: snapshot
  *
- * Returns: bytes. Buffers are charged in multiples of it unless memory was too
- * fragmented.
+ * Returns: bytes. Memory is shared in multiples of it unless it was too
+ * fragmented; what is less is carved from such a block.
  */
 uint64_t ccshm_info_block_size(const struct ccshm_info *info);
 
@@ -607,7 +607,7 @@ uid_t ccshm_status_payer(const struct ccshm_status *status);
 /** ccshm_status_charged() - bytes that the buffer takes */
 uint64_t ccshm_status_charged(const struct ccshm_status *status);
 
-/** ccshm_status_blocks() - contiguous blocks that the buffer consists of */
+/** ccshm_status_blocks() - contiguous blocks that the buffer has for itself */
 uint64_t ccshm_status_blocks(const struct ccshm_status *status);
 
 /** ccshm_status_blocks_small() - of these, blocks smaller than a conversion unit */

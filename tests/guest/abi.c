@@ -85,10 +85,12 @@ union arg {
 	struct ccshm_ioc_segments segments;
 	struct ccshm_ioc_detach detach;
 	struct ccshm_ioc_device device;
+	struct ccshm_ioc_pages pages;
 	unsigned char bytes[4096];
 };
 
 static struct ccshm_ioc_segment segment_space[16];
+static struct ccshm_ioc_run run_space[16];
 
 static void make_info(union arg *a)
 {
@@ -197,6 +199,13 @@ static void make_device(union arg *a)
 	strcpy(a->device.device, DEVICE);
 }
 
+static void make_pages(union arg *a)
+{
+	a->pages.id = named;
+	a->pages.runs = (uintptr_t)run_space;
+	a->pages.capacity = 16;
+}
+
 /* make: fill in a call that works; drop: undo what it has done, or was made for it */
 struct call {
 	const char *name;
@@ -220,7 +229,7 @@ static const struct call calls[] = {
 	{ "ALLOC", CCSHM_IOC_ALLOC, sizeof(struct ccshm_ioc_alloc), AT(alloc, id),
 	  AT(alloc, actual_size), AT(alloc, flags),
 	  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID | CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
-		  CCSHM_ALLOC_INTERRUPTIBLE,
+		  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 | CCSHM_ALLOC_CONTIGUOUS,
 	  { AT(alloc, reserved), AT(alloc, reserved) + 4 }, make_alloc, drop_alloc, false },
 	{ "FREE", CCSHM_IOC_FREE, sizeof(struct ccshm_ioc_free), sizeof(struct ccshm_ioc_free), 8,
 	  AT(free, flags), 0, { 0 }, make_free, drop_free, true },
@@ -246,6 +255,8 @@ static const struct call calls[] = {
 	  drop_detach, true },
 	{ "DEVICE", CCSHM_IOC_DEVICE, sizeof(struct ccshm_ioc_device), AT(device, verdict),
 	  AT(device, reason), AT(device, flags), 0, { 0 }, make_device, NULL, false },
+	{ "PAGES", CCSHM_IOC_PAGES, sizeof(struct ccshm_ioc_pages), AT(pages, count),
+	  AT(pages, next), AT(pages, flags), 0, { 0 }, make_pages, NULL, false },
 };
 
 #define NR_CALLS	(sizeof(calls) / sizeof(calls[0]))
@@ -358,6 +369,7 @@ static void test_no_size(void)
 		{ "SEGMENTS", CCSHM_IOC_SEGMENTS, ENOENT },
 		{ "DETACH", CCSHM_IOC_DETACH, ENOENT },
 		{ "DEVICE", CCSHM_IOC_DEVICE, EINVAL },
+		{ "PAGES", CCSHM_IOC_PAGES, EINVAL },
 	};
 	struct world before = settled();
 
@@ -556,6 +568,8 @@ static int call_with_id(unsigned long request, uint64_t id)
 		make_attach(&a);
 	if (request == CCSHM_IOC_SEGMENTS)
 		make_segments(&a);
+	if (request == CCSHM_IOC_PAGES)
+		make_pages(&a);
 	memcpy(a.bytes, &id, sizeof(id));
 	return raw_ioctl(dev, request, &a);
 }
@@ -574,6 +588,7 @@ static void test_ids(void)
 		{ "ATTACH", CCSHM_IOC_ATTACH, false, true, true },
 		{ "SEGMENTS", CCSHM_IOC_SEGMENTS, true, true, false },
 		{ "DETACH", CCSHM_IOC_DETACH, true, true, false },
+		{ "PAGES", CCSHM_IOC_PAGES, false, true, true },
 	};
 	static const uint64_t none[] = { 0, 1ULL << 40, ~0ULL, 1ULL << 63 };
 	struct world before = settled();
@@ -627,6 +642,15 @@ static void test_alloc_sizes(void)
 		good &= alloc_refused((struct ccshm_ioc_alloc){ .size = huge[i] }, ENOMEM,
 				      nth(huge[i]));
 	ok(good, "ALLOC of more than there is memory: ENOMEM");
+	good = true;
+	for (int i = 0; i < 4; i++)
+		good &= alloc_refused((struct ccshm_ioc_alloc){ .size = huge[i],
+								.flags = CCSHM_ALLOC_CONTIGUOUS },
+				      EFBIG, nth(huge[i]));
+	good &= alloc_refused((struct ccshm_ioc_alloc){ .size = 4 * MIB + 1,
+							.flags = CCSHM_ALLOC_CONTIGUOUS },
+			      EFBIG, "a size above the largest block");
+	ok(good, "ALLOC of more in one piece than the largest block: EFBIG");
 	ok(unchanged(&before), "ALLOC of a bad size changes nothing");
 }
 
@@ -1016,6 +1040,35 @@ static void test_segments_fields(void)
 	ok(unchanged(&before), "SEGMENTS changes nothing");
 }
 
+static void test_pages_fields(void)
+{
+	struct world before = settled();
+	bool good = true;
+	uint64_t next;
+
+	for (size_t i = 0; i < NR(bad_ranges); i++)
+		good &= range_refused(raw_pages(dev, named, bad_ranges[i].offset,
+						bad_ranges[i].size, run_space, 16, NULL),
+				      &bad_ranges[i], "PAGES");
+	ok(good, "PAGES of a range that is unaligned, too long or overflows: EINVAL");
+	good = true;
+	for (size_t i = 0; i < NR(good_ranges); i++) {
+		uint64_t end = good_ranges[i].size ? good_ranges[i].offset + good_ranges[i].size :
+						     SIZE;
+
+		good &= raw_pages(dev, named, good_ranges[i].offset, good_ranges[i].size,
+				  run_space, 16, &next) > 0 && next == end;
+	}
+	ok(good, "PAGES of a good range goes to its end");
+	is_errno(raw_pages(dev, named, 0, 0, run_space, 0, NULL), EINVAL,
+		 "PAGES without capacity: EINVAL");
+	is_errno(raw_pages(dev, named, 0, 0, NULL, 16, NULL), EFAULT,
+		 "PAGES to a bad pointer: EFAULT");
+	ok(raw_pages(dev, named, 0, 0, run_space, -1U, NULL) > 0,
+	   "PAGES with a huge capacity gives what there is");
+	ok(unchanged(&before), "PAGES changes nothing");
+}
+
 static void test_deadlines(void)
 {
 	static const int64_t bad[] = { -2, -1000, INT64_MIN, INT32_MIN };
@@ -1063,7 +1116,10 @@ static void test_info(void)
 	is_int(info.abi_version, CCSHM_ABI_VERSION, "INFO tells the version of the interface");
 	is_int(info.platform, want, "INFO tells the platform");
 	is_int(info.info_flags, want ? 0 : CCSHM_INFO_PLAIN, "INFO tells a plain machine");
-	is_int(info.features, CCSHM_FEATURE_HEAP, "INFO tells the features");
+	is_int(info.features, CCSHM_FEATURE_HEAP | (want ? CCSHM_FEATURE_PAGES : 0),
+	       "INFO tells the features");
+	is_int(info.contiguous_max, 4 * MIB, "INFO tells the largest block");
+	is_int(info.blocks_carved + info.bytes_carved, 0, "INFO tells that nothing is carved");
 	is_int(info.block_size, UNIT, "INFO tells the unit of conversion");
 	is_int(info.reserved_out, 0, "INFO clears what is reserved");
 	is_int(info.buffers, 2, "INFO counts buffers");
@@ -1093,7 +1149,7 @@ static void test_query(void)
 	   "QUERY of a buffer: size and owner");
 	ok(!q.export_id && !q.offset && !q.importers && !q.device_mappings && !q.cpu_mappings &&
 	   !q.dma_bits && !q.segments && !q.reserved_out && !q.exports && !q.attachments &&
-	   first_other(q.device, 0, sizeof(q.device)) < 0,
+	   !q.carved && first_other(q.device, 0, sizeof(q.device)) < 0,
 	   "QUERY of a buffer: the other fields are 0");
 	ok(!strcmp(q.name, "named") && first_other(q.name + 5, 0, sizeof(q.name) - 5) < 0,
 	   "QUERY of a buffer: its name, and zeros behind it");
@@ -1162,6 +1218,7 @@ int main(void)
 	test_device_names();
 	test_attach_fields();
 	test_segments_fields();
+	test_pages_fields();
 	test_deadlines();
 	test_no_descriptors();
 

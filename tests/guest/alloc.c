@@ -27,12 +27,23 @@ static uint64_t units_of(uint64_t size)
 
 /* ---- what an allocation costs ---- */
 
+/* Of the block that the end of the buffer was carved from, on SEV. */
+static uint64_t carved_hypercalls(const struct ccshm_ioc_query *q)
+{
+	struct ccshm_ioc_run run = { 0 };
+
+	if (!q->carved)
+		return 0;
+	raw_pages(dev, q->id, q->size - q->carved, PAGE, &run, 1, NULL);
+	return run.flags & CCSHM_PAGES_LEAF_WHOLE ? 1 : UNIT / PAGE;
+}
+
 /* On SEV each leaf of the direct map costs a hypercall, on TDX each call one. */
 static uint64_t expected_hypercalls(const struct ccshm_ioc_query *q)
 {
 	if (cvm_flavour() == CVM_SEV)
 		return q->units_whole + (q->units - q->units_whole) * (UNIT / PAGE) +
-		       (q->charged - q->units * UNIT) / PAGE;
+		       carved_hypercalls(q);
 	return q->conversions;
 }
 
@@ -41,6 +52,7 @@ static void check_cost(uint64_t size, const char *what)
 	uint64_t hc_shared = rig(CVM_HC_SHARED), hc_private = rig(CVM_HC_PRIVATE);
 	uint64_t pages = rig(CVM_PAGES_TO_SHARED), id = 0;
 	long long splits = direct_map_splits();
+	uint64_t rounded = (size + PAGE - 1) & ~(PAGE - 1), hypercalls;
 	struct ccshm_ioc_info before, after;
 	struct ccshm_ioc_query q;
 
@@ -48,19 +60,23 @@ static void check_cost(uint64_t size, const char *what)
 	is_errno(raw_alloc(dev, size, &id), 0, "%s: allocated", what);
 	is_errno(raw_query(dev, id, &q), 0, "%s: queried", what);
 	raw_info(dev, &after);
-	is_int(q.size, (size + PAGE - 1) & ~(PAGE - 1), "%s: size in whole pages", what);
-	is_int(q.charged, units_of(size) * UNIT, "%s: charged in whole units", what);
-	is_int(after.bytes_shared, q.charged, "%s: what is charged is what is shared", what);
-	is_int(q.units, units_of(size), "%s: units", what);
+	hypercalls = expected_hypercalls(&q);
+	is_int(q.size, rounded, "%s: size in whole pages", what);
+	is_int(q.charged, rounded, "%s: charged in whole pages", what);
+	is_int(q.carved, rounded % UNIT, "%s: what is less than a unit is carved", what);
+	is_int(after.bytes_shared, units_of(size) * UNIT, "%s: shared in whole units", what);
+	is_int(after.blocks_carved * UNIT + q.charged - q.carved, after.bytes_shared,
+	       "%s: what is charged is what is shared", what);
+	is_int(q.units, rounded / UNIT, "%s: units", what);
 	is_int(q.blocks_small, 0, "%s: no small block", what);
 	ok(q.units_whole * 10 >= q.units * 9, "%s: %llu of %llu units were whole", what,
 	   (unsigned long long)q.units_whole, (unsigned long long)q.units);
 	is_int(after.calls_shared - before.calls_shared, q.conversions,
 	       "%s: calls to share", what);
 	if (cvm_present()) {
-		is_int(rig(CVM_HC_SHARED) - hc_shared, expected_hypercalls(&q),
+		is_int(rig(CVM_HC_SHARED) - hc_shared, hypercalls,
 		       "%s: hypercalls to share", what);
-		is_int(rig(CVM_PAGES_TO_SHARED) - pages, q.charged / PAGE,
+		is_int(rig(CVM_PAGES_TO_SHARED) - pages, after.bytes_shared / PAGE,
 		       "%s: pages that became shared", what);
 	}
 	is_int(direct_map_splits() - splits, 0, "%s: sharing splits no leaf", what);
@@ -68,7 +84,7 @@ static void check_cost(uint64_t size, const char *what)
 	is_errno(raw_free(dev, id), 0, "%s: freed", what);
 	ok(wait_clean(dev), "%s: given back", what);
 	if (cvm_present())
-		is_int(rig(CVM_HC_PRIVATE) - hc_private, expected_hypercalls(&q),
+		is_int(rig(CVM_HC_PRIVATE) - hc_private, hypercalls,
 		       "%s: hypercalls to make it private", what);
 	is_int(direct_map_splits() - splits, 0, "%s: giving back splits no leaf", what);
 	ok(wait_rig_shared(rig_before), "%s: no page is shared any more", what);
@@ -89,6 +105,63 @@ static void test_costs(void)
 	check_cost(300 * MIB, "300 MiB");
 	/* The same blocks again: nothing has become worse. */
 	check_cost(64 * MIB, "64 MiB again");
+}
+
+/* ---- in one piece ---- */
+
+static void check_contiguous(uint64_t size, uint64_t charged, const char *what)
+{
+	struct ccshm_ioc_alloc req = { .size = size, .flags = CCSHM_ALLOC_CONTIGUOUS };
+	struct ccshm_ioc_query q;
+	struct ccshm_ioc_run run;
+	uint64_t next;
+
+	if (!is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "%s in one piece", what))
+		return;
+	raw_query(dev, req.id, &q);
+	ok(q.object_flags & CCSHM_ALLOC_CONTIGUOUS, "%s in one piece: QUERY tells it", what);
+	is_int(q.charged, charged, "%s in one piece: charged", what);
+	/* Blocks that were split or not are told apart; addresses go on. */
+	for (uint64_t at = 0, start = 0; at < q.size; at = next) {
+		if (raw_pages(dev, req.id, at, 0, &run, 1, &next) != 1) {
+			fail("%s in one piece: PAGES", what);
+			break;
+		}
+		if (!at)
+			start = run.physical;
+		if (!start || run.physical != start + at) {
+			fail("%s in one piece: at %#llx it goes on elsewhere", what,
+			     (unsigned long long)at);
+			break;
+		}
+		if (next == q.size)
+			pass("%s in one piece: it is", what);
+	}
+	raw_free(dev, req.id);
+}
+
+static void test_contiguous(void)
+{
+	struct ccshm_ioc_alloc req = { .flags = CCSHM_ALLOC_CONTIGUOUS };
+	struct ccshm_ioc_info info;
+	uint64_t other;
+
+	/* So that what is carved does not start where a block does. */
+	raw_alloc(dev, PAGE, &other);
+	check_contiguous(PAGE, PAGE, "4 KiB");
+	check_contiguous(3 * PAGE, 3 * PAGE, "12 KiB");
+	check_contiguous(UNIT - PAGE, UNIT - PAGE, "2 MiB less a page");
+	check_contiguous(UNIT, UNIT, "2 MiB");
+	check_contiguous(UNIT + PAGE, 2 * UNIT, "2 MiB and a page");
+	check_contiguous(2 * UNIT, 2 * UNIT, "4 MiB");
+	raw_info(dev, &info);
+	req.size = info.contiguous_max;
+	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "the largest size in one piece");
+	raw_free(dev, req.id);
+	req.size = info.contiguous_max + 1;
+	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), EFBIG, "one byte more: EFBIG");
+	raw_free(dev, other);
+	ok(wait_clean(dev) && wait_rig_shared(rig_before), "pieces are given back");
 }
 
 /* ---- what is in it ---- */
@@ -404,6 +477,7 @@ int main(void)
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
 	test_costs();
+	test_contiguous();
 	test_contents();
 	test_killed(long_calls());
 	test_handled();

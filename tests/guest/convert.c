@@ -129,6 +129,8 @@ static void test_alloc_refused(void)
 {
 	alloc_refused("a small ALLOC refused", UNIT, 0, 0);
 	alloc_refused("the second part of an ALLOC refused", 2 * CHUNK, 1, 0);
+	alloc_refused("the block that the end is carved from refused", 3 * MIB, 0, 0);
+	alloc_refused("the rest of a buffer with a carved end refused", 3 * MIB, 1, 0);
 	alloc_refused("the second part refused, and three calls of the undoing", 2 * CHUNK, 1, 3);
 }
 
@@ -148,6 +150,32 @@ static void test_free_refused_for_a_while(void)
 	ok(wait_quarantine(0, before.bytes_leaked), "%s: and leaves it", what);
 	is_int(info_now().calls_failed - before.calls_failed, 2, "%s: two calls have failed", what);
 	ok(wait_rig_shared(rig_before), "%s: it is private again", what);
+	next_works(what, 0);
+}
+
+/* A carved block is given back, refused and leaked when nobody has a part of it. */
+static void test_carved_refused(void)
+{
+	const char *what = "carved, FREE refused twice";
+	struct ccshm_ioc_info before = info_now();
+	uint64_t one, two, three;
+
+	raw_alloc(dev, PAGE, &one);
+	raw_alloc(dev, MIB, &two);
+	raw_alloc(dev, 2 * PAGE, &three);
+	is_int(info_now().bytes_shared, UNIT, "%s: three buffers in a block", what);
+	refuse(CVM_FAIL_PRIVATE, 0, 2);
+	raw_free(dev, two);
+	raw_free(dev, one);
+	for (int i = 0; i < 500 && info_now().bytes_carved != 2 * PAGE; i++)
+		sleep_ms(20);
+	is_int(info_now().bytes_carved, 2 * PAGE, "%s: two of them are freed", what);
+	is_int(info_now().calls_private, before.calls_private, "%s: nothing was converted", what);
+	is_int(info_now().bytes_shared, UNIT, "%s: the block stays", what);
+	raw_free(dev, three);
+	ok(wait_quarantine(UNIT, before.bytes_leaked), "%s: then it is in quarantine", what);
+	is_int(info_now().blocks_carved, 0, "%s: and nothing is carved", what);
+	ok(wait_quarantine(0, before.bytes_leaked), "%s: and leaves it", what);
 	next_works(what, 0);
 }
 
@@ -245,6 +273,7 @@ int main(void)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
 	test_alloc_refused();
 	test_free_refused_for_a_while();
+	test_carved_refused();
 	test_free_refused();
 	test_unload();
 	return done_testing();

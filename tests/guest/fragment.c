@@ -75,6 +75,55 @@ static uint64_t take_large(void)
 	return taken;
 }
 
+/* Pages of small blocks: their leaf of the direct map is split, and all agree on that. */
+static void check_pages(uint64_t id)
+{
+	uint64_t small = 0, wrong = 0, at = 0;
+	struct ccshm_ioc_run run;
+
+	while (at < SIZE && raw_pages(dev, id, at, 0, &run, 1, &at) == 1) {
+		if (!(run.flags & CCSHM_PAGES_LEAF_WHOLE))
+			small += run.length;
+		wrong += run.state != (cvm_present() ? CCSHM_PAGE_SHARED : CCSHM_PAGE_UNKNOWN);
+		for (uint64_t p = 0; cvm_present() && p < run.length; p += PAGE)
+			wrong += cvm_page_state(run.physical + p) != 1;
+	}
+	is_int(at, SIZE, "PAGES tells all of it");
+	is_int(wrong, 0, "it is shared, by the kernel's tables and the emulator's");
+	if (cvm_present())
+		ok(small > 0, "PAGES tells that leaves are split below %llu KiB",
+		   (unsigned long long)small / 1024);
+	else
+		skip("PAGES tells that leaves are split", "nothing is converted on a plain machine");
+}
+
+static int alloc_flags(uint64_t size, uint64_t flags, uint64_t *id)
+{
+	struct ccshm_ioc_alloc req = { .size = size, .flags = flags };
+	int err = raw_ioctl(dev, CCSHM_IOC_ALLOC, &req);
+
+	*id = req.id;
+	return err;
+}
+
+/* What cannot be had in one piece is not had in two. */
+static void check_contiguous(void)
+{
+	struct ccshm_ioc_query q;
+	uint64_t id;
+
+	is_errno(alloc_flags(2 * UNIT, CCSHM_ALLOC_CONTIGUOUS, &id), ENOMEM,
+		 "4 MiB in one piece: ENOMEM");
+	is_errno(alloc_flags(UNIT, CCSHM_ALLOC_CONTIGUOUS, &id), ENOMEM,
+		 "2 MiB in one piece: ENOMEM");
+	if (!is_errno(alloc_flags(PAGE, CCSHM_ALLOC_CONTIGUOUS, &id), 0, "4 KiB: yes"))
+		return;
+	raw_query(dev, id, &q);
+	ok(q.blocks_small == 1 && q.blocks == 1 && !q.carved && q.charged == PAGE,
+	   "it is a small block of its own: QUERY says so");
+	raw_free(dev, id);
+}
+
 static void check_contents(uint64_t id)
 {
 	int dmabuf = raw_export(dev, id, 0, NULL);
@@ -114,6 +163,7 @@ static void check_buffer(void)
 	if (cvm_present())
 		is_int(rig(CVM_PAGES_TO_SHARED) - pages, q.charged / PAGE,
 		       "so many pages became shared");
+	check_pages(id);
 	check_contents(id);
 	is_errno(raw_free(dev, id), 0, "it is freed");
 }
@@ -134,6 +184,7 @@ int main(void)
 	diag("%llu MiB of large blocks taken, %llu MiB free", (unsigned long long)(taken / MIB),
 	     (unsigned long long)(free_memory() / MIB));
 	check_buffer();
+	check_contiguous();
 	diag("%lld leaves split", direct_map_splits() - splits);
 	close(dev);
 	dev = raw_open();

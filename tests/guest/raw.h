@@ -209,6 +209,21 @@ static RAW_UNUSED int raw_detach(int fd, uint64_t id)
 	return raw_ioctl(fd, CCSHM_IOC_DETACH, &req);
 }
 
+/* How many were written into runs, or a negative errno; size 0: up to the end. */
+static RAW_UNUSED int raw_pages(int fd, uint64_t id, uint64_t offset, uint64_t size,
+				struct ccshm_ioc_run *runs, unsigned int capacity, uint64_t *next)
+{
+	struct ccshm_ioc_pages req = {
+		.id = id, .offset = offset, .size = size, .runs = (uintptr_t)runs,
+		.capacity = capacity,
+	};
+	int err = raw_ioctl(fd, CCSHM_IOC_PAGES, &req);
+
+	if (next)
+		*next = req.next;
+	return err ? err : (int)req.count;
+}
+
 /* A mapping of a dma-buf, or NULL with errno. */
 static RAW_UNUSED void *raw_map(int fd, size_t size, int prot)
 {

@@ -80,7 +80,7 @@ enum ccshm_platform {
 
 /* /dev/dma_heap/system_cc_shared is ours; otherwise it is the kernel's, or absent. */
 #define CCSHM_FEATURE_HEAP		(1ULL << 0)
-/* CCSHM_IOC_PAGES can tell the state of pages on this architecture. */
+/* CCSHM_IOC_PAGES can tell the state of pages on this machine. */
 #define CCSHM_FEATURE_PAGES		(1ULL << 1)
 
 /**
@@ -90,8 +90,8 @@ enum ccshm_platform {
  * @platform: out: enum ccshm_platform
  * @features: out: CCSHM_FEATURE_*
  * @info_flags: out: CCSHM_INFO_*
- * @block_size: out: bytes of a conversion unit. A buffer is charged in
- *	multiples of it unless memory was too fragmented.
+ * @block_size: out: bytes of a conversion unit. Memory is shared in multiples of
+ *	it unless it was too fragmented; what is less is carved from one.
  * @bytes_shared: out: bytes in the shared state that ccshm holds
  * @bytes_leaked: out: bytes that could not be made private again and are never
  *	given back to the kernel, since the module was loaded
@@ -150,7 +150,7 @@ struct ccshm_ioc_info {
 #define CCSHM_ALLOC_INTERRUPTIBLE	(1ULL << 4)
 /* Only memory whose physical addresses are below 4 GiB. */
 #define CCSHM_ALLOC_DMA32		(1ULL << 5)
-/* One physically contiguous run of pages. */
+/* One physically contiguous run of pages: the payer may be charged for more. */
 #define CCSHM_ALLOC_CONTIGUOUS		(1ULL << 6)
 
 /**
@@ -289,12 +289,13 @@ enum ccshm_state {
  * @payer: out: uid that the memory is charged to, in the caller's namespace
  * @charged: out: bytes that the buffer takes: whole blocks of its own, and
  *	@carved
- * @blocks: out: blocks of the buffer
+ * @blocks: out: blocks that the buffer has for itself
  * @blocks_small: out: blocks smaller than a conversion unit
  * @units: out: conversion units of 2 MiB in the larger blocks
  * @units_whole: out: of these, units that one direct-map leaf covered when they
  *	were converted; each costs one page-state hypercall, and splits nothing
- * @conversions: out: calls to share the buffer
+ * @conversions: out: calls to share the buffer; 0 when it found room in a block
+ *	that was shared already
  * @exports: out: buffers: live exports
  * @attachments: out: buffers, exports: live attachments made from it
  * @importers: out: exports: devices attached to the dma-buf by their drivers
@@ -306,9 +307,9 @@ enum ccshm_state {
  * @reserved_out: out: 0
  * @name: out: name of the buffer, or empty
  * @device: out: attachments: the device, as in struct ccshm_ioc_attach
- * @carved: out: bytes of the buffer that are a part of blocks in which other
- *	buffers of the same payer may have pages; the payer is charged for those
- *	blocks as a whole
+ * @carved: out: bytes of the buffer that are a part of a block in which other
+ *	buffers of the same payer and owner may have pages; the payer is charged
+ *	for that block as a whole
  *
  * The lifetime of an export is in @object_flags: CCSHM_EXPORT_PINNED or, without
  * it, revocable.
@@ -602,7 +603,7 @@ struct ccshm_ioc_importers {
 /**
  * enum ccshm_page_state - of pages, as the kernel's own page tables have it
  * @CCSHM_PAGE_UNKNOWN: this architecture does not let a module know, or the page
- *	is not mapped
+ *	is not mapped, or on a plain machine, where there are no two states
  * @CCSHM_PAGE_PRIVATE: the direct map says private
  * @CCSHM_PAGE_SHARED: the direct map says shared
  */

@@ -1,0 +1,722 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Carving: small buffers, and the ends of large ones, have pages of blocks that are
+ * shared already. A thousand of them cost a handful of conversions; their blocks come
+ * back; nobody sees what somebody else had in a page; no two users, owners or memory
+ * cgroups have pages of the same block.
+ *
+ * vm-modules: ccshm
+ * vm-boot: alone
+ * vm-timeout: 300
+ */
+#include "tap.h"
+#include "raw.h"
+
+#include <pthread.h>
+#include <sys/mount.h>
+
+#define UNIT_PAGES	(UNIT / PAGE)
+#define MANY		1000
+#define RW		(PROT_READ | PROT_WRITE)
+
+static int dev;
+static uint64_t rig_before;
+
+static struct ccshm_ioc_info info_now(void)
+{
+	struct ccshm_ioc_info info;
+
+	if (raw_info(dev, &info))
+		memset(&info, 0xff, sizeof(info));
+	return info;
+}
+
+/* Pages go back from a work item: wait (10 s at most) until buffers have so many bytes. */
+static bool wait_carved(uint64_t bytes)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (info_now().bytes_carved == bytes)
+			return true;
+		sleep_ms(10);
+	}
+	diag("%llu bytes are carved, %llu should be", (unsigned long long)info_now().bytes_carved,
+	     (unsigned long long)bytes);
+	return false;
+}
+
+static bool all_back(void)
+{
+	return wait_clean(dev) && !info_now().blocks_carved && wait_rig_shared(rig_before);
+}
+
+/* Where the page at that offset is; root may know. 0: unknown. */
+static uint64_t address_of(uint64_t id, uint64_t offset)
+{
+	struct ccshm_ioc_run run = { 0 };
+
+	return raw_pages(dev, id, offset, PAGE, &run, 1, NULL) == 1 ? run.physical : 0;
+}
+
+/* Of something carved: in which block. */
+static uint64_t block_of(uint64_t id)
+{
+	struct ccshm_ioc_query q;
+
+	if (raw_query(dev, id, &q) || !q.carved)
+		return 0;
+	return address_of(id, q.size - q.carved) / UNIT;
+}
+
+static unsigned char *map_buffer(int fd, uint64_t id, size_t size)
+{
+	int dmabuf = raw_export(fd, id, 0, NULL);
+	void *p;
+
+	if (dmabuf < 0)
+		return NULL;
+	p = raw_map(dmabuf, size, RW);
+	close(dmabuf);
+	return p;
+}
+
+/* All of p is value; and is other from then on. */
+static bool exchange(unsigned char *p, unsigned char value, unsigned char other, size_t size)
+{
+	bool same = first_other(p, value, size) < 0;
+
+	memset(p, other, size);
+	return same;
+}
+
+static uint64_t random_state = 1;
+
+/* Below n; the same ones each time. */
+static unsigned int random_below(uint64_t *state, unsigned int n)
+{
+	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
+	return (*state >> 33) % n;
+}
+
+static void shuffle(unsigned int *order, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++)
+		order[i] = i;
+	for (unsigned int i = n - 1; i; i--) {
+		unsigned int k = random_below(&random_state, i + 1), was = order[i];
+
+		order[i] = order[k];
+		order[k] = was;
+	}
+}
+
+/* ---- a thousand ---- */
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Are they as many pages as buffers, in so many blocks? */
+static void check_apart(const uint64_t *id, unsigned int n, unsigned int blocks)
+{
+	static uint64_t at[MANY];
+	unsigned int same = 0, found = 0;
+
+	for (unsigned int i = 0; i < n; i++)
+		at[i] = address_of(id[i], 0);
+	qsort(at, n, sizeof(*at), compare_u64);
+	for (unsigned int i = 0; i < n; i++) {
+		same += i && at[i] == at[i - 1];
+		found += !i || at[i] / UNIT != at[i - 1] / UNIT;
+	}
+	ok(at[0] && !same, "no two of %u buffers have the same page", n);
+	is_int(found, blocks, "they are in as many blocks as they need");
+}
+
+/* What the conversions of whole blocks cost, one way. */
+static bool cheap(uint64_t hypercalls, const uint64_t *id)
+{
+	struct ccshm_ioc_run first, last;
+
+	if (hypercalls == 2)
+		return true;
+	/* A leaf that was split before costs one for each page. */
+	return raw_pages(dev, id[0], 0, 0, &first, 1, NULL) == 1 &&
+	       raw_pages(dev, id[MANY - 1], 0, 0, &last, 1, NULL) == 1 &&
+	       !(first.flags & last.flags & CCSHM_PAGES_LEAF_WHOLE);
+}
+
+static void test_many(void)
+{
+	static unsigned int order[MANY];
+	static unsigned char *map[MANY];
+	static uint64_t id[MANY];
+	uint64_t hc_shared = rig(CVM_HC_SHARED), hc_private = rig(CVM_HC_PRIVATE);
+	struct ccshm_ioc_info before = info_now(), after;
+	long long splits = direct_map_splits();
+	unsigned int bad = 0, wrong = 0, moved = 0;
+
+	for (unsigned int i = 0; i < MANY; i++)
+		bad += raw_alloc(dev, PAGE, &id[i]) != 0;
+	is_int(bad, 0, "%u buffers of 4 KiB", MANY);
+	after = info_now();
+	is_int(after.calls_shared - before.calls_shared, 2, "two conversions share them");
+	is_int(after.blocks_carved, 2, "they are carved from two blocks");
+	is_int(after.bytes_carved, MANY * PAGE, "of which they have what they asked for");
+	is_int(after.bytes_shared, 2 * UNIT, "and no more is shared");
+	if (cvm_present())
+		ok(cheap(rig(CVM_HC_SHARED) - hc_shared, id), "for %llu hypercalls",
+		   (unsigned long long)(rig(CVM_HC_SHARED) - hc_shared));
+	else
+		skip("for so many hypercalls", "only an emulated confidential VM counts them");
+	is_int(direct_map_splits(), splits, "no leaf of the direct map is split");
+	check_apart(id, MANY, 2);
+
+	for (unsigned int i = 0; i < MANY; i++) {
+		map[i] = map_buffer(dev, id[i], PAGE);
+		wrong += !map[i] || !exchange(map[i], 0, i % 251 + 1, PAGE);
+	}
+	is_int(wrong, 0, "each reads zero, whatever was written to the others");
+
+	/* Each is intact and shared up to its own end. */
+	shuffle(order, MANY);
+	for (unsigned int k = 0; k < MANY; k++) {
+		unsigned int i = order[k];
+		uint64_t at = address_of(id[i], 0);
+
+		wrong += !map[i] || first_other(map[i], i % 251 + 1, PAGE) >= 0;
+		moved += cvm_present() && cvm_page_state(at) != 1;
+		munmap(map[i], PAGE);
+		raw_free(dev, id[i]);
+	}
+	is_int(wrong, 0, "freed in random order, each has kept what was written until then");
+	is_int(moved, 0, "and was shared until then");
+	ok(all_back(), "the blocks come back");
+	is_int(info_now().calls_private - before.calls_private, 2, "in two conversions");
+	if (cvm_present())
+		is_int(rig(CVM_HC_PRIVATE) - hc_private, after.calls_shared ?
+		       rig(CVM_HC_SHARED) - hc_shared : 0, "for as many hypercalls");
+	is_int(direct_map_splits(), splits, "no leaf of the direct map is split even then");
+}
+
+/* ---- what is in it ---- */
+
+/* The next to get that page must not see what was in it. */
+static void test_contents(void)
+{
+	uint64_t keep, first, next, at;
+	unsigned char *p;
+	struct ccshm_ioc_info info;
+
+	raw_alloc(dev, PAGE, &keep);
+	raw_alloc(dev, 3 * PAGE, &first);
+	at = address_of(first, 0);
+	is_int(at / UNIT, address_of(keep, 0) / UNIT, "two buffers in one block");
+	p = map_buffer(dev, first, 3 * PAGE);
+	if (!ok(p, "one of them is mapped"))
+		return;
+	memset(p, 0xa5, 3 * PAGE);
+	munmap(p, 3 * PAGE);
+	raw_free(dev, first);
+	ok(wait_carved(PAGE), "and freed");
+	is_errno(raw_alloc(dev, 3 * PAGE, &next), 0, "the next buffer");
+	is_int(address_of(next, 0), at, "has its pages");
+	p = map_buffer(dev, next, 3 * PAGE);
+	if (ok(p, "it is mapped")) {
+		is_int(first_other(p, 0, 3 * PAGE), -1, "and sees nothing of what was in them");
+		munmap(p, 3 * PAGE);
+	}
+	raw_free(dev, next);
+	ok(wait_held(dev, UNIT, &info), "the block stays as long as a buffer has a page of it");
+	raw_free(dev, keep);
+	ok(all_back(), "and no longer");
+}
+
+/* Whoever still reaches a page of a buffer that has ended has it alone. */
+static void test_still_used(void)
+{
+	unsigned int same = 0, n = 0;
+	uint64_t id, at, other[UNIT_PAGES];
+	unsigned char *p;
+
+	raw_alloc(dev, PAGE, &id);
+	at = address_of(id, 0);
+	p = map_buffer(dev, id, PAGE);
+	if (!ok(p, "a mapping of a small buffer"))
+		return;
+	memset(p, 0x3c, PAGE);
+	raw_free(dev, id);
+	for (; n < UNIT_PAGES - 1; n++) {
+		if (raw_alloc(dev, PAGE, &other[n]))
+			break;
+		same += address_of(other[n], 0) == at;
+	}
+	ok(n == UNIT_PAGES - 1 && info_now().bytes_shared == UNIT,
+	   "all other pages of its block are given to others");
+	is_int(same, 0, "what is mapped is given to nobody, though its buffer has ended");
+	while (n)
+		raw_free(dev, other[--n]);
+	ok(wait_carved(PAGE), "they are freed");
+	is_int(first_other(p, 0x3c, PAGE), -1, "the mapping goes on as before");
+	is_int(info_now().bytes_shared, UNIT, "and keeps the block");
+	munmap(p, PAGE);
+	ok(all_back(), "its end gives the block back");
+}
+
+/* ---- how large ---- */
+
+static void check_query(uint64_t size, uint64_t carved, unsigned int conversions)
+{
+	unsigned long kib = size / 1024;
+	struct ccshm_ioc_query q;
+	uint64_t id;
+
+	if (!is_errno(raw_alloc(dev, size, &id), 0, "a buffer of %lu KiB", kib))
+		return;
+	raw_query(dev, id, &q);
+	is_int(q.carved, carved, "%lu KiB: so much is carved", kib);
+	is_int(q.charged, size, "%lu KiB: it is charged what it has", kib);
+	is_int(q.units * UNIT, size - carved, "%lu KiB: the rest are whole units", kib);
+	is_int(q.conversions, conversions, "%lu KiB: conversions", kib);
+	raw_free(dev, id);
+	ok(wait_carved(PAGE), "%lu KiB: it goes back", kib);
+}
+
+static void test_sizes(void)
+{
+	uint64_t keep, last, id;
+
+	raw_alloc(dev, PAGE, &keep);
+	check_query(PAGE, PAGE, 0);
+	check_query(UNIT - PAGE, UNIT - PAGE, 0);
+	check_query(UNIT, 0, 1);
+	check_query(UNIT + PAGE, PAGE, 1);
+	check_query(2 * UNIT - PAGE, UNIT - PAGE, 1);
+	is_int(info_now().blocks_carved, 1, "one block had room for the ends of all of them");
+
+	/* What fits nowhere in one piece gets a new block. */
+	raw_alloc(dev, UNIT - 2 * PAGE, &last);
+	is_int(info_now().blocks_carved, 1, "two buffers but for a page fill a block");
+	raw_alloc(dev, 2 * PAGE, &id);
+	is_int(info_now().blocks_carved, 2, "what does not fit gets a new block");
+	raw_free(dev, id);
+	raw_free(dev, last);
+	raw_free(dev, keep);
+	ok(all_back(), "all of that goes back");
+}
+
+/* ---- who ---- */
+
+#define EACH	20
+
+/* Tells the ids of EACH small buffers, one at a time, and waits for the end. */
+static int small_buffers(struct peer *parent, void *arg)
+{
+	int fd = raw_open();
+	uint64_t id;
+
+	(void)arg;
+	for (int i = 0; i < EACH; i++) {
+		int err = peer_hear(parent);
+
+		if (!err)
+			err = raw_alloc(fd, i & 1 ? PAGE : UNIT + PAGE, &id);
+		peer_send(parent, err ? err : (int)id, -1);
+	}
+	peer_hear(parent);
+	close(fd);
+	return 0;
+}
+
+/* Are the blocks that these have parts of all different ones? -1: something failed */
+static int blocks_in_common(const uint64_t *a, const uint64_t *b, unsigned int n)
+{
+	int common = 0;
+
+	for (unsigned int i = 0; i < n; i++) {
+		uint64_t x = a[i] ? block_of(a[i]) : 0;
+
+		if (!x || !b[i] || !block_of(b[i]))
+			return -1;
+		for (unsigned int k = 0; k < n; k++)
+			common += x == block_of(b[k]);
+	}
+	return common;
+}
+
+/* Two processes allocate in turn. */
+static void check_two(uid_t first, uid_t second, int (*fn)(struct peer *parent, void *arg),
+		      void *first_arg, void *second_arg, unsigned int blocks, int in_common,
+		      const char *what)
+{
+	struct peer p[2] = {
+		peer_start(first, first_arg ? ALL_CAPS : 0, fn, first_arg),
+		peer_start(second, second_arg ? ALL_CAPS : 0, fn, second_arg),
+	};
+	uint64_t id[2][EACH];
+	int common;
+
+	for (int i = 0; i < EACH; i++) {
+		for (int k = 0; k < 2; k++) {
+			int got = peer_ask(&p[k], 0);
+
+			if (got <= 0)
+				diag("%s: process %d: %s", what, k, tap_errno_name(got));
+			id[k][i] = got > 0 ? got : 0;
+		}
+	}
+	common = blocks_in_common(id[0], id[1], EACH);
+	ok(common >= 0 && !!common == in_common, "%s (%d)", what, common);
+	is_int(info_now().blocks_carved, blocks, "%s: blocks", what);
+	for (int k = 0; k < 2; k++) {
+		peer_send(&p[k], 0, -1);
+		peer_end(&p[k], 0);
+	}
+	ok(all_back(), "%s: all goes back", what);
+}
+
+static void test_owners(void)
+{
+	const uid_t uid[] = { ROOT, ALICE, BOB };
+	uint64_t id[3] = { 0 };
+
+	for (int i = 0; i < 3; i++) {
+		struct ccshm_ioc_alloc req = {
+			.size = PAGE, .uid = uid[i],
+			.flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID,
+		};
+
+		is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "a buffer for user %u", uid[i]);
+		id[i] = req.id;
+	}
+	ok(block_of(id[0]) && block_of(id[0]) != block_of(id[1]) &&
+	   block_of(id[0]) != block_of(id[2]) && block_of(id[1]) != block_of(id[2]),
+	   "what one pays for three owners is in three blocks");
+	for (int i = 0; i < 3; i++)
+		raw_free(dev, id[i]);
+	ok(all_back(), "they go back");
+}
+
+static bool write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) > 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+static long long read_number(const char *path)
+{
+	long long value = -1;
+	FILE *f = fopen(path, "r");
+
+	if (!f)
+		return -1;
+	if (fscanf(f, "%lld", &value) != 1)
+		value = -1;
+	fclose(f);
+	return value;
+}
+
+/* small_buffers() of alice in the cgroup of that name. */
+static int small_in_cgroup(struct peer *parent, void *arg)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "cgroup/%s/cgroup.procs", (const char *)arg);
+	if (!write_text(path, "0"))
+		return -errno;
+	become(ALICE, 0);
+	return small_buffers(parent, NULL);
+}
+
+static int one_in_cgroup(struct peer *parent, void *arg)
+{
+	long long before, after;
+	uint64_t id;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "cgroup/%s/cgroup.procs", (const char *)arg);
+	if (!write_text(path, "0"))
+		return -errno;
+	snprintf(path, sizeof(path), "cgroup/%s/memory.current", (const char *)arg);
+	(void)parent;
+	fd = raw_open();
+	before = read_number(path);
+	if (raw_alloc(fd, PAGE, &id))
+		return -ENOMEM;
+	after = read_number(path);
+	return before < 0 ? -EIO : (int)((after - before) / (long long)KIB);
+}
+
+static void test_cgroups(void)
+{
+	struct peer p;
+	int kib;
+
+	if (mkdir("cgroup", 0755) || mount("cgroup", "cgroup", "cgroup2", 0, NULL) ||
+	    !write_text("cgroup/cgroup.subtree_control", "+memory") ||
+	    mkdir("cgroup/a", 0755) || mkdir("cgroup/b", 0755)) {
+		fail("memory cgroups: %s", strerror(errno));
+		return;
+	}
+	check_two(ALICE, ALICE, small_in_cgroup, "a", "b", 2, 0,
+		  "two memory cgroups of one user have no block in common");
+	check_two(ALICE, ALICE, small_in_cgroup, "b", "b", 1, 1,
+		  "two processes of one user and memory cgroup have");
+	p = peer_start(0, ALL_CAPS, one_in_cgroup, "a");
+	kib = peer_hear(&p);
+	peer_end(&p, 0);
+	ok(kib >= (int)(UNIT / KIB) && kib < (int)(2 * UNIT / KIB),
+	   "a memory cgroup pays for the block, not for the page: %d KiB", kib);
+	ok(all_back(), "that goes back");
+	ok(!rmdir("cgroup/a") && !rmdir("cgroup/b"), "the cgroups can be removed");
+	umount2("cgroup", MNT_DETACH);
+}
+
+static void test_users(void)
+{
+	check_two(ALICE, BOB, small_buffers, NULL, NULL, 2, 0,
+		  "two users have no block in common");
+	check_two(ALICE, ALICE, small_buffers, NULL, NULL, 1, 1,
+		  "two processes of one user have");
+	test_owners();
+	test_cgroups();
+}
+
+/* ---- all sums are right, whatever is done ---- */
+
+#define SLOTS	48
+
+struct slot {
+	uint64_t id, size;
+	struct ccshm_ioc_query q;
+};
+
+/* What buffers have, is charged, and is shared. */
+static bool sums_right(const struct slot *slot)
+{
+	uint64_t carved = 0, own = 0;
+	struct ccshm_ioc_info info;
+
+	for (int i = 0; i < SLOTS; i++) {
+		carved += slot[i].q.carved;
+		own += slot[i].q.charged - slot[i].q.carved;
+	}
+	if (!wait_carved(carved))
+		return false;
+	for (int i = 0; i < 500; i++) {
+		info = info_now();
+		if (info.bytes_shared == own + info.blocks_carved * UNIT)
+			break;
+		sleep_ms(10);
+	}
+	if (info.bytes_shared == own + info.blocks_carved * UNIT &&
+	    info.bytes_carved == carved && carved <= info.blocks_carved * UNIT &&
+	    !info.bytes_carved == !info.blocks_carved)
+		return true;
+	diag("%llu bytes shared, %llu own, %llu blocks carved, %llu of %llu bytes",
+	     (unsigned long long)info.bytes_shared, (unsigned long long)own,
+	     (unsigned long long)info.blocks_carved, (unsigned long long)info.bytes_carved,
+	     (unsigned long long)carved);
+	return false;
+}
+
+/* No page is in two places. */
+static bool pages_apart(const struct slot *slot)
+{
+	static struct ccshm_ioc_run run[4096];
+	unsigned int n = 0;
+
+	for (int i = 0; i < SLOTS; i++) {
+		int got = slot[i].id ? raw_pages(dev, slot[i].id, 0, 0, run + n, 4096 - n, NULL) : 0;
+
+		if (got < 0)
+			return false;
+		n += got;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		for (unsigned int k = 0; k < i; k++)
+			if (run[i].physical < run[k].physical + run[k].length &&
+			    run[k].physical < run[i].physical + run[i].length)
+				return false;
+	return true;
+}
+
+static void test_random(void)
+{
+	static struct slot slot[SLOTS];
+	unsigned int bad = 0, wrong = 0, shared_twice = 0;
+
+	for (int i = 0; i < 400; i++) {
+		struct slot *s = &slot[random_below(&random_state, SLOTS)];
+
+		if (s->id) {
+			raw_free(dev, s->id);
+			*s = (struct slot){ 0 };
+		} else {
+			unsigned int most = random_below(&random_state, 4) ? 64 : 1200;
+
+			s->size = (1 + random_below(&random_state, most)) * PAGE;
+			bad += raw_alloc(dev, s->size, &s->id) != 0;
+			raw_query(dev, s->id, &s->q);
+			bad += s->q.charged != s->size || s->q.carved != s->size % UNIT;
+		}
+		wrong += !sums_right(slot);
+		if (i % 20 == 0)
+			shared_twice += !pages_apart(slot);
+	}
+	is_int(bad, 0, "400 random steps: each works, and is charged what it has");
+	is_int(wrong, 0, "400 random steps: what is shared is what is charged, block by block");
+	is_int(shared_twice, 0, "400 random steps: no page is in two buffers");
+	for (int i = 0; i < SLOTS; i++)
+		if (slot[i].id)
+			raw_free(dev, slot[i].id);
+	ok(all_back(), "400 random steps: all goes back");
+}
+
+/* ---- several at once ---- */
+
+#define WORKERS	4
+#define ROUNDS	120
+#define HELD	6
+
+struct worker {
+	int fd, bad, nr;
+	uint64_t random;
+};
+
+/* Takes and gives small buffers; each holds its own stamp until it is given back. */
+static void *work(void *arg)
+{
+	struct worker *w = arg;
+	struct { uint64_t id; size_t size; unsigned char *p, stamp; } held[HELD] = { 0 };
+
+	for (int i = 0; i < ROUNDS + HELD; i++) {
+		unsigned int k = i < ROUNDS ? random_below(&w->random, HELD) :
+					      (unsigned int)(i - ROUNDS);
+
+		if (held[k].p) {
+			w->bad += !exchange(held[k].p, held[k].stamp, 0xee, held[k].size);
+			munmap(held[k].p, held[k].size);
+			raw_free(w->fd, held[k].id);
+			held[k].p = NULL;
+		}
+		if (i >= ROUNDS)
+			continue;
+		held[k].size = (1 + random_below(&w->random, 200)) * PAGE;
+		held[k].stamp = 1 + random_below(&w->random, 200);
+		if (raw_alloc(w->fd, held[k].size, &held[k].id)) {
+			w->bad++;
+			continue;
+		}
+		held[k].p = map_buffer(w->fd, held[k].id, held[k].size);
+		w->bad += !held[k].p || !exchange(held[k].p, 0, held[k].stamp, held[k].size);
+	}
+	return NULL;
+}
+
+/* Two threads with one descriptor. */
+static int work_process(struct peer *parent, void *arg)
+{
+	struct worker w[2] = { 0 };
+	pthread_t thread;
+
+	(void)parent;
+	w[0].fd = raw_open();
+	w[1].fd = w[0].fd;
+	w[0].random = (uintptr_t)arg;
+	w[1].random = (uintptr_t)arg + 100;
+	if (w[0].fd < 0 || pthread_create(&thread, NULL, work, &w[1]))
+		return -EAGAIN;
+	work(&w[0]);
+	pthread_join(thread, NULL);
+	close(w[0].fd);
+	return w[0].bad + w[1].bad;
+}
+
+static void test_race(void)
+{
+	const uid_t uid[WORKERS] = { ALICE, ALICE, BOB, ROOT };
+	unsigned int unfair = 0, looks = 0;
+	struct peer p[WORKERS];
+	int result, bad = 0;
+
+	for (uintptr_t i = 0; i < WORKERS; i++)
+		p[i] = peer_start(uid[i], 0, work_process, (void *)(i + 1));
+	for (int i = 0; i < WORKERS; i++) {
+		for (int k = 0; k < 4000 && !peer_receive(&p[i], &result, NULL, 5); k++) {
+			struct ccshm_ioc_info info = info_now();
+
+			looks++;
+			unfair += info.bytes_carved > info.bytes_shared;
+			result = -ETIMEDOUT;
+		}
+		bad += result != 0;
+		peer_end(&p[i], 0);
+	}
+	is_int(bad, 0, "eight threads of three users take and give: each page has one holder");
+	is_int(unfair, 0, "nobody ever has more than is shared (%u looks)", looks);
+	ok(all_back(), "all goes back");
+}
+
+/* Allocates until it is killed. */
+static int allocate_on(struct peer *parent, void *arg)
+{
+	int fd = raw_open();
+	uint64_t id[64];
+
+	(void)arg;
+	peer_send(parent, 1, -1);
+	for (;;) {
+		for (int i = 0; i < 64; i++)
+			if (raw_alloc(fd, (i % 7 + 1) * 64 * PAGE, &id[i]))
+				return 1;
+		for (int i = 0; i < 64; i++)
+			raw_free(fd, id[i]);
+	}
+}
+
+static void test_killed(void)
+{
+	int left = 0;
+
+	for (int i = 0; i < 12; i++) {
+		struct peer p = peer_start(ALICE, 0, allocate_on, NULL);
+		uint64_t calls;
+
+		peer_hear(&p);
+		calls = info_now().calls_shared + random_below(&random_state, 8);
+		for (int k = 0; k < 2000 && info_now().calls_shared < calls; k++)
+			sched_yield();
+		peer_end(&p, SIGKILL);
+		left += !all_back();
+	}
+	is_int(left, 0, "12 processes that were killed while they allocated left nothing");
+}
+
+int main(void)
+{
+	rig_before = rig(CVM_PAGES_SHARED);
+	driver_load();
+	dev = raw_open();
+	if (dev < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+	test_many();
+	test_contents();
+	test_still_used();
+	test_sizes();
+	test_users();
+	test_random();
+	test_race();
+	test_killed();
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	return done_testing();
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory below 4 GiB, for devices with 32 address bits, on a machine that prefers to
+ * give what is above. A plain one: the emulator's confidential guests have no memory
+ * above 4 GiB.
+ *
+ * vm-modules: ccshm
+ * vm-flavours: plain
+ * vm-boot: alone
+ * vm-memory: 5120
+ */
+#include "tap.h"
+#include "raw.h"
+
+#define LIMIT	(1ULL << 32)
+
+static int dev;
+
+static uint64_t alloc_flags(uint64_t size, uint64_t flags)
+{
+	struct ccshm_ioc_alloc req = { .size = size, .flags = flags };
+	int err = raw_ioctl(dev, CCSHM_IOC_ALLOC, &req);
+
+	if (err)
+		diag("ALLOC of %llu with %#llx: %s", (unsigned long long)size,
+		     (unsigned long long)flags, tap_errno_name(err));
+	return err ? 0 : req.id;
+}
+
+/* Bytes of it that 32 bits do not reach; -1: unknown. */
+static long long above(uint64_t id)
+{
+	static struct ccshm_ioc_run run[4096];
+	int n = raw_pages(dev, id, 0, 0, run, 4096, NULL);
+	long long sum = 0;
+
+	if (n <= 0)
+		return -1;
+	for (int i = 0; i < n; i++) {
+		uint64_t end = run[i].physical + run[i].length;
+
+		if (!run[i].physical)
+			return -1;
+		if (end > LIMIT)
+			sum += run[i].physical > LIMIT ? run[i].length : end - LIMIT;
+	}
+	return sum;
+}
+
+static void check_below(uint64_t size, uint64_t flags, const char *what)
+{
+	uint64_t id = alloc_flags(size, flags | CCSHM_ALLOC_DMA32);
+	struct ccshm_ioc_query q;
+
+	if (!ok(id, "%s below 4 GiB", what))
+		return;
+	is_int(above(id), 0, "%s below 4 GiB: all of it is", what);
+	raw_query(dev, id, &q);
+	ok(q.object_flags & CCSHM_ALLOC_DMA32, "%s below 4 GiB: QUERY tells it", what);
+	raw_free(dev, id);
+	ok(wait_clean(dev), "%s below 4 GiB: given back", what);
+}
+
+/* A block that is carved serves who wants memory below 4 GiB only if it is there. */
+static void check_carved(void)
+{
+	uint64_t any = alloc_flags(PAGE, 0), low = alloc_flags(PAGE, CCSHM_ALLOC_DMA32);
+	uint64_t more = alloc_flags(PAGE, CCSHM_ALLOC_DMA32);
+	struct ccshm_ioc_info info;
+
+	is_int(above(any), PAGE, "4 KiB from anywhere are above 4 GiB");
+	is_int(above(low), 0, "a small buffer below 4 GiB is not carved from what is above");
+	is_int(above(more), 0, "nor is the next");
+	raw_info(dev, &info);
+	is_int(info.blocks_carved, 2, "they are carved from two blocks");
+	raw_free(dev, any);
+	raw_free(dev, low);
+	raw_free(dev, more);
+	ok(wait_clean(dev), "they are given back");
+}
+
+/* What is below is used up long before all memory is. */
+static void check_used_up(void)
+{
+	static uint64_t id[64];
+	int n, err = 0, odd = 0;
+
+	for (n = 0; n < 64 && !err; n++) {
+		struct ccshm_ioc_alloc req = { .size = 64 * MIB, .flags = CCSHM_ALLOC_DMA32 };
+
+		err = raw_ioctl(dev, CCSHM_IOC_ALLOC, &req);
+		id[n] = req.id;
+		odd += !err && above(req.id) != 0;
+	}
+	is_errno(err, ENOMEM, "memory below 4 GiB is used up after %d MiB: ENOMEM", 64 * (n - 1));
+	is_int(odd, 0, "none of it was above");
+	id[n - 1] = alloc_flags(256 * MIB, 0);
+	ok(id[n - 1] && above(id[n - 1]) == 256 * MIB, "there is still memory above");
+	while (n)
+		raw_free(dev, id[--n]);
+	ok(wait_clean(dev), "all of it is given back");
+}
+
+int main(void)
+{
+	uint64_t id;
+
+	driver_load();
+	dev = raw_open();
+	if (dev < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+	id = alloc_flags(64 * MIB, 0);
+	is_int(above(id), 64 * MIB, "without the flag memory is above 4 GiB on this machine");
+	raw_free(dev, id);
+	ok(wait_clean(dev), "it is given back");
+	check_below(PAGE, 0, "4 KiB");
+	check_below(UNIT + PAGE, 0, "2 MiB and a page");
+	check_below(128 * MIB, 0, "128 MiB");
+	check_below(2 * UNIT, CCSHM_ALLOC_CONTIGUOUS, "4 MiB in one piece");
+	check_below(UNIT, CCSHM_ALLOC_NODE, "2 MiB of node 0");
+	check_carved();
+	check_used_up();
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}

@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * PAGES: what it tells of a buffer's pages is what the emulator knows of them, covers all
+ * of the range once and in order, and tells nobody an address who may not know.
+ *
+ * vm-modules: ccshm
+ * vm-boot: alone
+ */
+#include "tap.h"
+#include "raw.h"
+
+#include <pthread.h>
+
+#define SIZE		(6 * MIB + 3 * PAGE)
+#define NR_RUNS		4096
+
+static int dev;
+static uint64_t rig_before;
+static struct ccshm_ioc_run run[NR_RUNS];
+
+static unsigned int state_here(void)
+{
+	return cvm_present() ? CCSHM_PAGE_SHARED : CCSHM_PAGE_UNKNOWN;
+}
+
+/* All of a range in one call; the number of runs. */
+static int all_runs(int fd, uint64_t id, uint64_t offset, uint64_t size)
+{
+	uint64_t next;
+	int n = raw_pages(fd, id, offset, size, run, NR_RUNS, &next);
+
+	return n < 0 || next == offset + size ? n : -ERANGE;
+}
+
+/* One after the other, without a gap, from offset to end? */
+static bool in_order(int n, uint64_t offset, uint64_t end)
+{
+	for (int i = 0; i < n; i++) {
+		if (run[i].offset != offset || !run[i].length || run[i].length % PAGE)
+			return false;
+		offset += run[i].length;
+	}
+	return offset == end;
+}
+
+/* Runs that could have been one. */
+static int needless(int n)
+{
+	int found = 0;
+
+	for (int i = 1; i < n; i++)
+		found += run[i].physical == run[i - 1].physical + run[i - 1].length &&
+			 run[i].state == run[i - 1].state && run[i].flags == run[i - 1].flags;
+	return found;
+}
+
+/* Pages of which the emulator says something else. */
+static int differing(int n, int state)
+{
+	int found = 0;
+
+	for (int i = 0; i < n; i++)
+		for (uint64_t at = 0; at < run[i].length; at += PAGE)
+			found += cvm_page_state(run[i].physical + at) != state;
+	return found;
+}
+
+static uint64_t bytes_with(int n, unsigned int flag)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < n; i++)
+		if (run[i].flags & flag)
+			sum += run[i].length;
+	return sum;
+}
+
+static int wrong_state(int n)
+{
+	int found = 0;
+
+	for (int i = 0; i < n; i++)
+		found += run[i].state != state_here();
+	return found;
+}
+
+static void test_whole(void)
+{
+	struct ccshm_ioc_query q;
+	uint64_t id;
+	int n;
+
+	raw_alloc(dev, SIZE, &id);
+	raw_query(dev, id, &q);
+	n = all_runs(dev, id, 0, SIZE);
+	if (!ok(n > 0, "the pages of a buffer: %d runs", n))
+		return;
+	ok(in_order(n, 0, SIZE), "they cover it once, in order");
+	is_int(needless(n), 0, "what has everything in common is one run");
+	is_int(wrong_state(n), 0, "%s", cvm_present() ? "all is shared" :
+	       "there is no state on a plain machine");
+	is_int(bytes_with(n, CCSHM_PAGES_CARVED), 3 * PAGE, "its end is carved");
+	ok(run[n - 1].flags & CCSHM_PAGES_CARVED && q.carved == 3 * PAGE, "as QUERY says, too");
+	ok(bytes_with(n, CCSHM_PAGES_LEAF_WHOLE) >= q.units_whole * UNIT,
+	   "%llu KiB have whole leaves", (unsigned long long)bytes_with(n, CCSHM_PAGES_LEAF_WHOLE) / 1024);
+	if (!cvm_present()) {
+		skip("each page is as the emulator has it", "there is none");
+		skip("the pages of a freed buffer are private", "there is no emulator");
+		raw_free(dev, id);
+		ok(wait_clean(dev), "the buffer goes back");
+		return;
+	}
+	is_int(differing(n, 1), 0, "each page is as the emulator has it");
+	raw_free(dev, id);
+	ok(wait_clean(dev) && wait_rig_shared(rig_before), "the buffer goes back");
+	is_int(differing(n, 0), 0, "the addresses were right: those pages are private then");
+}
+
+/* In parts, with room for few: the same. */
+static void test_parts(void)
+{
+	static struct ccshm_ioc_run all[NR_RUNS];
+	const unsigned int room[] = { 1, 2, 3 };
+	uint64_t id[2], keep;
+	int n;
+
+	raw_alloc(dev, PAGE, &keep);
+	raw_alloc(dev, SIZE, &id[0]);
+	raw_alloc(dev, SIZE, &id[1]);
+	n = all_runs(dev, id[1], 0, SIZE);
+	memcpy(all, run, sizeof(all));
+	for (int k = 0; k < 3 && n > 0; k++) {
+		uint64_t next = 0;
+		int got, total = 0, calls = 0;
+
+		while (next < SIZE && total < NR_RUNS - 4 && calls++ < NR_RUNS) {
+			got = raw_pages(dev, id[1], next, 0, run + total, room[k], &next);
+			if (got <= 0 || got > (int)room[k])
+				break;
+			total += got;
+		}
+		ok(total == n && next == SIZE && !memcmp(run, all, n * sizeof(*run)),
+		   "with room for %u the same %d runs come in %d calls", room[k], n, calls);
+	}
+	for (uint64_t at = 0; at + 3 * PAGE <= SIZE; at += 701 * PAGE) {
+		int got = all_runs(dev, id[1], at, 3 * PAGE);
+		int i = 0;
+
+		while (all[i].offset + all[i].length <= at)
+			i++;
+		ok(got > 0 && in_order(got, at, at + 3 * PAGE) && run[0].state == all[i].state &&
+		   run[0].flags == all[i].flags &&
+		   run[0].physical == all[i].physical + at - all[i].offset,
+		   "three pages in the middle, at %llu, are the same ones", (unsigned long long)at);
+	}
+	memset(run, 0x5a, 2 * sizeof(*run));
+	is_int(raw_pages(dev, id[1], 0, PAGE, run, 2, NULL), 1, "one page is one run");
+	is_int(first_other(&run[1], 0x5a, sizeof(*run)), -1, "nothing is written behind it");
+	raw_free(dev, keep);
+	raw_free(dev, id[0]);
+	raw_free(dev, id[1]);
+	ok(wait_clean(dev), "they go back");
+}
+
+/* ---- who may know ---- */
+
+struct look {
+	uint64_t id;
+	int fd;
+};
+
+/* 1: there are addresses, 0: there are none, or an error. */
+static int addresses(int fd, uint64_t id)
+{
+	int n = raw_pages(fd, id, 0, 0, run, NR_RUNS, NULL);
+
+	for (int i = 0; i < n; i++) {
+		if (run[i].physical)
+			return 1;
+		if (run[i].state != state_here())
+			return -EBADMSG;
+	}
+	return n < 0 ? n : 0;
+}
+
+static int look_at_given(void *arg)
+{
+	struct look *look = arg;
+	int fd = raw_open();
+
+	return fd < 0 ? fd : addresses(fd, look->id);
+}
+
+static int look_at_own(void *arg)
+{
+	int fd = raw_open();
+	uint64_t id;
+
+	(void)arg;
+	return raw_alloc(fd, UNIT + PAGE, &id) ? -ENOMEM : addresses(fd, id);
+}
+
+static int look_in_namespace(void *arg)
+{
+	return unshare(CLONE_NEWUSER) ? -errno : look_at_own(arg);
+}
+
+static void test_permissions(void)
+{
+	struct look look = { 0 };
+	uint64_t open_for_all;
+
+	raw_alloc_named(dev, SIZE, "closed", 0600, &look.id);
+	is_int(addresses(dev, look.id), 1, "CAP_SYS_ADMIN sees addresses");
+	is_errno(as_user(BOB, 0, look_at_given, &look), ENOENT,
+		 "who may not see the buffer does not see its pages");
+	is_int(as_user(BOB, CAP(SYS_ADMIN), look_at_given, &look), 1, "but with CAP_SYS_ADMIN");
+	raw_alloc_named(dev, SIZE, "open", 0644, &open_for_all);
+	look.id = open_for_all;
+	is_int(as_user(BOB, 0, look_at_given, &look), 0,
+	       "who may see it sees states, and no address");
+	is_int(as_user(BOB, ~CAP(SYS_ADMIN) & ((1ULL << 38) - 1), look_at_given, &look), 0,
+	       "no other capability gives addresses");
+	is_int(as_user(ALICE, 0, look_at_own, NULL), 0, "nor does one's own buffer");
+	is_int(as_user(ALICE, 0, look_in_namespace, NULL), 0,
+	       "nor to be root of a user namespace");
+	raw_free(dev, look.id);
+	is_errno(raw_pages(dev, look.id, 0, 0, run, 1, NULL), ENOENT, "a freed buffer has none");
+	raw_find(dev, "closed", -1, &look.id);
+	raw_free(dev, look.id);
+	ok(wait_clean(dev), "they go back");
+}
+
+/* One that has ended but is still mapped is not to be found by its id. */
+static void test_ended(void)
+{
+	uint64_t id;
+	int fd;
+
+	raw_alloc(dev, UNIT, &id);
+	fd = raw_export(dev, id, 0, NULL);
+	raw_free(dev, id);
+	is_errno(raw_pages(dev, id, 0, 0, run, 1, NULL), ENOENT, "an ended buffer: ENOENT");
+	close(fd);
+	ok(wait_clean(dev), "it goes back");
+}
+
+/* ---- while it ends ---- */
+
+static volatile bool stop;
+static volatile uint64_t current;
+static int odd, seen;
+
+static void *look_on(void *arg)
+{
+	static struct ccshm_ioc_run mine[NR_RUNS];
+
+	(void)arg;
+	while (!stop) {
+		int n = raw_pages(dev, current, 0, 0, mine, NR_RUNS, NULL);
+
+		seen += n > 0;
+		if (n < 0 && n != -ENOENT)
+			odd++;
+		for (int i = 0; i < n; i++)
+			odd += mine[i].state != state_here() || !mine[i].physical;
+	}
+	return NULL;
+}
+
+static void test_race(void)
+{
+	pthread_t thread;
+	uint64_t id;
+
+	if (pthread_create(&thread, NULL, look_on, NULL)) {
+		fail("a thread");
+		return;
+	}
+	for (int i = 0; i < 4000 && (i < 150 || seen < 20); i++) {
+		if (raw_alloc(dev, UNIT + (i % 9) * PAGE, &id))
+			break;
+		current = id;
+		if (i & 1)
+			sched_yield();
+		raw_free(dev, id);
+	}
+	stop = true;
+	pthread_join(thread, NULL);
+	ok(seen > 0, "pages of %d buffers that are just being freed", seen);
+	is_int(odd, 0, "they are shared, or the buffer is gone");
+	ok(wait_clean(dev) && wait_rig_shared(rig_before), "all goes back");
+}
+
+int main(void)
+{
+	rig_before = rig(CVM_PAGES_SHARED);
+	driver_load();
+	dev = raw_open();
+	if (dev < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+	test_whole();
+	test_parts();
+	test_permissions();
+	test_ended();
+	test_race();
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}
