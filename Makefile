@@ -28,6 +28,7 @@ help:
 	@echo 'make check           all tests; parts: check-unit check-harness cvm-selftest check-vm'
 	@echo 'make ci              make check, the demo and the static checks: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx" SUITES="all" narrow it'
+	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
 	@echo 'make mutants         break the driver and the library on purpose, see the tests notice'
 	@echo 'make cvm-mutants     the same with the emulator and its self-test'
 	@echo 'make sparse          static checks of the driver; make checkpatch: its style'
@@ -74,6 +75,11 @@ cvm-selftest: setup
 check-vm: setup
 	@tests/vm/matrix $(SUITES)
 
+# Slow, and the kernel takes a while to build: not a part of "make check".
+check-debug: setup
+	@tests/vm/run --kernel 6.12 --debug --flavour sev $(SUITES)
+	@tests/vm/run --kernel 6.12 --debug --flavour plain --cpus 2 $(SUITES)
+
 mutants: setup
 	@tests/mutants/run
 
@@ -99,5 +105,5 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness cvm-selftest check-vm \
+.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness cvm-selftest check-vm check-debug \
 	mutants cvm-mutants sparse checkpatch install clean distclean
