@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* use_dma_iommu(): the IOMMU layer no longer shows as dev->dma_ops. */
+/*
+ * use_dma_iommu(): the IOMMU layer no longer shows as dev->dma_ops. Its header
+ * names types that it does not include.
+ */
 #include <linux/device.h>
+#include <linux/mm.h>
+#include <linux/scatterlist.h>
 #include <linux/iommu-dma.h>
 
 bool probe(struct device *dev);
