@@ -705,14 +705,7 @@ static void buffer_goes(void)
 
 int main(void)
 {
-	driver_load();
-	touch_init();
-	if (raw_insmod("/lib/ccshm/ccshm_importer.ko", ""))
-		bail("cannot load ccshm_importer.ko");
-	ccshm = raw_open();
-	if (ccshm < 0)
-		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
-
+	suite_begin();
 	bytes();
 	many_segments();
 	slices();
@@ -728,10 +721,5 @@ int main(void)
 	uio_driver();
 	hot_unplug();
 	buffer_goes();
-
-	ok(wait_clean(ccshm), "nothing is left");
-	close(ccshm);
-	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	return done_testing();
+	return suite_end();
 }

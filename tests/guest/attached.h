@@ -86,4 +86,26 @@ static RAW_UNUSED bool moves_right(struct edu *edu, struct shared *s,
 	       stamp_check(s->p + to, seed, from, TRANSFER);
 }
 
+/* ---- the beginning and the end ---- */
+
+static RAW_UNUSED void suite_begin(void)
+{
+	driver_load();
+	touch_init();
+	if (raw_insmod("/lib/ccshm/ccshm_importer.ko", ""))
+		bail("cannot load ccshm_importer.ko");
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+}
+
+static RAW_UNUSED int suite_end(void)
+{
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}
+
 #endif /* CCSHM_ATTACHED_H */

@@ -10,8 +10,10 @@
 
 #define EDU_A	"0000:00:04.0"		/* reaches 32 bits */
 #define EDU_B	"0000:00:05.0"		/* reaches 28 bits */
+#define EDU_C	"0000:00:06.0"		/* of suites that ask for a third one (vm-qemu) */
 #define PCI_A	"pci:" EDU_A
 #define PCI_B	"pci:" EDU_B
+#define PCI_C	"pci:" EDU_C
 
 #define MAX_SEGMENTS	256
 #define TRANSFER	2048	/* bytes of one, where it does not matter */

@@ -6,7 +6,6 @@
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */
-#include <linux/dma-heap.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -94,36 +93,6 @@ static bool moves_right(int imp, struct shared *s, uint64_t slice, uint64_t from
 }
 
 /* ---- the importer itself ---- */
-
-/*
- * Does what is looked at below show a bounce buffer, if there is one? Ordinary
- * memory, which the kernel's own heap gives, has to be bounced in a confidential
- * guest.
- */
-static void importer_sees_bounces(void)
-{
-	struct dma_heap_allocation_data heap = { .len = 64 * KIB, .fd_flags = O_RDWR | O_CLOEXEC };
-	int fd = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC), imp;
-	long long before = bounce_slots();
-
-	if (fd < 0 || !cvm_present()) {
-		skip("the importer sees bounce buffers",
-		     fd < 0 ? "this kernel has no heap" : "only a confidential guest bounces");
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	is_errno(raw_ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &heap), 0, "a dma-buf of the kernel's heap");
-	imp = imp_new(heap.fd, IMPORTER_STATIC);
-	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "is mapped");
-	ok(bounce_slots() > before, "... which takes bounce buffers");
-	is_errno(imp_unmap(imp), 0, "it is unmapped");
-	is_errno(imp_detach(imp), 0, "and let go");
-	is_int(bounce_slots(), before, "... which gives them back");
-	close(imp);
-	close(heap.fd);
-	close(fd);
-}
 
 static void importer_itself(void)
 {
@@ -744,7 +713,8 @@ int main(void)
 {
 	setup();
 	importer_itself();
-	importer_sees_bounces();
+	if (cvm_present())
+		importer_sees_bounces();
 	imported(IMPORTER_DYNAMIC, 0, "dynamic");
 	imported(IMPORTER_PINNED, 0, "pinned by its importer");
 	imported(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "static");

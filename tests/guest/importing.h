@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The test importer in suites: a kernel driver that imports an export, bound to the
- * machine's first edu device. Include it after device.h.
+ * one of the machine's edu devices. Include it after device.h.
  */
 #ifndef CCSHM_IMPORTING_H
 #define CCSHM_IMPORTING_H
 
+#include <linux/dma-heap.h>
+
 #include "../importer/ccshm_importer.h"
+
+/* The device that importers have from now on. */
+static const char *imp_device = EDU_A;
 
 /* ---- importers: 0 or a negative errno ---- */
 
@@ -21,8 +26,9 @@ static RAW_UNUSED int imp_open(void)
 
 static RAW_UNUSED int imp_attach(int imp, int dmabuf, enum importer_kind kind)
 {
-	struct importer_attach req = { .device = EDU_A, .fd = dmabuf, .kind = kind };
+	struct importer_attach req = { .fd = dmabuf, .kind = kind };
 
+	snprintf(req.device, sizeof(req.device), "%s", imp_device);
 	return raw_ioctl(imp, IMPORTER_IOC_ATTACH, &req);
 }
 
@@ -66,11 +72,14 @@ static RAW_UNUSED struct importer_status imp_status(int imp)
 	return s;
 }
 
+/* bits 0: the device has no mask any more. */
 static RAW_UNUSED int imp_mask(unsigned int bits, uint32_t max_segment)
 {
-	struct importer_mask req = { EDU_A, bits, max_segment };
-	int fd = imp_open(), err = raw_ioctl(fd, IMPORTER_IOC_MASK, &req);
+	struct importer_mask req = { .bits = bits, .max_segment = max_segment };
+	int fd = imp_open(), err;
 
+	snprintf(req.device, sizeof(req.device), "%s", imp_device);
+	err = raw_ioctl(fd, IMPORTER_IOC_MASK, &req);
 	close(fd);
 	return err;
 }
@@ -135,6 +144,46 @@ static RAW_UNUSED bool imp_moves_right(int imp, char *p, uint64_t from, uint64_t
 	stamp_write(p + to, 99, to, TRANSFER);
 	return !imp_dma(imp, from, TRANSFER, false) && !imp_dma(imp, to, TRANSFER, true) &&
 	       stamp_check(p + to, seed, from, TRANSFER);
+}
+
+/* ---- ordinary memory ---- */
+
+/* A dma-buf of the kernel's own heap, or -1 if this kernel has none. */
+static RAW_UNUSED int heap_dmabuf(size_t size)
+{
+	struct dma_heap_allocation_data heap = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
+	int fd = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -1;
+	err = raw_ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &heap);
+	close(fd);
+	if (err)
+		bail("the kernel's heap: %s", strerror(-err));
+	return heap.fd;
+}
+
+/*
+ * Does what a suite looks at show a bounce buffer, if there is one? Where this is
+ * called the kernel has to bounce ordinary memory.
+ */
+static RAW_UNUSED void importer_sees_bounces(void)
+{
+	int fd = heap_dmabuf(64 * KIB), imp;
+	long long before = bounce_slots();
+
+	if (fd < 0) {
+		skip("the importer sees bounce buffers", "this kernel has no heap");
+		return;
+	}
+	imp = imp_new(fd, IMPORTER_STATIC);
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "a dma-buf of the kernel's heap is mapped");
+	ok(bounce_slots() > before, "... which takes bounce buffers");
+	is_errno(imp_unmap(imp), 0, "it is unmapped");
+	is_errno(imp_detach(imp), 0, "and let go");
+	is_int(bounce_slots(), before, "... which gives them back");
+	close(imp);
+	close(fd);
 }
 
 #endif /* CCSHM_IMPORTING_H */

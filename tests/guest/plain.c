@@ -9,26 +9,6 @@
 #include "tap.h"
 #include "raw.h"
 
-/* Is there such a line in the kernel log? */
-static bool logged(const char *text)
-{
-	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	bool found = false;
-	char record[8192];
-	ssize_t n;
-
-	while (fd >= 0 && !found && ((n = read(fd, record, sizeof(record) - 1)) >= 0 ||
-				     errno == EPIPE)) {
-		if (n < 0)
-			continue;
-		record[n] = 0;
-		found = strstr(record, text);
-	}
-	if (fd >= 0)
-		close(fd);
-	return found;
-}
-
 static void test_use(void)
 {
 	struct ccshm_ioc_info info;

@@ -381,6 +381,28 @@ static RAW_UNUSED long first_other(const void *p, unsigned char value, size_t si
 	return -1;
 }
 
+/* ---- what the kernel says ---- */
+
+/* Is there such a line in the kernel log? */
+static RAW_UNUSED bool logged(const char *text)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool found = false;
+	char record[8192];
+	ssize_t n;
+
+	while (fd >= 0 && !found && ((n = read(fd, record, sizeof(record) - 1)) >= 0 ||
+				     errno == EPIPE)) {
+		if (n < 0)
+			continue;
+		record[n] = 0;
+		found = strstr(record, text);
+	}
+	if (fd >= 0)
+		close(fd);
+	return found;
+}
+
 /* ---- other processes ---- */
 
 /* Memory that processes forked from this one share with it. */

@@ -47,7 +47,7 @@ enum importer_direction {
 /**
  * struct importer_mask - what a device's driver says of it
  * @device: as in sysfs
- * @bits: of its DMA mask
+ * @bits: of its DMA mask; 0: it has none
  * @max_segment: longest segment that it takes
  */
 struct importer_mask {

@@ -116,6 +116,7 @@ static void edu_remove(struct pci_dev *pdev)
 	list_del(&edu->link);
 	mutex_unlock(&importer_lock);
 	pci_clear_master(pdev);
+	pdev->dev.dma_mask = &pdev->dma_mask;
 }
 
 /* No ids: only a device whose driver_override names us. */

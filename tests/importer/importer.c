@@ -34,6 +34,10 @@ int importer_ioc_mask(struct importer *imp, void *arg)
 	edu = edu_find(req->device);
 	if (!edu)
 		return -ENODEV;
+	/* A device that cannot DMA: PCI's always can, so take the mask away. */
+	edu->pdev->dev.dma_mask = req->bits ? &edu->pdev->dma_mask : NULL;
+	if (!req->bits)
+		return 0;
 	err = dma_set_mask(&edu->pdev->dev, DMA_BIT_MASK(req->bits));
 	if (err)
 		return err;

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * swiotlb=force: the kernel bounces what it maps, from 7.3 on also what it was told is
+ * shared. A device gets the buffer's own bytes or nothing: never a bounce buffer.
+ *
+ * vm-modules: ccshm importer
+ * vm-flavours: sev tdx plain
+ * vm-append: swiotlb=force
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "importing.h"
+
+/* Kernels that may bounce what they were told is shared. */
+static bool may_refuse;
+
+struct the_case {
+	const char *what;
+	enum importer_kind kind;
+	uint64_t flags;
+	size_t size;
+};
+
+static void is_refused(int imp, int err, uint64_t export_id, const char *what)
+{
+	is_errno(err, EOPNOTSUPP, "%s: refused clearly", what);
+	ok(may_refuse, "%s: ... by a kernel that bounces shared memory", what);
+	ok(logged("ccshm: cannot use shared memory: the kernel bounces it"),
+	   "%s: ... and the log says why", what);
+	is_errno(imp_dma(imp, 0, 8, false), ENOTCONN, "%s: no DMA", what);
+	is_int(query(export_id).device_mappings, 0, "%s: nothing is mapped", what);
+}
+
+static void is_right(int imp, struct shared *s, const struct attached *want, const char *what)
+{
+	ok(table_is(imp, want, 0, s->size, 64 * KIB),
+	   "%s: its addresses are those of the buffer", what);
+	ok(imp_moves_right(imp, s->p, 0, 2 * PAGE), "%s: the device copies the right bytes", what);
+	ok(imp_moves_right(imp, s->p, s->size - PAGE, 0), "%s: ... of the last page", what);
+	is_int(bounce_most(), bounce_slots(), "%s: no bounce buffer was used", what);
+}
+
+static void imported(const struct the_case *c)
+{
+	struct shared s = shared_new(c->size);
+	uint64_t id;
+	int fd = raw_export(ccshm, s.id, c->flags, &id), imp = imp_open(), err;
+	long long slots = bounce_slots();
+	struct attached addresses;
+
+	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
+		bail("no attachment");
+	attached_end(&addresses);
+	bounce_restart();
+	err = imp_attach(imp, fd, c->kind);
+	if (!err)
+		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+	if (err)
+		is_refused(imp, err, id, c->what);
+	else
+		is_right(imp, &s, &addresses, c->what);
+	is_int(bounce_slots(), slots, "%s: no bounce buffer is in use", c->what);
+	close(imp);
+	close(fd);
+	shared_end(&s);
+}
+
+/* A driver in user space is told the addresses, on every kernel. */
+static void attached(void)
+{
+	struct shared s = shared_new(UNIT + 3 * PAGE);
+	long long slots = bounce_slots();
+	struct attached a;
+	struct edu edu;
+
+	bounce_restart();
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH");
+	is_errno(attached_end(&a), 0, "DETACH");
+	is_errno(device_unbind(EDU_A), 0, "the kernel's driver goes");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH of its device");
+	device_start(&edu, EDU_A);
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "the device copies the right bytes");
+	ok(moves_right(&edu, &s, &a, s.size - PAGE, 0), "... of the last page");
+	is_int(bounce_most(), slots, "no bounce buffer was used");
+	is_errno(attached_end(&a), 0, "DETACH");
+	edu_close(&edu);
+	shared_end(&s);
+}
+
+int main(void)
+{
+	static const struct the_case cases[] = {
+		{ "dynamic, 64 KiB", IMPORTER_DYNAMIC, 0, 64 * KIB },
+		{ "dynamic, 4 MiB", IMPORTER_DYNAMIC, 0, 4 * MIB },
+		{ "pinned, 64 KiB", IMPORTER_PINNED, 0, 64 * KIB },
+		{ "static, 64 KiB", IMPORTER_STATIC, CCSHM_EXPORT_PINNED, 64 * KIB },
+		{ "static, 4 MiB", IMPORTER_STATIC, CCSHM_EXPORT_PINNED, 4 * MIB },
+	};
+
+	suite_begin();
+	may_refuse = kernel_at_least(7, 3);
+	if (device_bind(EDU_A, IMPORTER_DRIVER))
+		bail("the importer does not take its device");
+	ok(bounce_slots() >= 0, "the kernel has bounce buffers");
+	importer_sees_bounces();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		imported(&cases[i]);
+	attached();
+	return suite_end();
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices that reach only a part of memory, or none: they get what they can reach, to
+ * the byte, and are refused what they cannot.
+ *
+ * vm-modules: ccshm importer
+ * vm-flavours: sev tdx plain
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "importing.h"
+
+/* The machine's second device: its engine drives so many address lines and no more. */
+#define SMALL_BITS	28
+#define MAX_TRIES	400
+
+static bool within(uint64_t id, unsigned int bits)
+{
+	return !TRY(PCI_B, .id = id, .dma_bits = bits);
+}
+
+/* The first new buffer that has what is wanted, of others that are freed again. */
+static bool find_buffer(unsigned int bits, bool want_within, uint64_t *found)
+{
+	static uint64_t id[MAX_TRIES];
+	int n = 0;
+
+	*found = 0;
+	while (n < MAX_TRIES && !*found && !raw_alloc(ccshm, UNIT, &id[n])) {
+		if (within(id[n], bits) == want_within)
+			*found = id[n];
+		else
+			n++;
+	}
+	diag("%d buffers looked at", n + 1);
+	while (n--)
+		raw_free(ccshm, id[n]);
+	return *found;
+}
+
+/* ---- within ---- */
+
+static void attached_within(struct shared *s)
+{
+	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = SMALL_BITS };
+	struct attached a;
+	struct edu edu;
+
+	is_errno(attach_with(ccshm, &req, PCI_B, &a), 0, "28 bits: memory within is attached");
+	ok(dma_at(&a, s->size - 1) >> SMALL_BITS == 0, "28 bits: ... at an address within");
+	device_start(&edu, EDU_B);
+	ok(moves_right(&edu, s, &a, 0, PAGE), "28 bits: the device copies");
+	ok(moves_right(&edu, s, &a, s->size - PAGE, 0), "28 bits: ... to the last page");
+	is_errno(attached_end(&a), 0, "28 bits: DETACH");
+	edu_close(&edu);
+}
+
+static void imported_within(struct shared *s)
+{
+	int imp;
+
+	is_errno(device_bind(EDU_B, IMPORTER_DRIVER), 0, "28 bits: a driver takes the device");
+	is_errno(imp_mask(SMALL_BITS, 65536), 0, "28 bits: ... and says so");
+	imp = imp_new(s->fd, IMPORTER_DYNAMIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "28 bits: memory within is mapped");
+	ok(imp_moves_right(imp, s->p, 0, PAGE), "28 bits: the device copies");
+	ok(imp_moves_right(imp, s->p, s->size - PAGE, 0), "28 bits: ... to the last page");
+	close(imp);
+	is_errno(device_unbind(EDU_B), 0, "28 bits: its driver goes");
+}
+
+/* ---- beyond ---- */
+
+static void beyond(uint64_t id)
+{
+	struct shared s = shared_map(id, UNIT);
+	int imp;
+
+	is_errno(TRY(PCI_B, .id = id, .dma_bits = SMALL_BITS), ERANGE,
+		 "28 bits: memory beyond is not attached");
+	is_errno(TRY(PCI_B, .id = id, .dma_bits = 32), 0, "... but is for who drives 32");
+	is_errno(device_bind(EDU_B, IMPORTER_DRIVER), 0, "28 bits: a driver takes the device");
+	is_errno(imp_mask(SMALL_BITS, 65536), 0, "28 bits: ... and says so");
+	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ERANGE,
+		 "28 bits: memory beyond is not mapped");
+	is_int(query(s.export_id).device_mappings, 0, "28 bits: ... and nothing holds it");
+	close(imp);
+	is_errno(device_unbind(EDU_B), 0, "28 bits: its driver goes");
+	shared_end(&s);
+}
+
+static void small_mask(void)
+{
+	struct shared s;
+	uint64_t id;
+
+	imp_device = EDU_B;
+	if (find_buffer(SMALL_BITS, true, &id)) {
+		s = shared_map(id, UNIT);
+		attached_within(&s);
+		imported_within(&s);
+		shared_end(&s);
+	} else {
+		skip("28 bits: memory within", "there is none to be had");
+	}
+	if (ok(find_buffer(SMALL_BITS, false, &id), "there is memory beyond 28 bits"))
+		beyond(id);
+	imp_device = EDU_A;
+}
+
+/* ---- none at all ---- */
+
+static void refused_without(enum importer_kind kind, uint64_t flags, const char *what)
+{
+	struct shared s = shared_new(UNIT);
+	uint64_t id;
+	int fd = raw_export(ccshm, s.id, flags, &id), imp = imp_open(), err;
+
+	err = imp_attach(imp, fd, kind);
+	if (!err)
+		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+	is_errno(err, EINVAL, "no mask: %s is refused", what);
+	is_int(query(id).device_mappings, 0, "no mask: %s: nothing is mapped", what);
+	close(imp);
+	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), 0, "no mask: %s: nothing to wait for", what);
+	close(fd);
+	shared_end(&s);
+}
+
+static void no_mask(void)
+{
+	struct shared s = shared_new(UNIT);
+	int imp;
+
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "no mask: a driver takes a device");
+	is_errno(imp_mask(0, 65536), 0, "no mask: ... that cannot DMA");
+	refused_without(IMPORTER_DYNAMIC, 0, "who can let go");
+	refused_without(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "who cannot");
+	ok(logged("ccshm: cannot use shared memory: it has no DMA mask"),
+	   "no mask: the kernel log says why");
+	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EINVAL, "no mask: still none");
+	is_errno(imp_mask(32, 65536), 0, "the device gets one");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "it is asked anew: mapped");
+	ok(imp_moves_right(imp, s.p, 0, PAGE), "... and copies");
+	close(imp);
+	is_errno(device_unbind(EDU_A), 0, "its driver goes");
+	shared_end(&s);
+}
+
+int main(void)
+{
+	suite_begin();
+	small_mask();
+	no_mask();
+	return suite_end();
+}
