@@ -31,8 +31,8 @@ enum ccshm_dma_api {
  * @has_mask: the device has a DMA mask
  * @own_ops: it has DMA operations of its own (Xen, an IOMMU of older kernels)
  * @iommu: the IOMMU layer maps for it
- * @userspace_iommu: user space drives it, and its IOMMU domain translates or
- *	belongs to user space
+ * @userspace_iommu: its IOMMU domain translates, whoever set it up, or belongs
+ *	to user space
  * @coherent: it needs no cache maintenance
  * @restricted: it has a restricted DMA pool
  * @force_bounce: the kernel bounces all of its DMA

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * An IOMMU that translates: the addresses of memory mean nothing to the devices behind
+ * it, so they are refused, on every kernel. When it does not translate they are not.
+ * The machine is a plain one: an IOMMU that is emulated reads its tables in shared
+ * memory, and a confidential guest has them in private memory.
+ *
+ * vm-modules: ccshm importer
+ * vm-flavours: plain
+ * vm-append: intel_iommu=on iommu.passthrough=0 iommu.strict=1
+ * vm-qemu: -machine q35 -device intel-iommu
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "importing.h"
+#include "iommu.h"
+
+#define IN_THE_LOG	"ccshm: cannot use shared memory: "
+
+/* Memory of the kernel's own heap goes through the IOMMU: the device and the rest work. */
+static void translates(void)
+{
+	int fd, imp;
+	char *p;
+
+	ok(!strncmp(iommu_type(EDU_A), "DMA", 3), "the IOMMU translates for the device");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a kernel driver takes it");
+	fd = heap_dmabuf(64 * KIB);
+	if (fd < 0) {
+		skip("the device moves bytes through it", "this kernel has no heap");
+		return;
+	}
+	p = raw_map(fd, 64 * KIB, RW);
+	imp = imp_new(fd, IMPORTER_STATIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "a dma-buf of the kernel's heap is mapped");
+	ok(p && imp_moves_right(imp, p, 0, 2 * PAGE), "the device moves bytes through it");
+	close(imp);
+	munmap(p, 64 * KIB);
+	close(fd);
+}
+
+static void import_refused(enum importer_kind kind, uint64_t flags, size_t size, const char *what)
+{
+	struct shared s = shared_new(size);
+	uint64_t id;
+	int fd = raw_export(ccshm, s.id, flags, &id), imp = imp_open(), err;
+
+	err = imp_attach(imp, fd, kind);
+	if (!err)
+		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+	is_errno(err, EOPNOTSUPP, "translated: %s is refused", what);
+	is_int(query(id).device_mappings, 0, "translated: %s: nothing is mapped", what);
+	is_errno(imp_dma(imp, 0, 8, true), ENOTCONN, "translated: %s: no DMA", what);
+	close(imp);
+	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), 0, "translated: %s: nothing to wait for", what);
+	close(fd);
+	shared_end(&s);
+}
+
+static void attach_refused(void)
+{
+	struct shared s = shared_new(UNIT);
+
+	is_errno(TRY(PCI_B, .id = s.id), EOPNOTSUPP, "translated: ATTACH is refused");
+	is_errno(TRY(PCI_B, .id = s.id, .dma_bits = 64), EOPNOTSUPP, "... with any address bits");
+	is_errno(TRY(PCI_B, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), EOPNOTSUPP,
+		 "... of a dma-buf");
+	is_int(query(s.id).attachments, 0, "... and nothing is left of it");
+	shared_end(&s);
+}
+
+/* What an attachment would give the device here: why it has to be refused. */
+static void goes_astray(struct shared *s, uint64_t address)
+{
+	struct edu edu;
+
+	expect_kmsg("DMAR: .*fault");
+	stamp_write(s->p, 5, 0, TRANSFER);
+	stamp_write(s->p + PAGE, 6, PAGE, TRANSFER);
+	device_start(&edu, EDU_A);
+	device_copy(&edu, address, address + PAGE, TRANSFER);
+	ok(stamp_check(s->p + PAGE, 6, PAGE, TRANSFER),
+	   "translated: the address of the memory does not lead there");
+	edu_set_bus_master(&edu, false);
+	edu_close(&edu);
+}
+
+/* It is asked anew each time: the same devices, no longer translated. */
+static void no_longer(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct attached a;
+	struct edu edu;
+	int imp;
+
+	is_errno(device_unbind(EDU_A), 0, "its driver goes");
+	is_errno(iommu_set_type(EDU_A, "identity"), 0, "the IOMMU translates for it no more");
+	is_errno(iommu_set_type(EDU_B, "identity"), 0, "... nor for the other device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "identity: ATTACH");
+	device_start(&edu, EDU_A);
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "identity: the device copies the right bytes");
+	is_errno(attached_end(&a), 0, "identity: DETACH");
+	edu_close(&edu);
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "identity: a driver takes the device");
+	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "identity: it maps");
+	ok(imp_moves_right(imp, s.p, 0, PAGE), "identity: its device copies the right bytes");
+	close(imp);
+
+	is_errno(device_unbind(EDU_A), 0, "its driver goes");
+	is_errno(iommu_set_type(EDU_A, "DMA"), 0, "the IOMMU translates again");
+	is_errno(TRY(PCI_A, .id = s.id), EOPNOTSUPP, "ATTACH is refused again");
+	goes_astray(&s, dma_at(&a, 0));
+	shared_end(&s);
+}
+
+int main(void)
+{
+	suite_begin();
+	translates();
+	import_refused(IMPORTER_DYNAMIC, 0, 64 * KIB, "dynamic");
+	import_refused(IMPORTER_PINNED, 0, 4 * MIB, "pinned");
+	import_refused(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, 64 * KIB, "static");
+	ok(logged(IN_THE_LOG "it is behind an IOMMU or has its own DMA operations"),
+	   "translated: the kernel log says why");
+	attach_refused();
+	no_longer();
+	return suite_end();
+}
