@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory above 4 GiB: devices that reach it get the whole address, others are refused.
+ * The machine is a plain one: the emulator's guests end below 4 GiB.
+ *
+ * vm-modules: ccshm importer
+ * vm-flavours: plain
+ * vm-memory: 5120
+ * vm-append: intel_iommu=on iommu=pt
+ * vm-qemu: -machine q35 -device intel-iommu -device edu,addr=06.0,dma_mask=0xffffffffffffffff
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "importing.h"
+
+#define FOUR_GIB	(1ULL << 32)
+
+/* As many address bits as the highest byte takes. */
+static unsigned int bits_of(const struct attached *a)
+{
+	unsigned int bits = 0;
+	uint64_t end = 0;
+
+	for (unsigned int i = 0; i < a->nr; i++)
+		if (a->segment[i].dma_address + a->segment[i].length - 1 > end)
+			end = a->segment[i].dma_address + a->segment[i].length - 1;
+	while (end >> bits)
+		bits++;
+	return bits;
+}
+
+static bool is_above(const struct attached *a)
+{
+	for (unsigned int i = 0; i < a->nr; i++)
+		if (a->segment[i].dma_address < FOUR_GIB)
+			return false;
+	return true;
+}
+
+/* The kernel gives away its memory above 4 GiB first. */
+static void attached(struct shared *s, struct attached *a)
+{
+	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };
+	struct edu edu;
+	unsigned int bits;
+
+	is_errno(attach_with(ccshm, &req, PCI_C, a), 0, "a device of 64 bits is attached");
+	if (!ok(is_above(a), "all addresses are above 4 GiB"))
+		bail("the device would write somewhere else");
+	device_start(&edu, EDU_C);
+	ok(moves_right(&edu, s, a, 0, PAGE), "the device copies the right bytes");
+	ok(moves_right(&edu, s, a, s->size - PAGE, 0), "... of the last page");
+	bits = bits_of(a);
+	diag("the last byte needs %u bits", bits);
+	edu_close(&edu);
+	is_errno(attached_end(a), 0, "DETACH");
+
+	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = 32), ERANGE, "32 bits asked for");
+	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = bits - 1), ERANGE, "one bit too few");
+	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = bits), 0, "just enough");
+	is_errno(TRY(PCI_A, .id = s->id), ERANGE, "a device whose mask nobody has set: 32 bits");
+}
+
+static void import_refused(struct shared *s, unsigned int bits)
+{
+	int imp = imp_open();
+
+	is_errno(imp_mask(bits, 65536), 0, "an importer's device has %u bits", bits);
+	is_errno(imp_attach(imp, s->fd, IMPORTER_DYNAMIC), 0, "%u bits: its driver attaches", bits);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ERANGE, "%u bits: ... and cannot map", bits);
+	close(imp);
+}
+
+static void imported(struct shared *s, const struct attached *a)
+{
+	unsigned int bits = bits_of(a);
+	int imp;
+
+	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0, "a kernel driver takes the device");
+	imp_device = EDU_C;
+	import_refused(s, 32);
+	import_refused(s, bits - 1);
+	is_errno(imp_mask(bits, 65536), 0, "its device has just enough");
+	imp = imp_new(s->fd, IMPORTER_DYNAMIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "it maps");
+	if (ok(table_is(imp, a, 0, s->size, 64 * KIB), "it gets the same addresses")) {
+		ok(imp_moves_right(imp, s->p, 0, PAGE), "its device copies the right bytes");
+		ok(imp_moves_right(imp, s->p, s->size - PAGE, 0), "... of the last page");
+	}
+	close(imp);
+	is_errno(device_unbind(EDU_C), 0, "it goes");
+}
+
+int main(void)
+{
+	struct attached a;
+	struct shared s;
+
+	suite_begin();
+	s = shared_new(4 * MIB + 3 * PAGE);
+	attached(&s, &a);
+	imported(&s, &a);
+	shared_end(&s);
+	return suite_end();
+}
