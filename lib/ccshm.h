@@ -37,8 +37,8 @@
 #include <sys/types.h>
 
 /*
- * From here come enum ccshm_platform, enum ccshm_type, enum ccshm_state and the
- * flags CCSHM_INFO_*, CCSHM_QUERY_*, CCSHM_EXPORT_* and CCSHM_REVOKE_FORCE.
+ * From here come enum ccshm_platform, enum ccshm_type, enum ccshm_state, enum
+ * ccshm_device_verdict, enum ccshm_dma_mode and the flags CCSHM_INFO_*, CCSHM_QUERY_*, CCSHM_EXPORT_* and CCSHM_REVOKE_FORCE.
  */
 #include <linux/ccshm.h>
 
@@ -55,6 +55,7 @@ struct ccshm_mapping;
 struct ccshm_export;
 struct ccshm_attach_options;
 struct ccshm_attachment;
+struct ccshm_device;
 
 /* ------------------------------------------------------------------------- */
 /* The driver                                                                */
@@ -159,6 +160,22 @@ const char *ccshm_type_name(uint32_t type);
  * Returns: "active", "revoking", "revoked", "stuck", or "unknown".
  */
 const char *ccshm_state_name(uint32_t state);
+
+/**
+ * ccshm_verdict_name() - whether a device needs shared memory, in a word
+ * @verdict: enum ccshm_device_verdict
+ *
+ * Returns: "yes", "no", "cannot", or "unknown".
+ */
+const char *ccshm_verdict_name(uint32_t verdict);
+
+/**
+ * ccshm_dma_mode_name() - name of a way that DMA goes
+ * @mode: enum ccshm_dma_mode
+ *
+ * Returns: "none", "direct", "iommu", "own", "userspace", or "unknown".
+ */
+const char *ccshm_dma_mode_name(uint32_t mode);
 
 /* ------------------------------------------------------------------------- */
 /* Information about the driver                                              */
@@ -1120,6 +1137,78 @@ int ccshm_export_revoke(struct ccshm_export *exp, int64_t timeout_ns,
 int ccshm_attachment_revoke(struct ccshm_attachment *attachment,
 			    int64_t timeout_ns, uint64_t flags,
 			    struct ccshm_revoke_result *result);
+
+/* ------------------------------------------------------------------------- */
+/* Devices: what they need, and why                                          */
+/* ------------------------------------------------------------------------- */
+
+/**
+ * ccshm_device_get() - ask the driver whether a device needs shared memory
+ * @handle: handle
+ * @name: "BUS:NAME" as in sysfs, with the buses pci, platform and virtio; for
+ *	instance "pci:0000:00:04.0"
+ * @device: where the snapshot goes; give it up with ccshm_device_free()
+ *
+ * A virtio device is judged by the device that it sits on, which does its DMA.
+ * A device that a driver of the kernel has is judged as an importer of an export
+ * is, any other as ccshm_buffer_attach() would without dma_bits. The decision is
+ * made anew at each use: this is a picture of the moment. Whether the device's
+ * addresses reach a certain buffer shows only when it is used.
+ *
+ * Errors: -EINVAL (@name has another form, or another bus); -ENODEV (there is no
+ * such device); -EINTR (a signal came while a driver was being bound to it).
+ */
+int ccshm_device_get(struct ccshm *handle, const char *name,
+		     struct ccshm_device **device);
+
+/**
+ * ccshm_device_free() - give up a snapshot
+ * @device: snapshot, or NULL
+ */
+void ccshm_device_free(struct ccshm_device *device);
+
+/*
+ * What a snapshot says. Texts live as long as the snapshot.
+ */
+
+/** ccshm_device_name() - the name that was asked for */
+const char *ccshm_device_name(const struct ccshm_device *device);
+
+/** ccshm_device_driver() - the driver that it is bound to, or "" */
+const char *ccshm_device_driver(const struct ccshm_device *device);
+
+/** ccshm_device_needs() - enum ccshm_device_verdict: does it need shared memory? */
+uint32_t ccshm_device_needs(const struct ccshm_device *device);
+
+/** ccshm_device_reason() - why it does not or cannot, for a person; "" if it does */
+const char *ccshm_device_reason(const struct ccshm_device *device);
+
+/** ccshm_device_mode() - enum ccshm_dma_mode: how its DMA reaches memory */
+uint32_t ccshm_device_mode(const struct ccshm_device *device);
+
+/** ccshm_device_dma_mask() - address bits that its driver, or its bus, has set, or 0 */
+uint64_t ccshm_device_dma_mask(const struct ccshm_device *device);
+
+/** ccshm_device_bus_limit() - highest address that its bus carries; 0: no limit */
+uint64_t ccshm_device_bus_limit(const struct ccshm_device *device);
+
+/** ccshm_device_has_kernel_driver() - is its driver one that maps for it, unlike vfio? */
+bool ccshm_device_has_kernel_driver(const struct ccshm_device *device);
+
+/** ccshm_device_has_default_mask() - are its 32 bits what it was born with? */
+bool ccshm_device_has_default_mask(const struct ccshm_device *device);
+
+/** ccshm_device_has_iommu() - is it behind an IOMMU, be it one in identity mode? */
+bool ccshm_device_has_iommu(const struct ccshm_device *device);
+
+/** ccshm_device_is_coherent() - does it do without cache maintenance? */
+bool ccshm_device_is_coherent(const struct ccshm_device *device);
+
+/** ccshm_device_is_bounced() - does the kernel copy all of its DMA (swiotlb)? */
+bool ccshm_device_is_bounced(const struct ccshm_device *device);
+
+/** ccshm_device_is_restricted() - may it use a restricted pool of memory only? */
+bool ccshm_device_is_restricted(const struct ccshm_device *device);
 
 #ifdef __cplusplus
 }

@@ -56,3 +56,35 @@ CCSHM_API const char *ccshm_state_name(uint32_t state)
 		return "unknown";
 	}
 }
+
+CCSHM_API const char *ccshm_verdict_name(uint32_t verdict)
+{
+	switch (verdict) {
+	case CCSHM_DEVICE_NEEDS:
+		return "yes";
+	case CCSHM_DEVICE_NEEDS_NOT:
+		return "no";
+	case CCSHM_DEVICE_CANNOT:
+		return "cannot";
+	default:
+		return "unknown";
+	}
+}
+
+CCSHM_API const char *ccshm_dma_mode_name(uint32_t mode)
+{
+	switch (mode) {
+	case CCSHM_DMA_MODE_NONE:
+		return "none";
+	case CCSHM_DMA_MODE_DIRECT:
+		return "direct";
+	case CCSHM_DMA_MODE_IOMMU:
+		return "iommu";
+	case CCSHM_DMA_MODE_OWN:
+		return "own";
+	case CCSHM_DMA_MODE_USERSPACE:
+		return "userspace";
+	default:
+		return "unknown";
+	}
+}

@@ -617,6 +617,25 @@ static int fake_detach(const struct file *file, struct ccshm_ioc_detach *arg)
 	return 0;
 }
 
+static int fake_device(struct ccshm_ioc_device *arg)
+{
+	static const char *const buses[] = { "pci:", "platform:", "virtio:" };
+	bool known = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(buses) / sizeof(buses[0]); i++)
+		known |= !strncmp(arg->device, buses[i], strlen(buses[i]));
+	if (arg->flags || !known || !text_ok(arg->device, sizeof(arg->device)))
+		return -EINVAL;
+	for (i = 0; i < FAKE_DEVICES; i++) {
+		if (!strcmp(fake.devices[i].device, arg->device)) {
+			*arg = fake.devices[i];
+			return 0;
+		}
+	}
+	return -ENODEV;
+}
+
 static int driver_ioctl(int fd, struct file *file, unsigned long request,
 			void *arg)
 {
@@ -643,6 +662,8 @@ static int driver_ioctl(int fd, struct file *file, unsigned long request,
 		return fake_revoke(arg);
 	case CCSHM_IOC_ATTACH:
 		return fake_attach(arg);
+	case CCSHM_IOC_DEVICE:
+		return fake_device(arg);
 	default:
 		return -ENOTTY;
 	}

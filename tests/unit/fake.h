@@ -41,6 +41,8 @@ enum fake_call {
 	FAKE_CALLS,
 };
 
+#define FAKE_DEVICES	8
+
 /* What the test arranges, and what it can look at. */
 struct fake {
 	/* The machine. */
@@ -61,6 +63,9 @@ struct fake {
 	unsigned int revoke_interrupts;
 	struct ccshm_ioc_revoke revoke;
 
+	/* The devices that there are; DEVICE answers with what is here. */
+	struct ccshm_ioc_device devices[FAKE_DEVICES];
+
 	/* The last structure as the driver got it, of each ioctl. */
 	union {
 		struct ccshm_ioc_info info;
@@ -73,6 +78,7 @@ struct fake {
 		struct ccshm_ioc_attach attach;
 		struct ccshm_ioc_segments segments;
 		struct ccshm_ioc_detach detach;
+		struct ccshm_ioc_device device;
 	} got;
 	unsigned long got_request;
 	int got_fd;
