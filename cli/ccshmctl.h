@@ -136,6 +136,8 @@ int out_print(struct out *out, FILE *f);
 
 /* The same for stdout, with the complaint; returns the exit code. */
 int out_result(struct out *out);
+/* Frees what is not to be printed after all. */
+void out_drop(struct out *out);
 
 /* Makes all output reach its place: 0 or a negative errno. */
 int out_flush(FILE *f);
@@ -162,6 +164,8 @@ enum op {
 	OP_READ,
 	OP_WRITE,
 	OP_OUTPUT,
+	OP_DEVICE,
+	OP_LIST,
 };
 
 /* err is an errno, of any sign. */
@@ -187,6 +191,25 @@ int object_find(struct ccshm *ctx, const char *text, uint64_t *id);
 /* A name from the user database, or a number: 0 or -ENOENT. */
 int user_parse(const char *text, uid_t *uid);
 int group_parse(const char *text, gid_t *gid);
+
+/* ---- device.c: naming devices ---- */
+
+#define DEVICE_TEXT_LEN	512
+
+/*
+ * Adds the bus to the name of a device that only one bus has; any other text
+ * stays as it is. An exit code.
+ */
+int device_resolve(const char *text, char name[DEVICE_TEXT_LEN]);
+/*
+ * Visits "BUS:NAME" of all devices, in order, until a visit gives another exit
+ * code than EXIT_OK, which is returned.
+ */
+int device_for_each(int (*visit)(const char *name, void *data), void *data);
+
+/* ---- sysfs.c ---- */
+
+const char *sysfs_bus_directory(void);
 
 /* ---- progress.c: on a terminal's stderr, after half a second ---- */
 
@@ -254,9 +277,11 @@ int revoke_run(const struct command *cmd, int argc, char **argv);
 int free_run(const struct command *cmd, int argc, char **argv);
 int read_run(const struct command *cmd, int argc, char **argv);
 int write_run(const struct command *cmd, int argc, char **argv);
+int devices_run(const struct command *cmd, int argc, char **argv);
 
 extern const struct argp info_argp, alloc_argp, show_argp, export_argp,
-	attach_argp, detach_argp, revoke_argp, free_argp, read_argp, write_argp;
+	attach_argp, detach_argp, revoke_argp, free_argp, read_argp, write_argp,
+	devices_argp;
 
 /* main.c */
 int ccshmctl_main(int argc, char **argv);

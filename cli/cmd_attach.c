@@ -72,7 +72,7 @@ const struct argp attach_argp = {
 	.options = options,
 	.parser = parse_opt,
 	.doc = "\vDEVICE is a PCI device without a kernel driver, or with vfio-pci or a uio driver, "
-	       "such as pci:0000:00:04.0. Needs CAP_SYS_RAWIO."
+	       "such as pci:0000:00:04.0; the bus can be left out. Needs CAP_SYS_RAWIO."
 	       "\n\n"
 	       "COMMAND inherits the attachment as the file descriptor CCSHM_ATTACHMENT_FD (its "
 	       "id is CCSHM_ATTACHMENT_ID), and the DMA addresses as CCSHM_SEGMENTS_FD, which "
@@ -82,7 +82,7 @@ const struct argp attach_argp = {
 };
 
 static int attach(struct ccshm_buffer *buffer, const struct attach_opts *opts,
-		  struct ccshm_attachment **attachment)
+		  const char *device, struct ccshm_attachment **attachment)
 {
 	struct ccshm_attach_options *attach_options;
 	int err;
@@ -93,8 +93,7 @@ static int attach(struct ccshm_buffer *buffer, const struct attach_opts *opts,
 	ccshm_attach_options_set_slice(attach_options, opts->offset, opts->length);
 	ccshm_attach_options_set_dma_bits(attach_options, opts->dma_bits);
 	ccshm_attach_options_set_persistent(attach_options, opts->persistent);
-	err = ccshm_buffer_attach(buffer, opts->common.args[1], attach_options,
-				  attachment);
+	err = ccshm_buffer_attach(buffer, device, attach_options, attachment);
 	ccshm_attach_options_free(attach_options);
 	return err;
 }
@@ -219,7 +218,7 @@ int attach_run(const struct command *cmd, int argc, char **argv)
 	struct attach_opts opts = { .offset = 0 };
 	struct ccshm_attachment *attachment;
 	struct ccshm_buffer *buffer;
-	char object[192];
+	char object[192], device[DEVICE_TEXT_LEN];
 	struct ccshm *ctx;
 	int code, err;
 
@@ -227,10 +226,13 @@ int attach_run(const struct command *cmd, int argc, char **argv)
 	code = driver_open(&ctx);
 	if (code)
 		return code;
+	code = device_resolve(opts.common.args[1], device);
+	if (code)
+		goto close;
 	code = buffer_open(ctx, opts.common.args[0], &buffer);
 	if (code)
 		goto close;
-	err = attach(buffer, &opts, &attachment);
+	err = attach(buffer, &opts, device, &attachment);
 	if (err) {
 		snprintf(object, sizeof(object), "%s to %s", opts.common.args[0],
 			 opts.common.args[1]);

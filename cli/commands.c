@@ -29,6 +29,8 @@ const struct command commands[] = {
 	  "BUFFER", 1, 1, 0, &read_argp, read_run },
 	{ "write", "copy standard input into a buffer",
 	  "BUFFER", 1, 1, 0, &write_argp, write_run },
+	{ "devices", "show which devices need shared memory, and why others do not",
+	  "[DEVICE]", 0, 1, CMD_FORMAT, &devices_argp, devices_run },
 	{ 0 }
 };
 

@@ -26,6 +26,8 @@ static const char *const op_verbs[] = {
 	[OP_READ] = "read",
 	[OP_WRITE] = "write",
 	[OP_OUTPUT] = "write",
+	[OP_DEVICE] = "ask about",
+	[OP_LIST] = "list",
 };
 
 #define ANY_OP	(-1)
@@ -73,7 +75,7 @@ static const struct reason {
 	{ OP_ATTACH, EINVAL,
 	  "the slice is beyond the end of the buffer, the device is not of the form pci:DDDD:BB:DD.F, or --persistent was asked for a buffer that is not" },
 	{ OP_ATTACH, ENODEV,
-	  "there is no such device; lspci -D lists them" },
+	  "there is no such device; `ccshmctl devices` lists them" },
 	{ OP_ATTACH, EPERM,
 	  "it needs CAP_SYS_RAWIO; be root" },
 	{ OP_ATTACH, EACCES,
@@ -81,7 +83,7 @@ static const struct reason {
 	{ OP_ATTACH, EBUSY,
 	  "a kernel driver owns the device; unbind that driver, or bind vfio-pci or a uio driver" },
 	{ OP_ATTACH, EOPNOTSUPP,
-	  "the device cannot be given shared memory: it is behind a translating IOMMU or has its own DMA operations, is not coherent, was never set up for DMA, or needs no sharing; see dmesg" },
+	  "the device cannot be given shared memory, or needs none; `ccshmctl devices DEVICE` says why" },
 	{ OP_ATTACH, ERANGE,
 	  "the device's addresses do not reach the memory; if its engine drives more address bits, say so with --dma-bits" },
 
@@ -93,6 +95,11 @@ static const struct reason {
 	  "only the buffer's owner may, and it needs CAP_SYS_RAWIO; be root" },
 	{ OP_FREE, EPERM,
 	  "only the buffer's owner and root may free it" },
+
+	{ OP_DEVICE, EINVAL,
+	  "that is no name of a device; say pci:DDDD:BB:DD.F, platform:NAME or virtio:NAME, as in /sys/bus, with no more than 63 characters" },
+	{ OP_DEVICE, ENODEV,
+	  "there is no such device; `ccshmctl devices --all` lists them" },
 
 	{ OP_READ, EFAULT, "the buffer was revoked meanwhile" },
 	{ OP_WRITE, EFAULT, "the buffer was revoked meanwhile" },
@@ -112,7 +119,7 @@ const char *error_reason(enum op op, int err)
 
 	err = abs(err);
 	/* These come from files and pipes, where ENOENT and so on mean themselves. */
-	for (i = 0; op != OP_OUTPUT && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+	for (i = 0; op != OP_OUTPUT && op != OP_LIST && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		const struct reason *r = &reasons[i];
 
 		if (r->err == err && (r->op == (int)op || r->op == ANY_OP))

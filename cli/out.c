@@ -237,7 +237,7 @@ static void fill_record(const struct out *out, struct libscols_table *table)
 	}
 }
 
-static void out_free(struct out *out)
+void out_drop(struct out *out)
 {
 	size_t i;
 
@@ -259,7 +259,7 @@ int out_print(struct out *out, FILE *f)
 	if (!out->nrows) {
 		if (out->format.json)
 			fprintf(f, "{\n   \"%s\": []\n}\n", out->name);
-		out_free(out);
+		out_drop(out);
 		return out_flush(f);
 	}
 	table = scols_new_table();
@@ -277,7 +277,7 @@ int out_print(struct out *out, FILE *f)
 		fill_rows(out, table);
 	err = scols_print_table(table);
 	scols_unref_table(table);
-	out_free(out);
+	out_drop(out);
 	return err ? err : out_flush(f);
 }
 

@@ -4,3 +4,5 @@ test_cli_output_OBJS := cli-run
 test_cli_run_OBJS := cli-run
 test_cli_output_LIBS := -Wl,--wrap=ccshm_open -lutil
 test_cli_run_LIBS := -Wl,--wrap=ccshm_open -lutil
+test_cli_devices_OBJS := cli-run
+test_cli_devices_LIBS := -Wl,--wrap=ccshm_open -lutil

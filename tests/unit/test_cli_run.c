@@ -608,7 +608,7 @@ static const struct {
 	{ -EBUSY, EXIT_BUSY, "unbind" },
 	{ -EPERM, EXIT_PERMISSION, "CAP_SYS_RAWIO" },
 	{ -EACCES, EXIT_PERMISSION, "mode" },
-	{ -EOPNOTSUPP, EXIT_FAILED, "IOMMU" },
+	{ -EOPNOTSUPP, EXIT_FAILED, "ccshmctl devices" },
 	{ -ERANGE, EXIT_FAILED, "--dma-bits" },
 	{ -EINVAL, EXIT_FAILED, "pci:DDDD:BB:DD.F" },
 };

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ccshmctl devices, on the fake driver and a /sys/bus of its own. */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli-run.h"
+#include "fake.h"
+
+static char root[64];
+
+/* In the place of cli/sysfs.c. */
+const char *sysfs_bus_directory(void)
+{
+	return root;
+}
+
+static void run_shell(const char *format, const char *a, const char *b)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command), format, a, b);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* On the bus, as sysfs shows it. */
+static void appear(const char *bus, const char *name)
+{
+	char path[256];
+
+	run_shell("mkdir -p %s/%s/devices", root, bus);
+	snprintf(path, sizeof(path), "%s/%s/devices/%s", root, bus, name);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+}
+
+static const struct ccshm_ioc_device known[] = {
+	{
+		.device = "pci:0000:00:04.0",
+		.verdict = CCSHM_DEVICE_NEEDS,
+		.mode = CCSHM_DMA_MODE_DIRECT,
+		.device_flags = CCSHM_DEVICE_COHERENT | CCSHM_DEVICE_MASK_DEFAULT |
+				CCSHM_DEVICE_BOUNCES,
+		.dma_mask = 0xffffffff,
+	},
+	{
+		.device = "pci:0000:00:10.0",
+		.verdict = CCSHM_DEVICE_CANNOT,
+		.mode = CCSHM_DMA_MODE_IOMMU,
+		.device_flags = CCSHM_DEVICE_COHERENT | CCSHM_DEVICE_IOMMU |
+				CCSHM_DEVICE_KERNEL_DRIVER,
+		.dma_mask = 0x7fffffffffff,
+		.bus_limit = 0xffffffffff,
+		.driver = "mlx5_core",
+		.reason = "it is behind an IOMMU",
+	},
+	{
+		.device = "platform:plain",
+		.verdict = CCSHM_DEVICE_NEEDS,
+		.mode = CCSHM_DMA_MODE_DIRECT,
+		.device_flags = CCSHM_DEVICE_MASK_DEFAULT,
+		.dma_mask = 0xffffffff,
+	},
+	{
+		.device = "platform:set",
+		.verdict = CCSHM_DEVICE_NEEDS_NOT,
+		.mode = CCSHM_DMA_MODE_DIRECT,
+		.device_flags = CCSHM_DEVICE_RESTRICTED,
+		.dma_mask = 0xffffffff,
+		.driver = "vivid",
+		.reason = "it needs no sharing",
+	},
+	{
+		.device = "platform:maskless",
+		.verdict = CCSHM_DEVICE_CANNOT,
+		.reason = "it has no DMA mask",
+	},
+	{
+		.device = "virtio:virtio2",
+		.verdict = CCSHM_DEVICE_NEEDS,
+		.mode = CCSHM_DMA_MODE_DIRECT,
+		.device_flags = CCSHM_DEVICE_COHERENT | CCSHM_DEVICE_KERNEL_DRIVER,
+		.dma_mask = UINT64_MAX,
+		.driver = "virtio_rng",
+	},
+	{ .device = "virtio:virtio10", .verdict = CCSHM_DEVICE_NEEDS },
+};
+
+#define NR_KNOWN	(sizeof(known) / sizeof(known[0]))
+
+static void setup(void)
+{
+	size_t i;
+
+	fake_setup();
+	cli_reset();
+	strcpy(root, "/tmp/ccshm-unit-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	ck_assert_uint_le(NR_KNOWN, FAKE_DEVICES);
+	for (i = 0; i < NR_KNOWN; i++) {
+		const char *colon = strchr(known[i].device, ':');
+		char bus[16];
+
+		fake.devices[i] = known[i];
+		snprintf(bus, sizeof(bus), "%.*s", (int)(colon - known[i].device),
+			 known[i].device);
+		appear(bus, colon + 1);
+	}
+}
+
+static void teardown(void)
+{
+	run_shell("rm -r %s%s", root, "");
+	fake_teardown();
+}
+
+#define check_err(text)	\
+	ck_assert_msg(strstr(cli.err, text) != NULL, "no \"%s\" in: %s", text, cli.err)
+
+START_TEST(list)
+{
+	ck_assert_int_eq(cli_run("devices", NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_str_eq(cli.out,
+"DEVICE           DRIVER     DMA    MASK COHERENT IOMMU NEEDS-SHARED REASON\n"
+"pci:0000:00:04.0 -          direct   32 yes      no    yes          -\n"
+"pci:0000:00:10.0 mlx5_core  iommu    47 yes      yes   cannot       it is behind an IOMMU\n"
+"platform:set     vivid      direct   32 no       no    no           it needs no sharing\n"
+"virtio:virtio2   virtio_rng direct   64 yes      no    yes          -\n"
+"virtio:virtio10  -          none      0 no       no    yes          -\n");
+	ck_assert_uint_eq(cli.files, 0);
+}
+END_TEST
+
+/* Those platform devices too of which nobody knows that they do DMA. */
+START_TEST(list_all)
+{
+	ck_assert_int_eq(cli_run("devices", "--all", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "\nplatform:plain "));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\nplatform:maskless "));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\nplatform:set "));
+	ck_assert(strstr(cli.out, "platform:maskless") < strstr(cli.out, "platform:plain"));
+}
+END_TEST
+
+START_TEST(list_json)
+{
+	ck_assert_int_eq(cli_run("devices", "--json", NULL), 0);
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"device\": \"pci:0000:00:04.0\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"driver\": null"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"driver\": \"mlx5_core\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"mask\": 47"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"coherent\": true"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"iommu\": false"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"needs_shared\": \"cannot\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"reason\": null"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"reason\": \"it is behind an IOMMU\""));
+}
+END_TEST
+
+/* No bus, no device: an empty list. */
+START_TEST(list_nothing)
+{
+	run_shell("rm -r %s/%s", root, "*");
+	ck_assert_int_eq(cli_run("devices", NULL), 0);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_int_eq(cli_run("devices", "--json", NULL), 0);
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+}
+END_TEST
+
+START_TEST(list_gone_meanwhile)
+{
+	appear("pci", "0000:00:07.0");
+	ck_assert_int_eq(cli_run("devices", NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_ptr_null(strstr(cli.out, "07.0"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "pci:0000:00:10.0"));
+}
+END_TEST
+
+/* The driver cannot be asked about it: said, and the others are listed. */
+START_TEST(list_long_name)
+{
+	char name[80];
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	appear("platform", name);
+	ck_assert_int_eq(cli_run("devices", NULL), 0);
+	check_err("cannot ask about platform:xxxx");
+	check_err("63 characters");
+	ck_assert_ptr_nonnull(strstr(cli.out, "virtio:virtio10"));
+}
+END_TEST
+
+static const struct {
+	int err;
+	int code;
+	const char *says;
+} errors[] = {
+	{ -ENOTTY, EXIT_FAILED, "same release" },
+	{ -ENOMEM, EXIT_FAILED, "emory" },
+};
+
+START_TEST(list_fails)
+{
+	fake_fail_ioctl(CCSHM_IOC_DEVICE, errors[_i].err);
+	ck_assert_int_eq(cli_run("devices", NULL), errors[_i].code);
+	check_err("cannot ask about pci:0000:00:04.0: ");
+	check_err(errors[_i].says);
+	ck_assert_str_eq(cli.out, "");
+}
+END_TEST
+
+/* A file where the bus's devices should be. */
+START_TEST(list_unreadable)
+{
+	run_shell("rm -r %s/%s/devices", root, "pci");
+	run_shell("touch %s/%s/devices", root, "pci");
+	ck_assert_int_eq(cli_run("devices", NULL), EXIT_FAILED);
+	check_err("cannot list ");
+	check_err("/pci/devices: Not a directory");
+	ck_assert_str_eq(cli.out, "");
+}
+END_TEST
+
+START_TEST(one)
+{
+	ck_assert_int_eq(cli_run("devices", "pci:0000:00:10.0", NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_str_eq(cli.out,
+		"device          pci:0000:00:10.0\n"
+		"driver          mlx5_core\n"
+		"dma             iommu\n"
+		"mask            47\n"
+		"coherent        yes\n"
+		"iommu           yes\n"
+		"needs shared    cannot\n"
+		"reason          it is behind an IOMMU\n"
+		"dma mask        0x7fffffffffff\n"
+		"default mask    no\n"
+		"bus limit       0xffffffffff\n"
+		"kernel driver   yes\n"
+		"bounced         no\n"
+		"restricted pool no\n");
+	ck_assert_uint_eq(cli.files, 0);
+}
+END_TEST
+
+START_TEST(one_json)
+{
+	ck_assert_int_eq(cli_run("devices", "--json", "platform:set", NULL), 0);
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"needs_shared\": \"no\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"dma_mask\": \"0xffffffff\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"restricted_pool\": true"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"bounced\": false"));
+}
+END_TEST
+
+/* Also one that the list leaves out. */
+START_TEST(one_without_bus)
+{
+	ck_assert_int_eq(cli_run("devices", "0000:00:04.0", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "device          pci:0000:00:04.0\n"));
+	ck_assert_int_eq(cli_run("devices", "virtio10", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "device          virtio:virtio10\n"));
+	ck_assert_int_eq(cli_run("devices", "maskless", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "needs shared    cannot\n"));
+}
+END_TEST
+
+START_TEST(one_on_two_buses)
+{
+	appear("virtio", "set");
+	ck_assert_int_eq(cli_run("devices", "set", NULL), EXIT_FAILED);
+	check_err("'set' is a device on more than one bus; say BUS:set");
+	ck_assert_int_eq(cli_run("devices", "platform:set", NULL), 0);
+}
+END_TEST
+
+static const struct {
+	const char *name;
+	const char *says;
+} absent[] = {
+	{ "pci:0000:00:1e.0", "there is no such device" },
+	{ "virtio:virtio7", "there is no such device" },
+	{ "nonsense", "no name of a device" },
+	{ "usb:1-1", "no name of a device" },
+	{ "", "no name of a device" },
+	{ "..", "no name of a device" },
+	{ "../devices", "no name of a device" },
+	{ "platform:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "63 characters" },
+};
+
+START_TEST(one_absent)
+{
+	ck_assert_int_eq(cli_run("devices", absent[_i].name, NULL), EXIT_FAILED);
+	check_err("cannot ask about ");
+	check_err(absent[_i].says);
+	ck_assert_str_eq(cli.out, "");
+}
+END_TEST
+
+START_TEST(usage)
+{
+	ck_assert_int_eq(cli_run("devices", "a", "b", NULL), EXIT_USAGE);
+	check_err("unexpected argument: b");
+	ck_assert_int_eq(cli_run("devices", "--all", "a", NULL), EXIT_USAGE);
+	check_err("--all is for the list");
+}
+END_TEST
+
+START_TEST(no_driver)
+{
+	fake.no_driver = true;
+	ck_assert_int_eq(cli_run("devices", NULL), EXIT_NO_DRIVER);
+	check_err("cannot open /dev/ccshm");
+	ck_assert_str_eq(cli.out, "");
+}
+END_TEST
+
+START_TEST(unprinted)
+{
+	cli_stdout = "/dev/full";
+	ck_assert_int_eq(cli_run("devices", NULL), EXIT_FAILED);
+	ck_assert_int_eq(cli_run("devices", "0000:00:04.0", NULL), EXIT_FAILED);
+}
+END_TEST
+
+/* attach, too, finds out the bus. */
+START_TEST(attach_without_bus)
+{
+	struct ccshm *handle = fake_handle();
+	struct ccshm_buffer *buffer = fake_named(handle, "one");
+
+	ck_assert_int_eq(cli_run("attach", "one", "0000:00:04.0", "-p", NULL), 0);
+	appear("virtio", "0000:00:04.0");
+	ck_assert_int_eq(cli_run("attach", "one", "0000:00:04.0", "-p", NULL), EXIT_FAILED);
+	check_err("more than one bus");
+	ck_assert_int_eq(cli_run("attach", "one", "0000:00:05.0", "-p", NULL), EXIT_FAILED);
+	check_err("cannot attach one to 0000:00:05.0: ");
+	ccshm_buffer_close(buffer);
+	ccshm_close(handle);
+}
+END_TEST
+
+static void add(Suite *suite)
+{
+	TCase *c = tcase_create("devices");
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_set_timeout(c, 60);
+	tcase_add_test(c, list);
+	tcase_add_test(c, list_all);
+	tcase_add_test(c, list_json);
+	tcase_add_test(c, list_nothing);
+	tcase_add_test(c, list_gone_meanwhile);
+	tcase_add_test(c, list_long_name);
+	tcase_add_loop_test(c, list_fails, 0, sizeof(errors) / sizeof(errors[0]));
+	tcase_add_test(c, list_unreadable);
+	tcase_add_test(c, one);
+	tcase_add_test(c, one_json);
+	tcase_add_test(c, one_without_bus);
+	tcase_add_test(c, one_on_two_buses);
+	tcase_add_loop_test(c, one_absent, 0, sizeof(absent) / sizeof(absent[0]));
+	tcase_add_test(c, usage);
+	tcase_add_test(c, no_driver);
+	tcase_add_test(c, unprinted);
+	tcase_add_test(c, attach_without_bus);
+	suite_add_tcase(suite, c);
+}
+
+int main(void)
+{
+	return unit_main("cli_devices", add);
+}
