@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The test importer in suites: a kernel driver that imports an export, bound to the
- * one of the machine's edu devices. Include it after device.h.
+ * The test importer in suites: a kernel driver that imports dma-bufs, bound to one
+ * of the machine's edu devices. Include it after device.h.
  */
 #ifndef CCSHM_IMPORTING_H
 #define CCSHM_IMPORTING_H
@@ -32,6 +32,16 @@ static RAW_UNUSED int imp_attach(int imp, int dmabuf, enum importer_kind kind)
 	return raw_ioctl(imp, IMPORTER_IOC_ATTACH, &req);
 }
 
+/* IMPORTER_DELAYED: it lets go so long after it was told. */
+static RAW_UNUSED int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
+{
+	struct importer_attach req = {
+		.device = EDU_A, .fd = dmabuf, .kind = IMPORTER_DELAYED, .delay_ms = ms,
+	};
+
+	return raw_ioctl(imp, IMPORTER_IOC_ATTACH, &req);
+}
+
 static RAW_UNUSED int imp_map(int imp, enum importer_direction direction)
 {
 	struct importer_map req = { direction };
@@ -56,11 +66,23 @@ static RAW_UNUSED int imp_dma(int imp, uint64_t offset, uint32_t length, bool fr
 	return raw_ioctl(imp, IMPORTER_IOC_DMA, &req);
 }
 
-static RAW_UNUSED int imp_fence(int imp, bool signal)
+static RAW_UNUSED int imp_pin(int imp)
 {
-	struct importer_fence req = { signal };
+	return raw_ioctl(imp, IMPORTER_IOC_PIN, NULL);
+}
+
+static RAW_UNUSED int imp_fence_as(int imp, enum importer_fence_what what,
+				   enum importer_fence_usage usage, unsigned int ms)
+{
+	struct importer_fence req = { what, usage, ms };
 
 	return raw_ioctl(imp, IMPORTER_IOC_FENCE, &req);
+}
+
+static RAW_UNUSED int imp_fence(int imp, bool signal)
+{
+	return imp_fence_as(imp, signal ? IMPORTER_FENCE_SIGNAL : IMPORTER_FENCE_ADD,
+			    IMPORTER_USAGE_BOOKKEEP, 0);
 }
 
 static RAW_UNUSED struct importer_status imp_status(int imp)
@@ -92,6 +114,33 @@ static RAW_UNUSED int imp_new(int dmabuf, enum importer_kind kind)
 	if (err)
 		bail("importer of kind %d: %s", kind, strerror(-err));
 	return imp;
+}
+
+/* It has let go, within ten seconds. */
+static RAW_UNUSED bool imp_lets_go(int imp)
+{
+	for (int i = 0; i < 1000 && imp_status(imp).mapped; i++)
+		sleep_ms(10);
+	return !imp_status(imp).mapped;
+}
+
+/* The module, with the first edu device bound to it; bails out if that fails. */
+static RAW_UNUSED void importer_load(void)
+{
+	int err = raw_insmod("/lib/ccshm/ccshm_importer.ko", "");
+
+	if (err)
+		bail("cannot load ccshm_importer.ko: %s", strerror(-err));
+	err = device_bind(EDU_A, IMPORTER_DRIVER);
+	if (err || strcmp(device_driver(EDU_A), IMPORTER_DRIVER))
+		bail("the importer's driver does not take %s", EDU_A);
+}
+
+/* And the end of both; it is a test. */
+static RAW_UNUSED void importer_unload(void)
+{
+	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
 }
 
 /* ---- what its device sees ---- */

@@ -28,6 +28,10 @@
  * @IMPORTER_LATE: is notified, and unmaps when UNMAP says so
  * @IMPORTER_PINNED: pins what it maps; unmaps and unpins in the notification
  * @IMPORTER_MUTE: dynamic, but cannot be notified; kernels from 7.1 on
+ * @IMPORTER_DEAF: pins what it maps; its notification does nothing
+ * @IMPORTER_DELAYED: unmaps from a work item, a while after the notification
+ * @IMPORTER_STUBBORN: is notified, and lets go when its file is closed or its
+ *	device goes, but not when UNMAP or DETACH say so: they give EBUSY
  */
 enum importer_kind {
 	IMPORTER_STATIC = 0,
@@ -35,6 +39,9 @@ enum importer_kind {
 	IMPORTER_LATE = 2,
 	IMPORTER_PINNED = 3,
 	IMPORTER_MUTE = 4,
+	IMPORTER_DEAF = 5,
+	IMPORTER_DELAYED = 6,
+	IMPORTER_STUBBORN = 7,
 };
 
 /* As the kernel's enum dma_data_direction. */
@@ -61,11 +68,13 @@ struct importer_mask {
  * @device: as in sysfs; bound to this driver
  * @fd: the dma-buf
  * @kind: enum importer_kind
+ * @delay_ms: of IMPORTER_DELAYED
  */
 struct importer_attach {
 	char device[IMPORTER_NAME_LEN];
 	__s32 fd;
 	__u32 kind;
+	__u32 delay_ms;
 };
 
 struct importer_map {
@@ -78,12 +87,14 @@ struct importer_map {
  * @mapped: out: it has a mapping
  * @pinned: out: it pins
  * @notified: out: times that it was told to let go
+ * @fences: out: fences that it has put
  */
 struct importer_status {
 	__u32 attached;
 	__u32 mapped;
 	__u32 pinned;
 	__u32 notified;
+	__u32 fences;
 };
 
 struct importer_segment {
@@ -135,14 +146,70 @@ struct importer_data {
 	__u8 data[IMPORTER_DATA];
 };
 
-/* FENCE: a fence on the dma-buf, as of a device that is at work, until signalled. */
-struct importer_fence {
-	__u32 signal;
+/**
+ * enum importer_fence_what - a fence on the dma-buf, as of a device that is at work
+ * @IMPORTER_FENCE_ADD: one that is signalled when IMPORTER_FENCE_SIGNAL says so
+ * @IMPORTER_FENCE_SIGNAL: signal it
+ * @IMPORTER_FENCE_LATE: one that is signalled from a work item after a while
+ * @IMPORTER_FENCE_NEVER: one that IMPORTER_FENCE_SIGNAL does not signal (EBUSY)
+ * @IMPORTER_FENCE_CHAIN: as LATE, but there is a new one whenever one is signalled;
+ *	IMPORTER_FENCE_SIGNAL ends it
+ *
+ * An importer has one at a time. Whatever it is, it is signalled by DETACH and when
+ * the file is closed or the device goes.
+ */
+enum importer_fence_what {
+	IMPORTER_FENCE_ADD = 0,
+	IMPORTER_FENCE_SIGNAL = 1,
+	IMPORTER_FENCE_LATE = 2,
+	IMPORTER_FENCE_NEVER = 3,
+	IMPORTER_FENCE_CHAIN = 4,
 };
 
-/* FOREIGN: a dma-buf of this module, in which there is nothing. */
+/* Who else looks at it: see the kernel's enum dma_resv_usage. */
+enum importer_fence_usage {
+	IMPORTER_USAGE_BOOKKEEP = 0,	/* poll() does not */
+	IMPORTER_USAGE_WRITE = 1,	/* poll() does */
+	IMPORTER_USAGE_KERNEL = 2,	/* and whoever maps without being dynamic */
+};
+
+/**
+ * struct importer_fence - FENCE
+ * @what: enum importer_fence_what
+ * @usage: enum importer_fence_usage
+ * @ms: how long, of LATE and CHAIN
+ */
+struct importer_fence {
+	__u32 what;
+	__u32 usage;
+	__u32 ms;
+};
+
+/**
+ * struct importer_foreign - a dma-buf of this module, of one page
+ * @fd: out of FOREIGN, in of LOOK
+ * @attached: out of LOOK: importers that it has
+ * @mapped: out of LOOK: mappings that they hold; their addresses lead nowhere
+ * @pinned: out of LOOK: pins, also those that the core takes for a mapping
+ * @vmapped: out of LOOK: mappings of the kernel
+ */
 struct importer_foreign {
 	__s32 fd;
+	__u32 attached;
+	__u32 mapped;
+	__u32 pinned;
+	__u32 vmapped;
+};
+
+/* TELL: any dma-buf's importers, as far as they are this module's, to let go. */
+struct importer_tell {
+	__s32 fd;
+};
+
+/* HOLD: any dma-buf's reservation lock, so long or until a signal comes (EINTR). */
+struct importer_hold {
+	__s32 fd;
+	__u32 ms;
 };
 
 #define IMPORTER_IOC_MASK	_IOWR('i', 0x80, struct importer_mask)
@@ -159,5 +226,10 @@ struct importer_foreign {
 #define IMPORTER_IOC_WRITE	_IOWR('i', 0x8b, struct importer_data)
 #define IMPORTER_IOC_FENCE	_IOWR('i', 0x8c, struct importer_fence)
 #define IMPORTER_IOC_FOREIGN	_IOWR('i', 0x8d, struct importer_foreign)
+#define IMPORTER_IOC_LOOK	_IOWR('i', 0x8e, struct importer_foreign)
+#define IMPORTER_IOC_TELL	_IOWR('i', 0x8f, struct importer_tell)
+#define IMPORTER_IOC_HOLD	_IOWR('i', 0x90, struct importer_hold)
+/* Explicitly; MAP of some kinds does it, too. UNMAP ends it. */
+#define IMPORTER_IOC_PIN	_IO('i', 0x91)
 
 #endif /* CCSHM_IMPORTER_H */

@@ -2,9 +2,9 @@
 /*
  * What the rooms of the test importer know of each other.
  *
- * importer_lock is held in every call; below it the reservation lock of the
- * dma-buf, which protects the mapping. A notification comes with that one held,
- * and takes no other.
+ * importer_lock is held in every call but HOLD; below it the reservation lock of
+ * the dma-buf, which protects the mapping and the fence. A notification comes with
+ * that one held, and takes no other; nor do work items.
  */
 #ifndef IMPORTER_INTERNAL_H
 #define IMPORTER_INTERNAL_H
@@ -15,6 +15,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 #include "ccshm_importer.h"
 
@@ -60,7 +61,12 @@ void edu_unregister(void);
  * @direction: of it (reservation lock)
  * @pinned: it pins (reservation lock)
  * @notified: times that it was told to let go (reservation lock)
- * @fence: of FENCE, until signalled
+ * @delay_ms: of IMPORTER_DELAYED
+ * @let_go: its work item
+ * @fence: of FENCE, until signalled (reservation lock)
+ * @fences: how many there were (reservation lock)
+ * @fence_req: what was asked for (reservation lock)
+ * @fence_work: signals those that are not signalled by a call
  * @vmap: the kernel's mapping, if its address is not NULL
  */
 struct importer {
@@ -73,26 +79,46 @@ struct importer {
 	enum dma_data_direction direction;
 	bool pinned;
 	unsigned int notified;
+	unsigned int delay_ms;
+	struct delayed_work let_go;
 	struct dma_fence *fence;
+	unsigned int fences;
+	struct importer_fence fence_req;
+	struct delayed_work fence_work;
 	struct iosys_map vmap;
 };
 
+void importer_setup(struct importer *imp);
+void importer_lock_resv(struct importer *imp);
+void importer_unlock_resv(struct importer *imp);
 void importer_let_go(struct importer *imp);
+void importer_let_go_later(struct importer *imp);
 void importer_detach(struct importer *imp);
-int importer_mmap(struct importer *imp, struct vm_area_struct *vma);
 
 int importer_ioc_mask(struct importer *imp, void *arg);
 int importer_ioc_attach(struct importer *imp, void *arg);
-int importer_ioc_map(struct importer *imp, void *arg);
-int importer_ioc_unmap(struct importer *imp, void *arg);
 int importer_ioc_detach(struct importer *imp, void *arg);
 int importer_ioc_status(struct importer *imp, void *arg);
+int importer_ioc_hold(struct importer *imp, void *arg);
+
+/* mapping.c: for its device */
+int importer_ioc_map(struct importer *imp, void *arg);
+int importer_ioc_unmap(struct importer *imp, void *arg);
+int importer_ioc_pin(struct importer *imp, void *arg);
 int importer_ioc_table(struct importer *imp, void *arg);
 int importer_ioc_dma(struct importer *imp, void *arg);
+
+/* cpu.c: for processors */
+void importer_vunmap_locked(struct importer *imp);
+int importer_mmap(struct importer *imp, struct vm_area_struct *vma);
 int importer_ioc_vmap(struct importer *imp, void *arg);
 int importer_ioc_vunmap(struct importer *imp, void *arg);
 int importer_ioc_read(struct importer *imp, void *arg);
 int importer_ioc_write(struct importer *imp, void *arg);
+
+/* fence.c: work that is under way */
+void importer_fence_init(struct importer *imp);
+void importer_fence_end(struct importer *imp);
 int importer_ioc_fence(struct importer *imp, void *arg);
 
 /* kinds.c: how importers behave */
@@ -101,17 +127,22 @@ int importer_ioc_fence(struct importer *imp, void *arg);
  * struct importer_kind_ops - a kind of importer
  * @attach_ops: what the dma-buf core is told; NULL: static
  * @pins: it pins before it maps
+ * @keeps: it does not let go when a call says so
  * @notified: what it does when told to let go, with the reservation lock held
  */
 struct importer_kind_ops {
 	const struct dma_buf_attach_ops *attach_ops;
 	bool pins;
+	bool keeps;
 	void (*notified)(struct importer *imp);
 };
 
 const struct importer_kind_ops *importer_kind(u32 kind);
+void importer_tell(struct dma_buf_attachment *attach);
 
 /* foreign.c: somebody else's dma-buf */
 int importer_ioc_foreign(struct importer *imp, void *arg);
+int importer_ioc_look(struct importer *imp, void *arg);
+int importer_ioc_tell(struct importer *imp, void *arg);
 
 #endif /* IMPORTER_INTERNAL_H */

@@ -33,6 +33,12 @@ static const struct importer_kind_ops kinds[] = {
 		.notified = importer_let_go,
 	},
 	[IMPORTER_MUTE] = { .attach_ops = &cannot_be_told },
+	[IMPORTER_DEAF] = { .attach_ops = &can_be_told, .pins = true },
+	[IMPORTER_DELAYED] = {
+		.attach_ops = &can_be_told,
+		.notified = importer_let_go_later,
+	},
+	[IMPORTER_STUBBORN] = { .attach_ops = &can_be_told, .keeps = true },
 };
 
 /**
@@ -44,4 +50,14 @@ static const struct importer_kind_ops kinds[] = {
 const struct importer_kind_ops *importer_kind(u32 kind)
 {
 	return kind < ARRAY_SIZE(kinds) ? &kinds[kind] : NULL;
+}
+
+/**
+ * importer_tell - as an exporter does it
+ * @attach: anybody's attachment, with the reservation lock held
+ */
+void importer_tell(struct dma_buf_attachment *attach)
+{
+	if (attach->importer_ops == &can_be_told)
+		notified(attach);
 }

@@ -8,12 +8,13 @@
 
 #include "importer.h"
 
-/* Held in every call: see importer.h. */
+/* See importer.h. */
 DEFINE_MUTEX(importer_lock);
 
 static const struct {
 	unsigned int cmd;
 	int (*handler)(struct importer *imp, void *arg);
+	bool unlocked;
 } calls[] = {
 	{ IMPORTER_IOC_MASK, importer_ioc_mask },
 	{ IMPORTER_IOC_ATTACH, importer_ioc_attach },
@@ -29,18 +30,25 @@ static const struct {
 	{ IMPORTER_IOC_WRITE, importer_ioc_write },
 	{ IMPORTER_IOC_FENCE, importer_ioc_fence },
 	{ IMPORTER_IOC_FOREIGN, importer_ioc_foreign },
+	{ IMPORTER_IOC_LOOK, importer_ioc_look },
+	{ IMPORTER_IOC_TELL, importer_ioc_tell },
+	{ IMPORTER_IOC_HOLD, importer_ioc_hold, true },
+	{ IMPORTER_IOC_PIN, importer_ioc_pin },
 };
 
 static int call_handler(struct importer *imp, unsigned int cmd, void *arg)
 {
 	unsigned int i;
-	int err = -ENOTTY;
+	int err;
 
+	for (i = 0; i < ARRAY_SIZE(calls) && calls[i].cmd != cmd; i++)
+		;
+	if (i == ARRAY_SIZE(calls))
+		return -ENOTTY;
+	if (calls[i].unlocked)
+		return calls[i].handler(imp, arg);
 	mutex_lock(&importer_lock);
-	for (i = 0; i < ARRAY_SIZE(calls); i++) {
-		if (calls[i].cmd == cmd)
-			err = calls[i].handler(imp, arg);
-	}
+	err = calls[i].handler(imp, arg);
 	mutex_unlock(&importer_lock);
 	return err;
 }
@@ -72,7 +80,7 @@ static int importer_open(struct inode *inode, struct file *file)
 
 	if (!imp)
 		return -ENOMEM;
-	INIT_LIST_HEAD(&imp->link);
+	importer_setup(imp);
 	file->private_data = imp;
 	return nonseekable_open(inode, file);
 }
