@@ -3,9 +3,10 @@
  * What the rooms of the driver know of each other.
  *
  * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock >
- * ccshm_lock > fs_reclaim, and device_lock > export->lock. Neither ccshm_lock
- * nor export->lock is held across a conversion, a zap, a wait or a copy to or
- * from user space. carve_lock is taken last, and only to look and to mark.
+ * ccshm_lock > fs_reclaim, and device_lock > export->lock. Last come carve_lock
+ * and export->importers_lock, only to look and to mark. Neither these two nor
+ * dma_resv, export->lock or ccshm_lock are held across a conversion, a zap, a
+ * wait or a copy to or from user space.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
@@ -20,6 +21,7 @@
 #include <linux/scatterlist.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
+#include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -37,6 +39,7 @@
 struct ccshm_call;
 struct device;
 struct dma_buf;
+struct dma_buf_attachment;
 struct dma_fence;
 
 /* block.c: physically contiguous runs from the page allocator */
@@ -298,7 +301,9 @@ int ccshm_open(struct ccshm_call *call);
  * @state: only ever grows
  * @device_mappings: maps of importers and kernel virtual mappings
  * @cpu_mappings: VMAs
- * @importers: attached devices
+ * @importers_lock: protects the next two
+ * @importers: list of attached devices, see importer.c
+ * @nr_importers: number of them
  * @idle: woken when @device_mappings falls to 0
  */
 struct ccshm_export {
@@ -313,7 +318,9 @@ struct ccshm_export {
 	enum ccshm_state state;
 	atomic_t device_mappings;
 	atomic_t cpu_mappings;
-	atomic_t importers;
+	spinlock_t importers_lock;	/* see above */
+	struct list_head importers;
+	unsigned int nr_importers;
 	wait_queue_head_t idle;
 };
 
@@ -324,14 +331,32 @@ void ccshm_export_commit(struct ccshm_call *call);
 void ccshm_export_undo(struct ccshm_call *call);
 bool ccshm_export_enter(struct ccshm_export *export);
 void ccshm_export_leave(struct ccshm_export *export);
+void ccshm_export_hold(struct ccshm_export *export);
+void ccshm_export_unhold(struct ccshm_export *export);
 struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
 void ccshm_export_query(struct ccshm_export *export, struct ccshm_ioc_query *q);
 
 struct file *ccshm_export_file(struct ccshm_export *export);
 void ccshm_export_stop(struct ccshm_export *export, struct file *file);
-int ccshm_export_tell(struct file *file, struct dma_fence ***fences,
-		      unsigned int *nr);
+int ccshm_export_fences(struct file *file, bool tell, s64 deadline,
+			struct dma_fence ***fences, unsigned int *nr);
 bool ccshm_export_finish(struct ccshm_export *export);
+
+/* importer.c: the devices that drivers attach to an export */
+int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
+				 struct dma_buf_attachment *attach);
+int ccshm_importer_attach_revocable(struct dma_buf *dmabuf,
+				    struct dma_buf_attachment *attach);
+void ccshm_importer_detach(struct dma_buf *dmabuf,
+			   struct dma_buf_attachment *attach);
+int ccshm_importer_pin(struct dma_buf_attachment *attach);
+void ccshm_importer_unpin(struct dma_buf_attachment *attach);
+struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
+				    enum dma_data_direction dir);
+void ccshm_importer_unmap(struct dma_buf_attachment *attach,
+			  struct sg_table *sgt, enum dma_data_direction dir);
+int ccshm_importers(struct ccshm_call *call);
+void ccshm_importer_exit(void);
 
 /* mmap.c: CPU mappings of an export */
 int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);

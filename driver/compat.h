@@ -96,9 +96,8 @@ static inline struct file *ccshm_get_file_active(struct file **file)
 #endif
 }
 
-/* Can this importer be told to let go of its mappings? */
-static inline bool
-ccshm_importer_can_let_go(struct dma_buf_attachment *attach)
+/* Is this importer told to let go of its mappings? */
+static inline bool ccshm_importer_is_told(struct dma_buf_attachment *attach)
 {
 	const struct dma_buf_attach_ops *ops = attach->importer_ops;
 
@@ -107,6 +106,24 @@ ccshm_importer_can_let_go(struct dma_buf_attachment *attach)
 #else
 	return ops && ops->move_notify;
 #endif
+}
+
+/*
+ * Is one that has pinned bound to let go when it is told? Where it cannot, it
+ * leaves invalidate_mappings out; a move_notify had to be there.
+ */
+#define CCSHM_PINNED_IMPORTERS_LET_GO	CCSHM_HAVE_INVALIDATE_MAPPINGS
+
+/*
+ * Does the dma-buf core pin for each mapping, although the importer did not ask
+ * for it? Always for static ones, and for all where it does not believe that they
+ * can be moved.
+ */
+static inline bool ccshm_mapping_takes_pin(struct dma_buf_attachment *attach)
+{
+	return !attach->importer_ops ||
+	       !(CCSHM_HAVE_INVALIDATE_MAPPINGS ||
+		 IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY));
 }
 
 /* Tell every importer to let go; called under the reservation lock. */

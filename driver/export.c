@@ -10,19 +10,11 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/file.h>
+#include <linux/ktime.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "ccshm.h"
-
-/**
- * struct export_map - what is to be remembered of a mapping of an importer
- * @sgt: handed to the importer, which may edit its entries
- * @attrs: unmapping takes the same as mapping
- */
-struct export_map {
-	struct sg_table sgt;
-	unsigned long attrs;
-};
 
 static void export_free(struct ccshm_object *object)
 {
@@ -53,100 +45,14 @@ void ccshm_export_leave(struct ccshm_export *export)
 	up_read(&export->lock);
 }
 
-static int export_attach_pinned(struct dma_buf *dmabuf,
-				struct dma_buf_attachment *attach)
+/* Something that a revoke has to wait for: a mapping of a device, or a vmap. */
+void ccshm_export_hold(struct ccshm_export *export)
 {
-	struct ccshm_export *export = dmabuf->priv;
-
-	if (!ccshm_export_enter(export))
-		return -ENODEV;
-	atomic_inc(&export->importers);
-	ccshm_export_leave(export);
-	return 0;
+	atomic_inc(&export->device_mappings);
 }
 
-/* Only importers that can let go: a revoke must be able to end them. */
-static int export_attach_revocable(struct dma_buf *dmabuf,
-				   struct dma_buf_attachment *attach)
+void ccshm_export_unhold(struct ccshm_export *export)
 {
-	struct ccshm_export *export = dmabuf->priv;
-
-	if (!ccshm_importer_can_let_go(attach)) {
-		pr_info_once("ccshm: %s cannot let go of a mapping: refused for %s; such a device needs a pinned export\n",
-			     dev_name(attach->dev), export->exp_name);
-		return -EOPNOTSUPP;
-	}
-	return export_attach_pinned(dmabuf, attach);
-}
-
-static void export_detach(struct dma_buf *dmabuf,
-			  struct dma_buf_attachment *attach)
-{
-	struct ccshm_export *export = dmabuf->priv;
-
-	atomic_dec(&export->importers);
-}
-
-/*
- * The pages never move, so there is nothing to do; but without pin and unpin
- * dynamic importers would be mapped once, at attach, by kernels before 7.1.
- */
-static int export_pin(struct dma_buf_attachment *attach)
-{
-	struct ccshm_export *export = attach->dmabuf->priv;
-
-	return READ_ONCE(export->state) == CCSHM_STATE_ACTIVE ? 0 : -ENODEV;
-}
-
-static void export_unpin(struct dma_buf_attachment *attach)
-{
-}
-
-static int export_map_locked(struct ccshm_export *export, struct device *dev,
-			     enum dma_data_direction dir, struct export_map *map)
-{
-	if (export->flags & CCSHM_EXPORT_READ_ONLY && dir != DMA_TO_DEVICE)
-		return -EACCES;
-	return ccshm_dma_map(dev, &map->sgt, &export->obj.buffer->blocks,
-			     export->first, export->pages, dir, &map->attrs);
-}
-
-/* A fresh table for each map: the importer owns it and may edit it. */
-static struct sg_table *export_map(struct dma_buf_attachment *attach,
-				   enum dma_data_direction dir)
-{
-	struct ccshm_export *export = attach->dmabuf->priv;
-	struct export_map *map;
-	int err;
-
-	map = kzalloc(sizeof(*map), GFP_KERNEL);
-	if (!map)
-		return ERR_PTR(-ENOMEM);
-	if (!ccshm_export_enter(export)) {
-		err = -ENODEV;
-		goto free;
-	}
-	err = export_map_locked(export, attach->dev, dir, map);
-	if (!err)
-		atomic_inc(&export->device_mappings);
-	ccshm_export_leave(export);
-	if (err)
-		goto free;
-	return &map->sgt;
-
-free:
-	kfree(map);
-	return ERR_PTR(err);
-}
-
-static void export_unmap(struct dma_buf_attachment *attach,
-			 struct sg_table *sgt, enum dma_data_direction dir)
-{
-	struct ccshm_export *export = attach->dmabuf->priv;
-	struct export_map *map = container_of(sgt, struct export_map, sgt);
-
-	ccshm_dma_unmap(attach->dev, sgt, dir, map->attrs);
-	kfree(map);
 	if (atomic_dec_and_test(&export->device_mappings))
 		wake_up_all(&export->idle);
 }
@@ -176,23 +82,23 @@ static void export_release(struct dma_buf *dmabuf)
 
 /* Three tables and not one with tests inside: which ops there are is the rule. */
 static const struct dma_buf_ops revocable_ops = {
-	.attach = export_attach_revocable,
-	.detach = export_detach,
-	.pin = export_pin,
-	.unpin = export_unpin,
-	.map_dma_buf = export_map,
-	.unmap_dma_buf = export_unmap,
+	.attach = ccshm_importer_attach_revocable,
+	.detach = ccshm_importer_detach,
+	.pin = ccshm_importer_pin,
+	.unpin = ccshm_importer_unpin,
+	.map_dma_buf = ccshm_importer_map,
+	.unmap_dma_buf = ccshm_importer_unmap,
 	.mmap = ccshm_mmap,
 	.release = export_release,
 };
 
 static const struct dma_buf_ops pinned_ops = {
-	.attach = export_attach_pinned,
-	.detach = export_detach,
-	.pin = export_pin,
-	.unpin = export_unpin,
-	.map_dma_buf = export_map,
-	.unmap_dma_buf = export_unmap,
+	.attach = ccshm_importer_attach_pinned,
+	.detach = ccshm_importer_detach,
+	.pin = ccshm_importer_pin,
+	.unpin = ccshm_importer_unpin,
+	.map_dma_buf = ccshm_importer_map,
+	.unmap_dma_buf = ccshm_importer_unmap,
 	.mmap = ccshm_mmap,
 	.vmap = ccshm_vmap,
 	.vunmap = ccshm_vunmap,
@@ -200,12 +106,12 @@ static const struct dma_buf_ops pinned_ops = {
 };
 
 static const struct dma_buf_ops pinned_no_vmap_ops = {
-	.attach = export_attach_pinned,
-	.detach = export_detach,
-	.pin = export_pin,
-	.unpin = export_unpin,
-	.map_dma_buf = export_map,
-	.unmap_dma_buf = export_unmap,
+	.attach = ccshm_importer_attach_pinned,
+	.detach = ccshm_importer_detach,
+	.pin = ccshm_importer_pin,
+	.unpin = ccshm_importer_unpin,
+	.map_dma_buf = ccshm_importer_map,
+	.unmap_dma_buf = ccshm_importer_unmap,
 	.mmap = ccshm_mmap,
 	.release = export_release,
 };
@@ -250,6 +156,8 @@ static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 	export->first = req->offset >> PAGE_SHIFT;
 	export->pages = req->size >> PAGE_SHIFT;
 	INIT_LIST_HEAD(&export->link);
+	spin_lock_init(&export->importers_lock);
+	INIT_LIST_HEAD(&export->importers);
 	init_rwsem(&export->lock);
 	init_waitqueue_head(&export->idle);
 
@@ -368,7 +276,7 @@ void ccshm_export_query(struct ccshm_export *export, struct ccshm_ioc_query *q)
 	q->state = READ_ONCE(export->state);
 	q->offset = (u64)export->first << PAGE_SHIFT;
 	q->size = (u64)export->pages << PAGE_SHIFT;
-	q->importers = atomic_read(&export->importers);
+	q->importers = READ_ONCE(export->nr_importers);
 	q->device_mappings = atomic_read(&export->device_mappings);
 	if (q->state == CCSHM_STATE_ACTIVE)
 		q->cpu_mappings = atomic_read(&export->cpu_mappings);
@@ -405,24 +313,54 @@ void ccshm_export_stop(struct ccshm_export *export, struct file *file)
 		unmap_mapping_range(file->f_mapping, 0, 0, 1);
 }
 
+/*
+ * Whoever is well holds the reservation lock for a moment only, and a revoke that
+ * does not wait waits for that. A driver that waits for its hardware with the lock
+ * held must not keep a revoke beyond its deadline, but there is no ww_mutex with
+ * one.
+ */
+#define RESV_MOMENT	(100 * NSEC_PER_MSEC)
+
+static int lock_resv(struct dma_resv *resv, s64 deadline)
+{
+	int err;
+
+	if (deadline < 0) {
+		err = dma_resv_lock_interruptible(resv, NULL);
+		return err == -EINTR ? -ERESTARTSYS : err;
+	}
+	deadline = max_t(s64, deadline, ktime_get_ns() + RESV_MOMENT);
+	while (!dma_resv_trylock(resv)) {
+		if (ktime_get_ns() >= deadline)
+			return -ETIMEDOUT;
+		schedule_timeout_interruptible(1);
+		if (signal_pending(current))
+			return -ERESTARTSYS;
+	}
+	return 0;
+}
+
 /**
- * ccshm_export_tell - 3. tell the importers, and take their fences
+ * ccshm_export_fences - the fences that are there now
  * @file: the dma-buf's
+ * @tell: 3. first tell the importers to let go
+ * @deadline: as in REVOKE
  * @fences: out: to be waited for, and put, by the caller
  * @nr: out: number of them
  *
- * Return: 0, -ERESTARTSYS or -ENOMEM.
+ * Return: 0, -ERESTARTSYS, -ETIMEDOUT or -ENOMEM.
  */
-int ccshm_export_tell(struct file *file, struct dma_fence ***fences,
-		      unsigned int *nr)
+int ccshm_export_fences(struct file *file, bool tell, s64 deadline,
+			struct dma_fence ***fences, unsigned int *nr)
 {
 	struct dma_buf *dmabuf = file->private_data;
 	int err;
 
-	err = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	err = lock_resv(dmabuf->resv, deadline);
 	if (err)
-		return err == -EINTR ? -ERESTARTSYS : err;
-	ccshm_tell_importers(dmabuf);
+		return err;
+	if (tell)
+		ccshm_tell_importers(dmabuf);
 	err = dma_resv_get_fences(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, nr,
 				  fences);
 	dma_resv_unlock(dmabuf->resv);

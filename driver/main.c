@@ -68,6 +68,8 @@ static const struct call_entry calls[] = {
 	     OUT(ccshm_ioc_segments, count), DEVICE, ATTACHMENT),
 	CALL(CCSHM_IOC_DETACH, ccshm_detach, ccshm_ioc_detach,
 	     NO_OUT(ccshm_ioc_detach), DEVICE, ATTACHMENT),
+	CALL(CCSHM_IOC_IMPORTERS, ccshm_importers, ccshm_ioc_importers,
+	     OUT(ccshm_ioc_importers, count), DEVICE),
 	CALL(CCSHM_IOC_DEVICE, ccshm_device, ccshm_ioc_device,
 	     OUT(ccshm_ioc_device, verdict), DEVICE),
 	CALL(CCSHM_IOC_PAGES, ccshm_pages, ccshm_ioc_pages,
@@ -85,6 +87,7 @@ union call_arg {
 	struct ccshm_ioc_attach attach;
 	struct ccshm_ioc_segments segments;
 	struct ccshm_ioc_detach detach;
+	struct ccshm_ioc_importers importers;
 	struct ccshm_ioc_device device;
 	struct ccshm_ioc_pages pages;
 };
@@ -272,6 +275,7 @@ static void __exit ccshm_exit(void)
 	misc_deregister(&device);
 	ccshm_attach_exit();
 	destroy_workqueue(ccshm_wq);
+	ccshm_importer_exit();
 	ccshm_convert_exit();
 }
 

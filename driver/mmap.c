@@ -170,7 +170,7 @@ int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 		return -ENODEV;
 	addr = vmap_slice(export);
 	if (addr)
-		atomic_inc(&export->device_mappings);
+		ccshm_export_hold(export);
 	ccshm_export_leave(export);
 	if (!addr)
 		return -ENOMEM;
@@ -180,9 +180,6 @@ int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 
 void ccshm_vunmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
-	struct ccshm_export *export = dmabuf->priv;
-
 	vunmap(map->vaddr);
-	if (atomic_dec_and_test(&export->device_mappings))
-		wake_up_all(&export->idle);
+	ccshm_export_unhold(dmabuf->priv);
 }

@@ -17,12 +17,16 @@
  * struct target - one export or attachment
  * @object: with a reference
  * @file: exports: the dma-buf's, or NULL when that is gone
- * @fences: exports: that were there when the importers were told
+ * @held: exports: a device had it mapped before the importers were told
+ * @told: exports: they were told
+ * @fences: exports: that were there then
  * @nr_fences: number of them
  */
 struct target {
 	struct ccshm_object *object;
 	struct file *file;
+	bool held;
+	bool told;
 	struct dma_fence **fences;
 	unsigned int nr_fences;
 };
@@ -184,7 +188,23 @@ static void targets_stop(struct targets *ts)
 	}
 }
 
-static int targets_tell(struct targets *ts, bool force)
+static bool export_is_idle(void *object)
+{
+	struct ccshm_export *export = object;
+
+	return !atomic_read(&export->device_mappings);
+}
+
+/* Take the fences that the export has now, and maybe tell the importers first. */
+static int target_fences(struct target *t, bool tell, s64 deadline)
+{
+	fences_put(t);
+	return ccshm_export_fences(t->file, tell, deadline, &t->fences,
+				   &t->nr_fences);
+}
+
+/* All of them, though the lock of one may not be had in time. */
+static int targets_tell(struct targets *ts, bool force, s64 deadline)
 {
 	unsigned int i;
 	int err;
@@ -195,9 +215,10 @@ static int targets_tell(struct targets *ts, bool force)
 		if (!is_export(t)) {
 			ccshm_attachment_ask(to_attachment(t), force);
 		} else if (t->file) {
-			err = ccshm_export_tell(t->file, &t->fences,
-						&t->nr_fences);
-			if (err)
+			t->held = !export_is_idle(to_export(t));
+			err = target_fences(t, true, deadline);
+			t->told = !err;
+			if (err && err != -ETIMEDOUT)
 				return err;
 		}
 	}
@@ -247,17 +268,9 @@ static int wait_fence(struct dma_fence *fence, s64 deadline)
 	return ret > 0 ? 0 : ret ? ret : -ETIMEDOUT;
 }
 
-static bool export_is_idle(void *object)
+/* Those that were taken; others that are added meanwhile make it no longer. */
+static int wait_fences(struct target *t, s64 deadline)
 {
-	struct ccshm_export *export = object;
-
-	return !atomic_read(&export->device_mappings);
-}
-
-/* 4. The fences first, then the last mapping: without them it may not go. */
-static int wait_export(struct target *t, s64 deadline)
-{
-	struct ccshm_export *export = to_export(t);
 	unsigned int i;
 	int err;
 
@@ -266,12 +279,38 @@ static int wait_export(struct target *t, s64 deadline)
 		if (err)
 			return err;
 	}
-	if (ccshm_export_finish(export))
+	return 0;
+}
+
+/* Without the fences it may not go. */
+static int wait_last_mapping(struct ccshm_export *export, s64 deadline)
+{
+	if (export_is_idle(export))
 		return 0;
 	/* Whoever holds a pinned export was not asked to let go. */
 	if (export->flags & CCSHM_EXPORT_PINNED)
 		return -EBUSY;
-	err = wait_until(&export->idle, export_is_idle, export, deadline);
+	return wait_until(&export->idle, export_is_idle, export, deadline);
+}
+
+/*
+ * 4. The fences, then the last mapping. Whoever let go of it after he was told may
+ * have put another fence before, for what his device still did: those, too.
+ */
+static int wait_export(struct target *t, s64 deadline)
+{
+	struct ccshm_export *export = to_export(t);
+	int err;
+
+	if (t->file && !t->told)
+		return -ETIMEDOUT;
+	err = wait_fences(t, deadline);
+	if (!err)
+		err = wait_last_mapping(export, deadline);
+	if (!err && t->held)
+		err = target_fences(t, false, deadline);
+	if (!err)
+		err = wait_fences(t, deadline);
 	if (err)
 		return err;
 	return ccshm_export_finish(export) ? 0 : -ETIMEDOUT;
@@ -366,7 +405,7 @@ static int revoke_object(struct ccshm_object *object,
 	targets_stop(&ts);
 	err = targets_collect_attachments(&ts, object);
 	if (!err)
-		err = targets_tell(&ts, force);
+		err = targets_tell(&ts, force, req->deadline_ns);
 	if (!err)
 		err = targets_wait(&ts, req->deadline_ns);
 	report(&ts, req);

@@ -84,6 +84,7 @@ union arg {
 	struct ccshm_ioc_attach attach;
 	struct ccshm_ioc_segments segments;
 	struct ccshm_ioc_detach detach;
+	struct ccshm_ioc_importers importers;
 	struct ccshm_ioc_device device;
 	struct ccshm_ioc_pages pages;
 	unsigned char bytes[4096];
@@ -194,6 +195,15 @@ static void drop_detach(union arg *a)
 	close(detach_fd);
 }
 
+static struct ccshm_ioc_importer importer_space[16];
+
+static void make_importers(union arg *a)
+{
+	a->importers.id = export;
+	a->importers.importers = (uintptr_t)importer_space;
+	a->importers.capacity = 16;
+}
+
 static void make_device(union arg *a)
 {
 	strcpy(a->device.device, DEVICE);
@@ -253,6 +263,9 @@ static const struct call calls[] = {
 	{ "DETACH", CCSHM_IOC_DETACH, sizeof(struct ccshm_ioc_detach),
 	  sizeof(struct ccshm_ioc_detach), 8, AT(detach, flags), 0, { 0 }, make_detach,
 	  drop_detach, true },
+	{ "IMPORTERS", CCSHM_IOC_IMPORTERS, sizeof(struct ccshm_ioc_importers),
+	  AT(importers, count), AT(importers, total), AT(importers, flags), 0, { 0 },
+	  make_importers, NULL, false },
 	{ "DEVICE", CCSHM_IOC_DEVICE, sizeof(struct ccshm_ioc_device), AT(device, verdict),
 	  AT(device, reason), AT(device, flags), 0, { 0 }, make_device, NULL, false },
 	{ "PAGES", CCSHM_IOC_PAGES, sizeof(struct ccshm_ioc_pages), AT(pages, count),
@@ -368,6 +381,7 @@ static void test_no_size(void)
 		{ "ATTACH", CCSHM_IOC_ATTACH, ENOENT },
 		{ "SEGMENTS", CCSHM_IOC_SEGMENTS, ENOENT },
 		{ "DETACH", CCSHM_IOC_DETACH, ENOENT },
+		{ "IMPORTERS", CCSHM_IOC_IMPORTERS, ENOENT },
 		{ "DEVICE", CCSHM_IOC_DEVICE, EINVAL },
 		{ "PAGES", CCSHM_IOC_PAGES, EINVAL },
 	};
@@ -588,6 +602,7 @@ static void test_ids(void)
 		{ "ATTACH", CCSHM_IOC_ATTACH, false, true, true },
 		{ "SEGMENTS", CCSHM_IOC_SEGMENTS, true, true, false },
 		{ "DETACH", CCSHM_IOC_DETACH, true, true, false },
+		{ "IMPORTERS", CCSHM_IOC_IMPORTERS, true, false, true },
 		{ "PAGES", CCSHM_IOC_PAGES, false, true, true },
 	};
 	static const uint64_t none[] = { 0, 1ULL << 40, ~0ULL, 1ULL << 63 };
@@ -1069,6 +1084,23 @@ static void test_pages_fields(void)
 	ok(unchanged(&before), "PAGES changes nothing");
 }
 
+/* The suites with importers look at those; here there are none. */
+static void test_importers_fields(void)
+{
+	struct world before = settled();
+	struct ccshm_ioc_importer one;
+	unsigned int total = 1;
+
+	is_int(raw_importers(dev, export, &one, 0, 1, &total), 0, "IMPORTERS of none: none");
+	is_int(total, 0, "... in all");
+	is_int(raw_importers(dev, export, NULL, 0, 0, NULL), 0, "IMPORTERS without an array");
+	is_errno(raw_importers(dev, export, &one, 1, 1, NULL), EINVAL,
+		 "IMPORTERS beyond the end: EINVAL");
+	is_errno(raw_importers(dev, export, &one, -1U, -1U, NULL), EINVAL,
+		 "IMPORTERS far beyond the end: EINVAL");
+	ok(unchanged(&before), "IMPORTERS changes nothing");
+}
+
 static void test_deadlines(void)
 {
 	static const int64_t bad[] = { -2, -1000, INT64_MIN, INT32_MIN };
@@ -1218,6 +1250,7 @@ int main(void)
 	test_device_names();
 	test_attach_fields();
 	test_segments_fields();
+	test_importers_fields();
 	test_pages_fields();
 	test_deadlines();
 	test_no_descriptors();

@@ -6,90 +6,18 @@
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */
-#include <pthread.h>
-#include <stdatomic.h>
-
 #include "tap.h"
 #include "raw.h"
 #include "touch.h"
 #include "device.h"
 #include "importing.h"
+#include "exported.h"
 
-#define RW	(PROT_READ | PROT_WRITE)
 #define LEN	TRANSFER
-
-static int ccshm;
-
-/* Kernels up to 6.17 map for a static importer when it attaches. */
-static bool static_maps_at_attach;
-
-/* ---- exports ---- */
-
-struct shared {
-	uint64_t id;
-	uint64_t export_id;
-	int fd;
-	size_t size;
-	char *p;		/* through another export */
-	int look;
-};
-
-static struct shared shared_slice(size_t size, uint64_t flags, uint64_t offset, uint64_t length)
-{
-	struct shared s = { .size = size };
-	int err = raw_alloc(ccshm, size, &s.id);
-
-	if (err)
-		bail("ALLOC: %s", strerror(-err));
-	s.fd = raw_export_slice(ccshm, s.id, flags, offset, length, &s.export_id);
-	s.look = raw_export(ccshm, s.id, 0, NULL);
-	s.p = s.fd < 0 || s.look < 0 ? NULL : raw_map(s.look, size, RW);
-	if (!s.p)
-		bail("no exports of buffer %llu, or no mapping", (unsigned long long)s.id);
-	stamp_pages(s.p, 1, 0, size);
-	return s;
-}
-
-static struct shared shared_new(size_t size, uint64_t flags)
-{
-	return shared_slice(size, flags, 0, 0);
-}
-
-static void shared_end(struct shared *s)
-{
-	munmap(s->p, s->size);
-	close(s->look);
-	close(s->fd);
-	is_errno(raw_free(ccshm, s->id), 0, "the buffer is freed");
-}
-
-static struct ccshm_ioc_query query(uint64_t id)
-{
-	struct ccshm_ioc_query q;
-	int err = raw_query(ccshm, id, &q);
-
-	if (err)
-		bail("QUERY of %llu: %s", (unsigned long long)id, strerror(-err));
-	return q;
-}
-
-static void holders_are(const struct shared *s, unsigned int importers, unsigned int mappings)
-{
-	struct ccshm_ioc_query q = query(s->export_id);
-
-	is_int(q.importers, importers, "QUERY: importers");
-	is_int(q.device_mappings, mappings, "QUERY: device mappings");
-}
 
 static uint64_t violations(void)
 {
 	return rig(CVM_VIOL_PRIVATE_ALIAS) + rig(CVM_VIOL_SHARED_ALIAS);
-}
-
-/* The device copies from one place of its mapping to another: what does the CPU see? */
-static bool moves_right(int imp, struct shared *s, uint64_t slice, uint64_t from, uint64_t to)
-{
-	return imp_moves_right(imp, s->p + slice, from, to);
 }
 
 /* ---- the importer itself ---- */
@@ -333,29 +261,6 @@ static void dynamic_is_revoked(enum importer_kind kind, uint64_t flags, const ch
 	close(imp);
 	close(other);
 	shared_end(&s);
-}
-
-static struct {
-	uint64_t id;
-	atomic_int result;
-	struct ccshm_ioc_revoke r;
-} waiting;
-
-static void *wait_for_revoke(void *arg)
-{
-	(void)arg;
-	waiting.result = raw_revoke(ccshm, waiting.id, 0, in_ms(20000), &waiting.r);
-	return NULL;
-}
-
-/* A thread revokes; it has not come back after a while. */
-static bool revoke_waits(pthread_t *thread, uint64_t id)
-{
-	waiting.id = id;
-	waiting.result = 1;
-	pthread_create(thread, NULL, wait_for_revoke, NULL);
-	sleep_ms(300);
-	return waiting.result == 1;
 }
 
 static void late_is_waited_for(void)
@@ -691,32 +596,15 @@ static void races(void)
 	is_errno(raw_free(ccshm, buffer), 0, "the buffer is freed");
 }
 
-static void setup(void)
-{
-	int err;
-
-	driver_load();
-	touch_init();
-	err = raw_insmod("/lib/ccshm/ccshm_importer.ko", "");
-	if (err)
-		bail("cannot load ccshm_importer.ko: %s", strerror(-err));
-	err = device_bind(EDU_A, IMPORTER_DRIVER);
-	if (err || strcmp(device_driver(EDU_A), IMPORTER_DRIVER))
-		bail("the importer's driver does not take %s", EDU_A);
-	ccshm = raw_open();
-	if (ccshm < 0)
-		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
-	static_maps_at_attach = !kernel_at_least(6, 18);
-}
-
 int main(void)
 {
-	setup();
+	exported_setup();
 	importer_itself();
 	if (cvm_present())
 		importer_sees_bounces();
 	imported(IMPORTER_DYNAMIC, 0, "dynamic");
-	imported(IMPORTER_PINNED, 0, "pinned by its importer");
+	imported(IMPORTER_PINNED, pinned_can_let_go ? 0 : CCSHM_EXPORT_PINNED,
+		 "pinned by its importer");
 	imported(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "static");
 	imported(IMPORTER_DYNAMIC, CCSHM_EXPORT_PINNED, "dynamic, of a pinned export");
 	one_direction();
@@ -729,7 +617,8 @@ int main(void)
 	no_cpu(0, "no-cpu");
 	no_cpu(CCSHM_EXPORT_PINNED, "no-cpu, pinned");
 	dynamic_is_revoked(IMPORTER_DYNAMIC, 0, "dynamic");
-	dynamic_is_revoked(IMPORTER_PINNED, 0, "pinned by its importer");
+	dynamic_is_revoked(IMPORTER_PINNED, pinned_can_let_go ? 0 : CCSHM_EXPORT_PINNED,
+			   "pinned by its importer");
 	dynamic_is_revoked(IMPORTER_DYNAMIC, CCSHM_EXPORT_PINNED, "dynamic, of a pinned export");
 	late_is_waited_for();
 	fence_is_waited_for();
@@ -741,10 +630,6 @@ int main(void)
 	buffer_goes();
 	races();
 
-	ok(wait_clean(ccshm), "nothing is left");
-	close(ccshm);
-	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
-	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	exported_end();
 	return done_testing();
 }

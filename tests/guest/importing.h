@@ -35,10 +35,9 @@ static RAW_UNUSED int imp_attach(int imp, int dmabuf, enum importer_kind kind)
 /* IMPORTER_DELAYED: it lets go so long after it was told. */
 static RAW_UNUSED int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
 {
-	struct importer_attach req = {
-		.device = EDU_A, .fd = dmabuf, .kind = IMPORTER_DELAYED, .delay_ms = ms,
-	};
+	struct importer_attach req = { .fd = dmabuf, .kind = IMPORTER_DELAYED, .delay_ms = ms };
 
+	snprintf(req.device, sizeof(req.device), "%s", imp_device);
 	return raw_ioctl(imp, IMPORTER_IOC_ATTACH, &req);
 }
 

@@ -224,6 +224,21 @@ static RAW_UNUSED int raw_pages(int fd, uint64_t id, uint64_t offset, uint64_t s
 	return err ? err : (int)req.count;
 }
 
+/* How many were written into importers, or a negative errno; total may be NULL. */
+static RAW_UNUSED int raw_importers(int fd, uint64_t id, struct ccshm_ioc_importer *importers,
+				    unsigned int first, unsigned int capacity,
+				    unsigned int *total)
+{
+	struct ccshm_ioc_importers req = {
+		.id = id, .importers = (uintptr_t)importers, .first = first, .capacity = capacity,
+	};
+	int err = raw_ioctl(fd, CCSHM_IOC_IMPORTERS, &req);
+
+	if (total)
+		*total = req.total;
+	return err ? err : (int)req.count;
+}
+
 /* A mapping of a dma-buf, or NULL with errno. */
 static RAW_UNUSED void *raw_map(int fd, size_t size, int prot)
 {

@@ -357,7 +357,11 @@ struct ccshm_ioc_query {
 /*
  * Any importer may attach, also one that cannot let go: then a revoke gives
  * EBUSY until it detaches by itself. Without the flag the export is revocable
- * and such importers are refused (EOPNOTSUPP when they attach).
+ * and such importers are refused (EOPNOTSUPP when they attach); on kernels before
+ * 7.1 also those that pin (EOPNOTSUPP when they pin, or map what they have
+ * pinned), since they need not let go there. The kernel log says why, once for
+ * each device and reason. From 7.1 on an importer that is bound to let go, and
+ * does not, cannot be recognised: a revoke gives ETIMEDOUT until it does.
  */
 #define CCSHM_EXPORT_PINNED		(1ULL << 2)
 
@@ -417,6 +421,9 @@ struct ccshm_ioc_export {
  * @pages: out: pages of 4 KiB (the page size) that the revoke covers
  * @revoked: out: exports and attachments that are revoked
  * @stopped: out: of the attachments, those whose device ccshm had to stop
+ *
+ * Fences are waited for that are there when the importers are told, and those
+ * that an importer puts before it lets go; others do not make it longer.
  *
  * Nothing new gets in from the moment of the call, whatever it returns. User
  * mappings are gone when it returns, whatever it returns, unless EINTR. When it

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Importers: the devices that their drivers attach to an export. Who may, what
+ * each of them holds, and the list of them that IMPORTERS shows.
+ *
+ * All of it is called by the dma-buf core: pin, unpin, map and unmap with the
+ * reservation lock held; unpin and unmap also from within a notification.
+ */
+#include <linux/dma-buf.h>
+#include <linux/slab.h>
+#include <linux/stringhash.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+
+#include "ccshm.h"
+
+/**
+ * struct importer - an attachment of the dma-buf
+ * @link: of the export's importers, in the order in which they attached
+ * @attach: it
+ * @mappings: that it holds
+ * @pins: likewise; more than it asked for, see ccshm_mapping_takes_pin()
+ *
+ * The export's importers_lock protects all but @attach.
+ */
+struct importer {
+	struct list_head link;
+	struct dma_buf_attachment *attach;
+	unsigned int mappings;
+	unsigned int pins;
+};
+
+/**
+ * struct importer_map - what is to be remembered of a mapping
+ * @sgt: handed to the importer, which may edit its entries
+ * @attrs: unmapping takes the same as mapping
+ */
+struct importer_map {
+	struct sg_table sgt;
+	unsigned long attrs;
+};
+
+/* Whom it was said of, so that the log has it once for each device and reason. */
+static DEFINE_XARRAY(said);
+
+static int refuse(struct dma_buf_attachment *attach, const char *reason)
+{
+	struct ccshm_export *export = attach->dmabuf->priv;
+	const char *name = dev_name(attach->dev);
+	unsigned int key = full_name_hash(reason, name, strlen(name));
+
+	if (xa_insert(&said, key, xa_mk_value(1), GFP_KERNEL) != -EBUSY)
+		pr_info("ccshm: %s cannot let go of a mapping (%s): refused for %s; such a device needs a pinned export\n",
+			name, reason, export->exp_name);
+	return -EOPNOTSUPP;
+}
+
+int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
+				 struct dma_buf_attachment *attach)
+{
+	struct ccshm_export *export = dmabuf->priv;
+	struct importer *imp = kzalloc(sizeof(*imp), GFP_KERNEL);
+
+	if (!imp)
+		return -ENOMEM;
+	if (!ccshm_export_enter(export)) {
+		kfree(imp);
+		return -ENODEV;
+	}
+	imp->attach = attach;
+	attach->priv = imp;
+	spin_lock(&export->importers_lock);
+	list_add_tail(&imp->link, &export->importers);
+	export->nr_importers++;
+	spin_unlock(&export->importers_lock);
+	ccshm_export_leave(export);
+	return 0;
+}
+
+/* Only importers that can let go: a revoke must be able to end them. */
+int ccshm_importer_attach_revocable(struct dma_buf *dmabuf,
+				    struct dma_buf_attachment *attach)
+{
+	if (!ccshm_importer_is_told(attach))
+		return refuse(attach, "its driver cannot be told to");
+	return ccshm_importer_attach_pinned(dmabuf, attach);
+}
+
+void ccshm_importer_detach(struct dma_buf *dmabuf,
+			   struct dma_buf_attachment *attach)
+{
+	struct ccshm_export *export = dmabuf->priv;
+	struct importer *imp = attach->priv;
+
+	spin_lock(&export->importers_lock);
+	list_del(&imp->link);
+	export->nr_importers--;
+	spin_unlock(&export->importers_lock);
+	kfree(imp);
+}
+
+/*
+ * Has it pinned by itself? Where the core pins for it this also says yes for the
+ * moment between that pin and the mapping.
+ */
+static bool has_pinned(const struct importer *imp)
+{
+	unsigned int taken = ccshm_mapping_takes_pin(imp->attach) ?
+			     imp->mappings : 0;
+
+	return imp->pins > taken;
+}
+
+/*
+ * May it have one pin more? The notification of an importer that has pinned need
+ * not do anything before 7.1, and that of 6.12's RDMA does not. There it is known
+ * by its pins: whoever has not pinned has none, or only that of its one mapping.
+ */
+static bool may_pin(struct ccshm_export *export, const struct importer *imp)
+{
+	if (export->flags & CCSHM_EXPORT_PINNED ||
+	    CCSHM_PINNED_IMPORTERS_LET_GO)
+		return true;
+	return ccshm_mapping_takes_pin(imp->attach) && !imp->pins;
+}
+
+/*
+ * The pages never move, so there is nothing to do but to count; but without pin
+ * and unpin dynamic importers would be mapped once, at attach, before 7.1.
+ */
+int ccshm_importer_pin(struct dma_buf_attachment *attach)
+{
+	struct ccshm_export *export = attach->dmabuf->priv;
+	struct importer *imp = attach->priv;
+	bool may;
+
+	if (READ_ONCE(export->state) != CCSHM_STATE_ACTIVE)
+		return -ENODEV;
+	spin_lock(&export->importers_lock);
+	may = may_pin(export, imp);
+	imp->pins += may;
+	spin_unlock(&export->importers_lock);
+	return may ? 0 : refuse(attach, "its driver pins");
+}
+
+void ccshm_importer_unpin(struct dma_buf_attachment *attach)
+{
+	struct ccshm_export *export = attach->dmabuf->priv;
+	struct importer *imp = attach->priv;
+
+	spin_lock(&export->importers_lock);
+	imp->pins--;
+	spin_unlock(&export->importers_lock);
+}
+
+static void count_mapping(struct dma_buf_attachment *attach, int change)
+{
+	struct ccshm_export *export = attach->dmabuf->priv;
+	struct importer *imp = attach->priv;
+
+	spin_lock(&export->importers_lock);
+	imp->mappings += change;
+	spin_unlock(&export->importers_lock);
+}
+
+static int map_locked(struct ccshm_export *export, struct device *dev,
+		      enum dma_data_direction dir, struct importer_map *map)
+{
+	if (export->flags & CCSHM_EXPORT_READ_ONLY && dir != DMA_TO_DEVICE)
+		return -EACCES;
+	return ccshm_dma_map(dev, &map->sgt, &export->obj.buffer->blocks,
+			     export->first, export->pages, dir, &map->attrs);
+}
+
+/* A fresh table for each map: the importer owns it and may edit it. */
+struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
+				    enum dma_data_direction dir)
+{
+	struct ccshm_export *export = attach->dmabuf->priv;
+	struct importer_map *map;
+	int err;
+
+	map = kzalloc(sizeof(*map), GFP_KERNEL);
+	if (!map)
+		return ERR_PTR(-ENOMEM);
+	if (!ccshm_export_enter(export)) {
+		err = -ENODEV;
+		goto free;
+	}
+	err = map_locked(export, attach->dev, dir, map);
+	if (!err)
+		ccshm_export_hold(export);
+	ccshm_export_leave(export);
+	if (err)
+		goto free;
+	count_mapping(attach, 1);
+	return &map->sgt;
+
+free:
+	kfree(map);
+	return ERR_PTR(err);
+}
+
+void ccshm_importer_unmap(struct dma_buf_attachment *attach,
+			  struct sg_table *sgt, enum dma_data_direction dir)
+{
+	struct importer_map *map = container_of(sgt, struct importer_map, sgt);
+
+	ccshm_dma_unmap(attach->dev, sgt, dir, map->attrs);
+	kfree(map);
+	count_mapping(attach, -1);
+	ccshm_export_unhold(attach->dmabuf->priv);
+}
+
+static void describe(const struct importer *imp, struct ccshm_ioc_importer *out)
+{
+	struct device *dev = imp->attach->dev;
+
+	snprintf(out->device, sizeof(out->device), "%s%s%s",
+		 dev->bus ? dev->bus->name : "", dev->bus ? ":" : "",
+		 dev_name(dev));
+	out->mappings = imp->mappings;
+	if (has_pinned(imp))
+		out->flags |= CCSHM_IMPORTER_PINS;
+	if (!ccshm_importer_is_told(imp->attach) ||
+	    (has_pinned(imp) && !CCSHM_PINNED_IMPORTERS_LET_GO))
+		out->flags |= CCSHM_IMPORTER_CANNOT_LET_GO;
+}
+
+/*
+ * Of @req->first and on, as many as there is @room for. Gives how many it ought
+ * to have been: when that is more, nothing was written.
+ */
+static u32 describe_all(struct ccshm_export *export,
+			struct ccshm_ioc_importers *req,
+			struct ccshm_ioc_importer *list, u32 room)
+{
+	struct importer *imp;
+	u32 index = 0, nr;
+
+	spin_lock(&export->importers_lock);
+	req->total = export->nr_importers;
+	nr = req->first < req->total ?
+	     min(req->total - req->first, req->capacity) : 0;
+	if (nr <= room) {
+		list_for_each_entry(imp, &export->importers, link) {
+			if (index >= req->first && index - req->first < nr)
+				describe(imp, &list[index - req->first]);
+			index++;
+		}
+	}
+	spin_unlock(&export->importers_lock);
+	return nr;
+}
+
+/* One picture of all that is wanted, so that it has to be taken at one go. */
+static int importers_copy(struct ccshm_export *export,
+			  struct ccshm_ioc_importers *req)
+{
+	struct ccshm_ioc_importer *list = NULL;
+	u32 room = 0, nr;
+	int err = 0;
+
+	while ((nr = describe_all(export, req, list, room)) > room) {
+		kvfree(list);
+		room = nr;
+		list = kvcalloc(room, sizeof(*list), GFP_KERNEL_ACCOUNT);
+		if (!list)
+			return -ENOMEM;
+	}
+	if (req->first > req->total)
+		err = -EINVAL;
+	else if (copy_to_user(u64_to_user_ptr(req->importers), list,
+			      nr * sizeof(*list)))
+		err = -EFAULT;
+	req->count = nr;
+	kvfree(list);
+	return err;
+}
+
+int ccshm_importers(struct ccshm_call *call)
+{
+	struct ccshm_ioc_importers *req = call->arg;
+	struct ccshm_object *object;
+	int err = -ENOENT;
+
+	if (req->flags)
+		return -EINVAL;
+	object = ccshm_object_find(req->id, call->client, CCSHM_SEE);
+	if (IS_ERR(object))
+		return PTR_ERR(object);
+	if (object->type == CCSHM_TYPE_EXPORT)
+		err = importers_copy(container_of(object, struct ccshm_export,
+						  obj), req);
+	ccshm_object_put(object);
+	return err;
+}
+
+void ccshm_importer_exit(void)
+{
+	xa_destroy(&said);
+}
