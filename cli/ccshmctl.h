@@ -155,6 +155,7 @@ enum op {
 	OP_FREE,
 	OP_FIND,
 	OP_SHOW,
+	OP_PAGES,
 	OP_EXPORT,
 	OP_MAP,
 	OP_REVOKE,
@@ -264,6 +265,11 @@ int window_open(struct ccshm_buffer *buffer, uint64_t offset, uint64_t length,
 void window_close(struct window *window);
 /* memcpy() of which one side may be revoked meanwhile: 0 or -EFAULT. */
 int copy_guarded(void *to, const void *from, size_t len);
+
+/* ---- pages.c: the state of a buffer's pages ---- */
+
+/* Opens it, prints, or says why not: an exit code. */
+int pages_show(struct ccshm *ctx, const char *text, const struct format *format);
 
 /* ---- one per command ---- */
 

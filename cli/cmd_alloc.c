@@ -13,6 +13,8 @@ struct alloc_opts {
 	gid_t group;
 	mode_t mode;
 	int node;
+	bool dma32;
+	bool contiguous;
 	uint64_t size;
 };
 
@@ -22,6 +24,8 @@ static const struct argp_option options[] = {
 	{ "group", 'g', "GROUP", 0, "Its group, by name or number, instead of yours", 0 },
 	{ "mode", 'm', "MODE", 0, "Permission bits in octal, such as 0640; 0600 if not given", 0 },
 	{ "node", 'N', "NODE", 0, "Take memory of this NUMA node only", 0 },
+	{ "dma32", 'd', NULL, 0, "Take memory below 4 GiB only", 0 },
+	{ "contiguous", 'c', NULL, 0, "Take memory in one physically contiguous piece", 0 },
 	{ 0 }
 };
 
@@ -74,6 +78,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case 'N':
 		opts->node = (int)parse_number_arg("--node", arg, INT32_MAX, state);
 		return 0;
+	case 'd':
+		opts->dma32 = true;
+		return 0;
+	case 'c':
+		opts->contiguous = true;
+		return 0;
 	case ARGP_KEY_END:
 		if (!opts->common.nargs)
 			return 0;
@@ -110,6 +120,8 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 	ccshm_alloc_options_set_group(alloc, opts->group);
 	ccshm_alloc_options_set_mode(alloc, opts->mode);
 	ccshm_alloc_options_set_node(alloc, opts->node);
+	ccshm_alloc_options_set_dma32(alloc, opts->dma32);
+	ccshm_alloc_options_set_contiguous(alloc, opts->contiguous);
 	err = ccshm_alloc_options_set_name(alloc, opts->name);
 	if (!err) {
 		snprintf(what, sizeof(what), "allocating %s",

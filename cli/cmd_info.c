@@ -20,6 +20,9 @@ static void print_fields(struct out *out, const struct ccshm_info *info)
 	out_address(out, "features", ccshm_info_features(info));
 	out_size(out, "block_size", ccshm_info_block_size(info));
 	out_size(out, "bytes_shared", ccshm_info_bytes_shared(info));
+	out_number(out, "blocks_carved", ccshm_info_blocks_carved(info));
+	out_size(out, "bytes_carved", ccshm_info_bytes_carved(info));
+	out_size(out, "contiguous_max", ccshm_info_contiguous_max(info));
 	out_size(out, "bytes_leaked", ccshm_info_bytes_leaked(info));
 	if (ccshm_info_bytes_leaked(info))
 		out_mark(out, OUT_BAD);

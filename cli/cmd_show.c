@@ -5,7 +5,30 @@
 
 #include "ccshmctl.h"
 
+struct show_opts {
+	struct common common;
+	bool pages;
+};
+
+static const struct argp_option options[] = {
+	{ "pages", 'p', NULL, 0, "Show the state of a buffer's pages instead", 0 },
+	{ 0 }
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct show_opts *opts = state->input;
+
+	(void)arg;
+	if (key != 'p')
+		return ARGP_ERR_UNKNOWN;
+	opts->pages = true;
+	return 0;
+}
+
 const struct argp show_argp = {
+	.options = options,
+	.parser = parse_opt,
 	.doc = "\vAn id can be a buffer's, an export's or an attachment's.",
 };
 
@@ -50,6 +73,9 @@ static void add_buffer(struct out *out, const struct ccshm_status *st)
 	out_bool(out, "heap", ccshm_status_is_heap(st));
 	out_size(out, "size", ccshm_status_size(st));
 	out_size(out, "charged", ccshm_status_charged(st));
+	out_size(out, "carved", ccshm_status_carved(st));
+	out_bool(out, "dma32", ccshm_status_flags(st) & CCSHM_ALLOC_DMA32);
+	out_bool(out, "contiguous", ccshm_status_flags(st) & CCSHM_ALLOC_CONTIGUOUS);
 	add_user(out, "owner", ccshm_status_owner(st));
 	add_group(out, "group", ccshm_status_group(st));
 	snprintf(mode, sizeof(mode), "%04o", (unsigned int)ccshm_status_mode(st));
@@ -150,26 +176,31 @@ static int print_status(const struct ccshm_status *st, const struct format *form
 
 int show_run(const struct command *cmd, int argc, char **argv)
 {
-	struct common opts = { 0 };
+	struct show_opts opts = { 0 };
 	struct ccshm_status *st;
 	struct ccshm *ctx;
 	uint64_t id;
 	int code, err;
 
-	parse(cmd, argc, argv, &opts);
+	parse(cmd, argc, argv, &opts.common);
 	code = driver_open(&ctx);
 	if (code)
 		return code;
-	code = object_find(ctx, opts.args[0], &id);
+	if (opts.pages) {
+		code = pages_show(ctx, opts.common.args[0], &opts.common.format);
+		goto close;
+	}
+	code = object_find(ctx, opts.common.args[0], &id);
 	if (!code) {
 		err = ccshm_status_get(ctx, id, &st);
 		if (err) {
-			code = report(OP_SHOW, err, opts.args[0]);
+			code = report(OP_SHOW, err, opts.common.args[0]);
 		} else {
-			code = print_status(st, &opts.format);
+			code = print_status(st, &opts.common.format);
 			ccshm_status_free(st);
 		}
 	}
+close:
 	ccshm_close(ctx);
 	return code;
 }

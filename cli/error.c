@@ -17,6 +17,7 @@ static const char *const op_verbs[] = {
 	[OP_FREE] = "free",
 	[OP_FIND] = "find",
 	[OP_SHOW] = "show",
+	[OP_PAGES] = "show the pages of",
 	[OP_EXPORT] = "export",
 	[OP_MAP] = "map",
 	[OP_REVOKE] = "revoke",
@@ -52,7 +53,9 @@ static const struct reason {
 	{ OP_ALLOC, EEXIST,
 	  "its owner already has a buffer of that name; free that one, or choose another name" },
 	{ OP_ALLOC, ENOMEM,
-	  "not enough memory is free; ask for less, or free some" },
+	  "not enough memory is free of the kind asked for, or not in one piece; ask for less, or free some" },
+	{ OP_ALLOC, EFBIG,
+	  "it is larger than what there can be in one piece: `ccshmctl info` says how much that is" },
 	{ OP_ALLOC, EIO,
 	  "the platform refused to share the memory; see dmesg, and `ccshmctl info` for what was leaked" },
 

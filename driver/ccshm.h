@@ -32,7 +32,6 @@
 #define CCSHM_UNIT_ORDER	(PMD_SHIFT - PAGE_SHIFT)
 #define CCSHM_UNIT_PAGES	BIT(CCSHM_UNIT_ORDER)
 
-
 /* The largest block of the page allocator. */
 #define CCSHM_CONTIGUOUS_MAX	((u64)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
 

@@ -11,6 +11,8 @@
 struct ccshm_alloc_options {
 	bool persistent;
 	bool interruptible;
+	bool dma32;
+	bool contiguous;
 	bool has_mode;
 	uid_t uid;	/* -1: the caller's */
 	gid_t gid;	/* -1: the caller's */
@@ -90,6 +92,19 @@ ccshm_alloc_options_set_interruptible(struct ccshm_alloc_options *options,
 	options->interruptible = interruptible;
 }
 
+CCSHM_API void
+ccshm_alloc_options_set_dma32(struct ccshm_alloc_options *options, bool dma32)
+{
+	options->dma32 = dma32;
+}
+
+CCSHM_API void
+ccshm_alloc_options_set_contiguous(struct ccshm_alloc_options *options,
+				   bool contiguous)
+{
+	options->contiguous = contiguous;
+}
+
 void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 				 struct ccshm_ioc_alloc *uapi)
 {
@@ -101,6 +116,10 @@ void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 	}
 	if (options->interruptible)
 		uapi->flags |= CCSHM_ALLOC_INTERRUPTIBLE;
+	if (options->dma32)
+		uapi->flags |= CCSHM_ALLOC_DMA32;
+	if (options->contiguous)
+		uapi->flags |= CCSHM_ALLOC_CONTIGUOUS;
 	if (options->uid != (uid_t)-1) {
 		uapi->flags |= CCSHM_ALLOC_UID;
 		uapi->uid = options->uid;

@@ -49,10 +49,14 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 			  const struct ccshm_ioc_alloc *wanted)
 {
 	const struct ccshm_seam *seam = ccshm_handle_seam(buffer->handle);
+	/* Where the kernel takes pages for a file from cannot be said. */
+	const uint64_t needs_driver = CCSHM_ALLOC_PERSISTENT |
+				      CCSHM_ALLOC_NODE | CCSHM_ALLOC_DMA32 |
+				      CCSHM_ALLOC_CONTIGUOUS;
 	int fd, ret;
 
 	/* The same rules as the driver's, as far as they can be kept here. */
-	if (wanted->flags & (CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_NODE))
+	if (wanted->flags & needs_driver)
 		return -EOPNOTSUPP;
 	if (wanted->flags || wanted->mode || wanted->name[0])
 		return -EINVAL;

@@ -38,7 +38,9 @@
 
 /*
  * From here come enum ccshm_platform, enum ccshm_type, enum ccshm_state, enum
- * ccshm_device_verdict, enum ccshm_dma_mode and the flags CCSHM_INFO_*, CCSHM_QUERY_*, CCSHM_EXPORT_* and CCSHM_REVOKE_FORCE.
+ * ccshm_page_state, enum ccshm_device_verdict, enum ccshm_dma_mode and the flags
+ * CCSHM_INFO_*, CCSHM_FEATURE_*, CCSHM_QUERY_*, CCSHM_EXPORT_*, CCSHM_PAGES_* and
+ * CCSHM_REVOKE_FORCE.
  */
 #include <linux/ccshm.h>
 
@@ -177,6 +179,14 @@ const char *ccshm_verdict_name(uint32_t verdict);
  */
 const char *ccshm_dma_mode_name(uint32_t mode);
 
+/**
+ * ccshm_page_state_name() - name of a state of pages
+ * @state: enum ccshm_page_state
+ *
+ * Returns: "private", "shared", or "unknown".
+ */
+const char *ccshm_page_state_name(uint32_t state);
+
 /* ------------------------------------------------------------------------- */
 /* Information about the driver                                              */
 /* ------------------------------------------------------------------------- */
@@ -232,7 +242,7 @@ uint32_t ccshm_info_abi_version(const struct ccshm_info *info);
  * ccshm_info_features() - optional abilities of the driver
  * @info: snapshot
  *
- * Returns: bits; none is defined yet.
+ * Returns: bits CCSHM_FEATURE_*.
  */
 uint64_t ccshm_info_features(const struct ccshm_info *info);
 
@@ -252,6 +262,31 @@ uint64_t ccshm_info_block_size(const struct ccshm_info *info);
  * Returns: bytes, of all users.
  */
 uint64_t ccshm_info_bytes_shared(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_contiguous_max() - largest buffer in one piece
+ * @info: snapshot
+ *
+ * Returns: bytes, see ccshm_alloc_options_set_contiguous().
+ */
+uint64_t ccshm_info_contiguous_max(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_blocks_carved() - blocks that buffers have parts of
+ * @info: snapshot
+ *
+ * Returns: number of blocks of ccshm_info_block_size() bytes that small buffers,
+ * and the ends of large ones, were carved from.
+ */
+uint64_t ccshm_info_blocks_carved(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_bytes_carved() - what buffers have of these blocks
+ * @info: snapshot
+ *
+ * Returns: bytes; the rest of the blocks waits for the same payer's next buffer.
+ */
+uint64_t ccshm_info_bytes_carved(const struct ccshm_info *info);
 
 /**
  * ccshm_info_bytes_leaked() - memory lost since the driver was loaded
@@ -414,6 +449,27 @@ void ccshm_alloc_options_set_interruptible(struct ccshm_alloc_options *options,
 					   bool interruptible);
 
 /**
+ * ccshm_alloc_options_set_dma32() - memory below 4 GiB
+ * @options: options
+ * @dma32: true: only memory that a device with 32 address bits reaches; false,
+ *	the default: any
+ */
+void ccshm_alloc_options_set_dma32(struct ccshm_alloc_options *options,
+				   bool dma32);
+
+/**
+ * ccshm_alloc_options_set_contiguous() - memory in one piece
+ * @options: options
+ * @contiguous: true: one physically contiguous run of pages, for a device that
+ *	takes a single address; false, the default: any number of pieces
+ *
+ * At most ccshm_info_contiguous_max() bytes. Above a block of
+ * ccshm_info_block_size() the payer is charged for the next power of two.
+ */
+void ccshm_alloc_options_set_contiguous(struct ccshm_alloc_options *options,
+					bool contiguous);
+
+/**
  * ccshm_buffer_alloc() - allocate a buffer
  * @handle: handle
  * @size: bytes, rounded up to whole pages
@@ -427,10 +483,12 @@ void ccshm_alloc_options_set_interruptible(struct ccshm_alloc_options *options,
  * Errors: -EINVAL (size 0 or too large to be rounded; a name, mode, node, owner
  * or group that is not valid; a name, owner, group or mode for an anonymous
  * buffer); -EPERM (another owner, or a group that the caller is not in, without
- * CAP_CHOWN); -EEXIST (the owner has a buffer of that name); -ENOMEM (not that
- * much memory is free); -EINTR; -EIO (the platform refused to share memory).
- * A handle without a driver: -EOPNOTSUPP (options for a persistent buffer or a
- * node).
+ * CAP_CHOWN); -EEXIST (the owner has a buffer of that name); -EFBIG (larger than
+ * what there can be in one piece); -ENOMEM (not that much memory is free of the
+ * kind asked for, or not in one piece); -EINTR; -EIO (the platform refused to
+ * share memory). A handle without a driver: -EOPNOTSUPP (options for a persistent
+ * buffer, a node, memory below 4 GiB or in one piece: of ordinary memory none of
+ * these can be promised).
  */
 int ccshm_buffer_alloc(struct ccshm *handle, uint64_t size,
 		       const struct ccshm_alloc_options *options,
@@ -513,6 +571,45 @@ uint64_t ccshm_buffer_size(const struct ccshm_buffer *buffer);
  * Returns: false for ordinary memory, see CCSHM_ONLY_IF_NEEDED.
  */
 bool ccshm_buffer_is_shared(const struct ccshm_buffer *buffer);
+
+/**
+ * struct ccshm_run - pages of a buffer that have everything in common
+ * @offset: of the first in the buffer
+ * @length: bytes
+ * @physical: physical address of the first, the pages are contiguous; 0 for
+ *	callers without CAP_SYS_ADMIN in the initial user namespace
+ * @state: enum ccshm_page_state: what the kernel's own page tables say
+ * @flags: CCSHM_PAGES_LEAF_WHOLE, CCSHM_PAGES_CARVED
+ */
+struct ccshm_run {
+	uint64_t offset;
+	uint64_t length;
+	uint64_t physical;
+	uint32_t state;
+	uint32_t flags;
+};
+
+/**
+ * ccshm_buffer_pages() - the state of a buffer's pages
+ * @buffer: handle
+ * @offset: start of the range, a multiple of the page size
+ * @size: its length, a multiple of the page size; 0: up to the end
+ * @runs: array that they are written to, in the order of their offsets
+ * @capacity: entries that the array holds, at least 1
+ * @next: where the range goes on when the array was too small, otherwise its end;
+ *	@offset when the call fails
+ *
+ * To find out why sharing costs what it costs, not for use in a fast path.
+ *
+ * Returns: entries written.
+ *
+ * Errors: -EINVAL (a range that is not page-aligned or is beyond the buffer;
+ * @capacity 0 or above INT_MAX); -ENOENT (the buffer has ended); -EINTR (a signal
+ * that kills); -ENOTTY (the driver is older than this call).
+ */
+int ccshm_buffer_pages(struct ccshm_buffer *buffer, uint64_t offset,
+		       uint64_t size, struct ccshm_run *runs, uint32_t capacity,
+		       uint64_t *next);
 
 /* ------------------------------------------------------------------------- */
 /* Status of buffers, exports and attachments                                */
@@ -623,6 +720,9 @@ uid_t ccshm_status_payer(const struct ccshm_status *status);
 
 /** ccshm_status_charged() - bytes that the buffer takes */
 uint64_t ccshm_status_charged(const struct ccshm_status *status);
+
+/** ccshm_status_carved() - of these, bytes that share a block with other buffers */
+uint64_t ccshm_status_carved(const struct ccshm_status *status);
 
 /** ccshm_status_blocks() - contiguous blocks that the buffer has for itself */
 uint64_t ccshm_status_blocks(const struct ccshm_status *status);

@@ -63,6 +63,21 @@ CCSHM_API uint64_t ccshm_info_block_size(const struct ccshm_info *info)
 	return info->uapi.block_size;
 }
 
+CCSHM_API uint64_t ccshm_info_contiguous_max(const struct ccshm_info *info)
+{
+	return info->uapi.contiguous_max;
+}
+
+CCSHM_API uint64_t ccshm_info_blocks_carved(const struct ccshm_info *info)
+{
+	return info->uapi.blocks_carved;
+}
+
+CCSHM_API uint64_t ccshm_info_bytes_carved(const struct ccshm_info *info)
+{
+	return info->uapi.bytes_carved;
+}
+
 CCSHM_API uint64_t ccshm_info_bytes_shared(const struct ccshm_info *info)
 {
 	return info->uapi.bytes_shared;

@@ -41,6 +41,18 @@ CCSHM_API const char *ccshm_type_name(uint32_t type)
 	}
 }
 
+CCSHM_API const char *ccshm_page_state_name(uint32_t state)
+{
+	switch (state) {
+	case CCSHM_PAGE_PRIVATE:
+		return "private";
+	case CCSHM_PAGE_SHARED:
+		return "shared";
+	default:
+		return "unknown";
+	}
+}
+
 CCSHM_API const char *ccshm_state_name(uint32_t state)
 {
 	switch (state) {

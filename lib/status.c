@@ -163,6 +163,11 @@ CCSHM_API uint64_t ccshm_status_charged(const struct ccshm_status *status)
 	return status->uapi.charged;
 }
 
+CCSHM_API uint64_t ccshm_status_carved(const struct ccshm_status *status)
+{
+	return status->uapi.carved;
+}
+
 CCSHM_API uint64_t ccshm_status_blocks(const struct ccshm_status *status)
 {
 	return status->uapi.blocks;

@@ -97,6 +97,8 @@ is "$(field size "$out")" 4M "show: the size"
 is "$(field owner "$out")" root "show: the owner"
 is "$(field mode "$out")" 0600 "show: the mode"
 is "$(field persistent "$out")" yes "show: persistent"
+runs "show --pages" cc show first --pages
+like "$out" "^ +0 +[0-9]+M (shared|unknown) +(yes|no) +no +0x[0-9a-f]+" "show --pages: the first run, and where it is"
 runs "show by id" cc show "$id"
 is "$(field name "$out")" first "show: the name"
 runs "show by #id, as JSON" cc show "#$id" --json

@@ -302,7 +302,8 @@ static int alloc_check(const struct ccshm_ioc_alloc *arg)
 
 	if (arg->flags & ~(CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			   CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
-			   CCSHM_ALLOC_INTERRUPTIBLE) || arg->reserved)
+			   CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
+			   CCSHM_ALLOC_CONTIGUOUS) || arg->reserved)
 		return -EINVAL;
 	if (!arg->size || arg->size > UINT64_MAX - (PAGE - 1))
 		return -EINVAL;
@@ -338,9 +339,9 @@ static int fake_alloc(int fd, struct ccshm_ioc_alloc *arg)
 	buffer->query.gid = arg->flags & CCSHM_ALLOC_GID ? arg->gid : FAKE_UID;
 	buffer->query.mode = arg->mode;
 	buffer->query.payer = FAKE_UID;
-	buffer->query.charged =
-		(arg->size + FAKE_BLOCK - 1) / FAKE_BLOCK * FAKE_BLOCK;
-	buffer->query.blocks = buffer->query.charged / FAKE_BLOCK;
+	buffer->query.charged = buffer->query.size;
+	buffer->query.carved = buffer->query.size % FAKE_BLOCK;
+	buffer->query.blocks = buffer->query.size / FAKE_BLOCK;
 	buffer->query.units = buffer->query.blocks;
 	buffer->query.units_whole = buffer->query.blocks;
 	buffer->query.conversions = 1;
@@ -636,6 +637,42 @@ static int fake_device(struct ccshm_ioc_device *arg)
 	return -ENODEV;
 }
 
+/* Every page is a run; the odd ones are carved. */
+static int fake_pages(struct ccshm_ioc_pages *arg)
+{
+	struct ccshm_ioc_run *out =
+		(struct ccshm_ioc_run *)(uintptr_t)arg->runs;
+	struct object *buffer = object_of(arg->id);
+	uint64_t end;
+
+	if (arg->flags || !arg->capacity)
+		return -EINVAL;
+	if (!buffer || buffer->type != CCSHM_TYPE_BUFFER)
+		return -ENOENT;
+	if (arg->offset % PAGE || arg->size % PAGE ||
+	    arg->offset >= buffer->query.size ||
+	    arg->size > buffer->query.size - arg->offset)
+		return -EINVAL;
+	end = arg->size ? arg->offset + arg->size : buffer->query.size;
+	arg->count = 0;
+	for (arg->next = arg->offset;
+	     arg->next < end && arg->count < arg->capacity;
+	     arg->next += PAGE, arg->count++) {
+		bool odd = arg->next / PAGE % 2;
+
+		*out++ = (struct ccshm_ioc_run){
+			.offset = arg->next,
+			.length = PAGE,
+			.physical = fake.no_admin ? 0 :
+				    0x100000000ULL + 2 * arg->next,
+			.state = CCSHM_PAGE_SHARED,
+			.flags = odd ? CCSHM_PAGES_CARVED :
+				       CCSHM_PAGES_LEAF_WHOLE,
+		};
+	}
+	return 0;
+}
+
 static int driver_ioctl(int fd, struct file *file, unsigned long request,
 			void *arg)
 {
@@ -662,6 +699,8 @@ static int driver_ioctl(int fd, struct file *file, unsigned long request,
 		return fake_revoke(arg);
 	case CCSHM_IOC_ATTACH:
 		return fake_attach(arg);
+	case CCSHM_IOC_PAGES:
+		return fake_pages(arg);
 	case CCSHM_IOC_DEVICE:
 		return fake_device(arg);
 	default:

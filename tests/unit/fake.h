@@ -54,6 +54,7 @@ struct fake {
 
 	/* The caller. */
 	bool no_rawio;
+	bool no_admin;
 
 	/* What INFO says besides the counts. */
 	struct ccshm_ioc_info info;
@@ -78,6 +79,7 @@ struct fake {
 		struct ccshm_ioc_attach attach;
 		struct ccshm_ioc_segments segments;
 		struct ccshm_ioc_detach detach;
+		struct ccshm_ioc_pages pages;
 		struct ccshm_ioc_device device;
 	} got;
 	unsigned long got_request;

@@ -64,11 +64,14 @@ START_TEST(every_option)
 	ccshm_alloc_options_set_mode(options, 0640);
 	ccshm_alloc_options_set_node(options, 0);
 	ccshm_alloc_options_set_interruptible(options, true);
+	ccshm_alloc_options_set_dma32(options, true);
+	ccshm_alloc_options_set_contiguous(options, true);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags,
 			  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
-			  CCSHM_ALLOC_INTERRUPTIBLE);
+			  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
+			  CCSHM_ALLOC_CONTIGUOUS);
 	ck_assert_uint_eq(fake.got.alloc.uid, 0);
 	ck_assert_uint_eq(fake.got.alloc.gid, 7);
 	ck_assert_uint_eq(fake.got.alloc.mode, 0640);
@@ -85,15 +88,34 @@ START_TEST(options_can_be_taken_back)
 	ccshm_alloc_options_set_group(options, 7);
 	ccshm_alloc_options_set_node(options, 3);
 	ccshm_alloc_options_set_interruptible(options, true);
+	ccshm_alloc_options_set_dma32(options, true);
+	ccshm_alloc_options_set_contiguous(options, true);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "longer"), 0);
 	ccshm_alloc_options_set_persistent(options, false);
 	ccshm_alloc_options_set_owner(options, (uid_t)-1);
 	ccshm_alloc_options_set_group(options, (gid_t)-1);
 	ccshm_alloc_options_set_node(options, -1);
 	ccshm_alloc_options_set_interruptible(options, false);
+	ccshm_alloc_options_set_dma32(options, false);
+	ccshm_alloc_options_set_contiguous(options, false);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, ""), 0);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags, 0);
+	ccshm_buffer_close(buffer);
+}
+END_TEST
+
+/* Each alone is its own flag. */
+START_TEST(kinds_of_memory)
+{
+	ccshm_alloc_options_set_dma32(options, true);
+	alloc_expecting(0);
+	ck_assert_uint_eq(fake.got.alloc.flags, CCSHM_ALLOC_DMA32);
+	ccshm_buffer_close(buffer);
+	ccshm_alloc_options_set_dma32(options, false);
+	ccshm_alloc_options_set_contiguous(options, true);
+	alloc_expecting(0);
+	ck_assert_uint_eq(fake.got.alloc.flags, CCSHM_ALLOC_CONTIGUOUS);
 	ccshm_buffer_close(buffer);
 }
 END_TEST
@@ -159,7 +181,7 @@ START_TEST(what_the_driver_refuses)
 END_TEST
 
 static const int alloc_errors[] = {
-	-EPERM, -EEXIST, -ENOMEM, -EINTR, -EIO, -EFAULT,
+	-EPERM, -EEXIST, -EFBIG, -ENOMEM, -EINTR, -EIO, -EFAULT,
 };
 
 START_TEST(alloc_errors_pass_through)
@@ -451,6 +473,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, alloc_anonymous);
 	tcase_add_test(tests, fresh_options_are_no_options);
 	tcase_add_test(tests, every_option);
+	tcase_add_test(tests, kinds_of_memory);
 	tcase_add_test(tests, options_can_be_taken_back);
 	tcase_add_test(tests, persistent_is_0600_unless_told);
 	tcase_add_test(tests, name_lengths);

@@ -146,7 +146,7 @@ START_TEST(pages)
 	/* Entries begin with ".BR -x ", " --name". */
 	for (s = page; (s = strstr(s, "\n.BR -")); s++) {
 		const char *name = strstr(s, "--");
-		size_t len = strspn(name, "-abcdefghijklmnopqrstuvwxyz");
+		size_t len = strspn(name, "-abcdefghijklmnopqrstuvwxyz0123456789");
 
 		snprintf(needle, sizeof(needle), "%.*s\n", (int)len, name);
 		ck_assert_msg(strstr(list, needle) != NULL,

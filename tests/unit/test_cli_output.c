@@ -255,6 +255,7 @@ static const struct {
 	{ "persistent", "yes" }, { "size", "6M" }, { "charged", "8M" },
 	{ "owner", "4000000000" }, { "group", "root" }, { "mode", "0640" },
 	{ "control", "yes" }, { "blocks", "3" }, { "conversions", "2" },
+	{ "carved", "12K" }, { "dma32", "no" }, { "contiguous", "yes" },
 };
 
 START_TEST(show_buffer)
@@ -262,8 +263,9 @@ START_TEST(show_buffer)
 	size_t i;
 
 	set_status(CCSHM_TYPE_BUFFER);
-	status.object_flags = CCSHM_ALLOC_PERSISTENT;
+	status.object_flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_CONTIGUOUS;
 	status.query_flags = CCSHM_QUERY_CONTROL;
+	status.carved = 12 << 10;
 	status.buffer_id = 12;
 	ck_assert_int_eq(cli_run("show", "12", NULL), 0);
 	for (i = 0; i < sizeof(buffer_lines) / sizeof(buffer_lines[0]); i++)
@@ -326,6 +328,90 @@ START_TEST(show_unknown)
 }
 END_TEST
 
+/* Pages, of a buffer with as many of them, of the fake driver. */
+static void show_pages(unsigned int pages, const char *option)
+{
+	struct ccshm *handle;
+	struct ccshm_buffer *buffer;
+
+	cli_reset();
+	handle = fake_handle();
+	buffer = fake_buffer(handle, pages);
+	ck_assert_uint_eq(ccshm_buffer_id(buffer), 1);
+	ck_assert_int_eq(cli_run("show", "1", "--pages", option, NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	ccshm_buffer_close(buffer);
+	ccshm_close(handle);
+}
+
+START_TEST(pages)
+{
+	show_pages(3, NULL);
+	ck_assert_str_eq(cli.out,
+		"OFFSET LENGTH STATE  LEAF-WHOLE CARVED PHYSICAL\n"
+		"     0     4K shared yes        no     0x100000000\n"
+		"    4K     4K shared no         yes    0x100002000\n"
+		"    8K     4K shared yes        no     0x100004000\n");
+}
+END_TEST
+
+START_TEST(pages_without_addresses)
+{
+	fake.no_admin = true;
+	show_pages(2, "--bytes");
+	ck_assert_str_eq(cli.out,
+		"OFFSET LENGTH STATE  LEAF-WHOLE CARVED\n"
+		"     0   4096 shared yes        no\n"
+		"  4096   4096 shared no         yes\n");
+}
+END_TEST
+
+/* More than come at a time: each of them once. */
+START_TEST(many_pages)
+{
+	const unsigned int n = 120 + 256;
+	unsigned int found = 0;
+	const char *s;
+
+	/* As much as cli.out holds. */
+	fake.no_admin = true;
+	show_pages(n, NULL);
+	for (s = strstr(cli.out, " shared "); s; s = strstr(s + 1, " shared "))
+		found++;
+	ck_assert_uint_eq(found, n);
+}
+END_TEST
+
+START_TEST(pages_json)
+{
+	show_pages(2, "--json");
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"pages\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"offset\": 4096"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"state\": \"shared\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"carved\": true"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"leaf_whole\": true"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"physical\": \"0x100002000\""));
+}
+END_TEST
+
+START_TEST(pages_fail)
+{
+	struct ccshm *handle;
+	struct ccshm_buffer *buffer;
+
+	cli_reset();
+	handle = fake_handle();
+	buffer = fake_buffer(handle, 1);
+	fake_fail_ioctl(CCSHM_IOC_PAGES, -ENOENT);
+	ck_assert_int_eq(cli_run("show", "1", "--pages", NULL), EXIT_FAILED);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_ptr_nonnull(strstr(cli.err, "cannot show the pages of 1: there is none"));
+	ccshm_buffer_close(buffer);
+	ccshm_close(handle);
+}
+END_TEST
+
 START_TEST(info)
 {
 	cli_reset();
@@ -333,6 +419,9 @@ START_TEST(info)
 	fake.info.block_size = 2 << 20;
 	fake.info.bytes_shared = 3ULL << 30;
 	fake.info.bytes_leaked = 2 << 20;
+	fake.info.contiguous_max = 4 << 20;
+	fake.info.blocks_carved = 3;
+	fake.info.bytes_carved = 20 << 10;
 	strcpy(fake.info.driver_version, "1.2.3");
 	ck_assert_int_eq(cli_run("info", NULL), 0);
 	check_line("platform", "sev-snp");
@@ -341,6 +430,9 @@ START_TEST(info)
 	check_line("block size", "2M");
 	check_line("bytes shared", "3G");
 	check_line("bytes leaked", "2M");
+	check_line("contiguous max", "4M");
+	check_line("blocks carved", "3");
+	check_line("bytes carved", "20K");
 	ck_assert_int_eq(cli_run("info", "--json", NULL), 0);
 	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"bytes_shared\": 3221225472"));
@@ -370,6 +462,11 @@ static void add(Suite *suite)
 	tcase_add_test(fixed, show_attachment);
 	tcase_add_test(fixed, show_unknown);
 	tcase_add_test(fixed, info);
+	tcase_add_test(fixed, pages);
+	tcase_add_test(fixed, pages_without_addresses);
+	tcase_add_test(fixed, many_pages);
+	tcase_add_test(fixed, pages_json);
+	tcase_add_test(fixed, pages_fail);
 }
 
 int main(void)

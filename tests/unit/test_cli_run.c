@@ -175,7 +175,8 @@ END_TEST
 START_TEST(nothing_there)
 {
 	static const char *const commands_[][5] = {
-		{ "show", "99" }, { "show", "none" }, { "free", "99" }, { "free", "none" },
+		{ "show", "99" }, { "show", "none" }, { "show", "99", "--pages" },
+		{ "show", "none", "-p" }, { "free", "99" }, { "free", "none" },
 		{ "read", "me/none" }, { "write", "nobody-here/none" },
 		{ "export", "99", "--", "true" }, { "revoke", "none" }, { "revoke", "99" },
 		{ "detach", "99" }, { "attach", "99", FAKE_DEVICE, "--", "true" },
@@ -222,7 +223,8 @@ static int keep_alloc(int fd, unsigned long request, void *arg)
 	if (request == CCSHM_IOC_ALLOC &&
 	    (!(got.flags & CCSHM_ALLOC_PERSISTENT) || got.uid != 1234 ||
 	     got.gid != 2345 || got.node != 3 || strcmp(got.name, "two") ||
-	     got.size != 6 << 20))
+	     !(got.flags & CCSHM_ALLOC_DMA32) ||
+	     !(got.flags & CCSHM_ALLOC_CONTIGUOUS) || got.size != 6 << 20))
 		return -EINVAL;
 	return fake_seam.ioctl(fd, request, arg);
 }
@@ -232,7 +234,11 @@ START_TEST(alloc_options)
 {
 	cli_seam.ioctl = keep_alloc;
 	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "640", "-o", "1234",
-				 "-g", "2345", "-N", "3", "6M", NULL), 0);
+				 "-g", "2345", "-N", "3", "-d", "-c", "6M", NULL), 0);
+	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "640", "-o", "1234",
+				 "-g", "2345", "-N", "3", "-d", "6M", NULL), 1);
+	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "640", "-o", "1234",
+				 "-g", "2345", "-N", "3", "-c", "6M", NULL), 1);
 	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "600", "6M", NULL), 1);
 }
 END_TEST
@@ -243,6 +249,7 @@ static const struct {
 	const char *says;
 } alloc_errors[] = {
 	{ -ENOMEM, EXIT_FAILED, "not enough memory" },
+	{ -EFBIG, EXIT_FAILED, "larger than what there can be in one piece" },
 	{ -EEXIST, EXIT_FAILED, "choose another name" },
 	{ -EPERM, EXIT_PERMISSION, "only root" },
 	{ -EIO, EXIT_FAILED, "platform refused" },

@@ -322,6 +322,14 @@ START_TEST(options_that_need_a_driver)
 			 -EOPNOTSUPP);
 	ck_assert_ptr_null(buffer);
 	ccshm_alloc_options_set_node(options, -1);
+	ccshm_alloc_options_set_dma32(options, true);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
+			 -EOPNOTSUPP);
+	ccshm_alloc_options_set_dma32(options, false);
+	ccshm_alloc_options_set_contiguous(options, true);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
+			 -EOPNOTSUPP);
+	ccshm_alloc_options_set_contiguous(options, false);
 	ccshm_alloc_options_set_persistent(options, true);
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
 			 -EOPNOTSUPP);
@@ -355,6 +363,8 @@ START_TEST(everything_else_is_not_supported)
 	struct ccshm_export *export;
 	struct ccshm_status *status;
 	struct ccshm_info *info;
+	struct ccshm_run run;
+	uint64_t next;
 
 	ck_assert_int_eq(ccshm_fd(handle), -EOPNOTSUPP);
 	ck_assert_int_eq(ccshm_info_get(handle, &info), -EOPNOTSUPP);
@@ -377,6 +387,8 @@ START_TEST(everything_else_is_not_supported)
 			 -EOPNOTSUPP);
 	ck_assert_int_eq(ccshm_revoke(handle, 1, 0, 0, &result), -EOPNOTSUPP);
 	ck_assert_int_eq(ccshm_buffer_revoke(buffer, 0, 0, NULL), -EOPNOTSUPP);
+	ck_assert_int_eq(ccshm_buffer_pages(buffer, 0, 0, &run, 1, &next),
+			 -EOPNOTSUPP);
 	ck_assert_uint_eq(fake.count[FAKE_IOCTL], 0);
 	ccshm_buffer_close(buffer);
 	ccshm_close(handle);

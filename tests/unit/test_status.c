@@ -58,6 +58,9 @@ START_TEST(info_getters)
 		.exports = 12,
 		.attachments = 13,
 		.driver_version = "1.2.3",
+		.contiguous_max = 0x10000000000eULL,
+		.blocks_carved = 0x10000000000fULL,
+		.bytes_carved = 0x100000000010ULL,
 	};
 	ck_assert_int_eq(ccshm_info_get(handle, &info), 0);
 	ck_assert_uint_eq(ccshm_info_abi_version(info), CCSHM_ABI_VERSION);
@@ -78,6 +81,9 @@ START_TEST(info_getters)
 	ck_assert_uint_eq(ccshm_info_buffers(info), 11);
 	ck_assert_uint_eq(ccshm_info_exports(info), 12);
 	ck_assert_uint_eq(ccshm_info_attachments(info), 13);
+	ck_assert_uint_eq(ccshm_info_contiguous_max(info), 0x10000000000eULL);
+	ck_assert_uint_eq(ccshm_info_blocks_carved(info), 0x10000000000fULL);
+	ck_assert_uint_eq(ccshm_info_bytes_carved(info), 0x100000000010ULL);
 	ck_assert_str_eq(ccshm_info_driver_version(info), "1.2.3");
 	ccshm_info_free(info);
 
@@ -154,8 +160,10 @@ START_TEST(status_getters)
 		.segments = 25,
 		.name = "name",
 		.device = "device",
+		.carved = 0x20000000001aULL,
 	};
 	ck_assert_int_eq(ccshm_status_get(handle, 1, &status), 0);
+	ck_assert_uint_eq(ccshm_status_carved(status), 0x20000000001aULL);
 	ck_assert_uint_eq(ccshm_status_id(status), 0x200000000001ULL);
 	ck_assert_uint_eq(ccshm_status_type(status), CCSHM_TYPE_ATTACHMENT);
 	ck_assert_uint_eq(ccshm_status_state(status), CCSHM_STATE_STUCK);
@@ -263,7 +271,10 @@ START_TEST(status_of_objects)
 	ck_assert_int_eq(ccshm_buffer_status(buffer, &status), 0);
 	ck_assert_uint_eq(ccshm_status_type(status), CCSHM_TYPE_BUFFER);
 	ck_assert_uint_eq(ccshm_status_id(status), ccshm_buffer_id(buffer));
-	ck_assert_uint_eq(ccshm_status_charged(status), FAKE_BLOCK);
+	ck_assert_uint_eq(ccshm_status_charged(status),
+			  ccshm_buffer_size(buffer));
+	ck_assert_uint_eq(ccshm_status_carved(status),
+			  ccshm_buffer_size(buffer));
 	ck_assert_uint_eq(ccshm_status_exports(status), 1);
 	ck_assert_uint_eq(ccshm_status_mode(status), 0600);
 	ck_assert_str_eq(ccshm_status_name(status), "ring");
