@@ -17,9 +17,8 @@
 #include "touch.h"
 #include "device.h"
 #include "importing.h"
+#include "kernelheap.h"
 
-#define HEAPS	"/dev/dma_heap/"
-#define HEAP	HEAPS "system_cc_shared"
 #define RW	(PROT_READ | PROT_WRITE)
 #define SIZE	(3 * PAGE)
 
@@ -82,64 +81,6 @@ static struct ccshm_ioc_query query(uint64_t id)
 	if (err)
 		bail("QUERY of %llu: %s", (unsigned long long)id, strerror(-err));
 	return q;
-}
-
-/* ---- the kernel's own test ---- */
-
-/*
- * What it may say of a heap: the failures of the kernel's own heaps are not ours,
- * where it is known that this kernel has them.
- */
-static void kernel_result(const char *heap, const char *line, bool ours)
-{
-	const char *name = strchr(line, ' ') + (line[0] == 'n' ? 5 : 1);
-	bool good = line[0] == 'o';
-
-	name += strspn(name, "0123456789 ");
-	if (good && strstr(line, "# SKIP")) {
-		if (strstr(line, "Could not open vgem"))
-			skip("the kernel's test: import by vgem", "this kernel has no vgem loaded");
-		else
-			fail("the kernel's test, %s, skips without a known reason: %s", heap, line);
-	} else if (!good && !ours && strstr(line, "fd leak on EFAULT")) {
-		skip("the kernel's test, its own heap: fd leak on EFAULT",
-		     "this kernel's own heaps still leak it");
-	} else {
-		ok(good, "the kernel's test, %s: %s", heap, name);
-	}
-}
-
-/* It tests every heap that there is; the same tests of each. */
-static void kernels_test(void)
-{
-	int plan = -1, heaps = 0, results = 0, our_results = 0, status;
-	FILE *p = popen("/suites/dmabuf-heap 2>&1", "r");
-	char line[512], heap[128] = "";
-
-	if (!p)
-		bail("popen: %s", strerror(errno));
-	while (fgets(line, sizeof(line), p)) {
-		line[strcspn(line, "\n")] = '\0';
-		sscanf(line, "1..%d", &plan);
-		if (sscanf(line, "# Testing heap: %127s", heap) == 1) {
-			heaps++;
-		} else if (!strncmp(line, "ok ", 3) || !strncmp(line, "not ok ", 7)) {
-			bool ours = !strcmp(heap, "system_cc_shared");
-
-			kernel_result(heap, line, ours);
-			results++;
-			our_results += ours;
-		} else {
-			diag("%s", line);
-		}
-	}
-	status = pclose(p);
-	ok(WIFEXITED(status), "the kernel's test ends by itself");
-	is_int(results, plan, "... has done all that it planned");
-	ok(heaps > 0 && our_results >= 11 && our_results == plan / heaps,
-	   "... with ours, too: %d tests", our_results);
-	is_int(heaps, 1 + !access(HEAPS "system", F_OK),
-	       "... and with the kernel's own, where it has one");
 }
 
 /* ---- the contract ---- */
@@ -564,7 +505,7 @@ int main(void)
 {
 	parameter();
 	setup();
-	kernels_test();
+	kernels_test(false);
 	ok(wait_clean(ccshm), "the kernel's test leaves nothing behind");
 	contract(HEAP, "our");
 	contract(HEAPS "system", "the kernel's");

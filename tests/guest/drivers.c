@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Importers that the kernel itself has, which nobody wrote for this: vivid, a V4L2
+ * device whose captured frames land in our memory, in both of its ways to import a
+ * dma-buf, and vgem.
+ *
+ * vm-modules: ccshm
+ * vm-kmods: vivid vgem
+ * vm-generic: yes
+ * vm-boot: alone
+ * vm-fetch: heap-test
+ * vm-files: heap-test/dmabuf-heap
+ * vm-timeout: 240
+ */
+#include <glob.h>
+#include <linux/dma-heap.h>
+#include <linux/videodev2.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "kernelheap.h"
+
+#define WIDTH	640
+#define HEIGHT	360
+#define FRAME	(2UL * WIDTH * HEIGHT)
+#define SIZE	((FRAME + PAGE - 1) & ~(PAGE - 1))
+
+/* vivid makes devices in this order: allocators=0,1 */
+enum allocator { VMALLOC, DMA_CONTIG };
+
+/* ---- V4L2: 0 or a negative errno ---- */
+
+/* The two devices have a webcam each, and nothing else. */
+static void vivid_load(void)
+{
+	if (system("rmmod vivid && modprobe vivid n_devs=2 node_types=1,1 num_inputs=1,1 "
+		   "input_types=0,0 allocators=0,1"))
+		bail("vivid does not load with its parameters");
+}
+
+static int vivid_open(enum allocator allocator)
+{
+	struct v4l2_capability cap = { 0 };
+	char name[32];
+
+	for (int i = 0; i < 16; i++) {
+		int fd;
+
+		snprintf(name, sizeof(name), "/dev/video%d", i);
+		fd = open(name, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		if (!ioctl(fd, VIDIOC_QUERYCAP, &cap) && !strcmp((char *)cap.driver, "vivid") &&
+		    cap.device_caps & V4L2_CAP_VIDEO_CAPTURE &&
+		    strstr((char *)cap.bus_info, allocator == DMA_CONTIG ? "-001" : "-000"))
+			return fd;
+		close(fd);
+	}
+	bail("there is no vivid with allocator %d", allocator);
+}
+
+/* By its name, which is what the driver promises. */
+static int set_control(int video, const char *name, int value)
+{
+	struct v4l2_queryctrl q = { .id = V4L2_CTRL_FLAG_NEXT_CTRL };
+
+	while (!ioctl(video, VIDIOC_QUERYCTRL, &q)) {
+		struct v4l2_control c = { .id = q.id, .value = value };
+
+		if (!strcmp((char *)q.name, name))
+			return raw_ioctl(video, VIDIOC_S_CTRL, &c);
+		q.id |= V4L2_CTRL_FLAG_NEXT_CTRL;
+	}
+	return -ENOENT;
+}
+
+/* Colour bars of brightness and two chromas, with no text over them; two buffers. */
+static void prepare(int video)
+{
+	struct v4l2_format f = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
+	struct v4l2_requestbuffers req = {
+		.count = 2, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_DMABUF,
+	};
+
+	f.fmt.pix.width = WIDTH;
+	f.fmt.pix.height = HEIGHT;
+	f.fmt.pix.pixelformat = V4L2_PIX_FMT_YUYV;
+	f.fmt.pix.field = V4L2_FIELD_NONE;
+	if (set_control(video, "OSD Text Mode", 2) || set_control(video, "Test Pattern", 0) ||
+	    ioctl(video, VIDIOC_S_FMT, &f) || f.fmt.pix.sizeimage != FRAME ||
+	    f.fmt.pix.bytesperline != 2 * WIDTH || ioctl(video, VIDIOC_REQBUFS, &req))
+		bail("vivid does not make such frames: %s", strerror(errno));
+}
+
+static int queue(int video, unsigned int index, int dmabuf)
+{
+	struct v4l2_buffer b = {
+		.index = index, .type = V4L2_BUF_TYPE_VIDEO_CAPTURE,
+		.memory = V4L2_MEMORY_DMABUF, .length = SIZE,
+	};
+
+	b.m.fd = dmabuf;
+	return raw_ioctl(video, VIDIOC_QBUF, &b);
+}
+
+/* The index of a buffer with a frame in it, or a negative errno. */
+static int dequeue(int video)
+{
+	struct v4l2_buffer b = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_DMABUF,
+	};
+	struct pollfd pfd = { .fd = video, .events = POLLIN };
+	int err;
+
+	if (poll(&pfd, 1, 60000) != 1)
+		return -ETIMEDOUT;
+	err = raw_ioctl(video, VIDIOC_DQBUF, &b);
+	if (err)
+		return err;
+	if (b.flags & V4L2_BUF_FLAG_ERROR || b.bytesused != FRAME)
+		return -EIO;
+	return b.index;
+}
+
+static int stream(int video, bool on)
+{
+	int type = V4L2_BUF_TYPE_VIDEO_CAPTURE;
+
+	return raw_ioctl(video, on ? VIDIOC_STREAMON : VIDIOC_STREAMOFF, &type);
+}
+
+/* It lets go of all dma-bufs. */
+static int forget(int video)
+{
+	struct v4l2_requestbuffers req = {
+		.type = V4L2_BUF_TYPE_VIDEO_CAPTURE, .memory = V4L2_MEMORY_DMABUF,
+	};
+
+	return raw_ioctl(video, VIDIOC_REQBUFS, &req);
+}
+
+/*
+ * Eight bars, each darker than the one before: white, yellow, cyan, green, magenta,
+ * red, blue, black; in the middle of each, at the top, in the middle and at the bottom.
+ */
+static bool is_colour_bars(const unsigned char *frame)
+{
+	static const int rows[] = { 1, HEIGHT / 2, HEIGHT - 2 };
+
+	for (int r = 0; r < 3; r++) {
+		int above = 256;
+
+		for (int bar = 0; bar < 8; bar++) {
+			int x = WIDTH / 16 + bar * WIDTH / 8;
+			int luma = frame[rows[r] * 2 * WIDTH + 2 * x];
+
+			if (luma >= above) {
+				diag("row %d: bar %d has brightness %d, the one before %d", rows[r],
+				     bar, luma, above);
+				return false;
+			}
+			above = luma;
+		}
+	}
+	return true;
+}
+
+/* ---- dma-bufs ---- */
+
+struct target {
+	const char *what;
+	uint64_t id;		/* the buffer, or 0: the heap's */
+	uint64_t export_id;
+	int fd;
+	unsigned char *p;
+};
+
+/* Kernels up to 6.17 map for such importers when they attach. */
+static bool map_at_attach;
+
+static uint64_t allocate(void)
+{
+	struct ccshm_ioc_alloc req = { .size = SIZE, .flags = CCSHM_ALLOC_CONTIGUOUS };
+	int err = raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &req);
+
+	if (err)
+		bail("ALLOC of %lu contiguous bytes: %s", SIZE, strerror(-err));
+	return req.id;
+}
+
+static struct target target_export(const char *what, uint64_t flags)
+{
+	struct target t = { .what = what, .id = allocate() };
+
+	t.fd = raw_export(ccshm, t.id, flags, &t.export_id);
+	t.p = t.fd < 0 ? NULL : raw_map(t.fd, SIZE, RW);
+	if (!t.p)
+		bail("no export, or no mapping");
+	return t;
+}
+
+static struct target target_heap(void)
+{
+	struct dma_heap_allocation_data req = { .len = SIZE, .fd_flags = O_RDWR | O_CLOEXEC };
+	int heap = open(HEAP, O_RDWR | O_CLOEXEC);
+	struct target t = { .what = "a dma-buf of the heap node", .fd = -1 };
+
+	if (heap < 0 || ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &req))
+		bail("no heap: %s", strerror(errno));
+	close(heap);
+	t.fd = req.fd;
+	t.p = raw_map(t.fd, SIZE, RW);
+	if (!t.p)
+		bail("no mapping: %s", strerror(errno));
+	return t;
+}
+
+static void target_end(struct target *t)
+{
+	munmap(t->p, SIZE);
+	close(t->fd);
+	if (t->id)
+		raw_free(ccshm, t->id);
+}
+
+/* ---- vivid ---- */
+
+/* What a device sees of the frame: it copies a piece of it to another page. */
+static bool device_sees(struct target *t)
+{
+	const size_t from = (HEIGHT / 2) * 2 * WIDTH, len = 2 * WIDTH;
+	const size_t to = SIZE - PAGE;
+	struct attached a;
+	struct edu edu;
+	bool same;
+
+	if (attach_dmabuf(ccshm, t->fd, PCI_A, &a))
+		bail("no attachment");
+	device_start(&edu, EDU_A);
+	memset(t->p + to, 0, len);
+	same = !device_copy(&edu, dma_at(&a, from), dma_at(&a, to), len) &&
+	       !memcmp(t->p + from, t->p + to, len);
+	edu_close(&edu);
+	return !attached_end(&a) && same;
+}
+
+static void capture(enum allocator allocator, const char *how, struct target t)
+{
+	int video = vivid_open(allocator);
+
+	prepare(video);
+	memset(t.p, 0x55, SIZE);
+	is_errno(queue(video, 0, t.fd), 0, "vivid, %s, %s: takes it", how, t.what);
+	is_errno(stream(video, true), 0, "... and captures");
+	is_int(dequeue(video), 0, "... a frame");
+	ok(is_colour_bars(t.p), "vivid, %s, %s: the frame is in our memory", how, t.what);
+	is_errno(stream(video, false), 0, "it stops");
+	ok(device_sees(&t), "... and devices see it, too");
+	if (t.id) {
+		struct ccshm_ioc_revoke r;
+		struct ccshm_ioc_query q = query(t.export_id);
+
+		is_int(q.importers, allocator == DMA_CONTIG,
+		       "... an attachment is seen where there is one");
+		is_int(q.device_mappings, 1 + (allocator == DMA_CONTIG),
+		       "... and its mapping and the kernel's own");
+		is_errno(raw_revoke(ccshm, t.export_id, 0, 0, &r), EBUSY,
+			 "vivid, %s: a revoke says that somebody holds it", how);
+		is_int(r.device_mappings, q.device_mappings, "... and how often");
+		is_int(touch_read(t.p), SIGBUS, "... and ends our mapping");
+	}
+	is_errno(forget(video), 0, "vivid lets go");
+	if (t.id)
+		is_errno(raw_revoke(ccshm, t.export_id, 0, 0, NULL), 0, "... and the revoke ends");
+	close(video);
+	target_end(&t);
+	ok(wait_clean(ccshm), "vivid, %s, %s: nothing is left", how, t.what);
+}
+
+/* With several buffers, frame after frame, as a camera program does. */
+static void many_frames(enum allocator allocator, const char *how)
+{
+	struct target t[2] = { target_heap(), target_heap() };
+	int video = vivid_open(allocator), good = 0;
+
+	prepare(video);
+	for (int i = 0; i < 2; i++)
+		queue(video, i, t[i].fd);
+	stream(video, true);
+	for (int frame = 0; frame < 10; frame++) {
+		int i = dequeue(video);
+
+		if (i < 0 || i > 1 || !is_colour_bars(t[i].p))
+			break;
+		good++;
+		memset(t[i].p, 0, SIZE);
+		if (queue(video, i, t[i].fd))
+			break;
+	}
+	is_int(good, 10, "vivid, %s: frame after frame", how);
+	stream(video, false);
+	close(video);
+	for (int i = 0; i < 2; i++)
+		target_end(&t[i]);
+	ok(wait_clean(ccshm), "... and nothing is left");
+}
+
+static unsigned int exports(void)
+{
+	struct ccshm_ioc_info info;
+
+	if (raw_info(ccshm, &info))
+		bail("no INFO");
+	return info.exports;
+}
+
+/* Is the dma-buf gone when we have closed it? */
+static bool refused(enum allocator allocator, const char *how, uint64_t flags, int err,
+		    const char *what)
+{
+	unsigned int before = exports();
+	struct target t = { .id = allocate() };
+	int video = vivid_open(allocator);
+
+	t.fd = raw_export(ccshm, t.id, flags, &t.export_id);
+	prepare(video);
+	is_errno(queue(video, 0, t.fd), err, "vivid, %s, %s: refused", how, what);
+	ok(!query(t.export_id).importers && !query(t.export_id).device_mappings,
+	   "... and holds nothing");
+	is_errno(raw_revoke(ccshm, t.export_id, 0, 0, NULL), 0, "... so that a revoke ends");
+	close(video);
+	close(t.fd);
+	is_errno(raw_free(ccshm, t.id), 0, "... and the buffer is freed");
+	ok(wait_held(ccshm, 0, &(struct ccshm_ioc_info){ 0 }), "... and its memory given back");
+	return exports() == before;
+}
+
+static void vivid(void)
+{
+	vivid_load();
+	capture(DMA_CONTIG, "dma-contig", target_export("a pinned export", CCSHM_EXPORT_PINNED));
+	capture(DMA_CONTIG, "dma-contig", target_heap());
+	capture(VMALLOC, "vmalloc", target_export("a pinned export", CCSHM_EXPORT_PINNED));
+	capture(VMALLOC, "vmalloc", target_heap());
+	many_frames(DMA_CONTIG, "dma-contig");
+	many_frames(VMALLOC, "vmalloc");
+	ok(refused(VMALLOC, "vmalloc", 0, EFAULT, "a revocable export"), "... and is gone");
+	ok(refused(VMALLOC, "vmalloc", CCSHM_EXPORT_PINNED | CCSHM_EXPORT_READ_ONLY, EFAULT,
+		   "a read-only export"), "... and is gone");
+}
+
+/*
+ * Last, since videobuf2 of newer kernels keeps a reference for ever to a dma-buf that
+ * it could not attach to, and so the module stays, too. Revoked, such a dma-buf holds
+ * no memory.
+ */
+static void refused_at_attach(void)
+{
+	int read_only = map_at_attach ? EACCES : EINVAL;
+	bool gone;
+
+	expect_kmsg("vivid.* cannot let go of a mapping.*: refused");
+	gone = refused(DMA_CONTIG, "dma-contig", 0, EOPNOTSUPP, "a revocable export");
+	gone &= refused(DMA_CONTIG, "dma-contig", CCSHM_EXPORT_PINNED | CCSHM_EXPORT_READ_ONLY,
+			read_only, "a read-only export");
+	close(ccshm);
+	if (gone) {
+		is_errno(driver_unload(), 0, "vivid keeps nothing of what was refused to it");
+		return;
+	}
+	skip("vivid keeps nothing of what was refused to it",
+	     "videobuf2 of this kernel keeps a reference to the dma-buf");
+	is_errno(driver_unload(), EAGAIN, "... so that the module has to stay");
+	/* Not for the harness to unload. */
+	unlink("/lib/ccshm/ccshm.ko");
+}
+
+/* ---- vgem ---- */
+
+/* Of <drm/drm.h>, which comes with a library. */
+struct prime_handle {
+	uint32_t handle, flags;
+	int32_t fd;
+};
+
+struct gem_close {
+	uint32_t handle, pad;
+};
+
+#define PRIME_FD_TO_HANDLE	_IOWR('d', 0x2e, struct prime_handle)
+#define GEM_CLOSE		_IOW('d', 0x09, struct gem_close)
+
+static int vgem_open(void)
+{
+	char target[256], *name;
+	int fd = -1;
+	glob_t g;
+
+	if (glob("/sys/class/drm/card[0-9]", 0, NULL, &g))
+		return -ENOENT;
+	for (size_t i = 0; i < g.gl_pathc && fd < 0; i++) {
+		ssize_t n = readlink(g.gl_pathv[i], target, sizeof(target) - 1);
+
+		target[n < 0 ? 0 : n] = '\0';
+		if (!strstr(target, "/vgem/"))
+			continue;
+		name = strrchr(target, '/') + 1;
+		snprintf(target, sizeof(target), "/dev/dri/%s", name);
+		fd = open(target, O_RDWR | O_CLOEXEC);
+	}
+	globfree(&g);
+	return fd < 0 ? -ENOENT : fd;
+}
+
+static void vgem(void)
+{
+	int card = vgem_open(), revocable;
+	struct prime_handle req = { 0 };
+	struct target t;
+	uint64_t id;
+
+	if (card < 0)
+		bail("vgem is loaded and has no device");
+	t = target_export("a pinned export", CCSHM_EXPORT_PINNED);
+	req.fd = t.fd;
+	is_errno(raw_ioctl(card, PRIME_FD_TO_HANDLE, &req), 0, "vgem imports a pinned export");
+	is_int(query(t.export_id).importers, 1, "... is attached");
+	if (map_at_attach)
+		is_int(query(t.export_id).device_mappings, 1, "... and maps it");
+	else
+		skip("... and maps it", "vgem of this kernel attaches, and never maps");
+	is_errno(raw_ioctl(card, GEM_CLOSE, &(struct gem_close){ .handle = req.handle }), 0,
+		 "it lets go");
+	ok(!query(t.export_id).importers && !query(t.export_id).device_mappings,
+	   "... and holds nothing");
+	target_end(&t);
+	ok(wait_clean(ccshm), "... and nothing is left");
+
+	raw_alloc(ccshm, SIZE, &id);
+	revocable = raw_export(ccshm, id, 0, NULL);
+	req = (struct prime_handle){ .fd = revocable };
+	is_errno(raw_ioctl(card, PRIME_FD_TO_HANDLE, &req), EOPNOTSUPP,
+		 "vgem cannot let go: a revocable export refuses it");
+	close(revocable);
+	raw_free(ccshm, id);
+	close(card);
+}
+
+static void load(void)
+{
+	driver_load();
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+}
+
+int main(void)
+{
+	touch_init();
+	map_at_attach = !kernel_at_least(6, 18);
+	load();
+	vivid();
+	vgem();
+	kernels_test(true);
+
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	load();
+	refused_at_attach();
+	return done_testing();
+}
