@@ -74,6 +74,35 @@ static RAW_UNUSED int try_attach(struct ccshm_ioc_attach req, const char *device
 
 #define TRY(name, ...)	try_attach((struct ccshm_ioc_attach){ __VA_ARGS__ }, name)
 
+/* What DEVICE says of it: "NEEDED, HOW", and why not, as `ccshmctl devices` has it. */
+static RAW_UNUSED const char *judged(const char *device)
+{
+	static const char *const needs[] = { "?", "yes", "no", "cannot" };
+	static const char *const modes[] = { "none", "direct", "iommu", "own", "userspace" };
+	static char text[sizeof(((struct ccshm_ioc_device *)0)->reason) + 32];
+	struct ccshm_ioc_device d;
+	int err = raw_device(ccshm, device, &d);
+
+	if (err)
+		return tap_errno_name(err);
+	if (d.verdict > CCSHM_DEVICE_CANNOT || d.mode > CCSHM_DMA_MODE_USERSPACE)
+		return "beyond what is known";
+	snprintf(text, sizeof(text), "%s, %s%s%.127s", needs[d.verdict], modes[d.mode],
+		 *d.reason ? ": " : "", d.reason);
+	return text;
+}
+
+/* ... of a device that can be given memory. */
+static RAW_UNUSED const char *usable(void)
+{
+	struct ccshm_ioc_info info;
+
+	raw_info(ccshm, &info);
+	return info.info_flags & CCSHM_INFO_PLAIN ?
+	       "no, direct: no memory is private: this is not a confidential guest" :
+	       "yes, direct";
+}
+
 /* The device reads what the CPU wrote, and the CPU what the device wrote. */
 static RAW_UNUSED bool moves_right(struct edu *edu, struct shared *s,
 				   const struct attached *a, uint64_t from, uint64_t to)

@@ -30,6 +30,8 @@ static void is_refused(int imp, int err, uint64_t export_id, const char *what)
 	ok(may_refuse, "%s: ... by a kernel that bounces shared memory", what);
 	ok(logged("ccshm: cannot use shared memory: the kernel bounces it"),
 	   "%s: ... and the log says why", what);
+	is_str(judged(PCI_A), "cannot, direct: the kernel bounces it (swiotlb=force)",
+	       "%s: ... and so does DEVICE", what);
 	is_errno(imp_dma(imp, 0, 8, false), ENOTCONN, "%s: no DMA", what);
 	is_int(query(export_id).device_mappings, 0, "%s: nothing is mapped", what);
 }
@@ -39,6 +41,7 @@ static void is_right(int imp, struct shared *s, const struct attached *want, lon
 {
 	ok(table_is(imp, want, 0, s->size, 64 * KIB),
 	   "%s: its addresses are those of the buffer", what);
+	is_str(judged(PCI_A), usable(), "%s: DEVICE says so", what);
 	ok(imp_moves_right(imp, s->p, 0, 2 * PAGE), "%s: the device copies the right bytes", what);
 	ok(imp_moves_right(imp, s->p, s->size - PAGE, 0), "%s: ... of the last page", what);
 	is_int(bounce_most(), most, "%s: no bounce buffer was used", what);
@@ -84,6 +87,7 @@ static void attached(void)
 	is_errno(attached_end(&a), 0, "DETACH");
 	is_errno(device_unbind(EDU_A), 0, "the kernel's driver goes");
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH of its device");
+	is_str(judged(PCI_A), usable(), "DEVICE says so");
 	device_start(&edu, EDU_A);
 	ok(moves_right(&edu, &s, &a, 0, PAGE), "the device copies the right bytes");
 	ok(moves_right(&edu, &s, &a, s.size - PAGE, 0), "... of the last page");

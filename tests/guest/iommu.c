@@ -19,6 +19,7 @@
 #include "iommu.h"
 
 #define IN_THE_LOG	"ccshm: cannot use shared memory: "
+#define REASON		"it is behind an IOMMU or has its own DMA operations"
 
 /* Memory of the kernel's own heap goes through the IOMMU: the device and the rest work. */
 static void translates(void)
@@ -28,6 +29,7 @@ static void translates(void)
 
 	ok(!strncmp(iommu_type(EDU_A), "DMA", 3), "the IOMMU translates for the device");
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a kernel driver takes it");
+	is_str(judged(PCI_A), "cannot, iommu: " REASON, "translated: DEVICE says so");
 	fd = heap_dmabuf(64 * KIB);
 	if (fd < 0) {
 		skip("the device moves bytes through it", "this kernel has no heap");
@@ -65,6 +67,7 @@ static void attach_refused(void)
 	struct shared s = shared_new(UNIT);
 
 	is_errno(TRY(PCI_B, .id = s.id), EOPNOTSUPP, "translated: ATTACH is refused");
+	is_str(judged(PCI_B), "cannot, iommu: " REASON, "translated: ... and DEVICE says so");
 	is_errno(TRY(PCI_B, .id = s.id, .dma_bits = 64), EOPNOTSUPP, "... with any address bits");
 	is_errno(TRY(PCI_B, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), EOPNOTSUPP,
 		 "... of a dma-buf");
@@ -100,6 +103,7 @@ static void no_longer(void)
 	is_errno(iommu_set_type(EDU_A, "identity"), 0, "the IOMMU translates for it no more");
 	is_errno(iommu_set_type(EDU_B, "identity"), 0, "... nor for the other device");
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "identity: ATTACH");
+	is_str(judged(PCI_A), usable(), "identity: DEVICE says so");
 	device_start(&edu, EDU_A);
 	ok(moves_right(&edu, &s, &a, 0, PAGE), "identity: the device copies the right bytes");
 	is_errno(attached_end(&a), 0, "identity: DETACH");
@@ -107,6 +111,7 @@ static void no_longer(void)
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "identity: a driver takes the device");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "identity: it maps");
+	is_str(judged(PCI_A), usable(), "identity: DEVICE says so of a driver's device");
 	ok(imp_moves_right(imp, s.p, 0, PAGE), "identity: its device copies the right bytes");
 	close(imp);
 
@@ -124,7 +129,7 @@ int main(void)
 	import_refused(IMPORTER_DYNAMIC, 0, 64 * KIB, "dynamic");
 	import_refused(IMPORTER_PINNED, 0, 4 * MIB, "pinned");
 	import_refused(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, 64 * KIB, "static");
-	ok(logged(IN_THE_LOG "it is behind an IOMMU or has its own DMA operations"),
+	ok(logged(IN_THE_LOG REASON),
 	   "translated: the kernel log says why");
 	attach_refused();
 	no_longer();

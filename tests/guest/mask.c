@@ -138,6 +138,7 @@ static void no_mask(void)
 
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "no mask: a driver takes a device");
 	is_errno(imp_mask(0, 65536), 0, "no mask: ... that cannot DMA");
+	is_str(judged(PCI_A), "cannot, none: it has no DMA mask", "no mask: DEVICE says so");
 	refused_without(IMPORTER_DYNAMIC, 0, "who can let go");
 	refused_without(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "who cannot");
 	ok(logged("ccshm: cannot use shared memory: it has no DMA mask"),
@@ -145,6 +146,7 @@ static void no_mask(void)
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EINVAL, "no mask: still none");
 	is_errno(imp_mask(32, 65536), 0, "the device gets one");
+	is_str(judged(PCI_A), usable(), "it is judged anew: DEVICE says so");
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "it is asked anew: mapped");
 	ok(imp_moves_right(imp, s.p, 0, PAGE), "... and copies");
 	close(imp);

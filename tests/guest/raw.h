@@ -163,6 +163,13 @@ static RAW_UNUSED int raw_export(int fd, uint64_t id, uint64_t flags, uint64_t *
 	return raw_export_slice(fd, id, flags, 0, 0, export_id);
 }
 
+static RAW_UNUSED int raw_device(int fd, const char *name, struct ccshm_ioc_device *device)
+{
+	memset(device, 0, sizeof(*device));
+	snprintf(device->device, sizeof(device->device), "%s", name);
+	return raw_ioctl(fd, CCSHM_IOC_DEVICE, device);
+}
+
 /* result may be NULL. */
 static RAW_UNUSED int raw_revoke(int fd, uint64_t id, uint64_t flags, int64_t deadline_ns,
 				 struct ccshm_ioc_revoke *result)

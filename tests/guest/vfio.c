@@ -59,6 +59,7 @@ static void attaches(const char *what, struct shared *s)
 
 	if (!is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "%s: ATTACH", what))
 		return;
+	is_str(judged(PCI_C), usable(), "%s: DEVICE says so", what);
 	moves(what, s, &a);
 	is_errno(attached_end(&a), 0, "%s: DETACH", what);
 }
@@ -69,6 +70,8 @@ static void is_refused(const char *what, struct shared *s)
 		 what);
 	is_errno(TRY(PCI_C, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s->fd, .dma_bits = 64),
 		 EOPNOTSUPP, "%s: ... of a dma-buf, too", what);
+	is_str(judged(PCI_C), "cannot, userspace: its IOMMU translates or belongs to user space",
+	       "%s: DEVICE says so", what);
 }
 
 /* An importer's device under an IOMMU that does not translate. */
