@@ -81,6 +81,39 @@ static int print_result(const struct revoke_opts *opts, uint64_t id,
 	return out_result(out);
 }
 
+static void complain_of_importers(struct ccshm *ctx, uint64_t export_id)
+{
+	struct ccshm_importers *importers;
+	uint32_t i, mappings;
+
+	if (ccshm_importers_get(ctx, export_id, &importers))
+		return;
+	for (i = 0; i < ccshm_importers_count(importers); i++) {
+		mappings = ccshm_importers_mappings(importers, i);
+		if (mappings)
+			complain("%s has not let go of it (mappings: %u)%s",
+				 ccshm_importers_device(importers, i), mappings,
+				 ccshm_importers_can_let_go(importers, i) ? "" :
+				 "; its driver does so only when it is done");
+	}
+	ccshm_importers_free(importers);
+}
+
+/* Who it is that holds on, where that can be known. */
+static void complain_of_holders(struct ccshm *ctx, uint64_t id)
+{
+	struct ccshm_status *st;
+
+	if (ccshm_status_get(ctx, id, &st))
+		return;
+	if (ccshm_status_type(st) == CCSHM_TYPE_EXPORT)
+		complain_of_importers(ctx, id);
+	else if (ccshm_status_type(st) == CCSHM_TYPE_ATTACHMENT &&
+		 ccshm_status_state(st) != CCSHM_STATE_REVOKED)
+		complain("%s has not let go of it", ccshm_status_device(st));
+	ccshm_status_free(st);
+}
+
 static int revoke(struct ccshm *ctx, const struct revoke_opts *opts, uint64_t id)
 {
 	const char *object = opts->common.args[0];
@@ -96,7 +129,11 @@ static int revoke(struct ccshm *ctx, const struct revoke_opts *opts, uint64_t id
 	if (err && err != -ETIMEDOUT && err != -EBUSY && err != -EIO)
 		return report(OP_REVOKE, err, object);
 	code = print_result(opts, id, &result);
-	return err ? report(OP_REVOKE, err, object) : code;
+	if (!err)
+		return code;
+	code = report(OP_REVOKE, err, object);
+	complain_of_holders(ctx, id);
+	return code;
 }
 
 int revoke_run(const struct command *cmd, int argc, char **argv)

@@ -2,6 +2,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <stdlib.h>
 
 #include "ccshmctl.h"
 
@@ -38,7 +39,6 @@ static const struct {
 } export_flags[] = {
 	{ CCSHM_EXPORT_READ_ONLY, "read_only" },
 	{ CCSHM_EXPORT_NO_CPU, "no_cpu" },
-	{ CCSHM_EXPORT_PINNED, "pinned" },
 };
 
 static void add_user(struct out *out, const char *key, uid_t uid)
@@ -59,11 +59,13 @@ static void add_group(struct out *out, const char *key, gid_t gid)
 	out_string(out, key, gr ? gr->gr_name : number);
 }
 
-static void add_buffer(struct out *out, const struct ccshm_status *st)
+static void add_buffer(struct out *out, struct ccshm *ctx,
+		       const struct ccshm_status *st)
 {
 	const char *name = ccshm_status_name(st);
 	char mode[8];
 
+	(void)ctx;
 	out_number(out, "id", ccshm_status_id(st));
 	out_string(out, "name", *name ? name : NULL);
 	out_bool(out, "persistent", ccshm_status_is_persistent(st));
@@ -119,22 +121,50 @@ static void add_slice(struct out *out, const struct ccshm_status *st)
 	out_bool(out, "control", ccshm_status_has_control(st));
 }
 
-static void add_export(struct out *out, const struct ccshm_status *st)
+/* Their names, one after the other. Absent if there are none, or none any more. */
+static void add_importers(struct out *out, struct ccshm *ctx, uint64_t export_id)
+{
+	struct ccshm_importers *importers;
+	char *names = NULL;
+	size_t len = 0;
+	uint32_t i;
+	FILE *f;
+
+	if (!ccshm_importers_get(ctx, export_id, &importers)) {
+		f = open_memstream(&names, &len);
+		for (i = 0; f && i < ccshm_importers_count(importers); i++)
+			fprintf(f, "%s%s", i ? ", " : "",
+				ccshm_importers_device(importers, i));
+		if (f)
+			fclose(f);
+		ccshm_importers_free(importers);
+	}
+	out_string(out, "importer_devices", names && *names ? names : NULL);
+	free(names);
+}
+
+static void add_export(struct out *out, struct ccshm *ctx,
+		       const struct ccshm_status *st)
 {
 	uint64_t flags = ccshm_status_flags(st);
 	size_t i;
 
 	add_slice(out, st);
+	out_string(out, "lifetime",
+		   flags & CCSHM_EXPORT_PINNED ? "pinned" : "revocable");
 	for (i = 0; i < sizeof(export_flags) / sizeof(export_flags[0]); i++)
 		out_bool(out, export_flags[i].key, flags & export_flags[i].flag);
 	out_number(out, "importers", ccshm_status_importers(st));
+	add_importers(out, ctx, ccshm_status_id(st));
 	out_number(out, "attachments", ccshm_status_attachments(st));
 	out_number(out, "device_mappings", ccshm_status_device_mappings(st));
 	out_number(out, "cpu_mappings", ccshm_status_cpu_mappings(st));
 }
 
-static void add_attachment(struct out *out, const struct ccshm_status *st)
+static void add_attachment(struct out *out, struct ccshm *ctx,
+			   const struct ccshm_status *st)
 {
+	(void)ctx;
 	add_slice(out, st);
 	out_string(out, "device", ccshm_status_device(st));
 	out_number(out, "export", ccshm_status_export_id(st));
@@ -147,14 +177,16 @@ static void add_attachment(struct out *out, const struct ccshm_status *st)
 static const struct kind {
 	uint32_t type;
 	const char *list;
-	void (*add)(struct out *out, const struct ccshm_status *st);
+	void (*add)(struct out *out, struct ccshm *ctx,
+		    const struct ccshm_status *st);
 } kinds[] = {
 	{ CCSHM_TYPE_BUFFER, "buffers", add_buffer },
 	{ CCSHM_TYPE_EXPORT, "exports", add_export },
 	{ CCSHM_TYPE_ATTACHMENT, "attachments", add_attachment },
 };
 
-static int print_status(const struct ccshm_status *st, const struct format *format)
+static int print_status(struct ccshm *ctx, const struct ccshm_status *st,
+			const struct format *format)
 {
 	const struct kind *kind;
 	struct out *out;
@@ -166,7 +198,7 @@ static int print_status(const struct ccshm_status *st, const struct format *form
 		out_row(out);
 		if (!format->json)
 			out_string(out, "type", ccshm_type_name(kind->type));
-		kind->add(out, st);
+		kind->add(out, ctx, st);
 		return out_result(out);
 	}
 	complain("%" PRIu64 " is of a kind (%u) that this ccshmctl does not know",
@@ -196,7 +228,7 @@ int show_run(const struct command *cmd, int argc, char **argv)
 		if (err) {
 			code = report(OP_SHOW, err, opts.common.args[0]);
 		} else {
-			code = print_status(st, &opts.common.format);
+			code = print_status(ctx, st, &opts.common.format);
 			ccshm_status_free(st);
 		}
 	}

@@ -57,6 +57,7 @@ struct ccshm_mapping;
 struct ccshm_export;
 struct ccshm_attach_options;
 struct ccshm_attachment;
+struct ccshm_importers;
 struct ccshm_device;
 
 /* ------------------------------------------------------------------------- */
@@ -1237,6 +1238,63 @@ int ccshm_export_revoke(struct ccshm_export *exp, int64_t timeout_ns,
 int ccshm_attachment_revoke(struct ccshm_attachment *attachment,
 			    int64_t timeout_ns, uint64_t flags,
 			    struct ccshm_revoke_result *result);
+
+/* ------------------------------------------------------------------------- */
+/* Importers: the devices that their drivers attached to an export           */
+/* ------------------------------------------------------------------------- */
+
+/**
+ * ccshm_importers_get() - ask the driver which devices are attached to an export
+ * @handle: handle
+ * @export_id: id of the export
+ * @importers: where the snapshot goes; give it up with ccshm_importers_free()
+ *
+ * It is a true picture of one moment, in the order in which they attached.
+ *
+ * Errors: -ENOENT (no such export, or none that the caller may see).
+ */
+int ccshm_importers_get(struct ccshm *handle, uint64_t export_id,
+			struct ccshm_importers **importers);
+
+/**
+ * ccshm_export_importers() - ask the driver which devices are attached
+ * @exp: handle
+ * @importers: where the snapshot goes; give it up with ccshm_importers_free()
+ *
+ * Errors: as ccshm_importers_get().
+ */
+int ccshm_export_importers(struct ccshm_export *exp,
+			   struct ccshm_importers **importers);
+
+/**
+ * ccshm_importers_free() - give up a snapshot
+ * @importers: snapshot, or NULL
+ */
+void ccshm_importers_free(struct ccshm_importers *importers);
+
+/*
+ * What a snapshot says. Texts live as long as the snapshot. An index beyond the
+ * last importer gives "", 0 or false.
+ */
+
+/** ccshm_importers_count() - how many there are */
+uint32_t ccshm_importers_count(const struct ccshm_importers *importers);
+
+/** ccshm_importers_device() - the device, such as "pci:0000:00:04.0" */
+const char *ccshm_importers_device(const struct ccshm_importers *importers,
+				   uint32_t index);
+
+/** ccshm_importers_mappings() - mappings that it holds */
+uint32_t ccshm_importers_mappings(const struct ccshm_importers *importers,
+				  uint32_t index);
+
+/** ccshm_importers_can_let_go() - is its driver bound to let go when it is told? */
+bool ccshm_importers_can_let_go(const struct ccshm_importers *importers,
+				uint32_t index);
+
+/** ccshm_importers_pins() - has its driver pinned the export? */
+bool ccshm_importers_pins(const struct ccshm_importers *importers,
+			  uint32_t index);
 
 /* ------------------------------------------------------------------------- */
 /* Devices: what they need, and why                                          */

@@ -191,7 +191,7 @@ like "$out" "dmabuf" "CCSHM_DMABUF_FD is a dma-buf"
 is "$(field offset "$out")" 4K "CCSHM_EXPORT_ID is the export"
 is "$(field type "$out")" export "show: an export"
 runs "export --read-only --no-cpu --pinned" cc export first -rcp -- sh -c 'ccshmctl show $CCSHM_EXPORT_ID'
-is "$(field 'read only' "$out") $(field 'no cpu' "$out") $(field pinned "$out")" "yes yes yes" "its flags"
+is "$(field 'read only' "$out") $(field 'no cpu' "$out") $(field lifetime "$out")" "yes yes pinned" "its flags"
 exits 7 "the command's exit status is passed on" cc export first -- sh -c 'exit 7'
 exits 143 "so is a signal that ends it" cc export first -- sh -c 'kill -TERM $$'
 exits 127 "a command that is not there" cc export first -- no-such-command

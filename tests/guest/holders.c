@@ -76,6 +76,52 @@ static void listed(void)
 	shared_end(&s);
 }
 
+/* What ccshmctl says, both on stdout and stderr. */
+static const char *ccshmctl(const char *command, uint64_t id)
+{
+	static char text[4096];
+	char line[128];
+	size_t n;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "ccshmctl %s %llu 2>&1", command, (unsigned long long)id);
+	f = popen(line, "r");
+	n = f ? fread(text, 1, sizeof(text) - 1, f) : 0;
+	text[n] = '\0';
+	if (f)
+		pclose(f);
+	return text;
+}
+
+static void said(const char *text, const char *what, const char *name)
+{
+	if (!ok(strstr(text, what), "%s", name))
+		diag("no \"%s\" in:\n%s", what, text);
+}
+
+static void command_line(void)
+{
+	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	int a = imp_new(s.fd, IMPORTER_DYNAMIC), b = imp_new(s.fd, IMPORTER_LATE);
+	int fixed = imp_new(t.fd, IMPORTER_STATIC);
+
+	is_errno(imp_map(b, IMPORTER_TO_DEVICE), 0, "two importers, one of which maps");
+	is_errno(imp_map(fixed, IMPORTER_TO_DEVICE), 0, "... one of a pinned export");
+	said(ccshmctl("show", s.export_id), "revocable\n", "show: revocable");
+	said(ccshmctl("show", s.export_id), PCI_A ", " PCI_A "\n", "show: both devices");
+	said(ccshmctl("show", t.export_id), "pinned\n", "show: pinned");
+	said(ccshmctl("revoke --timeout 0", s.export_id),
+	     PCI_A " has not let go of it (mappings: 1)\n", "revoke: who holds on");
+	said(ccshmctl("revoke", t.export_id), "; its driver does so only when it is done\n",
+	     "revoke: who cannot let go");
+	close(a);
+	close(b);
+	close(fixed);
+	said(ccshmctl("revoke", t.export_id), "revoked", "revoke: all has ended");
+	shared_end(&s);
+	shared_end(&t);
+}
+
 /* Those that are accepted by a pinned export alone. */
 static void listed_pinned(void)
 {
@@ -479,6 +525,7 @@ int main(void)
 	exported_setup();
 	listed();
 	listed_pinned();
+	command_line();
 	reason_is_said_once();
 	if (pinned_can_let_go) {
 		skip("who pins is kept out", "from 7.1 on who pins can let go");

@@ -618,6 +618,28 @@ static int fake_detach(const struct file *file, struct ccshm_ioc_detach *arg)
 	return 0;
 }
 
+static int fake_importers(struct ccshm_ioc_importers *arg)
+{
+	struct ccshm_ioc_importer *out =
+		(struct ccshm_ioc_importer *)(uintptr_t)arg->importers;
+	struct object *export = object_of(arg->id);
+
+	if (arg->flags)
+		return -EINVAL;
+	if (!export || export->type != CCSHM_TYPE_EXPORT)
+		return -ENOENT;
+	arg->total = fake.nr_importers;
+	if (arg->first > arg->total)
+		return -EINVAL;
+	arg->count = 0;
+	while (arg->count < arg->capacity && arg->first + arg->count < arg->total) {
+		*out++ = fake.importers[arg->first + arg->count];
+		arg->count++;
+	}
+	fake.nr_importers += fake.importers_come;
+	return 0;
+}
+
 static int fake_device(struct ccshm_ioc_device *arg)
 {
 	static const char *const buses[] = { "pci:", "platform:", "virtio:" };
@@ -699,6 +721,8 @@ static int driver_ioctl(int fd, struct file *file, unsigned long request,
 		return fake_revoke(arg);
 	case CCSHM_IOC_ATTACH:
 		return fake_attach(arg);
+	case CCSHM_IOC_IMPORTERS:
+		return fake_importers(arg);
 	case CCSHM_IOC_PAGES:
 		return fake_pages(arg);
 	case CCSHM_IOC_DEVICE:

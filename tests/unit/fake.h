@@ -42,6 +42,7 @@ enum fake_call {
 };
 
 #define FAKE_DEVICES	8
+#define FAKE_IMPORTERS	32
 
 /* What the test arranges, and what it can look at. */
 struct fake {
@@ -67,6 +68,11 @@ struct fake {
 	/* The devices that there are; DEVICE answers with what is here. */
 	struct ccshm_ioc_device devices[FAKE_DEVICES];
 
+	/* What IMPORTERS answers, for any export; more of them each time. */
+	struct ccshm_ioc_importer importers[FAKE_IMPORTERS];
+	unsigned int nr_importers;
+	unsigned int importers_come;
+
 	/* The last structure as the driver got it, of each ioctl. */
 	union {
 		struct ccshm_ioc_info info;
@@ -79,6 +85,7 @@ struct fake {
 		struct ccshm_ioc_attach attach;
 		struct ccshm_ioc_segments segments;
 		struct ccshm_ioc_detach detach;
+		struct ccshm_ioc_importers importers;
 		struct ccshm_ioc_pages pages;
 		struct ccshm_ioc_device device;
 	} got;

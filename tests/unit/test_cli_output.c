@@ -199,9 +199,27 @@ END_TEST
 /* ------------------------------------------------------------------------- */
 
 static struct ccshm_ioc_query status;
+static struct ccshm_ioc_importer importers[2];
+static unsigned int nr_importers;
+
+static int answer_importers(struct ccshm_ioc_importers *arg)
+{
+	if (arg->id != status.id || status.type != CCSHM_TYPE_EXPORT)
+		return -ENOENT;
+	ck_assert_uint_ge(arg->capacity, nr_importers);
+	memcpy((void *)(uintptr_t)arg->importers, importers,
+	       nr_importers * sizeof(importers[0]));
+	arg->count = nr_importers;
+	arg->total = nr_importers;
+	return 0;
+}
 
 static int answer(int fd, unsigned long request, void *arg)
 {
+	if (request == CCSHM_IOC_IMPORTERS && status.type)
+		return answer_importers(arg);
+	if (request == CCSHM_IOC_REVOKE && status.type)
+		return fake.revoke_error;
 	if (request != CCSHM_IOC_QUERY || !status.type)
 		return fake_seam.ioctl(fd, request, arg);
 	memcpy(arg, &status, sizeof(status));
@@ -213,6 +231,8 @@ static void set_status(uint32_t type)
 	cli_reset();
 	cli_seam.ioctl = answer;
 	memset(&status, 0, sizeof(status));
+	memset(importers, 0, sizeof(importers));
+	nr_importers = 0;
 	status.id = 12;
 	status.type = type;
 	status.buffer_id = 11;
@@ -303,7 +323,59 @@ START_TEST(show_export)
 	check_line("size", "6291456");
 	check_line("read only", "yes");
 	check_line("no cpu", "no");
-	check_line("pinned", "yes");
+	check_line("lifetime", "pinned");
+	check_line("importers", "0");
+	ck_assert_ptr_null(strstr(cli.out, "importer devices"));
+}
+END_TEST
+
+START_TEST(show_importers)
+{
+	set_status(CCSHM_TYPE_EXPORT);
+	status.importers = 2;
+	nr_importers = 2;
+	strcpy(importers[0].device, FAKE_DEVICE);
+	strcpy(importers[1].device, "platform:vivid.0");
+	ck_assert_int_eq(cli_run("show", "12", NULL), 0);
+	check_line("lifetime", "revocable");
+	check_line("importers", "2");
+	check_line("importer devices", FAKE_DEVICE ", platform:vivid.0");
+	ck_assert_int_eq(cli_run("show", "12", "--json", NULL), 0);
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"importer_devices\": \""
+				     FAKE_DEVICE ", platform:vivid.0\""));
+}
+END_TEST
+
+/* Those that have let go are not to blame. */
+START_TEST(revoke_names_importers)
+{
+	set_status(CCSHM_TYPE_EXPORT);
+	nr_importers = 2;
+	strcpy(importers[0].device, "platform:vivid.0");
+	strcpy(importers[1].device, FAKE_DEVICE);
+	importers[1].mappings = 3;
+	fake.revoke_error = -EBUSY;
+	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
+	ck_assert_ptr_nonnull(strstr(cli.err, FAKE_DEVICE
+				     " has not let go of it (mappings: 3)\n"));
+	ck_assert_ptr_null(strstr(cli.err, "vivid"));
+	importers[1].flags = CCSHM_IMPORTER_CANNOT_LET_GO;
+	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
+	ck_assert_ptr_nonnull(strstr(cli.err, "(mappings: 3); its driver does so only when"));
+}
+END_TEST
+
+START_TEST(revoke_names_attachment)
+{
+	set_status(CCSHM_TYPE_ATTACHMENT);
+	status.state = CCSHM_STATE_REVOKING;
+	fake.revoke_error = -ETIMEDOUT;
+	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
+	ck_assert_ptr_nonnull(strstr(cli.err, FAKE_DEVICE " has not let go of it\n"));
+	status.state = CCSHM_STATE_REVOKED;
+	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
+	ck_assert_ptr_null(strstr(cli.err, "has not let go"));
 }
 END_TEST
 
@@ -459,6 +531,9 @@ static void add(Suite *suite)
 	tcase_add_test(fixed, show_buffer);
 	tcase_add_loop_test(fixed, show_json, 1, 4);
 	tcase_add_test(fixed, show_export);
+	tcase_add_test(fixed, show_importers);
+	tcase_add_test(fixed, revoke_names_importers);
+	tcase_add_test(fixed, revoke_names_attachment);
 	tcase_add_test(fixed, show_attachment);
 	tcase_add_test(fixed, show_unknown);
 	tcase_add_test(fixed, info);
