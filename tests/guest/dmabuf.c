@@ -527,75 +527,6 @@ static void buffer_goes(void)
 	close(imp);
 }
 
-/* ---- races ---- */
-
-static struct {
-	int fd;
-	atomic_bool revoked, stop;
-	atomic_int bad, done;
-} race;
-
-static void *map_and_unmap(void *arg)
-{
-	int imp = imp_open();
-
-	(void)arg;
-	while (!race.stop) {
-		bool revoked = race.revoked;
-		int err = imp_attach(imp, race.fd, IMPORTER_DYNAMIC);
-
-		race.done++;
-		race.bad += !(err == -ENODEV || (!err && !revoked));
-		if (err)
-			continue;
-		revoked = race.revoked;
-		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
-		race.bad += !(err == -ENODEV || (!err && !revoked));
-		/* A revoke has unmapped it, or it is unmapped here. */
-		err = imp_unmap(imp);
-		race.bad += err && err != -ENOTCONN;
-		race.bad += imp_detach(imp) != 0;
-	}
-	close(imp);
-	return NULL;
-}
-
-static void races(void)
-{
-	int64_t begin = now_ns();
-	int rounds = 0, bad = 0;
-	uint64_t buffer, id;
-
-	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
-	for (; rounds < 10 || (rounds < 200 && now_ns() - begin < 2000000000LL); rounds++) {
-		pthread_t thread[2];
-		struct ccshm_ioc_revoke r;
-		struct ccshm_ioc_query q;
-		int err;
-
-		race.fd = raw_export(ccshm, buffer, 0, &id);
-		race.revoked = race.stop = false;
-		for (int i = 0; i < 2; i++)
-			pthread_create(&thread[i], NULL, map_and_unmap, NULL);
-		usleep(500 + rounds % 16 * 200);
-		err = raw_revoke(ccshm, id, 0, in_ms(10000), &r);
-		race.revoked = true;
-		q = query(id);
-		bad += err || r.state != CCSHM_STATE_REVOKED || q.device_mappings;
-		usleep(1000);
-		race.stop = true;
-		for (int i = 0; i < 2; i++)
-			pthread_join(thread[i], NULL);
-		close(race.fd);
-	}
-	ok(race.done > rounds, "revoke and importers: %d rounds, %d actions", rounds,
-	   race.done);
-	is_int(bad, 0, "... a revoke ends them all");
-	is_int(race.bad, 0, "... and none gets in behind it");
-	is_errno(raw_free(ccshm, buffer), 0, "the buffer is freed");
-}
-
 int main(void)
 {
 	exported_setup();
@@ -628,7 +559,6 @@ int main(void)
 	importer_dies();
 	driver_leaves();
 	buffer_goes();
-	races();
 
 	exported_end();
 	return done_testing();

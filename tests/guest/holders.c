@@ -304,7 +304,7 @@ static void late_fence(void)
 static void fence_that_stays(enum importer_fence_usage usage, const char *what)
 {
 	struct shared s = shared_new(UNIT, 0);
-	int imp = imp_fenced(&s, false, IMPORTER_FENCE_NEVER, usage, 0);
+	int imp = imp_fenced(&s, true, IMPORTER_FENCE_NEVER, usage, 0);
 	struct ccshm_ioc_revoke r;
 	int64_t begin = now_ns();
 
@@ -313,6 +313,7 @@ static void fence_that_stays(enum importer_fence_usage usage, const char *what)
 	ok(now_ns() - begin >= 300000000LL, "... not too early");
 	ok(now_ns() - begin < 10000000000LL, "... and in time");
 	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
+	is_int(imp_status(imp).mapped, 0, "... though it has unmapped");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "the same again");
 	close(imp);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "its importer leaves: revoked");

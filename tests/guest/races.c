@@ -1,0 +1,665 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A revoke among everything else that can happen at the same time. Whatever comes
+ * first, nobody gets in behind it and nobody stays in. Each race is run a number of
+ * times; races-smp does it on two processors.
+ *
+ * vm-modules: ccshm importer
+ * vm-timeout: 400
+ */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "importing.h"
+
+#define RW	(PROT_READ | PROT_WRITE)
+
+static int ccshm;
+
+#define THREADS	3
+#define STEP	(31 * PAGE)	/* a signal for each page would take too long */
+
+/* At least so many, in however much longer, on a machine that others slow down. */
+#define ROUNDS	5
+
+static bool another_round(int rounds, int64_t begin)
+{
+	int64_t ms = (now_ns() - begin) / 1000000;
+
+	return rounds < 200 && ms < (rounds < ROUNDS ? 30000 : 1200);
+}
+
+static struct race {
+	int fd;
+	uint64_t id;
+	char *p;
+	size_t size;
+	atomic_bool revoked, stop;
+	atomic_int bad, done;
+} race;
+
+static char *map_of(int fd, size_t size)
+{
+	char *p = map_aligned(fd, size, RW, 0);
+
+	if (!p)
+		bail("mmap: %s", strerror(errno));
+	return p;
+}
+
+static unsigned int dice(unsigned int n)
+{
+	static __thread unsigned int state;
+
+	if (!state)
+		state = (unsigned int)now_ns() | 1;
+	state = state * 1103515245 + 12345;
+	return (state >> 16) % n;
+}
+
+static void raced(bool good)
+{
+	race.done++;
+	race.bad += !good;
+}
+
+static void *race_fault(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		char *p = race.p + dice(race.size / PAGE) * PAGE;
+		int sig = dice(2) ? touch_read(p) : touch_write(p, 1);
+
+		raced(sig == SIGBUS || (!sig && !revoked));
+	}
+	return NULL;
+}
+
+static void *race_mmap(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		char *p = raw_map(race.fd, race.size, RW);
+		int sig;
+
+		if (!p) {
+			raced(errno == ENODEV);
+			continue;
+		}
+		raced(!revoked);
+		revoked = race.revoked;
+		sig = touch_read(p);
+		raced(sig == SIGBUS || (!sig && !revoked));
+		munmap(p, race.size);
+	}
+	return NULL;
+}
+
+/* Each thread does something to a mapping of its own, and touches it. */
+static void *race_change(void *arg)
+{
+	char *p = map_aligned(race.fd, race.size, RW, 0);
+
+	(void)arg;
+	while (p && !race.stop) {
+		char *at = p + dice(race.size / PAGE) * PAGE;
+		bool revoked = race.revoked;
+		int sig;
+
+		mprotect(at, PAGE, dice(2) ? RW : PROT_READ);
+		sig = touch_read(at);
+		raced(sig == SIGBUS || (!sig && !revoked));
+		madvise(at, PAGE, dice(2) ? MADV_WILLNEED : MADV_PAGEOUT);
+		if (!dice(8)) {
+			char *to = mremap(p, race.size, race.size, MREMAP_MAYMOVE | MREMAP_FIXED,
+					  aligned_space(race.size));
+
+			p = to == MAP_FAILED ? p : to;
+		}
+		if (!dice(8)) {
+			munmap(p, race.size);
+			p = map_aligned(race.fd, race.size, RW, 0);
+		}
+	}
+	if (p)
+		munmap(p, race.size);
+	return NULL;
+}
+
+static void *race_attach(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		struct ccshm_ioc_attach req = {
+			.flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = race.fd, .device = PCI_A,
+		};
+		int err = raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req);
+
+		raced(err == -ENODEV || (!err && !revoked));
+		if (!err) {
+			raced(!raw_detach(req.fd, 0));
+			close(req.fd);
+		}
+	}
+	return NULL;
+}
+
+static void *race_revoke(void *arg)
+{
+	struct ccshm_ioc_revoke r;
+
+	(void)arg;
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		int err;
+
+		if (!revoked) {
+			sched_yield();
+			continue;
+		}
+		err = raw_revoke(ccshm, race.id, 0, in_ms(5000), &r);
+		raced(!err && r.state == CCSHM_STATE_REVOKED && r.revoked == 1);
+	}
+	return NULL;
+}
+
+/* One round: threads at work, a revoke among them, and what they see after it. */
+static bool race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
+{
+	pthread_t thread[THREADS];
+	struct ccshm_ioc_revoke r;
+	int err;
+
+	race.stop = race.revoked = false;
+	race.fd = raw_export(ccshm, buffer, 0, &race.id);
+	if (race.fd < 0)
+		return false;
+	race.p = mmap((char *)aligned_space(race.size + UNIT) + offset, race.size, RW,
+		      MAP_SHARED | MAP_FIXED, race.fd, 0);
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&thread[i], NULL, fn, NULL);
+	usleep(500 + dice(4000));
+	err = raw_revoke(ccshm, race.id, 0, in_ms(10000), &r);
+	race.revoked = true;
+	usleep(1000);
+	raced(!err && r.state == CCSHM_STATE_REVOKED);
+	raced(touch_some(race.p, race.size, STEP, SIGBUS));
+	race.stop = true;
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(thread[i], NULL);
+	munmap(race.p, race.size);
+	close(race.fd);
+	return true;
+}
+
+static void race_with(const char *what, void *(*fn)(void *arg))
+{
+	int64_t begin = now_ns();
+	uint64_t buffer;
+	int rounds = 0;
+
+	memset(&race, 0, sizeof(race));
+	race.size = UNIT;
+	if (raw_alloc(ccshm, race.size, &buffer))
+		bail("no buffer");
+	while (another_round(rounds, begin) && race_round(buffer, fn, rounds % 2 * PAGE))
+		rounds++;
+	ok(rounds >= ROUNDS && race.done > rounds, "revoke and %s: %d rounds, %d actions", what, rounds,
+	   race.done);
+	is_int(race.bad, 0, "... nobody got in, nobody stayed in");
+	raw_free(ccshm, buffer);
+}
+
+/* A process that forks while its mapping is revoked; its children look afterwards. */
+struct fork_race {
+	atomic_bool revoked;
+	char *p;
+};
+
+static int fork_and_touch(struct peer *parent, void *arg)
+{
+	struct fork_race *f = arg;
+	pid_t pid[12];
+	int bad = 0;
+
+	peer_send(parent, 0, -1);
+	for (int i = 0; i < 12; i++) {
+		touch_read(f->p + i * PAGE);
+		pid[i] = fork();
+		if (pid[i])
+			continue;
+		while (!f->revoked)
+			usleep(1000);
+		_exit(!touch_some(f->p, UNIT, STEP, SIGBUS));
+	}
+	for (int i = 0; i < 12; i++)
+		bad += reap(pid[i], 20000) != 0;
+	return bad;
+}
+
+static void race_with_fork(void)
+{
+	struct fork_race *f = common(sizeof(*f));
+	int64_t begin = now_ns();
+	int rounds = 0, bad = 0;
+	uint64_t buffer, id;
+
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	for (; another_round(rounds, begin); rounds++) {
+		int fd = raw_export(ccshm, buffer, 0, &id);
+		struct peer forker;
+
+		f->revoked = false;
+		f->p = map_of(fd, UNIT);
+		bad += !touch_some(f->p, UNIT, STEP, 0);
+		forker = peer_start(ROOT, ALL_CAPS, fork_and_touch, f);
+		peer_hear(&forker);
+		usleep(dice(20000));
+		bad += raw_revoke(ccshm, id, 0, in_ms(10000), NULL) != 0;
+		f->revoked = true;
+		bad += peer_hear(&forker) != 0;
+		peer_end(&forker, 0);
+		munmap(f->p, UNIT);
+		close(fd);
+	}
+	ok(rounds >= ROUNDS, "revoke and fork: %d rounds", rounds);
+	is_int(bad, 0, "... no child kept a page");
+	raw_free(ccshm, buffer);
+	munmap(f, sizeof(*f));
+}
+
+/* The last reference goes while it is revoked. */
+static void *race_close(void *arg)
+{
+	(void)arg;
+	usleep(dice(300));
+	munmap(race.p, race.size);
+	close(race.fd);
+	return NULL;
+}
+
+static void race_with_close(void)
+{
+	int64_t begin = now_ns();
+	int rounds = 0, bad = 0;
+	uint64_t buffer;
+
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	race.size = UNIT;
+	for (; another_round(rounds, begin); rounds++) {
+		pthread_t thread;
+		int err;
+
+		race.fd = raw_export(ccshm, buffer, 0, &race.id);
+		race.p = map_of(race.fd, UNIT);
+		touch_read(race.p);
+		pthread_create(&thread, NULL, race_close, NULL);
+		usleep(dice(300));
+		err = raw_revoke(ccshm, dice(2) ? race.id : buffer, 0, in_ms(10000), NULL);
+		bad += err && err != -ENOENT;
+		pthread_join(thread, NULL);
+		bad += raw_revoke(ccshm, race.id, 0, 0, NULL) != -ENOENT;
+	}
+	ok(rounds >= ROUNDS, "revoke and close: %d rounds", rounds);
+	is_int(bad, 0, "... it is revoked, or gone");
+	raw_free(ccshm, buffer);
+}
+
+/* The buffer is freed, and its memory goes back, while it is revoked. */
+static void *race_free(void *arg)
+{
+	uint64_t *buffer = arg;
+
+	usleep(dice(300));
+	raced(!raw_free(ccshm, *buffer));
+	return NULL;
+}
+
+static void race_with_free(void)
+{
+	int64_t begin = now_ns();
+	int rounds = 0, bad = 0;
+
+	memset(&race, 0, sizeof(race));
+	for (; another_round(rounds, begin); rounds++) {
+		pthread_t thread;
+		uint64_t buffer;
+		char *p;
+		int err;
+
+		if (raw_alloc(ccshm, UNIT, &buffer))
+			bail("no buffer");
+		race.fd = raw_export(ccshm, buffer, 0, &race.id);
+		p = map_of(race.fd, UNIT);
+		touch_read(p);
+		pthread_create(&thread, NULL, race_free, &buffer);
+		usleep(dice(300));
+		err = raw_revoke(ccshm, dice(2) ? race.id : buffer, 0, in_ms(10000), NULL);
+		bad += err && err != -ENOENT;
+		pthread_join(thread, NULL);
+		bad += raw_revoke(ccshm, race.id, 0, 0, NULL) != 0;
+		bad += !touch_some(p, UNIT, STEP, SIGBUS);
+		munmap(p, UNIT);
+		close(race.fd);
+	}
+	ok(rounds >= ROUNDS, "revoke and FREE: %d rounds", rounds);
+	is_int(bad + race.bad, 0, "... it is revoked");
+}
+
+/* ---- importers ---- */
+
+/* Does what an importer does, until it is over. */
+static void *race_import(void *arg)
+{
+	enum importer_kind kind = *(enum importer_kind *)arg;
+	int imp = imp_open();
+
+	while (!race.stop) {
+		bool revoked = race.revoked;
+		int err = kind == IMPORTER_DELAYED ? imp_attach_delayed(imp, race.fd, dice(3)) :
+						     imp_attach(imp, race.fd, kind);
+
+		raced(err == -ENODEV || (!err && !revoked));
+		if (err)
+			continue;
+		revoked = race.revoked;
+		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+		raced(err == -ENODEV || (!err && !revoked));
+		if (dice(2))
+			imp_fence_as(imp, IMPORTER_FENCE_LATE, IMPORTER_USAGE_WRITE, dice(3));
+		/* A revoke has unmapped it, or it is unmapped here. */
+		err = dice(2) ? imp_unmap(imp) : 0;
+		raced(!err || err == -ENOTCONN);
+		raced(!imp_detach(imp));
+	}
+	close(imp);
+	return NULL;
+}
+
+static void *race_poll(void *arg)
+{
+	struct pollfd pfd = { .fd = race.fd, .events = POLLIN | POLLOUT };
+
+	(void)arg;
+	while (!race.stop)
+		poll(&pfd, 1, 0);
+	return NULL;
+}
+
+static void race_with_importers(enum importer_kind kind, const char *what)
+{
+	int64_t begin = now_ns();
+	int rounds = 0, bad = 0;
+	uint64_t buffer;
+
+	memset(&race, 0, sizeof(race));
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	for (; another_round(rounds, begin); rounds++) {
+		struct ccshm_ioc_importer list[4];
+		struct ccshm_ioc_revoke r;
+		struct ccshm_ioc_query q;
+		pthread_t thread[3];
+		int err;
+
+		race.fd = raw_export(ccshm, buffer, 0, &race.id);
+		race.revoked = race.stop = false;
+		for (int i = 0; i < 2; i++)
+			pthread_create(&thread[i], NULL, race_import, &kind);
+		pthread_create(&thread[2], NULL, race_poll, NULL);
+		usleep(500 + dice(4000));
+		bad += raw_importers(ccshm, race.id, list, 0, 4, NULL) < 0;
+		err = raw_revoke(ccshm, race.id, 0, in_ms(20000), &r);
+		race.revoked = true;
+		raw_query(ccshm, race.id, &q);
+		bad += err || r.state != CCSHM_STATE_REVOKED || q.device_mappings;
+		usleep(1000);
+		race.stop = true;
+		for (int i = 0; i < 3; i++)
+			pthread_join(thread[i], NULL);
+		bad += raw_importers(ccshm, race.id, list, 0, 4, NULL) != 0;
+		close(race.fd);
+	}
+	ok(rounds >= ROUNDS && race.done > rounds, "revoke and %s importers: %d rounds, %d actions",
+	   what, rounds, race.done);
+	is_int(bad, 0, "... a revoke ends them all");
+	is_int(race.bad, 0, "... and none gets in behind it");
+	raw_free(ccshm, buffer);
+}
+
+/* ---- several revokes of what importers hold ---- */
+
+static void *revoke_once(void *arg)
+{
+	struct ccshm_ioc_revoke r;
+	int err = raw_revoke(ccshm, *(uint64_t *)arg, 0, in_ms(20000), &r);
+
+	raced(!err && r.state == CCSHM_STATE_REVOKED && !r.device_mappings);
+	return NULL;
+}
+
+static void race_of_revokes(void)
+{
+	int64_t begin = now_ns();
+	int rounds = 0;
+	uint64_t buffer;
+
+	memset(&race, 0, sizeof(race));
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	for (; another_round(rounds, begin); rounds++) {
+		int imp = imp_open(), quick = imp_open();
+		pthread_t thread[THREADS];
+
+		race.fd = raw_export(ccshm, buffer, 0, &race.id);
+		raced(!imp_attach_delayed(imp, race.fd, dice(20)));
+		raced(!imp_attach(quick, race.fd, IMPORTER_DYNAMIC));
+		raced(!imp_map(imp, IMPORTER_TO_DEVICE));
+		raced(!imp_map(quick, IMPORTER_TO_DEVICE));
+		for (int i = 0; i < THREADS; i++)
+			pthread_create(&thread[i], NULL, revoke_once, i ? &race.id : &buffer);
+		for (int i = 0; i < THREADS; i++)
+			pthread_join(thread[i], NULL);
+		close(imp);
+		close(quick);
+		close(race.fd);
+	}
+	ok(rounds >= ROUNDS, "several revokes of what importers hold: %d rounds", rounds);
+	is_int(race.bad, 0, "... all of them finish");
+	raw_free(ccshm, buffer);
+}
+
+/* ---- processes, drivers and modules that go ---- */
+
+static atomic_int waiting;
+
+/* One that waits, in a thread. */
+static void *revoke_waits(void *arg)
+{
+	(void)arg;
+	waiting = raw_revoke(ccshm, race.id, 0, in_ms(30000), NULL);
+	return NULL;
+}
+
+/* Maps with the CPU and for a device, never lets go. */
+static int hold(struct peer *parent, void *arg)
+{
+	int *fd = arg, imp = imp_open();
+	char *p = raw_map(*fd, UNIT, RW);
+
+	imp_attach(imp, *fd, IMPORTER_STUBBORN);
+	imp_map(imp, IMPORTER_BIDIRECTIONAL);
+	peer_send(parent, 0, -1);
+	for (;;)
+		touch_read(p + dice(UNIT));
+	return 0;
+}
+
+static void race_with_death(void)
+{
+	int64_t begin = now_ns();
+	int rounds = 0, bad = 0;
+	uint64_t buffer;
+
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	for (; another_round(rounds, begin); rounds++) {
+		struct ccshm_ioc_query q;
+		struct peer holder;
+		pthread_t thread;
+
+		race.fd = raw_export(ccshm, buffer, 0, &race.id);
+		holder = peer_start(ROOT, ALL_CAPS, hold, &race.fd);
+		bad += peer_hear(&holder) != 0;
+		pthread_create(&thread, NULL, revoke_waits, NULL);
+		usleep(dice(5000));
+		peer_end(&holder, SIGKILL);
+		pthread_join(thread, NULL);
+		raw_query(ccshm, race.id, &q);
+		bad += waiting != 0 || q.state != CCSHM_STATE_REVOKED || q.device_mappings;
+		close(race.fd);
+	}
+	ok(rounds >= ROUNDS, "revoke and the death of a holder: %d rounds", rounds);
+	is_int(bad, 0, "... the revoke finishes");
+	raw_free(ccshm, buffer);
+}
+
+/* With the driver of the importer, or with all of its module, which is then loaded anew. */
+static void race_with_driver(bool module, const char *what)
+{
+	int64_t begin = now_ns();
+	int rounds = 0, bad = 0;
+	uint64_t buffer;
+
+	if (raw_alloc(ccshm, UNIT, &buffer))
+		bail("no buffer");
+	for (; another_round(rounds, begin); rounds++) {
+		int imp, tries = 0;
+		pthread_t thread;
+
+		race.fd = raw_export(ccshm, buffer, 0, &race.id);
+		imp = imp_new(race.fd, IMPORTER_STUBBORN);
+		bad += imp_map(imp, IMPORTER_TO_DEVICE) != 0;
+		bad += raw_rmmod("ccshm_importer") != -EWOULDBLOCK;
+		pthread_create(&thread, NULL, revoke_waits, NULL);
+		usleep(dice(5000));
+		if (module) {
+			close(imp);
+			while (raw_rmmod("ccshm_importer") && tries++ < 1000)
+				usleep(1000);
+		} else {
+			bad += device_unbind(EDU_A) != 0;
+			close(imp);
+		}
+		pthread_join(thread, NULL);
+		bad += waiting != 0 || tries > 1000;
+		close(race.fd);
+		if (module)
+			importer_load();
+		else
+			bad += device_bind(EDU_A, IMPORTER_DRIVER) != 0;
+	}
+	ok(rounds >= ROUNDS, "revoke and %s: %d rounds", what, rounds);
+	is_int(bad, 0, "... the revoke finishes");
+	raw_free(ccshm, buffer);
+}
+
+/* Makes something, revokes it and closes, without an end. */
+static void *use_driver(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		int fd = raw_open(), dmabuf;
+		uint64_t buffer, id;
+		char *p;
+
+		if (fd < 0)
+			continue;
+		if (!raw_alloc(fd, PAGE, &buffer)) {
+			dmabuf = raw_export(fd, buffer, 0, &id);
+			p = raw_map(dmabuf, PAGE, RW);
+			touch_read(p);
+			raced(!raw_revoke(fd, id, 0, in_ms(10000), NULL));
+			raced(touch_read(p) == SIGBUS);
+			munmap(p, PAGE);
+			close(dmabuf);
+		}
+		close(fd);
+		usleep(dice(3000));
+	}
+	return NULL;
+}
+
+/* The driver goes when nothing is open for a moment, and only then. */
+static void race_with_unload(void)
+{
+	int64_t begin = now_ns();
+	int gone = 0, refused = 0, bad = 0;
+	pthread_t thread;
+
+	close(ccshm);
+	memset(&race, 0, sizeof(race));
+	pthread_create(&thread, NULL, use_driver, NULL);
+	while (another_round(gone, begin)) {
+		int err = driver_unload();
+
+		bad += err && err != -EWOULDBLOCK;
+		refused += err == -EWOULDBLOCK;
+		if (err) {
+			usleep(dice(2000));
+			continue;
+		}
+		gone++;
+		driver_load();
+		/* So that it is used before the next attempt. */
+		for (int done = race.done, i = 0; race.done < done + 4 && i < 2000; i++)
+			usleep(1000);
+	}
+	race.stop = true;
+	pthread_join(thread, NULL);
+	ok(gone >= ROUNDS && race.done > gone, "revoke and unloading: %d times, %d refused, %d actions",
+	   gone, refused, race.done);
+	is_int(bad + race.bad, 0, "... all of it is done, or nothing of it");
+	ccshm = raw_open();
+}
+
+int main(void)
+{
+	driver_load();
+	touch_init();
+	importer_load();
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+	race_with("faults", race_fault);
+	race_with("mmap", race_mmap);
+	race_with("mprotect, mremap, munmap", race_change);
+	race_with("other revokes", race_revoke);
+	race_with_fork();
+	race_with_close();
+	race_with_free();
+	race_with_importers(IMPORTER_DYNAMIC, "dynamic");
+	race_with_importers(IMPORTER_DELAYED, "delayed");
+	race_of_revokes();
+	race_with_death();
+	race_with_driver(false, "a driver that leaves its device");
+	race_with_driver(true, "a module that goes");
+	race_with_unload();
+
+	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
+	race_with("attachments", race_attach);
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}
