@@ -89,7 +89,7 @@ static int ordinary_map(struct ccshm_buffer *buffer, uint64_t offset,
 		ret = -ENOENT;
 	else
 		ret = ccshm_mapping_create(buffer->handle, buffer->memfd, offset,
-					   size, prot, 0, mapping);
+					   size, offset, prot, 0, mapping);
 	pthread_mutex_unlock(&buffer->lock);
 	return ret;
 }
@@ -261,7 +261,7 @@ CCSHM_API int ccshm_buffer_map(struct ccshm_buffer *buffer, uint64_t offset,
 	if (ret)
 		return ret;
 	ret = ccshm_mapping_create(buffer->handle, uapi.fd, 0, uapi.actual_size,
-				   prot, uapi.export_id, mapping);
+				   offset, prot, uapi.export_id, mapping);
 	/* From here on the mapping alone keeps the export. */
 	ccshm_handle_seam(buffer->handle)->close(uapi.fd);
 	return ret;

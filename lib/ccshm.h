@@ -788,8 +788,9 @@ const char *ccshm_status_device(const struct ccshm_status *status);
  *	ccshm_mapping_close()
  *
  * Makes an export of the slice (a read-only one without PROT_WRITE) and maps
- * it, shared. The export lives as long as the mapping. When it is revoked the
- * next touch of the memory raises SIGBUS.
+ * it, shared, where large pages can be used if there are any. The export lives as
+ * long as the mapping. When it is revoked the next touch of the memory raises
+ * SIGBUS.
  *
  * Errors: -EINVAL (flags, prot; a slice that is not page-aligned or is beyond
  * the buffer); -ENOENT (the buffer has ended); -EACCES (its mode does not allow

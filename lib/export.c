@@ -9,6 +9,7 @@
 struct ccshm_export {
 	struct ccshm *handle;
 	uint64_t id;
+	uint64_t offset;	/* in the buffer */
 	uint64_t size;
 	pthread_mutex_t lock;	/* keeps @fd here while it is used */
 	int fd;			/* -1: taken */
@@ -40,6 +41,7 @@ CCSHM_API int ccshm_export_create(struct ccshm_buffer *buffer, uint64_t flags,
 	pthread_mutex_init(&made->lock, NULL);
 	made->handle = ccshm_handle_ref(handle);
 	made->id = uapi.export_id;
+	made->offset = offset;
 	made->size = uapi.actual_size;
 	made->fd = uapi.fd;
 	*exp = made;
@@ -107,8 +109,8 @@ CCSHM_API int ccshm_export_map(struct ccshm_export *exp, uint64_t offset,
 	fd = ccshm_export_lock(exp);
 	if (fd < 0)
 		return fd;
-	ret = ccshm_mapping_create(exp->handle, fd, offset, size, prot, exp->id,
-				   mapping);
+	ret = ccshm_mapping_create(exp->handle, fd, offset, size,
+				   exp->offset + offset, prot, exp->id, mapping);
 	ccshm_export_unlock(exp);
 	return ret;
 }

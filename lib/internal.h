@@ -59,10 +59,13 @@ int ccshm_slice_resolve(uint64_t total, uint64_t offset, uint64_t *size);
 /* Are these protection bits among those that can be asked for? */
 int ccshm_prot_check(int prot, uint64_t flags);
 
-/* Maps @size bytes of @fd, which stays the caller's. */
+/*
+ * Maps @size bytes of @fd, which stays the caller's. They begin at @phase of the
+ * buffer, which says how its large pages lie in them.
+ */
 int ccshm_mapping_create(struct ccshm *handle, int fd, uint64_t offset,
-			 uint64_t size, int prot, uint64_t export_id,
-			 struct ccshm_mapping **mapping);
+			 uint64_t size, uint64_t phase, int prot,
+			 uint64_t export_id, struct ccshm_mapping **mapping);
 
 /* export.c */
 

@@ -35,9 +35,25 @@ int ccshm_prot_check(int prot, uint64_t flags)
 	return prot == PROT_READ || prot == (PROT_READ | PROT_WRITE) ? 0 : -EINVAL;
 }
 
+/* What the kernel can map at once, if addresses and memory are aligned alike. */
+#define LARGE_PAGE	((size_t)2 << 20)
+
+/* Somebody else may be faster: then the kernel takes another place, as good as any. */
+static void *best_place(const struct ccshm_seam *seam, size_t size,
+			uint64_t phase)
+{
+	size_t begin = (size_t)(phase & (LARGE_PAGE - 1));
+	size_t before = begin ? LARGE_PAGE - begin : 0;
+	void *address;
+
+	if (size < LARGE_PAGE || size - LARGE_PAGE < before)
+		return NULL;
+	return seam->place(size, LARGE_PAGE, begin, &address) ? NULL : address;
+}
+
 int ccshm_mapping_create(struct ccshm *handle, int fd, uint64_t offset,
-			 uint64_t size, int prot, uint64_t export_id,
-			 struct ccshm_mapping **mapping)
+			 uint64_t size, uint64_t phase, int prot,
+			 uint64_t export_id, struct ccshm_mapping **mapping)
 {
 	const struct ccshm_seam *seam = ccshm_handle_seam(handle);
 	struct ccshm_mapping *made;
@@ -50,6 +66,7 @@ int ccshm_mapping_create(struct ccshm *handle, int fd, uint64_t offset,
 		return -ENOMEM;
 	made->size = (size_t)size;
 	made->export_id = export_id;
+	made->address = best_place(seam, made->size, phase);
 	ret = seam->mmap(made->size, prot, MAP_SHARED, fd, (off_t)offset,
 			 &made->address);
 	if (ret < 0) {

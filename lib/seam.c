@@ -37,11 +37,32 @@ static int system_ioctl(int fd, unsigned long request, void *arg)
 static int system_mmap(size_t size, int prot, int flags, int fd, off_t offset,
 		       void **address)
 {
-	void *start = mmap(NULL, size, prot, flags, fd, offset);
+	void *start = mmap(*address, size, prot, flags, fd, offset);
 
 	if (start == MAP_FAILED)
 		return -errno;
 	*address = start;
+	return 0;
+}
+
+/* By asking for so much that such a place is within. */
+static int system_place(size_t size, size_t align, size_t phase,
+			void **address)
+{
+	uintptr_t start, first;
+	size_t space;
+	void *found;
+
+	if (__builtin_add_overflow(size, align, &space))
+		return -ENOMEM;
+	found = mmap(NULL, space, PROT_NONE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (found == MAP_FAILED)
+		return -errno;
+	munmap(found, space);
+	start = (uintptr_t)found;
+	first = (start & ~(uintptr_t)(align - 1)) + (phase & (align - 1));
+	*address = (void *)(first < start ? first + align : first);
 	return 0;
 }
 
@@ -116,6 +137,7 @@ const struct ccshm_seam ccshm_system = {
 	.close = system_close,
 	.ioctl = system_ioctl,
 	.mmap = system_mmap,
+	.place = system_place,
 	.munmap = system_munmap,
 	.memfd = system_memfd,
 	.reserve = system_reserve,

@@ -27,8 +27,14 @@ struct ccshm_seam {
 	int (*open)(const char *path, int flags);
 	int (*close)(int fd);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
+	/* In: where it would best be, or NULL; out: where it is. */
 	int (*mmap)(size_t size, int prot, int flags, int fd, off_t offset,
 		    void **address);
+	/*
+	 * Finds @size bytes of address space that nobody uses now, at @phase
+	 * bytes behind a multiple of @align, a power of two.
+	 */
+	int (*place)(size_t size, size_t align, size_t phase, void **address);
 	int (*munmap)(void *address, size_t size);
 	int (*memfd)(const char *name);
 	/* Makes a file @size bytes long, and its memory its own. */

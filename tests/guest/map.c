@@ -7,6 +7,7 @@
  * vm-kmods: loop
  * vm-timeout: 240
  */
+#include <ccshm.h>
 #include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <linux/loop.h>
@@ -541,6 +542,35 @@ static long faults_of(char *p, size_t size)
 	return faults() - before;
 }
 
+/* libccshm chooses an address that lets the kernel do so. */
+static void library_maps_large(void)
+{
+	const bool large = kernel_at_least(6, 12);
+	struct ccshm_mapping *mapping = NULL;
+	struct ccshm_buffer *buffer = NULL;
+	struct ccshm *handle = NULL;
+	int err = ccshm_open(0, &handle);
+	long nr;
+
+	if (!err)
+		err = ccshm_buffer_alloc(handle, 5 * UNIT, NULL, &buffer);
+	/* A page too much at the front: two whole units are left. */
+	if (!err)
+		err = ccshm_buffer_map(buffer, 2 * UNIT - PAGE, 2 * UNIT + PAGE,
+				       PROT_READ | PROT_WRITE, 0, &mapping);
+	if (is_errno(err, 0, "the library maps a slice")) {
+		nr = faults_of(ccshm_mapping_address(mapping), 2 * UNIT + PAGE);
+		diag("%ld faults for 2 units", nr);
+		if (large)
+			ok(nr >= 0 && nr < 16, "the library's mapping: 2 MiB are mapped at once");
+		else
+			ok(nr >= 2 * 511, "the library's mapping: page by page");
+	}
+	ccshm_mapping_close(mapping);
+	ccshm_buffer_close(buffer);
+	ccshm_close(handle);
+}
+
 static void large_pages(void)
 {
 	const size_t size = 4 * UNIT;
@@ -868,6 +898,7 @@ int main(void)
 	moves();
 	partial_unmap();
 	large_pages();
+	library_maps_large();
 	parts_of_units();
 	slices();
 	forks();

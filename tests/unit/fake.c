@@ -866,6 +866,7 @@ static int seam_mmap(size_t size, int prot, int flags, int fd, off_t offset,
 	int i, ret;
 
 	pthread_mutex_lock(&lock);
+	fake.mmap_hint = *address;
 	fake.mmap_size = size;
 	fake.mmap_prot = prot;
 	fake.mmap_flags = flags;
@@ -883,6 +884,18 @@ static int seam_mmap(size_t size, int prot, int flags, int fd, off_t offset,
 	}
 	pthread_mutex_unlock(&lock);
 	return ret;
+}
+
+static int seam_place(size_t size, size_t align, size_t phase, void **address)
+{
+	pthread_mutex_lock(&lock);
+	fake.place_size = size;
+	fake.place_align = align;
+	fake.place_phase = phase;
+	fake.places++;
+	*address = fake.place;
+	pthread_mutex_unlock(&lock);
+	return fake.place ? 0 : -ENOMEM;
 }
 
 static int seam_munmap(void *address, size_t size)
@@ -979,6 +992,7 @@ const struct ccshm_seam fake_seam = {
 	.close = seam_close,
 	.ioctl = seam_ioctl,
 	.mmap = seam_mmap,
+	.place = seam_place,
 	.munmap = seam_munmap,
 	.memfd = seam_memfd,
 	.reserve = seam_reserve,

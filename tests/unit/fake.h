@@ -93,7 +93,15 @@ struct fake {
 	int got_fd;
 	unsigned int count[FAKE_CALLS];
 
+	/* The last place that was asked for, how often, and the answer. */
+	size_t place_size;
+	size_t place_align;
+	size_t place_phase;
+	unsigned int places;
+	void *place;
+
 	/* The last mmap. */
+	void *mmap_hint;
 	size_t mmap_size;
 	int mmap_prot;
 	int mmap_flags;

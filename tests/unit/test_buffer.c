@@ -349,6 +349,65 @@ START_TEST(open_by_id)
 }
 END_TEST
 
+static void map_at(struct ccshm_buffer *of, uint64_t offset, uint64_t size)
+{
+	struct ccshm_mapping *mapping;
+
+	fake.places = 0;
+	ck_assert_int_eq(ccshm_buffer_map(of, offset, size, PROT_READ, 0, &mapping), 0);
+	ccshm_mapping_close(mapping);
+}
+
+/* Large pages need an address that is aligned as the memory is. */
+START_TEST(map_large)
+{
+	const uint64_t unit = 2 << 20;
+	struct ccshm_buffer *made = fake_buffer(handle, (unsigned int)(4 * unit / PAGE));
+	struct ccshm_export *export;
+	struct ccshm_mapping *mapping;
+
+	fake.place = (void *)0x7f0000200000;
+	map_at(made, 0, 0);
+	ck_assert_uint_eq(fake.places, 1);
+	ck_assert_uint_eq(fake.place_size, 4 * unit);
+	ck_assert_uint_eq(fake.place_align, unit);
+	ck_assert_uint_eq(fake.place_phase, 0);
+	ck_assert_ptr_eq(fake.mmap_hint, fake.place);
+	/* Nobody is driven out of the place. */
+	ck_assert_int_eq(fake.mmap_flags, MAP_SHARED);
+	map_at(made, unit + PAGE, 2 * unit);
+	ck_assert_uint_eq(fake.place_phase, PAGE);
+	ck_assert_uint_eq(fake.place_size, 2 * unit);
+
+	/* Without a whole large page in it any place will do. */
+	map_at(made, 0, unit - PAGE);
+	ck_assert_uint_eq(fake.places, 0);
+	ck_assert_ptr_null(fake.mmap_hint);
+	map_at(made, PAGE, 2 * unit - 2 * PAGE);
+	ck_assert_uint_eq(fake.places, 0);
+	map_at(made, PAGE, 2 * unit - PAGE);
+	ck_assert_uint_eq(fake.places, 1);
+	map_at(made, unit, unit);
+	ck_assert_uint_eq(fake.places, 1);
+
+	/* An export has an offset of its own. */
+	ck_assert_int_eq(ccshm_export_create(made, 0, PAGE, 3 * unit, &export), 0);
+	ck_assert_int_eq(ccshm_export_map(export, 2 * PAGE, 2 * unit, PROT_READ, 0,
+					  &mapping), 0);
+	ck_assert_uint_eq(fake.place_phase, 3 * PAGE);
+	ck_assert_int_eq(fake.mmap_offset, (off_t)(2 * PAGE));
+	ccshm_mapping_close(mapping);
+	ccshm_export_close(export);
+
+	/* No place: mapped all the same. */
+	fake.place = NULL;
+	map_at(made, 0, 0);
+	ck_assert_uint_eq(fake.places, 1);
+	ck_assert_ptr_null(fake.mmap_hint);
+	ccshm_buffer_close(made);
+}
+END_TEST
+
 START_TEST(map_all)
 {
 	struct ccshm_buffer *made = fake_buffer(handle, 4);
@@ -489,6 +548,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, open_fails);
 	tcase_add_test(tests, open_by_id);
 	tcase_add_test(tests, map_all);
+	tcase_add_test(tests, map_large);
 	tcase_add_test(tests, map_bad_arguments);
 	tcase_add_test(tests, map_fails);
 	tcase_add_test(tests, mapping_outlives_free);

@@ -8,6 +8,8 @@
 
 #include "fake.h"
 
+#define MIB	((size_t)1 << 20)
+
 START_TEST(open_close)
 {
 	int fd = ccshm_system.open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -35,8 +37,8 @@ END_TEST
 START_TEST(memory)
 {
 	int fd = ccshm_system.memfd("unit");
+	void *address = NULL;
 	struct stat stat;
-	void *address;
 	char *bytes;
 
 	ck_assert_int_ge(fd, 0);
@@ -65,6 +67,37 @@ START_TEST(memory)
 	bytes = page_end(300);
 	memset(bytes, 'x', 299);
 	ck_assert_int_eq(ccshm_system.memfd(bytes), -EINVAL);
+}
+END_TEST
+
+/* Where memory that begins so far into a large page is best mapped. */
+START_TEST(place)
+{
+	static const size_t phases[] = { 0, 4096, 2 * MIB - 4096, 4 * MIB, 5 * MIB };
+	int fd = ccshm_system.memfd("unit");
+	void *wanted, *address;
+	size_t i;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 4 * MIB), 0);
+	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
+		ck_assert_int_eq(ccshm_system.place(4 * MIB, 2 * MIB, phases[i], &wanted), 0);
+		ck_assert_uint_eq(((uintptr_t)wanted - phases[i]) % (2 * MIB), 0);
+		/* It is free, and is what mmap() then takes. */
+		address = wanted;
+		ck_assert_int_eq(ccshm_system.mmap(4 * MIB, PROT_READ, MAP_SHARED, fd, 0,
+						   &address), 0);
+		ck_assert_ptr_eq(address, wanted);
+		/* It is not taken from whoever has it. */
+		ck_assert_int_eq(ccshm_system.mmap(4 * MIB, PROT_READ, MAP_SHARED, fd, 0,
+						   &wanted), 0);
+		ck_assert_ptr_ne(address, wanted);
+		ck_assert_int_eq(ccshm_system.munmap(address, 4 * MIB), 0);
+		ck_assert_int_eq(ccshm_system.munmap(wanted, 4 * MIB), 0);
+	}
+	ccshm_system.close(fd);
+	ck_assert_int_eq(ccshm_system.place(SIZE_MAX - 4095, 2 * MIB, 0, &wanted), -ENOMEM);
+	ck_assert_int_eq(ccshm_system.place(SIZE_MAX / 2, 2 * MIB, 0, &wanted), -ENOMEM);
 }
 END_TEST
 
@@ -142,6 +175,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, open_close);
 	tcase_add_test(tests, ioctl_errors);
 	tcase_add_test(tests, memory);
+	tcase_add_test(tests, place);
 	tcase_add_test(tests, now);
 	tcase_add_test(tests, user);
 	tcase_add_test(tests, open_for_real);
