@@ -109,34 +109,36 @@ static void test_costs(void)
 
 /* ---- in one piece ---- */
 
+/* Blocks that were split or not are told apart; addresses go on. */
+static bool in_one_piece(uint64_t id, uint64_t size)
+{
+	struct ccshm_ioc_run run;
+	uint64_t next, start = 0;
+
+	for (uint64_t at = 0; at < size; at = next) {
+		if (raw_pages(dev, id, at, 0, &run, 1, &next) != 1)
+			return false;
+		if (!at)
+			start = run.physical;
+		if (!start || run.physical != start + at) {
+			diag("at %#llx it goes on elsewhere", (unsigned long long)at);
+			return false;
+		}
+	}
+	return true;
+}
+
 static void check_contiguous(uint64_t size, uint64_t charged, const char *what)
 {
 	struct ccshm_ioc_alloc req = { .size = size, .flags = CCSHM_ALLOC_CONTIGUOUS };
 	struct ccshm_ioc_query q;
-	struct ccshm_ioc_run run;
-	uint64_t next;
 
 	if (!is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "%s in one piece", what))
 		return;
 	raw_query(dev, req.id, &q);
 	ok(q.object_flags & CCSHM_ALLOC_CONTIGUOUS, "%s in one piece: QUERY tells it", what);
 	is_int(q.charged, charged, "%s in one piece: charged", what);
-	/* Blocks that were split or not are told apart; addresses go on. */
-	for (uint64_t at = 0, start = 0; at < q.size; at = next) {
-		if (raw_pages(dev, req.id, at, 0, &run, 1, &next) != 1) {
-			fail("%s in one piece: PAGES", what);
-			break;
-		}
-		if (!at)
-			start = run.physical;
-		if (!start || run.physical != start + at) {
-			fail("%s in one piece: at %#llx it goes on elsewhere", what,
-			     (unsigned long long)at);
-			break;
-		}
-		if (next == q.size)
-			pass("%s in one piece: it is", what);
-	}
+	ok(in_one_piece(req.id, q.size), "%s in one piece: it is", what);
 	raw_free(dev, req.id);
 }
 
