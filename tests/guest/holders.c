@@ -408,7 +408,8 @@ static void polls(void)
 
 static int hold(struct peer *parent, void *arg)
 {
-	struct importer_hold req = { *(int *)arg, 3600000 };
+	/* Longer than anybody is to wait for it. */
+	struct importer_hold req = { *(int *)arg, 30000 };
 	int imp = imp_open();
 
 	peer_send(parent, 0, -1);
