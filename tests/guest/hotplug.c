@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Devices come and go while they are attached: their driver goes, another one comes, they
+ * are removed, they are unplugged. The attachment ends, whoever waits is told, nothing
+ * hangs; and the device that comes back can be used again.
+ *
+ * vm-modules: ccshm importer
+ * vm-kmods: uio_pci_generic
+ * vm-monitor: yes
+ * vm-qemu: -device edu,id=hot,addr=06.0,dma_mask=0xffffffff
+ * vm-timeout: 240
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "importing.h"
+
+/* QEMU's engine takes 100 ms; what was stopped within less was at work. */
+#define AT_WORK_MS	90
+
+/* ---- how devices come and go: all of them are the machine's third ---- */
+
+static bool device_becomes(bool there)
+{
+	for (int i = 0; i < 300 && device_exists(EDU_C) != there; i++)
+		sleep_ms(10);
+	return device_exists(EDU_C) == there;
+}
+
+static void monitor(const char *command)
+{
+	printf("# monitor: %s\n", command);
+	fflush(stdout);
+}
+
+static bool drop_driver(void)
+{
+	return !device_unbind(EDU_C);
+}
+
+static bool take_uio(void)
+{
+	return !device_bind(EDU_C, "uio_pci_generic") &&
+	       !strcmp(device_driver(EDU_C), "uio_pci_generic");
+}
+
+static bool take_driver(void)
+{
+	return !device_bind(EDU_C, IMPORTER_DRIVER) &&
+	       !strcmp(device_driver(EDU_C), IMPORTER_DRIVER);
+}
+
+static bool sysfs_remove(void)
+{
+	return !device_file(EDU_C, "remove", "1") && !device_exists(EDU_C);
+}
+
+static bool rescan(void)
+{
+	return !write_text("/sys/bus/pci/rescan", "1") && device_exists(EDU_C);
+}
+
+static bool unplug(void)
+{
+	monitor("device_del hot");
+	for (int i = 0; i < 10 && !device_becomes(false); i++)
+		;
+	return !device_exists(EDU_C);
+}
+
+/* The slot is free a moment after the kernel has let go of it: ask again. */
+static bool plug(void)
+{
+	for (int i = 0; i < 10 && !device_exists(EDU_C); i++) {
+		monitor("device_add edu,id=hot,addr=06.0,dma_mask=0xffffffff");
+		device_becomes(true);
+	}
+	return device_exists(EDU_C);
+}
+
+struct way {
+	const char *what;
+	bool (*before)(void);
+	bool (*go)(void);
+	bool (*back)(void);
+	bool gone;		/* there is no device then */
+	bool at_once;		/* go() stops it without delay, and nothing starts it again */
+};
+
+static const struct way ways[] = {
+	{ "its driver goes", take_uio, drop_driver, NULL, false, true },
+	{ "a driver comes", NULL, take_driver, drop_driver, false, false },
+	{ "removed", NULL, sysfs_remove, rescan, true, true },
+	{ "removed from its driver", take_uio, sysfs_remove, rescan, true, true },
+	{ "unplugged", NULL, unplug, plug, true, false },
+};
+
+#define NR_WAYS	(sizeof(ways) / sizeof(ways[0]))
+
+/* ---- attachments ---- */
+
+struct held {
+	struct shared s;
+	struct shared named;		/* persistent */
+	struct attached a;		/* of the buffer */
+	struct attached e;		/* of its export */
+	struct attached p;		/* persistent, of the other */
+};
+
+static void hold(struct held *h, const char *what)
+{
+	struct ccshm_ioc_attach persistent = { .flags = CCSHM_ATTACH_PERSISTENT };
+
+	uint64_t id;
+
+	h->s = shared_new(UNIT);
+	if (raw_alloc_named(ccshm, UNIT, "hot", 0600, &id))
+		bail("no persistent buffer");
+	h->named = shared_map(id, UNIT);
+	persistent.id = id;
+	is_errno(attach_buffer(ccshm, h->s.id, PCI_C, &h->a), 0, "%s: a buffer is attached", what);
+	is_errno(attach_dmabuf(ccshm, h->s.fd, PCI_C, &h->e), 0, "%s: ... an export", what);
+	is_errno(attach_with(ccshm, &persistent, PCI_C, &h->p), 0, "%s: ... one persistently",
+		 what);
+}
+
+/* Processes that wait: they end by themselves when the device goes. */
+static int polls(struct peer *parent, void *arg)
+{
+	struct held *h = arg;
+	struct pollfd pfd = { .fd = h->a.fd, .events = POLLPRI };
+
+	peer_send(parent, 1, -1);
+	return poll(&pfd, 1, 60000) == 1 ? pfd.revents : -ETIMEDOUT;
+}
+
+static int revokes(struct peer *parent, void *arg)
+{
+	struct held *h = arg;
+
+	(void)parent;
+	return raw_revoke(ccshm, h->e.id, 0, in_ms(60000), NULL);
+}
+
+static bool is_asked(uint64_t id)
+{
+	for (int i = 0; i < 1000 && query(id).state == CCSHM_STATE_ACTIVE; i++)
+		sleep_ms(10);
+	return query(id).state == CCSHM_STATE_REVOKING;
+}
+
+/* Let the device work, and go: what was under way must not be written any more. */
+static bool goes_at_work(const struct way *w, struct held *h)
+{
+	struct edu edu;
+	int64_t begin;
+	bool gone;
+
+	device_start(&edu, EDU_C);
+	ok(moves_right(&edu, &h->s, &h->a, 0, PAGE), "%s: the device copies", w->what);
+	ok(moves_right(&edu, &h->named, &h->p, 0, PAGE), "%s: ... for the other, too", w->what);
+	stamp_write(h->s.p + PAGE, 8, PAGE, PAGE);
+	begin = now_ns();
+	edu_dma_start(&edu, EDU_IN, dma_at(&h->a, PAGE), TRANSFER, 0);
+	edu_close(&edu);
+	gone = w->go();
+	if (!w->at_once)
+		return gone;
+	if (now_ns() - begin > AT_WORK_MS * 1000000LL) {
+		skip("what was under way moves no byte", "the machine is too slow to tell");
+		return gone;
+	}
+	sleep_ms(200);
+	ok(stamp_check(h->s.p + PAGE, 8, PAGE, PAGE), "%s: what was under way moves no byte",
+	   w->what);
+	return gone;
+}
+
+static void is_over(const char *what, const struct attached *a)
+{
+	struct pollfd pfd = { .fd = a->fd, .events = POLLPRI };
+	struct ccshm_ioc_segment one;
+	struct ccshm_ioc_query q = query(a->id);
+	struct ccshm_ioc_revoke r;
+
+	is_int(q.state, CCSHM_STATE_REVOKED, "%s: the attachment is over", what);
+	is_int(q.device_mappings, 0, "%s: no device", what);
+	is_str(q.device, PCI_C, "%s: it says of what device it was", what);
+	ok(poll(&pfd, 1, 0) == 1 && pfd.revents == (POLLPRI | POLLHUP), "%s: poll tells it", what);
+	is_errno(raw_segments(a->fd, 0, &one, 0, 1, NULL), ENODEV, "%s: its addresses are void",
+		 what);
+	is_errno(raw_revoke(ccshm, a->id, 0, 0, &r), 0, "%s: a revoke has nothing to do", what);
+	is_int(r.state, CCSHM_STATE_REVOKED, "%s: ... and says so", what);
+	is_errno(raw_revoke(ccshm, a->id, CCSHM_REVOKE_FORCE, 0, NULL), 0,
+		 "%s: nor a forced one", what);
+}
+
+static void let_go(const char *what, struct held *h)
+{
+	struct ccshm_ioc_info info;
+
+	is_errno(attached_end(&h->a), 0, "%s: DETACH is still possible", what);
+	close(h->e.fd);
+	is_errno(raw_query(ccshm, h->e.id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
+		 "%s: the closed one is gone", what);
+	shared_end(&h->s);
+	shared_end(&h->named);
+	ok(wait_held(ccshm, 0, &info), "%s: the memory is given back", what);
+}
+
+static void works_again(const char *what)
+{
+	struct shared s = shared_new(UNIT);
+	struct attached a;
+	struct edu edu;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_C, &a), 0, "%s: back, and attached anew", what);
+	device_start(&edu, EDU_C);
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "%s: ... and copies", what);
+	edu_close(&edu);
+	is_errno(attached_end(&a), 0, "%s: DETACH", what);
+	shared_end(&s);
+}
+
+static void attachments_end(const struct way *w)
+{
+	struct peer poller, revoker;
+	struct held h;
+
+	if (w->before && !w->before()) {
+		skip(w->what, "no such driver takes the device");
+		drop_driver();
+		return;
+	}
+	hold(&h, w->what);
+	poller = peer_start(ROOT, ALL_CAPS, polls, &h);
+	peer_hear(&poller);
+	revoker = peer_start(ROOT, ALL_CAPS, revokes, &h);
+	ok(is_asked(h.e.id), "%s: a revoke waits for a holder", w->what);
+
+	ok(goes_at_work(w, &h), "%s", w->what);
+	is_int(peer_hear(&poller), POLLPRI | POLLHUP, "%s: who polls is told", w->what);
+	is_errno(peer_hear(&revoker), 0, "%s: the revoke that waited is done", w->what);
+	peer_end(&poller, 0);
+	peer_end(&revoker, 0);
+	is_over(w->what, &h.a);
+	is_over(w->what, &h.e);
+	is_errno(raw_query(ccshm, h.p.id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
+		 "%s: the persistent one is gone by itself", w->what);
+	is_errno(TRY(PCI_C, .id = h.s.id), w->gone ? ENODEV : w->back ? EBUSY : 0,
+		 "%s: ATTACH now", w->what);
+	/* The one half of the time it comes back after what it was attached to is gone. */
+	if (w->gone)
+		let_go(w->what, &h);
+	ok(!w->back || w->back(), "%s: ... and back", w->what);
+	if (!w->gone) {
+		is_over(w->what, &h.a);
+		let_go(w->what, &h);
+	}
+	device_file(EDU_C, "driver_override", "\n");
+	works_again(w->what);
+}
+
+/* ---- importers ---- */
+
+static int revokes_export(struct peer *parent, void *arg)
+{
+	struct shared *s = arg;
+
+	(void)parent;
+	return raw_revoke(ccshm, s->export_id, 0, in_ms(60000), NULL);
+}
+
+static void nobody_holds(const char *what, uint64_t id)
+{
+	struct ccshm_ioc_query q = query(id);
+
+	is_int(q.importers, 0, "%s: no importer", what);
+	is_int(q.device_mappings, 0, "%s: no mapping", what);
+}
+
+static void importer_works(const char *what)
+{
+	struct shared s = shared_new(UNIT);
+	int imp;
+
+	ok(take_driver(), "%s: the driver takes the device", what);
+	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: it maps", what);
+	ok(imp_moves_right(imp, s.p, 0, PAGE), "%s: ... and its device copies", what);
+	close(imp);
+	shared_end(&s);
+}
+
+/* Its driver lets go: a revoke that waited for it ends. */
+static void importers_end(const char *what, bool (*go)(void), bool (*back)(void))
+{
+	struct shared s = shared_new(UNIT), t = shared_new(UNIT);
+	struct peer revoker;
+	uint64_t pinned;
+	int fd = raw_export(ccshm, t.id, CCSHM_EXPORT_PINNED, &pinned), imp, fixed;
+
+	importer_works(what);
+	imp = imp_new(s.fd, IMPORTER_LATE);
+	fixed = imp_new(fd, IMPORTER_STATIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: an importer maps", what);
+	is_errno(imp_map(fixed, IMPORTER_BIDIRECTIONAL), 0, "%s: ... and one that cannot let go",
+		 what);
+	revoker = peer_start(ROOT, ALL_CAPS, revokes_export, &s);
+	ok(is_asked(s.export_id), "%s: a revoke waits for it", what);
+	is_errno(raw_revoke(ccshm, pinned, 0, 0, NULL), EBUSY, "%s: another cannot", what);
+
+	ok(go(), "%s", what);
+	is_errno(peer_hear(&revoker), 0, "%s: the revoke that waited is done", what);
+	peer_end(&revoker, 0);
+	nobody_holds(what, s.export_id);
+	nobody_holds(what, pinned);
+	is_errno(raw_revoke(ccshm, pinned, 0, 0, NULL), 0, "%s: the other is, now", what);
+	ok(!back || back(), "%s: ... and back", what);
+	importer_works(what);
+	ok(drop_driver(), "%s: the driver goes", what);
+	close(imp);
+	close(fixed);
+	close(fd);
+	shared_end(&s);
+	shared_end(&t);
+}
+
+int main(void)
+{
+	suite_begin();
+	if (!device_exists(EDU_C))
+		bail("the machine has no device %s", EDU_C);
+	for (size_t i = 0; i < NR_WAYS; i++)
+		attachments_end(&ways[i]);
+	imp_device = EDU_C;
+	importers_end("importer: its driver goes", drop_driver, NULL);
+	importers_end("importer: removed", sysfs_remove, rescan);
+	importers_end("importer: unplugged", unplug, plug);
+	return suite_end();
+}

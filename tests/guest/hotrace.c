@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A device is removed and comes back while others attach it, revoke and detach. On two
+ * processors, which the emulator's guests do not have.
+ *
+ * vm-modules: ccshm importer
+ * vm-flavours: plain
+ * vm-qemu: -smp 2 -device edu,id=hot,addr=06.0,dma_mask=0xffffffff
+ */
+#include <stdatomic.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+
+#define ROUNDS		60
+#define KEPT		8
+
+/* What the processes know of each other. */
+struct race {
+	atomic_bool over;
+	struct shared s;
+	uint64_t persistent;		/* a buffer */
+	_Atomic uint64_t id[KEPT];	/* of attachments, the last ones */
+	atomic_int attached;
+	atomic_int refused;
+	atomic_int revoked;
+	atomic_int wrong;
+};
+
+static void note(struct race *r, const char *what, int err)
+{
+	diag("%s: %s", what, strerror(-err));
+	atomic_fetch_add(&r->wrong, 1);
+}
+
+/* One of the three kinds of attachment. */
+static int attach_one(struct race *r, unsigned int kind, int *fd, uint64_t *id)
+{
+	struct ccshm_ioc_attach req = { .device = PCI_C };
+	int err;
+
+	if (kind == 0) {
+		req.id = r->s.id;
+	} else if (kind == 1) {
+		req.flags = CCSHM_ATTACH_DMABUF;
+		req.dmabuf_fd = r->s.fd;
+	} else {
+		req.flags = CCSHM_ATTACH_PERSISTENT;
+		req.id = r->persistent;
+	}
+	err = raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req);
+	*fd = err ? -1 : req.fd;
+	*id = req.attachment_id;
+	return err;
+}
+
+/* Attaches, looks at the addresses, and lets go in one way or another. */
+static int attaches(struct peer *parent, void *arg)
+{
+	struct ccshm_ioc_segment one;
+	struct race *r = arg;
+	int fd[KEPT];
+	uint64_t id;
+
+	(void)parent;
+	memset(fd, -1, sizeof(fd));
+	for (unsigned int i = 0; !r->over; i++) {
+		unsigned int at = i % KEPT;
+		int err;
+
+		/* The oldest goes: its device is stopped, or was said to be. */
+		if (fd[at] >= 0 && i / KEPT % 2)
+			raw_detach(fd[at], 0);
+		if (fd[at] >= 0)
+			close(fd[at]);
+		else if (r->id[at])
+			raw_detach(ccshm, r->id[at]);
+		r->id[at] = 0;
+		err = attach_one(r, i % 3, &fd[at], &id);
+		if (err == -ENODEV) {
+			atomic_fetch_add(&r->refused, 1);
+			sched_yield();
+			continue;
+		}
+		if (err) {
+			note(r, "ATTACH", err);
+			continue;
+		}
+		atomic_fetch_add(&r->attached, 1);
+		r->id[at] = id;
+		err = raw_segments(fd[at] < 0 ? ccshm : fd[at], fd[at] < 0 ? id : 0, &one, 0, 1,
+				   NULL);
+		/* Removed meanwhile, or revoked; a persistent one is then gone altogether. */
+		if (err < 0 && err != -ENODEV && !(fd[at] < 0 && err == -ENOENT))
+			note(r, "SEGMENTS", err);
+	}
+	for (unsigned int at = 0; at < KEPT; at++)
+		if (fd[at] >= 0)
+			close(fd[at]);
+	return 0;
+}
+
+/* Nothing of what it revokes may be left in between. */
+static int revokes(struct peer *parent, void *arg)
+{
+	struct race *r = arg;
+
+	(void)parent;
+	for (unsigned int i = 0; !r->over; i++) {
+		uint64_t id = r->id[i % KEPT];
+		int err;
+
+		if (!id) {
+			sched_yield();
+			continue;
+		}
+		err = raw_revoke(ccshm, id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL);
+		if (!err)
+			atomic_fetch_add(&r->revoked, 1);
+		else if (err != -ENOENT)
+			note(r, "REVOKE", err);
+		sleep_ms(2);
+	}
+	return 0;
+}
+
+/* Once the device is gone, so is what was attached to it. */
+static int still_active(struct race *r)
+{
+	struct ccshm_ioc_query q;
+	int n = 0;
+
+	for (unsigned int i = 0; i < KEPT; i++) {
+		uint64_t id = r->id[i];
+
+		if (!id || raw_query(ccshm, id, &q))
+			continue;
+		if (q.state != CCSHM_STATE_REVOKED) {
+			diag("attachment %llu: state %u", (unsigned long long)id, q.state);
+			n++;
+		}
+	}
+	return n;
+}
+
+static void race(struct race *r)
+{
+	struct peer a = peer_start(ROOT, ALL_CAPS, attaches, r);
+	struct peer b = peer_start(ROOT, ALL_CAPS, revokes, r);
+	int active = 0, failed = 0, before;
+
+	for (int i = 0; i < ROUNDS && !active && !failed; i++) {
+		before = r->attached;
+		for (int ms = 0; ms < 10000 && r->attached < before + 3; ms++)
+			sleep_ms(1);
+		failed |= device_file(EDU_C, "remove", "1") || device_exists(EDU_C);
+		active = still_active(r);
+		before = r->refused;
+		for (int ms = 0; ms < 10000 && r->refused == before; ms++)
+			sleep_ms(1);
+		failed |= write_text("/sys/bus/pci/rescan", "1") || !device_exists(EDU_C);
+	}
+	r->over = true;
+	is_int(peer_hear(&a), 0, "who attaches ends");
+	is_int(peer_hear(&b), 0, "who revokes ends");
+	peer_end(&a, 0);
+	peer_end(&b, 0);
+	diag("attached %d times, refused %d times, revoked %d", r->attached, r->refused,
+	     r->revoked);
+	is_int(failed, 0, "the device was removed and came back, %d times", ROUNDS);
+	is_int(active, 0, "no attachment outlived its device");
+	is_int(r->wrong, 0, "each call did what it should, or found no device");
+	ok(r->attached >= ROUNDS, "there was something to remove");
+	ok(r->refused >= ROUNDS, "... and nothing to attach then");
+	ok(r->revoked > 0, "there was something to revoke");
+}
+
+int main(void)
+{
+	struct race *r = common(sizeof(*r));
+	struct attached a;
+	struct edu edu;
+
+	suite_begin();
+	ok(sysconf(_SC_NPROCESSORS_ONLN) == 2, "two processors");
+	r->s = shared_new(UNIT);
+	if (raw_alloc_named(ccshm, UNIT, "race", 0600, &r->persistent))
+		bail("no persistent buffer");
+	race(r);
+	for (unsigned int i = 0; i < KEPT; i++)
+		if (r->id[i])
+			raw_detach(ccshm, r->id[i]);
+	is_errno(attach_buffer(ccshm, r->s.id, PCI_C, &a), 0, "attached anew");
+	device_start(&edu, EDU_C);
+	ok(moves_right(&edu, &r->s, &a, 0, PAGE), "the device copies");
+	edu_close(&edu);
+	is_errno(attached_end(&a), 0, "DETACH");
+	shared_end(&r->s);
+	is_errno(raw_free(ccshm, r->persistent), 0, "the persistent buffer is freed");
+	munmap(r, sizeof(*r));
+	return suite_end();
+}
