@@ -7,7 +7,7 @@
  * vm-flavours: plain
  * vm-memory: 5120
  * vm-append: intel_iommu=on iommu=pt
- * vm-qemu: -machine q35 -device intel-iommu -device edu,addr=06.0,dma_mask=0xffffffffffffffff
+ * vm-qemu: -machine q35 -device intel-iommu,intremap=off -device edu,addr=06.0,dma_mask=0xffffffffffffffff
  */
 #include "tap.h"
 #include "raw.h"

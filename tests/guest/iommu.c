@@ -8,7 +8,7 @@
  * vm-modules: ccshm importer
  * vm-flavours: plain
  * vm-append: intel_iommu=on iommu.passthrough=0 iommu.strict=1
- * vm-qemu: -machine q35 -device intel-iommu
+ * vm-qemu: -machine q35 -device intel-iommu,intremap=off
  */
 #include "tap.h"
 #include "raw.h"

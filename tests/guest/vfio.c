@@ -7,7 +7,7 @@
  * vm-flavours: plain
  * vm-kmods: vfio_pci vfio_iommu_type1
  * vm-append: intel_iommu=on iommu=pt
- * vm-qemu: -machine q35 -device intel-iommu -device edu,addr=06.0,dma_mask=0xffffffffffffffff
+ * vm-qemu: -machine q35 -device intel-iommu,intremap=off -device edu,addr=06.0,dma_mask=0xffffffffffffffff
  */
 #include <linux/vfio.h>
 
@@ -148,7 +148,7 @@ static void vfio(struct shared *s)
 	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };
 	struct attached a;
 
-	/* There is no interrupt that matters. */
+	/* The machine does not remap interrupts: its timer would not work on a slow host. */
 	write_text("/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "1");
 	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "vfio takes a device");
 	is_str(device_driver(EDU_C), "vfio-pci", "it is its driver");
