@@ -144,7 +144,10 @@ static __poll_t attachment_poll(struct file *file, poll_table *wait)
 	return state == CCSHM_STATE_REVOKED ? EPOLLPRI | EPOLLHUP : EPOLLPRI;
 }
 
-/* It has no file (any more): it is gone when it has ended. */
+/*
+ * It has no file (any more): it is gone when it has ended. The caller holds a
+ * reference.
+ */
 static void attachment_abandon(struct ccshm_attachment *att, bool stop)
 {
 	bool ended;
@@ -161,10 +164,18 @@ static void attachment_abandon(struct ccshm_attachment *att, bool stop)
 		attachment_unlist(att);
 }
 
-/* The holder is gone: unless it had said DETACH, its device may be running. */
+/*
+ * The holder is gone: unless it had said DETACH, its device may be running. Whoever
+ * ends the attachment then drops the file's reference, maybe before this has let
+ * go of the lock in it.
+ */
 static int attachment_release(struct inode *inode, struct file *file)
 {
-	attachment_abandon(file->private_data, true);
+	struct ccshm_attachment *att = file->private_data;
+
+	kref_get(&att->obj.ref);
+	attachment_abandon(att, true);
+	ccshm_object_put(&att->obj);
 	return 0;
 }
 
