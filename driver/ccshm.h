@@ -293,6 +293,7 @@ int ccshm_open(struct ccshm_call *call);
  * @dmabuf_file: of the dma-buf, NULL once that is gone (ccshm_lock)
  * @link: of @obj.buffer->exports (ccshm_lock)
  * @flags: CCSHM_EXPORT_*
+ * @heap: made through the heap node: the buffer ends with it
  * @first: first page in the buffer
  * @pages: number of pages
  * @exp_name: "ccshm:ID", shown by the dma-buf core
@@ -310,6 +311,7 @@ struct ccshm_export {
 	struct file *dmabuf_file;
 	struct list_head link;
 	u64 flags;
+	bool heap;
 	unsigned long first;
 	unsigned long pages;
 	char exp_name[32];
@@ -317,7 +319,7 @@ struct ccshm_export {
 	enum ccshm_state state;
 	atomic_t device_mappings;
 	atomic_t cpu_mappings;
-	spinlock_t importers_lock;	/* see above */
+	struct mutex importers_lock;	/* see above */
 	struct list_head importers;
 	unsigned int nr_importers;
 	wait_queue_head_t idle;

@@ -67,7 +67,8 @@ static void export_release(struct dma_buf *dmabuf)
 	export->dmabuf_file = NULL;
 	list_del_init(&export->link);
 	ccshm_object_unpublish(&export->obj);
-	ccshm_buffer_end_heap(export->obj.buffer);
+	if (export->heap)
+		ccshm_buffer_end_heap(export->obj.buffer);
 	mutex_unlock(&ccshm_lock);
 
 	down_write(&export->lock);
@@ -156,7 +157,7 @@ static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 	export->first = req->offset >> PAGE_SHIFT;
 	export->pages = req->size >> PAGE_SHIFT;
 	INIT_LIST_HEAD(&export->link);
-	spin_lock_init(&export->importers_lock);
+	mutex_init(&export->importers_lock);
 	INIT_LIST_HEAD(&export->importers);
 	init_rwsem(&export->lock);
 	init_waitqueue_head(&export->idle);

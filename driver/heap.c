@@ -58,6 +58,7 @@ static int heap_make(struct ccshm_call *call, u64 size, int fd_flags)
 		ccshm_buffer_forget(buffer);
 		return err;
 	}
+	container_of(call->object, struct ccshm_export, obj)->heap = true;
 	call->commit = heap_commit;
 	call->undo = heap_undo;
 	return 0;

@@ -69,10 +69,10 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 	}
 	imp->attach = attach;
 	attach->priv = imp;
-	spin_lock(&export->importers_lock);
+	mutex_lock(&export->importers_lock);
 	list_add_tail(&imp->link, &export->importers);
 	export->nr_importers++;
-	spin_unlock(&export->importers_lock);
+	mutex_unlock(&export->importers_lock);
 	ccshm_export_leave(export);
 	return 0;
 }
@@ -92,10 +92,10 @@ void ccshm_importer_detach(struct dma_buf *dmabuf,
 	struct ccshm_export *export = dmabuf->priv;
 	struct importer *imp = attach->priv;
 
-	spin_lock(&export->importers_lock);
+	mutex_lock(&export->importers_lock);
 	list_del(&imp->link);
 	export->nr_importers--;
-	spin_unlock(&export->importers_lock);
+	mutex_unlock(&export->importers_lock);
 	kfree(imp);
 }
 
@@ -136,10 +136,10 @@ int ccshm_importer_pin(struct dma_buf_attachment *attach)
 
 	if (READ_ONCE(export->state) != CCSHM_STATE_ACTIVE)
 		return -ENODEV;
-	spin_lock(&export->importers_lock);
+	mutex_lock(&export->importers_lock);
 	may = may_pin(export, imp);
 	imp->pins += may;
-	spin_unlock(&export->importers_lock);
+	mutex_unlock(&export->importers_lock);
 	return may ? 0 : refuse(attach, "its driver pins");
 }
 
@@ -148,9 +148,9 @@ void ccshm_importer_unpin(struct dma_buf_attachment *attach)
 	struct ccshm_export *export = attach->dmabuf->priv;
 	struct importer *imp = attach->priv;
 
-	spin_lock(&export->importers_lock);
+	mutex_lock(&export->importers_lock);
 	imp->pins--;
-	spin_unlock(&export->importers_lock);
+	mutex_unlock(&export->importers_lock);
 }
 
 static void count_mapping(struct dma_buf_attachment *attach, int change)
@@ -158,9 +158,9 @@ static void count_mapping(struct dma_buf_attachment *attach, int change)
 	struct ccshm_export *export = attach->dmabuf->priv;
 	struct importer *imp = attach->priv;
 
-	spin_lock(&export->importers_lock);
+	mutex_lock(&export->importers_lock);
 	imp->mappings += change;
-	spin_unlock(&export->importers_lock);
+	mutex_unlock(&export->importers_lock);
 }
 
 static int map_locked(struct ccshm_export *export, struct device *dev,
@@ -238,7 +238,7 @@ static u32 describe_all(struct ccshm_export *export,
 	struct importer *imp;
 	u32 index = 0, nr;
 
-	spin_lock(&export->importers_lock);
+	mutex_lock(&export->importers_lock);
 	req->total = export->nr_importers;
 	nr = req->first < req->total ?
 	     min(req->total - req->first, req->capacity) : 0;
@@ -249,7 +249,7 @@ static u32 describe_all(struct ccshm_export *export,
 			index++;
 		}
 	}
-	spin_unlock(&export->importers_lock);
+	mutex_unlock(&export->importers_lock);
 	return nr;
 }
 

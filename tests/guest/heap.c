@@ -297,6 +297,24 @@ static void shown(void)
 	close(fd);
 }
 
+/* By an administrator, as ccshmctl read does it. */
+static void exported_again(void)
+{
+	int fd = heap_new(SIZE), again;
+	uint64_t buffer = query(export_of(fd)).buffer_id;
+	struct ccshm_ioc_query q;
+
+	again = raw_export(ccshm, buffer, 0, NULL);
+	ok(again >= 0, "an administrator exports its buffer");
+	close(again);
+	is_errno(raw_query(ccshm, buffer, &q), 0,
+		 "the buffer does not end with an export that is not the heap's");
+	is_int(q.exports, 1, "... and has that of the heap");
+	close(fd);
+	is_errno(raw_query(ccshm, buffer, &q), ENOENT, "but with that one");
+	ok(wait_clean(ccshm), "... and nothing is left behind");
+}
+
 static void attached(void)
 {
 	struct attached a;
@@ -514,6 +532,7 @@ int main(void)
 	memory();
 	access_modes();
 	shown();
+	exported_again();
 	attached();
 	rights();
 	revoked();
