@@ -129,8 +129,11 @@ static unsigned long next_run(const struct ccshm_blocks *blocks,
 
 	*phys = PFN_PHYS(pfn);
 	while (pages < left &&
-	       ccshm_blocks_pfn(blocks, index + pages, &run) == pfn + pages)
+	       ccshm_blocks_pfn(blocks, index + pages, &run) == pfn + pages) {
 		pages += run;
+		cond_resched();
+	}
+	cond_resched();
 	return min3(pages, left, most);
 }
 

@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -101,7 +102,7 @@ static const struct call_entry *call_find(struct ccshm_call *call,
 	if (_IOC_TYPE(cmd) != CCSHM_IOC_MAGIC ||
 	    _IOC_DIR(cmd) != (_IOC_READ | _IOC_WRITE) || nr >= ARRAY_SIZE(calls))
 		return NULL;
-	entry = &calls[nr];
+	entry = &calls[array_index_nospec(nr, ARRAY_SIZE(calls))];
 	if (!(call->attachment ? entry->on_attachment : entry->on_device))
 		return NULL;
 	return entry;

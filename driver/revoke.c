@@ -52,62 +52,58 @@ static bool is_export(struct target *t)
 	return t->object->type == CCSHM_TYPE_EXPORT;
 }
 
-static int targets_add(struct targets *ts, struct ccshm_object *object)
+static int targets_grow(struct targets *ts, unsigned int want)
+{
+	unsigned int capacity = want + want / 4;
+	struct target *grown = kvcalloc(capacity, sizeof(*grown),
+					GFP_KERNEL_ACCOUNT);
+
+	if (!grown)
+		return -ENOMEM;
+	if (ts->nr)
+		memcpy(grown, ts->target, ts->nr * sizeof(*grown));
+	kvfree(ts->target);
+	ts->target = grown;
+	ts->capacity = capacity;
+	return 0;
+}
+
+/*
+ * Take ccshm_lock with room for all of @list, or for one. Everybody's calls need
+ * the lock, so that nothing of a size that one user chooses is allocated under it.
+ */
+static int targets_lock(struct targets *ts, struct list_head *list)
+{
+	for (;;) {
+		unsigned int want = ts->nr + !list;
+		struct list_head *node;
+		int err;
+
+		mutex_lock(&ccshm_lock);
+		if (list)
+			list_for_each(node, list)
+				want++;
+		if (want <= ts->capacity)
+			return 0;
+		mutex_unlock(&ccshm_lock);
+		err = targets_grow(ts, want);
+		if (err)
+			return err;
+	}
+}
+
+static void targets_add(struct targets *ts, struct ccshm_object *object)
 {
 	struct target *t;
 
 	lockdep_assert_held(&ccshm_lock);
-	if (ts->nr == ts->capacity) {
-		unsigned int capacity = max(2 * ts->capacity, 8U);
-
-		t = kvcalloc(capacity, sizeof(*t), GFP_KERNEL_ACCOUNT);
-		if (!t)
-			return -ENOMEM;
-		if (ts->nr)
-			memcpy(t, ts->target, ts->nr * sizeof(*t));
-		kvfree(ts->target);
-		ts->target = t;
-		ts->capacity = capacity;
-	}
 	/* Its last reference is dropped only after it has left the lists. */
 	if (!kref_get_unless_zero(&object->ref))
-		return 0;
+		return;
 	t = &ts->target[ts->nr++];
 	t->object = object;
 	if (is_export(t))
 		t->file = ccshm_export_file(to_export(t));
-	return 0;
-}
-
-/* Attachments made from @export, or all of the buffer's. */
-static int targets_add_attachments(struct targets *ts,
-				   struct ccshm_buffer *buffer,
-				   struct ccshm_export *export)
-{
-	struct ccshm_attachment *att;
-	int err;
-
-	list_for_each_entry(att, &buffer->attachments, link) {
-		if (export && att->export != export)
-			continue;
-		err = targets_add(ts, &att->obj);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
-static int targets_add_exports(struct targets *ts, struct ccshm_buffer *buffer)
-{
-	struct ccshm_export *export;
-	int err;
-
-	list_for_each_entry(export, &buffer->exports, link) {
-		err = targets_add(ts, &export->obj);
-		if (err)
-			return err;
-	}
-	return 0;
 }
 
 /*
@@ -116,41 +112,39 @@ static int targets_add_exports(struct targets *ts, struct ccshm_buffer *buffer)
  */
 static int targets_collect(struct targets *ts, struct ccshm_object *object)
 {
+	bool all = object->type == CCSHM_TYPE_BUFFER;
+	struct ccshm_export *export;
 	int err;
 
-	mutex_lock(&ccshm_lock);
-	switch (object->type) {
-	case CCSHM_TYPE_BUFFER:
-		err = targets_add_exports(ts, object->buffer);
-		break;
-	default:
-		err = targets_add(ts, object);
-	}
+	err = targets_lock(ts, all ? &object->buffer->exports : NULL);
+	if (err)
+		return err;
+	if (all)
+		list_for_each_entry(export, &object->buffer->exports, link)
+			targets_add(ts, &export->obj);
+	else
+		targets_add(ts, object);
 	mutex_unlock(&ccshm_lock);
-	return err;
+	return 0;
 }
 
 static int targets_collect_attachments(struct targets *ts,
 				       struct ccshm_object *object)
 {
-	int err = 0;
+	struct ccshm_attachment *att;
+	int err;
 
-	mutex_lock(&ccshm_lock);
-	switch (object->type) {
-	case CCSHM_TYPE_BUFFER:
-		err = targets_add_attachments(ts, object->buffer, NULL);
-		break;
-	case CCSHM_TYPE_EXPORT:
-		err = targets_add_attachments(ts, object->buffer,
-					      container_of(object,
-							   struct ccshm_export,
-							   obj));
-		break;
-	case CCSHM_TYPE_ATTACHMENT:
-		break;
-	}
+	if (object->type == CCSHM_TYPE_ATTACHMENT)
+		return 0;
+	err = targets_lock(ts, &object->buffer->attachments);
+	if (err)
+		return err;
+	list_for_each_entry(att, &object->buffer->attachments, link)
+		if (object->type == CCSHM_TYPE_BUFFER ||
+		    (att->export && &att->export->obj == object))
+			targets_add(ts, &att->obj);
 	mutex_unlock(&ccshm_lock);
-	return err;
+	return 0;
 }
 
 static void fences_put(struct target *t)
