@@ -102,7 +102,7 @@ int main(void)
 	static const struct the_case cases[] = {
 		{ "dynamic, 64 KiB", IMPORTER_DYNAMIC, 0, 64 * KIB },
 		{ "dynamic, 4 MiB", IMPORTER_DYNAMIC, 0, 4 * MIB },
-		{ "pinned, 64 KiB", IMPORTER_PINNED, 0, 64 * KIB },
+		{ "pinned, 64 KiB", IMPORTER_PINNED, CCSHM_EXPORT_PINNED, 64 * KIB },
 		{ "static, 64 KiB", IMPORTER_STATIC, CCSHM_EXPORT_PINNED, 64 * KIB },
 		{ "static, 4 MiB", IMPORTER_STATIC, CCSHM_EXPORT_PINNED, 4 * MIB },
 	};

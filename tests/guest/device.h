@@ -48,10 +48,16 @@ static RAW_UNUSED int attach_with(int ccshm, struct ccshm_ioc_attach *req, const
 	return 0;
 }
 
+/* A driver that had the second device before us may have left it its mask of 28 bits. */
+static RAW_UNUSED unsigned int bits_of(const char *device)
+{
+	return strcmp(device, PCI_B) ? 0 : 32;
+}
+
 static RAW_UNUSED int attach_buffer(int ccshm, uint64_t id, const char *device,
 				    struct attached *a)
 {
-	struct ccshm_ioc_attach req = { .id = id };
+	struct ccshm_ioc_attach req = { .id = id, .dma_bits = bits_of(device) };
 
 	return attach_with(ccshm, &req, device, a);
 }
@@ -59,7 +65,9 @@ static RAW_UNUSED int attach_buffer(int ccshm, uint64_t id, const char *device,
 static RAW_UNUSED int attach_dmabuf(int ccshm, int dmabuf, const char *device,
 				    struct attached *a)
 {
-	struct ccshm_ioc_attach req = { .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = dmabuf };
+	struct ccshm_ioc_attach req = {
+		.flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = dmabuf, .dma_bits = bits_of(device),
+	};
 
 	return attach_with(ccshm, &req, device, a);
 }

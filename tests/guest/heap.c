@@ -289,7 +289,7 @@ static void shown(void)
 	uint64_t id = export_of(fd);
 	char *text = output_of("ccshmctl show --json %llu", id);
 
-	ok(strstr(text, "\"heap\": true") && strstr(text, "\"pinned\": true"),
+	ok(strstr(text, "\"heap\": true") && strstr(text, "\"lifetime\": \"pinned\""),
 	   "ccshmctl shows the export: it is pinned, and of the heap");
 	text = output_of("ccshmctl show --json %llu", query(id).buffer_id);
 	ok(strstr(text, "\"heap\": true") && strstr(text, "\"ended\": false"),

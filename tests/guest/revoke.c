@@ -513,6 +513,9 @@ static void holder_dies(void)
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 1);
 	is_int(edu_bus_master(&edu), 0, "its device is no bus master any more");
 	peer_end(&other, 0);
+	/* The revoke is told before the list forgets it. */
+	for (int i = 0; i < 1000 && raw_revoke(ccshm, id, 0, 0, NULL) != -ENOENT; i++)
+		sleep_ms(10);
 	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), ENOENT, "the attachment is gone");
 	edu_close(&edu);
 	shared_end(&s);
