@@ -34,9 +34,9 @@ static gfp_t block_gfp(unsigned int order, const struct ccshm_wish *wish)
 	return gfp;
 }
 
-static struct page *block_pages(unsigned int order, const struct ccshm_wish *wish)
+static struct page *block_pages_gfp(unsigned int order, gfp_t gfp,
+				    const struct ccshm_wish *wish)
 {
-	gfp_t gfp = block_gfp(order, wish);
 	struct page *page;
 
 	page = wish->node == NUMA_NO_NODE ? alloc_pages(gfp, order) :
@@ -46,6 +46,26 @@ static struct page *block_pages(unsigned int order, const struct ccshm_wish *wis
 		__free_pages(page, order);
 		return NULL;
 	}
+	return page;
+}
+
+static struct page *block_pages(unsigned int order, const struct ccshm_wish *wish)
+{
+	return block_pages_gfp(order, block_gfp(order, wish), wish);
+}
+
+/*
+ * There was no unit: because the memory cgroup has no room for one? Then less is
+ * no substitute: it would split leaves of the direct map for good, for everybody,
+ * as often as somebody at his limit likes.
+ */
+static bool unit_is_unpaid(const struct ccshm_wish *wish)
+{
+	gfp_t gfp = block_gfp(CCSHM_UNIT_ORDER, wish) & ~__GFP_ACCOUNT;
+	struct page *page = block_pages_gfp(CCSHM_UNIT_ORDER, gfp, wish);
+
+	if (page)
+		__free_pages(page, CCSHM_UNIT_ORDER);
 	return page;
 }
 
@@ -88,6 +108,8 @@ static struct page *block_take(unsigned long left, unsigned int *limit,
 		page = block_pages(*order, wish);
 		if (page || !*order)
 			return page;
+		if (*order == CCSHM_UNIT_ORDER && unit_is_unpaid(wish))
+			return NULL;
 		*limit = *order - 1;
 	}
 }
@@ -163,9 +185,10 @@ static int blocks_one(struct ccshm_blocks *blocks, unsigned long pages,
 static int blocks_tail(struct ccshm_blocks *blocks, unsigned long pages,
 		       unsigned int *limit, const struct ccshm_wish *wish)
 {
-	int err = ccshm_carve(blocks, pages, wish, *limit >= CCSHM_UNIT_ORDER);
+	bool fresh = *limit >= CCSHM_UNIT_ORDER;
+	int err = ccshm_carve(blocks, pages, wish, fresh);
 
-	if (err != -ENOMEM)
+	if (err != -ENOMEM || (fresh && unit_is_unpaid(wish)))
 		return err;
 	if (wish->contiguous)
 		return blocks_one(blocks, pages, wish);

@@ -454,6 +454,33 @@ static int one_in_cgroup(struct peer *parent, void *arg)
 	return before < 0 ? -EIO : (int)((after - before) / (long long)KIB);
 }
 
+/* What is less than a block would split a leaf of the direct map each time. */
+static int poor_in_cgroup(struct peer *parent, void *arg)
+{
+	uint64_t id;
+	int fd;
+
+	(void)parent;
+	(void)arg;
+	if (!write_text("cgroup/a/cgroup.procs", "0"))
+		return -errno;
+	fd = raw_open();
+	return raw_alloc(fd, PAGE, &id);
+}
+
+static void test_poor(void)
+{
+	long long splits = direct_map_splits();
+	struct peer p;
+
+	ok(write_text("cgroup/a/memory.max", "1900K"),
+	   "a memory cgroup with no room for a block");
+	p = peer_start(0, ALL_CAPS, poor_in_cgroup, NULL);
+	is_errno(peer_hear(&p), ENOMEM, "... gets no page either, while there are blocks");
+	peer_end(&p, 0);
+	is_int(direct_map_splits(), splits, "... and splits no leaf of the direct map");
+}
+
 static void test_cgroups(void)
 {
 	struct peer p;
@@ -475,6 +502,7 @@ static void test_cgroups(void)
 	ok(kib >= (int)(UNIT / KIB) && kib < (int)(2 * UNIT / KIB),
 	   "a memory cgroup pays for the block, not for the page: %d KiB", kib);
 	ok(all_back(), "that goes back");
+	test_poor();
 	ok(!rmdir("cgroup/a") && !rmdir("cgroup/b"), "the cgroups can be removed");
 	umount2("cgroup", MNT_DETACH);
 }

@@ -181,9 +181,9 @@ struct ccshm_ioc_info {
  * caller is not in); EEXIST (the owner has a buffer of that name); EFBIG
  * (CCSHM_ALLOC_CONTIGUOUS, and larger than ccshm_ioc_info.contiguous_max);
  * ENOMEM (larger than memory, or not enough is free of the kind asked for, or
- * not in one run); EINTR; EIO (the platform
- * refused the conversion: what could not be made private again is leaked and
- * counted).
+ * not in one run, or the memory cgroup has no room for whole blocks); EINTR; EIO
+ * (the platform refused the conversion: what could not be made private again is
+ * leaked and counted).
  */
 struct ccshm_ioc_alloc {
 	__u64 size;
