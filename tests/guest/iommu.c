@@ -127,7 +127,7 @@ int main(void)
 	suite_begin();
 	translates();
 	import_refused(IMPORTER_DYNAMIC, 0, 64 * KIB, "dynamic");
-	import_refused(IMPORTER_PINNED, 0, 4 * MIB, "pinned");
+	import_refused(IMPORTER_PINNED, CCSHM_EXPORT_PINNED, 4 * MIB, "pinned");
 	import_refused(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, 64 * KIB, "static");
 	ok(logged(IN_THE_LOG REASON),
 	   "translated: the kernel log says why");
