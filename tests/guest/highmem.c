@@ -19,7 +19,7 @@
 #define FOUR_GIB	(1ULL << 32)
 
 /* As many address bits as the highest byte takes. */
-static unsigned int bits_of(const struct attached *a)
+static unsigned int bits_needed(const struct attached *a)
 {
 	unsigned int bits = 0;
 	uint64_t end = 0;
@@ -53,7 +53,7 @@ static void attached(struct shared *s, struct attached *a)
 	device_start(&edu, EDU_C);
 	ok(moves_right(&edu, s, a, 0, PAGE), "the device copies the right bytes");
 	ok(moves_right(&edu, s, a, s->size - PAGE, 0), "... of the last page");
-	bits = bits_of(a);
+	bits = bits_needed(a);
 	diag("the last byte needs %u bits", bits);
 	edu_close(&edu);
 	is_errno(attached_end(a), 0, "DETACH");
@@ -76,7 +76,7 @@ static void import_refused(struct shared *s, unsigned int bits)
 
 static void imported(struct shared *s, const struct attached *a)
 {
-	unsigned int bits = bits_of(a);
+	unsigned int bits = bits_needed(a);
 	int imp;
 
 	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0, "a kernel driver takes the device");
