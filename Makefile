@@ -25,7 +25,7 @@ help:
 	@echo 'make                 the library and ccshmctl, in build/'
 	@echo 'make driver          the kernel module for the running kernel (KDIR=... for another)'
 	@echo 'make demo            a confidential guest that uses a shared buffer, start to end'
-	@echo 'make check           all tests; parts: check-unit check-harness cvm-selftest check-vm'
+	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm'
 	@echo 'make ci              make check, the demo and the static checks: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx" SUITES="all" narrow it'
 	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
@@ -55,7 +55,7 @@ demo: setup
 shell: setup
 	@tests/vm/shell $(KERNEL) $(FLAVOUR)
 
-CHECKS ?= check-unit check-harness cvm-selftest check-vm
+CHECKS ?= check-unit check-harness check-probes cvm-selftest check-vm
 check: setup
 	@tests/vm/check $(CHECKS)
 
@@ -68,6 +68,9 @@ check-unit: cli
 
 check-harness: setup
 	@tests/vm/selftest
+
+check-probes: setup
+	@tests/vm/probes
 
 cvm-selftest: setup
 	@tests/vm/matrix cvm-selftest
@@ -105,5 +108,5 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness cvm-selftest check-vm check-debug \
+.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-debug \
 	mutants cvm-mutants sparse checkpatch install clean distclean
