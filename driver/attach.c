@@ -39,6 +39,8 @@ static void attachment_list(struct ccshm_attachment *att)
 	mutex_lock(&ccshm_lock);
 	list_add_tail(&att->link, &att->obj.buffer->attachments);
 	list_add_tail(&att->device_link, &attachments);
+	if (att->export)
+		att->export->attachments++;
 	mutex_unlock(&ccshm_lock);
 }
 
@@ -48,6 +50,8 @@ static void attachment_delist(struct ccshm_attachment *att)
 	mutex_lock(&ccshm_lock);
 	list_del_init(&att->link);
 	list_del_init(&att->device_link);
+	if (att->export)
+		att->export->attachments--;
 	ccshm_object_unpublish(&att->obj);
 	mutex_unlock(&ccshm_lock);
 	module_put(THIS_MODULE);
@@ -59,6 +63,19 @@ static void attachment_unlist(struct ccshm_attachment *att)
 	ccshm_object_put(&att->obj);
 }
 
+static void attachment_event(struct ccshm_attachment *att,
+			     enum ccshm_event_type type)
+{
+	lockdep_assert_held(&att->lock);
+	ccshm_changed();
+	/* Nobody knows of one that was never published. */
+	if (!att->published)
+		return;
+	mutex_lock(&ccshm_lock);
+	ccshm_event(type, &att->obj);
+	mutex_unlock(&ccshm_lock);
+}
+
 /* The device uses the memory no more. */
 static void attachment_end(struct ccshm_attachment *att)
 {
@@ -66,6 +83,7 @@ static void attachment_end(struct ccshm_attachment *att)
 	if (att->state == CCSHM_STATE_REVOKED)
 		return;
 	WRITE_ONCE(att->state, CCSHM_STATE_REVOKED);
+	attachment_event(att, CCSHM_EVENT_DETACH);
 	ccshm_buffer_unuse(att->obj.buffer);
 	wake_up_all(&att->wait);
 	if (att->abandoned)
@@ -85,6 +103,7 @@ static void attachment_stop(struct ccshm_attachment *att, bool removed)
 			attachment_end(att);
 		} else {
 			WRITE_ONCE(att->state, CCSHM_STATE_STUCK);
+			attachment_event(att, CCSHM_EVENT_STUCK);
 			wake_up_all(&att->wait);
 		}
 	}
@@ -127,6 +146,7 @@ void ccshm_attachment_ask(struct ccshm_attachment *att, bool force)
 		WRITE_ONCE(att->state, CCSHM_STATE_REVOKING);
 	ended = att->state == CCSHM_STATE_REVOKED;
 	mutex_unlock(&att->lock);
+	ccshm_changed();
 	wake_up_all(&att->wait);
 	if (force && !ended)
 		stop_later(att);
@@ -356,11 +376,18 @@ static void attach_commit(struct ccshm_call *call)
 	struct ccshm_attachment *att = container_of(call->object,
 						    struct ccshm_attachment, obj);
 
+	mutex_lock(&att->lock);
 	mutex_lock(&ccshm_lock);
 	/* The device may have gone meanwhile: then there is nothing to find. */
-	if (!list_empty(&att->link))
+	att->published = !list_empty(&att->link);
+	if (att->published) {
 		ccshm_object_publish(&att->obj);
+		ccshm_event(CCSHM_EVENT_ATTACH, &att->obj);
+	}
 	mutex_unlock(&ccshm_lock);
+	if (att->state == CCSHM_STATE_REVOKED)
+		attachment_event(att, CCSHM_EVENT_DETACH);
+	mutex_unlock(&att->lock);
 	if (call->file)
 		fd_install(call->fd, call->file);
 	ccshm_object_put(&att->obj);
@@ -547,8 +574,8 @@ int ccshm_detach(struct ccshm_call *call)
 	return 0;
 }
 
-void ccshm_attachment_query(struct ccshm_attachment *att,
-			    struct ccshm_ioc_query *q)
+void ccshm_attachment_describe(struct ccshm_attachment *att,
+			       struct ccshm_ioc_query *q)
 {
 	lockdep_assert_held(&ccshm_lock);
 	q->object_flags = att->flags;

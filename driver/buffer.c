@@ -23,16 +23,24 @@ static void buffer_release(struct work_struct *work)
 {
 	struct ccshm_buffer *buffer = container_of(work, struct ccshm_buffer,
 						   release);
+	struct ccshm_ioc_query q = {};
 	struct ccshm_blocks blocks;
 
 	/* An export that is revoked but still open can be queried meanwhile. */
 	mutex_lock(&ccshm_lock);
+	ccshm_describe(&buffer->obj, &init_user_ns, &q);
 	blocks = buffer->blocks;
 	buffer->blocks = (struct ccshm_blocks){};
 	buffer->charged = 0;
 	mutex_unlock(&ccshm_lock);
 
 	ccshm_convert_unshare(&blocks);
+	mutex_lock(&ccshm_lock);
+	ccshm_object_unpublish(&buffer->obj);
+	mutex_unlock(&ccshm_lock);
+	/* Nobody knows of one that was never published. */
+	if (buffer->obj.ended)
+		ccshm_event_described(CCSHM_EVENT_BUFFER_GONE, &q);
 	ccshm_object_put(&buffer->obj);
 }
 
@@ -116,15 +124,48 @@ static unsigned int mode_bits(struct ccshm_buffer *buffer)
 	return buffer->mode & 7;
 }
 
-static bool has_control(struct ccshm_buffer *buffer, struct ccshm_client *client)
+/* Without a capability. */
+static bool is_in_control(struct ccshm_buffer *buffer, struct ccshm_client *client)
 {
 	struct ccshm_client *owner = READ_ONCE(buffer->client);
 
 	/* Whoever allocated through the heap node has its dma-buf, no more. */
-	if (!buffer->heap &&
-	    (owner ? owner == client : uid_eq(current_euid(), buffer->uid)))
-		return true;
-	return capable(CAP_SYS_ADMIN);
+	return !buffer->heap &&
+	       (owner ? owner == client : uid_eq(current_euid(), buffer->uid));
+}
+
+/* Does the caller have control? */
+bool ccshm_buffer_control(struct ccshm_buffer *buffer,
+			  struct ccshm_client *client)
+{
+	return is_in_control(buffer, client) || capable(CAP_SYS_ADMIN);
+}
+
+/* The permission bits that are the caller's. */
+static unsigned int own_bits(struct ccshm_buffer *buffer)
+{
+	return buffer->flags & CCSHM_ALLOC_PERSISTENT ? mode_bits(buffer) : 0;
+}
+
+/* Without control of it. */
+static bool is_seen(struct ccshm_buffer *buffer)
+{
+	return own_bits(buffer) & 6 ||
+	       (buffer->heap && uid_eq(current_euid(), buffer->uid));
+}
+
+/**
+ * ccshm_buffer_seen - may whoever comes through no open file see it?
+ * @buffer: it
+ * @admin: has CAP_SYS_ADMIN: asking for it each time leaves too many traces
+ * @control: out: and has control
+ *
+ * Return: what ccshm_buffer_may() says to the current credentials.
+ */
+bool ccshm_buffer_seen(struct ccshm_buffer *buffer, bool admin, bool *control)
+{
+	*control = admin || is_in_control(buffer, NULL);
+	return *control || is_seen(buffer);
 }
 
 /**
@@ -140,9 +181,8 @@ int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 		     enum ccshm_want want)
 {
 	bool private = !(buffer->flags & CCSHM_ALLOC_PERSISTENT);
-	unsigned int bits = private ? 0 : mode_bits(buffer);
-	bool seen = bits & 6 ||
-		    (buffer->heap && uid_eq(current_euid(), buffer->uid));
+	unsigned int bits = own_bits(buffer);
+	bool seen = is_seen(buffer);
 
 	/* In the order that asks for a capability last: that leaves a trace. */
 	if (want == CCSHM_READ && bits & 6)
@@ -151,7 +191,7 @@ int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 		return 0;
 	if (want == CCSHM_SEE && seen)
 		return 0;
-	if (has_control(buffer, client)) {
+	if (ccshm_buffer_control(buffer, client)) {
 		bool own = !private && uid_eq(current_euid(), buffer->uid);
 
 		/* An owner is bound by the owner's bits, as with a file. */
@@ -228,7 +268,8 @@ static void buffer_end(struct ccshm_buffer *buffer)
 	name_release(buffer);
 	if (!list_empty(&buffer->link))
 		list_del_init(&buffer->link);
-	ccshm_object_unpublish(&buffer->obj);
+	ccshm_object_end(&buffer->obj);
+	ccshm_event(CCSHM_EVENT_BUFFER_END, &buffer->obj);
 	if (buffer->flags & CCSHM_ALLOC_PERSISTENT)
 		module_put(THIS_MODULE);
 	ccshm_buffer_unuse(buffer);
@@ -410,6 +451,7 @@ void ccshm_buffer_publish(struct ccshm_buffer *buffer)
 	mutex_lock(&ccshm_lock);
 	buffer->live = true;
 	ccshm_object_publish(&buffer->obj);
+	ccshm_event(CCSHM_EVENT_BUFFER_NEW, &buffer->obj);
 	mutex_unlock(&ccshm_lock);
 }
 
@@ -437,6 +479,7 @@ static void alloc_commit(struct ccshm_call *call)
 		list_add_tail(&buffer->link, &call->client->buffers);
 	}
 	ccshm_object_publish(&buffer->obj);
+	ccshm_event(CCSHM_EVENT_BUFFER_NEW, &buffer->obj);
 	mutex_unlock(&ccshm_lock);
 }
 
@@ -526,11 +569,10 @@ int ccshm_open(struct ccshm_call *call)
 	return err;
 }
 
-/* What a query of any object says of its buffer. */
-void ccshm_buffer_query(struct ccshm_buffer *buffer, struct ccshm_client *client,
-			struct ccshm_ioc_query *q)
+/* What the description of any object says of its buffer. */
+void ccshm_buffer_describe(struct ccshm_buffer *buffer,
+			   struct user_namespace *ns, struct ccshm_ioc_query *q)
 {
-	struct user_namespace *ns = current_user_ns();
 	struct list_head *node;
 
 	lockdep_assert_held(&ccshm_lock);
@@ -550,8 +592,6 @@ void ccshm_buffer_query(struct ccshm_buffer *buffer, struct ccshm_client *client
 		q->query_flags |= CCSHM_QUERY_ORPHAN;
 	if (buffer->heap)
 		q->query_flags |= CCSHM_QUERY_HEAP;
-	if (has_control(buffer, client))
-		q->query_flags |= CCSHM_QUERY_CONTROL;
 	memcpy(q->name, buffer->name, sizeof(q->name));
 	if (q->type != CCSHM_TYPE_BUFFER)
 		return;

@@ -40,6 +40,10 @@ struct device;
 struct dma_buf;
 struct dma_buf_attachment;
 struct dma_fence;
+struct genl_family;
+struct sk_buff;
+struct sock;
+struct user_namespace;
 
 /* block.c: physically contiguous runs from the page allocator */
 
@@ -186,12 +190,14 @@ extern struct mutex ccshm_lock;
  * @id: never 0, never used twice
  * @type: which of the three
  * @buffer: that it belongs to; exports and attachments hold a reference
+ * @ended: no longer to be found, but still listed (ccshm_lock)
  * @ref: lifetime of the structure
  * @free: called when @ref is gone
  */
 struct ccshm_object {
 	u64 id;
 	enum ccshm_type type;
+	bool ended;
 	struct ccshm_buffer *buffer;
 	struct kref ref;
 	void (*free)(struct ccshm_object *object);
@@ -201,10 +207,15 @@ int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
 		      struct ccshm_buffer *buffer,
 		      void (*free)(struct ccshm_object *object));
 void ccshm_object_publish(struct ccshm_object *object);
+void ccshm_object_end(struct ccshm_object *object);
 void ccshm_object_unpublish(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
+struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
 void ccshm_object_count(u32 *buffers, u32 *exports, u32 *attachments);
+u64 ccshm_object_made(enum ccshm_type type);
+void ccshm_changed(void);
+unsigned int ccshm_generation(void);
 
 /* buffer.c: who owns, who may, until when */
 
@@ -273,8 +284,11 @@ struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
 int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size);
 void ccshm_buffer_unuse(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_client(struct ccshm_client *client);
-void ccshm_buffer_query(struct ccshm_buffer *buffer, struct ccshm_client *client,
-			struct ccshm_ioc_query *q);
+bool ccshm_buffer_control(struct ccshm_buffer *buffer,
+			  struct ccshm_client *client);
+bool ccshm_buffer_seen(struct ccshm_buffer *buffer, bool admin, bool *control);
+void ccshm_buffer_describe(struct ccshm_buffer *buffer,
+			   struct user_namespace *ns, struct ccshm_ioc_query *q);
 
 struct ccshm_buffer *ccshm_buffer_for_heap(u64 size);
 void ccshm_buffer_publish(struct ccshm_buffer *buffer);
@@ -301,6 +315,7 @@ int ccshm_open(struct ccshm_call *call);
  * @state: only ever grows
  * @device_mappings: maps of importers and kernel virtual mappings
  * @cpu_mappings: VMAs
+ * @attachments: made from it (ccshm_lock)
  * @importers_lock: protects the next two
  * @importers: list of attached devices, see importer.c
  * @nr_importers: number of them
@@ -319,6 +334,7 @@ struct ccshm_export {
 	enum ccshm_state state;
 	atomic_t device_mappings;
 	atomic_t cpu_mappings;
+	unsigned int attachments;
 	struct mutex importers_lock;	/* see above */
 	struct list_head importers;
 	unsigned int nr_importers;
@@ -335,7 +351,7 @@ void ccshm_export_leave(struct ccshm_export *export);
 void ccshm_export_hold(struct ccshm_export *export);
 void ccshm_export_unhold(struct ccshm_export *export);
 struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
-void ccshm_export_query(struct ccshm_export *export, struct ccshm_ioc_query *q);
+void ccshm_export_describe(struct ccshm_export *export, struct ccshm_ioc_query *q);
 
 struct file *ccshm_export_file(struct ccshm_export *export);
 void ccshm_export_stop(struct ccshm_export *export, struct file *file);
@@ -357,6 +373,9 @@ struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
 void ccshm_importer_unmap(struct dma_buf_attachment *attach,
 			  struct sg_table *sgt, enum dma_data_direction dir);
 int ccshm_importers(struct ccshm_call *call);
+void ccshm_importer_device(struct device *dev, char name[CCSHM_DEVICE_LEN]);
+u32 ccshm_importer_list(struct ccshm_export *export,
+			struct ccshm_ioc_importer *list, u32 room);
 void ccshm_importer_exit(void);
 
 /* mmap.c: CPU mappings of an export */
@@ -401,10 +420,11 @@ int ccshm_device(struct ccshm_call *call);
  * @dma_bits: what the device was judged by
  * @segment: array of @segments
  * @segments: number of them
- * @lock: protects the next three; taken under device_lock, above ccshm_lock
+ * @lock: protects the next four; taken under device_lock, above ccshm_lock
  * @state: only ever grows, but for STUCK, which can still end
  * @stopped: ccshm stopped the device
  * @abandoned: it has no file (any more): it is gone when it has ended
+ * @published: it could be found
  * @wait: woken when @state changes
  * @stop: stops the device
  */
@@ -424,6 +444,7 @@ struct ccshm_attachment {
 	enum ccshm_state state;
 	bool stopped;
 	bool abandoned;
+	bool published;
 	wait_queue_head_t wait;
 	struct work_struct stop;
 };
@@ -432,8 +453,8 @@ int ccshm_attach(struct ccshm_call *call);
 int ccshm_segments(struct ccshm_call *call);
 int ccshm_detach(struct ccshm_call *call);
 void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
-void ccshm_attachment_query(struct ccshm_attachment *attachment,
-			    struct ccshm_ioc_query *q);
+void ccshm_attachment_describe(struct ccshm_attachment *attachment,
+			       struct ccshm_ioc_query *q);
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
 
@@ -452,6 +473,49 @@ int ccshm_pages(struct ccshm_call *call);
 /* query.c */
 int ccshm_info(struct ccshm_call *call);
 int ccshm_query(struct ccshm_call *call);
+void ccshm_describe(struct ccshm_object *object, struct user_namespace *ns,
+		    struct ccshm_ioc_query *q);
+
+/* netlink.c: shows what there is */
+extern struct genl_family ccshm_genl;
+
+int ccshm_netlink_init(void);
+void ccshm_netlink_exit(void);
+int ccshm_netlink_put(struct sk_buff *skb, const struct ccshm_ioc_query *q);
+
+/* event.c: tells what happens; none of these waits for anybody */
+
+/**
+ * struct ccshm_event_stats - since the module was loaded
+ * @revokes: that began
+ * @revokes_failed: that did not end all access
+ * @refused: by a limit
+ * @sent: events
+ * @lost: events that could not be sent
+ */
+struct ccshm_event_stats {
+	u64 revokes;
+	u64 revokes_failed;
+	u64 refused;
+	u64 sent;
+	u64 lost;
+};
+
+void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object);
+void ccshm_event_described(enum ccshm_event_type type,
+			   const struct ccshm_ioc_query *q);
+void ccshm_event_importer(enum ccshm_event_type type,
+			  struct ccshm_export *export, struct device *dev);
+u64 ccshm_event_revoke_begin(struct ccshm_object *object);
+void ccshm_event_revoke_end(struct ccshm_object *object, u64 begin,
+			    const struct ccshm_ioc_revoke *req, int err);
+void ccshm_event_leak(unsigned long pages);
+void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
+		       u64 limit);
+void ccshm_event_stats(struct ccshm_event_stats *stats);
+int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data);
+void ccshm_event_init(void);
+void ccshm_event_exit(void);
 
 /* main.c: the table of calls */
 

@@ -14,6 +14,7 @@
 #include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <net/genetlink.h>
 #include <asm/pgtable.h>
 #ifdef CONFIG_X86
 #include <asm/cpufeature.h>
@@ -142,6 +143,38 @@ static inline bool ccshm_dma_iommu(struct device *dev)
 	return use_dma_iommu(dev);
 #else
 	return false;	/* shows as dev->dma_ops */
+#endif
+}
+
+/*
+ * Where the kernel does not check who joins a group there is no group of events.
+ */
+#if CCSHM_HAVE_MCAST_CAPS
+#define CCSHM_GROUPS		1
+#define CCSHM_GROUP(n)		{ .name = (n), .flags = GENL_MCAST_CAP_SYS_ADMIN }
+#else
+#define CCSHM_GROUPS		0
+#define CCSHM_GROUP(n)		{ .name = (n) }
+#endif
+
+/*
+ * That check is of groups that there are: anybody can join the number of one that
+ * is not registered yet. So each listener is judged again where that can be done.
+ */
+#define CCSHM_LISTENERS_JUDGED	CCSHM_HAVE_MULTICAST_FILTERED
+
+/* To those in the initial network namespace whom @refuses does not refuse. */
+static inline void ccshm_multicast(const struct genl_family *family,
+				   struct sk_buff *skb,
+				   int (*refuses)(struct sock *sk,
+						  struct sk_buff *skb,
+						  void *data))
+{
+#if CCSHM_HAVE_MULTICAST_FILTERED
+	genlmsg_multicast_netns_filtered(family, &init_net, skb, 0, 0,
+					 GFP_KERNEL, refuses, NULL);
+#else
+	genlmsg_multicast_netns(family, &init_net, skb, 0, 0, GFP_KERNEL);
 #endif
 }
 

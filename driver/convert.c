@@ -52,6 +52,7 @@ static int pages_to_private(struct page *page, unsigned long nr)
 static void leak(struct page *page, unsigned int order)
 {
 	atomic64_add(1L << order, &pages_leaked);
+	ccshm_event_leak(1UL << order);
 	pr_warn_ratelimited("ccshm: leaked %lu pages at %#llx: they cannot be made private again\n",
 			    1UL << order, (u64)page_to_phys(page));
 }

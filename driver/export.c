@@ -64,6 +64,9 @@ static void export_release(struct dma_buf *dmabuf)
 	bool revoked;
 
 	mutex_lock(&ccshm_lock);
+	/* Nobody knows of one that was never published. */
+	if (export->dmabuf_file)
+		ccshm_event(CCSHM_EVENT_EXPORT_GONE, &export->obj);
 	export->dmabuf_file = NULL;
 	list_del_init(&export->link);
 	ccshm_object_unpublish(&export->obj);
@@ -182,6 +185,7 @@ void ccshm_export_commit(struct ccshm_call *call)
 	export->dmabuf_file = call->file;
 	list_add_tail(&export->link, &export->obj.buffer->exports);
 	ccshm_object_publish(&export->obj);
+	ccshm_event(CCSHM_EVENT_EXPORT_NEW, &export->obj);
 	mutex_unlock(&ccshm_lock);
 	fd_install(call->fd, call->file);
 }
@@ -270,13 +274,14 @@ int ccshm_export(struct ccshm_call *call)
 	return err;
 }
 
-void ccshm_export_query(struct ccshm_export *export, struct ccshm_ioc_query *q)
+void ccshm_export_describe(struct ccshm_export *export, struct ccshm_ioc_query *q)
 {
 	lockdep_assert_held(&ccshm_lock);
 	q->object_flags = export->flags;
 	q->state = READ_ONCE(export->state);
 	q->offset = (u64)export->first << PAGE_SHIFT;
 	q->size = (u64)export->pages << PAGE_SHIFT;
+	q->attachments = export->attachments;
 	q->importers = READ_ONCE(export->nr_importers);
 	q->device_mappings = atomic_read(&export->device_mappings);
 	if (q->state == CCSHM_STATE_ACTIVE)
@@ -310,6 +315,7 @@ void ccshm_export_stop(struct ccshm_export *export, struct file *file)
 	if (export->state == CCSHM_STATE_ACTIVE)
 		WRITE_ONCE(export->state, CCSHM_STATE_REVOKING);
 	up_write(&export->lock);
+	ccshm_changed();
 	if (file)
 		unmap_mapping_range(file->f_mapping, 0, 0, 1);
 }
@@ -386,7 +392,9 @@ bool ccshm_export_finish(struct ccshm_export *export)
 	}
 	revoked = export->state == CCSHM_STATE_REVOKED;
 	up_write(&export->lock);
-	if (ended)
+	if (ended) {
+		ccshm_changed();
 		ccshm_buffer_unuse(export->obj.buffer);
+	}
 	return revoked;
 }

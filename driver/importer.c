@@ -74,6 +74,8 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 	export->nr_importers++;
 	mutex_unlock(&export->importers_lock);
 	ccshm_export_leave(export);
+	ccshm_changed();
+	ccshm_event_importer(CCSHM_EVENT_IMPORTER_ATTACH, export, attach->dev);
 	return 0;
 }
 
@@ -97,6 +99,8 @@ void ccshm_importer_detach(struct dma_buf *dmabuf,
 	export->nr_importers--;
 	mutex_unlock(&export->importers_lock);
 	kfree(imp);
+	ccshm_changed();
+	ccshm_event_importer(CCSHM_EVENT_IMPORTER_DETACH, export, attach->dev);
 }
 
 /*
@@ -212,13 +216,17 @@ void ccshm_importer_unmap(struct dma_buf_attachment *attach,
 	ccshm_export_unhold(attach->dmabuf->priv);
 }
 
-static void describe(const struct importer *imp, struct ccshm_ioc_importer *out)
+/* "BUS:NAME" as in sysfs. */
+void ccshm_importer_device(struct device *dev, char name[CCSHM_DEVICE_LEN])
 {
-	struct device *dev = imp->attach->dev;
-
-	snprintf(out->device, sizeof(out->device), "%s%s%s",
+	snprintf(name, CCSHM_DEVICE_LEN, "%s%s%s",
 		 dev->bus ? dev->bus->name : "", dev->bus ? ":" : "",
 		 dev_name(dev));
+}
+
+static void describe(const struct importer *imp, struct ccshm_ioc_importer *out)
+{
+	ccshm_importer_device(imp->attach->dev, out->device);
 	out->mappings = imp->mappings;
 	if (has_pinned(imp))
 		out->flags |= CCSHM_IMPORTER_PINS;
@@ -251,6 +259,23 @@ static u32 describe_all(struct ccshm_export *export,
 	}
 	mutex_unlock(&export->importers_lock);
 	return nr;
+}
+
+/**
+ * ccshm_importer_list - the first importers of an export
+ * @export: it
+ * @list: out: them
+ * @room: entries that @list has
+ *
+ * Return: how many there are in @list.
+ */
+u32 ccshm_importer_list(struct ccshm_export *export,
+			struct ccshm_ioc_importer *list, u32 room)
+{
+	struct ccshm_ioc_importers req = { .capacity = room };
+
+	memset(list, 0, room * sizeof(*list));
+	return describe_all(export, &req, list, room);
 }
 
 /* One picture of all that is wanted, so that it has to be taken at one go. */

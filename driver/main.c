@@ -256,12 +256,17 @@ static int __init ccshm_init(void)
 	err = ccshm_attach_init();
 	if (err)
 		goto destroy_wq;
-	err = misc_register(&device);
+	err = ccshm_netlink_init();
 	if (err)
 		goto exit_attach;
+	err = misc_register(&device);
+	if (err)
+		goto exit_netlink;
 	ccshm_heap_init();
 	return 0;
 
+exit_netlink:
+	ccshm_netlink_exit();
 exit_attach:
 	ccshm_attach_exit();
 destroy_wq:
@@ -278,6 +283,8 @@ static void __exit ccshm_exit(void)
 	destroy_workqueue(ccshm_wq);
 	ccshm_importer_exit();
 	ccshm_convert_exit();
+	/* The last: what could not be made private is told. */
+	ccshm_netlink_exit();
 }
 
 module_init(ccshm_init);

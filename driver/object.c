@@ -10,6 +10,15 @@ DEFINE_MUTEX(ccshm_lock);
 static DEFINE_XARRAY(objects);
 static atomic64_t last_id;
 static atomic_t counts[CCSHM_TYPE_ATTACHMENT + 1];
+static atomic64_t made[CCSHM_TYPE_ATTACHMENT + 1];
+static atomic_t generation;
+
+/* So that those of one type are found without looking at the others. */
+static const xa_mark_t marks[] = {
+	[CCSHM_TYPE_BUFFER] = XA_MARK_0,
+	[CCSHM_TYPE_EXPORT] = XA_MARK_1,
+	[CCSHM_TYPE_ATTACHMENT] = XA_MARK_2,
+};
 
 /**
  * ccshm_object_init - give an object its id, which is not yet to be found
@@ -40,6 +49,17 @@ void ccshm_object_publish(struct ccshm_object *object)
 {
 	lockdep_assert_held(&ccshm_lock);
 	xa_store(&objects, object->id, object, GFP_KERNEL);
+	xa_set_mark(&objects, object->id, marks[object->type]);
+	atomic64_inc(&made[object->type]);
+	ccshm_changed();
+}
+
+/* It is not to be found any more, but listed until it is unpublished. */
+void ccshm_object_end(struct ccshm_object *object)
+{
+	lockdep_assert_held(&ccshm_lock);
+	object->ended = true;
+	ccshm_changed();
 }
 
 /* Also gives up the id of an object that was never published. */
@@ -47,6 +67,19 @@ void ccshm_object_unpublish(struct ccshm_object *object)
 {
 	lockdep_assert_held(&ccshm_lock);
 	xa_erase(&objects, object->id);
+	ccshm_changed();
+}
+
+/* An object came, went or changed: a list that is being made may be inconsistent. */
+void ccshm_changed(void)
+{
+	atomic_inc(&generation);
+}
+
+/* Another number after each change; never 0. */
+unsigned int ccshm_generation(void)
+{
+	return (unsigned int)atomic_read(&generation) | 1U << 31;
 }
 
 /**
@@ -63,8 +96,31 @@ struct ccshm_object *ccshm_object_get(u64 id)
 
 	mutex_lock(&ccshm_lock);
 	object = xa_load(&objects, id);
-	if (object && !kref_get_unless_zero(&object->ref))
+	if (object && (object->ended || !kref_get_unless_zero(&object->ref)))
 		object = NULL;
+	mutex_unlock(&ccshm_lock);
+	return object;
+}
+
+/**
+ * ccshm_object_next - visit all objects of a type, in the order of their ids
+ * @type: which
+ * @id: the id of the one before; 0 at first
+ *
+ * Also finds buffers that have ended and are not gone. Nothing is locked between
+ * two calls.
+ *
+ * Return: the object with a reference, or NULL.
+ */
+struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id)
+{
+	unsigned long index = id;
+	struct ccshm_object *object;
+
+	mutex_lock(&ccshm_lock);
+	do {
+		object = xa_find_after(&objects, &index, ULONG_MAX, marks[type]);
+	} while (object && !kref_get_unless_zero(&object->ref));
 	mutex_unlock(&ccshm_lock);
 	return object;
 }
@@ -87,4 +143,10 @@ void ccshm_object_count(u32 *buffers, u32 *exports, u32 *attachments)
 	*buffers = atomic_read(&counts[CCSHM_TYPE_BUFFER]);
 	*exports = atomic_read(&counts[CCSHM_TYPE_EXPORT]);
 	*attachments = atomic_read(&counts[CCSHM_TYPE_ATTACHMENT]);
+}
+
+/* How many of a type were published since the module was loaded. */
+u64 ccshm_object_made(enum ccshm_type type)
+{
+	return atomic64_read(&made[type]);
 }

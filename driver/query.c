@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* INFO and QUERY: what there is. */
+#include <linux/cred.h>
 #include <linux/mm.h>
 
 #include "ccshm.h"
@@ -38,21 +39,38 @@ int ccshm_info(struct ccshm_call *call)
 	return 0;
 }
 
-static unsigned int attachments_of(struct ccshm_export *export)
+/**
+ * ccshm_describe - what there is to say about an object
+ * @object: it
+ * @ns: user namespace that the ids of users and groups are to be in
+ * @q: out: all but who has control
+ */
+void ccshm_describe(struct ccshm_object *object, struct user_namespace *ns,
+		    struct ccshm_ioc_query *q)
 {
-	struct ccshm_attachment *att;
-	unsigned int nr = 0;
-
-	list_for_each_entry(att, &export->obj.buffer->attachments, link)
-		nr += att->export == export;
-	return nr;
+	lockdep_assert_held(&ccshm_lock);
+	q->id = object->id;
+	q->type = object->type;
+	ccshm_buffer_describe(object->buffer, ns, q);
+	switch (object->type) {
+	case CCSHM_TYPE_BUFFER:
+		break;
+	case CCSHM_TYPE_EXPORT:
+		ccshm_export_describe(container_of(object, struct ccshm_export,
+						   obj), q);
+		break;
+	case CCSHM_TYPE_ATTACHMENT:
+		ccshm_attachment_describe(container_of(object,
+						       struct ccshm_attachment,
+						       obj), q);
+		break;
+	}
 }
 
 int ccshm_query(struct ccshm_call *call)
 {
 	struct ccshm_ioc_query *q = call->arg;
 	struct ccshm_object *object;
-	struct ccshm_export *export;
 
 	if (q->flags)
 		return -EINVAL;
@@ -61,22 +79,9 @@ int ccshm_query(struct ccshm_call *call)
 		return PTR_ERR(object);
 
 	mutex_lock(&ccshm_lock);
-	q->type = object->type;
-	ccshm_buffer_query(object->buffer, call->client, q);
-	switch (object->type) {
-	case CCSHM_TYPE_BUFFER:
-		break;
-	case CCSHM_TYPE_EXPORT:
-		export = container_of(object, struct ccshm_export, obj);
-		ccshm_export_query(export, q);
-		q->attachments = attachments_of(export);
-		break;
-	case CCSHM_TYPE_ATTACHMENT:
-		ccshm_attachment_query(container_of(object,
-						    struct ccshm_attachment,
-						    obj), q);
-		break;
-	}
+	ccshm_describe(object, current_user_ns(), q);
+	if (ccshm_buffer_control(object->buffer, call->client))
+		q->query_flags |= CCSHM_QUERY_CONTROL;
 	mutex_unlock(&ccshm_lock);
 	ccshm_object_put(object);
 	return 0;

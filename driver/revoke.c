@@ -390,6 +390,7 @@ static int revoke_object(struct ccshm_object *object,
 			 struct ccshm_ioc_revoke *req)
 {
 	bool force = req->flags & CCSHM_REVOKE_FORCE;
+	u64 begin = ccshm_event_revoke_begin(object);
 	struct targets ts = {};
 	int err;
 
@@ -405,6 +406,7 @@ static int revoke_object(struct ccshm_object *object,
 	report(&ts, req);
 put:
 	targets_put(&ts);
+	ccshm_event_revoke_end(object, begin, req, err);
 	return err;
 }
 

@@ -2,9 +2,10 @@
 /*
  * ccshm: shared memory for confidential virtual machines.
  *
- * The ioctl interface of /dev/ccshm and of attachment file descriptors.
+ * The ioctl interface of /dev/ccshm and of attachment file descriptors, and at
+ * the end the generic netlink family that shows what there is.
  *
- * Rules that hold for every call:
+ * Rules that hold for every ioctl:
  *
  * - A structure may be shorter or longer than this header's. The size that
  *   counts is the one encoded in the ioctl number. A short one is extended
@@ -766,5 +767,266 @@ struct ccshm_ioc_device {
 #define CCSHM_IOC_IMPORTERS	_IOWR(CCSHM_IOC_MAGIC, 0x4a, struct ccshm_ioc_importers)
 #define CCSHM_IOC_PAGES		_IOWR(CCSHM_IOC_MAGIC, 0x4b, struct ccshm_ioc_pages)
 #define CCSHM_IOC_DEVICE	_IOWR(CCSHM_IOC_MAGIC, 0x4c, struct ccshm_ioc_device)
+
+/*
+ * Generic netlink: a family that shows what there is and what happens. It is
+ * there in the initial network namespace only, and needs no access to
+ * /dev/ccshm. uapi/ccshm.yaml describes it to programs.
+ *
+ * Dumps of buffers, exports and attachments have a message for each object that
+ * the credentials with which the socket was opened, as they are when the dump
+ * starts, let see: those that QUERY would find for a process with these
+ * credentials through a /dev/ccshm of its own. (Anonymous buffers thus are for
+ * CAP_SYS_ADMIN, until only their exports or attachments are left.) Buffers that
+ * have ended are there, too, until their memory has been given back. Messages
+ * come in the order of the ids. A dump during which an object came or went, or
+ * changed its state, has NLM_F_DUMP_INTR: to be made again.
+ *
+ * The group "events" is for those with CAP_SYS_ADMIN in the initial user
+ * namespace, who must have had it when they opened the socket, too. Where events
+ * were lost, a receive fails with ENOBUFS.
+ *
+ * Requests take no attributes (EINVAL). ids of users and groups are in the user
+ * namespace of the socket's opener; in events in the initial one.
+ */
+#define CCSHM_GENL_NAME			"ccshm"
+#define CCSHM_GENL_VERSION		1
+#define CCSHM_GENL_GROUP_EVENTS		"events"
+
+/**
+ * enum ccshm_cmd - commands of the family
+ * @CCSHM_CMD_UNSPEC: not used
+ * @CCSHM_CMD_BUFFER_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID, MODE,
+ *	PAYER, NAME (if it has one), OBJECT_FLAGS, SIZE, CHARGED, CARVED, BLOCKS,
+ *	BLOCKS_SMALL, UNITS, UNITS_WHOLE, CONVERSIONS, EXPORTS, ATTACHMENTS
+ * @CCSHM_CMD_EXPORT_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID, MODE,
+ *	PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE, ATTACHMENTS,
+ *	IMPORTERS, DEVICE_MAPPINGS, CPU_MAPPINGS, IMPORTER
+ * @CCSHM_CMD_ATTACHMENT_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID, MODE,
+ *	PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE, EXPORT_ID,
+ *	DEVICE_MAPPINGS, DMA_BITS, SEGMENTS, DEVICE
+ * @CCSHM_CMD_STATS_GET: do: CCSHM_A_STATS_*, of all users
+ * @CCSHM_CMD_EVENT: sent to the group: CCSHM_A_EVENT, TIME, and what enum
+ *	ccshm_event_type says
+ */
+enum ccshm_cmd {
+	CCSHM_CMD_UNSPEC = 0,
+	CCSHM_CMD_BUFFER_GET = 1,
+	CCSHM_CMD_EXPORT_GET = 2,
+	CCSHM_CMD_ATTACHMENT_GET = 3,
+	CCSHM_CMD_STATS_GET = 4,
+	CCSHM_CMD_EVENT = 5,
+};
+
+/* What a message says of the importers of an export, at most; IMPORTERS has all. */
+#define CCSHM_GENL_IMPORTERS_MAX	16
+
+/**
+ * enum ccshm_attr - attributes of objects and events
+ * @CCSHM_A_UNSPEC: not used
+ * @CCSHM_A_PAD: nothing: makes 64 bit values aligned
+ * @CCSHM_A_TYPE: u32: enum ccshm_type
+ * @CCSHM_A_ID: u64: id
+ * @CCSHM_A_STATE: u32: enum ccshm_state
+ * @CCSHM_A_OBJECT_FLAGS: u64: CCSHM_ALLOC_*, CCSHM_EXPORT_* or CCSHM_ATTACH_*
+ * @CCSHM_A_QUERY_FLAGS: u64: CCSHM_QUERY_*
+ * @CCSHM_A_BUFFER_ID: u64: id of the buffer that it belongs to
+ * @CCSHM_A_EXPORT_ID: u64: id of the export it was made from, or 0
+ * @CCSHM_A_OFFSET: u64: start of the slice in the buffer, bytes
+ * @CCSHM_A_SIZE: u64: size of the buffer or of the slice, bytes
+ * @CCSHM_A_UID: u32: owner of the buffer; CCSHM_EVENT_QUOTA: who was refused
+ * @CCSHM_A_GID: u32: group of the buffer
+ * @CCSHM_A_MODE: u32: permission bits of the buffer
+ * @CCSHM_A_PAYER: u32: uid that the memory is charged to
+ * @CCSHM_A_CHARGED: u64: memory that the buffer takes, bytes
+ * @CCSHM_A_CARVED: u64: what of it is a part of a carved block, bytes
+ * @CCSHM_A_BLOCKS: u64: blocks that the buffer has for itself
+ * @CCSHM_A_BLOCKS_SMALL: u64: blocks smaller than a conversion unit
+ * @CCSHM_A_UNITS: u64: conversion units of 2 MiB in the larger blocks
+ * @CCSHM_A_UNITS_WHOLE: u64: of these, units that one direct-map leaf covered
+ * @CCSHM_A_CONVERSIONS: u64: calls to share the buffer
+ * @CCSHM_A_EXPORTS: u32: live exports
+ * @CCSHM_A_ATTACHMENTS: u32: live attachments made from it
+ * @CCSHM_A_IMPORTERS: u32: devices attached by their drivers
+ * @CCSHM_A_DEVICE_MAPPINGS: u32: as in struct ccshm_ioc_query, of the moment;
+ *	CCSHM_EVENT_REVOKE_END: as in struct ccshm_ioc_revoke
+ * @CCSHM_A_CPU_MAPPINGS: u32: user mappings (VMAs), of the moment
+ * @CCSHM_A_DMA_BITS: u32: address bits that the device was judged by
+ * @CCSHM_A_SEGMENTS: u32: number of segments
+ * @CCSHM_A_NAME: string: name of the buffer
+ * @CCSHM_A_DEVICE: string: "BUS:NAME" as in sysfs
+ * @CCSHM_A_IMPORTER: nest of CCSHM_A_IMPORTER_*, one for each importer, in the
+ *	order in which they attached; of the first CCSHM_GENL_IMPORTERS_MAX
+ * @CCSHM_A_EVENT: u32: enum ccshm_event_type
+ * @CCSHM_A_TIME: u64: CLOCK_REALTIME of the event, nanoseconds
+ * @CCSHM_A_RESULT: u32: how a revoke ended: 0 or a positive errno
+ * @CCSHM_A_DURATION: u64: how long it took, nanoseconds
+ * @CCSHM_A_PAGES: u64: pages (of the page size)
+ * @CCSHM_A_STOPPED: u32: devices that ccshm had to stop
+ * @CCSHM_A_QUOTA: u32: enum ccshm_quota
+ * @CCSHM_A_ASKED: u64: what was asked for: bytes, or buffers
+ * @CCSHM_A_USED: u64: what was in use then, likewise
+ * @CCSHM_A_LIMIT: u64: and the limit, likewise
+ */
+enum ccshm_attr {
+	CCSHM_A_UNSPEC = 0,
+	CCSHM_A_PAD = 1,
+	CCSHM_A_TYPE = 2,
+	CCSHM_A_ID = 3,
+	CCSHM_A_STATE = 4,
+	CCSHM_A_OBJECT_FLAGS = 5,
+	CCSHM_A_QUERY_FLAGS = 6,
+	CCSHM_A_BUFFER_ID = 7,
+	CCSHM_A_EXPORT_ID = 8,
+	CCSHM_A_OFFSET = 9,
+	CCSHM_A_SIZE = 10,
+	CCSHM_A_UID = 11,
+	CCSHM_A_GID = 12,
+	CCSHM_A_MODE = 13,
+	CCSHM_A_PAYER = 14,
+	CCSHM_A_CHARGED = 15,
+	CCSHM_A_CARVED = 16,
+	CCSHM_A_BLOCKS = 17,
+	CCSHM_A_BLOCKS_SMALL = 18,
+	CCSHM_A_UNITS = 19,
+	CCSHM_A_UNITS_WHOLE = 20,
+	CCSHM_A_CONVERSIONS = 21,
+	CCSHM_A_EXPORTS = 22,
+	CCSHM_A_ATTACHMENTS = 23,
+	CCSHM_A_IMPORTERS = 24,
+	CCSHM_A_DEVICE_MAPPINGS = 25,
+	CCSHM_A_CPU_MAPPINGS = 26,
+	CCSHM_A_DMA_BITS = 27,
+	CCSHM_A_SEGMENTS = 28,
+	CCSHM_A_NAME = 29,
+	CCSHM_A_DEVICE = 30,
+	CCSHM_A_IMPORTER = 31,
+	CCSHM_A_EVENT = 32,
+	CCSHM_A_TIME = 33,
+	CCSHM_A_RESULT = 34,
+	CCSHM_A_DURATION = 35,
+	CCSHM_A_PAGES = 36,
+	CCSHM_A_STOPPED = 37,
+	CCSHM_A_QUOTA = 38,
+	CCSHM_A_ASKED = 39,
+	CCSHM_A_USED = 40,
+	CCSHM_A_LIMIT = 41,
+};
+
+/**
+ * enum ccshm_importer_attr - attributes in CCSHM_A_IMPORTER
+ * @CCSHM_A_IMPORTER_UNSPEC: not used
+ * @CCSHM_A_IMPORTER_DEVICE: string: "BUS:NAME" as in sysfs
+ * @CCSHM_A_IMPORTER_MAPPINGS: u32: mappings that it holds
+ * @CCSHM_A_IMPORTER_FLAGS: u32: CCSHM_IMPORTER_*
+ */
+enum ccshm_importer_attr {
+	CCSHM_A_IMPORTER_UNSPEC = 0,
+	CCSHM_A_IMPORTER_DEVICE = 1,
+	CCSHM_A_IMPORTER_MAPPINGS = 2,
+	CCSHM_A_IMPORTER_FLAGS = 3,
+};
+
+/**
+ * enum ccshm_stats_attr - counters, u64, of now or since the module was loaded
+ * @CCSHM_A_STATS_UNSPEC: not used
+ * @CCSHM_A_STATS_PAD: nothing: makes values aligned
+ * @CCSHM_A_STATS_BYTES_SHARED: bytes in the shared state now
+ * @CCSHM_A_STATS_BYTES_LEAKED: bytes leaked
+ * @CCSHM_A_STATS_BYTES_QUARANTINED: bytes in quarantine now
+ * @CCSHM_A_STATS_BYTES_CARVED: bytes of carved blocks that buffers have now
+ * @CCSHM_A_STATS_BLOCKS_CARVED: carved blocks now
+ * @CCSHM_A_STATS_CALLS_SHARED: conversions to shared that were made
+ * @CCSHM_A_STATS_CALLS_PRIVATE: conversions back to private that were made
+ * @CCSHM_A_STATS_CALLS_FAILED: conversions that failed
+ * @CCSHM_A_STATS_BUFFERS: buffers now
+ * @CCSHM_A_STATS_EXPORTS: exports now
+ * @CCSHM_A_STATS_ATTACHMENTS: attachments now
+ * @CCSHM_A_STATS_BUFFERS_MADE: buffers made
+ * @CCSHM_A_STATS_EXPORTS_MADE: exports made
+ * @CCSHM_A_STATS_ATTACHMENTS_MADE: attachments made
+ * @CCSHM_A_STATS_REVOKES: calls of REVOKE that began
+ * @CCSHM_A_STATS_REVOKES_FAILED: calls of REVOKE that did not end all access
+ * @CCSHM_A_STATS_QUOTA_REFUSED: allocations that a limit did not allow
+ * @CCSHM_A_STATS_EVENTS: events that were sent
+ * @CCSHM_A_STATS_EVENTS_LOST: events that were not, for want of memory or because
+ *	too many were waiting: their listeners got ENOBUFS
+ */
+enum ccshm_stats_attr {
+	CCSHM_A_STATS_UNSPEC = 0,
+	CCSHM_A_STATS_PAD = 1,
+	CCSHM_A_STATS_BYTES_SHARED = 2,
+	CCSHM_A_STATS_BYTES_LEAKED = 3,
+	CCSHM_A_STATS_BYTES_QUARANTINED = 4,
+	CCSHM_A_STATS_BYTES_CARVED = 5,
+	CCSHM_A_STATS_BLOCKS_CARVED = 6,
+	CCSHM_A_STATS_CALLS_SHARED = 7,
+	CCSHM_A_STATS_CALLS_PRIVATE = 8,
+	CCSHM_A_STATS_CALLS_FAILED = 9,
+	CCSHM_A_STATS_BUFFERS = 10,
+	CCSHM_A_STATS_EXPORTS = 11,
+	CCSHM_A_STATS_ATTACHMENTS = 12,
+	CCSHM_A_STATS_BUFFERS_MADE = 13,
+	CCSHM_A_STATS_EXPORTS_MADE = 14,
+	CCSHM_A_STATS_ATTACHMENTS_MADE = 15,
+	CCSHM_A_STATS_REVOKES = 16,
+	CCSHM_A_STATS_REVOKES_FAILED = 17,
+	CCSHM_A_STATS_QUOTA_REFUSED = 18,
+	CCSHM_A_STATS_EVENTS = 19,
+	CCSHM_A_STATS_EVENTS_LOST = 20,
+};
+
+/**
+ * enum ccshm_event_type - what has happened
+ * @CCSHM_EVENT_BUFFER_NEW: a buffer was made; as CCSHM_CMD_BUFFER_GET
+ * @CCSHM_EVENT_BUFFER_END: it was freed, or its file closed: its id and name are
+ *	gone, its memory is not yet; as CCSHM_CMD_BUFFER_GET
+ * @CCSHM_EVENT_BUFFER_GONE: its memory has been given back, or leaked, or is still
+ *	a part of a carved block; as CCSHM_CMD_BUFFER_GET
+ * @CCSHM_EVENT_EXPORT_NEW: an export was made; as CCSHM_CMD_EXPORT_GET without
+ *	IMPORTER
+ * @CCSHM_EVENT_EXPORT_GONE: its dma-buf is gone; likewise
+ * @CCSHM_EVENT_ATTACH: an attachment was made; as CCSHM_CMD_ATTACHMENT_GET
+ * @CCSHM_EVENT_DETACH: its device uses the memory no more; likewise, and
+ *	CCSHM_A_STOPPED: ccshm had to stop the device
+ * @CCSHM_EVENT_STUCK: its device could not be stopped; likewise
+ * @CCSHM_EVENT_IMPORTER_ATTACH: a driver has attached its device to an export:
+ *	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
+ * @CCSHM_EVENT_IMPORTER_DETACH: and detached it again; likewise
+ * @CCSHM_EVENT_REVOKE_BEGIN: REVOKE: CCSHM_A_TYPE, ID, BUFFER_ID
+ * @CCSHM_EVENT_REVOKE_END: the same call comes back: CCSHM_A_TYPE, ID, BUFFER_ID,
+ *	RESULT, DURATION, STATE, DEVICE_MAPPINGS, PAGES, STOPPED
+ * @CCSHM_EVENT_LEAK: memory cannot be made private again: CCSHM_A_PAGES
+ * @CCSHM_EVENT_QUOTA: a limit did not allow an allocation: CCSHM_A_QUOTA, UID,
+ *	ASKED, USED, LIMIT
+ */
+enum ccshm_event_type {
+	CCSHM_EVENT_BUFFER_NEW = 1,
+	CCSHM_EVENT_BUFFER_END = 2,
+	CCSHM_EVENT_BUFFER_GONE = 3,
+	CCSHM_EVENT_EXPORT_NEW = 4,
+	CCSHM_EVENT_EXPORT_GONE = 5,
+	CCSHM_EVENT_ATTACH = 6,
+	CCSHM_EVENT_DETACH = 7,
+	CCSHM_EVENT_STUCK = 8,
+	CCSHM_EVENT_IMPORTER_ATTACH = 9,
+	CCSHM_EVENT_IMPORTER_DETACH = 10,
+	CCSHM_EVENT_REVOKE_BEGIN = 11,
+	CCSHM_EVENT_REVOKE_END = 12,
+	CCSHM_EVENT_LEAK = 13,
+	CCSHM_EVENT_QUOTA = 14,
+};
+
+/**
+ * enum ccshm_quota - which limit
+ * @CCSHM_QUOTA_TOTAL_BYTES: bytes of all users
+ * @CCSHM_QUOTA_USER_BYTES: bytes of one user
+ * @CCSHM_QUOTA_USER_BUFFERS: buffers of one user
+ */
+enum ccshm_quota {
+	CCSHM_QUOTA_TOTAL_BYTES = 1,
+	CCSHM_QUOTA_USER_BYTES = 2,
+	CCSHM_QUOTA_USER_BUFFERS = 3,
+};
 
 #endif /* _UAPI_LINUX_CCSHM_H */

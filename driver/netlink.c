@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The generic netlink family: dumps of what there is, and statistics.
+ *
+ * A dump is judged by the credentials with which its socket was opened: it goes on
+ * in whatever process reads from the socket. Objects are visited one by one, by
+ * their ids, and nothing is locked in between; that the list has changed meanwhile
+ * shows by the generation.
+ */
+#include <linux/cred.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+#include <linux/socket.h>
+#include <linux/user_namespace.h>
+#include <net/genetlink.h>
+#include <net/sock.h>
+
+#include "ccshm.h"
+
+/* ---- objects ---- */
+
+#define BUFFERS		BIT(CCSHM_TYPE_BUFFER)
+#define EXPORTS		BIT(CCSHM_TYPE_EXPORT)
+#define ATTACHMENTS	BIT(CCSHM_TYPE_ATTACHMENT)
+#define SLICES		(EXPORTS | ATTACHMENTS)
+#define ALL		(BUFFERS | SLICES)
+
+/**
+ * struct field - a number that is said of an object
+ * @attr: enum ccshm_attr
+ * @size: of the member, and of the attribute
+ * @types: bits of the types of objects that it is said of
+ * @offset: of the member in struct ccshm_ioc_query
+ */
+struct field {
+	u16 attr;
+	u8 size;
+	u8 types;
+	u16 offset;
+};
+
+#define FIELD(name, member, of) {					\
+		.attr = CCSHM_A_##name,					\
+		.size = sizeof_field(struct ccshm_ioc_query, member),	\
+		.types = (of),						\
+		.offset = offsetof(struct ccshm_ioc_query, member)	\
+	}
+
+static const struct field fields[] = {
+	FIELD(TYPE, type, ALL),
+	FIELD(ID, id, ALL),
+	FIELD(STATE, state, SLICES),
+	FIELD(OBJECT_FLAGS, object_flags, ALL),
+	FIELD(QUERY_FLAGS, query_flags, ALL),
+	FIELD(BUFFER_ID, buffer_id, SLICES),
+	FIELD(EXPORT_ID, export_id, ATTACHMENTS),
+	FIELD(OFFSET, offset, SLICES),
+	FIELD(SIZE, size, ALL),
+	FIELD(UID, uid, ALL),
+	FIELD(GID, gid, ALL),
+	FIELD(MODE, mode, ALL),
+	FIELD(PAYER, payer, ALL),
+	FIELD(CHARGED, charged, BUFFERS),
+	FIELD(CARVED, carved, BUFFERS),
+	FIELD(BLOCKS, blocks, BUFFERS),
+	FIELD(BLOCKS_SMALL, blocks_small, BUFFERS),
+	FIELD(UNITS, units, BUFFERS),
+	FIELD(UNITS_WHOLE, units_whole, BUFFERS),
+	FIELD(CONVERSIONS, conversions, BUFFERS),
+	FIELD(EXPORTS, exports, BUFFERS),
+	FIELD(ATTACHMENTS, attachments, BUFFERS | EXPORTS),
+	FIELD(IMPORTERS, importers, EXPORTS),
+	FIELD(DEVICE_MAPPINGS, device_mappings, SLICES),
+	FIELD(CPU_MAPPINGS, cpu_mappings, EXPORTS),
+	FIELD(DMA_BITS, dma_bits, ATTACHMENTS),
+	FIELD(SEGMENTS, segments, ATTACHMENTS),
+};
+
+static int put_number(struct sk_buff *skb, const struct field *field,
+		      const struct ccshm_ioc_query *q)
+{
+	const void *member = (const char *)q + field->offset;
+
+	if (field->size == sizeof(u32))
+		return nla_put_u32(skb, field->attr, *(const u32 *)member);
+	return nla_put_u64_64bit(skb, field->attr, *(const u64 *)member,
+				 CCSHM_A_PAD);
+}
+
+/**
+ * ccshm_netlink_put - describe an object in a message
+ * @skb: the message
+ * @q: what there is to say
+ *
+ * Return: 0 or -EMSGSIZE.
+ */
+int ccshm_netlink_put(struct sk_buff *skb, const struct ccshm_ioc_query *q)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (!(fields[i].types & BIT(q->type)))
+			continue;
+		err = put_number(skb, &fields[i], q);
+		if (err)
+			return err;
+	}
+	if (q->name[0]) {
+		err = nla_put_string(skb, CCSHM_A_NAME, q->name);
+		if (err)
+			return err;
+	}
+	if (q->type == CCSHM_TYPE_ATTACHMENT)
+		return nla_put_string(skb, CCSHM_A_DEVICE, q->device);
+	return 0;
+}
+
+static int put_importer(struct sk_buff *skb,
+			const struct ccshm_ioc_importer *importer)
+{
+	struct nlattr *nest = nla_nest_start(skb, CCSHM_A_IMPORTER);
+
+	if (!nest ||
+	    nla_put_string(skb, CCSHM_A_IMPORTER_DEVICE, importer->device) ||
+	    nla_put_u32(skb, CCSHM_A_IMPORTER_MAPPINGS, importer->mappings) ||
+	    nla_put_u32(skb, CCSHM_A_IMPORTER_FLAGS, importer->flags))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/* ---- dumps ---- */
+
+/**
+ * struct dump - one that is under way
+ * @cred: of the socket's opener, with a reference
+ * @admin: they have CAP_SYS_ADMIN in the initial user namespace
+ * @type: of the objects that are wanted
+ * @last: id of the last one that was judged
+ * @q: room for a description
+ * @importers: room for what is said of them
+ */
+struct dump {
+	const struct cred *cred;
+	bool admin;
+	enum ccshm_type type;
+	u64 last;
+	struct ccshm_ioc_query q;
+	struct ccshm_ioc_importer importers[CCSHM_GENL_IMPORTERS_MAX];
+};
+
+static struct dump *dump_of(struct netlink_callback *cb)
+{
+	return (struct dump *)cb->args[0];
+}
+
+static enum ccshm_type type_of(const struct netlink_callback *cb)
+{
+	const struct genlmsghdr *hdr = nlmsg_data(cb->nlh);
+
+	switch (hdr->cmd) {
+	case CCSHM_CMD_EXPORT_GET:
+		return CCSHM_TYPE_EXPORT;
+	case CCSHM_CMD_ATTACHMENT_GET:
+		return CCSHM_TYPE_ATTACHMENT;
+	default:
+		return CCSHM_TYPE_BUFFER;
+	}
+}
+
+/* In the caller's sendmsg(), whoever that is. */
+static int dump_start(struct netlink_callback *cb)
+{
+	struct socket *sock = NETLINK_CB(cb->skb).sk->sk_socket;
+	const struct cred *old;
+	struct dump *d;
+
+	if (!sock || !sock->file)
+		return -EPERM;
+	d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+	if (!d)
+		return -ENOMEM;
+	d->cred = get_cred(sock->file->f_cred);
+	d->type = type_of(cb);
+	old = override_creds(d->cred);
+	d->admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	revert_creds(old);
+	cb->args[0] = (long)d;
+	return 0;
+}
+
+static int dump_done(struct netlink_callback *cb)
+{
+	struct dump *d = dump_of(cb);
+
+	put_cred(d->cred);
+	kfree(d);
+	return 0;
+}
+
+static int put_importers(struct sk_buff *skb, struct dump *d,
+			 struct ccshm_object *object)
+{
+	struct ccshm_export *export = container_of(object, struct ccshm_export,
+						   obj);
+	u32 i, nr = ccshm_importer_list(export, d->importers,
+					ARRAY_SIZE(d->importers));
+	int err = 0;
+
+	for (i = 0; i < nr && !err; i++)
+		err = put_importer(skb, &d->importers[i]);
+	return err;
+}
+
+static int dump_put(struct sk_buff *skb, struct netlink_callback *cb,
+		    struct ccshm_object *object)
+{
+	const struct genlmsghdr *request = nlmsg_data(cb->nlh);
+	struct dump *d = dump_of(cb);
+	void *hdr;
+	int err;
+
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+			  &ccshm_genl, NLM_F_MULTI, request->cmd);
+	if (!hdr)
+		return -EMSGSIZE;
+	genl_dump_check_consistent(cb, hdr);
+	err = ccshm_netlink_put(skb, &d->q);
+	if (!err && d->type == CCSHM_TYPE_EXPORT)
+		err = put_importers(skb, d, object);
+	if (err)
+		genlmsg_cancel(skb, hdr);
+	else
+		genlmsg_end(skb, hdr);
+	return err;
+}
+
+/* With the opener's credentials. */
+static int dump_one(struct sk_buff *skb, struct netlink_callback *cb,
+		    struct ccshm_object *object)
+{
+	struct dump *d = dump_of(cb);
+	bool control;
+
+	if (!ccshm_buffer_seen(object->buffer, d->admin, &control))
+		return 0;
+	memset(&d->q, 0, sizeof(d->q));
+	mutex_lock(&ccshm_lock);
+	ccshm_describe(object, current_user_ns(), &d->q);
+	mutex_unlock(&ccshm_lock);
+	if (control)
+		d->q.query_flags |= CCSHM_QUERY_CONTROL;
+	return dump_put(skb, cb, object);
+}
+
+/* As much as there is room for; nothing ends the dump. */
+static int dump_some(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct dump *d = dump_of(cb);
+	const struct cred *old = override_creds(d->cred);
+	struct ccshm_object *object;
+	int err = 0;
+
+	cb->seq = ccshm_generation();
+	while (!err && (object = ccshm_object_next(d->type, d->last))) {
+		err = dump_one(skb, cb, object);
+		if (!err)
+			d->last = object->id;
+		ccshm_object_put(object);
+		cond_resched();
+	}
+	revert_creds(old);
+	return skb->len ?: err;
+}
+
+/* ---- statistics ---- */
+
+static int put_stats(struct sk_buff *skb)
+{
+	u64 stats[CCSHM_A_STATS_EVENTS_LOST + 1] = {};
+	u32 buffers, exports, attachments;
+	struct ccshm_convert_stats convert;
+	struct ccshm_carve_stats carve;
+	struct ccshm_event_stats event;
+	unsigned int i;
+	int err;
+
+	ccshm_convert_stats(&convert);
+	ccshm_carve_stats(&carve);
+	ccshm_event_stats(&event);
+	ccshm_object_count(&buffers, &exports, &attachments);
+	stats[CCSHM_A_STATS_BYTES_SHARED] = convert.pages_shared << PAGE_SHIFT;
+	stats[CCSHM_A_STATS_BYTES_LEAKED] = convert.pages_leaked << PAGE_SHIFT;
+	stats[CCSHM_A_STATS_BYTES_QUARANTINED] =
+		convert.pages_quarantined << PAGE_SHIFT;
+	stats[CCSHM_A_STATS_BYTES_CARVED] = carve.pages << PAGE_SHIFT;
+	stats[CCSHM_A_STATS_BLOCKS_CARVED] = carve.blocks;
+	stats[CCSHM_A_STATS_CALLS_SHARED] = convert.calls_shared;
+	stats[CCSHM_A_STATS_CALLS_PRIVATE] = convert.calls_private;
+	stats[CCSHM_A_STATS_CALLS_FAILED] = convert.calls_failed;
+	stats[CCSHM_A_STATS_BUFFERS] = buffers;
+	stats[CCSHM_A_STATS_EXPORTS] = exports;
+	stats[CCSHM_A_STATS_ATTACHMENTS] = attachments;
+	stats[CCSHM_A_STATS_BUFFERS_MADE] =
+		ccshm_object_made(CCSHM_TYPE_BUFFER);
+	stats[CCSHM_A_STATS_EXPORTS_MADE] =
+		ccshm_object_made(CCSHM_TYPE_EXPORT);
+	stats[CCSHM_A_STATS_ATTACHMENTS_MADE] =
+		ccshm_object_made(CCSHM_TYPE_ATTACHMENT);
+	stats[CCSHM_A_STATS_REVOKES] = event.revokes;
+	stats[CCSHM_A_STATS_REVOKES_FAILED] = event.revokes_failed;
+	stats[CCSHM_A_STATS_QUOTA_REFUSED] = event.refused;
+	stats[CCSHM_A_STATS_EVENTS] = event.sent;
+	stats[CCSHM_A_STATS_EVENTS_LOST] = event.lost;
+	for (i = CCSHM_A_STATS_PAD + 1; i < ARRAY_SIZE(stats); i++) {
+		err = nla_put_u64_64bit(skb, i, stats[i], CCSHM_A_STATS_PAD);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int get_stats(struct sk_buff *request, struct genl_info *info)
+{
+	struct sk_buff *skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	void *hdr;
+
+	if (!skb)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(skb, info, &ccshm_genl, 0, CCSHM_CMD_STATS_GET);
+	if (!hdr || put_stats(skb)) {
+		nlmsg_free(skb);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return genlmsg_reply(skb, info);
+}
+
+/* ---- the family ---- */
+
+#define DUMP(command) {							\
+		.cmd = (command), .start = dump_start,			\
+		.dumpit = dump_some, .done = dump_done			\
+	}
+
+static const struct genl_ops ops[] = {
+	DUMP(CCSHM_CMD_BUFFER_GET),
+	DUMP(CCSHM_CMD_EXPORT_GET),
+	DUMP(CCSHM_CMD_ATTACHMENT_GET),
+	{ .cmd = CCSHM_CMD_STATS_GET, .doit = get_stats },
+};
+
+static const struct genl_multicast_group groups[] = {
+	CCSHM_GROUP(CCSHM_GENL_GROUP_EVENTS),
+};
+
+struct genl_family ccshm_genl = {
+	.name = CCSHM_GENL_NAME,
+	.version = CCSHM_GENL_VERSION,
+	.module = THIS_MODULE,
+	.parallel_ops = true,
+	.ops = ops,
+	.n_ops = ARRAY_SIZE(ops),
+	.mcgrps = groups,
+	.n_mcgrps = CCSHM_GROUPS,
+};
+
+#define REGISTER_TRIES	10
+
+/*
+ * A number of a group can be joined by anybody before it is ours. Where listeners
+ * cannot be judged one by one, nobody may be there when it becomes ours: to
+ * unregister it sends them away.
+ */
+static int register_family(void)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < REGISTER_TRIES; i++) {
+		err = genl_register_family(&ccshm_genl);
+		if (err || CCSHM_LISTENERS_JUDGED || !CCSHM_GROUPS ||
+		    !genl_has_listeners(&ccshm_genl, &init_net, 0))
+			return err;
+		genl_unregister_family(&ccshm_genl);
+	}
+	pr_warn("ccshm: somebody listens to events that are not there yet: there will be none\n");
+	ccshm_genl.n_mcgrps = 0;
+	return genl_register_family(&ccshm_genl);
+}
+
+int __init ccshm_netlink_init(void)
+{
+	ccshm_event_init();
+	return register_family();
+}
+
+void ccshm_netlink_exit(void)
+{
+	ccshm_event_exit();
+	genl_unregister_family(&ccshm_genl);
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* GENL_MCAST_CAP_SYS_ADMIN: who may join a multicast group is checked. */
+#include <net/genetlink.h>
+
+extern const struct genl_multicast_group probe;
+const struct genl_multicast_group probe = { .flags = GENL_MCAST_CAP_SYS_ADMIN };
