@@ -149,6 +149,19 @@ const char *ccshm_version(void);
 const char *ccshm_platform_name(uint32_t platform);
 
 /**
+ * ccshm_platform_detect() - what keeps this machine's memory private
+ * @platform: enum ccshm_platform; NONE too when the function fails
+ *
+ * As far as CPUID tells, without the driver, which knows it better:
+ * ccshm_info_platform(). A process cannot tell AMD's three kinds apart:
+ * CCSHM_PLATFORM_SEV stands for all of them, except where Hyper-V says more.
+ *
+ * Errors: -ENODATA (that is not to be known: not on x86, or under an isolation
+ * that has no name here).
+ */
+int ccshm_platform_detect(uint32_t *platform);
+
+/**
  * ccshm_type_name() - name of a kind of object
  * @type: enum ccshm_type
  *

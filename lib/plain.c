@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * Is this machine certainly not a confidential guest?
+ * What keeps this machine's memory private, and is it certainly nothing?
  *
  * The answer decides whether a program may be content with ordinary memory. A
  * host that lies to CPUID can make it wrong in the harmless direction only: the
  * guest keeps its memory private and a device fails to use it.
  */
+#include <errno.h>
+
 #include "internal.h"
 
 #define CPUID_FEATURES			0x1
@@ -16,6 +18,9 @@
 #define   HYPERV_EBX_ISOLATION		(1u << 22)
 #define CPUID_HYPERV_ISOLATION		0x4000000c
 #define   HYPERV_EBX_ISOLATION_TYPE	0xfu
+#define   HYPERV_ISOLATION_NONE		0u
+#define   HYPERV_ISOLATION_SNP		2u
+#define   HYPERV_ISOLATION_TDX		3u
 #define CPUID_EXTENDED			0x80000000
 #define CPUID_ENCRYPTION		0x8000001f
 #define   ENCRYPTION_EAX_SEV		(1u << 1)
@@ -55,7 +60,7 @@ static bool has_sev(const struct ccshm_seam *seam)
 }
 
 /* Hyper-V hides SEV and TDX behind a paravisor and has isolation of its own. */
-static bool has_hyperv_isolation(const struct ccshm_seam *seam)
+static uint32_t hyperv_isolation(const struct ccshm_seam *seam)
 {
 	struct ccshm_cpuid vendor =
 		cpuid(seam, CPUID_HYPERVISOR, CPUID_HYPERVISOR);
@@ -63,22 +68,61 @@ static bool has_hyperv_isolation(const struct ccshm_seam *seam)
 	if (vendor.ebx != TEXT('M', 'i', 'c', 'r') ||
 	    vendor.ecx != TEXT('o', 's', 'o', 'f') ||
 	    vendor.edx != TEXT('t', ' ', 'H', 'v'))
-		return false;
+		return HYPERV_ISOLATION_NONE;
 	if (!(cpuid(seam, CPUID_HYPERVISOR, CPUID_HYPERV_FEATURES).ebx &
 	      HYPERV_EBX_ISOLATION))
-		return false;
+		return HYPERV_ISOLATION_NONE;
 	return cpuid(seam, CPUID_HYPERVISOR, CPUID_HYPERV_ISOLATION).ebx &
 	       HYPERV_EBX_ISOLATION_TYPE;
 }
 
-bool ccshm_machine_is_plain(const struct ccshm_seam *seam)
+static int hyperv_platform(const struct ccshm_seam *seam, uint32_t *platform)
+{
+	switch (hyperv_isolation(seam)) {
+	case HYPERV_ISOLATION_NONE:
+		*platform = CCSHM_PLATFORM_NONE;
+		return 0;
+	case HYPERV_ISOLATION_SNP:
+		*platform = CCSHM_PLATFORM_SEV_SNP;
+		return 0;
+	case HYPERV_ISOLATION_TDX:
+		*platform = CCSHM_PLATFORM_TDX;
+		return 0;
+	default:
+		return -ENODATA;
+	}
+}
+
+int ccshm_platform_detect_seam(const struct ccshm_seam *seam, uint32_t *platform)
 {
 	struct ccshm_cpuid probe;
 
-	/* Elsewhere nothing that a process can see tells. */
+	*platform = CCSHM_PLATFORM_NONE;
+	/* Elsewhere nothing that CPUID could say. */
 	if (seam->cpuid(0, &probe))
-		return false;
+		return -ENODATA;
 	if (!(cpuid(seam, 0, CPUID_FEATURES).ecx & FEATURES_ECX_HYPERVISOR))
-		return true;
-	return !has_tdx(seam) && !has_sev(seam) && !has_hyperv_isolation(seam);
+		return 0;
+	if (has_tdx(seam)) {
+		*platform = CCSHM_PLATFORM_TDX;
+		return 0;
+	}
+	if (has_sev(seam)) {
+		*platform = CCSHM_PLATFORM_SEV;
+		return 0;
+	}
+	return hyperv_platform(seam, platform);
+}
+
+CCSHM_API int ccshm_platform_detect(uint32_t *platform)
+{
+	return ccshm_platform_detect_seam(&ccshm_system, platform);
+}
+
+bool ccshm_machine_is_plain(const struct ccshm_seam *seam)
+{
+	uint32_t platform;
+
+	return !ccshm_platform_detect_seam(seam, &platform) &&
+	       platform == CCSHM_PLATFORM_NONE;
 }

@@ -54,4 +54,7 @@ extern const struct ccshm_seam ccshm_system;
 int ccshm_open_seam(const struct ccshm_seam *seam, uint64_t flags,
 		    struct ccshm **handle);
 
+/* ccshm_platform_detect() likewise. */
+int ccshm_platform_detect_seam(const struct ccshm_seam *seam, uint32_t *platform);
+
 #endif /* CCSHM_SEAM_H */

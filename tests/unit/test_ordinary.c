@@ -164,6 +164,43 @@ START_TEST(confidential_guest_without_driver)
 }
 END_TEST
 
+static const struct {
+	void (*machine)(void);
+	int ret;
+	uint32_t platform;
+} kinds[] = {
+	{ bare_metal, 0, CCSHM_PLATFORM_NONE },
+	{ bare_metal_with_sev_for_its_guests, 0, CCSHM_PLATFORM_NONE },
+	{ kvm_with_sme_only, 0, CCSHM_PLATFORM_NONE },
+	{ hyperv, 0, CCSHM_PLATFORM_NONE },
+	{ sev, 0, CCSHM_PLATFORM_SEV },
+	{ sev_snp, 0, CCSHM_PLATFORM_SEV },
+	{ tdx, 0, CCSHM_PLATFORM_TDX },
+	{ hyperv_vbs, -ENODATA, CCSHM_PLATFORM_NONE },
+	{ hyperv_snp, 0, CCSHM_PLATFORM_SEV_SNP },
+	{ hyperv_tdx, 0, CCSHM_PLATFORM_TDX },
+};
+
+START_TEST(kind_of_guest)
+{
+	uint32_t platform = 77;
+
+	kinds[_i].machine();
+	ck_assert_int_eq(ccshm_platform_detect_seam(&fake_seam, &platform), kinds[_i].ret);
+	ck_assert_uint_eq(platform, kinds[_i].platform);
+}
+END_TEST
+
+START_TEST(kind_without_cpuid)
+{
+	uint32_t platform = 77;
+
+	fake_fail(FAKE_CPUID, 0, -ENOSYS);
+	ck_assert_int_eq(ccshm_platform_detect_seam(&fake_seam, &platform), -ENODATA);
+	ck_assert_uint_eq(platform, CCSHM_PLATFORM_NONE);
+}
+END_TEST
+
 /* An architecture where nobody can tell. */
 START_TEST(unknown_machine_without_driver)
 {
@@ -459,6 +496,8 @@ static void add(Suite *suite)
 	tcase_add_loop_test(machines, confidential_guest_without_driver, 0,
 			    COUNT(confidential));
 	tcase_add_test(machines, unknown_machine_without_driver);
+	tcase_add_loop_test(machines, kind_of_guest, 0, COUNT(kinds));
+	tcase_add_test(machines, kind_without_cpuid);
 	tcase_add_test(machines, no_permission_is_not_no_driver);
 
 	tcase_add_test(memory, alloc_map_free);
