@@ -129,6 +129,8 @@ void out_number(struct out *out, const char *key, uint64_t value);
 void out_size(struct out *out, const char *key, uint64_t bytes);
 void out_address(struct out *out, const char *key, uint64_t address);
 void out_bool(struct out *out, const char *key, bool value);
+/* The field added last may be broken into several lines on a terminal. */
+void out_wrap(struct out *out);
 /* Colours the field added last. */
 void out_mark(struct out *out, enum out_mark mark);
 /* Prints, flushes, frees. 0 or a negative errno. */
@@ -208,9 +210,32 @@ int device_resolve(const char *text, char name[DEVICE_TEXT_LEN]);
  */
 int device_for_each(int (*visit)(const char *name, void *data), void *data);
 
-/* ---- sysfs.c ---- */
+/*
+ * Is it worth a line in a list? Each platform device is born with 32 bits, and few
+ * of them do DMA.
+ */
+bool device_is_listed(const char *name, const struct ccshm_device *device);
 
-const char *sysfs_bus_directory(void);
+/* ---- root.c, system.c: what the system says in files ---- */
+
+#define SYSTEM_PATH_LEN	4096
+
+/* What stands before "/proc" and so on: nothing, but for unit tests. */
+const char *system_root(void);
+void system_path(char path[SYSTEM_PATH_LEN], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+bool system_exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The first @len - 1 bytes of a file and a NUL: their number or a negative errno. */
+ssize_t system_read(char *text, size_t len, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* Its first line, or its number: 0 or a negative errno. */
+int system_line(char *text, size_t len, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+int system_number(uint64_t *value, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Of a text of lines "KEY: NUMBER" or "KEY NUMBER", and "KEY=VALUE": 0 or -ENOENT. */
+int system_field(const char *text, const char *key, uint64_t *value);
+int system_setting(char *value, size_t len, const char *text, const char *key);
 
 /* ---- progress.c: on a terminal's stderr, after half a second ---- */
 
@@ -284,10 +309,11 @@ int free_run(const struct command *cmd, int argc, char **argv);
 int read_run(const struct command *cmd, int argc, char **argv);
 int write_run(const struct command *cmd, int argc, char **argv);
 int devices_run(const struct command *cmd, int argc, char **argv);
+int doctor_run(const struct command *cmd, int argc, char **argv);
 
 extern const struct argp info_argp, alloc_argp, show_argp, export_argp,
 	attach_argp, detach_argp, revoke_argp, free_argp, read_argp, write_argp,
-	devices_argp;
+	devices_argp, doctor_argp;
 
 /* main.c */
 int ccshmctl_main(int argc, char **argv);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
-#include <string.h>
 
 #include "ccshmctl.h"
 
@@ -107,14 +106,6 @@ static int show_one(struct ccshm *ctx, const struct devices_opts *opts)
 	return out_result(out);
 }
 
-/* Each platform device is born with 32 bits, and few of them do DMA. */
-static bool is_listed(const char *name, const struct ccshm_device *device)
-{
-	if (strncmp(name, "platform:", 9))
-		return true;
-	return ccshm_device_dma_mask(device) && !ccshm_device_has_default_mask(device);
-}
-
 struct listing {
 	struct ccshm *ctx;
 	const struct devices_opts *opts;
@@ -137,7 +128,7 @@ static int list_one(const char *name, void *data)
 	}
 	if (err)
 		return report(OP_DEVICE, err, name);
-	if (listing->opts->all || is_listed(name, device)) {
+	if (listing->opts->all || device_is_listed(name, device)) {
 		out_row(listing->out);
 		add_device(listing->out, device);
 	}

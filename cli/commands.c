@@ -8,6 +8,8 @@
 #include "ccshmctl.h"
 
 const struct command commands[] = {
+	{ "doctor", "tell whether this machine can use ccshm, and what to do if not",
+	  "[CHECK]", 0, 1, CMD_FORMAT, &doctor_argp, doctor_run },
 	{ "info", "what the driver is, and what it holds",
 	  "", 0, 0, CMD_FORMAT, &info_argp, info_run },
 	{ "alloc", "allocate a buffer that lasts until it is freed, and print its id",

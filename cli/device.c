@@ -4,11 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ccshmctl.h"
-
-#define PATH_LEN	4096
 
 /* "virtio10" comes behind "virtio9", but "0000:00:10.0" is hexadecimal. */
 static const struct bus {
@@ -36,11 +33,7 @@ static bool has_bus(const char *text)
 
 static bool is_on_bus(const struct bus *bus, const char *name)
 {
-	char path[PATH_LEN];
-	int length = snprintf(path, sizeof(path), "%s/%s/devices/%s",
-			      sysfs_bus_directory(), bus->name, name);
-
-	return length < (int)sizeof(path) && !access(path, F_OK);
+	return system_exists("/sys/bus/%s/devices/%s", bus->name, name);
 }
 
 int device_resolve(const char *text, char name[DEVICE_TEXT_LEN])
@@ -72,11 +65,11 @@ static int skip_dots(const struct dirent *entry)
 static int bus_for_each(const struct bus *bus,
 			int (*visit)(const char *name, void *data), void *data)
 {
-	char path[PATH_LEN], name[DEVICE_TEXT_LEN];
+	char path[SYSTEM_PATH_LEN], name[DEVICE_TEXT_LEN];
 	struct dirent **entries;
 	int i, count, code = EXIT_OK;
 
-	snprintf(path, sizeof(path), "%s/%s/devices", sysfs_bus_directory(), bus->name);
+	system_path(path, "/sys/bus/%s/devices", bus->name);
 	count = scandir(path, &entries, skip_dots, bus->compare);
 	if (count < 0) {
 		/* A kernel need not have each of them. */
@@ -102,4 +95,11 @@ int device_for_each(int (*visit)(const char *name, void *data), void *data)
 	for (i = 0; i < NR_BUSES && !code; i++)
 		code = bus_for_each(&buses[i], visit, data);
 	return code;
+}
+
+bool device_is_listed(const char *name, const struct ccshm_device *device)
+{
+	if (strncmp(name, "platform:", 9))
+		return true;
+	return ccshm_device_dma_mask(device) && !ccshm_device_has_default_mask(device);
 }

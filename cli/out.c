@@ -24,6 +24,7 @@ struct cell {
 struct column {
 	const char *key;
 	int json_type;
+	bool wrap;
 };
 
 #define COLUMNS_MAX	40
@@ -72,7 +73,7 @@ static void add_cell(struct out *out, const char *key, int json_type,
 	if (out->nrows == 1) {
 		if (out->ncolumns == COLUMNS_MAX)
 			abort();
-		out->columns[out->ncolumns++] = (struct column){ key, json_type };
+		out->columns[out->ncolumns++] = (struct column){ key, json_type, false };
 	}
 	cells = reallocarray(out->cells, out->ncells + 1, sizeof(*cells));
 	if (!cells)
@@ -131,6 +132,11 @@ void out_mark(struct out *out, enum out_mark mark)
 	out->cells[out->ncells - 1].mark = mark;
 }
 
+void out_wrap(struct out *out)
+{
+	out->columns[(out->ncells - 1) % out->ncolumns].wrap = true;
+}
+
 static bool want_color(FILE *f)
 {
 	const char *no_color = getenv("NO_COLOR");
@@ -180,12 +186,11 @@ static void set_cell(struct libscols_line *line, size_t column,
 }
 
 static void new_column(struct libscols_table *table, const char *title,
-		       int json_type, bool right)
+		       int json_type, int flags)
 {
 	struct libscols_column *column;
 
-	column = scols_table_new_column(table, title, 0,
-					right ? SCOLS_FL_RIGHT : 0);
+	column = scols_table_new_column(table, title, 0, flags);
 	if (!column)
 		out_of_memory();
 	scols_column_set_json_type(column, json_type);
@@ -205,7 +210,8 @@ static void fill_rows(const struct out *out, struct libscols_table *table)
 		else
 			make_title(title, sizeof(title), column->key, true);
 		new_column(table, title, column->json_type,
-			   column->json_type == SCOLS_JSON_NUMBER);
+			   (column->json_type == SCOLS_JSON_NUMBER ? SCOLS_FL_RIGHT : 0) |
+			   (column->wrap ? SCOLS_FL_WRAP : 0));
 	}
 	for (row = 0; row < out->nrows; row++) {
 		struct libscols_line *line = new_line(table);
@@ -222,8 +228,8 @@ static void fill_record(const struct out *out, struct libscols_table *table)
 	size_t i;
 
 	scols_table_enable_noheadings(table, 1);
-	new_column(table, "field", SCOLS_JSON_STRING, false);
-	new_column(table, "value", SCOLS_JSON_STRING, false);
+	new_column(table, "field", SCOLS_JSON_STRING, 0);
+	new_column(table, "value", SCOLS_JSON_STRING, 0);
 	for (i = 0; i < out->ncolumns; i++) {
 		struct libscols_line *line;
 

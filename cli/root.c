@@ -2,7 +2,7 @@
 /* Alone in its file, so that unit tests can put their own in its place. */
 #include "ccshmctl.h"
 
-const char *sysfs_bus_directory(void)
+const char *system_root(void)
 {
-	return "/sys/bus";
+	return "";
 }

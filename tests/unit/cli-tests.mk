@@ -6,3 +6,5 @@ test_cli_output_LIBS := -Wl,--wrap=ccshm_open -lutil
 test_cli_run_LIBS := -Wl,--wrap=ccshm_open -lutil
 test_cli_devices_OBJS := cli-run
 test_cli_devices_LIBS := -Wl,--wrap=ccshm_open -lutil
+test_cli_doctor_OBJS := cli-run
+test_cli_doctor_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_platform_detect -lutil

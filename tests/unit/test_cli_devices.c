@@ -7,12 +7,12 @@
 #include "cli-run.h"
 #include "fake.h"
 
-static char root[64];
+static char top[64], root[80];
 
-/* In the place of cli/sysfs.c. */
-const char *sysfs_bus_directory(void)
+/* In the place of cli/root.c. */
+const char *system_root(void)
 {
-	return root;
+	return top;
 }
 
 static void run_shell(const char *format, const char *a, const char *b)
@@ -93,8 +93,9 @@ static void setup(void)
 
 	fake_setup();
 	cli_reset();
-	strcpy(root, "/tmp/ccshm-unit-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(root));
+	strcpy(top, "/tmp/ccshm-unit-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	snprintf(root, sizeof(root), "%s/sys/bus", top);
 	ck_assert_uint_le(NR_KNOWN, FAKE_DEVICES);
 	for (i = 0; i < NR_KNOWN; i++) {
 		const char *colon = strchr(known[i].device, ':');
@@ -109,7 +110,7 @@ static void setup(void)
 
 static void teardown(void)
 {
-	run_shell("rm -r %s%s", root, "");
+	run_shell("rm -r %s%s", top, "");
 	fake_teardown();
 }
 

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Tells whether this machine can use ccshm, and what to do if not. It must work where
+ * nothing else does: without the driver, and for a user who may not see everything.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+
+enum verdict {
+	VERDICT_PASS,
+	VERDICT_SKIP,
+	VERDICT_WARN,
+	VERDICT_FAIL,
+	VERDICTS,
+};
+
+struct finding {
+	const char *check;
+	enum verdict verdict;
+	enum exit_code code;
+	char *object;
+	char *text;
+	char *advice;
+};
+
+/* In an order in which the first that fails explains those behind it. */
+static const struct check {
+	const char *name;
+	void (*look)(struct doctor *doctor);
+	const char *what;
+} checks[] = {
+	{ "platform", doctor_check_platform, "what keeps this guest's memory private" },
+	{ "kernel", doctor_check_kernel, "the version of the kernel" },
+	{ "module", doctor_check_module, "is it there, loaded, and built for this kernel" },
+	{ "signature", doctor_check_signature, "signatures of modules, Secure Boot" },
+	{ "headers", doctor_check_headers, "what is needed to build the module" },
+	{ "dkms", doctor_check_dkms, "what DKMS made of it" },
+	{ "driver", doctor_check_driver, "does it answer" },
+	{ "access", doctor_check_access, "permissions of its device nodes" },
+	{ "heap", doctor_check_heap, "whose dma-buf heap there is" },
+	{ "losses", doctor_check_losses, "memory that could not be made private again" },
+	{ "fragmentation", doctor_check_fragmentation, "free blocks of 2 MiB" },
+	{ "direct-map", doctor_check_direct_map, "splits of the kernel's page tables" },
+	{ "swiotlb", doctor_check_swiotlb, "bounce buffers: size and use" },
+	{ "lockdown", doctor_check_lockdown, "what it forbids userspace drivers" },
+	{ "devices", doctor_check_devices, "which can use shared memory" },
+};
+
+#define NR_CHECKS	(sizeof(checks) / sizeof(checks[0]))
+
+/* The list of checks stands between the text and the end of the help. */
+static char *write_checks(int key, const char *text, void *input)
+{
+	char *list = NULL;
+	size_t i, len;
+	FILE *f;
+
+	(void)input;
+	if (key != ARGP_KEY_HELP_POST_DOC)
+		return (char *)text;
+	f = open_memstream(&list, &len);
+	if (!f)
+		return (char *)text;
+	fprintf(f, "%s\n\nChecks:\n", text);
+	for (i = 0; i < NR_CHECKS; i++)
+		fprintf(f, "  %-14s %s\n", checks[i].name, checks[i].what);
+	if (fclose(f)) {
+		free(list);
+		return (char *)text;
+	}
+	return list;
+}
+
+const struct argp doctor_argp = {
+	.doc = "\vEach check ends with pass, warn, fail or skip (could not be looked at, or does "
+	       "not matter here). Root sees more than others do. The exit code is that of the "
+	       "worst failure, and 0 if there is none.",
+	.help_filter = write_checks,
+};
+
+static struct finding *last(struct doctor *doctor)
+{
+	return &doctor->findings[doctor->nfindings - 1];
+}
+
+static void *or_die(void *memory)
+{
+	if (!memory) {
+		complain("out of memory");
+		exit(EXIT_FAILED);
+	}
+	return memory;
+}
+
+static char *make_text(const char *format, va_list ap)
+{
+	char text[FINDING_LEN];
+
+	vsnprintf(text, sizeof(text), format, ap);
+	return or_die(strdup(text));
+}
+
+static void add(struct doctor *doctor, enum verdict verdict, enum exit_code code,
+		const char *format, va_list ap)
+{
+	doctor->findings = or_die(reallocarray(doctor->findings, ++doctor->nfindings,
+					       sizeof(*doctor->findings)));
+	*last(doctor) = (struct finding){
+		.check = doctor->check,
+		.verdict = verdict,
+		.code = code,
+		.text = make_text(format, ap),
+	};
+}
+
+void doctor_pass(struct doctor *doctor, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	add(doctor, VERDICT_PASS, EXIT_OK, format, ap);
+	va_end(ap);
+}
+
+void doctor_skip(struct doctor *doctor, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	add(doctor, VERDICT_SKIP, EXIT_OK, format, ap);
+	va_end(ap);
+}
+
+void doctor_warn(struct doctor *doctor, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	add(doctor, VERDICT_WARN, EXIT_OK, format, ap);
+	va_end(ap);
+}
+
+void doctor_fail(struct doctor *doctor, enum exit_code code, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	add(doctor, VERDICT_FAIL, code, format, ap);
+	va_end(ap);
+}
+
+void doctor_object(struct doctor *doctor, const char *object)
+{
+	last(doctor)->object = or_die(strdup(object));
+}
+
+void doctor_advise(struct doctor *doctor, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	last(doctor)->advice = make_text(format, ap);
+	va_end(ap);
+}
+
+/* Without a driver nothing works; without permission nothing does for this user. */
+static int exit_code(const struct doctor *doctor)
+{
+	static const enum exit_code worst[] = {
+		EXIT_NO_DRIVER, EXIT_PERMISSION, EXIT_FAILED,
+	};
+	size_t i, n;
+
+	for (i = 0; i < sizeof(worst) / sizeof(worst[0]); i++) {
+		for (n = 0; n < doctor->nfindings; n++) {
+			if (doctor->findings[n].code == worst[i])
+				return (int)worst[i];
+		}
+	}
+	return EXIT_OK;
+}
+
+static const char *const verdict_names[VERDICTS] = {
+	[VERDICT_PASS] = "pass",
+	[VERDICT_SKIP] = "skip",
+	[VERDICT_WARN] = "warn",
+	[VERDICT_FAIL] = "fail",
+};
+
+static void print_verdict(struct out *out, enum verdict verdict)
+{
+	out_string(out, "result", verdict_names[verdict]);
+	if (verdict == VERDICT_FAIL)
+		out_mark(out, OUT_BAD);
+	else if (verdict == VERDICT_WARN)
+		out_mark(out, OUT_WARN);
+}
+
+static void print_json(struct out *out, const struct finding *finding)
+{
+	out_row(out);
+	print_verdict(out, finding->verdict);
+	out_string(out, "check", finding->check);
+	out_string(out, "object", finding->object);
+	out_string(out, "finding", finding->text);
+	out_string(out, "advice", finding->advice);
+}
+
+/* Advice has a line of its own: both are long. */
+static void print_text(struct out *out, const struct finding *finding)
+{
+	char text[2 * FINDING_LEN];
+
+	out_row(out);
+	print_verdict(out, finding->verdict);
+	out_string(out, "check", finding->check);
+	snprintf(text, sizeof(text), "%s%s%s", finding->object ? finding->object : "",
+		 finding->object ? ": " : "", finding->text);
+	out_string(out, "finding", text);
+	out_wrap(out);
+	if (!finding->advice)
+		return;
+	out_row(out);
+	out_string(out, "result", "");
+	out_string(out, "check", "");
+	snprintf(text, sizeof(text), "-> %s", finding->advice);
+	out_string(out, "finding", text);
+}
+
+static int print_findings(const struct doctor *doctor, const struct format *format)
+{
+	struct out *out = out_new("doctor", OUT_LIST, format);
+	size_t i;
+
+	for (i = 0; i < doctor->nfindings; i++) {
+		if (format->json)
+			print_json(out, &doctor->findings[i]);
+		else
+			print_text(out, &doctor->findings[i]);
+	}
+	return out_result(out);
+}
+
+static void begin(struct doctor *doctor)
+{
+	uint32_t platform;
+
+	doctor->error = ccshm_open(0, &doctor->ctx);
+	if (!doctor->error) {
+		doctor->error = ccshm_info_get(doctor->ctx, &doctor->info);
+		if (doctor->error) {
+			ccshm_close(doctor->ctx);
+			doctor->ctx = NULL;
+		}
+	}
+	doctor->loaded = doctor->ctx || system_exists("/sys/module/ccshm");
+	system_line(doctor->release, sizeof(doctor->release), "/proc/sys/kernel/osrelease");
+	if (doctor->info)
+		doctor->no_guest = ccshm_info_is_plain(doctor->info);
+	else if (!ccshm_platform_detect(&platform))
+		doctor->no_guest = platform == CCSHM_PLATFORM_NONE;
+}
+
+static void end(struct doctor *doctor)
+{
+	size_t i;
+
+	for (i = 0; i < doctor->nfindings; i++) {
+		free(doctor->findings[i].object);
+		free(doctor->findings[i].text);
+		free(doctor->findings[i].advice);
+	}
+	free(doctor->findings);
+	ccshm_info_free(doctor->info);
+	ccshm_close(doctor->ctx);
+}
+
+static void examine(struct doctor *doctor, const char *only)
+{
+	size_t i;
+
+	for (i = 0; i < NR_CHECKS; i++) {
+		if (only && strcmp(only, checks[i].name))
+			continue;
+		doctor->check = checks[i].name;
+		checks[i].look(doctor);
+	}
+}
+
+int doctor_run(const struct command *cmd, int argc, char **argv)
+{
+	struct doctor doctor = { .ctx = NULL };
+	struct common opts = { 0 };
+	int code, printed;
+
+	parse(cmd, argc, argv, &opts);
+	begin(&doctor);
+	examine(&doctor, opts.args[0]);
+	if (!doctor.nfindings) {
+		complain("there is no check '%s'; `ccshmctl doctor --help' lists them", opts.args[0]);
+		end(&doctor);
+		return EXIT_USAGE;
+	}
+	code = exit_code(&doctor);
+	printed = print_findings(&doctor, &opts.format);
+	end(&doctor);
+	return printed ? printed : code;
+}

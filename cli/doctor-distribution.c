@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What differs between distributions and between clouds. */
+#include <string.h>
+
+#include "doctor.h"
+
+/* Fixed by Azure for all of its machines; the vendor is that of any Hyper-V. */
+#define AZURE_ASSET_TAG	"7783-7084-3265-9085-8269-3286-77"
+
+enum cloud cloud_detect(void)
+{
+	char text[128];
+
+	system_line(text, sizeof(text), "/sys/class/dmi/id/chassis_asset_tag");
+	if (!strcmp(text, AZURE_ASSET_TAG))
+		return CLOUD_AZURE;
+	system_line(text, sizeof(text), "/sys/class/dmi/id/product_name");
+	if (!strcmp(text, "Google Compute Engine"))
+		return CLOUD_GOOGLE;
+	return CLOUD_NONE;
+}
+
+/* @release: the package's name ends with that of the kernel. */
+static const struct distribution {
+	const char *id;
+	const char *command;
+	const char *package;
+	bool release;
+} distributions[] = {
+	{ "debian", "apt install", "linux-headers-", true },
+	{ "ubuntu", "apt install", "linux-headers-", true },
+	{ "fedora", "dnf install", "kernel-devel-", true },
+	{ "rhel", "dnf install", "kernel-devel-", true },
+	{ "centos", "dnf install", "kernel-devel-", true },
+	{ "rocky", "dnf install", "kernel-devel-", true },
+	{ "almalinux", "dnf install", "kernel-devel-", true },
+	{ "amzn", "dnf install", "kernel-devel-", true },
+	{ "azurelinux", "tdnf install", "kernel-devel-", true },
+	{ "suse", "zypper install", "kernel-default-devel", false },
+	{ "arch", "pacman -S", "linux-headers", false },
+};
+
+/* One word of a list of them. */
+static bool has_word(const char *list, const char *word)
+{
+	size_t len = strlen(word), n;
+
+	while (*list) {
+		n = strcspn(list, " ");
+		if (n == len && !strncmp(list, word, n))
+			return true;
+		list += n + strspn(list + n, " ");
+	}
+	return false;
+}
+
+static const struct distribution *find(const char *ids)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(distributions) / sizeof(distributions[0]); i++) {
+		if (has_word(ids, distributions[i].id))
+			return &distributions[i];
+	}
+	return NULL;
+}
+
+void headers_package(const char *release, char *text, size_t len)
+{
+	const struct distribution *distribution;
+	char os[4096], value[128];
+
+	if (system_read(os, sizeof(os), "/etc/os-release") < 0 &&
+	    system_read(os, sizeof(os), "/usr/lib/os-release") < 0)
+		*os = '\0';
+	system_setting(value, sizeof(value), os, "ID");
+	distribution = find(value);
+	if (!distribution) {
+		system_setting(value, sizeof(value), os, "ID_LIKE");
+		distribution = find(value);
+	}
+	if (distribution)
+		snprintf(text, len, "%s %s%s", distribution->command, distribution->package,
+			 distribution->release ? release : "");
+	else
+		snprintf(text, len, "install the headers of Linux %s", release);
+}

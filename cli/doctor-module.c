@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The module: is it there, was it made for this kernel, and may it be loaded? */
+#include <errno.h>
+#include <string.h>
+
+#include "doctor.h"
+
+static void installed(struct doctor *doctor, const struct module_file *file)
+{
+	if (*file->built_for && strcmp(file->built_for, doctor->release)) {
+		doctor_fail(doctor, EXIT_NO_DRIVER,
+			    "The module that is installed for Linux %s was built for %s.",
+			    doctor->release, file->built_for);
+		doctor_advise(doctor, "Build it again for this kernel.");
+		return;
+	}
+	doctor_fail(doctor, EXIT_NO_DRIVER, "The module is installed, but not loaded.");
+	doctor_advise(doctor, "Run `modprobe ccshm`. If it fails, `dmesg | grep ccshm` says why.");
+}
+
+static void absent(struct doctor *doctor, int err)
+{
+	char others[256];
+
+	if (err != -ENOENT) {
+		doctor_skip(doctor, "The list of modules of Linux %s cannot be read: %s.",
+			    doctor->release, strerror(-err));
+		return;
+	}
+	if (module_others(doctor->release, others, sizeof(others))) {
+		doctor_fail(doctor, EXIT_NO_DRIVER,
+			    "The module is not installed for Linux %s, which runs, but for %s.",
+			    doctor->release, others);
+		doctor_advise(doctor, "Build it for this kernel (with DKMS: `dkms autoinstall -k %s`), "
+			      "or restart into one that has it.", doctor->release);
+		return;
+	}
+	doctor_fail(doctor, EXIT_NO_DRIVER, "The module is not installed for any kernel.");
+	doctor_advise(doctor, "Install the package, or build the module and run "
+		      "`make -C driver modules_install && depmod`.");
+}
+
+static void loaded(struct doctor *doctor, const struct module_file *file, int err)
+{
+	if (!err && *file->built_for && strcmp(file->built_for, doctor->release)) {
+		doctor_warn(doctor, "The module is loaded, but the one that is installed for Linux %s "
+			    "was built for %s.", doctor->release, file->built_for);
+		doctor_advise(doctor, "Build it again: this one does not come back when the guest restarts.");
+	} else if (err) {
+		doctor_warn(doctor, "The module is loaded, but not installed for Linux %s.",
+			    doctor->release);
+		doctor_advise(doctor, "Install it, and run depmod: it does not come back when the guest restarts.");
+	} else {
+		doctor_pass(doctor, "The module is loaded and installed: %s.", file->path);
+	}
+}
+
+void doctor_check_module(struct doctor *doctor)
+{
+	struct module_file file;
+	int err = module_find(doctor->release, &file);
+
+	if (doctor->loaded)
+		loaded(doctor, &file, err);
+	else if (doctor->no_guest)
+		doctor_skip(doctor, "The module is not loaded, and would refuse: there is nothing to share.");
+	else if (err)
+		absent(doctor, err);
+	else
+		installed(doctor, &file);
+}
+
+/* "none [integrity] confidentiality": what is in brackets; empty if not to be seen. */
+static void read_lockdown(char *mode, size_t len)
+{
+	char line[128], *open, *close;
+
+	system_line(line, sizeof(line), "/sys/kernel/security/lockdown");
+	open = strchr(line, '[');
+	close = open ? strchr(open, ']') : NULL;
+	snprintf(mode, len, "%.*s", close ? (int)(close - open - 1) : 0, open ? open + 1 : "");
+}
+
+/* The variable is four bytes of attributes and one that says it. */
+static bool secure_boot(void)
+{
+	char bytes[8];
+
+	return system_read(bytes, sizeof(bytes), "/sys/firmware/efi/efivars/"
+			   "SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c") == 5 &&
+	       bytes[4] == 1;
+}
+
+struct policy {
+	bool known;
+	bool enforced;
+	const char *why;	/* it is enforced */
+};
+
+static void read_policy(struct policy *policy)
+{
+	char enforce[8], mode[32];
+
+	read_lockdown(mode, sizeof(mode));
+	policy->known = !system_line(enforce, sizeof(enforce),
+				     "/sys/module/module/parameters/sig_enforce") || *mode;
+	policy->enforced = *enforce == 'Y' || (*mode && strcmp(mode, "none"));
+	if (secure_boot())
+		policy->why = "Secure Boot is on";
+	else if (*enforce == 'Y')
+		policy->why = "module.sig_enforce is set";
+	else
+		policy->why = "it is locked down";
+}
+
+static void advise_key(struct doctor *doctor)
+{
+	switch (cloud_detect()) {
+	case CLOUD_AZURE:
+		doctor_advise(doctor, "On Azure no key can be added to a machine that runs: sign the module, "
+			      "and put the certificate into the UEFI settings (db) of the image version in "
+			      "your compute gallery that the machine is made from.");
+		return;
+	case CLOUD_GOOGLE:
+		doctor_advise(doctor, "On Google Cloud keys are those of the image: sign the module, make an image "
+			      "with `gcloud compute images create --signature-database-file=` and the "
+			      "certificates, and the machine from that.");
+		return;
+	default:
+		break;
+	}
+	doctor_advise(doctor, "Sign the module and enrol the key: `mokutil --import %s`, restart, and confirm on "
+		      "the console.", system_exists("/var/lib/shim-signed/mok/MOK.der") ?
+		      "/var/lib/shim-signed/mok/MOK.der" : "/var/lib/dkms/mok.pub");
+}
+
+static void signature_of_loaded(struct doctor *doctor)
+{
+	char taint[32];
+
+	/* The kernel says so of each module that it has taken without. */
+	if (system_line(taint, sizeof(taint), "/sys/module/ccshm/taint"))
+		doctor_skip(doctor, "How the kernel judged the module's signature is not to be seen.");
+	else if (strchr(taint, 'E'))
+		doctor_pass(doctor, "The module has no signature that the kernel knows; it does not ask for one.");
+	else
+		doctor_pass(doctor, "The kernel takes the module as it is.");
+}
+
+void doctor_check_signature(struct doctor *doctor)
+{
+	struct module_file file;
+	struct policy policy;
+	int err;
+
+	if (doctor->loaded) {
+		signature_of_loaded(doctor);
+		return;
+	}
+	read_policy(&policy);
+	if (!policy.known) {
+		doctor_skip(doctor, "Whether this kernel asks modules for signatures is not to be seen.");
+		return;
+	}
+	if (!policy.enforced) {
+		doctor_pass(doctor, "This kernel takes modules without a signature.");
+		return;
+	}
+	err = module_find(doctor->release, &file);
+	if (err) {
+		doctor_warn(doctor, "This kernel takes modules only that a key it trusts has signed: %s.",
+			    policy.why);
+	} else if (!file.known) {
+		doctor_warn(doctor, "This kernel takes signed modules only (%s); whether the module is signed "
+			    "is not to be seen.", policy.why);
+	} else if (!file.is_signed) {
+		doctor_fail(doctor, EXIT_NO_DRIVER,
+			    "The module is not signed, and this kernel takes signed ones only: %s.", policy.why);
+	} else {
+		doctor_warn(doctor, "The module is signed, and this kernel must trust the key: %s.", policy.why);
+	}
+	advise_key(doctor);
+}
+
+void doctor_check_lockdown(struct doctor *doctor)
+{
+	char mode[32];
+
+	read_lockdown(mode, sizeof(mode));
+	if (!*mode) {
+		doctor_skip(doctor, "Whether the kernel is locked down is not to be seen: it has no lockdown, "
+			    "or securityfs is not mounted.");
+	} else if (!strcmp(mode, "none")) {
+		doctor_pass(doctor, "The kernel is not locked down.");
+	} else {
+		doctor_warn(doctor, "The kernel is locked down (%s): programs cannot map a device's registers "
+			    "through sysfs.", mode);
+		doctor_advise(doctor, "Userspace drivers have to use vfio.");
+	}
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the machine is, and its kernel. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+
+static const char *const platforms[] = {
+	[CCSHM_PLATFORM_SEV] = "AMD SEV",
+	[CCSHM_PLATFORM_SEV_ES] = "AMD SEV-ES",
+	[CCSHM_PLATFORM_SEV_SNP] = "AMD SEV-SNP",
+	[CCSHM_PLATFORM_TDX] = "Intel TDX",
+	[CCSHM_PLATFORM_CCA] = "Arm CCA",
+};
+
+static const char *platform_text(uint32_t platform)
+{
+	if (platform < sizeof(platforms) / sizeof(platforms[0]) && platforms[platform])
+		return platforms[platform];
+	return "unknown to this ccshmctl";
+}
+
+static void no_guest(struct doctor *doctor)
+{
+	doctor_fail(doctor, EXIT_NO_DRIVER,
+		    "This is not a confidential guest: nothing keeps its memory private from the host.");
+	doctor_advise(doctor, "Memory need not be shared here: programs and devices can use any. "
+		      "For development `modprobe ccshm allow_plain=1` loads the module all the same.");
+}
+
+static void by_driver(struct doctor *doctor)
+{
+	if (!ccshm_info_is_plain(doctor->info)) {
+		doctor_pass(doctor, "This is a confidential guest (%s), as the driver says.",
+			    platform_text(ccshm_info_platform(doctor->info)));
+		return;
+	}
+	doctor_warn(doctor, "This is not a confidential guest: the driver was made to load "
+		    "(allow_plain=1), and sharing does nothing.");
+	doctor_advise(doctor, "Fine for development; elsewhere unload the module.");
+}
+
+/* Files that only such a guest has. */
+static uint32_t by_sysfs(uint32_t platform)
+{
+	if (platform == CCSHM_PLATFORM_SEV && system_exists("/sys/devices/system/cpu/sev"))
+		return CCSHM_PLATFORM_SEV_SNP;
+	if (platform == CCSHM_PLATFORM_NONE && system_exists("/sys/devices/platform/arm-cca-dev"))
+		return CCSHM_PLATFORM_CCA;
+	return platform;
+}
+
+void doctor_check_platform(struct doctor *doctor)
+{
+	uint32_t platform;
+	int err;
+
+	if (doctor->info) {
+		by_driver(doctor);
+		return;
+	}
+	err = ccshm_platform_detect(&platform);
+	if (!err && platform == CCSHM_PLATFORM_NONE) {
+		no_guest(doctor);
+		return;
+	}
+	platform = by_sysfs(platform);
+	if (platform == CCSHM_PLATFORM_NONE) {
+		doctor_skip(doctor, "Whether this is a confidential guest cannot be told without the driver.");
+		doctor_advise(doctor, "Load the module: it refuses where there is nothing to share.");
+	} else if (platform == CCSHM_PLATFORM_SEV) {
+		doctor_pass(doctor, "This is a confidential guest (AMD SEV, SEV-ES or SEV-SNP: "
+			    "without the driver they look alike).");
+	} else {
+		doctor_pass(doctor, "This is a confidential guest (%s).", platform_text(platform));
+	}
+}
+
+/* Older ones were never tried; the module is not for them. */
+#define KERNEL_MAJOR	6
+#define KERNEL_MINOR	1
+
+void doctor_check_kernel(struct doctor *doctor)
+{
+	unsigned long major, minor = 0;
+	char *end;
+
+	major = strtoul(doctor->release, &end, 10);
+	if (*end == '.')
+		minor = strtoul(end + 1, NULL, 10);
+	if (!major) {
+		doctor_skip(doctor, "The version of the kernel is not to be seen: /proc is missing.");
+	} else if (major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR)) {
+		doctor_pass(doctor, "Linux %s is new enough.", doctor->release);
+	} else if (major == 5 && minor == 14) {
+		doctor_warn(doctor, "Linux %s is older than 6.1.", doctor->release);
+		doctor_advise(doctor, "RHEL 9's 5.14 may do, but nobody has tested it.");
+	} else {
+		doctor_fail(doctor, EXIT_NO_DRIVER, "Linux %s is older than 6.1.", doctor->release);
+		doctor_advise(doctor, "Install a newer kernel, of the distribution's backports for instance.");
+	}
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ccshmctl doctor: what its checks share.
+ *
+ * cmd_doctor.c has the table of checks, the findings and how they are shown. Each
+ * check is a function in a doctor-*.c: it looks at the machine and adds findings,
+ * each with a sentence, and with advice where there is something to do. It asks the
+ * driver if there is one, reads files below system_root(), and changes nothing.
+ */
+#ifndef CCSHMCTL_DOCTOR_H
+#define CCSHMCTL_DOCTOR_H
+
+#include "ccshmctl.h"
+
+#define RELEASE_LEN	128
+#define FINDING_LEN	1024
+
+/**
+ * struct doctor - the patient, and what was found
+ * @ctx: NULL: there is no driver, or we may not use it
+ * @error: why there is no ctx: what ccshm_open() returned
+ * @info: what the driver says of itself; NULL without ctx
+ * @loaded: the kernel has the module
+ * @release: of the kernel that runs
+ * @no_guest: this is certainly not a confidential guest
+ * @findings: in the order in which they were made
+ * @nfindings: their number
+ * @check: the name of the one that looks now
+ */
+struct doctor {
+	struct ccshm *ctx;
+	int error;
+	struct ccshm_info *info;
+	bool loaded;
+	char release[RELEASE_LEN];
+	bool no_guest;
+	struct finding *findings;
+	size_t nfindings;
+	const char *check;
+};
+
+/* ---- findings; texts are whole sentences ---- */
+
+void doctor_pass(struct doctor *doctor, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Could not be looked at, or does not matter here. */
+void doctor_skip(struct doctor *doctor, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void doctor_warn(struct doctor *doctor, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+void doctor_fail(struct doctor *doctor, enum exit_code code, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+/* What the finding added last is about, where the check is about several things. */
+void doctor_object(struct doctor *doctor, const char *object);
+/* What to do about the finding added last. */
+void doctor_advise(struct doctor *doctor, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* ---- the checks, by file ---- */
+
+/* doctor-platform.c */
+void doctor_check_platform(struct doctor *doctor);
+void doctor_check_kernel(struct doctor *doctor);
+
+/* doctor-module.c */
+void doctor_check_module(struct doctor *doctor);
+void doctor_check_signature(struct doctor *doctor);
+void doctor_check_lockdown(struct doctor *doctor);
+
+/* doctor-build.c */
+void doctor_check_headers(struct doctor *doctor);
+void doctor_check_dkms(struct doctor *doctor);
+
+/* doctor-driver.c */
+void doctor_check_driver(struct doctor *doctor);
+void doctor_check_access(struct doctor *doctor);
+void doctor_check_heap(struct doctor *doctor);
+void doctor_check_losses(struct doctor *doctor);
+
+/* doctor-memory.c */
+void doctor_check_fragmentation(struct doctor *doctor);
+void doctor_check_direct_map(struct doctor *doctor);
+
+/* doctor-devices.c */
+void doctor_check_swiotlb(struct doctor *doctor);
+void doctor_check_devices(struct doctor *doctor);
+
+/* ---- module-file.c: modules as files ---- */
+
+#define VERMAGIC_LEN	128
+
+struct module_file {
+	char path[SYSTEM_PATH_LEN];	/* below /lib/modules/RELEASE */
+	char built_for[VERMAGIC_LEN];	/* a kernel's release; empty: not to be known */
+	bool known;			/* it could be read: built_for and is_signed count */
+	bool is_signed;
+};
+
+/* The module ccshm of a kernel: 0, -ENOENT, or another error of reading the index. */
+int module_find(const char *release, struct module_file *file);
+/* Releases of kernels that have it, for a sentence: "A, B"; their number. */
+int module_others(const char *release, char *text, size_t len);
+
+/* ---- doctor-distribution.c ---- */
+
+enum cloud {
+	CLOUD_NONE,
+	CLOUD_AZURE,
+	CLOUD_GOOGLE,
+};
+
+enum cloud cloud_detect(void);
+/* How to install the headers of this kernel: a command of the distribution. */
+void headers_package(const char *release, char *text, size_t len);
+
+#endif /* CCSHMCTL_DOCTOR_H */

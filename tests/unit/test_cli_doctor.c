@@ -1,0 +1,817 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * ccshmctl doctor, on the fake driver and on files of its own for /proc, /sys and so on:
+ * each check is made to pass, to warn, to fail and to be skipped, where it can be.
+ */
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "cli-run.h"
+#include "fake.h"
+
+#define RELEASE	"6.12.1-test"
+#define MODULES	"/lib/modules/" RELEASE
+
+static char top[64];
+
+/* In the place of cli/root.c. */
+const char *system_root(void)
+{
+	return top;
+}
+
+/* The machine is the fake one. */
+int __wrap_ccshm_platform_detect(uint32_t *platform);
+
+int __wrap_ccshm_platform_detect(uint32_t *platform)
+{
+	return ccshm_platform_detect_seam(&cli_seam, platform);
+}
+
+/* ------------------------------------------------------------------------- */
+/* The patient                                                               */
+/* ------------------------------------------------------------------------- */
+
+static void shell(const char *format, const char *a, const char *b)
+{
+	char command[1024];
+
+	snprintf(command, sizeof(command), format, top, a, b);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* A file and the directories above it; a name that ends in a slash is a directory. */
+static void put_bytes(const char *path, const void *bytes, size_t len)
+{
+	char full[512];
+	FILE *f;
+
+	snprintf(full, sizeof(full), "%s%s", top, path);
+	if (full[strlen(full) - 1] == '/') {
+		shell("mkdir -p %s%s%s", path, "");
+		return;
+	}
+	shell("mkdir -p \"$(dirname %s%s)\"%s", path, "");
+	f = fopen(full, "w");
+	ck_assert_ptr_nonnull(f);
+	ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static void put(const char *path, const char *text)
+{
+	put_bytes(path, text, strlen(text));
+}
+
+static void no_driver(void)
+{
+	fake.no_driver = true;
+}
+
+/* What CPUID of a SEV guest says; there is no driver. */
+static void sev_guest(void)
+{
+	no_driver();
+	fake.cpuid[1].ecx = 1u << 31;
+	fake.cpuid[2].eax = 0x8000001f;
+	fake.cpuid_leaf[4] = 0x8000001f;
+	fake.cpuid[4].eax = 0x2;
+}
+
+static void loaded(void)
+{
+	put("/sys/module/ccshm/", "");
+}
+
+/* A module as file: the texts of .modinfo, and what the kernel's build appends. */
+static void put_module(const char *path, const char *built_for, bool is_signed)
+{
+	char bytes[512] = "\177ELF some code";
+	size_t n = 32;
+
+	n += (size_t)sprintf(bytes + n, "license=GPL") + 1;
+	n += (size_t)sprintf(bytes + n, "vermagic=%s SMP preempt mod_unload modversions ", built_for) + 1;
+	n += (size_t)sprintf(bytes + n, "depends=") + 1;
+	if (is_signed)
+		n += (size_t)sprintf(bytes + n, "PKCS#7~Module signature appended~\n");
+	put_bytes(path, bytes, n);
+}
+
+static void installed(const char *release, const char *built_for, bool is_signed)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "/lib/modules/%s/updates/dkms/ccshm.ko", release);
+	put_module(path, built_for, is_signed);
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", release);
+	put(path, "kernel/lib/xccshm.ko:\nupdates/dkms/ccshm.ko: kernel/lib/libcrc32c.ko\n");
+}
+
+static void good_module(void)
+{
+	installed(RELEASE, RELEASE, false);
+}
+
+static void foreign_module(void)
+{
+	installed(RELEASE, "6.12.2-other", false);
+}
+
+static void signed_module(void)
+{
+	installed(RELEASE, RELEASE, true);
+}
+
+static void setup(void)
+{
+	fake_setup();
+	cli_reset();
+	strcpy(top, "/tmp/ccshm-unit-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	put("/proc/sys/kernel/osrelease", RELEASE "\n");
+	fake.info.platform = CCSHM_PLATFORM_SEV_SNP;
+}
+
+static void teardown(void)
+{
+	shell("rm -r %s%s%s", "", "");
+	fake_teardown();
+}
+
+/* ------------------------------------------------------------------------- */
+/* What is expected                                                          */
+/* ------------------------------------------------------------------------- */
+
+/* @result of @check, and words of the finding or of the advice. */
+static void check_finding(const char *check, const char *result, const char *says)
+{
+	char needle[128];
+
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+	snprintf(needle, sizeof(needle), "\"result\": \"%s\",\n         \"check\": \"%s\"",
+		 result, check);
+	ck_assert_msg(strstr(cli.out, needle) != NULL, "no %s of %s in: %s", result, check, cli.out);
+	ck_assert_msg(strstr(cli.out, says) != NULL, "no \"%s\" in: %s", says, cli.out);
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_uint_eq(cli.files, 0);
+}
+
+struct file {
+	const char *path;
+	const char *text;
+};
+
+/**
+ * struct story - one check on one machine
+ * @check: its name
+ * @result: that it must have
+ * @code: exit code
+ * @says: words that must be there
+ * @advises: others, or NULL
+ * @arrange: makes the machine so, or NULL
+ * @files: that it has
+ */
+struct story {
+	const char *check;
+	const char *result;
+	int code;
+	const char *says;
+	const char *advises;
+	void (*arrange[3])(void);
+	struct file files[4];
+};
+
+static void tell(const struct story *story)
+{
+	size_t i;
+
+	for (i = 0; i < 3 && story->arrange[i]; i++)
+		story->arrange[i]();
+	for (i = 0; i < 4 && story->files[i].path; i++)
+		put(story->files[i].path, story->files[i].text);
+	ck_assert_int_eq(cli_run("doctor", story->check, "--json", NULL), story->code);
+	check_finding(story->check, story->result, story->says);
+	if (story->advises)
+		check_finding(story->check, story->result, story->advises);
+}
+
+/* ------------------------------------------------------------------------- */
+/* The machine and its kernel                                                */
+/* ------------------------------------------------------------------------- */
+
+static void plain_driver(void)
+{
+	fake.info.platform = CCSHM_PLATFORM_NONE;
+	fake.info.info_flags = CCSHM_INFO_PLAIN;
+}
+
+static void newer_driver(void)
+{
+	fake.info.platform = 99;
+}
+
+static void tdx_driver(void)
+{
+	fake.info.platform = CCSHM_PLATFORM_TDX;
+}
+
+/* An architecture without it: each call fails. */
+static int no_such_instruction(uint32_t leaf, struct ccshm_cpuid *out)
+{
+	(void)leaf;
+	(void)out;
+	return -ENOSYS;
+}
+
+static void never_cpuid(void)
+{
+	no_driver();
+	cli_seam.cpuid = no_such_instruction;
+}
+
+static const struct story platform_stories[] = {
+	{ "platform", "pass", 0, "(AMD SEV-SNP), as the driver says", NULL, { NULL }, { { 0 } } },
+	{ "platform", "pass", 0, "(Intel TDX), as the driver says", NULL, { tdx_driver }, { { 0 } } },
+	{ "platform", "pass", 0, "unknown to this ccshmctl", NULL, { newer_driver }, { { 0 } } },
+	{ "platform", "warn", 0, "allow_plain=1", "unload", { plain_driver }, { { 0 } } },
+	{ "platform", "fail", 3, "not a confidential guest", "modprobe ccshm allow_plain=1",
+	  { no_driver }, { { 0 } } },
+	{ "platform", "pass", 0, "AMD SEV, SEV-ES or SEV-SNP", NULL, { sev_guest }, { { 0 } } },
+	{ "platform", "pass", 0, "(AMD SEV-SNP).", NULL, { sev_guest },
+	  { { "/sys/devices/system/cpu/sev/vmpl", "0\n" } } },
+	{ "platform", "skip", 0, "cannot be told", "Load the module", { never_cpuid }, { { 0 } } },
+	{ "platform", "pass", 0, "(Arm CCA)", NULL, { never_cpuid },
+	  { { "/sys/devices/platform/arm-cca-dev/", "" } } },
+	{ "kernel", "pass", 0, RELEASE " is new enough", NULL, { NULL }, { { 0 } } },
+	{ "kernel", "pass", 0, "6.1.0 is new enough", NULL, { NULL },
+	  { { "/proc/sys/kernel/osrelease", "6.1.0\n" } } },
+	{ "kernel", "fail", 3, "6.0.19 is older", "newer kernel", { NULL },
+	  { { "/proc/sys/kernel/osrelease", "6.0.19\n" } } },
+	{ "kernel", "fail", 3, "5.15.0-91-generic is older", NULL, { NULL },
+	  { { "/proc/sys/kernel/osrelease", "5.15.0-91-generic\n" } } },
+	{ "kernel", "warn", 0, "5.14.0-427.el9.x86_64 is older", "RHEL 9", { NULL },
+	  { { "/proc/sys/kernel/osrelease", "5.14.0-427.el9.x86_64\n" } } },
+	{ "kernel", "skip", 0, "not to be seen", NULL, { NULL },
+	  { { "/proc/sys/kernel/osrelease", "" } } },
+};
+
+/* ------------------------------------------------------------------------- */
+/* The module                                                                */
+/* ------------------------------------------------------------------------- */
+
+static void module_of_others(void)
+{
+	installed("6.1.0-old", "6.1.0-old", false);
+	installed("6.13.0-new", "6.13.0-new", false);
+	put(MODULES "/modules.dep", "kernel/lib/xccshm.ko:\n");
+}
+
+static void index_unreadable(void)
+{
+	put(MODULES "/modules.dep/", "");
+}
+
+/* A chain of links that has no end, as good as a directory without permission. */
+static void modules_unreadable(void)
+{
+	put("/lib/modules/", "");
+	shell("ln -s loop %s%s%s", "/lib/modules/loop", "");
+	shell("ln -s loop %s%s%s", MODULES, "");
+}
+
+static void truncated_module(void)
+{
+	put(MODULES "/modules.dep", "updates/ccshm.ko.xz:\n");
+	put(MODULES "/updates/ccshm.ko.xz", "this is not what xz makes");
+}
+
+static const struct story module_stories[] = {
+	{ "module", "pass", 0, "loaded and installed: updates/dkms/ccshm.ko", NULL, { good_module }, { { 0 } } },
+	{ "module", "warn", 0, "loaded, but not installed for Linux " RELEASE, "depmod", { NULL }, { { 0 } } },
+	{ "module", "warn", 0, "was built for 6.12.2-other", "Build it again", { foreign_module }, { { 0 } } },
+	{ "module", "skip", 0, "nothing to share", NULL, { no_driver }, { { 0 } } },
+	{ "module", "fail", 3, "not installed for any kernel", "make -C driver modules_install",
+	  { sev_guest }, { { 0 } } },
+	{ "module", "fail", 3, "not installed for Linux " RELEASE ", which runs, but for 6.1.0-old, 6.13.0-new",
+	  "dkms autoinstall -k " RELEASE, { sev_guest, module_of_others }, { { 0 } } },
+	{ "module", "fail", 3, "installed for Linux " RELEASE " was built for 6.12.2-other", "Build it again",
+	  { sev_guest, foreign_module }, { { 0 } } },
+	{ "module", "fail", 3, "installed, but not loaded", "dmesg", { sev_guest, good_module }, { { 0 } } },
+	{ "module", "fail", 3, "installed, but not loaded", NULL, { sev_guest, truncated_module }, { { 0 } } },
+	{ "module", "skip", 0, "cannot be read", NULL, { sev_guest, modules_unreadable }, { { 0 } } },
+	{ "module", "fail", 3, "not installed for any kernel", NULL, { sev_guest, index_unreadable }, { { 0 } } },
+};
+
+#define ENFORCE		{ "/sys/module/module/parameters/sig_enforce", "Y\n" }
+#define NO_ENFORCE	{ "/sys/module/module/parameters/sig_enforce", "N\n" }
+#define LOCKED		{ "/sys/kernel/security/lockdown", "none [integrity] confidentiality\n" }
+#define NOT_LOCKED	{ "/sys/kernel/security/lockdown", "[none] integrity confidentiality\n" }
+#define AZURE		{ "/sys/class/dmi/id/chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77\n" }
+#define GOOGLE		{ "/sys/class/dmi/id/product_name", "Google Compute Engine\n" }
+
+static void secure_boot(void)
+{
+	put_bytes("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+		  "\6\0\0\0\1", 5);
+}
+
+static void secure_boot_off(void)
+{
+	put_bytes("/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+		  "\6\0\0\0\0", 5);
+}
+
+static const struct story signature_stories[] = {
+	{ "signature", "skip", 0, "not to be seen", NULL, { sev_guest }, { { 0 } } },
+	{ "signature", "pass", 0, "without a signature", NULL, { sev_guest }, { NO_ENFORCE, NOT_LOCKED } },
+	{ "signature", "pass", 0, "without a signature", NULL, { sev_guest }, { NOT_LOCKED } },
+	{ "signature", "fail", 3, "not signed, and this kernel takes signed ones only: it is locked down",
+	  "mokutil --import /var/lib/dkms/mok.pub", { sev_guest, good_module, secure_boot_off },
+	  { NO_ENFORCE, LOCKED } },
+	{ "signature", "fail", 3, "module.sig_enforce is set", NULL, { sev_guest, good_module },
+	  { ENFORCE, NOT_LOCKED } },
+	{ "signature", "fail", 3, "Secure Boot is on", "/var/lib/shim-signed/mok/MOK.der",
+	  { sev_guest, good_module, secure_boot }, { LOCKED, { "/var/lib/shim-signed/mok/MOK.der", "" } } },
+	{ "signature", "fail", 3, "Secure Boot is on", "On Azure no key can be added",
+	  { sev_guest, good_module, secure_boot }, { LOCKED, AZURE } },
+	{ "signature", "fail", 3, "Secure Boot is on", "--signature-database-file=",
+	  { sev_guest, good_module, secure_boot }, { LOCKED, GOOGLE } },
+	{ "signature", "warn", 0, "must trust the key: Secure Boot is on", "mokutil",
+	  { sev_guest, signed_module, secure_boot }, { LOCKED } },
+	{ "signature", "warn", 0, "a key it trusts has signed", "mokutil", { sev_guest }, { ENFORCE } },
+	{ "signature", "warn", 0, "whether the module is signed is not to be seen", NULL,
+	  { sev_guest, truncated_module }, { ENFORCE } },
+	{ "signature", "skip", 0, "not to be seen", NULL, { NULL }, { { 0 } } },
+	{ "signature", "pass", 0, "does not ask for one", NULL, { NULL },
+	  { { "/sys/module/ccshm/taint", "OE\n" } } },
+	{ "signature", "pass", 0, "takes the module as it is", NULL, { NULL },
+	  { { "/sys/module/ccshm/taint", "O\n" } } },
+	{ "lockdown", "skip", 0, "not to be seen", NULL, { NULL }, { { 0 } } },
+	{ "lockdown", "skip", 0, "not to be seen", NULL, { NULL }, { { "/sys/kernel/security/lockdown", "none\n" } } },
+	{ "lockdown", "pass", 0, "not locked down", NULL, { NULL }, { NOT_LOCKED } },
+	{ "lockdown", "warn", 0, "locked down (integrity)", "vfio", { NULL }, { LOCKED } },
+};
+
+#define OS(text) { "/etc/os-release", "NAME=x\n" text "\nVERSION_ID=1\n" }
+
+static void dkms(const char *what)
+{
+	struct utsname machine;
+	char path[256];
+
+	uname(&machine);
+	snprintf(path, sizeof(path), what, machine.machine);
+	put(path, "");
+}
+
+static void dkms_installed(void)
+{
+	dkms("/var/lib/dkms/ccshm/kernel-" RELEASE "-%s");
+}
+
+static void dkms_built(void)
+{
+	dkms("/var/lib/dkms/ccshm/0.1.0/" RELEASE "/%s/module/ccshm.ko");
+}
+
+static void dkms_for_other(void)
+{
+	dkms("/var/lib/dkms/ccshm/kernel-6.1.0-old-%s");
+}
+
+static const struct story build_stories[] = {
+	{ "headers", "pass", 0, "are installed", NULL, { sev_guest }, { { MODULES "/build/Makefile", "" } } },
+	{ "headers", "skip", 0, "no module is needed", NULL, { no_driver }, { { 0 } } },
+	{ "headers", "pass", 0, "not needed", "apt install linux-headers-" RELEASE, { NULL }, { OS("ID=debian") } },
+	{ "headers", "pass", 0, "not needed", NULL, { sev_guest, good_module }, { OS("ID=debian") } },
+	{ "headers", "fail", 3, "cannot be built", "apt install linux-headers-" RELEASE, { sev_guest },
+	  { OS("ID=debian") } },
+	{ "headers", "fail", 3, "cannot be built", "apt install linux-headers-" RELEASE, { sev_guest },
+	  { OS("ID=linuxmint\nID_LIKE=\"ubuntu debian\"") } },
+	{ "headers", "fail", 3, "cannot be built", "dnf install kernel-devel-" RELEASE, { sev_guest },
+	  { OS("ID=\"rhel\"") } },
+	{ "headers", "fail", 3, "cannot be built", "dnf install kernel-devel-" RELEASE, { sev_guest },
+	  { { "/usr/lib/os-release", "ID=fedora\n" } } },
+	{ "headers", "fail", 3, "cannot be built", "zypper install kernel-default-devel\"", { sev_guest },
+	  { OS("ID=opensuse-leap\nID_LIKE=\"suse opensuse\"") } },
+	{ "headers", "fail", 3, "cannot be built", "install the headers of Linux " RELEASE, { sev_guest },
+	  { OS("ID=debianesque") } },
+	{ "headers", "fail", 3, "cannot be built", "install the headers of Linux " RELEASE, { sev_guest }, { { 0 } } },
+	{ "dkms", "skip", 0, "does not have", NULL, { NULL }, { { 0 } } },
+	{ "dkms", "skip", 0, "does not have", NULL, { dkms_for_other }, { { 0 } } },
+	{ "dkms", "pass", 0, "built and installed", NULL, { dkms_installed }, { { 0 } } },
+	{ "dkms", "warn", 0, "not installed it", "dkms install ccshm/0.1.0 -k " RELEASE, { dkms_built }, { { 0 } } },
+	{ "dkms", "warn", 0, "has not built it", "dkms autoinstall -k " RELEASE, { dkms_for_other },
+	  { { "/var/lib/dkms/ccshm/0.1.0/source", "" } } },
+	{ "dkms", "fail", 3, "could not build version 0.10.0", "/var/lib/dkms/ccshm/0.10.0/build/make.log",
+	  { NULL }, { { "/var/lib/dkms/ccshm/0.10.0/build/make.log", "" }, { "/var/lib/dkms/ccshm/0.9.0/source", "" } } },
+	{ "dkms", "skip", 0, "not to be seen: Not a directory", NULL, { NULL }, { { "/var/lib/dkms/ccshm", "" } } },
+};
+
+/* ------------------------------------------------------------------------- */
+/* The driver                                                                */
+/* ------------------------------------------------------------------------- */
+
+static void closed(void)
+{
+	fake_fail(FAKE_OPEN, 0, -EACCES);
+}
+
+static void too_many_files(void)
+{
+	fake_fail(FAKE_OPEN, 0, -EMFILE);
+}
+
+static void other_abi(void)
+{
+	fake.abi_version = 7;
+}
+
+/* The test may be root, or not: then its own group is as good as any. */
+static void node(const char *path, mode_t mode, gid_t gid)
+{
+	char full[256];
+
+	put(path, "");
+	snprintf(full, sizeof(full), "%s%s", top, path);
+	ck_assert_int_eq(chmod(full, mode), 0);
+	if (!geteuid())
+		ck_assert_int_eq(chown(full, 0, gid), 0);
+}
+
+static void node_of_root(void)
+{
+	node("/dev/ccshm", 0600, 0);
+}
+
+static void node_of_group(void)
+{
+	node("/dev/ccshm", 0660, 4711);
+}
+
+static void node_of_all(void)
+{
+	node("/dev/ccshm", 0666, 4711);
+}
+
+static void heap_of_all(void)
+{
+	node("/dev/dma_heap/system_cc_shared", 0666, 4711);
+}
+
+static void leaked(void)
+{
+	fake.info.bytes_leaked = 5 << 20;
+	fake.info.bytes_quarantined = 1;
+	fake.info.calls_failed = 1;
+}
+
+static void quarantined(void)
+{
+	fake.info.bytes_quarantined = (2 << 20) + 1;
+	fake.info.calls_failed = 1;
+}
+
+static void failed_once(void)
+{
+	fake.info.calls_failed = 17;
+}
+
+#define HEAP		"/dev/dma_heap/system_cc_shared"
+#define KERNELS_HEAP	{ "/sys/class/dma_heap/system_cc_shared/uevent", "" }
+#define OUR_HEAP	{ "/sys/class/misc/ccshm-heap/uevent", "" }
+
+static const struct story driver_stories[] = {
+	{ "driver", "pass", 0, "answers", NULL, { NULL }, { { 0 } } },
+	{ "driver", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },
+	{ "driver", "fail", 3, "loaded, but there is no /dev/ccshm", "container", { no_driver, loaded }, { { 0 } } },
+	{ "driver", "fail", 4, "may not open", "usermod -aG 4711 USER", { closed, node_of_group }, { { 0 } } },
+	{ "driver", "fail", 4, "may not open", "udev rule", { closed, node_of_root }, { { 0 } } },
+	{ "driver", "fail", 4, "may not open", "udev rule", { closed }, { { 0 } } },
+	{ "driver", "fail", 1, "another version", "same release", { other_abi }, { { 0 } } },
+	{ "driver", "fail", 1, "Too many open files", NULL, { too_many_files }, { { 0 } } },
+	{ "access", "skip", 0, "no device node", NULL, { NULL }, { { 0 } } },
+	{ "access", "warn", 0, "Only root", "udev rule", { node_of_root }, { { 0 } } },
+	{ "access", "pass", 0, "group 4711 may open it (mode 0660)", NULL, { node_of_group }, { { 0 } } },
+	{ "access", "warn", 0, "Every user", "0660", { node_of_all }, { { 0 } } },
+	{ "access", "warn", 0, "\"object\": \"" HEAP "\"", "0660", { node_of_group, heap_of_all }, { { 0 } } },
+	{ "heap", "pass", 0, "own heap", NULL, { NULL }, { KERNELS_HEAP, { HEAP, "" } } },
+	{ "heap", "pass", 0, "is that of ccshm", NULL, { NULL }, { OUR_HEAP, { HEAP, "" } } },
+	{ "heap", "warn", 0, "has its heap, but there is no", "container", { NULL }, { OUR_HEAP } },
+	{ "heap", "warn", 0, "There is no", "heap=off", { NULL }, { { 0 } } },
+	{ "heap", "skip", 0, "There is no", NULL, { no_driver }, { { 0 } } },
+	{ "losses", "pass", 0, "no memory was lost", NULL, { NULL }, { { 0 } } },
+	{ "losses", "warn", 0, "5 MiB could not be made private again, and are lost", "restart", { leaked }, { { 0 } } },
+	{ "losses", "warn", 0, "3 MiB could not be made private again yet", "tries again", { quarantined }, { { 0 } } },
+	{ "losses", "warn", 0, "17 conversions have failed", NULL, { failed_once }, { { 0 } } },
+	{ "losses", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },
+};
+
+/* ------------------------------------------------------------------------- */
+/* Memory                                                                    */
+/* ------------------------------------------------------------------------- */
+
+#define BUDDY(zone, lines) { "/proc/buddyinfo", \
+	"Node 0, zone " zone " 100 0 0 0 0 0 0 0 0 " lines "\n" }
+#define MEMINFO(small, large) { "/proc/meminfo", \
+	"MemTotal: 1 kB\nDirectMap4k:    " small " kB\nDirectMap2M:   " large " kB\n" }
+#define VMSTAT	{ "/proc/vmstat", "nr_free_pages 1\ndirect_map_level2_splits 77\n" \
+	"direct_map_level3_splits 1\n" }
+#define SWIOTLB(slots, used, peak) \
+	{ "/sys/kernel/debug/swiotlb/io_tlb_nslabs", slots "\n" }, \
+	{ "/sys/kernel/debug/swiotlb/io_tlb_used", used "\n" }, \
+	{ "/sys/kernel/debug/swiotlb/io_tlb_used_hiwater", peak "\n" }
+
+/* One that bounces, of a driver of the kernel, and two that do not count. */
+static void bouncing_devices(void)
+{
+	fake.devices[0] = (struct ccshm_ioc_device){
+		.device = "pci:0000:00:03.0",
+		.driver = "nvme",
+		.mode = CCSHM_DMA_MODE_DIRECT,
+		.device_flags = CCSHM_DEVICE_BOUNCES | CCSHM_DEVICE_KERNEL_DRIVER,
+		.dma_mask = 0xffffffff,
+	};
+	fake.devices[1] = fake.devices[0];
+	strcpy(fake.devices[1].device, "pci:0000:00:04.0");
+	fake.devices[1].device_flags = CCSHM_DEVICE_BOUNCES;
+	fake.devices[2] = fake.devices[0];
+	strcpy(fake.devices[2].device, "pci:0000:00:05.0");
+	fake.devices[2].device_flags = CCSHM_DEVICE_KERNEL_DRIVER;
+	put("/sys/bus/pci/devices/0000:00:03.0/", "");
+	put("/sys/bus/pci/devices/0000:00:04.0/", "");
+	put("/sys/bus/pci/devices/0000:00:05.0/", "");
+}
+
+static const struct story memory_stories[] = {
+	{ "fragmentation", "pass", 0, "12 blocks of 2 MiB are free: 24 of 24 MiB", NULL, { NULL },
+	  { BUDDY("Normal", "2 5") } },
+	{ "fragmentation", "warn", 0, "0 blocks of 2 MiB", "compact_memory", { NULL }, { BUDDY("Normal", "0 0") } },
+	{ "fragmentation", "warn", 0, "1 blocks of 2 MiB are free, of 12 MiB", NULL, { NULL },
+	  { { "/proc/buddyinfo", "Node 0, zone DMA32 2560 0 0 0 0 0 0 0 0 1 0\n" } } },
+	{ "fragmentation", "warn", 0, "0 blocks of 2 MiB", NULL, { NULL }, { BUDDY("Movable", "9 9") } },
+	{ "fragmentation", "skip", 0, "buddyinfo", NULL, { NULL }, { { 0 } } },
+	{ "direct-map", "pass", 0, "1 % of memory is mapped by small pages; 77 leaves of 2 MiB and 1 of", NULL,
+	  { NULL }, { MEMINFO("10", "990"), VMSTAT } },
+	{ "direct-map", "warn", 0, "60 % of memory is mapped by small pages: 77", "restart", { NULL },
+	  { MEMINFO("600", "400"), VMSTAT } },
+	{ "direct-map", "skip", 0, "not to be seen", NULL, { NULL }, { { "/proc/meminfo", "MemTotal: 1 kB\n" } } },
+	{ "direct-map", "skip", 0, "not to be seen", NULL, { NULL }, { { 0 } } },
+	{ "swiotlb", "pass", 0, "64 MiB) are 1 % full, and were 79 % at most", "\"advice\": null", { NULL },
+	  { SWIOTLB("32768", "400", "26000") } },
+	{ "swiotlb", "warn", 0, "1 % full, and were 80 %", "swiotlb=65536", { NULL },
+	  { SWIOTLB("32768", "400", "26215") } },
+	{ "swiotlb", "warn", 0, "are 98 % full", "bounce: pci:0000:00:03.0 (nvme). Give", { bouncing_devices },
+	  { SWIOTLB("1000", "980", "980") } },
+	{ "swiotlb", "fail", 1, "99 % full: DMA fails", "swiotlb=2000", { bouncing_devices },
+	  { SWIOTLB("1000", "990", "1000") } },
+	{ "swiotlb", "fail", 1, "99 % full: DMA fails", "\"advice\": \"Give devices", { no_driver },
+	  { SWIOTLB("1000", "990", "1000") } },
+	/* No high-water mark before 6.4, and one that went below zero. */
+	{ "swiotlb", "warn", 0, "are 85 % full, and were 85 %", NULL, { NULL },
+	  { { "/sys/kernel/debug/swiotlb/io_tlb_nslabs", "100\n" },
+	    { "/sys/kernel/debug/swiotlb/io_tlb_used", "85\n" } } },
+	{ "swiotlb", "pass", 0, "were 10 % at most", NULL, { NULL }, { SWIOTLB("100", "10", "18446744073709551615") } },
+	{ "swiotlb", "skip", 0, "in use is not to be seen", NULL, { NULL },
+	  { SWIOTLB("100", "18446744073709551615", "10") } },
+	{ "swiotlb", "pass", 0, "There are no bounce buffers", NULL, { NULL }, { SWIOTLB("0", "0", "0") } },
+	{ "swiotlb", "skip", 0, "or debugfs is not mounted", NULL, { NULL }, { { 0 } } },
+};
+
+/* ------------------------------------------------------------------------- */
+/* Devices                                                                   */
+/* ------------------------------------------------------------------------- */
+
+static void one_device(uint32_t verdict, uint32_t mode, const char *reason)
+{
+	fake.devices[0] = (struct ccshm_ioc_device){
+		.device = "pci:0000:00:03.0",
+		.verdict = verdict,
+		.mode = mode,
+		.dma_mask = 0xffffffff,
+	};
+	strcpy(fake.devices[0].reason, reason);
+	put("/sys/bus/pci/devices/0000:00:03.0/", "");
+}
+
+static void needing(void)
+{
+	one_device(CCSHM_DEVICE_NEEDS, CCSHM_DMA_MODE_DIRECT, "");
+}
+
+static void content(void)
+{
+	one_device(CCSHM_DEVICE_NEEDS_NOT, CCSHM_DMA_MODE_DIRECT, "it can reach all");
+}
+
+static void translated(void)
+{
+	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_IOMMU, "it is behind an IOMMU");
+}
+
+static void of_vfio(void)
+{
+	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_USERSPACE, "its IOMMU belongs to user space");
+}
+
+static void incoherent(void)
+{
+	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_DIRECT, "it is not cache-coherent");
+}
+
+static void without_dma(void)
+{
+	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_NONE, "it has no DMA mask");
+}
+
+static void unlisted(void)
+{
+	strcpy(fake.devices[0].device, "platform:x");
+	fake.devices[0].verdict = CCSHM_DEVICE_NEEDS;
+	fake.devices[0].device_flags = CCSHM_DEVICE_MASK_DEFAULT;
+	fake.devices[0].dma_mask = 0xffffffff;
+	put("/sys/bus/platform/devices/x/", "");
+}
+
+static void gone_meanwhile(void)
+{
+	put("/sys/bus/pci/devices/0000:00:07.0/", "");
+}
+
+static void not_asked(void)
+{
+	needing();
+	fake_fail_ioctl(CCSHM_IOC_DEVICE, -ENOTTY);
+}
+
+static const struct story device_stories[] = {
+	{ "devices", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },
+	{ "devices", "pass", 0, "no devices", NULL, { NULL }, { { 0 } } },
+	{ "devices", "pass", 0, "can use it", "\"object\": \"pci:0000:00:03.0\"", { needing }, { { 0 } } },
+	{ "devices", "pass", 0, "needs no shared memory: it can reach all.", NULL, { content }, { { 0 } } },
+	{ "devices", "warn", 0, "cannot use shared memory: it is behind an IOMMU.", "iommu=pt", { translated }, { { 0 } } },
+	{ "devices", "warn", 0, "belongs to user space", "vfio", { of_vfio }, { { 0 } } },
+	{ "devices", "warn", 0, "not cache-coherent", "ccshmctl devices pci:0000:00:03.0", { incoherent }, { { 0 } } },
+	{ "devices", "skip", 0, "does no DMA", NULL, { without_dma }, { { 0 } } },
+	{ "devices", "pass", 0, "no devices", NULL, { unlisted }, { { 0 } } },
+	{ "devices", "pass", 0, "no devices", NULL, { gone_meanwhile }, { { 0 } } },
+	{ "devices", "skip", 0, "same release", NULL, { not_asked }, { { 0 } } },
+};
+
+#define STORIES(name)					\
+START_TEST(name)					\
+{							\
+	tell(&name ## _stories[_i]);			\
+}							\
+END_TEST
+
+STORIES(platform)
+STORIES(module)
+STORIES(signature)
+STORIES(build)
+STORIES(driver)
+STORIES(memory)
+STORIES(device)
+
+/* ------------------------------------------------------------------------- */
+/* All together                                                              */
+/* ------------------------------------------------------------------------- */
+
+static const char *const packers[][2] = {
+	{ "gzip", "gz" }, { "xz", "xz" }, { "zstd -q --rm", "zst" },
+};
+
+/* As the distributions pack them. */
+START_TEST(packed)
+{
+	char command[256];
+
+	sev_guest();
+	put_module(MODULES "/updates/ccshm.ko", "6.12.2-other", true);
+	snprintf(command, sizeof(command), "%s %s" MODULES "/updates/ccshm.ko", packers[_i][0], top);
+	ck_assert_int_eq(system(command), 0);
+	snprintf(command, sizeof(command), "updates/ccshm.ko.%s:\n", packers[_i][1]);
+	put(MODULES "/modules.dep", command);
+	put("/sys/module/module/parameters/sig_enforce", "Y\n");
+	ck_assert_int_eq(cli_run("doctor", "module", "--json", NULL), EXIT_NO_DRIVER);
+	check_finding("module", "fail", "was built for 6.12.2-other");
+	ck_assert_int_eq(cli_run("doctor", "signature", "--json", NULL), 0);
+	check_finding("signature", "warn", "The module is signed");
+}
+END_TEST
+
+static int lines(const char *text)
+{
+	int n = 0;
+
+	for (; *text; text++)
+		n += *text == '\n';
+	return n;
+}
+
+/* A heading, a line for each finding and one below it for its advice. */
+START_TEST(table)
+{
+	node_of_root();
+	good_module();
+	ck_assert_int_eq(cli_run("doctor", "access", NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_str_eq(cli.out,
+		"RESULT CHECK  FINDING\n"
+		"warn   access /dev/ccshm: Only root may open it (mode 0600).\n"
+		"              -> For other users give it to a group (ccshm) with a udev rule.\n");
+	ck_assert_int_eq(cli_run("doctor", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "\npass   module "));
+	ck_assert_int_ge(lines(cli.out), 16);
+	ck_assert_ptr_null(strstr(cli.out, "\nfail "));
+}
+END_TEST
+
+/* No driver beats no permission, which beats all else. */
+START_TEST(worst_counts)
+{
+	put("/sys/kernel/debug/swiotlb/io_tlb_nslabs", "100\n");
+	put("/sys/kernel/debug/swiotlb/io_tlb_used", "100\n");
+	ck_assert_int_eq(cli_run("doctor", NULL), EXIT_FAILED);
+	sev_guest();
+	loaded();
+	closed();
+	ck_assert_int_eq(cli_run("doctor", NULL), EXIT_PERMISSION);
+	closed();
+	put("/proc/sys/kernel/osrelease", "5.10.0\n");
+	ck_assert_int_eq(cli_run("doctor", NULL), EXIT_NO_DRIVER);
+}
+END_TEST
+
+/* A machine on which nothing can be seen: all is said, and nothing fails but what does. */
+START_TEST(nothing_to_see)
+{
+	never_cpuid();
+	put("/proc/sys/kernel/osrelease", "");
+	ck_assert_int_eq(cli_run("doctor", "--json", NULL), EXIT_NO_DRIVER);
+	check_finding("kernel", "skip", "not to be seen");
+	check_finding("module", "fail", "not installed");
+	check_finding("devices", "skip", "no driver");
+}
+END_TEST
+
+START_TEST(usage)
+{
+	ck_assert_int_eq(cli_run("doctor", "house", NULL), EXIT_USAGE);
+	ck_assert_ptr_nonnull(strstr(cli.err, "there is no check 'house'"));
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_int_eq(cli_run("doctor", "heap", "swiotlb", NULL), EXIT_USAGE);
+	ck_assert_int_eq(cli_run("doctor", "--help", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "\n  swiotlb "));
+}
+END_TEST
+
+START_TEST(unprinted)
+{
+	cli_stdout = "/dev/full";
+	ck_assert_int_eq(cli_run("doctor", NULL), EXIT_FAILED);
+}
+END_TEST
+
+/* INFO fails after the file could be opened. */
+START_TEST(no_info)
+{
+	fake_fail_ioctl(CCSHM_IOC_INFO, -EIO);
+	ck_assert_int_ne(cli_run("doctor", "driver", "--json", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"result\": \"fail\""));
+	ck_assert_uint_eq(cli.files, 0);
+}
+END_TEST
+
+#define LOOP(c, name)	\
+	tcase_add_loop_test(c, name, 0, (int)(sizeof(name ## _stories) / sizeof(name ## _stories[0])))
+
+static void add(Suite *suite)
+{
+	TCase *c = tcase_create("doctor");
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_set_timeout(c, 60);
+	LOOP(c, platform);
+	LOOP(c, module);
+	LOOP(c, signature);
+	LOOP(c, build);
+	LOOP(c, driver);
+	LOOP(c, memory);
+	LOOP(c, device);
+	tcase_add_loop_test(c, packed, 0, (int)(sizeof(packers) / sizeof(packers[0])));
+	tcase_add_test(c, table);
+	tcase_add_test(c, worst_counts);
+	tcase_add_test(c, nothing_to_see);
+	tcase_add_test(c, usage);
+	tcase_add_test(c, unprinted);
+	tcase_add_test(c, no_info);
+	suite_add_tcase(suite, c);
+}
+
+int main(void)
+{
+	return unit_main("cli_doctor", add);
+}
