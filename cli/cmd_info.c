@@ -2,8 +2,51 @@
 #include "ccshmctl.h"
 
 const struct argp info_argp = {
-	.doc = "\vThe counts are those of all users. Without a driver the exit code is 3.",
+	.doc = "\vThe counts are those of all users, the user_ ones your own. Without a driver the exit code is 3.",
 };
+
+static void print_limit(struct out *out, bool json, const char *key,
+			uint64_t limit,
+			void (*print)(struct out *out, const char *key,
+				      uint64_t value))
+{
+	if (limit == CCSHM_LIMIT_NONE)
+		out_string(out, key, json ? NULL : "none");
+	else
+		print(out, key, limit);
+}
+
+/* The last field is marked when it leaves nothing of its limit. */
+static void mark_full(struct out *out, uint64_t used, uint64_t limit)
+{
+	if (used >= limit)
+		out_mark(out, OUT_WARN);
+}
+
+static void print_limits(struct out *out, bool json,
+			 const struct ccshm_info *info)
+{
+	print_limit(out, json, "limit_total_bytes",
+		    ccshm_info_limit_total_bytes(info), out_size);
+	out_size(out, "used_bytes", ccshm_info_used_bytes(info));
+	mark_full(out, ccshm_info_used_bytes(info),
+		  ccshm_info_limit_total_bytes(info));
+	print_limit(out, json, "limit_user_bytes",
+		    ccshm_info_limit_user_bytes(info), out_size);
+	out_size(out, "user_bytes", ccshm_info_user_bytes(info));
+	mark_full(out, ccshm_info_user_bytes(info),
+		  ccshm_info_limit_user_bytes(info));
+	print_limit(out, json, "limit_user_buffers",
+		    ccshm_info_limit_user_buffers(info), out_number);
+	out_number(out, "user_buffers", ccshm_info_user_buffers(info));
+	mark_full(out, ccshm_info_user_buffers(info),
+		  ccshm_info_limit_user_buffers(info));
+	out_number(out, "user_exports", ccshm_info_user_exports(info));
+	out_number(out, "user_attachments", ccshm_info_user_attachments(info));
+	out_number(out, "user_importers", ccshm_info_user_importers(info));
+	out_size(out, "user_bytes_leaked", ccshm_info_user_bytes_leaked(info));
+	out_number(out, "refusals", ccshm_info_refusals(info));
+}
 
 static void print_fields(struct out *out, const struct ccshm_info *info)
 {
@@ -37,6 +80,7 @@ static void print_fields(struct out *out, const struct ccshm_info *info)
 	out_number(out, "buffers", ccshm_info_buffers(info));
 	out_number(out, "exports", ccshm_info_exports(info));
 	out_number(out, "attachments", ccshm_info_attachments(info));
+	out_number(out, "importers", ccshm_info_importers(info));
 }
 
 int info_run(const struct command *cmd, int argc, char **argv)
@@ -58,6 +102,7 @@ int info_run(const struct command *cmd, int argc, char **argv)
 
 	out = out_new("info", OUT_RECORD, &opts.format);
 	print_fields(out, info);
+	print_limits(out, opts.format.json, info);
 	ccshm_info_free(info);
 	return out_result(out);
 }

@@ -135,6 +135,19 @@ static void blocks_order(struct ccshm_blocks *blocks)
 	}
 }
 
+/* Before they are taken. */
+static int blocks_charge(struct ccshm_blocks *blocks, unsigned long pages,
+			 const struct ccshm_wish *wish)
+{
+	int err = ccshm_limit_charge(wish->payer->uid, pages);
+
+	if (err)
+		return err;
+	blocks->payer = wish->payer->uid;
+	blocks->charged += pages;
+	return 0;
+}
+
 /* As large as there are, until it has so many pages. */
 static int blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 		       unsigned int *limit, const struct ccshm_wish *wish)
@@ -143,6 +156,9 @@ static int blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 	unsigned int order;
 	int err;
 
+	err = blocks_charge(blocks, pages - blocks->pages, wish);
+	if (err)
+		return err;
 	while (blocks->pages < pages) {
 		struct page *page;
 
@@ -166,10 +182,14 @@ static int blocks_one(struct ccshm_blocks *blocks, unsigned long pages,
 		      const struct ccshm_wish *wish)
 {
 	unsigned int order = get_order(pages << PAGE_SHIFT);
-	struct page *page = block_pages(order, wish);
 	unsigned long capacity = 0;
+	struct page *page;
 	int err;
 
+	err = blocks_charge(blocks, 1UL << order, wish);
+	if (err)
+		return err;
+	page = block_pages(order, wish);
 	if (!page)
 		return -ENOMEM;
 	err = blocks_push(blocks, &capacity, page, order);
@@ -201,12 +221,12 @@ static int blocks_tail(struct ccshm_blocks *blocks, unsigned long pages,
  * @blocks: all zero but for @interruptible
  * @wish: what is wanted; all of it will be there, and more only in its last block
  *
- * Return: 0, -ENOMEM, -EINTR (a signal), -EIO (a block to be carved could not be
- * shared); then @blocks is empty.
+ * Return: 0, -ENOMEM, -EDQUOT or -ENOSPC (a limit), -EINTR (a signal), -EIO (a
+ * block to be carved could not be shared); then @blocks is empty.
  */
 int ccshm_blocks_alloc(struct ccshm_blocks *blocks, const struct ccshm_wish *wish)
 {
-	unsigned long tail = wish->payer ? wish->pages % CCSHM_UNIT_PAGES : 0;
+	unsigned long tail = wish->carve ? wish->pages % CCSHM_UNIT_PAGES : 0;
 	unsigned long whole = wish->pages - tail;
 	unsigned int limit = LARGE_ORDER;
 	int err = 0;
@@ -218,7 +238,7 @@ int ccshm_blocks_alloc(struct ccshm_blocks *blocks, const struct ccshm_wish *wis
 	if (whole && wish->contiguous) {
 		err = blocks_one(blocks, wish->pages, wish);
 		tail = 0;
-	} else {
+	} else if (whole) {
 		err = blocks_fill(blocks, whole, &limit, wish);
 	}
 	if (!err && tail)
@@ -246,6 +266,7 @@ void ccshm_blocks_discard(struct ccshm_blocks *blocks)
 void ccshm_blocks_forget(struct ccshm_blocks *blocks)
 {
 	ccshm_carve_put(&blocks->slice);
+	ccshm_limit_uncharge(blocks->payer, blocks->charged);
 	kvfree(blocks->block);
 	*blocks = (struct ccshm_blocks){};
 }

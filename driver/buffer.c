@@ -386,7 +386,7 @@ static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wis
 	int err;
 
 	err = buffer_take(buffer, wish);
-	if (err == -ENOMEM) {
+	if (err == -ENOMEM || ccshm_limit_refuses(err)) {
 		/* What was freed a moment ago may be on its way back. */
 		flush_workqueue(ccshm_wq);
 		err = buffer_take(buffer, wish);
@@ -414,11 +414,14 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 		.node = buffer->flags & CCSHM_ALLOC_NODE ? node : NUMA_NO_NODE,
 		.dma32 = buffer->flags & CCSHM_ALLOC_DMA32,
 		.contiguous = buffer->flags & CCSHM_ALLOC_CONTIGUOUS,
+		.carve = true,
 		.payer = &payer,
 	};
 	int err = buffer_fill(buffer, &wish);
 
 	ccshm_memory_cgroup_put(payer.cgroup);
+	if (ccshm_limit_refuses(err))
+		ccshm_limit_refused(buffer->payer, err, buffer->size);
 	return err;
 }
 

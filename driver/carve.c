@@ -134,6 +134,7 @@ static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
 		.node = wish->node,
 		.dma32 = wish->dma32,
 		.contiguous = true,
+		.payer = wish->payer,
 	};
 	struct ccshm_carved *carved;
 	int err;
@@ -164,8 +165,8 @@ static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
  *
  * The pages are zero, whoever had them.
  *
- * Return: 0; -ENOMEM (no block with room, and none can be made), -EINTR or -EIO,
- * as of ccshm_convert_share().
+ * Return: 0; -ENOMEM (no block with room, and none can be made), -EDQUOT or -ENOSPC
+ * (none may be made), -EINTR or -EIO, as of ccshm_convert_share().
  */
 int ccshm_carve(struct ccshm_blocks *blocks, unsigned int pages,
 		const struct ccshm_wish *wish, bool fresh)

@@ -3,10 +3,10 @@
  * What the rooms of the driver know of each other.
  *
  * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock >
- * ccshm_lock > fs_reclaim, and device_lock > export->lock. Last come carve_lock
- * and export->importers_lock, only to look and to mark. Neither these two nor
- * dma_resv, export->lock or ccshm_lock are held across a conversion, a zap, a
- * wait or a copy to or from user space.
+ * ccshm_lock > fs_reclaim, and device_lock > export->lock. Last come carve_lock,
+ * export->importers_lock and the account_lock of limit.c, only to look and to mark.
+ * Neither these three nor dma_resv, export->lock or ccshm_lock are held across a
+ * conversion, a zap, a wait or a copy to or from user space.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
@@ -80,14 +80,15 @@ struct ccshm_payer {
  * @node: NUMA node, or NUMA_NO_NODE
  * @dma32: below 4 GiB
  * @contiguous: in one piece
- * @payer: what is less than a unit may be carved from blocks of this one; NULL:
- *	nothing may
+ * @carve: what is less than a unit may be carved
+ * @payer: whom it is charged to; to be carved are blocks of this one
  */
 struct ccshm_wish {
 	unsigned long pages;
 	int node;
 	bool dma32;
 	bool contiguous;
+	bool carve;
 	const struct ccshm_payer *payer;
 };
 
@@ -113,6 +114,8 @@ struct ccshm_slice {
  * @units: conversion units in blocks that are at least that large
  * @units_whole: of these, the ones that a single direct-map leaf covered
  * @conversions: calls that shared the memory
+ * @payer: whom the blocks are charged to
+ * @charged: pages that this one is charged for them
  * @interruptible: by any signal, not only one that kills
  */
 struct ccshm_blocks {
@@ -124,6 +127,8 @@ struct ccshm_blocks {
 	unsigned long units;
 	unsigned long units_whole;
 	unsigned long conversions;
+	kuid_t payer;
+	unsigned long charged;
 	bool interruptible;
 };
 
@@ -168,7 +173,6 @@ void ccshm_carve_stats(struct ccshm_carve_stats *stats);
 
 struct ccshm_convert_stats {
 	u64 pages_shared;
-	u64 pages_leaked;
 	u64 pages_quarantined;
 	u64 calls_shared;
 	u64 calls_private;
@@ -180,6 +184,49 @@ int ccshm_convert_share(struct ccshm_blocks *blocks);
 void ccshm_convert_unshare(struct ccshm_blocks *blocks);
 void ccshm_convert_stats(struct ccshm_convert_stats *stats);
 void ccshm_convert_exit(void);
+
+/* limit.c: what there is and what there may be */
+
+struct attribute_group;
+struct ccshm_buffer;
+struct ccshm_object;
+
+/**
+ * struct ccshm_usage - what a user has, as the payer, or all of them together
+ * @pages: that are charged: blocks of buffers, blocks that are carved, and what
+ *	cannot be made private again yet
+ * @leaked: pages that were lost
+ * @objects: number of objects of each enum ccshm_type
+ * @importers: devices attached to the exports
+ */
+struct ccshm_usage {
+	u64 pages;
+	u64 leaked;
+	u32 objects[4];
+	u32 importers;
+};
+
+int ccshm_limit_charge(kuid_t uid, unsigned long pages);
+void ccshm_limit_uncharge(kuid_t uid, unsigned long pages);
+void ccshm_limit_leak(kuid_t uid, unsigned long pages);
+int ccshm_limit_add(const struct ccshm_object *object);
+void ccshm_limit_remove(const struct ccshm_object *object);
+void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change);
+void ccshm_limit_refused(kuid_t uid, int err, u64 bytes);
+void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage);
+void ccshm_limit_usage_all(struct ccshm_usage *usage);
+bool ccshm_limit_usage_next(kuid_t *uid, struct ccshm_usage *usage);
+void ccshm_limit_info(struct ccshm_ioc_info *info);
+void ccshm_limit_init(void);
+void ccshm_limit_exit(void);
+
+extern const struct attribute_group *ccshm_limit_groups[];
+
+/* Does @err mean that a limit was reached? */
+static inline bool ccshm_limit_refuses(int err)
+{
+	return err == -EDQUOT || err == -ENOSPC;
+}
 
 /* object.c: one space of ids */
 
@@ -212,7 +259,6 @@ void ccshm_object_unpublish(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
 struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
-void ccshm_object_count(u32 *buffers, u32 *exports, u32 *attachments);
 u64 ccshm_object_made(enum ccshm_type type);
 void ccshm_changed(void);
 unsigned int ccshm_generation(void);

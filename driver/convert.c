@@ -20,10 +20,10 @@
 #define QUARANTINE_TRIES	5
 #define QUARANTINE_DELAY	HZ
 
-static atomic64_t pages_shared, pages_leaked, pages_quarantined;
+static atomic64_t pages_shared, pages_quarantined;
 static atomic64_t calls_shared, calls_private, calls_failed;
 
-/* Linked by page->lru; page->private holds order and tries. */
+/* Linked by page->lru; page->private holds order, tries, and whom it is charged to. */
 static LIST_HEAD(quarantine);
 static DEFINE_SPINLOCK(quarantine_lock);
 static void quarantine_retry(struct work_struct *work);
@@ -49,18 +49,19 @@ static int pages_to_private(struct page *page, unsigned long nr)
 	return err;
 }
 
-static void leak(struct page *page, unsigned int order)
+static void leak(struct page *page, unsigned int order, kuid_t payer)
 {
-	atomic64_add(1L << order, &pages_leaked);
+	ccshm_limit_leak(payer, 1UL << order);
 	ccshm_event_leak(1UL << order);
 	pr_warn_ratelimited("ccshm: leaked %lu pages at %#llx: they cannot be made private again\n",
 			    1UL << order, (u64)page_to_phys(page));
 }
 
 static void quarantine_put(struct page *page, unsigned int order,
-			   unsigned int tries)
+			   unsigned int tries, kuid_t payer)
 {
-	set_page_private(page, order | tries << 8);
+	set_page_private(page, order | tries << 8 |
+			 (unsigned long)__kuid_val(payer) << 32);
 	spin_lock(&quarantine_lock);
 	list_add_tail(&page->lru, &quarantine);
 	spin_unlock(&quarantine_lock);
@@ -78,21 +79,24 @@ static void quarantine_scan(bool last)
 
 	list_for_each_entry_safe(page, next, &batch, lru) {
 		unsigned int order = page_private(page) & 0xff;
-		unsigned int tries = page_private(page) >> 8;
+		unsigned int tries = page_private(page) >> 8 & 0xff;
+		kuid_t payer = KUIDT_INIT(page_private(page) >> 32);
 		bool failed;
 
 		list_del(&page->lru);
 		set_page_private(page, 0);
 		failed = pages_to_private(page, 1UL << order);
 		if (failed && !last && ++tries < QUARANTINE_TRIES) {
-			quarantine_put(page, order, tries);
+			quarantine_put(page, order, tries, payer);
 			continue;
 		}
 		atomic64_sub(1L << order, &pages_quarantined);
-		if (failed)
-			leak(page, order);
-		else
+		if (failed) {
+			leak(page, order, payer);
+		} else {
 			__free_pages(page, order);
+			ccshm_limit_uncharge(payer, 1UL << order);
+		}
 		cond_resched();
 	}
 }
@@ -109,10 +113,13 @@ static void quarantine_retry(struct work_struct *work)
 		schedule_delayed_work(&quarantine_work, QUARANTINE_DELAY);
 }
 
-static void quarantine_block(const struct ccshm_block *block)
+/* Its payer is charged for it until it is back with the kernel, or leaked. */
+static void quarantine_block(struct ccshm_blocks *blocks,
+			     const struct ccshm_block *block)
 {
+	blocks->charged -= ccshm_block_pages(block);
 	atomic64_add(ccshm_block_pages(block), &pages_quarantined);
-	quarantine_put(block->page, block->order, 0);
+	quarantine_put(block->page, block->order, 0, blocks->payer);
 	schedule_delayed_work(&quarantine_work, QUARANTINE_DELAY);
 }
 
@@ -143,7 +150,7 @@ static void run_unshare(struct ccshm_blocks *blocks, unsigned long i,
 		if (all || (nr < pages && !pages_to_private(block->page, nr)))
 			__free_pages(block->page, block->order);
 		else
-			quarantine_block(block);
+			quarantine_block(blocks, block);
 	}
 }
 
@@ -258,7 +265,6 @@ void ccshm_convert_unshare(struct ccshm_blocks *blocks)
 void ccshm_convert_stats(struct ccshm_convert_stats *stats)
 {
 	stats->pages_shared = atomic64_read(&pages_shared);
-	stats->pages_leaked = atomic64_read(&pages_leaked);
 	stats->pages_quarantined = atomic64_read(&pages_quarantined);
 	stats->calls_shared = atomic64_read(&calls_shared);
 	stats->calls_private = atomic64_read(&calls_private);

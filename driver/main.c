@@ -216,6 +216,7 @@ static struct miscdevice device = {
 	.minor = MISC_DYNAMIC_MINOR,
 	.name = "ccshm",
 	.fops = &device_fops,
+	.groups = ccshm_limit_groups,
 	.mode = 0600,
 };
 
@@ -253,6 +254,7 @@ static int __init ccshm_init(void)
 	ccshm_wq = alloc_workqueue("ccshm", WQ_UNBOUND, 0);
 	if (!ccshm_wq)
 		return -ENOMEM;
+	ccshm_limit_init();
 	err = ccshm_attach_init();
 	if (err)
 		goto destroy_wq;
@@ -285,6 +287,7 @@ static void __exit ccshm_exit(void)
 	ccshm_convert_exit();
 	/* The last: what could not be made private is told. */
 	ccshm_netlink_exit();
+	ccshm_limit_exit();
 }
 
 module_init(ccshm_init);

@@ -279,19 +279,19 @@ static int dump_some(struct sk_buff *skb, struct netlink_callback *cb)
 static int put_stats(struct sk_buff *skb)
 {
 	u64 stats[CCSHM_A_STATS_EVENTS_LOST + 1] = {};
-	u32 buffers, exports, attachments;
 	struct ccshm_convert_stats convert;
 	struct ccshm_carve_stats carve;
 	struct ccshm_event_stats event;
+	struct ccshm_usage usage;
 	unsigned int i;
 	int err;
 
 	ccshm_convert_stats(&convert);
 	ccshm_carve_stats(&carve);
 	ccshm_event_stats(&event);
-	ccshm_object_count(&buffers, &exports, &attachments);
+	ccshm_limit_usage_all(&usage);
 	stats[CCSHM_A_STATS_BYTES_SHARED] = convert.pages_shared << PAGE_SHIFT;
-	stats[CCSHM_A_STATS_BYTES_LEAKED] = convert.pages_leaked << PAGE_SHIFT;
+	stats[CCSHM_A_STATS_BYTES_LEAKED] = usage.leaked << PAGE_SHIFT;
 	stats[CCSHM_A_STATS_BYTES_QUARANTINED] =
 		convert.pages_quarantined << PAGE_SHIFT;
 	stats[CCSHM_A_STATS_BYTES_CARVED] = carve.pages << PAGE_SHIFT;
@@ -299,9 +299,10 @@ static int put_stats(struct sk_buff *skb)
 	stats[CCSHM_A_STATS_CALLS_SHARED] = convert.calls_shared;
 	stats[CCSHM_A_STATS_CALLS_PRIVATE] = convert.calls_private;
 	stats[CCSHM_A_STATS_CALLS_FAILED] = convert.calls_failed;
-	stats[CCSHM_A_STATS_BUFFERS] = buffers;
-	stats[CCSHM_A_STATS_EXPORTS] = exports;
-	stats[CCSHM_A_STATS_ATTACHMENTS] = attachments;
+	stats[CCSHM_A_STATS_BUFFERS] = usage.objects[CCSHM_TYPE_BUFFER];
+	stats[CCSHM_A_STATS_EXPORTS] = usage.objects[CCSHM_TYPE_EXPORT];
+	stats[CCSHM_A_STATS_ATTACHMENTS] =
+		usage.objects[CCSHM_TYPE_ATTACHMENT];
 	stats[CCSHM_A_STATS_BUFFERS_MADE] =
 		ccshm_object_made(CCSHM_TYPE_BUFFER);
 	stats[CCSHM_A_STATS_EXPORTS_MADE] =

@@ -9,7 +9,6 @@ DEFINE_MUTEX(ccshm_lock);
 
 static DEFINE_XARRAY(objects);
 static atomic64_t last_id;
-static atomic_t counts[CCSHM_TYPE_ATTACHMENT + 1];
 static atomic64_t made[CCSHM_TYPE_ATTACHMENT + 1];
 static atomic_t generation;
 
@@ -27,22 +26,27 @@ static const xa_mark_t marks[] = {
  * @buffer: that it belongs to
  * @free: called with the last reference
  *
- * Return: 0 or -ENOMEM.
+ * Return: 0 or -ENOMEM; for a buffer also -EDQUOT.
  */
 int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
 		      struct ccshm_buffer *buffer,
 		      void (*free)(struct ccshm_object *object))
 {
+	int err;
+
 	object->id = atomic64_inc_return(&last_id);
 	object->type = type;
 	object->buffer = buffer;
 	object->free = free;
 	kref_init(&object->ref);
+	err = ccshm_limit_add(object);
+	if (err)
+		return err;
 	/* So that publishing cannot fail. */
-	if (xa_reserve(&objects, object->id, GFP_KERNEL))
-		return -ENOMEM;
-	atomic_inc(&counts[type]);
-	return 0;
+	err = xa_reserve(&objects, object->id, GFP_KERNEL);
+	if (err)
+		ccshm_limit_remove(object);
+	return err;
 }
 
 void ccshm_object_publish(struct ccshm_object *object)
@@ -129,20 +133,13 @@ static void object_release(struct kref *ref)
 {
 	struct ccshm_object *object = container_of(ref, struct ccshm_object, ref);
 
-	atomic_dec(&counts[object->type]);
+	ccshm_limit_remove(object);
 	object->free(object);
 }
 
 void ccshm_object_put(struct ccshm_object *object)
 {
 	kref_put(&object->ref, object_release);
-}
-
-void ccshm_object_count(u32 *buffers, u32 *exports, u32 *attachments)
-{
-	*buffers = atomic_read(&counts[CCSHM_TYPE_BUFFER]);
-	*exports = atomic_read(&counts[CCSHM_TYPE_EXPORT]);
-	*attachments = atomic_read(&counts[CCSHM_TYPE_ATTACHMENT]);
 }
 
 /* How many of a type were published since the module was loaded. */

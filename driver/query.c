@@ -24,7 +24,6 @@ int ccshm_info(struct ccshm_call *call)
 		info->features |= CCSHM_FEATURE_PAGES;
 	info->block_size = PMD_SIZE;
 	info->bytes_shared = stats.pages_shared << PAGE_SHIFT;
-	info->bytes_leaked = stats.pages_leaked << PAGE_SHIFT;
 	info->bytes_quarantined = stats.pages_quarantined << PAGE_SHIFT;
 	info->calls_shared = stats.calls_shared;
 	info->calls_private = stats.calls_private;
@@ -33,7 +32,7 @@ int ccshm_info(struct ccshm_call *call)
 	info->blocks_carved = carved.blocks;
 	info->bytes_carved = carved.pages << PAGE_SHIFT;
 	info->contiguous_max = CCSHM_CONTIGUOUS_MAX;
-	ccshm_object_count(&info->buffers, &info->exports, &info->attachments);
+	ccshm_limit_info(info);
 	strscpy(info->driver_version, CCSHM_VERSION,
 		sizeof(info->driver_version));
 	return 0;

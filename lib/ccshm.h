@@ -369,6 +369,104 @@ uint32_t ccshm_info_exports(const struct ccshm_info *info);
  */
 uint32_t ccshm_info_attachments(const struct ccshm_info *info);
 
+/**
+ * ccshm_info_limit_total_bytes() - most memory that all users together may have
+ * @info: snapshot
+ *
+ * Returns: bytes, or CCSHM_LIMIT_NONE. Beyond it ccshm_buffer_alloc() fails with -ENOSPC.
+ */
+uint64_t ccshm_info_limit_total_bytes(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_limit_user_bytes() - most memory that each user may have
+ * @info: snapshot
+ *
+ * Returns: bytes, or CCSHM_LIMIT_NONE. Beyond it ccshm_buffer_alloc() fails with -EDQUOT.
+ */
+uint64_t ccshm_info_limit_user_bytes(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_limit_user_buffers() - most buffers that each user may have
+ * @info: snapshot
+ *
+ * Returns: number of buffers, or CCSHM_LIMIT_NONE. Beyond it ccshm_buffer_alloc() fails with
+ * -EDQUOT.
+ */
+uint64_t ccshm_info_limit_user_buffers(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_used_bytes() - what counts against ccshm_info_limit_total_bytes()
+ * @info: snapshot
+ *
+ * Returns: bytes: what all users are charged, and what was leaked.
+ */
+uint64_t ccshm_info_used_bytes(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_refusals() - allocations that a limit refused so far
+ * @info: snapshot
+ *
+ * Returns: their number.
+ */
+uint64_t ccshm_info_refusals(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_user_bytes() - what the caller is charged
+ * @info: snapshot
+ *
+ * Returns: bytes that the effective uid of the call of ccshm_info_get() pays for: whole
+ * blocks.
+ */
+uint64_t ccshm_info_user_bytes(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_user_bytes_leaked() - memory of the caller that was lost
+ * @info: snapshot
+ *
+ * Returns: bytes that were leaked while that uid was charged for them.
+ */
+uint64_t ccshm_info_user_bytes_leaked(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_user_buffers() - buffers that the caller pays for
+ * @info: snapshot
+ *
+ * Returns: number of buffers, those included that have ended but whose memory is in use.
+ */
+uint32_t ccshm_info_user_buffers(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_user_exports() - exports of the buffers that the caller pays for
+ * @info: snapshot
+ *
+ * Returns: number of exports.
+ */
+uint32_t ccshm_info_user_exports(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_user_attachments() - attachments of the buffers that the caller pays for
+ * @info: snapshot
+ *
+ * Returns: number of attachments.
+ */
+uint32_t ccshm_info_user_attachments(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_user_importers() - devices that use the caller's exports
+ * @info: snapshot
+ *
+ * Returns: number of devices that their drivers have attached to these exports.
+ */
+uint32_t ccshm_info_user_importers(const struct ccshm_info *info);
+
+/**
+ * ccshm_info_importers() - devices that use exports
+ * @info: snapshot
+ *
+ * Returns: number of devices that their drivers have attached to exports of all users.
+ */
+uint32_t ccshm_info_importers(const struct ccshm_info *info);
+
 /* ------------------------------------------------------------------------- */
 /* Buffers                                                                   */
 /* ------------------------------------------------------------------------- */
@@ -499,8 +597,9 @@ void ccshm_alloc_options_set_contiguous(struct ccshm_alloc_options *options,
  * buffer); -EPERM (another owner, or a group that the caller is not in, without
  * CAP_CHOWN); -EEXIST (the owner has a buffer of that name); -EFBIG (larger than
  * what there can be in one piece); -ENOMEM (not that much memory is free of the
- * kind asked for, or not in one piece); -EINTR; -EIO (the platform refused to
- * share memory). A handle without a driver: -EOPNOTSUPP (options for a persistent
+ * kind asked for, or not in one piece); -EDQUOT (the caller would have more bytes
+ * or buffers than each user may); -ENOSPC (all users together would have more bytes
+ * than they may); -EINTR; -EIO (the platform refused to share memory). A handle without a driver: -EOPNOTSUPP (options for a persistent
  * buffer, a node, memory below 4 GiB or in one piece: of ordinary memory none of
  * these can be promised).
  */

@@ -122,3 +122,63 @@ CCSHM_API uint32_t ccshm_info_attachments(const struct ccshm_info *info)
 {
 	return info->uapi.attachments;
 }
+
+CCSHM_API uint64_t ccshm_info_limit_total_bytes(const struct ccshm_info *info)
+{
+	return info->uapi.limit_total_bytes;
+}
+
+CCSHM_API uint64_t ccshm_info_limit_user_bytes(const struct ccshm_info *info)
+{
+	return info->uapi.limit_user_bytes;
+}
+
+CCSHM_API uint64_t ccshm_info_limit_user_buffers(const struct ccshm_info *info)
+{
+	return info->uapi.limit_user_buffers;
+}
+
+CCSHM_API uint64_t ccshm_info_used_bytes(const struct ccshm_info *info)
+{
+	return info->uapi.used_bytes;
+}
+
+CCSHM_API uint64_t ccshm_info_refusals(const struct ccshm_info *info)
+{
+	return info->uapi.refusals;
+}
+
+CCSHM_API uint64_t ccshm_info_user_bytes(const struct ccshm_info *info)
+{
+	return info->uapi.user_bytes;
+}
+
+CCSHM_API uint64_t ccshm_info_user_bytes_leaked(const struct ccshm_info *info)
+{
+	return info->uapi.user_bytes_leaked;
+}
+
+CCSHM_API uint32_t ccshm_info_user_buffers(const struct ccshm_info *info)
+{
+	return info->uapi.user_buffers;
+}
+
+CCSHM_API uint32_t ccshm_info_user_exports(const struct ccshm_info *info)
+{
+	return info->uapi.user_exports;
+}
+
+CCSHM_API uint32_t ccshm_info_user_attachments(const struct ccshm_info *info)
+{
+	return info->uapi.user_attachments;
+}
+
+CCSHM_API uint32_t ccshm_info_user_importers(const struct ccshm_info *info)
+{
+	return info->uapi.user_importers;
+}
+
+CCSHM_API uint32_t ccshm_info_importers(const struct ccshm_info *info)
+{
+	return info->uapi.importers;
+}

@@ -1153,11 +1153,16 @@ static void test_info(void)
 	is_int(info.contiguous_max, 4 * MIB, "INFO tells the largest block");
 	is_int(info.blocks_carved + info.bytes_carved, 0, "INFO tells that nothing is carved");
 	is_int(info.block_size, UNIT, "INFO tells the unit of conversion");
-	is_int(info.reserved_out, 0, "INFO clears what is reserved");
+	is_int(info.reserved_out + info.reserved_tail, 0, "INFO clears what is reserved");
 	is_int(info.buffers, 2, "INFO counts buffers");
 	is_int(info.exports, 1, "INFO counts exports");
 	is_int(info.attachments, 1, "INFO counts attachments");
 	is_int(info.bytes_shared, 2 * SIZE, "INFO counts bytes");
+	ok(info.used_bytes == 2 * SIZE && info.user_bytes == 2 * SIZE,
+	   "INFO counts them for all, and for who pays");
+	ok(info.user_buffers == 2 && info.user_exports == 1 && info.user_attachments == 1 &&
+	   !info.user_importers && !info.importers, "INFO counts what the caller has");
+	is_int(info.refusals, 0, "INFO counts no refusal");
 	is_int(info.bytes_leaked + info.bytes_quarantined + info.calls_failed, 0,
 	       "INFO counts no failure");
 	ok(memchr(info.driver_version, 0, sizeof(info.driver_version)) && info.driver_version[0],

@@ -16,7 +16,7 @@
 #define VALUE(constant, value) \
 	_Static_assert((constant) == (value), #constant)
 
-SIZE(ccshm_ioc_info, 160);
+SIZE(ccshm_ioc_info, 240);
 AT(ccshm_ioc_info, flags, 0);
 AT(ccshm_ioc_info, abi_version, 8);
 AT(ccshm_ioc_info, platform, 12);
@@ -37,7 +37,20 @@ AT(ccshm_ioc_info, driver_version, 104);
 AT(ccshm_ioc_info, contiguous_max, 136);
 AT(ccshm_ioc_info, blocks_carved, 144);
 AT(ccshm_ioc_info, bytes_carved, 152);
-NUMBER(CCSHM_IOC_INFO, 0xc0a0cc40);
+AT(ccshm_ioc_info, limit_total_bytes, 160);
+AT(ccshm_ioc_info, limit_user_bytes, 168);
+AT(ccshm_ioc_info, limit_user_buffers, 176);
+AT(ccshm_ioc_info, used_bytes, 184);
+AT(ccshm_ioc_info, refusals, 192);
+AT(ccshm_ioc_info, user_bytes, 200);
+AT(ccshm_ioc_info, user_bytes_leaked, 208);
+AT(ccshm_ioc_info, user_buffers, 216);
+AT(ccshm_ioc_info, user_exports, 220);
+AT(ccshm_ioc_info, user_attachments, 224);
+AT(ccshm_ioc_info, user_importers, 228);
+AT(ccshm_ioc_info, importers, 232);
+AT(ccshm_ioc_info, reserved_tail, 236);
+NUMBER(CCSHM_IOC_INFO, 0xc0f0cc40);
 
 SIZE(ccshm_ioc_alloc, 120);
 AT(ccshm_ioc_alloc, size, 0);

@@ -494,8 +494,22 @@ START_TEST(info)
 	fake.info.contiguous_max = 4 << 20;
 	fake.info.blocks_carved = 3;
 	fake.info.bytes_carved = 20 << 10;
+	fake.info.limit_total_bytes = 8ULL << 30;
+	fake.info.used_bytes = 6 << 20;
+	fake.info.limit_user_bytes = CCSHM_LIMIT_NONE;
+	fake.info.user_bytes = 4 << 20;
+	fake.info.limit_user_buffers = 5;
+	fake.info.user_buffers = 5;
+	fake.info.refusals = 17;
 	strcpy(fake.info.driver_version, "1.2.3");
 	ck_assert_int_eq(cli_run("info", NULL), 0);
+	check_line("limit total bytes", "8G");
+	check_line("used bytes", "6M");
+	check_line("limit user bytes", "none");
+	check_line("user bytes", "4M");
+	check_line("limit user buffers", "5");
+	check_line("user buffers", "5");
+	check_line("refusals", "17");
 	check_line("platform", "sev-snp");
 	check_line("plain", "no");
 	check_line("driver version", "1.2.3");
@@ -509,6 +523,8 @@ START_TEST(info)
 	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"bytes_shared\": 3221225472"));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"plain\": false"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"limit_user_bytes\": null"));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"limit_total_bytes\": 8589934592"));
 }
 END_TEST
 

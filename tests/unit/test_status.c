@@ -38,6 +38,25 @@ static void teardown(void)
 	ccshm_close(handle);
 }
 
+static void check_limits(const struct ccshm_info *info)
+{
+	ck_assert_uint_eq(ccshm_info_limit_total_bytes(info),
+			  0x100000000011ULL);
+	ck_assert_uint_eq(ccshm_info_limit_user_bytes(info), 0x100000000012ULL);
+	ck_assert_uint_eq(ccshm_info_limit_user_buffers(info),
+			  0x100000000013ULL);
+	ck_assert_uint_eq(ccshm_info_used_bytes(info), 0x100000000014ULL);
+	ck_assert_uint_eq(ccshm_info_refusals(info), 0x100000000015ULL);
+	ck_assert_uint_eq(ccshm_info_user_bytes(info), 0x100000000016ULL);
+	ck_assert_uint_eq(ccshm_info_user_bytes_leaked(info),
+			  0x100000000017ULL);
+	ck_assert_uint_eq(ccshm_info_user_buffers(info), 24);
+	ck_assert_uint_eq(ccshm_info_user_exports(info), 25);
+	ck_assert_uint_eq(ccshm_info_user_attachments(info), 26);
+	ck_assert_uint_eq(ccshm_info_user_importers(info), 27);
+	ck_assert_uint_eq(ccshm_info_importers(info), 28);
+}
+
 START_TEST(info_getters)
 {
 	struct ccshm_info *info;
@@ -61,6 +80,18 @@ START_TEST(info_getters)
 		.contiguous_max = 0x10000000000eULL,
 		.blocks_carved = 0x10000000000fULL,
 		.bytes_carved = 0x100000000010ULL,
+		.limit_total_bytes = 0x100000000011ULL,
+		.limit_user_bytes = 0x100000000012ULL,
+		.limit_user_buffers = 0x100000000013ULL,
+		.used_bytes = 0x100000000014ULL,
+		.refusals = 0x100000000015ULL,
+		.user_bytes = 0x100000000016ULL,
+		.user_bytes_leaked = 0x100000000017ULL,
+		.user_buffers = 24,
+		.user_exports = 25,
+		.user_attachments = 26,
+		.user_importers = 27,
+		.importers = 28,
 	};
 	ck_assert_int_eq(ccshm_info_get(handle, &info), 0);
 	ck_assert_uint_eq(ccshm_info_abi_version(info), CCSHM_ABI_VERSION);
@@ -85,6 +116,7 @@ START_TEST(info_getters)
 	ck_assert_uint_eq(ccshm_info_blocks_carved(info), 0x10000000000fULL);
 	ck_assert_uint_eq(ccshm_info_bytes_carved(info), 0x100000000010ULL);
 	ck_assert_str_eq(ccshm_info_driver_version(info), "1.2.3");
+	check_limits(info);
 	ccshm_info_free(info);
 
 	info_answer.info_flags = ~CCSHM_INFO_PLAIN;

@@ -79,6 +79,9 @@ enum ccshm_platform {
 /* ccshm_ioc_info.info_flags: sharing is a no-op here, the module was forced to load. */
 #define CCSHM_INFO_PLAIN		(1ULL << 0)
 
+/* A limit of struct ccshm_ioc_info: there is none. */
+#define CCSHM_LIMIT_NONE		(~0ULL)
+
 /* /dev/dma_heap/system_cc_shared is ours; otherwise it is the kernel's, or absent. */
 #define CCSHM_FEATURE_HEAP		(1ULL << 0)
 /* CCSHM_IOC_PAGES can tell the state of pages on this machine. */
@@ -111,8 +114,30 @@ enum ccshm_platform {
  * @blocks_carved: out: blocks that small buffers and tails were given pages of
  * @bytes_carved: out: bytes of those blocks that buffers have; the rest of them
  *	is shared and charged, too, and waits for the same payer's next buffer
+ * @limit_total_bytes: out: bytes that all users together may have, or
+ *	CCSHM_LIMIT_NONE
+ * @limit_user_bytes: out: bytes that each user may have, or CCSHM_LIMIT_NONE
+ * @limit_user_buffers: out: buffers that each user may have, or CCSHM_LIMIT_NONE
+ * @used_bytes: out: what is counted against @limit_total_bytes: what all users are
+ *	charged, and @bytes_leaked
+ * @refusals: out: calls that a limit refused, since the module was loaded
+ * @user_bytes: out: what the caller's effective uid is charged: whole blocks, those
+ *	in quarantine included
+ * @user_bytes_leaked: out: bytes that were leaked while that uid was charged for
+ *	them, since the module was loaded
+ * @user_buffers: out: buffers that it pays for
+ * @user_exports: out: exports of these buffers
+ * @user_attachments: out: attachments of these buffers
+ * @user_importers: out: devices attached to these exports by their drivers
+ * @importers: out: devices attached to exports by their drivers
+ * @reserved_tail: out: 0
  *
- * The counts cover all users and tell nothing of any one of them.
+ * Where nothing comes or goes, @used_bytes is the sum of @bytes_shared,
+ * @bytes_quarantined and @bytes_leaked, and of what all users are charged and
+ * @bytes_leaked.
+ *
+ * The counts cover all users and tell nothing of any one of them, but for the
+ * user_ ones, which are those of the caller.
  *
  * Errors: EINVAL.
  */
@@ -137,6 +162,19 @@ struct ccshm_ioc_info {
 	__u64 contiguous_max;
 	__u64 blocks_carved;
 	__u64 bytes_carved;
+	__u64 limit_total_bytes;
+	__u64 limit_user_bytes;
+	__u64 limit_user_buffers;
+	__u64 used_bytes;
+	__u64 refusals;
+	__u64 user_bytes;
+	__u64 user_bytes_leaked;
+	__u32 user_buffers;
+	__u32 user_exports;
+	__u32 user_attachments;
+	__u32 user_importers;
+	__u32 importers;
+	__u32 reserved_tail;
 };
 
 /* The buffer outlives the file that made it; otherwise it is anonymous. */
@@ -176,15 +214,22 @@ struct ccshm_ioc_info {
  * A program that dies of the signal may die after the call has succeeded: one
  * that makes persistent buffers handles it, and frees what it got.
  *
+ * The memory is charged to the caller's effective uid, which is the payer for as
+ * long as the memory is held, whoever owns the buffer: whole blocks, and for what
+ * is carved the blocks that it is carved from. The limits bind everybody without
+ * CAP_SYS_RESOURCE in the initial user namespace. One that is lowered below what is
+ * in use takes nothing away and lets nothing be added.
+ *
  * Errors: EINVAL (a zero size, one that overflows when rounded, a flag, mode,
  * node, uid, gid or name that is not valid, a name, owner, group or mode for an
  * anonymous buffer); EPERM (another owner without CAP_CHOWN, or a group the
  * caller is not in); EEXIST (the owner has a buffer of that name); EFBIG
  * (CCSHM_ALLOC_CONTIGUOUS, and larger than ccshm_ioc_info.contiguous_max);
  * ENOMEM (larger than memory, or not enough is free of the kind asked for, or
- * not in one run, or the memory cgroup has no room for whole blocks); EINTR; EIO
- * (the platform refused the conversion: what could not be made private again is
- * leaked and counted).
+ * not in one run, or the memory cgroup has no room for whole blocks); EDQUOT (the
+ * caller would have more bytes or buffers than each user may); ENOSPC (all users
+ * together would have more bytes than they may); EINTR; EIO (the platform refused
+ * the conversion: what could not be made private again is leaked and counted).
  */
 struct ccshm_ioc_alloc {
 	__u64 size;

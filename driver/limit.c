@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Limits: what all users together, and each of them, may have, and what they have.
+ *
+ * Memory is charged to its payer before it is taken, whole blocks of it, and until
+ * it is back with the kernel. What is leaked is no user's any more, but is still
+ * part of the total: it is as far from everybody's reach as what is shared.
+ */
+#include <linux/capability.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/device.h>
+#include <linux/hashtable.h>
+#include <linux/mm.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+#include <linux/sysfs.h>
+
+#include "ccshm.h"
+
+/* What a limit is before it is set; that of the total is half of memory. */
+#define USER_BUFFERS	65536
+
+static u64 limit_total_bytes = CCSHM_LIMIT_NONE;
+static u64 limit_user_bytes = CCSHM_LIMIT_NONE;
+static u64 limit_user_buffers = USER_BUFFERS;
+static bool total_is_given;
+
+/**
+ * struct account - what one user has
+ * @uid: the payer
+ * @link: of the table of accounts (account_lock)
+ * @usage: it; one that has nothing has no account (account_lock)
+ */
+struct account {
+	kuid_t uid;
+	struct hlist_node link;
+	struct ccshm_usage usage;
+};
+
+static DEFINE_HASHTABLE(accounts, 8);
+static struct ccshm_usage all;
+/* Protects accounts, sums and limits: a limit is kept or exceeded, never both. */
+static DEFINE_SPINLOCK(account_lock);
+
+static struct account *account_find(kuid_t uid)
+{
+	struct account *account;
+
+	lockdep_assert_held(&account_lock);
+	hash_for_each_possible(accounts, account, link, __kuid_val(uid)) {
+		if (uid_eq(account->uid, uid))
+			return account;
+	}
+	return NULL;
+}
+
+/* Of the user, made of *@spare where there is none; then that is NULL. */
+static struct account *account_take(kuid_t uid, struct account **spare)
+{
+	struct account *account = account_find(uid);
+
+	if (account)
+		return account;
+	account = *spare;
+	*spare = NULL;
+	account->uid = uid;
+	hash_add(accounts, &account->link, __kuid_val(uid));
+	return account;
+}
+
+/* Unlink it when there is nothing in it: then it is the caller's to be freed. */
+static struct account *account_drop(struct account *account)
+{
+	lockdep_assert_held(&account_lock);
+	if (memchr_inv(&account->usage, 0, sizeof(account->usage)))
+		return NULL;
+	hash_del(&account->link);
+	return account;
+}
+
+static u64 to_bytes(u64 pages)
+{
+	return pages << PAGE_SHIFT;
+}
+
+/* What all of them have. */
+void ccshm_limit_usage_all(struct ccshm_usage *usage)
+{
+	spin_lock(&account_lock);
+	*usage = all;
+	spin_unlock(&account_lock);
+}
+
+static u64 used_bytes(void)
+{
+	struct ccshm_usage usage;
+
+	ccshm_limit_usage_all(&usage);
+	return to_bytes(usage.pages + usage.leaked);
+}
+
+static u64 refusals(void)
+{
+	struct ccshm_event_stats stats;
+
+	ccshm_event_stats(&stats);
+	return stats.refused;
+}
+
+static int check(const struct account *account, u64 pages, u64 buffers)
+{
+	const struct ccshm_usage *usage = &account->usage;
+
+	if (buffers && usage->objects[CCSHM_TYPE_BUFFER] + buffers >
+		       limit_user_buffers)
+		return -EDQUOT;
+	if (!pages)
+		return 0;
+	if (to_bytes(usage->pages + pages) > limit_user_bytes)
+		return -EDQUOT;
+	if (to_bytes(all.pages + all.leaked + pages) > limit_total_bytes)
+		return -ENOSPC;
+	return 0;
+}
+
+/* Pages and buffers more for a user, if there may be. */
+static int account_grow(kuid_t uid, u64 pages, u64 buffers, bool exempt)
+{
+	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	struct account *account;
+	int err = 0;
+
+	if (!spare)
+		return -ENOMEM;
+	spin_lock(&account_lock);
+	account = account_take(uid, &spare);
+	if (!exempt)
+		err = check(account, pages, buffers);
+	if (!err) {
+		account->usage.pages += pages;
+		account->usage.objects[CCSHM_TYPE_BUFFER] += buffers;
+		all.pages += pages;
+		all.objects[CCSHM_TYPE_BUFFER] += buffers;
+	} else {
+		account = account_drop(account);
+		spare = account ?: spare;
+	}
+	spin_unlock(&account_lock);
+	kfree(spare);
+	return err;
+}
+
+/* The capability is asked for last: that leaves a trace. */
+static int account_try(kuid_t uid, u64 pages, u64 buffers)
+{
+	int err = account_grow(uid, pages, buffers, false);
+
+	if (ccshm_limit_refuses(err) && capable(CAP_SYS_RESOURCE))
+		err = account_grow(uid, pages, buffers, true);
+	return err;
+}
+
+/* Add to what a user has, or take away from it; it has an account. */
+static void account_change(kuid_t uid, const struct ccshm_usage *change)
+{
+	struct account *account;
+	unsigned int i;
+
+	spin_lock(&account_lock);
+	account = account_find(uid);
+	if (!WARN_ON_ONCE(!account)) {
+		account->usage.pages += change->pages;
+		account->usage.leaked += change->leaked;
+		account->usage.importers += change->importers;
+		all.pages += change->pages;
+		all.leaked += change->leaked;
+		all.importers += change->importers;
+		for (i = 0; i < ARRAY_SIZE(all.objects); i++) {
+			account->usage.objects[i] += change->objects[i];
+			all.objects[i] += change->objects[i];
+		}
+		account = account_drop(account);
+	}
+	spin_unlock(&account_lock);
+	kfree(account);
+}
+
+/**
+ * ccshm_limit_charge - before pages are taken from the kernel
+ * @uid: who pays
+ * @pages: number of them
+ *
+ * Whoever has CAP_SYS_RESOURCE may exceed the limits; it is charged all the same.
+ *
+ * Return: 0; -EDQUOT (the user would have too much), -ENOSPC (all users would),
+ * -ENOMEM.
+ */
+int ccshm_limit_charge(kuid_t uid, unsigned long pages)
+{
+	return account_try(uid, pages, 0);
+}
+
+/* They are back with the kernel. */
+void ccshm_limit_uncharge(kuid_t uid, unsigned long pages)
+{
+	const struct ccshm_usage change = { .pages = -(u64)pages };
+
+	if (pages)
+		account_change(uid, &change);
+}
+
+/* They never will be. */
+void ccshm_limit_leak(kuid_t uid, unsigned long pages)
+{
+	const struct ccshm_usage change = {
+		.pages = -(u64)pages, .leaked = pages,
+	};
+
+	account_change(uid, &change);
+}
+
+static int buffer_add(kuid_t uid)
+{
+	int err = account_try(uid, 0, 1);
+
+	if (!ccshm_limit_refuses(err))
+		return err;
+	/* One that was freed a moment ago may be on its way. */
+	flush_workqueue(ccshm_wq);
+	err = account_try(uid, 0, 1);
+	if (ccshm_limit_refuses(err))
+		ccshm_limit_refused(uid, err, 0);
+	return err;
+}
+
+/**
+ * ccshm_limit_add - an object more
+ * @object: counts for the payer of the buffer that it belongs to
+ *
+ * Return: 0; for a buffer also -EDQUOT (the user has too many) or -ENOMEM.
+ */
+int ccshm_limit_add(const struct ccshm_object *object)
+{
+	struct ccshm_usage change = {};
+
+	if (object->type == CCSHM_TYPE_BUFFER)
+		return buffer_add(object->buffer->payer);
+	change.objects[object->type] = 1;
+	account_change(object->buffer->payer, &change);
+	return 0;
+}
+
+void ccshm_limit_remove(const struct ccshm_object *object)
+{
+	struct ccshm_usage change = {};
+
+	change.objects[object->type] = -1;
+	account_change(object->buffer->payer, &change);
+}
+
+/* A device more, or less, is attached to one of its exports. */
+void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change)
+{
+	const struct ccshm_usage usage = { .importers = change };
+
+	account_change(buffer->payer, &usage);
+}
+
+/**
+ * ccshm_limit_refused - somebody is told no
+ * @uid: who would pay
+ * @err: -EDQUOT or -ENOSPC
+ * @bytes: that were asked for; 0: a buffer too many
+ */
+void ccshm_limit_refused(kuid_t uid, int err, u64 bytes)
+{
+	struct ccshm_usage usage;
+
+	ccshm_limit_usage(uid, &usage);
+	if (err == -ENOSPC)
+		ccshm_event_quota(CCSHM_QUOTA_TOTAL_BYTES, uid, bytes,
+				  used_bytes(), READ_ONCE(limit_total_bytes));
+	else if (bytes)
+		ccshm_event_quota(CCSHM_QUOTA_USER_BYTES, uid, bytes,
+				  to_bytes(usage.pages),
+				  READ_ONCE(limit_user_bytes));
+	else
+		ccshm_event_quota(CCSHM_QUOTA_USER_BUFFERS, uid, 1,
+				  usage.objects[CCSHM_TYPE_BUFFER],
+				  READ_ONCE(limit_user_buffers));
+}
+
+/* What a user has. */
+void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage)
+{
+	const struct account *account;
+
+	spin_lock(&account_lock);
+	account = account_find(uid);
+	*usage = account ? account->usage : (struct ccshm_usage){};
+	spin_unlock(&account_lock);
+}
+
+/**
+ * ccshm_limit_usage_next - go through all users, in the order of their uids
+ * @uid: in: the one before, INVALID_UID for the first; out: whose it is
+ * @usage: out: what the user has
+ *
+ * Each one that has something all the while is met once.
+ *
+ * Return: true, or false: there are no more.
+ */
+bool ccshm_limit_usage_next(kuid_t *uid, struct ccshm_usage *usage)
+{
+	const struct account *account, *found = NULL;
+	unsigned int bucket;
+
+	spin_lock(&account_lock);
+	hash_for_each(accounts, bucket, account, link) {
+		if ((!uid_valid(*uid) || uid_gt(account->uid, *uid)) &&
+		    (!found || uid_lt(account->uid, found->uid)))
+			found = account;
+	}
+	if (found) {
+		*uid = found->uid;
+		*usage = found->usage;
+	}
+	spin_unlock(&account_lock);
+	return found;
+}
+
+void ccshm_limit_info(struct ccshm_ioc_info *info)
+{
+	struct ccshm_usage mine, sum;
+
+	ccshm_limit_usage_all(&sum);
+	ccshm_limit_usage(current_euid(), &mine);
+	info->buffers = sum.objects[CCSHM_TYPE_BUFFER];
+	info->exports = sum.objects[CCSHM_TYPE_EXPORT];
+	info->attachments = sum.objects[CCSHM_TYPE_ATTACHMENT];
+	info->importers = sum.importers;
+	info->bytes_leaked = to_bytes(sum.leaked);
+	info->used_bytes = to_bytes(sum.pages + sum.leaked);
+	info->refusals = refusals();
+	info->limit_total_bytes = READ_ONCE(limit_total_bytes);
+	info->limit_user_bytes = READ_ONCE(limit_user_bytes);
+	info->limit_user_buffers = READ_ONCE(limit_user_buffers);
+	info->user_bytes = to_bytes(mine.pages);
+	info->user_bytes_leaked = to_bytes(mine.leaked);
+	info->user_buffers = mine.objects[CCSHM_TYPE_BUFFER];
+	info->user_exports = mine.objects[CCSHM_TYPE_EXPORT];
+	info->user_attachments = mine.objects[CCSHM_TYPE_ATTACHMENT];
+	info->user_importers = mine.importers;
+}
+
+/*
+ * The attributes beside the device, and the module parameters of the same names.
+ */
+
+static unsigned int unit_shift(char unit)
+{
+	switch (unit) {
+	case 'K':
+		return 10;
+	case 'M':
+		return 20;
+	case 'G':
+		return 30;
+	case 'T':
+		return 40;
+	default:
+		return 0;
+	}
+}
+
+/* "max", or a decimal number; if it is of @bytes one of K, M, G, T may follow. */
+static int limit_parse(const char *text, bool bytes, u64 *limit)
+{
+	char number[24];
+	unsigned int shift;
+	size_t len = strcspn(text, "\n");
+	u64 value;
+	int err;
+
+	if (!len || len >= sizeof(number) || (text[len] && text[len + 1]))
+		return -EINVAL;
+	memcpy(number, text, len);
+	number[len] = '\0';
+	if (!strcmp(number, "max")) {
+		*limit = CCSHM_LIMIT_NONE;
+		return 0;
+	}
+	shift = bytes ? unit_shift(number[len - 1]) : 0;
+	if (shift)
+		number[len - 1] = '\0';
+	if (!isdigit(number[0]))
+		return -EINVAL;
+	err = kstrtou64(number, 10, &value);
+	if (err)
+		return err;
+	if (value > U64_MAX >> shift)
+		return -ERANGE;
+	*limit = value << shift;
+	return 0;
+}
+
+static ssize_t limit_store(const char *text, size_t len, bool bytes, u64 *limit)
+{
+	u64 value;
+	int err = limit_parse(text, bytes, &value);
+
+	if (err)
+		return err;
+	spin_lock(&account_lock);
+	WRITE_ONCE(*limit, value);
+	spin_unlock(&account_lock);
+	return len;
+}
+
+static ssize_t limit_show(char *text, const u64 *limit)
+{
+	u64 value = READ_ONCE(*limit);
+
+	if (value == CCSHM_LIMIT_NONE)
+		return sysfs_emit(text, "max\n");
+	return sysfs_emit(text, "%llu\n", value);
+}
+
+#define LIMIT(name, in_bytes)						\
+static ssize_t name##_show(struct device *dev,				\
+			   struct device_attribute *attr, char *text)	\
+{									\
+	return limit_show(text, &name);					\
+}									\
+static ssize_t name##_store(struct device *dev,				\
+			    struct device_attribute *attr,		\
+			    const char *text, size_t len)		\
+{									\
+	return limit_store(text, len, in_bytes, &name);			\
+}									\
+static DEVICE_ATTR_RW(name)
+
+LIMIT(limit_total_bytes, true);
+LIMIT(limit_user_bytes, true);
+LIMIT(limit_user_buffers, false);
+
+static ssize_t used_bytes_show(struct device *dev,
+			       struct device_attribute *attr, char *text)
+{
+	return sysfs_emit(text, "%llu\n", used_bytes());
+}
+static DEVICE_ATTR_RO(used_bytes);
+
+static ssize_t used_buffers_show(struct device *dev,
+				 struct device_attribute *attr, char *text)
+{
+	struct ccshm_usage sum;
+
+	ccshm_limit_usage_all(&sum);
+	return sysfs_emit(text, "%u\n", sum.objects[CCSHM_TYPE_BUFFER]);
+}
+static DEVICE_ATTR_RO(used_buffers);
+
+static ssize_t leaked_bytes_show(struct device *dev,
+				 struct device_attribute *attr, char *text)
+{
+	struct ccshm_usage sum;
+
+	ccshm_limit_usage_all(&sum);
+	return sysfs_emit(text, "%llu\n", to_bytes(sum.leaked));
+}
+static DEVICE_ATTR_RO(leaked_bytes);
+
+static ssize_t refusals_show(struct device *dev, struct device_attribute *attr,
+			     char *text)
+{
+	return sysfs_emit(text, "%llu\n", refusals());
+}
+static DEVICE_ATTR_RO(refusals);
+
+static struct attribute *limit_attrs[] = {
+	&dev_attr_limit_total_bytes.attr,
+	&dev_attr_limit_user_bytes.attr,
+	&dev_attr_limit_user_buffers.attr,
+	&dev_attr_used_bytes.attr,
+	&dev_attr_used_buffers.attr,
+	&dev_attr_leaked_bytes.attr,
+	&dev_attr_refusals.attr,
+	NULL,
+};
+
+static const struct attribute_group limit_group = { .attrs = limit_attrs };
+
+const struct attribute_group *ccshm_limit_groups[] = { &limit_group, NULL };
+
+static int bytes_param_set(const char *text, const struct kernel_param *param)
+{
+	if (param->arg == &limit_total_bytes)
+		total_is_given = true;
+	return limit_parse(text, true, param->arg);
+}
+
+static int number_param_set(const char *text, const struct kernel_param *param)
+{
+	return limit_parse(text, false, param->arg);
+}
+
+static const struct kernel_param_ops bytes_param = { .set = bytes_param_set };
+static const struct kernel_param_ops number_param = { .set = number_param_set };
+
+/* Not in /sys/module: there would be two places to look and one that counts. */
+module_param_cb(limit_total_bytes, &bytes_param, &limit_total_bytes, 0);
+MODULE_PARM_DESC(limit_total_bytes,
+		 "bytes that all users together may share, with K, M, G or T, or max (default: half of memory)");
+module_param_cb(limit_user_bytes, &bytes_param, &limit_user_bytes, 0);
+MODULE_PARM_DESC(limit_user_bytes,
+		 "bytes that each user may share, with K, M, G or T, or max (default: max)");
+module_param_cb(limit_user_buffers, &number_param, &limit_user_buffers, 0);
+MODULE_PARM_DESC(limit_user_buffers,
+		 "buffers that each user may have, or max (default: 65536)");
+
+void __init ccshm_limit_init(void)
+{
+	struct sysinfo memory;
+
+	if (total_is_given)
+		return;
+	si_meminfo(&memory);
+	limit_total_bytes = (u64)memory.totalram * memory.mem_unit / 2;
+}
+
+/* What is left says only what was leaked. */
+void ccshm_limit_exit(void)
+{
+	struct account *account;
+	struct hlist_node *next;
+	unsigned int bucket;
+
+	hash_for_each_safe(accounts, bucket, next, account, link)
+		kfree(account);
+}
