@@ -41,6 +41,7 @@ static const struct check {
 	{ "driver", doctor_check_driver, "does it answer" },
 	{ "access", doctor_check_access, "permissions of its device nodes" },
 	{ "heap", doctor_check_heap, "whose dma-buf heap there is" },
+	{ "limits", doctor_check_limits, "how near they are" },
 	{ "losses", doctor_check_losses, "memory that could not be made private again" },
 	{ "fragmentation", doctor_check_fragmentation, "free blocks of 2 MiB" },
 	{ "direct-map", doctor_check_direct_map, "splits of the kernel's page tables" },

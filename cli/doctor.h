@@ -77,6 +77,9 @@ void doctor_check_access(struct doctor *doctor);
 void doctor_check_heap(struct doctor *doctor);
 void doctor_check_losses(struct doctor *doctor);
 
+/* doctor-limits.c */
+void doctor_check_limits(struct doctor *doctor);
+
 /* doctor-memory.c */
 void doctor_check_fragmentation(struct doctor *doctor);
 void doctor_check_direct_map(struct doctor *doctor);

@@ -10,6 +10,7 @@
 CC=$(command -v ccshmctl)
 flavour=$(cvmctl present 2>/dev/null) || flavour=plain
 release=$(uname -r)
+pattern=$(uname -r | sed "s/[+.]/./g")
 
 cc() { ccshmctl "$@"; }
 
@@ -39,11 +40,11 @@ else
 	is "$(result module)" fail "the module is missed"
 	like "$(says module)" "not installed for any kernel" "it says that there is none"
 	is "$(result headers)" fail "so are the headers"
-	like "$(says headers)" "Linux $release" "of this kernel"
+	like "$(says headers)" "Linux $pattern" "of this kernel"
 fi
 is "$(result kernel)" pass "the kernel is new enough"
 is "$(result driver) $(result devices)" "skip skip" "what only the driver knows is skipped"
-is "$(printf '%s\n' "$without" | sed 1d | awk '$1 != "->" { print $2 }' | sort -u | wc -l)" 15 "each check has a result"
+is "$(printf '%s\n' "$without" | sed 1d | awk '$1 != "->" { print $2 }' | sort -u | wc -l)" 16 "each check has a result"
 exits 3 "another user gets an answer, too" as mallory "$CC" doctor
 is "$(result platform)" "$(out=$without; result platform)" "and the same"
 
@@ -51,7 +52,7 @@ mkdir -p "/lib/modules/0.0-other/extra"
 cp /lib/ccshm/ccshm.ko /lib/modules/0.0-other/extra/
 echo extra/ccshm.ko: >/lib/modules/0.0-other/modules.dep
 exits 3 "a module for another kernel" cc doctor
-[ "$flavour" = plain ] || like "$(says module)" "not installed for Linux $release, which runs, but for 0.0-other" "it says for which"
+[ "$flavour" = plain ] || like "$(says module)" "not installed for Linux $pattern, which runs, but for 0.0-other" "it says for which"
 mkdir -p "/lib/modules/$release"
 mv /lib/modules/0.0-other/extra "/lib/modules/$release/"
 mv /lib/modules/0.0-other/modules.dep "/lib/modules/$release/"
@@ -80,6 +81,7 @@ fi
 is "$(result module)" pass "the module is loaded, and installed"
 like "$(says module)" "extra/ccshm.ko" "from where"
 is "$(result driver) $(result heap) $(result losses)" "pass pass pass" "the driver answers, has a heap, and lost nothing"
+is "$(result limits)" pass "no limit is near"
 is "$(result access)" warn "only root may use it, which is said"
 is "$(result fragmentation)" pass "there are large blocks of memory"
 is "$(result direct-map)" pass "the direct map has large leaves"
@@ -91,11 +93,22 @@ runs "one check" cc doctor module
 is "$(printf '%s\n' "$out" | wc -l)" 2 "says what it found and nothing else"
 exits 2 "a check that is not there" cc doctor house
 
-# ---- memory that could not be given back
+# ---- with a buffer, and limits that it reaches
 
 id=$(cc alloc 4M)
 runs "with a buffer" cc doctor losses
 is "$(result losses)" pass "a buffer is no loss"
+limit=/sys/class/misc/ccshm/limit_total_bytes
+before=$(cat $limit)
+echo 4M >$limit
+exits 1 "a limit is reached" cc doctor limits
+like "$out" "^fail +limits .*limit_total_bytes: The memory of all users has reached the limit" "it says which"
+echo max >$limit
+runs "a limit is taken away" cc doctor limits
+is "$(result limits)" warn "which is warned of"
+echo "$before" >$limit
+runs "a limit that is not near" cc doctor limits
+is "$(result limits)" pass "is fine"
 cc free "$id"
 
 # ---- other users

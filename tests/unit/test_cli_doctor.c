@@ -124,9 +124,20 @@ static void signed_module(void)
 	installed(RELEASE, RELEASE, true);
 }
 
+static void limited(void)
+{
+	fake.info.limit_total_bytes = 1000 << 20;
+	fake.info.used_bytes = 899 << 20;
+	fake.info.limit_user_bytes = 100 << 20;
+	fake.info.user_bytes = 1 << 20;
+	fake.info.limit_user_buffers = CCSHM_LIMIT_NONE;
+	fake.info.user_buffers = 7;
+}
+
 static void setup(void)
 {
 	fake_setup();
+	limited();
 	cli_reset();
 	strcpy(top, "/tmp/ccshm-unit-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(top));
@@ -461,6 +472,36 @@ static void heap_of_all(void)
 	node("/dev/dma_heap/system_cc_shared", 0666, 4711);
 }
 
+static void total_near(void)
+{
+	fake.info.used_bytes = 900 << 20;
+}
+
+static void total_reached(void)
+{
+	fake.info.used_bytes = 1000 << 20;
+}
+
+static void user_reached(void)
+{
+	fake.info.user_bytes = 100 << 20;
+}
+
+static void buffers_reached(void)
+{
+	fake.info.limit_user_buffers = 5;
+}
+
+static void unlimited(void)
+{
+	fake.info.limit_total_bytes = CCSHM_LIMIT_NONE;
+}
+
+static void refused(void)
+{
+	fake.info.refusals = 12;
+}
+
 static void leaked(void)
 {
 	fake.info.bytes_leaked = 5 << 20;
@@ -502,6 +543,18 @@ static const struct story driver_stories[] = {
 	{ "heap", "warn", 0, "has its heap, but there is no", "container", { NULL }, { OUR_HEAP } },
 	{ "heap", "warn", 0, "There is no", "heap=off", { NULL }, { { 0 } } },
 	{ "heap", "skip", 0, "There is no", NULL, { no_driver }, { { 0 } } },
+	{ "limits", "pass", 0, "users have 899 of 1000 MiB", NULL, { limited }, { { 0 } } },
+	{ "limits", "warn", 0, "The memory of all users has reached 90 % of the limit", "limit_total_bytes",
+	  { limited, total_near }, { { 0 } } },
+	{ "limits", "fail", 1, "The memory of all users has reached the limit", "/sys/class/misc/ccshm/limit_total_bytes",
+	  { limited, total_reached }, { { 0 } } },
+	{ "limits", "fail", 1, "Your memory has reached the limit", "limit_user_bytes",
+	  { limited, user_reached }, { { 0 } } },
+	{ "limits", "fail", 1, "The number of your buffers has reached the limit", "limit_user_buffers",
+	  { limited, buffers_reached }, { { 0 } } },
+	{ "limits", "warn", 0, "Nothing limits", "limit_total_bytes", { limited, unlimited }, { { 0 } } },
+	{ "limits", "warn", 0, "refused 12 allocations", "ccshmctl info", { limited, refused }, { { 0 } } },
+	{ "limits", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },
 	{ "losses", "pass", 0, "no memory was lost", NULL, { NULL }, { { 0 } } },
 	{ "losses", "warn", 0, "5 MiB could not be made private again, and are lost", "restart", { leaked }, { { 0 } } },
 	{ "losses", "warn", 0, "3 MiB could not be made private again yet", "tries again", { quarantined }, { { 0 } } },

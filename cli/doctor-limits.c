@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Limits, and how near to them all users and the one who asks are. */
+#include "doctor.h"
+
+#define NEAR	90	/* percent */
+
+struct limit {
+	const char *what;	/* a sentence's beginning */
+	const char *file;	/* beside the device in sysfs */
+	uint64_t used;
+	uint64_t limit;
+};
+
+static unsigned int fullness(const struct limit *limit)
+{
+	if (limit->limit == CCSHM_LIMIT_NONE)
+		return 0;
+	if (limit->used >= limit->limit)
+		return 100;
+	return (unsigned int)((unsigned __int128)limit->used * 100 / limit->limit);
+}
+
+/* Is there something to say of this one? */
+static bool judge(struct doctor *doctor, const struct limit *limit)
+{
+	unsigned int percent = fullness(limit);
+
+	if (percent < NEAR)
+		return false;
+	if (percent >= 100)
+		doctor_fail(doctor, EXIT_FAILED, "%s reached the limit: nothing can be added.", limit->what);
+	else
+		doctor_warn(doctor, "%s reached %u %% of the limit.", limit->what, percent);
+	doctor_object(doctor, limit->file);
+	doctor_advise(doctor, "Free what is not needed, or, as root, raise /sys/class/misc/ccshm/%s. "
+		      "CAP_SYS_RESOURCE exempts from it.", limit->file);
+	return true;
+}
+
+static void all_is_well(struct doctor *doctor)
+{
+	const struct ccshm_info *info = doctor->info;
+
+	if (ccshm_info_limit_total_bytes(info) == CCSHM_LIMIT_NONE) {
+		doctor_warn(doctor, "Nothing limits what all users together may share.");
+		doctor_advise(doctor, "One of them can take all free memory: as root, write a size to "
+			      "/sys/class/misc/ccshm/limit_total_bytes.");
+	} else if (ccshm_info_refusals(info)) {
+		doctor_warn(doctor, "Limits have refused %llu allocations since the module was loaded.",
+			    (unsigned long long)ccshm_info_refusals(info));
+		doctor_advise(doctor, "If programs needed them: `ccshmctl info` shows the limits, and ccshm(4) "
+			      "how to raise them.");
+	} else {
+		doctor_pass(doctor, "No limit is near: users have %llu of %llu MiB.",
+			    (unsigned long long)ccshm_info_used_bytes(info) >> 20,
+			    (unsigned long long)ccshm_info_limit_total_bytes(info) >> 20);
+	}
+}
+
+static void check_all(struct doctor *doctor, const struct ccshm_info *info)
+{
+	const struct limit limits[] = {
+		{ "The memory of all users has", "limit_total_bytes", ccshm_info_used_bytes(info),
+		  ccshm_info_limit_total_bytes(info) },
+		{ "Your memory has", "limit_user_bytes", ccshm_info_user_bytes(info),
+		  ccshm_info_limit_user_bytes(info) },
+		{ "The number of your buffers has", "limit_user_buffers", ccshm_info_user_buffers(info),
+		  ccshm_info_limit_user_buffers(info) },
+	};
+	bool said = false;
+	size_t i;
+
+	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		said = judge(doctor, &limits[i]) || said;
+	if (!said)
+		all_is_well(doctor);
+}
+
+void doctor_check_limits(struct doctor *doctor)
+{
+	if (doctor->info)
+		check_all(doctor, doctor->info);
+	else
+		doctor_skip(doctor, "There is no driver to ask.");
+}
