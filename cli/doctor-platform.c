@@ -28,16 +28,20 @@ static void no_guest(struct doctor *doctor)
 		      "For development `modprobe ccshm allow_plain=1` loads the module all the same.");
 }
 
-static void by_driver(struct doctor *doctor)
+static void made_to_load(struct doctor *doctor)
 {
-	if (!ccshm_info_is_plain(doctor->info)) {
-		doctor_pass(doctor, "This is a confidential guest (%s), as the driver says.",
-			    platform_text(ccshm_info_platform(doctor->info)));
-		return;
-	}
 	doctor_warn(doctor, "This is not a confidential guest: the driver was made to load "
 		    "(allow_plain=1), and sharing does nothing.");
 	doctor_advise(doctor, "Fine for development; elsewhere unload the module.");
+}
+
+static void by_driver(struct doctor *doctor)
+{
+	if (ccshm_info_is_plain(doctor->info))
+		made_to_load(doctor);
+	else
+		doctor_pass(doctor, "This is a confidential guest (%s), as the driver says.",
+			    platform_text(ccshm_info_platform(doctor->info)));
 }
 
 /* Files that only such a guest has. */
@@ -61,7 +65,10 @@ void doctor_check_platform(struct doctor *doctor)
 	}
 	err = ccshm_platform_detect(&platform);
 	if (!err && platform == CCSHM_PLATFORM_NONE) {
-		no_guest(doctor);
+		if (doctor->loaded)
+			made_to_load(doctor);
+		else
+			no_guest(doctor);
 		return;
 	}
 	platform = by_sysfs(platform);

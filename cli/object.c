@@ -76,45 +76,21 @@ int group_parse(const char *text, gid_t *gid)
 	return 0;
 }
 
-/* Does a word stand in the "flags" lines of /proc/cpuinfo? */
-static bool cpu_has(const char *flag)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-	char *line = NULL, *word, *rest;
-	size_t len = 0;
-	bool found = false;
-
-	while (f && !found && getline(&line, &len, f) > 0) {
-		if (strncmp(line, "flags", 5))
-			continue;
-		for (word = strtok_r(line, " \t\n", &rest); word && !found;
-		     word = strtok_r(NULL, " \t\n", &rest))
-			found = !strcmp(word, flag);
-		break;
-	}
-	free(line);
-	if (f)
-		fclose(f);
-	return found;
-}
-
-/* Why there is no driver, as far as an ordinary user can see. */
+/* Why there is no driver, as far as can be said in a line. */
 static const char *why_no_driver(void)
 {
-	bool module = !access("/sys/module/ccshm", F_OK);
-	bool node = !access(CCSHM_DEVICE, F_OK);
+	bool node = system_exists("%s", CCSHM_DEVICE);
+	uint32_t platform;
 
-	if (module && !node)
-		return "the module is loaded, but its device node is missing; see `udevadm info` and dmesg";
+	if (system_exists("/sys/module/ccshm") && !node)
+		return "the module is loaded, but its device node is missing; `ccshmctl doctor` tells more";
 	if (node)
 		return "no driver is behind the device node; remove it, then load the driver with `modprobe ccshm`";
-	if (cpu_has("hypervisor") && (cpu_has("sev") || cpu_has("tdx_guest")))
-		return "the module is not loaded in this confidential guest; load it with `modprobe ccshm`";
-#if defined(__x86_64__)
-	return "the module is not loaded, and this does not look like a confidential guest, the only place where it loads; see `modprobe ccshm` and dmesg";
-#else
-	return "the module is not loaded; load it with `modprobe ccshm`, which a machine that is no confidential guest refuses";
-#endif
+	if (ccshm_platform_detect(&platform))
+		return "the module is not loaded; `ccshmctl doctor` tells more";
+	if (platform == CCSHM_PLATFORM_NONE)
+		return "the module is not loaded, and this is not a confidential guest, the only place where it loads; `ccshmctl doctor` tells more";
+	return "the module is not loaded in this confidential guest; load it with `modprobe ccshm`, or see `ccshmctl doctor`";
 }
 
 int driver_open(struct ccshm **ctx)

@@ -249,6 +249,7 @@ static const struct story platform_stories[] = {
 	{ "platform", "warn", 0, "allow_plain=1", "unload", { plain_driver }, { { 0 } } },
 	{ "platform", "fail", 3, "not a confidential guest", "modprobe ccshm allow_plain=1",
 	  { no_driver }, { { 0 } } },
+	{ "platform", "warn", 0, "allow_plain=1", NULL, { no_driver, loaded }, { { 0 } } },
 	{ "platform", "pass", 0, "AMD SEV, SEV-ES or SEV-SNP", NULL, { sev_guest }, { { 0 } } },
 	{ "platform", "pass", 0, "(AMD SEV-SNP).", NULL, { sev_guest },
 	  { { "/sys/devices/system/cpu/sev/vmpl", "0\n" } } },
@@ -336,6 +337,7 @@ static void secure_boot_off(void)
 
 static const struct story signature_stories[] = {
 	{ "signature", "skip", 0, "not to be seen", NULL, { sev_guest }, { { 0 } } },
+	{ "signature", "skip", 0, "No module is needed", NULL, { no_driver, good_module }, { ENFORCE } },
 	{ "signature", "pass", 0, "without a signature", NULL, { sev_guest }, { NO_ENFORCE, NOT_LOCKED } },
 	{ "signature", "pass", 0, "without a signature", NULL, { sev_guest }, { NOT_LOCKED } },
 	{ "signature", "fail", 3, "not signed, and this kernel takes signed ones only: it is locked down",
