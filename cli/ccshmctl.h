@@ -129,7 +129,7 @@ void out_number(struct out *out, const char *key, uint64_t value);
 void out_size(struct out *out, const char *key, uint64_t bytes);
 void out_address(struct out *out, const char *key, uint64_t address);
 void out_bool(struct out *out, const char *key, bool value);
-/* The field added last may be broken into several lines on a terminal. */
+/* The field added last is text that may be broken into lines on a terminal. */
 void out_wrap(struct out *out);
 /* Colours the field added last. */
 void out_mark(struct out *out, enum out_mark mark);

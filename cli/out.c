@@ -10,6 +10,7 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <libsmartcols/libsmartcols.h>
@@ -196,8 +197,69 @@ static void new_column(struct libscols_table *table, const char *title,
 	scols_column_set_json_type(column, json_type);
 }
 
+/* What the other columns leave of the terminal for this one; 0: there is none. */
+static size_t room(const struct out *out, size_t wrapped, FILE *f)
+{
+	struct winsize window;
+	size_t i, row, used = 0;
+
+	if (ioctl(fileno(f), TIOCGWINSZ, &window))
+		return 0;
+	for (i = 0; i < out->ncolumns; i++) {
+		size_t width = strlen(out->columns[i].key);
+
+		if (i == wrapped)
+			continue;
+		for (row = 0; row < out->nrows; row++) {
+			const char *text = out->cells[row * out->ncolumns + i].text;
+
+			if (text && strlen(text) > width)
+				width = strlen(text);
+		}
+		used += width + 1;
+	}
+	return window.ws_col > used ? window.ws_col - used : 0;
+}
+
+/* Breaks lines between words, where libsmartcols would break them anywhere. */
+static void reflow(char *text, size_t width)
+{
+	char *line = text, *space = NULL, *s;
+
+	for (s = text; *s; s++) {
+		if (*s == ' ')
+			space = s;
+		if ((size_t)(s - line) < width || !space)
+			continue;
+		*space = '\n';
+		line = space + 1;
+		space = NULL;
+	}
+}
+
+static void wrap_at_newlines(struct libscols_column *column)
+{
+	if (scols_column_set_safechars(column, "\n") ||
+	    scols_column_set_wrapfunc(column, scols_wrapnl_chunksize,
+				      scols_wrapnl_nextchunk, NULL))
+		out_of_memory();
+}
+
+static void reflow_column(const struct out *out, size_t column, FILE *f)
+{
+	size_t row, width = room(out, column, f);
+
+	for (row = 0; width && row < out->nrows; row++) {
+		char *text = out->cells[row * out->ncolumns + column].text;
+
+		if (text)
+			reflow(text, width);
+	}
+}
+
 static void fill_rows(const struct out *out, struct libscols_table *table)
 {
+	FILE *f = scols_table_get_stream(table);
 	bool json = out->format.json;
 	char title[64];
 	size_t row, i;
@@ -212,6 +274,10 @@ static void fill_rows(const struct out *out, struct libscols_table *table)
 		new_column(table, title, column->json_type,
 			   (column->json_type == SCOLS_JSON_NUMBER ? SCOLS_FL_RIGHT : 0) |
 			   (column->wrap ? SCOLS_FL_WRAP : 0));
+		if (!column->wrap || json)
+			continue;
+		wrap_at_newlines(scols_table_get_column(table, i));
+		reflow_column(out, i, f);
 	}
 	for (row = 0; row < out->nrows; row++) {
 		struct libscols_line *line = new_line(table);

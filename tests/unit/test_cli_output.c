@@ -143,23 +143,19 @@ START_TEST(full_disk)
 }
 END_TEST
 
-/* What a terminal shows. */
-static char *on_terminal(const char *no_color, const char *term)
+/* What a terminal of this width shows. */
+static char *on_terminal_of(unsigned short columns, struct out *out)
 {
 	static char text[CLI_TEXT];
+	struct winsize size = { .ws_row = 25, .ws_col = columns };
 	size_t len = 0;
 	int master, slave;
 	ssize_t n;
 	FILE *f;
 
-	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, NULL), 0);
-	if (no_color)
-		setenv("NO_COLOR", no_color, 1);
-	else
-		unsetenv("NO_COLOR");
-	setenv("TERM", term, 1);
+	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, &size), 0);
 	f = fdopen(slave, "w");
-	ck_assert_int_eq(out_print(example(OUT_LIST, &plain), f), 0);
+	ck_assert_int_eq(out_print(out, f), 0);
 	fclose(f);
 	while ((n = read(master, text + len, sizeof(text) - 1 - len)) > 0)
 		len += (size_t)n;
@@ -168,6 +164,48 @@ static char *on_terminal(const char *no_color, const char *term)
 	close(master);
 	return text;
 }
+
+static char *on_terminal(const char *no_color, const char *term)
+{
+	if (no_color)
+		setenv("NO_COLOR", no_color, 1);
+	else
+		unsetenv("NO_COLOR");
+	setenv("TERM", term, 1);
+	return on_terminal_of(80, example(OUT_LIST, &plain));
+}
+
+static struct out *sentence(const struct format *format)
+{
+	struct out *out = out_new("things", OUT_LIST, format);
+
+	out_row(out);
+	out_string(out, "key", "longer");
+	out_string(out, "text", "This is rather long and a_word_that_does_not_fit_at_all follows.");
+	out_wrap(out);
+	out_row(out);
+	out_string(out, "key", "x");
+	out_string(out, "text", NULL);
+	return out;
+}
+
+/* Between words, on a terminal only. */
+START_TEST(broken_lines)
+{
+	unsetenv("NO_COLOR");
+	ck_assert_str_eq(on_terminal_of(30, sentence(&plain)),
+		"KEY    TEXT\r\n"
+		"longer This is rather long and\r\n"
+		"       a_word_that_does_not_fit_at_all\r\n"
+		"       follows.\r\n"
+		"x      -\r\n");
+	/* Nobody knows how wide this one is. */
+	ck_assert_ptr_nonnull(strstr(on_terminal_of(0, sentence(&plain)),
+				     "longer This is rather long and a_word"));
+	ck_assert_ptr_nonnull(strstr(printed(sentence(&plain)), "longer This is rather long and a_word"));
+	ck_assert_ptr_nonnull(strstr(printed(sentence(&json)), "\"This is rather long and a_word"));
+}
+END_TEST
 
 START_TEST(colour)
 {
@@ -541,6 +579,7 @@ static void add(Suite *suite)
 	tcase_add_test(rows, json_judge);
 	tcase_add_test(rows, full_disk);
 	tcase_add_test(rows, colour);
+	tcase_add_test(rows, broken_lines);
 	tcase_add_test(rows, not_cut);
 	suite_add_tcase(suite, rows);
 
