@@ -38,7 +38,8 @@
 
 /*
  * From here come enum ccshm_platform, enum ccshm_type, enum ccshm_state, enum
- * ccshm_page_state, enum ccshm_device_verdict, enum ccshm_dma_mode and the flags
+ * ccshm_page_state, enum ccshm_device_verdict, enum ccshm_dma_mode, enum
+ * ccshm_event_type, enum ccshm_quota, CCSHM_GENL_IMPORTERS_MAX and the flags
  * CCSHM_INFO_*, CCSHM_FEATURE_*, CCSHM_QUERY_*, CCSHM_EXPORT_*, CCSHM_PAGES_* and
  * CCSHM_REVOKE_FORCE.
  */
@@ -59,6 +60,10 @@ struct ccshm_attach_options;
 struct ccshm_attachment;
 struct ccshm_importers;
 struct ccshm_device;
+struct ccshm_list;
+struct ccshm_stats;
+struct ccshm_events;
+struct ccshm_event;
 
 /* ------------------------------------------------------------------------- */
 /* The driver                                                                */
@@ -200,6 +205,24 @@ const char *ccshm_dma_mode_name(uint32_t mode);
  * Returns: "private", "shared", or "unknown".
  */
 const char *ccshm_page_state_name(uint32_t state);
+
+/**
+ * ccshm_event_type_name() - name of a kind of event
+ * @type: enum ccshm_event_type
+ *
+ * Returns: "buffer-new", "buffer-end", "buffer-gone", "export-new", "export-gone",
+ * "attach", "detach", "stuck", "importer-attach", "importer-detach",
+ * "revoke-begin", "revoke-end", "leak", "quota", or "unknown".
+ */
+const char *ccshm_event_type_name(uint32_t type);
+
+/**
+ * ccshm_quota_name() - name of a limit
+ * @quota: enum ccshm_quota
+ *
+ * Returns: "total-bytes", "user-bytes", "user-buffers", or "unknown".
+ */
+const char *ccshm_quota_name(uint32_t quota);
 
 /* ------------------------------------------------------------------------- */
 /* Information about the driver                                              */
@@ -1480,6 +1503,225 @@ bool ccshm_device_is_bounced(const struct ccshm_device *device);
 
 /** ccshm_device_is_restricted() - may it use a restricted pool of memory only? */
 bool ccshm_device_is_restricted(const struct ccshm_device *device);
+
+/* ------------------------------------------------------------------------- */
+/* Netlink: what there is, and what happens                                  */
+/* ------------------------------------------------------------------------- */
+
+/*
+ * These need no struct ccshm and no access to /dev/ccshm, but the driver, and the
+ * initial network namespace. What the caller may see is judged by the credentials
+ * of the process that makes the call.
+ */
+
+/**
+ * ccshm_list_get() - all objects of a kind that the caller may see
+ * @type: CCSHM_TYPE_BUFFER, CCSHM_TYPE_EXPORT or CCSHM_TYPE_ATTACHMENT
+ * @list: where the snapshot goes; give it up with ccshm_list_free()
+ *
+ * In the order of their ids. These are the objects that ccshm_status_get() would
+ * find through a handle that was just opened: anonymous buffers are for
+ * CAP_SYS_ADMIN. Buffers that have ended are in it, too, until their memory has
+ * been given back.
+ *
+ * A list during which something changed is made again, a few times; see
+ * ccshm_list_is_consistent().
+ *
+ * Errors: -EINVAL (another @type); -ENODEV (no driver, one without netlink, or
+ * another network namespace); -EPROTO (an answer that cannot be understood);
+ * -EPERM, -EMFILE, -ENFILE, -ENOBUFS (no socket).
+ */
+int ccshm_list_get(uint32_t type, struct ccshm_list **list);
+
+/**
+ * ccshm_list_free() - give up a snapshot
+ * @list: snapshot, or NULL
+ */
+void ccshm_list_free(struct ccshm_list *list);
+
+/**
+ * ccshm_list_count() - how many objects are in it
+ * @list: snapshot
+ *
+ * Returns: number of objects.
+ */
+uint32_t ccshm_list_count(const struct ccshm_list *list);
+
+/**
+ * ccshm_list_is_consistent() - is it a picture of one moment?
+ * @list: snapshot
+ *
+ * Returns: false when objects came, went or changed each time that it was made:
+ * each object is then as it was at some moment, but some may be missing. Numbers of
+ * mappings are always those of the moment when the object was looked at.
+ */
+bool ccshm_list_is_consistent(const struct ccshm_list *list);
+
+/**
+ * ccshm_list_status() - an object
+ * @list: snapshot
+ * @index: from 0 on
+ *
+ * Returns: what ccshm_status_get() says of it, as long as @list lives: not to be
+ * given up by itself. NULL for an index beyond the last.
+ */
+const struct ccshm_status *ccshm_list_status(const struct ccshm_list *list,
+					     uint32_t index);
+
+/**
+ * ccshm_list_importers() - the importers of an export
+ * @list: snapshot of exports
+ * @index: from 0 on
+ *
+ * Returns: the first CCSHM_GENL_IMPORTERS_MAX of them, as long as @list lives;
+ * ccshm_status_importers() says how many there are, and ccshm_importers_get() has
+ * all. NULL for an index beyond the last, and for lists of other objects.
+ */
+const struct ccshm_importers *
+ccshm_list_importers(const struct ccshm_list *list, uint32_t index);
+
+/**
+ * ccshm_stats_get() - what the driver counts
+ * @stats: where the snapshot goes; give it up with ccshm_stats_free()
+ *
+ * Of all users, and for everybody.
+ *
+ * Errors: as ccshm_list_get(), without -EINVAL.
+ */
+int ccshm_stats_get(struct ccshm_stats **stats);
+
+/**
+ * ccshm_stats_free() - give up a snapshot
+ * @stats: snapshot, or NULL
+ */
+void ccshm_stats_free(struct ccshm_stats *stats);
+
+/**
+ * ccshm_stats_count() - how many counters there are
+ * @stats: snapshot
+ *
+ * Returns: number of counters; another driver may have more of them or fewer.
+ */
+uint32_t ccshm_stats_count(const struct ccshm_stats *stats);
+
+/**
+ * ccshm_stats_name() - name of a counter
+ * @stats: snapshot
+ * @index: from 0 on
+ *
+ * Returns: text such as "bytes_shared", for ever; "" for an index beyond the last.
+ */
+const char *ccshm_stats_name(const struct ccshm_stats *stats, uint32_t index);
+
+/**
+ * ccshm_stats_value() - value of a counter
+ * @stats: snapshot
+ * @index: from 0 on
+ *
+ * Returns: a number, of now or since the driver was loaded; 0 for an index beyond
+ * the last.
+ */
+uint64_t ccshm_stats_value(const struct ccshm_stats *stats, uint32_t index);
+
+/**
+ * ccshm_stats_is_bytes() - does a counter count bytes?
+ * @stats: snapshot
+ * @index: from 0 on
+ *
+ * Returns: false when it counts something else.
+ */
+bool ccshm_stats_is_bytes(const struct ccshm_stats *stats, uint32_t index);
+
+/**
+ * ccshm_events_open() - be told what happens from now on
+ * @events: where the handle goes; give it up with ccshm_events_close()
+ *
+ * Needs CAP_SYS_ADMIN in the initial user namespace.
+ *
+ * Errors: -EPERM; -ENODEV (no driver, one without netlink, or another network
+ * namespace); -EOPNOTSUPP (this kernel cannot keep events from others, and
+ * therefore has none); -EPROTO; -EMFILE, -ENFILE, -ENOBUFS (no socket).
+ */
+int ccshm_events_open(struct ccshm_events **events);
+
+/**
+ * ccshm_events_close() - give up the handle
+ * @events: handle, or NULL
+ */
+void ccshm_events_close(struct ccshm_events *events);
+
+/**
+ * ccshm_events_fd() - the file descriptor for poll()
+ * @events: handle
+ *
+ * Returns: the file descriptor, which stays the handle's: do not read from it or
+ * close it. POLLIN, or POLLERR: call ccshm_events_next() until it gives -EAGAIN.
+ */
+int ccshm_events_fd(const struct ccshm_events *events);
+
+/**
+ * ccshm_events_next() - the next event
+ * @events: handle
+ * @event: where the event goes; give it up with ccshm_event_free()
+ *
+ * Does not wait.
+ *
+ * Errors: -EAGAIN (there is none now); -ENOBUFS (events were lost, because the
+ * caller was too slow or the driver had no memory for them: the next call goes on,
+ * and ccshm_list_get() tells what there is now); -EPROTO (one that cannot be
+ * understood; the next call goes on).
+ */
+int ccshm_events_next(struct ccshm_events *events, struct ccshm_event **event);
+
+/**
+ * ccshm_event_free() - give up an event
+ * @event: event, or NULL
+ */
+void ccshm_event_free(struct ccshm_event *event);
+
+/*
+ * What an event says; enum ccshm_event_type tells which of these it has. The others
+ * return 0.
+ */
+
+/** ccshm_event_type() - enum ccshm_event_type; a newer driver may know more */
+uint32_t ccshm_event_type(const struct ccshm_event *event);
+
+/** ccshm_event_time() - when it happened, nanoseconds of CLOCK_REALTIME */
+uint64_t ccshm_event_time(const struct ccshm_event *event);
+
+/**
+ * ccshm_event_status() - the object that it happened to
+ * @event: event
+ *
+ * Returns: what the event says of it, as long as @event lives: not to be given up
+ * by itself. What it does not say is 0 or ""; a type of 0: it was no object.
+ */
+const struct ccshm_status *ccshm_event_status(const struct ccshm_event *event);
+
+/** ccshm_event_result() - how a revoke ended: 0 or a negative errno */
+int ccshm_event_result(const struct ccshm_event *event);
+
+/** ccshm_event_duration() - how long it took, in nanoseconds */
+uint64_t ccshm_event_duration(const struct ccshm_event *event);
+
+/** ccshm_event_pages() - pages (of the page size) revoked or leaked */
+uint64_t ccshm_event_pages(const struct ccshm_event *event);
+
+/** ccshm_event_stopped() - devices that the driver had to stop */
+uint32_t ccshm_event_stopped(const struct ccshm_event *event);
+
+/** ccshm_event_quota() - enum ccshm_quota: the limit that refused an allocation */
+uint32_t ccshm_event_quota(const struct ccshm_event *event);
+
+/** ccshm_event_asked() - bytes or buffers that were asked for */
+uint64_t ccshm_event_asked(const struct ccshm_event *event);
+
+/** ccshm_event_used() - bytes or buffers that were in use */
+uint64_t ccshm_event_used(const struct ccshm_event *event);
+
+/** ccshm_event_limit() - bytes or buffers that there may be */
+uint64_t ccshm_event_limit(const struct ccshm_event *event);
 
 #ifdef __cplusplus
 }

@@ -14,6 +14,33 @@ struct ccshm_importers {
 /* Room at first. */
 #define FEW	4
 
+static struct ccshm_importers *new(uint32_t capacity)
+{
+	return calloc(1, sizeof(struct ccshm_importers) +
+		      capacity * sizeof(struct ccshm_ioc_importer));
+}
+
+/* Texts have an end. */
+static void finish(struct ccshm_importers *importers)
+{
+	uint32_t i;
+
+	for (i = 0; i < importers->count; i++)
+		importers->importer[i].device[CCSHM_DEVICE_LEN - 1] = '\0';
+}
+
+int ccshm_importers_make(const struct ccshm_ioc_importer *importers,
+			 uint32_t count, struct ccshm_importers **made)
+{
+	*made = new(count);
+	if (!*made)
+		return -ENOMEM;
+	(*made)->count = count;
+	memcpy((*made)->importer, importers, count * sizeof(*importers));
+	finish(*made);
+	return 0;
+}
+
 /* At most @capacity of them; @total says how many there are. */
 static int get(struct ccshm *handle, uint64_t id, uint32_t capacity,
 	       struct ccshm_importers **importers, uint32_t *total)
@@ -22,7 +49,7 @@ static int get(struct ccshm *handle, uint64_t id, uint32_t capacity,
 	struct ccshm_importers *made;
 	int ret;
 
-	made = calloc(1, sizeof(*made) + capacity * sizeof(made->importer[0]));
+	made = new(capacity);
 	if (!made)
 		return -ENOMEM;
 	uapi.importers = (uintptr_t)made->importer;
@@ -41,7 +68,7 @@ CCSHM_API int ccshm_importers_get(struct ccshm *handle, uint64_t export_id,
 				  struct ccshm_importers **importers)
 {
 	struct ccshm_importers *made = NULL;
-	uint32_t capacity, total = 0, i;
+	uint32_t capacity, total = 0;
 	int ret;
 
 	*importers = NULL;
@@ -53,8 +80,7 @@ CCSHM_API int ccshm_importers_get(struct ccshm *handle, uint64_t export_id,
 		if (ret)
 			return ret;
 	} while (total > capacity);
-	for (i = 0; i < made->count; i++)
-		made->importer[i].device[CCSHM_DEVICE_LEN - 1] = '\0';
+	finish(made);
 	*importers = made;
 	return 0;
 }

@@ -44,6 +44,65 @@ void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 int ccshm_query(struct ccshm *handle, uint64_t id, uint32_t type,
 		struct ccshm_ioc_query *query);
 
+/* A snapshot of what is known already. */
+int ccshm_status_make(const struct ccshm_ioc_query *query,
+		      struct ccshm_status **status);
+
+/* importers.c */
+
+/* Likewise. */
+int ccshm_importers_make(const struct ccshm_ioc_importer *importers,
+			 uint32_t count, struct ccshm_importers **made);
+
+/* netlink.c */
+
+/* A socket, and what is known of the family. */
+struct ccshm_netlink {
+	const struct ccshm_seam *seam;
+	int fd;
+	uint16_t family;
+	uint32_t group;		/* of events; 0: there is none */
+	uint32_t sequence;
+	void *space;		/* for what is received */
+};
+
+/* What a message of the family says; 0 where it says nothing. */
+struct ccshm_message {
+	struct ccshm_ioc_query object;
+	struct ccshm_ioc_importer importers[CCSHM_GENL_IMPORTERS_MAX];
+	uint32_t importers_count;
+	uint32_t event;
+	uint32_t result;
+	uint32_t stopped;
+	uint32_t quota;
+	uint64_t time;
+	uint64_t duration;
+	uint64_t pages;
+	uint64_t asked;
+	uint64_t used;
+	uint64_t limit;
+};
+
+/* -ENODEV: no such family. */
+int ccshm_netlink_open(const struct ccshm_seam *seam, struct ccshm_netlink *nl);
+void ccshm_netlink_close(struct ccshm_netlink *nl);
+
+struct nlmsghdr;
+
+/*
+ * Makes a request without attributes and visits each message of the answer, until
+ * a visit fails. @changed: out: a dump was inconsistent.
+ */
+int ccshm_netlink_request(struct ccshm_netlink *nl, uint8_t command,
+			  uint16_t flags,
+			  int (*visit)(const struct nlmsghdr *message,
+				       void *data),
+			  void *data, bool *changed);
+
+/* 0, or -EPROTO for what cannot be understood. */
+int ccshm_netlink_parse(const struct nlmsghdr *message,
+			struct ccshm_message *said);
+
 /* buffer.c */
 
 struct ccshm *ccshm_buffer_handle(const struct ccshm_buffer *buffer);

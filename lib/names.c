@@ -100,3 +100,53 @@ CCSHM_API const char *ccshm_dma_mode_name(uint32_t mode)
 		return "unknown";
 	}
 }
+
+CCSHM_API const char *ccshm_event_type_name(uint32_t type)
+{
+	switch (type) {
+	case CCSHM_EVENT_BUFFER_NEW:
+		return "buffer-new";
+	case CCSHM_EVENT_BUFFER_END:
+		return "buffer-end";
+	case CCSHM_EVENT_BUFFER_GONE:
+		return "buffer-gone";
+	case CCSHM_EVENT_EXPORT_NEW:
+		return "export-new";
+	case CCSHM_EVENT_EXPORT_GONE:
+		return "export-gone";
+	case CCSHM_EVENT_ATTACH:
+		return "attach";
+	case CCSHM_EVENT_DETACH:
+		return "detach";
+	case CCSHM_EVENT_STUCK:
+		return "stuck";
+	case CCSHM_EVENT_IMPORTER_ATTACH:
+		return "importer-attach";
+	case CCSHM_EVENT_IMPORTER_DETACH:
+		return "importer-detach";
+	case CCSHM_EVENT_REVOKE_BEGIN:
+		return "revoke-begin";
+	case CCSHM_EVENT_REVOKE_END:
+		return "revoke-end";
+	case CCSHM_EVENT_LEAK:
+		return "leak";
+	case CCSHM_EVENT_QUOTA:
+		return "quota";
+	default:
+		return "unknown";
+	}
+}
+
+CCSHM_API const char *ccshm_quota_name(uint32_t quota)
+{
+	switch (quota) {
+	case CCSHM_QUOTA_TOTAL_BYTES:
+		return "total-bytes";
+	case CCSHM_QUOTA_USER_BYTES:
+		return "user-bytes";
+	case CCSHM_QUOTA_USER_BUFFERS:
+		return "user-buffers";
+	default:
+		return "unknown";
+	}
+}

@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stdlib.h>
+#include <linux/netlink.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -132,6 +134,67 @@ static int system_cpuid(uint32_t leaf, struct ccshm_cpuid *out)
 }
 #endif
 
+static int system_netlink(void)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	if (!bind(fd, (struct sockaddr *)&kernel, sizeof(kernel)))
+		return fd;
+	ret = -errno;
+	close(fd);
+	return ret;
+}
+
+static int system_send(int fd, const void *message, size_t size)
+{
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+
+	if (sendto(fd, message, size, MSG_NOSIGNAL, (struct sockaddr *)&kernel,
+		   sizeof(kernel)) < 0)
+		return -errno;
+	return 0;
+}
+
+static int system_receive(int fd, void *space, size_t size, bool wait)
+{
+	struct sockaddr_nl sender = { 0 };
+	struct iovec iov = { space, size };
+	struct msghdr msg = {
+		.msg_name = &sender, .msg_namelen = sizeof(sender),
+		.msg_iov = &iov, .msg_iovlen = 1,
+	};
+	ssize_t got;
+
+	do {
+		msg.msg_namelen = sizeof(sender);
+		got = recvmsg(fd, &msg, wait ? 0 : MSG_DONTWAIT);
+		if (got < 0)
+			return -errno;
+		/* Another process can send to us, too. */
+	} while (sender.nl_pid);
+	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : (int)got;
+}
+
+/* Bytes of room for events that wait to be read. */
+#define EVENT_ROOM	(4 << 20)
+
+static int system_join(int fd, uint32_t group)
+{
+	int room = EVENT_ROOM;
+
+	/* Beyond what is allowed to others; if not, as much as is. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
+	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,
+		       sizeof(group)))
+		return -errno;
+	return 0;
+}
+
 const struct ccshm_seam ccshm_system = {
 	.open = system_open,
 	.close = system_close,
@@ -144,4 +207,8 @@ const struct ccshm_seam ccshm_system = {
 	.now = system_now,
 	.user = system_user,
 	.cpuid = system_cpuid,
+	.netlink = system_netlink,
+	.send = system_send,
+	.receive = system_receive,
+	.join = system_join,
 };

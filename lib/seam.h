@@ -9,6 +9,7 @@
 #ifndef CCSHM_SEAM_H
 #define CCSHM_SEAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -45,6 +46,16 @@ struct ccshm_seam {
 	int (*user)(const char *name, uid_t *uid);
 	/* -ENOSYS on an architecture without CPUID. */
 	int (*cpuid)(uint32_t leaf, struct ccshm_cpuid *out);
+	/* A bound socket of generic netlink: its file descriptor. */
+	int (*netlink)(void);
+	int (*send)(int fd, const void *message, size_t size);
+	/*
+	 * Bytes of the next message that the kernel sent; -EAGAIN when there is none
+	 * and @wait is false, -EMSGSIZE when it is longer than @size.
+	 */
+	int (*receive)(int fd, void *space, size_t size, bool wait);
+	/* Receive what is sent to this multicast group, with room for a lot of it. */
+	int (*join)(int fd, uint32_t group);
 };
 
 /* The system itself. */
@@ -56,5 +67,17 @@ int ccshm_open_seam(const struct ccshm_seam *seam, uint64_t flags,
 
 /* ccshm_platform_detect() likewise. */
 int ccshm_platform_detect_seam(const struct ccshm_seam *seam, uint32_t *platform);
+
+struct ccshm_list;
+struct ccshm_stats;
+struct ccshm_events;
+
+/* Likewise; each is used until what was made is given up. */
+int ccshm_list_get_seam(const struct ccshm_seam *seam, uint32_t type,
+			struct ccshm_list **list);
+int ccshm_stats_get_seam(const struct ccshm_seam *seam,
+			 struct ccshm_stats **stats);
+int ccshm_events_open_seam(const struct ccshm_seam *seam,
+			   struct ccshm_events **events);
 
 #endif /* CCSHM_SEAM_H */

@@ -33,6 +33,20 @@ int ccshm_query(struct ccshm *handle, uint64_t id, uint32_t type,
 	return uapi->type == type ? 0 : -EINVAL;
 }
 
+int ccshm_status_make(const struct ccshm_ioc_query *uapi,
+		      struct ccshm_status **status)
+{
+	struct ccshm_status *made = calloc(1, sizeof(*made));
+
+	*status = made;
+	if (!made)
+		return -ENOMEM;
+	made->uapi = *uapi;
+	made->uapi.name[CCSHM_NAME_LEN - 1] = '\0';
+	made->uapi.device[CCSHM_DEVICE_LEN - 1] = '\0';
+	return 0;
+}
+
 CCSHM_API int ccshm_status_get(struct ccshm *handle, uint64_t id,
 			       struct ccshm_status **status)
 {

@@ -10,7 +10,7 @@
 #define MAX_OBJECTS	64
 #define MAX_MAPPINGS	64
 
-enum kind { CLOSED, DRIVER, MEMFD, DMABUF, ATTACHMENT };
+enum kind { CLOSED, DRIVER, MEMFD, DMABUF, ATTACHMENT, SOCKET };
 
 struct file {
 	enum kind kind;
@@ -62,8 +62,7 @@ void fake_fail_ioctl(unsigned long request, int error)
 	failing_error = error;
 }
 
-/* Counts the call; gives the error that it has to fail with, or 0. */
-static int enter(enum fake_call call)
+int fake_enter(enum fake_call call)
 {
 	int error = failures[call].error;
 
@@ -85,14 +84,14 @@ char *__wrap_strndup(const char *text, size_t length);
 
 void *__wrap_calloc(size_t count, size_t size)
 {
-	if (failures[FAKE_CALLOC].error && enter(FAKE_CALLOC))
+	if (failures[FAKE_CALLOC].error && fake_enter(FAKE_CALLOC))
 		return NULL;
 	return __real_calloc(count, size);
 }
 
 char *__wrap_strndup(const char *text, size_t length)
 {
-	if (failures[FAKE_STRNDUP].error && enter(FAKE_STRNDUP))
+	if (failures[FAKE_STRNDUP].error && fake_enter(FAKE_STRNDUP))
 		return NULL;
 	return __real_strndup(text, length);
 }
@@ -751,7 +750,7 @@ static int seam_ioctl(int fd, unsigned long request, void *arg)
 	memcpy(&fake.got, copy, size);
 	fake.got_request = request;
 	fake.got_fd = fd;
-	ret = enter(FAKE_IOCTL);
+	ret = fake_enter(FAKE_IOCTL);
 	if (!ret && failing_error && failing_request == request) {
 		ret = failing_error;
 		failing_error = 0;
@@ -776,7 +775,7 @@ static int seam_open(const char *path, int flags)
 	ck_assert_str_eq(path, CCSHM_DEVICE);
 	ck_assert_int_eq(flags, O_RDWR | O_CLOEXEC);
 	pthread_mutex_lock(&lock);
-	ret = enter(FAKE_OPEN);
+	ret = fake_enter(FAKE_OPEN);
 	if (!ret)
 		ret = fake.no_driver ? -ENOENT : file_new(DRIVER, NULL);
 	pthread_mutex_unlock(&lock);
@@ -811,7 +810,7 @@ static int seam_close(int fd)
 	file = file_of(fd);
 	/* Closing what is not open is never right. */
 	ck_assert_ptr_nonnull(file);
-	ret = enter(FAKE_CLOSE);
+	ret = fake_enter(FAKE_CLOSE);
 	switch (file->kind) {
 	case DRIVER:
 		close_driver(fd);
@@ -825,6 +824,7 @@ static int seam_close(int fd)
 	case ATTACHMENT:
 		attachment_end(&objects[file->object]);
 		break;
+	case SOCKET:
 	case CLOSED:
 		break;
 	}
@@ -872,7 +872,7 @@ static int seam_mmap(size_t size, int prot, int flags, int fd, off_t offset,
 	fake.mmap_flags = flags;
 	fake.mmap_offset = offset;
 	file = file_of(fd);
-	ret = enter(FAKE_MMAP);
+	ret = fake_enter(FAKE_MMAP);
 	if (!ret)
 		ret = file ? map_file(file, size, prot, offset, address) : -EBADF;
 	for (i = 0; !ret && i < MAX_MAPPINGS; i++) {
@@ -903,7 +903,7 @@ static int seam_munmap(void *address, size_t size)
 	int i, ret;
 
 	pthread_mutex_lock(&lock);
-	ret = enter(FAKE_MUNMAP);
+	ret = fake_enter(FAKE_MUNMAP);
 	for (i = 0; i < MAX_MAPPINGS; i++)
 		if (mappings[i].address == address && mappings[i].size == size)
 			break;
@@ -921,7 +921,7 @@ static int seam_memfd(const char *name)
 
 	ck_assert_uint_gt(strlen(name), 0);
 	pthread_mutex_lock(&lock);
-	ret = enter(FAKE_MEMFD);
+	ret = fake_enter(FAKE_MEMFD);
 	if (!ret)
 		ret = file_new(MEMFD, NULL);
 	pthread_mutex_unlock(&lock);
@@ -931,7 +931,7 @@ static int seam_memfd(const char *name)
 static int seam_reserve(int fd, off_t size)
 {
 	struct file *file = file_of(fd);
-	int ret = enter(FAKE_RESERVE);
+	int ret = fake_enter(FAKE_RESERVE);
 
 	if (ret)
 		return ret;
@@ -946,7 +946,7 @@ static int seam_reserve(int fd, off_t size)
 
 static int seam_now(int64_t *ns)
 {
-	int ret = enter(FAKE_NOW);
+	int ret = fake_enter(FAKE_NOW);
 
 	if (!ret)
 		*ns = fake.now;
@@ -955,7 +955,7 @@ static int seam_now(int64_t *ns)
 
 static int seam_user(const char *name, uid_t *uid)
 {
-	int ret = enter(FAKE_USER);
+	int ret = fake_enter(FAKE_USER);
 
 	if (ret)
 		return ret;
@@ -970,7 +970,7 @@ static int seam_user(const char *name, uid_t *uid)
 
 static int seam_cpuid(uint32_t leaf, struct ccshm_cpuid *out)
 {
-	int ret = enter(FAKE_CPUID);
+	int ret = fake_enter(FAKE_CPUID);
 	unsigned int i;
 
 	if (ret)
@@ -999,11 +999,30 @@ const struct ccshm_seam fake_seam = {
 	.now = seam_now,
 	.user = seam_user,
 	.cpuid = seam_cpuid,
+	.netlink = fake_netlink_open,
+	.send = fake_netlink_send,
+	.receive = fake_netlink_receive,
+	.join = fake_netlink_join,
 };
 
 /* ------------------------------------------------------------------------- */
 /* For the tests                                                             */
 /* ------------------------------------------------------------------------- */
+
+int fake_socket(void)
+{
+	return file_new(SOCKET, NULL);
+}
+
+const struct ccshm_ioc_query *fake_object(unsigned int index)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_OBJECTS; i++)
+		if (objects[i].type && !index--)
+			return &objects[i].query;
+	return NULL;
+}
 
 void fake_setup(void)
 {
@@ -1014,6 +1033,7 @@ void fake_setup(void)
 	memset(mappings, 0, sizeof(mappings));
 	failing_error = 0;
 	last_id = 0;
+	fake_netlink_clear();
 	fake.abi_version = CCSHM_ABI_VERSION;
 	fake.now = 1000000000;
 	fake.revoke.state = CCSHM_STATE_REVOKED;
@@ -1032,6 +1052,7 @@ void fake_teardown(void)
 	ck_assert_uint_eq(fake_files(), 0);
 	ck_assert_uint_eq(fake_mappings(), 0);
 	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_EXPORT), 0);
+	fake_netlink_clear();
 	for (i = 0; i < MAX_FILES; i++)
 		free(files[i].memory);
 	/* Persistent buffers outlive their handles. */

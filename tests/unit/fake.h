@@ -36,6 +36,10 @@ enum fake_call {
 	FAKE_NOW,
 	FAKE_USER,
 	FAKE_CPUID,
+	FAKE_NETLINK,
+	FAKE_SEND,
+	FAKE_RECEIVE,
+	FAKE_JOIN,
 	FAKE_CALLOC,
 	FAKE_STRNDUP,
 	FAKE_CALLS,
@@ -72,6 +76,18 @@ struct fake {
 	struct ccshm_ioc_importer importers[FAKE_IMPORTERS];
 	unsigned int nr_importers;
 	unsigned int importers_come;
+
+	/* Netlink: what is missing; how many dumps are not consistent, of how many. */
+	bool no_family;
+	bool no_group;
+	unsigned int dumps_changed;
+	unsigned int dumps;
+	/* Objects in a datagram; 0: all. The error that a dump ends with. */
+	unsigned int per_datagram;
+	int dump_error;
+	bool wrong_size;
+	uint64_t stats[CCSHM_A_STATS_EVENTS_LOST + 1];
+	uint32_t joined;
 
 	/* The last structure as the driver got it, of each ioctl. */
 	union {
@@ -139,6 +155,28 @@ struct ccshm *fake_handle(void);
 /* An anonymous buffer of @pages pages; a persistent one. */
 struct ccshm_buffer *fake_buffer(struct ccshm *handle, unsigned int pages);
 struct ccshm_buffer *fake_named(struct ccshm *handle, const char *name);
+
+/* The objects in the driver, one after the other; NULL behind the last. */
+const struct ccshm_ioc_query *fake_object(unsigned int index);
+
+/* fake-netlink.c: the seam's functions, and what waits to be received. */
+int fake_netlink_open(void);
+int fake_netlink_send(int fd, const void *message, size_t size);
+int fake_netlink_receive(int fd, void *space, size_t size, bool wait);
+int fake_netlink_join(int fd, uint32_t group);
+void fake_netlink_clear(void);
+/* Counts the call; gives the error that it has to fail with, or 0. */
+int fake_enter(enum fake_call call);
+/* The number of a new open file. */
+int fake_socket(void);
+
+struct nlmsghdr;
+
+/* An event that waits; the test adds what it says. */
+struct nlmsghdr *fake_event(uint32_t type);
+/* Instead of one: a datagram of anything, or an error. */
+void fake_datagram(const void *bytes, size_t size);
+void fake_receive_error(int error);
 
 /*
  * Memory that ends where an inaccessible page begins: reading or writing beyond

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* struct ccshm_events: what happens, as the driver tells it. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include <libmnl/libmnl.h>
+#include <linux/genetlink.h>
+
+#include "internal.h"
+
+#define SPACE	8192
+
+struct ccshm_events {
+	const struct ccshm_seam *seam;
+	int fd;
+	uint16_t family;
+	pthread_mutex_t lock;		/* protects the rest */
+	const struct nlmsghdr *next;	/* in @space */
+	int left;			/* bytes from there on */
+	char space[SPACE] __attribute__((aligned(8)));
+};
+
+struct ccshm_event {
+	struct ccshm_message said;
+	struct ccshm_status *status;
+};
+
+static struct ccshm_events *events_new(const struct ccshm_netlink *nl)
+{
+	struct ccshm_events *made = calloc(1, sizeof(*made));
+
+	if (!made)
+		return NULL;
+	if (pthread_mutex_init(&made->lock, NULL)) {
+		free(made);
+		return NULL;
+	}
+	made->seam = nl->seam;
+	made->fd = nl->fd;
+	made->family = nl->family;
+	return made;
+}
+
+/* The socket becomes the handle's. */
+static int subscribe(struct ccshm_netlink *nl, struct ccshm_events **events)
+{
+	struct ccshm_events *made;
+	int ret;
+
+	if (!nl->group)
+		return -EOPNOTSUPP;
+	ret = nl->seam->join(nl->fd, nl->group);
+	if (ret)
+		return ret;
+	made = events_new(nl);
+	if (!made)
+		return -ENOMEM;
+	free(nl->space);
+	*events = made;
+	return 0;
+}
+
+int ccshm_events_open_seam(const struct ccshm_seam *seam,
+			   struct ccshm_events **events)
+{
+	struct ccshm_netlink nl;
+	int ret;
+
+	*events = NULL;
+	ret = ccshm_netlink_open(seam, &nl);
+	if (ret)
+		return ret;
+	ret = subscribe(&nl, events);
+	if (ret)
+		ccshm_netlink_close(&nl);
+	return ret;
+}
+
+CCSHM_API int ccshm_events_open(struct ccshm_events **events)
+{
+	return ccshm_events_open_seam(&ccshm_system, events);
+}
+
+CCSHM_API void ccshm_events_close(struct ccshm_events *events)
+{
+	if (!events)
+		return;
+	events->seam->close(events->fd);
+	pthread_mutex_destroy(&events->lock);
+	free(events);
+}
+
+CCSHM_API int ccshm_events_fd(const struct ccshm_events *events)
+{
+	return events->fd;
+}
+
+static bool is_event(const struct ccshm_events *events,
+		     const struct nlmsghdr *message)
+{
+	const struct genlmsghdr *generic = mnl_nlmsg_get_payload(message);
+
+	return message->nlmsg_type == events->family &&
+	       mnl_nlmsg_get_payload_len(message) >= sizeof(*generic) &&
+	       generic->cmd == CCSHM_CMD_EVENT;
+}
+
+/* 1: there it is in @said. */
+static int next_said(struct ccshm_events *events, struct ccshm_message *said)
+{
+	const struct nlmsghdr *message;
+	int ret;
+
+	if (!mnl_nlmsg_ok(events->next, events->left)) {
+		events->left = 0;
+		ret = events->seam->receive(events->fd, events->space, SPACE,
+					    false);
+		if (ret < 0)
+			return ret == -EMSGSIZE ? -EPROTO : ret;
+		events->next = (const void *)events->space;
+		events->left = ret;
+		return 0;
+	}
+	message = events->next;
+	events->next = mnl_nlmsg_next(message, &events->left);
+	if (!is_event(events, message))
+		return 0;
+	ret = ccshm_netlink_parse(message, said);
+	return ret ? ret : 1;
+}
+
+static int event_new(const struct ccshm_message *said,
+		     struct ccshm_event **event)
+{
+	struct ccshm_event *made = calloc(1, sizeof(*made));
+	int ret;
+
+	if (!made)
+		return -ENOMEM;
+	made->said = *said;
+	ret = ccshm_status_make(&said->object, &made->status);
+	if (ret) {
+		free(made);
+		return ret;
+	}
+	*event = made;
+	return 0;
+}
+
+CCSHM_API int ccshm_events_next(struct ccshm_events *events,
+				struct ccshm_event **event)
+{
+	struct ccshm_message said;
+	int ret;
+
+	*event = NULL;
+	pthread_mutex_lock(&events->lock);
+	do {
+		ret = next_said(events, &said);
+	} while (!ret);
+	pthread_mutex_unlock(&events->lock);
+	return ret < 0 ? ret : event_new(&said, event);
+}
+
+CCSHM_API void ccshm_event_free(struct ccshm_event *event)
+{
+	if (!event)
+		return;
+	ccshm_status_free(event->status);
+	free(event);
+}
+
+CCSHM_API uint32_t ccshm_event_type(const struct ccshm_event *event)
+{
+	return event->said.event;
+}
+
+CCSHM_API uint64_t ccshm_event_time(const struct ccshm_event *event)
+{
+	return event->said.time;
+}
+
+CCSHM_API const struct ccshm_status *
+ccshm_event_status(const struct ccshm_event *event)
+{
+	return event->status;
+}
+
+CCSHM_API int ccshm_event_result(const struct ccshm_event *event)
+{
+	return -(int)event->said.result;
+}
+
+CCSHM_API uint64_t ccshm_event_duration(const struct ccshm_event *event)
+{
+	return event->said.duration;
+}
+
+CCSHM_API uint64_t ccshm_event_pages(const struct ccshm_event *event)
+{
+	return event->said.pages;
+}
+
+CCSHM_API uint32_t ccshm_event_stopped(const struct ccshm_event *event)
+{
+	return event->said.stopped;
+}
+
+CCSHM_API uint32_t ccshm_event_quota(const struct ccshm_event *event)
+{
+	return event->said.quota;
+}
+
+CCSHM_API uint64_t ccshm_event_asked(const struct ccshm_event *event)
+{
+	return event->said.asked;
+}
+
+CCSHM_API uint64_t ccshm_event_used(const struct ccshm_event *event)
+{
+	return event->said.used;
+}
+
+CCSHM_API uint64_t ccshm_event_limit(const struct ccshm_event *event)
+{
+	return event->said.limit;
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+/* struct ccshm_list: all buffers, exports or attachments that the caller may see. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <linux/netlink.h>
+
+#include "internal.h"
+
+/* How often a dump is made again during which something changed. */
+#define TRIES	8
+
+struct entry {
+	struct ccshm_status *status;
+	struct ccshm_importers *importers;	/* exports */
+};
+
+struct ccshm_list {
+	uint32_t type;
+	uint32_t count;
+	uint32_t capacity;
+	bool changed;
+	struct entry *entry;
+};
+
+static void clear(struct ccshm_list *list)
+{
+	while (list->count) {
+		struct entry *entry = &list->entry[--list->count];
+
+		ccshm_status_free(entry->status);
+		ccshm_importers_free(entry->importers);
+	}
+}
+
+static int grow(struct ccshm_list *list)
+{
+	uint32_t capacity = list->capacity ? 2 * list->capacity : 64;
+	struct entry *entry;
+
+	entry = reallocarray(list->entry, capacity, sizeof(*entry));
+	if (!entry)
+		return -ENOMEM;
+	list->entry = entry;
+	list->capacity = capacity;
+	return 0;
+}
+
+static int add(const struct nlmsghdr *message, void *data)
+{
+	struct ccshm_list *list = data;
+	struct entry made = { 0 };
+	struct ccshm_message said;
+	int ret;
+
+	ret = ccshm_netlink_parse(message, &said);
+	if (!ret && said.object.type != list->type)
+		ret = -EPROTO;
+	if (!ret && list->count == list->capacity)
+		ret = grow(list);
+	if (!ret)
+		ret = ccshm_status_make(&said.object, &made.status);
+	if (!ret && list->type == CCSHM_TYPE_EXPORT)
+		ret = ccshm_importers_make(said.importers, said.importers_count,
+					   &made.importers);
+	if (ret) {
+		ccshm_status_free(made.status);
+		return ret;
+	}
+	list->entry[list->count++] = made;
+	return 0;
+}
+
+static int fill(struct ccshm_netlink *nl, struct ccshm_list *list)
+{
+	static const uint8_t commands[] = {
+		[CCSHM_TYPE_BUFFER] = CCSHM_CMD_BUFFER_GET,
+		[CCSHM_TYPE_EXPORT] = CCSHM_CMD_EXPORT_GET,
+		[CCSHM_TYPE_ATTACHMENT] = CCSHM_CMD_ATTACHMENT_GET,
+	};
+	unsigned int i;
+	int ret;
+
+	for (i = 0; i < TRIES; i++) {
+		clear(list);
+		ret = ccshm_netlink_request(nl, commands[list->type], NLM_F_DUMP,
+					    add, list, &list->changed);
+		if (ret || !list->changed)
+			return ret;
+	}
+	return 0;
+}
+
+int ccshm_list_get_seam(const struct ccshm_seam *seam, uint32_t type,
+			struct ccshm_list **list)
+{
+	struct ccshm_netlink nl;
+	struct ccshm_list *made;
+	int ret;
+
+	*list = NULL;
+	if (type < CCSHM_TYPE_BUFFER || type > CCSHM_TYPE_ATTACHMENT)
+		return -EINVAL;
+	made = calloc(1, sizeof(*made));
+	if (!made)
+		return -ENOMEM;
+	made->type = type;
+	ret = ccshm_netlink_open(seam, &nl);
+	if (!ret) {
+		ret = fill(&nl, made);
+		ccshm_netlink_close(&nl);
+	}
+	if (ret) {
+		ccshm_list_free(made);
+		return ret;
+	}
+	*list = made;
+	return 0;
+}
+
+CCSHM_API int ccshm_list_get(uint32_t type, struct ccshm_list **list)
+{
+	return ccshm_list_get_seam(&ccshm_system, type, list);
+}
+
+CCSHM_API void ccshm_list_free(struct ccshm_list *list)
+{
+	if (!list)
+		return;
+	clear(list);
+	free(list->entry);
+	free(list);
+}
+
+CCSHM_API uint32_t ccshm_list_count(const struct ccshm_list *list)
+{
+	return list->count;
+}
+
+CCSHM_API bool ccshm_list_is_consistent(const struct ccshm_list *list)
+{
+	return !list->changed;
+}
+
+CCSHM_API const struct ccshm_status *
+ccshm_list_status(const struct ccshm_list *list, uint32_t index)
+{
+	return index < list->count ? list->entry[index].status : NULL;
+}
+
+CCSHM_API const struct ccshm_importers *
+ccshm_list_importers(const struct ccshm_list *list, uint32_t index)
+{
+	return index < list->count ? list->entry[index].importers : NULL;
+}
