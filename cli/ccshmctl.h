@@ -34,6 +34,7 @@ enum exit_code {
 
 #define CMD_FORMAT	(1U << 0)	/* prints data: --json, --bytes */
 #define CMD_RUNS	(1U << 1)	/* takes -- COMMAND [ARGUMENT...] */
+#define CMD_COLUMNS	(1U << 2)	/* --output, too */
 
 #define ARGS_MAX	2
 
@@ -70,6 +71,7 @@ int command_list_options(FILE *f, const char *name);
 struct format {
 	bool json;
 	bool bytes;
+	const char *output;	/* the columns that are wanted; or NULL */
 };
 
 /* Every command's own options structure starts with this one. */
@@ -82,6 +84,7 @@ struct common {
 };
 
 extern const struct argp_option common_options[];	/* --json, --bytes */
+extern const struct argp_option column_options[];	/* these and --output */
 
 /* Exits with EXIT_USAGE, or with 0 for --help. */
 void parse(const struct command *cmd, int argc, char **argv, struct common *opts);
@@ -138,6 +141,15 @@ int out_print(struct out *out, FILE *f);
 
 /* The same for stdout, with the complaint; returns the exit code. */
 int out_result(struct out *out);
+/*
+ * Which fields there are, also if there is no row, and which of them are columns of a
+ * table unless --output says otherwise; JSON has all. Both with commas.
+ */
+void out_columns(struct out *out, const char *all, const char *standard);
+/* Does --output name only such? Complains if not. */
+bool out_columns_exist(const struct format *format, const char *all);
+/* One row as one line: "time event key=value...", or a JSON object. An exit code. */
+int out_line(struct out *out);
 /* Frees what is not to be printed after all. */
 void out_drop(struct out *out);
 
@@ -147,6 +159,16 @@ int out_flush(FILE *f);
 void out_give_up_stdout(void);
 /* At exit: a failure to write stdout becomes EXIT_FAILED. */
 void out_close_stdout(void);
+
+void out_user(struct out *out, const char *key, uid_t uid);
+
+/* ---- fields.c: what is said of an object ---- */
+
+/* "buffers" and so on; NULL for a type that is not known. */
+const char *fields_list_name(uint32_t type);
+/* In the order of their columns; importers may be NULL. */
+void fields_add(struct out *out, const struct ccshm_status *st,
+		const struct ccshm_importers *importers);
 
 /* ---- error.c ---- */
 
@@ -169,6 +191,9 @@ enum op {
 	OP_OUTPUT,
 	OP_DEVICE,
 	OP_LIST,
+	OP_OBJECTS,
+	OP_STATS,
+	OP_EVENTS,
 };
 
 /* err is an errno, of any sign. */
@@ -310,10 +335,13 @@ int read_run(const struct command *cmd, int argc, char **argv);
 int write_run(const struct command *cmd, int argc, char **argv);
 int devices_run(const struct command *cmd, int argc, char **argv);
 int doctor_run(const struct command *cmd, int argc, char **argv);
+int list_run(const struct command *cmd, int argc, char **argv);
+int monitor_run(const struct command *cmd, int argc, char **argv);
+int stats_run(const struct command *cmd, int argc, char **argv);
 
 extern const struct argp info_argp, alloc_argp, show_argp, export_argp,
 	attach_argp, detach_argp, revoke_argp, free_argp, read_argp, write_argp,
-	devices_argp, doctor_argp;
+	devices_argp, doctor_argp, list_argp, monitor_argp, stats_argp;
 
 /* main.c */
 int ccshmctl_main(int argc, char **argv);

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <grp.h>
 #include <inttypes.h>
-#include <pwd.h>
-#include <stdlib.h>
 
 #include "ccshmctl.h"
 
@@ -33,177 +30,37 @@ const struct argp show_argp = {
 	.doc = "\vAn id can be a buffer's, an export's or an attachment's.",
 };
 
-static const struct {
-	uint64_t flag;
-	const char *key;
-} export_flags[] = {
-	{ CCSHM_EXPORT_READ_ONLY, "read_only" },
-	{ CCSHM_EXPORT_NO_CPU, "no_cpu" },
-};
-
-static void add_user(struct out *out, const char *key, uid_t uid)
+/* Of an export; NULL if it has none, or is gone meanwhile. */
+static struct ccshm_importers *importers_of(struct ccshm *ctx,
+					    const struct ccshm_status *st)
 {
-	struct passwd *pw = getpwuid(uid);
-	char number[16];
+	struct ccshm_importers *importers = NULL;
 
-	snprintf(number, sizeof(number), "%u", (unsigned int)uid);
-	out_string(out, key, pw ? pw->pw_name : number);
+	if (ccshm_status_type(st) == CCSHM_TYPE_EXPORT)
+		ccshm_importers_get(ctx, ccshm_status_id(st), &importers);
+	return importers;
 }
-
-static void add_group(struct out *out, const char *key, gid_t gid)
-{
-	struct group *gr = getgrgid(gid);
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", (unsigned int)gid);
-	out_string(out, key, gr ? gr->gr_name : number);
-}
-
-static void add_buffer(struct out *out, struct ccshm *ctx,
-		       const struct ccshm_status *st)
-{
-	const char *name = ccshm_status_name(st);
-	char mode[8];
-
-	(void)ctx;
-	out_number(out, "id", ccshm_status_id(st));
-	out_string(out, "name", *name ? name : NULL);
-	out_bool(out, "persistent", ccshm_status_is_persistent(st));
-	out_bool(out, "ended", ccshm_status_is_orphan(st));
-	if (ccshm_status_is_orphan(st))
-		out_mark(out, OUT_WARN);
-	out_bool(out, "heap", ccshm_status_is_heap(st));
-	out_size(out, "size", ccshm_status_size(st));
-	out_size(out, "charged", ccshm_status_charged(st));
-	out_size(out, "carved", ccshm_status_carved(st));
-	out_bool(out, "dma32", ccshm_status_flags(st) & CCSHM_ALLOC_DMA32);
-	out_bool(out, "contiguous", ccshm_status_flags(st) & CCSHM_ALLOC_CONTIGUOUS);
-	add_user(out, "owner", ccshm_status_owner(st));
-	add_group(out, "group", ccshm_status_group(st));
-	snprintf(mode, sizeof(mode), "%04o", (unsigned int)ccshm_status_mode(st));
-	out_string(out, "mode", mode);
-	add_user(out, "payer", ccshm_status_payer(st));
-	out_bool(out, "control", ccshm_status_has_control(st));
-	out_number(out, "blocks", ccshm_status_blocks(st));
-	out_number(out, "blocks_small", ccshm_status_blocks_small(st));
-	out_number(out, "units", ccshm_status_units(st));
-	out_number(out, "units_whole", ccshm_status_units_whole(st));
-	out_number(out, "conversions", ccshm_status_conversions(st));
-	out_number(out, "exports", ccshm_status_exports(st));
-	out_number(out, "attachments", ccshm_status_attachments(st));
-}
-
-static void add_state(struct out *out, const struct ccshm_status *st)
-{
-	uint32_t state = ccshm_status_state(st);
-
-	out_string(out, "state", ccshm_state_name(state));
-	if (state == CCSHM_STATE_STUCK)
-		out_mark(out, OUT_BAD);
-	else if (state != CCSHM_STATE_ACTIVE)
-		out_mark(out, OUT_WARN);
-}
-
-/* What exports and attachments have in common. */
-static void add_slice(struct out *out, const struct ccshm_status *st)
-{
-	const char *name = ccshm_status_name(st);
-
-	out_number(out, "id", ccshm_status_id(st));
-	add_state(out, st);
-	out_number(out, "buffer", ccshm_status_buffer_id(st));
-	out_string(out, "buffer_name", *name ? name : NULL);
-	out_bool(out, "buffer_ended", ccshm_status_is_orphan(st));
-	out_bool(out, "heap", ccshm_status_is_heap(st));
-	out_size(out, "offset", ccshm_status_offset(st));
-	out_size(out, "size", ccshm_status_size(st));
-	add_user(out, "owner", ccshm_status_owner(st));
-	out_bool(out, "control", ccshm_status_has_control(st));
-}
-
-/* Their names, one after the other. Absent if there are none, or none any more. */
-static void add_importers(struct out *out, struct ccshm *ctx, uint64_t export_id)
-{
-	struct ccshm_importers *importers;
-	char *names = NULL;
-	size_t len = 0;
-	uint32_t i;
-	FILE *f;
-
-	if (!ccshm_importers_get(ctx, export_id, &importers)) {
-		f = open_memstream(&names, &len);
-		for (i = 0; f && i < ccshm_importers_count(importers); i++)
-			fprintf(f, "%s%s", i ? ", " : "",
-				ccshm_importers_device(importers, i));
-		if (f)
-			fclose(f);
-		ccshm_importers_free(importers);
-	}
-	out_string(out, "importer_devices", names && *names ? names : NULL);
-	free(names);
-}
-
-static void add_export(struct out *out, struct ccshm *ctx,
-		       const struct ccshm_status *st)
-{
-	uint64_t flags = ccshm_status_flags(st);
-	size_t i;
-
-	add_slice(out, st);
-	out_string(out, "lifetime",
-		   flags & CCSHM_EXPORT_PINNED ? "pinned" : "revocable");
-	for (i = 0; i < sizeof(export_flags) / sizeof(export_flags[0]); i++)
-		out_bool(out, export_flags[i].key, flags & export_flags[i].flag);
-	out_number(out, "importers", ccshm_status_importers(st));
-	add_importers(out, ctx, ccshm_status_id(st));
-	out_number(out, "attachments", ccshm_status_attachments(st));
-	out_number(out, "device_mappings", ccshm_status_device_mappings(st));
-	out_number(out, "cpu_mappings", ccshm_status_cpu_mappings(st));
-}
-
-static void add_attachment(struct out *out, struct ccshm *ctx,
-			   const struct ccshm_status *st)
-{
-	(void)ctx;
-	add_slice(out, st);
-	out_string(out, "device", ccshm_status_device(st));
-	out_number(out, "export", ccshm_status_export_id(st));
-	out_bool(out, "persistent", ccshm_status_is_persistent(st));
-	out_number(out, "dma_bits", ccshm_status_dma_bits(st));
-	out_number(out, "segments", ccshm_status_segments(st));
-	out_number(out, "device_mappings", ccshm_status_device_mappings(st));
-}
-
-static const struct kind {
-	uint32_t type;
-	const char *list;
-	void (*add)(struct out *out, struct ccshm *ctx,
-		    const struct ccshm_status *st);
-} kinds[] = {
-	{ CCSHM_TYPE_BUFFER, "buffers", add_buffer },
-	{ CCSHM_TYPE_EXPORT, "exports", add_export },
-	{ CCSHM_TYPE_ATTACHMENT, "attachments", add_attachment },
-};
 
 static int print_status(struct ccshm *ctx, const struct ccshm_status *st,
 			const struct format *format)
 {
-	const struct kind *kind;
+	const char *list = fields_list_name(ccshm_status_type(st));
+	struct ccshm_importers *importers;
 	struct out *out;
 
-	for (kind = kinds; kind < kinds + sizeof(kinds) / sizeof(kinds[0]); kind++) {
-		if (kind->type != ccshm_status_type(st))
-			continue;
-		out = out_new(kind->list, OUT_RECORD, format);
-		out_row(out);
-		if (!format->json)
-			out_string(out, "type", ccshm_type_name(kind->type));
-		kind->add(out, ctx, st);
-		return out_result(out);
+	if (!list) {
+		complain("%" PRIu64 " is of a kind (%u) that this ccshmctl does not know",
+			 ccshm_status_id(st), ccshm_status_type(st));
+		return EXIT_FAILED;
 	}
-	complain("%" PRIu64 " is of a kind (%u) that this ccshmctl does not know",
-		 ccshm_status_id(st), ccshm_status_type(st));
-	return EXIT_FAILED;
+	out = out_new(list, OUT_RECORD, format);
+	out_row(out);
+	if (!format->json)
+		out_string(out, "type", ccshm_type_name(ccshm_status_type(st)));
+	importers = importers_of(ctx, st);
+	fields_add(out, st, importers);
+	ccshm_importers_free(importers);
+	return out_result(out);
 }
 
 int show_run(const struct command *cmd, int argc, char **argv)

@@ -12,6 +12,12 @@ const struct command commands[] = {
 	  "[CHECK]", 0, 1, CMD_FORMAT, &doctor_argp, doctor_run },
 	{ "info", "what the driver is, and what it holds",
 	  "", 0, 0, CMD_FORMAT, &info_argp, info_run },
+	{ "list", "list the buffers, exports or attachments that you may see",
+	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &list_argp, list_run },
+	{ "monitor", "tell what happens to shared memory, as it happens",
+	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &monitor_argp, monitor_run },
+	{ "stats", "show what the driver counts",
+	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &stats_argp, stats_run },
 	{ "alloc", "allocate a buffer that lasts until it is freed, and print its id",
 	  "SIZE", 1, 1, CMD_FORMAT, &alloc_argp, alloc_run },
 	{ "show", "show a buffer, an export or an attachment",
@@ -72,7 +78,9 @@ int command_list_options(FILE *f, const char *name)
 	if (!cmd)
 		return -1;
 	list_options(f, cmd->argp->options);
-	if (cmd->flags & CMD_FORMAT)
+	if (cmd->flags & CMD_COLUMNS)
+		list_options(f, column_options);
+	else if (cmd->flags & CMD_FORMAT)
 		list_options(f, common_options);
 	fprintf(f, "--help\n");
 	return 0;

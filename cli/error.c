@@ -29,9 +29,16 @@ static const char *const op_verbs[] = {
 	[OP_OUTPUT] = "write",
 	[OP_DEVICE] = "ask about",
 	[OP_LIST] = "list",
+	[OP_OBJECTS] = "list",
+	[OP_STATS] = "ask",
+	[OP_EVENTS] = "listen to",
 };
 
 #define ANY_OP	(-1)
+
+#define NO_FAMILY							\
+	"the driver is not loaded, or this is not the initial network namespace; "	\
+	"see `ccshmctl doctor'"
 
 /* The first row that matches counts. */
 static const struct reason {
@@ -108,6 +115,13 @@ static const struct reason {
 	{ OP_DEVICE, ENODEV,
 	  "there is no such device; `ccshmctl devices --all` lists them" },
 
+	{ OP_OBJECTS, ENODEV, NO_FAMILY },
+	{ OP_STATS, ENODEV, NO_FAMILY },
+	{ OP_EVENTS, ENODEV, NO_FAMILY },
+	{ OP_EVENTS, EPERM, "it needs CAP_SYS_ADMIN; be root" },
+	{ OP_EVENTS, EOPNOTSUPP,
+	  "this kernel cannot keep events from others, so there are none; update it" },
+
 	{ OP_READ, EFAULT, "the buffer was revoked meanwhile" },
 	{ OP_WRITE, EFAULT, "the buffer was revoked meanwhile" },
 
@@ -141,7 +155,8 @@ enum exit_code error_exit_code(enum op op, int err)
 	case ENODEV:
 	case ENXIO:
 	case ENOENT:
-		return op == OP_OPEN ? EXIT_NO_DRIVER : EXIT_FAILED;
+		return op == OP_OPEN || op == OP_OBJECTS || op == OP_STATS ||
+		       op == OP_EVENTS ? EXIT_NO_DRIVER : EXIT_FAILED;
 	case EPERM:
 	case EACCES:
 		return EXIT_PERMISSION;

@@ -39,6 +39,8 @@ struct out {
 	struct cell *cells;	/* ncolumns of them for each row */
 	size_t ncells;
 	size_t nrows;
+	const char *all;	/* the columns that there are, if somebody has said */
+	const char *standard;	/* and those of a table */
 };
 
 static void __attribute__((noreturn)) out_of_memory(void)
@@ -136,6 +138,112 @@ void out_mark(struct out *out, enum out_mark mark)
 void out_wrap(struct out *out)
 {
 	out->columns[(out->ncells - 1) % out->ncolumns].wrap = true;
+}
+
+void out_columns(struct out *out, const char *all, const char *standard)
+{
+	out->all = all;
+	out->standard = standard;
+}
+
+/* The next of a list with commas: its length, or 0 at the end. */
+static size_t next_name(const char **name, const char **rest)
+{
+	size_t len = strcspn(*rest, ",");
+
+	*name = *rest;
+	*rest += len + ((*rest)[len] == ',');
+	return len;
+}
+
+/* Is it one of a list with commas? */
+static bool is_among(const char *list, const char *name, size_t len)
+{
+	const char *one;
+	size_t n;
+
+	while ((n = next_name(&one, &list)))
+		if (n == len && !strncmp(one, name, len))
+			return true;
+	return false;
+}
+
+bool out_columns_exist(const struct format *format, const char *all)
+{
+	const char *name, *rest = format->output;
+	size_t len;
+
+	while (rest && *rest) {
+		len = next_name(&name, &rest);
+		if (is_among(all, name, len))
+			continue;
+		complain("there is no column '%.*s'; there are %s", (int)len, name, all);
+		return false;
+	}
+	if (!rest || *format->output)
+		return true;
+	complain("--output names no column; there are %s", all);
+	return false;
+}
+
+static size_t column_index(const struct out *out, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < out->ncolumns; i++)
+		if (strlen(out->columns[i].key) == len &&
+		    !strncmp(out->columns[i].key, name, len))
+			break;
+	return i;
+}
+
+/* Another cell with the same content. */
+static struct cell copy_cell(const struct cell *cell)
+{
+	struct cell copy = *cell;
+
+	copy.text = cell->text ? strdup(cell->text) : NULL;
+	if (cell->text && !copy.text)
+		out_of_memory();
+	return copy;
+}
+
+static void free_cells(struct out *out)
+{
+	size_t i;
+
+	for (i = 0; i < out->ncells; i++)
+		free(out->cells[i].text);
+	free(out->cells);
+}
+
+/* Leaves these columns, those of them that there are. */
+static void select_columns(struct out *out, const char *names)
+{
+	struct column columns[COLUMNS_MAX];
+	size_t from[COLUMNS_MAX], n = 0, row, i, len;
+	struct cell *cells;
+	const char *name;
+
+	while (n < COLUMNS_MAX && (len = next_name(&name, &names))) {
+		i = column_index(out, name, len);
+		if (i == out->ncolumns)
+			continue;
+		from[n] = i;
+		columns[n++] = out->columns[i];
+	}
+	cells = calloc(out->nrows * n + 1, sizeof(*cells));
+	if (!cells)
+		out_of_memory();
+	for (row = 0; row < out->nrows; row++)
+		for (i = 0; i < n; i++)
+			cells[row * n + i] =
+				copy_cell(&out->cells[row * out->ncolumns + from[i]]);
+	free_cells(out);
+	out->cells = cells;
+	out->ncells = out->nrows * n;
+	memcpy(out->columns, columns, n * sizeof(columns[0]));
+	out->ncolumns = n;
 }
 
 static bool want_color(FILE *f)
@@ -311,11 +419,7 @@ static void fill_record(const struct out *out, struct libscols_table *table)
 
 void out_drop(struct out *out)
 {
-	size_t i;
-
-	for (i = 0; i < out->ncells; i++)
-		free(out->cells[i].text);
-	free(out->cells);
+	free_cells(out);
 	free(out);
 }
 
@@ -362,8 +466,96 @@ void out_give_up_stdout(void)
 
 int out_result(struct out *out)
 {
-	int err = out_print(out, stdout);
+	int err;
 
+	if (out->all && !out_columns_exist(&out->format, out->all)) {
+		out_drop(out);
+		return EXIT_USAGE;
+	}
+	if (out->format.output)
+		select_columns(out, out->format.output);
+	else if (out->standard && !out->format.json)
+		select_columns(out, out->standard);
+	err = out_print(out, stdout);
+	if (!err)
+		return EXIT_OK;
+	out_give_up_stdout();
+	return report(OP_OUTPUT, err, "standard output");
+}
+
+static void print_json_text(FILE *f, const char *text)
+{
+	fputc('"', f);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			fprintf(f, "\\%c", *text);
+		else if ((unsigned char)*text < 0x20)
+			fprintf(f, "\\u%04x", *text);
+		else
+			fputc(*text, f);
+	}
+	fputc('"', f);
+}
+
+static void print_json_cell(FILE *f, const struct column *column,
+			    const struct cell *cell)
+{
+	print_json_text(f, column->key);
+	fputs(": ", f);
+	if (!cell->text)
+		fputs("null", f);
+	else if (column->json_type == SCOLS_JSON_NUMBER)
+		fputs(cell->text, f);
+	else if (column->json_type == SCOLS_JSON_BOOLEAN)
+		fputs(*cell->text == '1' ? "true" : "false", f);
+	else
+		print_json_text(f, cell->text);
+}
+
+static void print_json_line(const struct out *out, FILE *f)
+{
+	size_t i;
+
+	fputc('{', f);
+	for (i = 0; i < out->ncolumns; i++) {
+		fputs(i ? ", " : "", f);
+		print_json_cell(f, &out->columns[i], &out->cells[i]);
+	}
+	fputs("}\n", f);
+}
+
+/* What every line has stands without its key; what is absent is left out. */
+static void print_text_line(const struct out *out, FILE *f)
+{
+	bool any = false;
+	size_t i;
+
+	for (i = 0; i < out->ncolumns; i++) {
+		const char *key = out->columns[i].key, *text = out->cells[i].text;
+
+		if (!text)
+			continue;
+		fputs(any ? " " : "", f);
+		if (strcmp(key, "time") && strcmp(key, "event"))
+			fprintf(f, "%s=", key);
+		fputs(text, f);
+		any = true;
+	}
+	fputc('\n', f);
+}
+
+int out_line(struct out *out)
+{
+	int err;
+
+	if (out->format.output)
+		select_columns(out, out->format.output);
+	if (out->format.json)
+		print_json_line(out, stdout);
+	else
+		print_text_line(out, stdout);
+	out_drop(out);
+	err = out_flush(stdout);
 	if (!err)
 		return EXIT_OK;
 	out_give_up_stdout();

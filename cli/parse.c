@@ -17,6 +17,14 @@ const struct argp_option common_options[] = {
 	{ 0 }
 };
 
+const struct argp_option column_options[] = {
+	{ "json", 'j', NULL, 0, "Print JSON; sizes are in bytes", -2 },
+	{ "bytes", 'b', NULL, 0, "Print sizes in bytes", -2 },
+	{ "output", 'o', "COLUMNS", 0,
+	  "Print these columns, in this order, separated by commas", -2 },
+	{ 0 }
+};
+
 static const struct argp_option no_options[] = { { 0 } };
 
 /* The placeholder for the nth argument: "BUFFER" of "BUFFER DEVICE". */
@@ -43,6 +51,9 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'b':
 		opts->format.bytes = true;
+		return 0;
+	case 'o':
+		opts->format.output = arg;
 		return 0;
 	case ARGP_KEY_ARG:
 		if (opts->nargs == opts->cmd->max_args)
@@ -81,7 +92,8 @@ void parse(const struct command *cmd, int argc, char **argv, struct common *opts
 	const struct argp_child children[] = { { cmd->argp, 0, NULL, 0 }, { 0 } };
 	char doc[256], name[64], *own_name = argv[0];
 	struct argp argp = {
-		.options = cmd->flags & CMD_FORMAT ? common_options : no_options,
+		.options = cmd->flags & CMD_COLUMNS ? column_options :
+			   cmd->flags & CMD_FORMAT ? common_options : no_options,
 		.parser = parse_common,
 		.args_doc = *cmd->args ? cmd->args : NULL,
 		.doc = doc,

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Events, a line for each as it comes, until SIGINT or SIGTERM. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ccshmctl.h"
+
+struct monitor_opts {
+	struct common common;
+	unsigned long count;
+};
+
+static const struct argp_option options[] = {
+	{ "count", 'n', "N", 0, "End after N events", 0 },
+	{ 0 }
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct monitor_opts *opts = state->input;
+
+	if (key != 'n')
+		return ARGP_ERR_UNKNOWN;
+	opts->count = parse_number_arg("--count", arg, UINT32_MAX, state);
+	if (!opts->count)
+		argp_error(state, "--count: there is nothing to wait for");
+	return 0;
+}
+
+const struct argp monitor_argp = {
+	.options = options,
+	.parser = parse_opt,
+	.doc = "\vNeeds CAP_SYS_ADMIN. A line for each event, written at once; with --json each "
+	       "is an object. \"events-lost\" says that there were more than could be read in "
+	       "time. An interrupt (Ctrl-C) ends it.",
+};
+
+static const char columns[] =
+	"time,event,type,id,buffer,name,owner,size,charged,lifetime,device,stopped,"
+	"result,duration_ns,state,device_mappings,pages,quota,user,asked,used,limit";
+
+/* What an event says. */
+#define SAYS_OBJECT	(1U << 0)
+#define SAYS_SIZE	(1U << 1)
+#define SAYS_OWNER	(1U << 2)
+#define SAYS_CHARGED	(1U << 3)
+#define SAYS_LIFETIME	(1U << 4)
+#define SAYS_DEVICE	(1U << 5)
+#define SAYS_STOPPED	(1U << 6)
+#define SAYS_RESULT	(1U << 7)
+#define SAYS_PAGES	(1U << 8)
+#define SAYS_QUOTA	(1U << 9)
+
+#define SAYS_BUFFER	(SAYS_OBJECT | SAYS_OWNER | SAYS_SIZE | SAYS_CHARGED)
+#define SAYS_EXPORT	(SAYS_OBJECT | SAYS_OWNER | SAYS_SIZE | SAYS_LIFETIME)
+#define SAYS_ATTACHMENT	(SAYS_OBJECT | SAYS_OWNER | SAYS_SIZE | SAYS_DEVICE)
+
+static const unsigned int says[] = {
+	[CCSHM_EVENT_BUFFER_NEW] = SAYS_BUFFER,
+	[CCSHM_EVENT_BUFFER_END] = SAYS_BUFFER,
+	[CCSHM_EVENT_BUFFER_GONE] = SAYS_BUFFER,
+	[CCSHM_EVENT_EXPORT_NEW] = SAYS_EXPORT,
+	[CCSHM_EVENT_EXPORT_GONE] = SAYS_EXPORT,
+	[CCSHM_EVENT_ATTACH] = SAYS_ATTACHMENT,
+	[CCSHM_EVENT_DETACH] = SAYS_ATTACHMENT | SAYS_STOPPED,
+	[CCSHM_EVENT_STUCK] = SAYS_ATTACHMENT,
+	[CCSHM_EVENT_IMPORTER_ATTACH] = SAYS_OBJECT | SAYS_DEVICE,
+	[CCSHM_EVENT_IMPORTER_DETACH] = SAYS_OBJECT | SAYS_DEVICE,
+	[CCSHM_EVENT_REVOKE_BEGIN] = SAYS_OBJECT,
+	[CCSHM_EVENT_REVOKE_END] = SAYS_OBJECT | SAYS_RESULT | SAYS_PAGES | SAYS_STOPPED,
+	[CCSHM_EVENT_LEAK] = SAYS_PAGES,
+	[CCSHM_EVENT_QUOTA] = SAYS_QUOTA,
+};
+
+static void add_time(struct out *out, uint64_t ns)
+{
+	time_t seconds = (time_t)(ns / 1000000000);
+	char text[80], date[32] = "", zone[8] = "";
+	struct tm tm;
+
+	if (localtime_r(&seconds, &tm)) {
+		strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+		strftime(zone, sizeof(zone), "%z", &tm);
+	}
+	snprintf(text, sizeof(text), "%s.%06u%s", date,
+		 (unsigned int)(ns % 1000000000 / 1000), zone);
+	out_string(out, "time", text);
+}
+
+static void add_object(struct out *out, const struct ccshm_status *st)
+{
+	const char *name = ccshm_status_name(st);
+
+	out_string(out, "type", ccshm_type_name(ccshm_status_type(st)));
+	out_number(out, "id", ccshm_status_id(st));
+	if (ccshm_status_type(st) != CCSHM_TYPE_BUFFER)
+		out_number(out, "buffer", ccshm_status_buffer_id(st));
+	if (*name)
+		out_string(out, "name", name);
+}
+
+static void add_result(struct out *out, const struct ccshm_event *event,
+		       const struct ccshm_status *st)
+{
+	int result = ccshm_event_result(event);
+	const char *name = result ? strerrorname_np(-result) : "ok";
+
+	out_string(out, "result", name ? name : "unknown");
+	out_number(out, "duration_ns", ccshm_event_duration(event));
+	out_string(out, "state", ccshm_state_name(ccshm_status_state(st)));
+	out_number(out, "device_mappings", ccshm_status_device_mappings(st));
+}
+
+static void add_quota(struct out *out, const struct ccshm_event *event,
+		      const struct ccshm_status *st)
+{
+	bool bytes = ccshm_event_quota(event) != CCSHM_QUOTA_USER_BUFFERS;
+	void (*add)(struct out *out, const char *key, uint64_t value) =
+		bytes ? out_size : out_number;
+
+	out_string(out, "quota", ccshm_quota_name(ccshm_event_quota(event)));
+	out_user(out, "user", ccshm_status_owner(st));
+	add(out, "asked", ccshm_event_asked(event));
+	add(out, "used", ccshm_event_used(event));
+	add(out, "limit", ccshm_event_limit(event));
+}
+
+static void add_said(struct out *out, const struct ccshm_event *event, unsigned int what)
+{
+	const struct ccshm_status *st = ccshm_event_status(event);
+
+	if (what & SAYS_OBJECT)
+		add_object(out, st);
+	if (what & SAYS_OWNER)
+		out_user(out, "owner", ccshm_status_owner(st));
+	if (what & SAYS_SIZE)
+		out_size(out, "size", ccshm_status_size(st));
+	if (what & SAYS_CHARGED)
+		out_size(out, "charged", ccshm_status_charged(st));
+	if (what & SAYS_LIFETIME)
+		out_string(out, "lifetime",
+			   ccshm_status_flags(st) & CCSHM_EXPORT_PINNED ? "pinned" :
+									  "revocable");
+	if (what & SAYS_DEVICE)
+		out_string(out, "device", ccshm_status_device(st));
+	if (what & SAYS_RESULT)
+		add_result(out, event, st);
+	if (what & SAYS_PAGES)
+		out_number(out, "pages", ccshm_event_pages(event));
+	if (what & SAYS_STOPPED)
+		out_number(out, "stopped", ccshm_event_stopped(event));
+	if (what & SAYS_QUOTA)
+		add_quota(out, event, st);
+}
+
+static int print_event(const struct ccshm_event *event, const struct format *format)
+{
+	struct out *out = out_new("event", OUT_LIST, format);
+	uint32_t type = ccshm_event_type(event);
+
+	out_row(out);
+	add_time(out, ccshm_event_time(event));
+	out_string(out, "event", ccshm_event_type_name(type));
+	if (type < sizeof(says) / sizeof(says[0]))
+		add_said(out, event, says[type]);
+	return out_line(out);
+}
+
+static int print_lost(const struct format *format)
+{
+	struct out *out = out_new("event", OUT_LIST, format);
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	out_row(out);
+	add_time(out, (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec);
+	out_string(out, "event", "events-lost");
+	return out_line(out);
+}
+
+/* What is told of SIGINT and SIGTERM; it ends with the program. */
+static int open_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+/* Is it to go on? @wait: and not before there is an event. */
+static bool goes_on(const struct ccshm_events *events, int signals, bool wait)
+{
+	struct pollfd fds[] = {
+		{ .fd = ccshm_events_fd(events), .events = POLLIN },
+		{ .fd = signals, .events = POLLIN },
+		/* Whoever reads the lines may be gone. */
+		{ .fd = STDOUT_FILENO, .events = 0 },
+	};
+	int n;
+
+	do {
+		n = poll(fds, 3, wait ? -1 : 0);
+	} while (n < 0 && errno == EINTR);
+	return n >= 0 && !fds[1].revents && !(fds[2].revents & (POLLERR | POLLHUP));
+}
+
+/* One event, or that there is none now (-EAGAIN): an exit code. */
+static int take_event(struct ccshm_events *events, const struct format *format,
+		      int *err)
+{
+	struct ccshm_event *event;
+	int code;
+
+	*err = ccshm_events_next(events, &event);
+	if (!*err) {
+		code = print_event(event, format);
+		ccshm_event_free(event);
+		return code;
+	}
+	if (*err == -EAGAIN)
+		return EXIT_OK;
+	if (*err == -ENOBUFS)
+		return print_lost(format);
+	code = report(OP_EVENTS, *err, "events");
+	return *err == -EPROTO ? EXIT_OK : code;
+}
+
+static int listen_to(struct ccshm_events *events, const struct monitor_opts *opts)
+{
+	int signals = open_signals(), code = EXIT_OK, err = 0;
+	unsigned long count = 0;
+
+	while (!code && (!opts->count || count < opts->count)) {
+		if (!goes_on(events, signals, err == -EAGAIN))
+			break;
+		code = take_event(events, &opts->common.format, &err);
+		count += !err;
+	}
+	close(signals);
+	return code;
+}
+
+int monitor_run(const struct command *cmd, int argc, char **argv)
+{
+	struct monitor_opts opts = { .count = 0 };
+	struct ccshm_events *events;
+	int code, err;
+
+	parse(cmd, argc, argv, &opts.common);
+	if (!out_columns_exist(&opts.common.format, columns))
+		return EXIT_USAGE;
+	err = ccshm_events_open(&events);
+	if (err)
+		return report(OP_EVENTS, err, "events");
+	code = listen_to(events, &opts);
+	ccshm_events_close(events);
+	return code;
+}
