@@ -11,10 +11,12 @@
 #include <linux/file.h>
 #include <linux/pci.h>
 #include <linux/poll.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
 #include "ccshm.h"
+#include "trace.h"
 
 /* All that are not yet gone, for what happens to their devices (ccshm_lock). */
 static LIST_HEAD(attachments);
@@ -207,9 +209,41 @@ static long attachment_ioctl(struct file *file, unsigned int cmd,
 	return ccshm_dispatch(&call, cmd, arg);
 }
 
+static const char *state_name(enum ccshm_state state)
+{
+	switch (state) {
+	case CCSHM_STATE_ACTIVE:
+		return "active";
+	case CCSHM_STATE_REVOKING:
+		return "revoking";
+	case CCSHM_STATE_REVOKED:
+		return "revoked";
+	case CCSHM_STATE_STUCK:
+		return "stuck";
+	}
+	return "unknown";
+}
+
+/* Not the addresses: whoever may see them asks for them. */
+static void attachment_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	struct ccshm_attachment *att = file->private_data;
+
+	seq_printf(m, "ccshm-attachment:\t%llu\n", att->obj.id);
+	seq_printf(m, "ccshm-buffer:\t%llu\n", att->obj.buffer->obj.id);
+	if (att->export)
+		seq_printf(m, "ccshm-export:\t%llu\n", att->export->obj.id);
+	seq_printf(m, "ccshm-device:\tpci:%s\n", pci_name(att->pdev));
+	seq_printf(m, "ccshm-slice:\toffset %llu size %llu\n", att->offset,
+		   att->size);
+	seq_printf(m, "ccshm-segments:\t%u\n", att->segments);
+	seq_printf(m, "ccshm-state:\t%s\n", state_name(READ_ONCE(att->state)));
+}
+
 static const struct file_operations attachment_fops = {
 	.owner = THIS_MODULE,
 	.release = attachment_release,
+	.show_fdinfo = attachment_show_fdinfo,
 	.poll = attachment_poll,
 	.unlocked_ioctl = attachment_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
@@ -368,6 +402,7 @@ static int attachment_start(struct ccshm_attachment *att)
 			ccshm_export_leave(att->export);
 	}
 	device_unlock(&att->pdev->dev);
+	trace_ccshm_map(&att->obj, att->size, &att->pdev->dev, NULL, err);
 	return err;
 }
 

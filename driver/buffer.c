@@ -5,11 +5,13 @@
 #include <linux/ctype.h>
 #include <linux/hashtable.h>
 #include <linux/nodemask.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/stringhash.h>
 #include <linux/user_namespace.h>
 
 #include "ccshm.h"
+#include "trace.h"
 
 /* Names of persistent buffers, unique for each owner (ccshm_lock). */
 static DEFINE_HASHTABLE(names, 8);
@@ -29,6 +31,8 @@ static void buffer_release(struct work_struct *work)
 	/* An export that is revoked but still open can be queried meanwhile. */
 	mutex_lock(&ccshm_lock);
 	ccshm_describe(&buffer->obj, &init_user_ns, &q);
+	if (buffer->charged)
+		trace_ccshm_free(buffer, buffer->charged);
 	blocks = buffer->blocks;
 	buffer->blocks = (struct ccshm_blocks){};
 	buffer->charged = 0;
@@ -285,6 +289,18 @@ void ccshm_buffer_end_client(struct ccshm_client *client)
 	mutex_unlock(&ccshm_lock);
 }
 
+/* For fdinfo: the buffers that end with an open file of the device. */
+void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client)
+{
+	struct ccshm_buffer *buffer;
+
+	mutex_lock(&ccshm_lock);
+	list_for_each_entry(buffer, &client->buffers, link)
+		seq_printf(m, "ccshm-buffer:\t%llu size %llu charged %llu\n",
+			   buffer->obj.id, buffer->size, buffer->charged);
+	mutex_unlock(&ccshm_lock);
+}
+
 /*
  * The dma-buf of a buffer of the heap node is gone. The buffer may have ended
  * before, by an administrator's FREE.
@@ -422,6 +438,7 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 	ccshm_memory_cgroup_put(payer.cgroup);
 	if (ccshm_limit_refuses(err))
 		ccshm_limit_refused(buffer->payer, err, buffer->size);
+	trace_ccshm_alloc(buffer, err);
 	return err;
 }
 

@@ -41,6 +41,7 @@ struct dma_buf;
 struct dma_buf_attachment;
 struct dma_fence;
 struct genl_family;
+struct seq_file;
 struct sk_buff;
 struct sock;
 struct user_namespace;
@@ -215,7 +216,6 @@ void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change);
 void ccshm_limit_refused(kuid_t uid, int err, u64 bytes);
 void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage);
 void ccshm_limit_usage_all(struct ccshm_usage *usage);
-bool ccshm_limit_usage_next(kuid_t *uid, struct ccshm_usage *usage);
 void ccshm_limit_info(struct ccshm_ioc_info *info);
 void ccshm_limit_init(void);
 void ccshm_limit_exit(void);
@@ -330,6 +330,7 @@ struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
 int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size);
 void ccshm_buffer_unuse(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_client(struct ccshm_client *client);
+void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client);
 bool ccshm_buffer_control(struct ccshm_buffer *buffer,
 			  struct ccshm_client *client);
 bool ccshm_buffer_seen(struct ccshm_buffer *buffer, bool admin, bool *control);

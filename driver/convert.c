@@ -7,12 +7,14 @@
  * the kernel only when a conversion to private has succeeded. Until then they
  * are quarantined and retried from a work item, in the end leaked and counted.
  */
+#include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/set_memory.h>
 #include <linux/spinlock.h>
 
 #include "ccshm.h"
+#include "trace.h"
 
 /* Pages per call: between two calls others may run, and a signal is seen. */
 #define CHUNK_PAGES		(SZ_128M >> PAGE_SHIFT)
@@ -31,8 +33,10 @@ static DECLARE_DELAYED_WORK(quarantine_work, quarantine_retry);
 
 static int pages_to_shared(struct page *page, unsigned long nr)
 {
+	u64 begin = ktime_get_ns();
 	int err = set_memory_decrypted((unsigned long)page_address(page), nr);
 
+	trace_ccshm_convert(page, nr, true, ktime_get_ns() - begin, err);
 	atomic64_inc(&calls_shared);
 	if (err)
 		atomic64_inc(&calls_failed);
@@ -41,8 +45,10 @@ static int pages_to_shared(struct page *page, unsigned long nr)
 
 static int pages_to_private(struct page *page, unsigned long nr)
 {
+	u64 begin = ktime_get_ns();
 	int err = set_memory_encrypted((unsigned long)page_address(page), nr);
 
+	trace_ccshm_convert(page, nr, false, ktime_get_ns() - begin, err);
 	atomic64_inc(&calls_private);
 	if (err)
 		atomic64_inc(&calls_failed);

@@ -15,6 +15,7 @@
 #include <linux/slab.h>
 
 #include "ccshm.h"
+#include "trace.h"
 
 static void export_free(struct ccshm_object *object)
 {
@@ -238,6 +239,7 @@ int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 	req->export_id = export->obj.id;
 	req->actual_size = req->size;
 	req->fd = fd;
+	trace_ccshm_export(export);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <linux/xarray.h>
 
 #include "ccshm.h"
+#include "trace.h"
 
 /**
  * struct importer - an attachment of the dma-buf
@@ -197,6 +198,8 @@ struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
 	if (!err)
 		ccshm_export_hold(export);
 	ccshm_export_leave(export);
+	trace_ccshm_map(&export->obj, (u64)export->pages << PAGE_SHIFT,
+			attach->dev, NULL, err);
 	if (err)
 		goto free;
 	count_mapping(attach, 1);

@@ -21,10 +21,21 @@
 /* What a limit is before it is set; that of the total is half of memory. */
 #define USER_BUFFERS	65536
 
-static u64 limit_total_bytes = CCSHM_LIMIT_NONE;
-static u64 limit_user_bytes = CCSHM_LIMIT_NONE;
-static u64 limit_user_buffers = USER_BUFFERS;
-static bool total_is_given;
+/**
+ * struct limit - one that an administrator may change
+ * @value: it, or CCSHM_LIMIT_NONE (account_lock)
+ * @bytes: of bytes, which may be given with a unit
+ * @given: by a module parameter
+ */
+struct limit {
+	u64 value;
+	bool bytes;
+	bool given;
+};
+
+static struct limit total_bytes = { .value = CCSHM_LIMIT_NONE, .bytes = true };
+static struct limit user_bytes = { .value = CCSHM_LIMIT_NONE, .bytes = true };
+static struct limit user_buffers = { .value = USER_BUFFERS };
 
 /**
  * struct account - what one user has
@@ -113,13 +124,13 @@ static int check(const struct account *account, u64 pages, u64 buffers)
 	const struct ccshm_usage *usage = &account->usage;
 
 	if (buffers && usage->objects[CCSHM_TYPE_BUFFER] + buffers >
-		       limit_user_buffers)
+	    user_buffers.value)
 		return -EDQUOT;
 	if (!pages)
 		return 0;
-	if (to_bytes(usage->pages + pages) > limit_user_bytes)
+	if (to_bytes(usage->pages + pages) > user_bytes.value)
 		return -EDQUOT;
-	if (to_bytes(all.pages + all.leaked + pages) > limit_total_bytes)
+	if (to_bytes(all.pages + all.leaked + pages) > total_bytes.value)
 		return -ENOSPC;
 	return 0;
 }
@@ -280,15 +291,15 @@ void ccshm_limit_refused(kuid_t uid, int err, u64 bytes)
 	ccshm_limit_usage(uid, &usage);
 	if (err == -ENOSPC)
 		ccshm_event_quota(CCSHM_QUOTA_TOTAL_BYTES, uid, bytes,
-				  used_bytes(), READ_ONCE(limit_total_bytes));
+				  used_bytes(), READ_ONCE(total_bytes.value));
 	else if (bytes)
 		ccshm_event_quota(CCSHM_QUOTA_USER_BYTES, uid, bytes,
 				  to_bytes(usage.pages),
-				  READ_ONCE(limit_user_bytes));
+				  READ_ONCE(user_bytes.value));
 	else
 		ccshm_event_quota(CCSHM_QUOTA_USER_BUFFERS, uid, 1,
 				  usage.objects[CCSHM_TYPE_BUFFER],
-				  READ_ONCE(limit_user_buffers));
+				  READ_ONCE(user_buffers.value));
 }
 
 /* What a user has. */
@@ -300,34 +311,6 @@ void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage)
 	account = account_find(uid);
 	*usage = account ? account->usage : (struct ccshm_usage){};
 	spin_unlock(&account_lock);
-}
-
-/**
- * ccshm_limit_usage_next - go through all users, in the order of their uids
- * @uid: in: the one before, INVALID_UID for the first; out: whose it is
- * @usage: out: what the user has
- *
- * Each one that has something all the while is met once.
- *
- * Return: true, or false: there are no more.
- */
-bool ccshm_limit_usage_next(kuid_t *uid, struct ccshm_usage *usage)
-{
-	const struct account *account, *found = NULL;
-	unsigned int bucket;
-
-	spin_lock(&account_lock);
-	hash_for_each(accounts, bucket, account, link) {
-		if ((!uid_valid(*uid) || uid_gt(account->uid, *uid)) &&
-		    (!found || uid_lt(account->uid, found->uid)))
-			found = account;
-	}
-	if (found) {
-		*uid = found->uid;
-		*usage = found->usage;
-	}
-	spin_unlock(&account_lock);
-	return found;
 }
 
 void ccshm_limit_info(struct ccshm_ioc_info *info)
@@ -343,9 +326,9 @@ void ccshm_limit_info(struct ccshm_ioc_info *info)
 	info->bytes_leaked = to_bytes(sum.leaked);
 	info->used_bytes = to_bytes(sum.pages + sum.leaked);
 	info->refusals = refusals();
-	info->limit_total_bytes = READ_ONCE(limit_total_bytes);
-	info->limit_user_bytes = READ_ONCE(limit_user_bytes);
-	info->limit_user_buffers = READ_ONCE(limit_user_buffers);
+	info->limit_total_bytes = READ_ONCE(total_bytes.value);
+	info->limit_user_bytes = READ_ONCE(user_bytes.value);
+	info->limit_user_buffers = READ_ONCE(user_buffers.value);
 	info->user_bytes = to_bytes(mine.pages);
 	info->user_bytes_leaked = to_bytes(mine.leaked);
 	info->user_buffers = mine.objects[CCSHM_TYPE_BUFFER];
@@ -374,8 +357,8 @@ static unsigned int unit_shift(char unit)
 	}
 }
 
-/* "max", or a decimal number; if it is of @bytes one of K, M, G, T may follow. */
-static int limit_parse(const char *text, bool bytes, u64 *limit)
+/* "max", or a decimal number; if it is of bytes one of K, M, G, T may follow. */
+static int limit_parse(const char *text, const struct limit *limit, u64 *result)
 {
 	char number[24];
 	unsigned int shift;
@@ -388,10 +371,10 @@ static int limit_parse(const char *text, bool bytes, u64 *limit)
 	memcpy(number, text, len);
 	number[len] = '\0';
 	if (!strcmp(number, "max")) {
-		*limit = CCSHM_LIMIT_NONE;
+		*result = CCSHM_LIMIT_NONE;
 		return 0;
 	}
-	shift = bytes ? unit_shift(number[len - 1]) : 0;
+	shift = limit->bytes ? unit_shift(number[len - 1]) : 0;
 	if (shift)
 		number[len - 1] = '\0';
 	if (!isdigit(number[0]))
@@ -401,49 +384,57 @@ static int limit_parse(const char *text, bool bytes, u64 *limit)
 		return err;
 	if (value > U64_MAX >> shift)
 		return -ERANGE;
-	*limit = value << shift;
+	*result = value << shift;
 	return 0;
 }
 
-static ssize_t limit_store(const char *text, size_t len, bool bytes, u64 *limit)
+static int limit_set(struct limit *limit, const char *text)
 {
 	u64 value;
-	int err = limit_parse(text, bytes, &value);
+	int err = limit_parse(text, limit, &value);
 
 	if (err)
 		return err;
 	spin_lock(&account_lock);
-	WRITE_ONCE(*limit, value);
+	WRITE_ONCE(limit->value, value);
 	spin_unlock(&account_lock);
-	return len;
+	return 0;
 }
 
-static ssize_t limit_show(char *text, const u64 *limit)
+static struct limit *limit_of(struct device_attribute *attr)
 {
-	u64 value = READ_ONCE(*limit);
+	return container_of(attr, struct dev_ext_attribute, attr)->var;
+}
+
+static ssize_t limit_store(struct device *dev, struct device_attribute *attr,
+			   const char *text, size_t len)
+{
+	int err = limit_set(limit_of(attr), text);
+
+	return err ? err : len;
+}
+
+static ssize_t limit_show(struct device *dev, struct device_attribute *attr,
+			  char *text)
+{
+	u64 value = READ_ONCE(limit_of(attr)->value);
 
 	if (value == CCSHM_LIMIT_NONE)
 		return sysfs_emit(text, "max\n");
 	return sysfs_emit(text, "%llu\n", value);
 }
 
-#define LIMIT(name, in_bytes)						\
-static ssize_t name##_show(struct device *dev,				\
-			   struct device_attribute *attr, char *text)	\
-{									\
-	return limit_show(text, &name);					\
-}									\
-static ssize_t name##_store(struct device *dev,				\
-			    struct device_attribute *attr,		\
-			    const char *text, size_t len)		\
-{									\
-	return limit_store(text, len, in_bytes, &name);			\
-}									\
-static DEVICE_ATTR_RW(name)
+static struct dev_ext_attribute dev_attr_limit_total_bytes = {
+	__ATTR(limit_total_bytes, 0644, limit_show, limit_store), &total_bytes,
+};
 
-LIMIT(limit_total_bytes, true);
-LIMIT(limit_user_bytes, true);
-LIMIT(limit_user_buffers, false);
+static struct dev_ext_attribute dev_attr_limit_user_bytes = {
+	__ATTR(limit_user_bytes, 0644, limit_show, limit_store), &user_bytes,
+};
+
+static struct dev_ext_attribute dev_attr_limit_user_buffers = {
+	__ATTR(limit_user_buffers, 0644, limit_show, limit_store), &user_buffers,
+};
 
 static ssize_t used_bytes_show(struct device *dev,
 			       struct device_attribute *attr, char *text)
@@ -480,9 +471,9 @@ static ssize_t refusals_show(struct device *dev, struct device_attribute *attr,
 static DEVICE_ATTR_RO(refusals);
 
 static struct attribute *limit_attrs[] = {
-	&dev_attr_limit_total_bytes.attr,
-	&dev_attr_limit_user_bytes.attr,
-	&dev_attr_limit_user_buffers.attr,
+	&dev_attr_limit_total_bytes.attr.attr,
+	&dev_attr_limit_user_bytes.attr.attr,
+	&dev_attr_limit_user_buffers.attr.attr,
 	&dev_attr_used_bytes.attr,
 	&dev_attr_used_buffers.attr,
 	&dev_attr_leaked_bytes.attr,
@@ -494,29 +485,24 @@ static const struct attribute_group limit_group = { .attrs = limit_attrs };
 
 const struct attribute_group *ccshm_limit_groups[] = { &limit_group, NULL };
 
-static int bytes_param_set(const char *text, const struct kernel_param *param)
+static int limit_param_set(const char *text, const struct kernel_param *param)
 {
-	if (param->arg == &limit_total_bytes)
-		total_is_given = true;
-	return limit_parse(text, true, param->arg);
+	struct limit *limit = param->arg;
+
+	limit->given = true;
+	return limit_set(limit, text);
 }
 
-static int number_param_set(const char *text, const struct kernel_param *param)
-{
-	return limit_parse(text, false, param->arg);
-}
-
-static const struct kernel_param_ops bytes_param = { .set = bytes_param_set };
-static const struct kernel_param_ops number_param = { .set = number_param_set };
+static const struct kernel_param_ops limit_param = { .set = limit_param_set };
 
 /* Not in /sys/module: there would be two places to look and one that counts. */
-module_param_cb(limit_total_bytes, &bytes_param, &limit_total_bytes, 0);
+module_param_cb(limit_total_bytes, &limit_param, &total_bytes, 0);
 MODULE_PARM_DESC(limit_total_bytes,
 		 "bytes that all users together may share, with K, M, G or T, or max (default: half of memory)");
-module_param_cb(limit_user_bytes, &bytes_param, &limit_user_bytes, 0);
+module_param_cb(limit_user_bytes, &limit_param, &user_bytes, 0);
 MODULE_PARM_DESC(limit_user_bytes,
 		 "bytes that each user may share, with K, M, G or T, or max (default: max)");
-module_param_cb(limit_user_buffers, &number_param, &limit_user_buffers, 0);
+module_param_cb(limit_user_buffers, &limit_param, &user_buffers, 0);
 MODULE_PARM_DESC(limit_user_buffers,
 		 "buffers that each user may have, or max (default: 65536)");
 
@@ -524,10 +510,10 @@ void __init ccshm_limit_init(void)
 {
 	struct sysinfo memory;
 
-	if (total_is_given)
+	if (total_bytes.given)
 		return;
 	si_meminfo(&memory);
-	limit_total_bytes = (u64)memory.totalram * memory.mem_unit / 2;
+	total_bytes.value = (u64)memory.totalram * memory.mem_unit / 2;
 }
 
 /* What is left says only what was leaked. */

@@ -9,6 +9,7 @@
 #include <linux/module.h>
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -204,10 +205,16 @@ static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	return ccshm_dispatch(&call, cmd, arg);
 }
 
+static void device_show_fdinfo(struct seq_file *m, struct file *file)
+{
+	ccshm_buffer_show_client(m, file->private_data);
+}
+
 static const struct file_operations device_fops = {
 	.owner = THIS_MODULE,
 	.open = device_open,
 	.release = device_release,
+	.show_fdinfo = device_show_fdinfo,
 	.unlocked_ioctl = device_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 };

@@ -6,6 +6,7 @@
 #include <linux/vmalloc.h>
 
 #include "ccshm.h"
+#include "trace.h"
 
 static unsigned long fault_index(struct vm_area_struct *vma, unsigned long addr)
 {
@@ -116,9 +117,8 @@ static int mapping_check(struct ccshm_export *export, struct vm_area_struct *vma
  * No page is mapped here: the VMA is not yet on the inode's list, and a revoke
  * would miss it. VM_PFNMAP and VM_IO keep GUP out.
  */
-int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+static int mmap_export(struct ccshm_export *export, struct vm_area_struct *vma)
 {
-	struct ccshm_export *export = dmabuf->priv;
 	int err = mapping_check(export, vma);
 
 	if (err)
@@ -136,6 +136,16 @@ int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	vma->vm_ops = &mapping_ops;
 	atomic_inc(&export->cpu_mappings);
 	return 0;
+}
+
+int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
+{
+	struct ccshm_export *export = dmabuf->priv;
+	int err = mmap_export(export, vma);
+
+	trace_ccshm_map(&export->obj, vma->vm_end - vma->vm_start, NULL, "cpu",
+			err);
+	return err;
 }
 
 static void *vmap_slice(struct ccshm_export *export)
@@ -172,6 +182,8 @@ int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 	if (addr)
 		ccshm_export_hold(export);
 	ccshm_export_leave(export);
+	trace_ccshm_map(&export->obj, (u64)export->pages << PAGE_SHIFT, NULL,
+			"kernel", addr ? 0 : -ENOMEM);
 	if (!addr)
 		return -ENOMEM;
 	iosys_map_set_vaddr(map, addr);

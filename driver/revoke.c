@@ -12,6 +12,7 @@
 #include <linux/slab.h>
 
 #include "ccshm.h"
+#include "trace.h"
 
 /**
  * struct target - one export or attachment
@@ -407,6 +408,7 @@ static int revoke_object(struct ccshm_object *object,
 put:
 	targets_put(&ts);
 	ccshm_event_revoke_end(object, begin, req, err);
+	trace_ccshm_revoke(object, req, ktime_get_ns() - begin, err);
 	return err;
 }
 

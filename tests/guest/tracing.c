@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What people look at from outside: the tracepoints, with the right numbers in them,
+ * and what fdinfo says of the device's file, of attachments and of dma-bufs.
+ *
+ * vm-modules: ccshm importer
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "importing.h"
+#include "attached.h"
+#include "users.h"
+
+#include <fnmatch.h>
+#include <sys/mount.h>
+
+#define SIZE	UNIT
+
+/* ---- tracefs ---- */
+
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	bool good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+static void trace_clear(void)
+{
+	int fd = open("t/trace", O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+/* How many events since then are so; '*' stands for anything. */
+static __attribute__((format(printf, 1, 2))) int traced(const char *fmt, ...)
+{
+	char line[1024], want[512], pattern[600];
+	FILE *f = fopen("t/trace", "r");
+	va_list ap;
+	int n = 0;
+
+	va_start(ap, fmt);
+	vsnprintf(want, sizeof(want), fmt, ap);
+	va_end(ap);
+	snprintf(pattern, sizeof(pattern), "*: ccshm_%s", want);
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		n += !fnmatch(pattern, line, 0);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Memory goes back from a work item (10 s at most). */
+static int traced_soon(const char *want)
+{
+	int n = 0;
+
+	for (int i = 0; i < 1000; i++) {
+		n = traced("%s", want);
+		if (n)
+			break;
+		sleep_ms(10);
+	}
+	return n;
+}
+
+static void trace_show(void)
+{
+	FILE *f = fopen("t/trace", "r");
+	char line[1024];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, "ccshm_"))
+			diag("%s", line);
+	if (f)
+		fclose(f);
+}
+
+static void is_traced(int got, int want, const char *what)
+{
+	if (!is_int(got, want, "%s", what))
+		trace_show();
+}
+
+static bool tracing_begins(void)
+{
+	static const char *const names[] = {
+		"convert", "alloc", "free", "export", "map", "revoke",
+	};
+
+	if (mkdir("t", 0755) || mount("tracefs", "t", "tracefs", 0, NULL)) {
+		if (errno == ENODEV)
+			skip("tracepoints", "this kernel has no tracefs");
+		else
+			fail("tracefs: %s", strerror(errno));
+		return false;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char path[96];
+
+		snprintf(path, sizeof(path), "t/events/ccshm/ccshm_%s/format", names[i]);
+		is_errno(access(path, R_OK), 0, "there is an event ccshm_%s", names[i]);
+	}
+	return ok(write_file("t/events/ccshm/enable", "1"), "the events can be enabled");
+}
+
+/* ---- events ---- */
+
+static uint64_t physical(uint64_t id)
+{
+	struct ccshm_ioc_run run = { 0 };
+
+	raw_pages(ccshm, id, 0, PAGE, &run, 1, NULL);
+	return run.physical;
+}
+
+static void test_alloc(void)
+{
+	struct ccshm_ioc_info before, after;
+	char want[128];
+	uint64_t id, at;
+
+	trace_clear();
+	raw_info(ccshm, &before);
+	raw_alloc(ccshm, SIZE, &id);
+	raw_info(ccshm, &after);
+	at = physical(id);
+	is_traced(traced("convert: to=shared physical=0x%llx pages=%lu ns=* err=0",
+			 (unsigned long long)at, SIZE / PAGE), 1,
+		  "the conversion of a buffer: where, how much, how long");
+	is_traced(traced("convert: *"), (int)(after.calls_shared - before.calls_shared),
+		  "there are as many as INFO counts");
+	is_traced(traced("alloc: buffer=%llu size=%lu carved=0 blocks=1 conversions=1 payer=0 heap=0 err=0",
+			 (unsigned long long)id, SIZE), 1, "its allocation");
+	raw_free(ccshm, id);
+	snprintf(want, sizeof(want), "free: buffer=%llu size=%lu charged=%lu payer=0",
+		 (unsigned long long)id, SIZE, SIZE);
+	is_traced(traced_soon(want), 1, "its end");
+	snprintf(want, sizeof(want), "convert: to=private physical=0x%llx pages=%lu ns=* err=0",
+		 (unsigned long long)at, SIZE / PAGE);
+	is_traced(traced_soon(want), 1, "and the conversion back");
+}
+
+static int refused(void *arg)
+{
+	int fd = raw_open();
+	uint64_t id;
+
+	(void)arg;
+	return raw_alloc(fd, 3 * PAGE, &id);
+}
+
+static void test_users(void)
+{
+	struct user *alice = user_start(ALICE, 0);
+	int heap;
+
+	trace_clear();
+	user_has(alice, 0, 3 * PAGE);
+	is_traced(traced("alloc: buffer=%llu size=%lu carved=%lu blocks=0 conversions=1 payer=1001 heap=0 err=0",
+			 (unsigned long long)alice->id[0], 3 * PAGE, 3 * PAGE), 1,
+		  "a small buffer of another user: who pays, what is carved");
+	user_end(alice);
+	write_file("/sys/class/misc/ccshm/limit_user_bytes", "0");
+	as_user(ALICE, 0, refused, NULL);
+	write_file("/sys/class/misc/ccshm/limit_user_bytes", "max");
+	is_traced(traced("alloc: buffer=* size=%lu * payer=1001 heap=0 err=-122", 3 * PAGE), 1,
+		  "an allocation that a limit refuses");
+	heap = heap_allocate(SIZE);
+	if (heap < 0) {
+		skip("an allocation by the heap node", "there is none of ours here");
+		return;
+	}
+	is_traced(traced("alloc: buffer=* size=%lu carved=0 * heap=1 err=0", SIZE), 1,
+		  "an allocation by the heap node");
+	is_traced(traced("export: export=* buffer=* offset=0 size=%lu flags=0x4", SIZE), 1,
+		  "and its export, which is pinned");
+	close(heap);
+}
+
+static void test_export(void)
+{
+	unsigned long long buffer, export;
+	uint64_t id, export_id;
+	int dmabuf, read_only;
+	void *p;
+
+	raw_alloc(ccshm, SIZE, &id);
+	trace_clear();
+	dmabuf = raw_export_slice(ccshm, id, 0, 2 * PAGE, 5 * PAGE, &export_id);
+	buffer = id;
+	export = export_id;
+	is_traced(traced("export: export=%llu buffer=%llu offset=%lu size=%lu flags=0x0", export,
+			 buffer, 2 * PAGE, 5 * PAGE), 1, "an export of a slice");
+	p = raw_map(dmabuf, 3 * PAGE, RW);
+	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=cpu err=0", export, buffer,
+			 3 * PAGE), 1, "its mapping by the CPU");
+	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0, "it is revoked");
+	is_traced(traced("revoke: object=%llu buffer=%llu pages=5 revoked=1 stopped=0 device_mappings=0 ns=* err=0",
+			 export, buffer), 1, "the revoke, and how long it took");
+	munmap(p, 3 * PAGE);
+	close(dmabuf);
+
+	read_only = raw_export(ccshm, id, CCSHM_EXPORT_READ_ONLY, &export_id);
+	is_errno(raw_map(read_only, PAGE, RW) ? 0 : -errno, EACCES, "a mapping that is refused");
+	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=cpu err=-13",
+			 (unsigned long long)export_id, buffer, PAGE), 1, "is told, too");
+	close(read_only);
+	raw_free(ccshm, id);
+}
+
+static void test_devices(void)
+{
+	unsigned long long export;
+	struct attached a;
+	struct shared s;
+	int imp;
+
+	importer_load();
+	imp = imp_open();
+	s = shared_new(SIZE);
+	export = s.export_id;
+	trace_clear();
+	is_errno(imp_attach(imp, s.fd, IMPORTER_LATE), 0, "an importer");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "maps an export");
+	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=%s err=0", export,
+			 (unsigned long long)s.id, SIZE, PCI_A), 1, "its device is named");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT, "it does not let go");
+	is_traced(traced("revoke: object=%llu buffer=* pages=%lu revoked=0 stopped=0 device_mappings=1 ns=* err=-110",
+			 export, SIZE / PAGE), 1, "that is told of the revoke");
+	imp_unmap(imp);
+	imp_detach(imp);
+	close(imp);
+	raw_revoke(ccshm, s.export_id, 0, in_ms(5000), NULL);
+
+	importer_unload();
+	trace_clear();
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "an attachment");
+	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=%s err=0",
+			 (unsigned long long)a.id, (unsigned long long)s.id, SIZE, PCI_A), 1,
+		  "is told as a mapping");
+	raw_detach(a.fd, 0);
+	close(a.fd);
+	shared_end(&s);
+}
+
+static void test_disabled(void)
+{
+	uint64_t id;
+
+	ok(write_file("t/events/ccshm/enable", "0"), "the events are disabled");
+	trace_clear();
+	raw_alloc(ccshm, SIZE, &id);
+	raw_free(ccshm, id);
+	is_traced(traced("*"), 0, "and nothing is told");
+}
+
+/* ---- fdinfo ---- */
+
+/* How many lines of it are so. */
+static __attribute__((format(printf, 2, 3))) int fdinfo(int fd, const char *fmt, ...)
+{
+	char path[64], line[512], pattern[256];
+	va_list ap;
+	int n = 0;
+	FILE *f;
+
+	va_start(ap, fmt);
+	vsnprintf(pattern, sizeof(pattern), fmt, ap);
+	va_end(ap);
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		n += !fnmatch(pattern, line, 0);
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void test_file(void)
+{
+	uint64_t first, second, kept;
+
+	is_int(fdinfo(ccshm, "ccshm-*"), 0, "a file without buffers says nothing of them");
+	raw_alloc(ccshm, 3 * MIB, &first);
+	raw_alloc(ccshm, PAGE, &second);
+	raw_alloc_named(ccshm, PAGE, "kept", 0600, &kept);
+	is_int(fdinfo(ccshm, "ccshm-buffer:\t%llu size %lu charged %lu",
+		      (unsigned long long)first, 3 * MIB, 3 * MIB), 1,
+	       "a file of the device names the buffers that end with it");
+	is_int(fdinfo(ccshm, "ccshm-buffer:\t%llu size %lu charged %lu",
+		      (unsigned long long)second, PAGE, PAGE), 1, "each of them");
+	is_int(fdinfo(ccshm, "ccshm-*"), 2, "and no others");
+	raw_free(ccshm, first);
+	is_int(fdinfo(ccshm, "ccshm-*"), 1, "nor those that have ended");
+	raw_free(ccshm, second);
+	raw_free(ccshm, kept);
+}
+
+static void test_attachment(void)
+{
+	struct shared s = shared_new(SIZE);
+	struct attached a;
+	int fd;
+
+	is_int(fdinfo(s.fd, "exp_name:\tccshm:%llu", (unsigned long long)s.export_id), 1,
+	       "a dma-buf is named after its export");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "an attachment");
+	fd = a.fd;
+	is_int(fdinfo(fd, "ccshm-attachment:\t%llu", (unsigned long long)a.id), 1, "has its id");
+	is_int(fdinfo(fd, "ccshm-buffer:\t%llu", (unsigned long long)s.id), 1, "its buffer's");
+	is_int(fdinfo(fd, "ccshm-export:\t%llu", (unsigned long long)s.export_id), 1,
+	       "its export's");
+	is_int(fdinfo(fd, "ccshm-device:\t" PCI_A), 1, "its device");
+	is_int(fdinfo(fd, "ccshm-slice:\toffset 0 size %lu", SIZE), 1, "its slice");
+	is_int(fdinfo(fd, "ccshm-segments:\t%u", a.nr), 1, "its segments");
+	is_int(fdinfo(fd, "ccshm-state:\tactive"), 1, "and its state");
+	raw_revoke(ccshm, a.id, 0, 0, NULL);
+	is_int(fdinfo(fd, "ccshm-state:\trevoking"), 1, "which changes with a revoke");
+	raw_detach(fd, 0);
+	is_int(fdinfo(fd, "ccshm-state:\trevoked"), 1, "and its end");
+	close(fd);
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "an attachment of a buffer");
+	is_int(fdinfo(a.fd, "ccshm-export:*"), 0, "has no export");
+	raw_detach(a.fd, 0);
+	close(a.fd);
+	shared_end(&s);
+}
+
+int main(void)
+{
+	driver_load();
+	touch_init();
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+	test_file();
+	if (tracing_begins()) {
+		test_alloc();
+		test_users();
+		test_export();
+		test_devices();
+		test_disabled();
+		umount2("t", MNT_DETACH);
+	}
+	test_attachment();
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}

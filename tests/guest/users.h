@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Users who do as they are told, in suites about what each of them has. Include it
+ * after raw.h.
+ */
+#ifndef CCSHM_USERS_H
+#define CCSHM_USERS_H
+
+#include <linux/dma-heap.h>
+
+#define HEAP_NODE	"/dev/dma_heap/system_cc_shared"
+#define USER_SLOTS	64
+
+enum user_verb {
+	USER_END, USER_INFO, USER_ALLOC, USER_HEAP, USER_FREE, USER_EXPORT, USER_CLOSE, USER_MAP,
+	USER_UNMAP, USER_REVOKE, USER_ATTACH, USER_DETACH,
+};
+
+/**
+ * struct user - one of them; in memory that is common to it and the suite
+ * @peer: the process; the suite itself where it has no pid
+ * @uid: of it
+ * @verb: what it is told, with the next ones for it
+ * @slot: of its buffers
+ * @size: ALLOC, HEAP
+ * @flags: ALLOC: CCSHM_ALLOC_*; EXPORT: CCSHM_EXPORT_*
+ * @owner: ALLOC: with CCSHM_ALLOC_UID
+ * @deadline: REVOKE
+ * @device: ATTACH
+ * @id: its buffers, 0: none
+ * @export_id: of the dma-bufs
+ * @dmabuf: of them, -1: none
+ * @attachment: of them, -1: none
+ * @map: of the first page of the dma-bufs, or NULL
+ * @info: what INFO says to it
+ */
+struct user {
+	struct peer peer;
+	uid_t uid;
+	enum user_verb verb;
+	unsigned int slot;
+	uint64_t size, flags;
+	uid_t owner;
+	int64_t deadline;
+	const char *device;
+	uint64_t id[USER_SLOTS];
+	uint64_t export_id[USER_SLOTS];
+	int dmabuf[USER_SLOTS];
+	int attachment[USER_SLOTS];
+	void *map[USER_SLOTS];
+	struct ccshm_ioc_info info;
+};
+
+static RAW_UNUSED int heap_allocate(uint64_t size)
+{
+	struct dma_heap_allocation_data req = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
+	int fd = open(HEAP_NODE, O_RDWR | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = raw_ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &req);
+	close(fd);
+	return err ? err : (int)req.fd;
+}
+
+static int user_alloc(struct user *u, int fd)
+{
+	struct ccshm_ioc_alloc req = { .size = u->size, .flags = u->flags };
+	int err;
+
+	if (req.flags & CCSHM_ALLOC_UID)
+		req.uid = u->owner;
+	err = raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
+	u->id[u->slot] = req.id;
+	return err;
+}
+
+/* A descriptor, which is kept. */
+static int user_keep(struct user *u, int dmabuf)
+{
+	if (dmabuf < 0)
+		return dmabuf;
+	u->dmabuf[u->slot] = dmabuf;
+	return 0;
+}
+
+static int user_attach(struct user *u, int fd)
+{
+	struct ccshm_ioc_attach req = { .id = u->id[u->slot], .dma_bits = 64 };
+	int err;
+
+	snprintf(req.device, sizeof(req.device), "%s", u->device);
+	err = raw_ioctl(fd, CCSHM_IOC_ATTACH, &req);
+	if (!err)
+		u->attachment[u->slot] = req.fd;
+	return err;
+}
+
+static int user_do(struct user *u, int fd)
+{
+	int err = 0;
+
+	switch (u->verb) {
+	case USER_ALLOC:
+		return user_alloc(u, fd);
+	case USER_HEAP:
+		return user_keep(u, heap_allocate(u->size));
+	case USER_EXPORT:
+		return user_keep(u, raw_export(fd, u->id[u->slot], u->flags,
+					       &u->export_id[u->slot]));
+	case USER_FREE:
+		err = raw_free(fd, u->id[u->slot]);
+		u->id[u->slot] = 0;
+		return err;
+	case USER_CLOSE:
+		close(u->dmabuf[u->slot]);
+		u->dmabuf[u->slot] = -1;
+		return 0;
+	case USER_MAP:
+		u->map[u->slot] = raw_map(u->dmabuf[u->slot], PAGE, PROT_READ | PROT_WRITE);
+		return u->map[u->slot] ? 0 : -errno;
+	case USER_UNMAP:
+		munmap(u->map[u->slot], PAGE);
+		u->map[u->slot] = NULL;
+		return 0;
+	case USER_REVOKE:
+		return raw_revoke(fd, u->id[u->slot], 0, u->deadline, NULL);
+	case USER_ATTACH:
+		return user_attach(u, fd);
+	case USER_DETACH:
+		err = raw_detach(u->attachment[u->slot], 0);
+		close(u->attachment[u->slot]);
+		u->attachment[u->slot] = -1;
+		return err;
+	case USER_INFO:
+		return raw_info(fd, &u->info);
+	case USER_END:
+		break;
+	}
+	return err;
+}
+
+/* Until it is told to end; then all that is anonymous goes with its descriptors. */
+static int user_live(struct peer *parent, void *arg)
+{
+	struct user *u = arg;
+	int fd = raw_open();
+
+	if (fd < 0)
+		return fd;
+	while (peer_hear(parent) == 1 && u->verb != USER_END)
+		peer_send(parent, user_do(u, fd), -1);
+	close(fd);
+	return 0;
+}
+
+static RAW_UNUSED struct user *user_new(uid_t uid)
+{
+	struct user *u = common(sizeof(*u));
+
+	memset(u->dmabuf, -1, sizeof(u->dmabuf));
+	memset(u->attachment, -1, sizeof(u->attachment));
+	u->uid = uid;
+	return u;
+}
+
+static RAW_UNUSED struct user *user_start(uid_t uid, uint64_t caps)
+{
+	struct user *u = user_new(uid);
+
+	u->peer = peer_start(uid, caps, user_live, u);
+	return u;
+}
+
+static RAW_UNUSED void user_tell(struct user *u, enum user_verb verb)
+{
+	u->verb = verb;
+	peer_send(&u->peer, 1, -1);
+}
+
+static RAW_UNUSED int user_ask(struct user *u, enum user_verb verb, unsigned int slot)
+{
+	u->slot = slot;
+	user_tell(u, verb);
+	return peer_hear(&u->peer);
+}
+
+static RAW_UNUSED int user_has(struct user *u, unsigned int slot, uint64_t size)
+{
+	u->size = size;
+	u->flags = 0;
+	return user_ask(u, USER_ALLOC, slot);
+}
+
+/* What INFO says to it now. */
+static RAW_UNUSED const struct ccshm_ioc_info *user_info(struct user *u)
+{
+	if (user_ask(u, USER_INFO, 0))
+		memset(&u->info, 0xff, sizeof(u->info));
+	return &u->info;
+}
+
+static RAW_UNUSED void user_end(struct user *u)
+{
+	user_tell(u, USER_END);
+	peer_hear(&u->peer);
+	peer_end(&u->peer, 0);
+	munmap(u, sizeof(*u));
+}
+
+#endif /* CCSHM_USERS_H */
