@@ -147,7 +147,10 @@ static void test_free_refused_for_a_while(void)
 	is_errno(raw_free(dev, id), 0, "%s: FREE itself works", what);
 	ok(wait_quarantine(UNIT, before.bytes_leaked), "%s: the memory is in quarantine", what);
 	is_int(info_now().bytes_shared, 0, "%s: and not counted as shared", what);
+	is_int(info_now().user_bytes, UNIT, "%s: but charged as before", what);
+	is_int(info_now().used_bytes, before.used_bytes + UNIT, "%s: and a part of the total", what);
 	ok(wait_quarantine(0, before.bytes_leaked), "%s: and leaves it", what);
+	is_int(info_now().user_bytes, 0, "%s: it is charged no longer", what);
 	is_int(info_now().calls_failed - before.calls_failed, 2, "%s: two calls have failed", what);
 	ok(wait_rig_shared(rig_before), "%s: it is private again", what);
 	next_works(what, 0);
@@ -228,7 +231,8 @@ static void never_handed_out(const struct where *leaked)
 static void test_free_refused(void)
 {
 	const char *what = "FREE refused for good";
-	uint64_t id, before = info_now().bytes_leaked;
+	struct ccshm_ioc_info first = info_now();
+	uint64_t id, before = first.bytes_leaked;
 	static struct where leaked;
 
 	diag("expect-leaked-pages: %lu", UNIT / PAGE);
@@ -238,6 +242,10 @@ static void test_free_refused(void)
 	refuse(CVM_FAIL_PRIVATE, 0, FOREVER);
 	is_errno(raw_free(dev, id), 0, "%s: FREE itself works", what);
 	ok(wait_quarantine(0, before + UNIT), "%s: the memory is leaked and counted", what);
+	is_int(info_now().user_bytes, 0, "%s: nobody is charged for it", what);
+	is_int(info_now().user_bytes_leaked - first.user_bytes_leaked, UNIT,
+	       "%s: but it is known who was", what);
+	is_int(info_now().used_bytes, info_now().bytes_leaked, "%s: it counts for the total", what);
 	is_int(rig(CVM_PAGES_SHARED), rig_before + UNIT / PAGE, "%s: it is still shared", what);
 	refuse_nothing();
 	never_handed_out(&leaked);

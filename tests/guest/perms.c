@@ -8,6 +8,8 @@
 #include "tap.h"
 #include "raw.h"
 
+#include <sys/mount.h>
+
 #define DEVICE	"pci:0000:00:05.0"
 #define SIZE	UNIT
 
@@ -421,6 +423,7 @@ static void test_names(void)
 
 struct ns_arg {
 	uint64_t roots, bobs;	/* ids of buffers outside: mode 0666, 0600 */
+	uint64_t exported;	/* of an export of bob's */
 };
 
 /* uid 0 there is alice, 1 is bob; group 0 there is hers; with all capabilities there. */
@@ -507,6 +510,138 @@ static void test_namespace(void)
 	munmap(ns, sizeof(*ns));
 }
 
+/* ---- a container ---- */
+
+#define CONTAINER	"/container"
+
+/*
+ * As container runtimes make one: namespaces of users, mounts and processes, a root
+ * directory of its own, and the device node bound into it. Group ccshm is mapped, or
+ * the node could not be opened at all.
+ */
+static int container_root(void)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    mount("container", CONTAINER, "tmpfs", 0, "mode=755") || chdir(CONTAINER) ||
+	    mkdir("dev", 0755) || mkdir("proc", 0755) || mkdir("sys", 0755) ||
+	    close(open("dev/ccshm", O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) ||
+	    mount(CCSHM_DEVICE, "dev/ccshm", NULL, MS_BIND, NULL) ||
+	    mount("/sys", "sys", NULL, MS_BIND | MS_REC, NULL) ||
+	    mount("proc", "proc", "proc", 0, NULL) || chroot(".") || chdir("/"))
+		return -errno;
+	return 0;
+}
+
+/* What init of the container does: 100, or the step that went wrong. */
+static int in_container(struct ns_arg *ns)
+{
+	uint64_t mine, export, found;
+	struct ccshm_ioc_info info;
+	char line[256];
+	int fd, dmabuf, count = 0, err = container_root(), seen = 0;
+	unsigned char *p;
+	FILE *f;
+
+	if (err)
+		return err - 1000;
+	fd = raw_open();
+	STEP(getpid() == 1 && geteuid() == 0 && fd >= 0);
+	/* 2..9: what is outside does not exist, whatever one is in here */
+	STEP(raw_query(fd, ns->bobs, &act->query) == -ENOENT);
+	STEP(raw_find(fd, "outside", -1, &found) == -ENOENT);
+	STEP(raw_export(fd, ns->bobs, 0, NULL) == -ENOENT);
+	STEP(raw_export(fd, ns->bobs, CCSHM_EXPORT_READ_ONLY, NULL) == -ENOENT);
+	STEP(raw_revoke(fd, ns->bobs, 0, 0, NULL) == -ENOENT);
+	STEP(raw_free(fd, ns->bobs) == -ENOENT);
+	STEP(raw_revoke(fd, ns->exported, 0, 0, NULL) == -ENOENT);
+	STEP(raw_query(fd, ns->exported, &act->query) == -ENOENT);
+	/* 10..14: what is made in here works from end to end */
+	STEP(!raw_alloc_named(fd, SIZE, "inside", 0600, &mine));
+	dmabuf = raw_export(fd, mine, 0, &export);
+	p = dmabuf < 0 ? NULL : raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
+	STEP(p && first_other(p, 0, SIZE) < 0);
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", dmabuf);
+	f = fopen(line, "r");
+	while (f && fgets(line, sizeof(line), f))
+		seen += !strncmp(line, "exp_name:\tccshm:", 16);
+	STEP(f && seen == 1);
+	STEP(!raw_revoke(fd, export, 0, in_ms(5000), NULL));
+	STEP(!raw_info(fd, &info) && info.user_bytes == SIZE && info.user_buffers == 1);
+	/* 15..17: the limits are those outside: CAP_SYS_RESOURCE in here is none there */
+	STEP(open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY) < 0 && errno == EACCES);
+	STEP(info.limit_user_bytes == SIZE);
+	STEP(raw_alloc(fd, PAGE, &found) == -EDQUOT);
+	/* 18: nor does raw I/O count */
+	STEP(raw_attach(fd, mine, DEVICE, NULL) == -EPERM);
+	/* It ends without a word: all but what is persistent goes with it. */
+	return 100;
+}
+
+/* In a process of its own: namespaces, then the init of the new process namespace. */
+static int contain(struct peer *parent, void *arg)
+{
+	int status;
+	pid_t pid;
+
+	if (unshare(CLONE_NEWUSER))
+		return -errno - 3000;
+	peer_send(parent, 1, -1);
+	if (peer_hear(parent) != 1 || geteuid() != 0)
+		return -2000;
+	if (unshare(CLONE_NEWNS | CLONE_NEWPID))
+		return -errno - 4000;
+	pid = fork();
+	if (!pid) {
+		act->mode = in_container(arg);
+		_exit(0);
+	}
+	status = reap(pid, 30000);
+	return status ? -5000 : (int)act->mode;
+}
+
+static void set_user_bytes(const char *text)
+{
+	int fd = open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		bail("limit_user_bytes: %s", strerror(errno));
+	close(fd);
+}
+
+static void test_container(void)
+{
+	struct ns_arg *ns = common(sizeof(*ns));
+	uint64_t found = 0;
+	struct peer p;
+	char limit[32];
+	int dmabuf;
+
+	if (mkdir(CONTAINER, 0755))
+		bail("mkdir %s: %s", CONTAINER, strerror(errno));
+	alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs);
+	dmabuf = raw_export(dev, ns->bobs, 0, &ns->exported);
+	snprintf(limit, sizeof(limit), "%lu", SIZE);
+	set_user_bytes(limit);
+	p = peer_start(ALICE, 0, contain, ns);
+	is_int(peer_hear(&p), 1, "alice makes the namespaces of a container");
+	ok(write_map(p.pid, "uid_map", "0 1001 1\n") &&
+	   write_map(p.pid, "gid_map", "0 1001 1\n900 900 1\n"), "ids are mapped");
+	is_int(peer_ask(&p, 1), 100,
+	       "in a container: its own buffers, and nobody else's, within the limits outside");
+	peer_end(&p, 0);
+	set_user_bytes("max");
+	is_errno(raw_query(dev, ns->bobs, &act->query), 0, "what was outside is as it was");
+	raw_query(dev, ns->exported, &act->query);
+	is_int(act->query.state, CCSHM_STATE_ACTIVE, "its export, too");
+	close(dmabuf);
+	find_as(ALICE, 0, "inside", -1, &found);
+	ok(found, "what the container left is its user's");
+	is_errno(call_as(ALICE, 0, FREE, found), 0, "who frees it");
+	raw_free(dev, ns->bobs);
+	rmdir(CONTAINER);
+	munmap(ns, sizeof(*ns));
+}
+
 int main(void)
 {
 	uint64_t shared_before = rig(CVM_PAGES_SHARED);
@@ -525,6 +660,7 @@ int main(void)
 	test_owner();
 	test_names();
 	test_namespace();
+	test_container();
 	ok(wait_clean(dev), "nothing is left");
 	ok(wait_rig_shared(shared_before), "no page is shared any more");
 	close(dev);

@@ -1,0 +1,670 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Limits: nobody gets more than there may be, whoever asks at the same time; whole
+ * blocks count, from before they are taken until they are back; a limit that is
+ * lowered takes nothing away; CAP_SYS_RESOURCE exempts, in the initial namespace.
+ *
+ * vm-modules: ccshm
+ * vm-boot: alone
+ * vm-timeout: 240
+ */
+#include "tap.h"
+#include "raw.h"
+#include "users.h"
+
+#include <sys/sysinfo.h>
+
+#define SYSFS	"/sys/class/misc/ccshm/"
+#define TOTAL	"limit_total_bytes"
+#define BYTES	"limit_user_bytes"
+#define BUFFERS	"limit_user_buffers"
+
+static int dev;
+
+static struct ccshm_ioc_info info_now(void)
+{
+	struct ccshm_ioc_info info;
+
+	if (raw_info(dev, &info))
+		memset(&info, 0xff, sizeof(info));
+	return info;
+}
+
+/* What stands in such a file, without the end of the line; "" if it cannot be read. */
+static const char *setting(const char *name)
+{
+	static char text[64];
+	char path[128];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), SYSFS "%s", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	if (fd >= 0)
+		close(fd);
+	return text;
+}
+
+static int set(const char *name, const char *text)
+{
+	size_t len = strlen(text);
+	char path[128];
+	int fd, err = 0;
+	ssize_t n;
+
+	snprintf(path, sizeof(path), SYSFS "%s", name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	n = write(fd, text, len);
+	if (n != (ssize_t)len)
+		err = n < 0 ? -errno : -EIO;
+	close(fd);
+	return err;
+}
+
+static void set_number(const char *name, uint64_t value)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%" PRIu64, value);
+	if (set(name, text))
+		bail("cannot write %s to %s: %s", text, name, strerror(errno));
+}
+
+static void no_limits(void)
+{
+	if (set(TOTAL, "max") || set(BYTES, "max") || set(BUFFERS, "max"))
+		bail("cannot write max: %s", strerror(errno));
+}
+
+/* Memory goes back from a work item: wait (10 s at most). */
+static bool wait_used(uint64_t bytes)
+{
+	for (int i = 0; i < 1000 && info_now().used_bytes != bytes; i++)
+		sleep_ms(10);
+	if (info_now().used_bytes == bytes)
+		return true;
+	diag("%llu bytes are in use, not %llu", (unsigned long long)info_now().used_bytes,
+	     (unsigned long long)bytes);
+	return false;
+}
+
+static bool all_back(void)
+{
+	return wait_clean(dev) && wait_used(0);
+}
+
+/* ---- the files ---- */
+
+static void test_defaults(void)
+{
+	struct ccshm_ioc_info info = info_now();
+	struct sysinfo memory;
+	char half[32];
+
+	sysinfo(&memory);
+	snprintf(half, sizeof(half), "%llu",
+		 (unsigned long long)memory.totalram * memory.mem_unit / 2);
+	is_str(setting(TOTAL), half, "all users may have half of memory");
+	is_str(setting(BYTES), "max", "each user may have all of that");
+	is_str(setting(BUFFERS), "65536", "in so many buffers");
+	is_int(info.limit_total_bytes, strtoull(half, NULL, 10), "INFO says the same of the total");
+	is_int(info.limit_user_bytes, CCSHM_LIMIT_NONE, "... of a user's bytes");
+	is_int(info.limit_user_buffers, 65536, "... and of a user's buffers");
+	is_str(setting("used_bytes"), "0", "nothing is in use");
+	is_str(setting("used_buffers"), "0", "no buffer either");
+	is_str(setting("leaked_bytes"), "0", "nothing was leaked");
+	is_str(setting("refusals"), "0", "nobody was refused anything");
+}
+
+static const struct {
+	const char *text;
+	int bytes, buffers;	/* errno */
+	const char *reads;
+} parses[] = {
+	{ "4096", 0, 0, "4096" },
+	{ "4096\n", 0, 0, "4096" },
+	{ "0", 0, 0, "0" },
+	{ "0012", 0, 0, "12" },
+	{ "max", 0, 0, "max" },
+	{ "max\n", 0, 0, "max" },
+	{ "18446744073709551615", 0, 0, "max" },
+	{ "1K", 0, EINVAL, "1024" },
+	{ "3M", 0, EINVAL, "3145728" },
+	{ "2G\n", 0, EINVAL, "2147483648" },
+	{ "16777215T", 0, EINVAL, "18446742974197923840" },
+	{ "16777216T", ERANGE, EINVAL, NULL },
+	{ "18446744073709551616", ERANGE, ERANGE, NULL },
+	{ "", 0, 0, NULL },	/* nothing is written at all */
+	{ "\n", EINVAL, EINVAL, NULL },
+	{ "-1", EINVAL, EINVAL, NULL },
+	{ "+1", EINVAL, EINVAL, NULL },
+	{ " 1", EINVAL, EINVAL, NULL },
+	{ "1 ", EINVAL, EINVAL, NULL },
+	{ "1\n\n", EINVAL, EINVAL, NULL },
+	{ "1k", EINVAL, EINVAL, NULL },
+	{ "1KB", EINVAL, EINVAL, NULL },
+	{ "M", EINVAL, EINVAL, NULL },
+	{ "0x10", EINVAL, EINVAL, NULL },
+	{ "1.5G", EINVAL, EINVAL, NULL },
+	{ "MAX", EINVAL, EINVAL, NULL },
+	{ "maximum", EINVAL, EINVAL, NULL },
+	{ "10%", EINVAL, EINVAL, NULL },
+	{ "00000000000000000000000000000001", EINVAL, EINVAL, NULL },
+};
+
+static void test_parse(void)
+{
+	const char *name[] = { TOTAL, BYTES, BUFFERS };
+
+	for (size_t i = 0; i < sizeof(parses) / sizeof(parses[0]); i++) {
+		char quoted[48];
+
+		snprintf(quoted, sizeof(quoted), "%s", parses[i].text);
+		for (char *p = quoted; *p; p++)
+			if (*p == '\n')
+				*p = '$';
+		for (int k = 0; k < 3; k++) {
+			int want = k < 2 ? parses[i].bytes : parses[i].buffers;
+
+			set_number(name[k], 77);
+			is_errno(set(name[k], parses[i].text), want, "\"%s\" for %s", quoted, name[k]);
+			is_str(setting(name[k]), want || !parses[i].reads ? "77" : parses[i].reads,
+			       "\"%s\": what %s is then", quoted, name[k]);
+		}
+	}
+	no_limits();
+}
+
+static int write_all(void *arg)
+{
+	const char *name[] = { TOTAL, BYTES, BUFFERS };
+	int denied = 0;
+
+	(void)arg;
+	for (int i = 0; i < 3; i++)
+		denied += set(name[i], "0") == -EACCES;
+	return denied;
+}
+
+static void test_files(void)
+{
+	static const struct { const char *name; unsigned int mode; } file[] = {
+		{ TOTAL, 0644 }, { BYTES, 0644 }, { BUFFERS, 0644 }, { "used_bytes", 0444 },
+		{ "used_buffers", 0444 }, { "leaked_bytes", 0444 }, { "refusals", 0444 },
+	};
+
+	for (size_t i = 0; i < sizeof(file) / sizeof(file[0]); i++) {
+		struct stat st = { 0 };
+		char path[128];
+
+		snprintf(path, sizeof(path), SYSFS "%s", file[i].name);
+		ok(!stat(path, &st) && (st.st_mode & 07777) == file[i].mode && !st.st_uid,
+		   "%s: mode %04o", file[i].name, st.st_mode & 07777);
+	}
+	is_int(as_user(ALICE, 0, write_all, NULL), 3, "a user cannot change a limit");
+	is_str(setting(TOTAL), "max", "and has not");
+}
+
+/* ---- bytes of a user ---- */
+
+static void test_user_bytes(void)
+{
+	struct user *alice = user_start(ALICE, 0), *bob = user_start(BOB, 0);
+	uint64_t calls;
+
+	set_number(BYTES, 2 * UNIT);
+	is_errno(user_has(alice, 0, UNIT), 0, "a unit of two");
+	is_errno(user_has(alice, 1, UNIT), 0, "another");
+	is_int(user_info(alice)->user_bytes, 2 * UNIT, "INFO says what is charged to the user");
+	is_int(user_info(alice)->user_buffers, 2, "... and for how many buffers");
+	is_int(user_info(bob)->user_bytes, 0, "another user is charged nothing");
+	is_int(info_now().user_bytes, 0, "nor is root");
+	is_int(info_now().used_bytes, 2 * UNIT, "all of them are");
+	is_str(setting("used_bytes"), "4194304", "sysfs says so, too");
+	is_str(setting("used_buffers"), "2", "and of how many buffers");
+
+	calls = info_now().calls_shared;
+	is_errno(user_has(alice, 2, UNIT), EDQUOT, "a third one: EDQUOT");
+	is_errno(user_has(alice, 2, PAGE), EDQUOT, "and not even a page");
+	is_int(info_now().calls_shared, calls, "nothing was converted for that");
+	is_int(user_info(alice)->user_bytes, 2 * UNIT, "nor charged");
+	is_int(user_info(alice)->user_buffers, 2, "no buffer was made");
+	is_int(info_now().refusals, 2, "both refusals are counted");
+	is_str(setting("refusals"), "2", "in sysfs, too");
+	is_errno(user_has(bob, 0, 2 * UNIT), 0, "another user has a limit of his own");
+
+	is_errno(user_ask(alice, USER_FREE, 0), 0, "one is freed");
+	is_errno(user_has(alice, 0, UNIT), 0, "and can be had again at once");
+	is_int(info_now().refusals, 2, "that was no refusal");
+	user_end(alice);
+	user_end(bob);
+	ok(all_back(), "all of it goes back, and is charged no longer");
+}
+
+/* Small buffers: the block that they are carved from is charged, once. */
+static void test_carved(void)
+{
+	struct user *alice = user_start(ALICE, 0);
+	unsigned int bad = 0;
+
+	set_number(BYTES, UNIT - PAGE);
+	is_errno(user_has(alice, 0, PAGE), EDQUOT, "a page needs a block: not without a whole one");
+	is_int(info_now().used_bytes, 0, "that has cost nothing");
+	set_number(BYTES, UNIT);
+	for (unsigned int i = 0; i < USER_SLOTS; i++)
+		bad += user_has(alice, i, UNIT / USER_SLOTS) != 0;
+	is_int(bad, 0, "%u buffers have pages of one block", USER_SLOTS);
+	is_int(user_info(alice)->user_bytes, UNIT, "the block is charged, and once");
+	is_errno(user_ask(alice, USER_FREE, 1), 0, "one of them is freed");
+	is_int(user_info(alice)->user_bytes, UNIT, "the block is charged as before");
+	is_errno(user_has(alice, 1, UNIT), EDQUOT, "so there is no room for another block");
+	is_errno(user_has(alice, 1, PAGE), 0, "but for what fits into this one");
+	user_end(alice);
+	ok(all_back(), "the last one of them gives it back");
+
+	alice = user_start(ALICE, 0);
+	set_number(BYTES, UNIT);
+	is_errno(user_has(alice, 0, UNIT + PAGE), EDQUOT, "a unit and a page need two blocks");
+	ok(wait_used(0), "and nothing of that is left");
+	set_number(BYTES, 2 * UNIT - PAGE);
+	alice->size = 3 * MIB;
+	alice->flags = CCSHM_ALLOC_CONTIGUOUS;
+	is_errno(user_ask(alice, USER_ALLOC, 0), EDQUOT,
+		 "3 MiB in one piece are charged as the next power of two");
+	set_number(BYTES, 2 * UNIT);
+	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "which then may be had");
+	is_int(user_info(alice)->user_bytes, 2 * UNIT, "and is charged");
+	user_end(alice);
+	ok(all_back(), "that goes back");
+	no_limits();
+}
+
+/* ---- who pays, and until when ---- */
+
+static void test_orphans(void)
+{
+	struct user *alice = user_start(ALICE, 0);
+
+	set_number(BYTES, UNIT);
+	user_has(alice, 0, UNIT);
+	is_errno(user_ask(alice, USER_EXPORT, 0), 0, "a buffer with an export");
+	is_int(user_info(alice)->user_exports, 1, "INFO counts it for who pays");
+	is_errno(user_ask(alice, USER_FREE, 0), 0, "is freed");
+	is_int(user_info(alice)->user_bytes, UNIT, "what is left of it stays charged");
+	is_int(user_info(alice)->user_buffers, 1, "and counted");
+	is_errno(user_has(alice, 1, PAGE), EDQUOT, "nothing more can be had");
+	user_ask(alice, USER_CLOSE, 0);
+	is_errno(user_has(alice, 1, UNIT), 0, "until the dma-buf is closed");
+	user_end(alice);
+	no_limits();
+	ok(all_back(), "that goes back, too");
+}
+
+static void test_payer(void)
+{
+	struct user *alice = user_start(ALICE, CAP(CHOWN)), *bob = user_start(BOB, 0);
+
+	set_number(BYTES, UNIT);
+	alice->size = UNIT;
+	alice->owner = BOB;
+	alice->flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID;
+	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "a buffer for another user");
+	is_int(user_info(alice)->user_bytes, UNIT, "is charged to who allocated it");
+	is_int(user_info(bob)->user_bytes, 0, "not to its owner");
+	is_errno(user_has(alice, 1, PAGE), EDQUOT, "who can have no more");
+	is_errno(user_has(bob, 1, PAGE), 0, "while the owner can");
+	bob->id[0] = alice->id[0];
+	is_errno(user_ask(bob, USER_FREE, 0), 0, "the owner frees it");
+	is_errno(user_has(alice, 1, PAGE), 0, "and who paid can have that much again");
+	user_end(alice);
+	user_end(bob);
+	no_limits();
+	ok(all_back(), "all goes back");
+}
+
+static void test_heap(void)
+{
+	struct user *alice;
+
+	if (chown(HEAP_NODE, 0, GID_CCSHM) || chmod(HEAP_NODE, 0660)) {
+		skip("the heap node", "there is none of ours here");
+		return;
+	}
+	alice = user_start(ALICE, 0);
+	set_number(BYTES, UNIT);
+	alice->size = UNIT;
+	is_errno(user_ask(alice, USER_HEAP, 0), 0, "the heap node: a unit");
+	is_int(user_info(alice)->user_bytes, UNIT, "the heap node: charged to who called");
+	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT, "the heap node: EDQUOT");
+	set_number(BYTES, 2 * UNIT);
+	set_number(TOTAL, UNIT);
+	is_errno(user_ask(alice, USER_HEAP, 1), ENOSPC, "the heap node: ENOSPC");
+	set_number(BUFFERS, 1);
+	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT, "the heap node: a buffer too many");
+	no_limits();
+	user_ask(alice, USER_CLOSE, 0);
+	ok(wait_used(0), "the heap node: closed, it is charged no longer");
+	user_end(alice);
+}
+
+/* The answer cannot be written, so nothing was allocated. */
+static int unanswered(void *arg)
+{
+	struct ccshm_ioc_alloc *req = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+					   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct ccshm_ioc_info info;
+	int fd = raw_open(), err;
+
+	(void)arg;
+	req->size = UNIT;
+	mprotect(req, PAGE, PROT_READ);
+	err = raw_ioctl(fd, CCSHM_IOC_ALLOC, req);
+	for (int i = 0; i < 500 && !raw_info(fd, &info) && info.user_bytes; i++)
+		sleep_ms(10);
+	return err != -EFAULT ? err : info.user_bytes || info.user_buffers ? -EIO : 0;
+}
+
+/* ---- buffers of a user ---- */
+
+static void test_user_buffers(void)
+{
+	struct user *alice = user_start(ALICE, 0);
+	uint64_t refused = info_now().refusals;
+
+	set_number(BUFFERS, 2);
+	is_errno(user_has(alice, 0, PAGE), 0, "a buffer of two");
+	is_errno(user_has(alice, 1, PAGE), 0, "another");
+	is_errno(user_has(alice, 2, PAGE), EDQUOT, "a third one: EDQUOT");
+	is_int(info_now().refusals, refused + 1, "that is counted");
+	is_int(info_now().buffers, 2, "nothing was made");
+	user_ask(alice, USER_FREE, 0);
+	is_errno(user_has(alice, 0, PAGE), 0, "one is freed, and can be had again at once");
+	user_ask(alice, USER_EXPORT, 0);
+	user_ask(alice, USER_FREE, 0);
+	is_errno(user_has(alice, 2, PAGE), EDQUOT, "one that is freed and in use counts");
+	user_ask(alice, USER_CLOSE, 0);
+	is_errno(user_has(alice, 2, PAGE), 0, "until it is not");
+	is_errno(as_user(BOB, 0, unanswered, NULL), 0,
+		 "an answer that cannot be written costs nothing");
+	user_end(alice);
+	no_limits();
+	ok(all_back(), "all goes back");
+}
+
+/* ---- all users ---- */
+
+static int alloc_page(void *arg)
+{
+	int fd = raw_open(), err;
+	uint64_t id;
+
+	(void)arg;
+	err = raw_alloc(fd, PAGE, &id);
+	close(fd);
+	return err;
+}
+
+#define NOT_RESOURCE	(CAP(SYS_ADMIN) | CAP(SYS_RAWIO) | CAP(CHOWN) | CAP(DAC_OVERRIDE) | \
+			 CAP(IPC_LOCK) | CAP(SYS_NICE) | CAP(FOWNER))
+
+static void test_total(void)
+{
+	struct user *alice = user_start(ALICE, 0), *bob = user_start(BOB, 0);
+	struct user *boss = user_start(BOB, CAP(SYS_RESOURCE));
+
+	set_number(TOTAL, 2 * UNIT);
+	is_errno(user_has(alice, 0, UNIT), 0, "half of what all may have");
+	is_errno(user_has(bob, 0, 2 * UNIT), ENOSPC, "another user wants all of it: ENOSPC");
+	is_errno(user_has(bob, 0, UNIT), 0, "and gets what is left");
+	is_errno(user_has(alice, 1, PAGE), ENOSPC, "nobody gets more: alice");
+	is_errno(as_user(ROOT, 0, alloc_page, NULL), ENOSPC, "root without capabilities");
+	is_errno(as_user(ALICE, NOT_RESOURCE, alloc_page, NULL), ENOSPC,
+		 "somebody with other capabilities");
+	set_number(BYTES, UNIT);
+	is_errno(user_has(alice, 1, PAGE), EDQUOT, "beyond both limits: EDQUOT");
+
+	is_errno(as_user(ALICE, CAP(SYS_RESOURCE), alloc_page, NULL), 0,
+		 "CAP_SYS_RESOURCE exempts from both");
+	set_number(BUFFERS, 1);
+	is_errno(user_has(boss, 0, UNIT), 0, "and from the number of buffers");
+	is_int(user_info(boss)->user_bytes, 2 * UNIT, "what it has is charged all the same");
+	is_int(user_info(boss)->user_buffers, 2, "and counted");
+	ok(wait_used(3 * UNIT), "so that more is in use than may be");
+	user_ask(alice, USER_FREE, 0);
+	ok(wait_used(2 * UNIT), "some is freed");
+	no_limits();
+	set_number(TOTAL, 2 * UNIT);
+	is_errno(user_has(alice, 0, PAGE), ENOSPC, "but not enough for others");
+	user_ask(boss, USER_FREE, 0);
+	is_errno(user_has(alice, 0, UNIT), 0, "until it is");
+	user_end(alice);
+	user_end(bob);
+	user_end(boss);
+	no_limits();
+	ok(all_back(), "all goes back");
+}
+
+/* ---- limits change ---- */
+
+static void test_lowered(void)
+{
+	struct user *alice = user_start(ALICE, 0);
+	unsigned char *p;
+	int dmabuf;
+
+	for (unsigned int i = 0; i < 4; i++)
+		user_has(alice, i, UNIT);
+	dmabuf = raw_export(dev, alice->id[0], 0, NULL);
+	p = raw_map(dmabuf, UNIT, PROT_READ | PROT_WRITE);
+	if (!ok(p, "four units, one of them mapped"))
+		return;
+	memset(p, 0x5a, UNIT);
+	set_number(BYTES, 2 * UNIT);
+	set_number(TOTAL, UNIT);
+	set_number(BUFFERS, 1);
+	is_int(user_info(alice)->user_bytes, 4 * UNIT, "limits below that take nothing away");
+	is_int(first_other(p, 0x5a, UNIT), -1, "nor change it");
+	is_errno(user_ask(alice, USER_EXPORT, 1), 0, "what there is can be exported");
+	user_ask(alice, USER_CLOSE, 1);
+	set(BUFFERS, "max");
+	set(TOTAL, "max");
+	for (unsigned int i = 0; i < 3; i++) {
+		is_errno(user_has(alice, 9, PAGE), EDQUOT, "%u units: nothing can be added", 4 - i);
+		user_ask(alice, USER_FREE, 3 - i);
+	}
+	ok(wait_used(UNIT), "all but one are freed");
+	is_errno(user_has(alice, 1, UNIT), 0, "something can, once there is room");
+	set(BYTES, "0");
+	is_errno(user_has(alice, 9, PAGE), EDQUOT, "a limit of 0: nothing");
+	set(BYTES, "max");
+	is_errno(user_has(alice, 9, PAGE), 0, "a limit that is raised lets it be had");
+	munmap(p, UNIT);
+	close(dmabuf);
+	user_end(alice);
+	no_limits();
+	ok(all_back(), "all goes back");
+}
+
+/* ---- at the same time ---- */
+
+#define RACERS	8
+
+/* As many at once as may be, and not one more. */
+static void test_race(const char *name, uint64_t most, uint64_t size, uid_t other, int err,
+		      const char *what)
+{
+	unsigned int wrong = 0, unfair = 0;
+	struct user *u[RACERS];
+
+	for (int i = 0; i < RACERS; i++)
+		u[i] = user_start(i & 1 ? other : ALICE, 0);
+	set_number(name, most);
+	for (int round = 0; round < 10; round++) {
+		int got = 0;
+
+		for (int i = 0; i < RACERS; i++) {
+			u[i]->size = size;
+			u[i]->flags = 0;
+			u[i]->slot = 0;
+			user_tell(u[i], USER_ALLOC);
+		}
+		for (int i = 0; i < RACERS; i++) {
+			int result = peer_hear(&u[i]->peer);
+
+			got += !result;
+			wrong += result && result != err;
+		}
+		unfair += got != RACERS / 2;
+		for (int i = 0; i < RACERS; i++)
+			if (u[i]->id[0])
+				wrong += user_ask(u[i], USER_FREE, 0) != 0;
+	}
+	is_int(wrong, 0, "%s: each gets it, or is told why not", what);
+	is_int(unfair, 0, "%s: as many as may", what);
+	for (int i = 0; i < RACERS; i++)
+		user_end(u[i]);
+	no_limits();
+	ok(all_back(), "%s: all goes back", what);
+}
+
+/* Takes and gives, whatever it is told; ends when it is told anything. */
+static int take_and_give(struct peer *parent, void *arg)
+{
+	struct pollfd pfd = { .fd = parent->sock, .events = POLLIN };
+	uint64_t id[3] = { 0 }, random = (uintptr_t)arg;
+	int fd = raw_open(), strange = 0;
+
+	if (fd < 0)
+		return fd;
+	while (!strange && !poll(&pfd, 1, 0)) {
+		int k = random / 7 % 3, err;
+
+		random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+		random >>= 1;
+		if (id[k]) {
+			strange = raw_free(fd, id[k]);
+			id[k] = 0;
+			continue;
+		}
+		err = raw_alloc(fd, random & 64 ? UNIT : 3 * PAGE, &id[k]);
+		if (err && err != -EDQUOT && err != -ENOSPC)
+			strange = err;
+	}
+	peer_hear(parent);
+	close(fd);
+	return strange;
+}
+
+static void test_changing(void)
+{
+	unsigned int above = 0, strange = 0;
+	struct peer p[4];
+
+	for (uintptr_t i = 0; i < 4; i++)
+		p[i] = peer_start(i & 1 ? ALICE : BOB, 0, take_and_give, (void *)(i * 77 + 5));
+	for (int i = 0; i < 300; i++) {
+		uint64_t limit = (i % 5) * UNIT, seen;
+
+		set_number(i & 1 ? TOTAL : BYTES, limit);
+		/* What was there before may stay, what is added may not exceed it. */
+		seen = info_now().used_bytes;
+		if (i & 1)
+			above += info_now().used_bytes > (seen > limit ? seen : limit);
+		if (i % 20 == 19)
+			no_limits();
+		sleep_ms(1);
+	}
+	for (int i = 0; i < 4; i++) {
+		int result;
+
+		peer_send(&p[i], 1, -1);
+		result = peer_hear(&p[i]);
+		if (result)
+			diag("process %d: %s", i, tap_errno_name(result));
+		strange += result != 0;
+		peer_end(&p[i], 0);
+	}
+	is_int(strange, 0, "while limits change: everybody is answered as documented");
+	is_int(above, 0, "while limits change: nothing is added beyond the total");
+	no_limits();
+	ok(all_back(), "while limits change: all goes back, and nobody is charged for anything");
+	is_int(info_now().user_bytes + info_now().user_buffers, 0, "nor is root");
+}
+
+/* ---- module parameters ---- */
+
+static void reload(const char *params, int want)
+{
+	char all[256];
+
+	snprintf(all, sizeof(all), "%s %s", cvm_present() ? "" : "allow_plain=1", params);
+	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", all), want, "the driver with %s", params);
+}
+
+static void test_parameters(void)
+{
+	static const char *const bad[] = {
+		"limit_total_bytes=", "limit_total_bytes=half", "limit_user_bytes=-1",
+		"limit_user_bytes=1Q", "limit_user_buffers=1K", "limit_user_buffers=max1",
+	};
+
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver is unloaded");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		reload(bad[i], EINVAL);
+	reload("limit_user_bytes=17000000T", ERANGE);
+	reload("limit_total_bytes=64M limit_user_bytes=5000001 limit_user_buffers=3", 0);
+	device_for_group();
+	is_str(setting(TOTAL), "67108864", "the parameter for the total holds");
+	is_str(setting(BYTES), "5000001", "... for each user");
+	is_str(setting(BUFFERS), "3", "... for the number of buffers");
+	is_errno(access("/sys/module/ccshm/parameters/limit_total_bytes", F_OK), -1,
+		 "there is one place to look");
+	driver_unload();
+	reload("limit_total_bytes=max limit_user_buffers=max", 0);
+	device_for_group();
+	is_str(setting(TOTAL), "max", "max is no limit");
+	is_str(setting(BUFFERS), "max", "for the number of buffers, too");
+	dev = raw_open();
+}
+
+int main(void)
+{
+	uint64_t rig_before = rig(CVM_PAGES_SHARED);
+
+	driver_load();
+	dev = raw_open();
+	if (dev < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+	test_defaults();
+	test_parse();
+	test_files();
+	/* So that what is told to be 0 is. */
+	close(dev);
+	driver_unload();
+	driver_load();
+	dev = raw_open();
+	no_limits();
+	test_user_bytes();
+	test_carved();
+	test_orphans();
+	test_payer();
+	test_heap();
+	test_user_buffers();
+	test_total();
+	test_lowered();
+	test_race(BYTES, RACERS / 2 * UNIT, UNIT, ALICE, -EDQUOT, "eight of one user at once");
+	test_race(TOTAL, RACERS / 2 * UNIT, UNIT, BOB, -ENOSPC, "eight of two users at once");
+	test_race(BUFFERS, RACERS / 2, PAGE, ALICE, -EDQUOT, "eight small buffers at once");
+	test_changing();
+	test_parameters();
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	return done_testing();
+}
