@@ -40,6 +40,26 @@ int __wrap_ccshm_open(uint64_t flags, struct ccshm **handle)
 	return ccshm_open_seam(&cli_seam, flags, handle);
 }
 
+/* And the fake family. */
+int __wrap_ccshm_list_get(uint32_t type, struct ccshm_list **list);
+int __wrap_ccshm_stats_get(struct ccshm_stats **stats);
+int __wrap_ccshm_events_open(struct ccshm_events **events);
+
+int __wrap_ccshm_list_get(uint32_t type, struct ccshm_list **list)
+{
+	return ccshm_list_get_seam(&cli_seam, type, list);
+}
+
+int __wrap_ccshm_stats_get(struct ccshm_stats **stats)
+{
+	return ccshm_stats_get_seam(&cli_seam, stats);
+}
+
+int __wrap_ccshm_events_open(struct ccshm_events **events)
+{
+	return ccshm_events_open_seam(&cli_seam, events);
+}
+
 void cli_reset(void)
 {
 	cli_seam = fake_seam;

@@ -1,0 +1,574 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The generic netlink family: who sees what in a dump, that a dump is true and says
+ * when it may not be, and that ten thousand buffers are listed one by one.
+ *
+ * vm-modules: ccshm importer
+ * vm-timeout: 240
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "netlink.h"
+#include "device.h"
+#include "importing.h"
+#include "exported.h"
+
+static int nl;
+
+/* ---- what is in a dump ---- */
+
+#define IDS	64
+
+struct ids {
+	unsigned int nr;
+	uint64_t id[IDS];
+	uint64_t flags[IDS];
+	uint64_t uid[IDS];
+};
+
+static void note_id(const struct nl_said *said, void *data)
+{
+	struct ids *ids = data;
+
+	if (ids->nr == IDS)
+		bail("more than %d objects", IDS);
+	ids->id[ids->nr] = nl_number(said, CCSHM_A_ID);
+	ids->flags[ids->nr] = nl_number(said, CCSHM_A_QUERY_FLAGS);
+	ids->uid[ids->nr++] = nl_number(said, CCSHM_A_UID);
+}
+
+static struct ids listed(int fd, uint8_t cmd)
+{
+	struct ids ids = { 0 };
+	struct nl_dump d = nl_dump(fd, cmd, note_id, &ids);
+
+	if (d.end)
+		bail("a dump ends with %s", tap_errno_name(d.end));
+	return ids;
+}
+
+/* Where it is in the list, or -1. */
+static int where(const struct ids *ids, uint64_t id)
+{
+	for (unsigned int i = 0; i < ids->nr; i++)
+		if (ids->id[i] == id)
+			return i;
+	return -1;
+}
+
+/* ---- requests ---- */
+
+static void test_requests(void)
+{
+	struct { struct nlattr a; uint64_t id; } attr = { { NLA_HDRLEN + 8, CCSHM_A_ID }, 1 };
+	static const uint8_t dumps[] = {
+		CCSHM_CMD_BUFFER_GET, CCSHM_CMD_EXPORT_GET, CCSHM_CMD_ATTACHMENT_GET,
+	};
+	int own;
+
+	is_errno(nl_find_family(nl), 0, "there is the family");
+	is_int(family.groups, 1, "it has the group of events");
+	for (int i = 0; i < 3; i++) {
+		is_errno(nl_request(nl, 0, dumps[i], NULL, 0), EOPNOTSUPP,
+			 "command %u only dumps", dumps[i]);
+		is_errno(nl_request(nl, NLM_F_DUMP, dumps[i], &attr, sizeof(attr)), EINVAL,
+			 "command %u with an attribute: EINVAL", dumps[i]);
+		is_errno(nl_request(nl, NLM_F_DUMP, dumps[i], NULL, 0), 0,
+			 "command %u with nothing to list", dumps[i]);
+	}
+	is_errno(nl_request(nl, NLM_F_DUMP, CCSHM_CMD_STATS_GET, NULL, 0), EOPNOTSUPP,
+		 "statistics are no dump");
+	is_errno(nl_request(nl, 0, CCSHM_CMD_STATS_GET, &attr, sizeof(attr)), EINVAL,
+		 "statistics with an attribute: EINVAL");
+	is_errno(nl_request(nl, 0, CCSHM_CMD_EVENT, NULL, 0), EOPNOTSUPP, "an event is no request");
+	is_errno(nl_request(nl, 0, CCSHM_CMD_EVENT + 1, NULL, 0), EOPNOTSUPP, "no other command");
+	/* Another's dump that is given up in the middle. */
+	own = nl_socket();
+	nl_dump_start(own, CCSHM_CMD_BUFFER_GET);
+	close(own);
+}
+
+/* ---- who sees what ---- */
+
+static uint64_t anonymous, private, grouped, readable, of_root;
+
+struct seen {
+	struct ids buffers, exports;
+};
+
+static int look(void *arg)
+{
+	struct seen *seen = arg;
+	int fd = nl_socket();
+
+	seen->buffers = listed(fd, CCSHM_CMD_BUFFER_GET);
+	seen->exports = listed(fd, CCSHM_CMD_EXPORT_GET);
+	close(fd);
+	return 0;
+}
+
+struct made {
+	uint64_t private, grouped, readable;
+};
+
+static int make_as_alice(void *arg)
+{
+	struct made *made = arg;
+	int fd = raw_open(), err;
+
+	err = raw_alloc_named(fd, PAGE, "private", 0600, &made->private);
+	err = err ? err : raw_alloc_named(fd, PAGE, "readable", 0644, &made->readable);
+	/* Alice's group is not bob's: give it to the one they share. */
+	if (!err) {
+		struct ccshm_ioc_alloc req = {
+			.size = PAGE, .flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_GID,
+			.gid = GID_CCSHM, .mode = 0640, .name = "grouped",
+		};
+
+		err = raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
+		made->grouped = req.id;
+	}
+	close(fd);
+	return err;
+}
+
+static void sees(const char *who, const struct seen *seen, bool anon, bool priv, bool group,
+		 bool others, bool roots)
+{
+	is_int(where(&seen->buffers, anonymous) >= 0, anon, "%s: an anonymous buffer", who);
+	is_int(where(&seen->buffers, private) >= 0, priv, "%s: a buffer of mode 0600", who);
+	is_int(where(&seen->buffers, grouped) >= 0, group, "%s: a buffer of mode 0640", who);
+	is_int(where(&seen->buffers, readable) >= 0, others, "%s: a buffer of mode 0644", who);
+	is_int(where(&seen->buffers, of_root) >= 0, roots, "%s: a buffer of root", who);
+	is_int(seen->buffers.nr, anon + priv + group + others + roots, "%s: and no more", who);
+}
+
+static bool controls(const struct seen *seen, uint64_t id)
+{
+	int i = where(&seen->buffers, id);
+
+	return i >= 0 && seen->buffers.flags[i] & CCSHM_QUERY_CONTROL;
+}
+
+/* A process of its own, in a user namespace where alice is root; uids are its. */
+static int look_as_root_of_a_namespace(void *arg)
+{
+	struct seen *seen = arg;
+	FILE *f;
+
+	if (unshare(CLONE_NEWUSER))
+		return -errno;
+	f = fopen("/proc/self/uid_map", "w");
+	if (!f || fprintf(f, "0 %d 1\n", ALICE) < 0 || fclose(f))
+		return -errno;
+	return look(seen);
+}
+
+static int find_elsewhere(void *arg)
+{
+	(void)arg;
+	return unshare(CLONE_NEWNET) ? -errno : nl_find_family(nl_socket());
+}
+
+static void test_who_sees_what(void)
+{
+	struct made *made = common(sizeof(*made));
+	struct seen *seen = common(sizeof(*seen));
+	int fd, err;
+
+	err = as_user(ALICE, 0, make_as_alice, made);
+	if (err)
+		bail("alice's buffers: %s", tap_errno_name(err));
+	private = made->private;
+	grouped = made->grouped;
+	readable = made->readable;
+	raw_alloc(ccshm, PAGE, &anonymous);
+	raw_alloc_named(ccshm, PAGE, "root", 0600, &of_root);
+	fd = raw_export(ccshm, private, 0, NULL);
+
+	look(seen);
+	sees("root", seen, true, true, true, true, true);
+	ok(controls(seen, private) && controls(seen, anonymous), "root: controls all");
+	as_user(ALICE, 0, look, seen);
+	sees("alice", seen, false, true, true, true, false);
+	is_int(seen->exports.nr, 1, "alice: the export of her buffer");
+	ok(controls(seen, private) && controls(seen, readable), "alice: controls what is hers");
+	as_user(BOB, 0, look, seen);
+	sees("bob", seen, false, false, true, true, false);
+	is_int(seen->exports.nr, 0, "bob: no export");
+	ok(!controls(seen, grouped), "bob: controls nothing");
+	as_user(MALLORY, 0, look, seen);
+	sees("mallory", seen, false, false, false, true, false);
+	as_user(ROOT, 0, look, seen);
+	sees("root without capabilities", seen, false, false, false, true, true);
+	as_user(BOB, CAP(SYS_ADMIN), look, seen);
+	sees("bob with CAP_SYS_ADMIN", seen, true, true, true, true, true);
+
+	err = as_user(ALICE, 0, look_as_root_of_a_namespace, seen);
+	if (err == -EPERM || err == -ENOSPC) {
+		skip("root of a user namespace", "users may not make namespaces");
+	} else if (is_errno(err, 0, "alice as root of a user namespace")) {
+		/* Groups are lost with the namespace's first mapping only for setgroups(). */
+		ok(where(&seen->buffers, private) >= 0, "... sees what is hers");
+		ok(where(&seen->buffers, anonymous) < 0 && where(&seen->buffers, of_root) < 0,
+		   "... and nothing of root");
+		is_int(seen->buffers.uid[where(&seen->buffers, private)], 0,
+		       "... whose owner is 0 there");
+	}
+	is_errno(as_user(ROOT, ALL_CAPS, find_elsewhere, NULL), ENOENT,
+		 "in another network namespace there is no family");
+	close(fd);
+}
+
+/* ---- judged by the opener ---- */
+
+/* In a child: opens a socket as itself, hands it over, and lists what it gets. */
+static int exchange(struct peer *parent, void *arg)
+{
+	int value, theirs, fd = nl_socket();
+	struct seen *seen = arg;
+
+	peer_send(parent, 0, fd);
+	if (!peer_receive(parent, &value, &theirs, 20000) || theirs < 0)
+		return -ETIMEDOUT;
+	seen->buffers = listed(theirs, CCSHM_CMD_BUFFER_GET);
+	/* A dump that was begun by its opener goes on. */
+	return 0;
+}
+
+static void test_opener(void)
+{
+	struct seen *seen = common(sizeof(*seen)), own = { 0 };
+	struct peer p = peer_start(BOB, 0, exchange, seen);
+	int value, theirs;
+
+	if (!peer_receive(&p, &value, &theirs, 20000) || theirs < 0)
+		bail("bob sends no socket");
+	own.buffers = listed(theirs, CCSHM_CMD_BUFFER_GET);
+	sees("root with bob's socket", &own, false, false, true, true, false);
+	close(theirs);
+	theirs = nl_socket();
+	peer_send(&p, 0, theirs);
+	is_int(peer_hear(&p), 0, "bob lists with root's socket");
+	sees("bob with root's socket", seen, true, true, true, true, true);
+	close(theirs);
+	peer_end(&p, 0);
+}
+
+/* Root reads what bob began, and bob what root began. */
+static int read_on(struct peer *parent, void *arg)
+{
+	int value, fd;
+	struct ids *ids = arg;
+	struct nl_dump d = { .end = 1 };
+
+	if (!peer_receive(parent, &value, &fd, 20000))
+		return -ETIMEDOUT;
+	d.fd = fd;
+	return nl_dump_rest(&d, note_id, ids);
+}
+
+static void test_reader(void)
+{
+	struct ids *ids = common(sizeof(*ids));
+	struct peer p = peer_start(BOB, 0, read_on, ids);
+	int fd = nl_socket();
+
+	nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
+	peer_send(&p, 0, fd);
+	is_int(peer_hear(&p), 0, "bob reads a dump that root has begun");
+	is_int(ids->nr, 5, "it is root's");
+	peer_end(&p, 0);
+	close(fd);
+}
+
+/* ---- the same as QUERY ---- */
+
+static void as_query(const struct nl_said *said, void *data)
+{
+	struct ccshm_ioc_query q = query(nl_number(said, CCSHM_A_ID));
+	bool *good = data;
+
+#define SAME(attr, member) do {							\
+		if (nl_number(said, CCSHM_A_##attr) != q.member) {		\
+			diag(#attr " of %llu", (unsigned long long)q.id);	\
+			*good = false;						\
+		}								\
+	} while (0)
+	SAME(TYPE, type);
+	SAME(OBJECT_FLAGS, object_flags);
+	SAME(QUERY_FLAGS, query_flags);
+	SAME(SIZE, size);
+	SAME(UID, uid);
+	SAME(GID, gid);
+	SAME(MODE, mode);
+	SAME(PAYER, payer);
+	*good &= !strcmp(nl_text(said, CCSHM_A_NAME), q.name);
+	*good &= !strcmp(nl_text(said, CCSHM_A_DEVICE), q.device);
+	if (q.type == CCSHM_TYPE_BUFFER) {
+		SAME(CHARGED, charged);
+		SAME(CARVED, carved);
+		SAME(BLOCKS, blocks);
+		SAME(BLOCKS_SMALL, blocks_small);
+		SAME(UNITS, units);
+		SAME(UNITS_WHOLE, units_whole);
+		SAME(CONVERSIONS, conversions);
+		SAME(EXPORTS, exports);
+		SAME(ATTACHMENTS, attachments);
+		return;
+	}
+	SAME(BUFFER_ID, buffer_id);
+	SAME(OFFSET, offset);
+	SAME(STATE, state);
+	SAME(DEVICE_MAPPINGS, device_mappings);
+	if (q.type == CCSHM_TYPE_EXPORT) {
+		SAME(ATTACHMENTS, attachments);
+		SAME(IMPORTERS, importers);
+		SAME(CPU_MAPPINGS, cpu_mappings);
+	} else {
+		SAME(EXPORT_ID, export_id);
+		SAME(DMA_BITS, dma_bits);
+		SAME(SEGMENTS, segments);
+	}
+#undef SAME
+}
+
+static void same_as_query(uint8_t cmd, unsigned int nr, const char *what)
+{
+	bool good = true;
+	struct nl_dump d = nl_dump(nl, cmd, as_query, &good);
+
+	is_errno(d.end, 0, "a dump of %s", what);
+	is_int(d.messages, nr, "it has all of them");
+	ok(good, "it says of each what QUERY says");
+}
+
+static void test_same_as_query(void)
+{
+	struct shared s = shared_slice(3 * UNIT + PAGE, CCSHM_EXPORT_READ_ONLY, PAGE, UNIT);
+	struct attached a, b;
+
+	if (attach_buffer(ccshm, s.id, PCI_B, &a) || attach_dmabuf(ccshm, s.look, PCI_B, &b))
+		bail("nothing can be attached to " PCI_B);
+	same_as_query(CCSHM_CMD_BUFFER_GET, 6, "buffers");
+	same_as_query(CCSHM_CMD_EXPORT_GET, 2, "exports");
+	same_as_query(CCSHM_CMD_ATTACHMENT_GET, 2, "attachments");
+	is_errno(attached_end(&a), 0, "an attachment ends");
+	same_as_query(CCSHM_CMD_EXPORT_GET, 2, "exports of which one has an attachment");
+	is_errno(attached_end(&b), 0, "the other one, too");
+	same_as_query(CCSHM_CMD_ATTACHMENT_GET, 0, "attachments that are gone");
+	shared_end(&s);
+}
+
+/* ---- importers ---- */
+
+struct importers {
+	uint64_t total;
+	unsigned int said;
+};
+
+static void note_importers(const struct nl_said *said, void *data)
+{
+	struct importers *i = data;
+
+	if (nl_number(said, CCSHM_A_IMPORTERS)) {
+		i->total = nl_number(said, CCSHM_A_IMPORTERS);
+		i->said = said->importers;
+	}
+}
+
+static void test_importers(void)
+{
+	int imp[CCSHM_GENL_IMPORTERS_MAX + 3];
+	struct shared s = shared_new(PAGE, 0);
+	struct importers i;
+
+	for (int nr = 0; nr < CCSHM_GENL_IMPORTERS_MAX + 3; nr++) {
+		imp[nr] = imp_new(s.fd, IMPORTER_DYNAMIC);
+		if (nr != 0 && nr < CCSHM_GENL_IMPORTERS_MAX - 1)
+			continue;
+		memset(&i, 0, sizeof(i));
+		nl_dump(nl, CCSHM_CMD_EXPORT_GET, note_importers, &i);
+		is_int(i.total, nr + 1, "an export with %d importers says so", nr + 1);
+		is_int(i.said, nr < CCSHM_GENL_IMPORTERS_MAX ? nr + 1 : CCSHM_GENL_IMPORTERS_MAX,
+		       "and names the first of them");
+	}
+	for (int nr = 0; nr < CCSHM_GENL_IMPORTERS_MAX + 3; nr++)
+		close(imp[nr]);
+	shared_end(&s);
+}
+
+/* ---- buffers that have ended ---- */
+
+static void test_ended(void)
+{
+	struct shared s = shared_new(PAGE, 0);
+	struct ids ids;
+	int i;
+
+	is_errno(raw_free(ccshm, s.id), 0, "a buffer is freed that has exports");
+	ids = listed(nl, CCSHM_CMD_BUFFER_GET);
+	i = where(&ids, s.id);
+	ok(i >= 0 && ids.flags[i] & CCSHM_QUERY_ORPHAN, "it is still listed, as one that has ended");
+	munmap(s.p, s.size);
+	close(s.look);
+	close(s.fd);
+	for (int n = 0; n < 500 && where(&ids, s.id) >= 0; n++) {
+		sleep_ms(20);
+		ids = listed(nl, CCSHM_CMD_BUFFER_GET);
+	}
+	ok(where(&ids, s.id) < 0, "until its memory has been given back");
+}
+
+/* ---- many, and what happens meanwhile ---- */
+
+#define MANY	10000
+
+struct walk {
+	uint64_t last;
+	unsigned int nr;
+	bool ascending;
+};
+
+static void step(const struct nl_said *said, void *data)
+{
+	struct walk *w = data;
+	uint64_t id = nl_number(said, CCSHM_A_ID);
+
+	w->ascending &= id > w->last;
+	w->last = id;
+	w->nr++;
+}
+
+static void test_many(void)
+{
+	struct walk w = { .ascending = true };
+	int own = raw_open(), fd = nl_socket();
+	uint64_t id = 0, first = 0, late;
+	struct nl_dump d;
+	int err = 0;
+
+	for (int i = 0; i < MANY && !err; i++) {
+		err = raw_alloc(own, PAGE, &id);
+		first = first ? first : id;
+	}
+	is_errno(err, 0, "%d buffers of a page", MANY);
+	d = nl_dump(fd, CCSHM_CMD_BUFFER_GET, step, &w);
+	is_errno(d.end, 0, "they are listed");
+	is_int(w.nr, MANY + 5, "each has one message");
+	ok(w.ascending, "and they come in the order of their ids");
+	ok(!d.changed, "nothing changed meanwhile, and nothing says so");
+	ok(d.datagrams < MANY / 4, "in %u datagrams", d.datagrams);
+
+	w = (struct walk){ .ascending = true };
+	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
+	nl_dump_next(&d, step, &w);
+	ok(w.nr < MANY / 2, "a dump of which one datagram was read");
+	is_errno(raw_free(own, id), 0, "a buffer can be freed then");
+	is_errno(raw_free(own, first), 0, "and one that was told already");
+	is_errno(raw_alloc(own, PAGE, &late), 0, "and one allocated");
+	is_errno(nl_dump_rest(&d, step, &w), 0, "the dump goes on to its end");
+	ok(d.changed, "it says that it is not consistent");
+	ok(w.ascending && w.last == late, "nothing comes twice, and the new one is there");
+	is_int(w.nr, MANY + 5, "and the one that is gone is not");
+
+	w = (struct walk){ .ascending = true };
+	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
+	nl_dump_next(&d, step, &w);
+	close(own);
+	is_errno(nl_dump_rest(&d, step, &w), 0, "their file is closed while they are dumped");
+	ok(d.changed && w.ascending, "that is said, and nothing comes twice");
+	close(fd);
+}
+
+/* A state that changes is a change. */
+static void test_revoked_meanwhile(void)
+{
+	struct shared s = shared_new(PAGE, 0);
+	struct nl_dump d = nl_dump_start(nl, CCSHM_CMD_EXPORT_GET);
+	struct ids ids = { 0 };
+
+	/* The first datagram was made when the dump began. */
+	raw_revoke(ccshm, s.export_id, 0, 0, NULL);
+	nl_dump_rest(&d, note_id, &ids);
+	is_int(ids.nr, 2, "two exports are dumped, and one is revoked meanwhile");
+	ok(d.changed, "that is said");
+	shared_end(&s);
+}
+
+/* ---- statistics ---- */
+
+static uint64_t statistic(unsigned int attr)
+{
+	char space[8192] __attribute__((aligned(8)));
+	struct nlmsghdr *m = (void *)space;
+	struct nl_said said;
+
+	if (nl_send(nl, family.id, 0, CCSHM_CMD_STATS_GET, NULL, 0) ||
+	    nl_receive(nl, space, sizeof(space)) < 0 || m->nlmsg_type != family.id)
+		bail("no statistics");
+	said = nl_parse(m);
+	return nl_number(&said, attr);
+}
+
+static int statistic_as(void *arg)
+{
+	(void)arg;
+	nl = nl_socket();
+	return statistic(CCSHM_A_STATS_BUFFERS);
+}
+
+static void test_statistics(void)
+{
+	uint64_t made = statistic(CCSHM_A_STATS_BUFFERS_MADE);
+	uint64_t exports = statistic(CCSHM_A_STATS_EXPORTS_MADE);
+	uint64_t revokes = statistic(CCSHM_A_STATS_REVOKES);
+	uint64_t failed = statistic(CCSHM_A_STATS_REVOKES_FAILED);
+	struct ccshm_ioc_info info;
+	struct shared s = shared_new(PAGE, CCSHM_EXPORT_PINNED);
+	int imp = imp_new(s.fd, IMPORTER_STATIC);
+
+	imp_map(imp, IMPORTER_TO_DEVICE);
+	raw_revoke(ccshm, s.look, 0, 0, NULL);
+	raw_revoke(ccshm, s.export_id, 0, 0, NULL);
+	imp_unmap(imp);
+	close(imp);
+	raw_revoke(ccshm, s.export_id, 0, -1, NULL);
+	raw_info(ccshm, &info);
+	is_int(statistic(CCSHM_A_STATS_BUFFERS), info.buffers, "buffers, as INFO has it");
+	is_int(statistic(CCSHM_A_STATS_EXPORTS), info.exports, "exports, as INFO has it");
+	is_int(statistic(CCSHM_A_STATS_BYTES_SHARED), info.bytes_shared, "bytes shared");
+	is_int(statistic(CCSHM_A_STATS_BYTES_CARVED), info.bytes_carved, "bytes carved");
+	is_int(statistic(CCSHM_A_STATS_CALLS_SHARED), info.calls_shared, "conversions");
+	is_int(statistic(CCSHM_A_STATS_BUFFERS_MADE), made + 1, "buffers made");
+	is_int(statistic(CCSHM_A_STATS_EXPORTS_MADE), exports + 2, "exports made");
+	is_int(statistic(CCSHM_A_STATS_REVOKES), revokes + 2, "revokes, not those of nothing");
+	is_int(statistic(CCSHM_A_STATS_REVOKES_FAILED), failed + 1, "and those that failed");
+	is_int(as_user(MALLORY, 0, statistic_as, NULL), info.buffers, "anybody may ask");
+	shared_end(&s);
+}
+
+int main(void)
+{
+	exported_setup();
+	nl = nl_socket();
+	test_requests();
+	test_who_sees_what();
+	test_opener();
+	test_reader();
+	test_same_as_query();
+	test_importers();
+	test_ended();
+	test_many();
+	test_revoked_meanwhile();
+	test_statistics();
+	raw_free(ccshm, anonymous);
+	raw_free(ccshm, private);
+	raw_free(ccshm, grouped);
+	raw_free(ccshm, readable);
+	raw_free(ccshm, of_root);
+	exported_end();
+	close(nl);
+	return done_testing();
+}
