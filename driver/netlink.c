@@ -39,41 +39,39 @@ struct field {
 	u16 offset;
 };
 
-#define FIELD(name, member, of) {					\
-		.attr = CCSHM_A_##name,					\
-		.size = sizeof_field(struct ccshm_ioc_query, member),	\
-		.types = (of),						\
+#define FIELD(name, type, member, of) {					\
+		.attr = CCSHM_A_##name, .size = sizeof(type), .types = (of), \
 		.offset = offsetof(struct ccshm_ioc_query, member)	\
 	}
 
 static const struct field fields[] = {
-	FIELD(TYPE, type, ALL),
-	FIELD(ID, id, ALL),
-	FIELD(STATE, state, SLICES),
-	FIELD(OBJECT_FLAGS, object_flags, ALL),
-	FIELD(QUERY_FLAGS, query_flags, ALL),
-	FIELD(BUFFER_ID, buffer_id, SLICES),
-	FIELD(EXPORT_ID, export_id, ATTACHMENTS),
-	FIELD(OFFSET, offset, SLICES),
-	FIELD(SIZE, size, ALL),
-	FIELD(UID, uid, ALL),
-	FIELD(GID, gid, ALL),
-	FIELD(MODE, mode, ALL),
-	FIELD(PAYER, payer, ALL),
-	FIELD(CHARGED, charged, BUFFERS),
-	FIELD(CARVED, carved, BUFFERS),
-	FIELD(BLOCKS, blocks, BUFFERS),
-	FIELD(BLOCKS_SMALL, blocks_small, BUFFERS),
-	FIELD(UNITS, units, BUFFERS),
-	FIELD(UNITS_WHOLE, units_whole, BUFFERS),
-	FIELD(CONVERSIONS, conversions, BUFFERS),
-	FIELD(EXPORTS, exports, BUFFERS),
-	FIELD(ATTACHMENTS, attachments, BUFFERS | EXPORTS),
-	FIELD(IMPORTERS, importers, EXPORTS),
-	FIELD(DEVICE_MAPPINGS, device_mappings, SLICES),
-	FIELD(CPU_MAPPINGS, cpu_mappings, EXPORTS),
-	FIELD(DMA_BITS, dma_bits, ATTACHMENTS),
-	FIELD(SEGMENTS, segments, ATTACHMENTS),
+	FIELD(TYPE, u32, type, ALL),
+	FIELD(ID, u64, id, ALL),
+	FIELD(STATE, u32, state, SLICES),
+	FIELD(OBJECT_FLAGS, u64, object_flags, ALL),
+	FIELD(QUERY_FLAGS, u64, query_flags, ALL),
+	FIELD(BUFFER_ID, u64, buffer_id, SLICES),
+	FIELD(EXPORT_ID, u64, export_id, ATTACHMENTS),
+	FIELD(OFFSET, u64, offset, SLICES),
+	FIELD(SIZE, u64, size, ALL),
+	FIELD(UID, u32, uid, ALL),
+	FIELD(GID, u32, gid, ALL),
+	FIELD(MODE, u32, mode, ALL),
+	FIELD(PAYER, u32, payer, ALL),
+	FIELD(CHARGED, u64, charged, BUFFERS),
+	FIELD(CARVED, u64, carved, BUFFERS),
+	FIELD(BLOCKS, u64, blocks, BUFFERS),
+	FIELD(BLOCKS_SMALL, u64, blocks_small, BUFFERS),
+	FIELD(UNITS, u64, units, BUFFERS),
+	FIELD(UNITS_WHOLE, u64, units_whole, BUFFERS),
+	FIELD(CONVERSIONS, u64, conversions, BUFFERS),
+	FIELD(EXPORTS, u32, exports, BUFFERS),
+	FIELD(ATTACHMENTS, u32, attachments, BUFFERS | EXPORTS),
+	FIELD(IMPORTERS, u32, importers, EXPORTS),
+	FIELD(DEVICE_MAPPINGS, u32, device_mappings, SLICES),
+	FIELD(CPU_MAPPINGS, u32, cpu_mappings, EXPORTS),
+	FIELD(DMA_BITS, u32, dma_bits, ATTACHMENTS),
+	FIELD(SEGMENTS, u32, segments, ATTACHMENTS),
 };
 
 static int put_number(struct sk_buff *skb, const struct field *field,
