@@ -143,7 +143,8 @@ int out_print(struct out *out, FILE *f);
 int out_result(struct out *out);
 /*
  * Which fields there are, also if there is no row, and which of them are columns of a
- * table unless --output says otherwise; JSON has all. Both with commas.
+ * table unless --output says otherwise; JSON has all. Both with commas. Else the first
+ * row says it.
  */
 void out_columns(struct out *out, const char *all, const char *standard);
 /* Does --output name only such? Complains if not. */

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <stdlib.h>
 #include <string.h>
 
 #include "ccshmctl.h"
@@ -8,21 +7,6 @@ const struct argp stats_argp = {
 	.doc = "\vThe counts are those of all users, of now or since the driver was loaded; "
 	       "ccshmctl-stats(1) describes them.",
 };
-
-/* All that the driver has told, with commas. */
-static char *counter_names(const struct ccshm_stats *stats)
-{
-	char *names = NULL;
-	uint32_t i;
-	size_t len;
-	FILE *f = open_memstream(&names, &len);
-
-	for (i = 0; f && i < ccshm_stats_count(stats); i++)
-		fprintf(f, "%s%s", i ? "," : "", ccshm_stats_name(stats, i));
-	if (f)
-		fclose(f);
-	return names;
-}
 
 static void add_counter(struct out *out, const struct ccshm_stats *stats, uint32_t i)
 {
@@ -33,7 +17,7 @@ static void add_counter(struct out *out, const struct ccshm_stats *stats, uint32
 		out_size(out, name, value);
 	else
 		out_number(out, name, value);
-	if (value && (!strcmp(name, "bytes_leaked")))
+	if (value && !strcmp(name, "bytes_leaked"))
 		out_mark(out, OUT_BAD);
 	else if (value && (strstr(name, "_failed") || strstr(name, "_lost") ||
 			   !strcmp(name, "bytes_quarantined")))
@@ -45,7 +29,6 @@ int stats_run(const struct command *cmd, int argc, char **argv)
 	struct common opts = { 0 };
 	struct ccshm_stats *stats;
 	struct out *out;
-	char *names;
 	uint32_t i;
 	int code, err;
 
@@ -54,13 +37,10 @@ int stats_run(const struct command *cmd, int argc, char **argv)
 	if (err)
 		return report(OP_STATS, err, "the driver");
 	out = out_new("stats", OUT_RECORD, &opts.format);
-	names = counter_names(stats);
-	out_columns(out, names, NULL);
 	out_row(out);
 	for (i = 0; i < ccshm_stats_count(stats); i++)
 		add_counter(out, stats, i);
 	code = out_result(out);
-	free(names);
 	ccshm_stats_free(stats);
 	return code;
 }

@@ -21,7 +21,7 @@ const struct command commands[] = {
 	{ "alloc", "allocate a buffer that lasts until it is freed, and print its id",
 	  "SIZE", 1, 1, CMD_FORMAT, &alloc_argp, alloc_run },
 	{ "show", "show a buffer, an export or an attachment",
-	  "BUFFER|ID", 1, 1, CMD_FORMAT, &show_argp, show_run },
+	  "BUFFER|ID", 1, 1, CMD_FORMAT | CMD_COLUMNS, &show_argp, show_run },
 	{ "export", "run a program with a buffer's memory as a dma-buf",
 	  "BUFFER -- COMMAND [ARGUMENT...]", 1, 1, CMD_RUNS, &export_argp, export_run },
 	{ "attach", "give a device the memory, while a program runs or until detach",

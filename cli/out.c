@@ -186,6 +186,26 @@ bool out_columns_exist(const struct format *format, const char *all)
 	return false;
 }
 
+/* What the first row has; without a row nobody knows. */
+static bool output_exists(const struct out *out)
+{
+	char *names = NULL;
+	size_t i, len;
+	bool exists;
+	FILE *f;
+
+	if (out->all || !out->nrows)
+		return !out->all || out_columns_exist(&out->format, out->all);
+	f = open_memstream(&names, &len);
+	for (i = 0; f && i < out->ncolumns; i++)
+		fprintf(f, "%s%s", i ? "," : "", out->columns[i].key);
+	if (!f || fclose(f))
+		out_of_memory();
+	exists = out_columns_exist(&out->format, names);
+	free(names);
+	return exists;
+}
+
 static size_t column_index(const struct out *out, const char *name, size_t len)
 {
 	size_t i;
@@ -468,7 +488,7 @@ int out_result(struct out *out)
 {
 	int err;
 
-	if (out->all && !out_columns_exist(&out->format, out->all)) {
+	if (!output_exists(out)) {
 		out_drop(out);
 		return EXIT_USAGE;
 	}

@@ -137,6 +137,20 @@ START_TEST(columns)
 }
 END_TEST
 
+START_TEST(show_columns)
+{
+	ck_assert_int_eq(cli_run("show", "ring", "-o", "size,id", NULL), EXIT_OK);
+	ck_assert_str_eq(cli.out, "size  4K\nid    2\n");
+	ck_assert_int_eq(cli_run("show", "ring", "-jo", "size", NULL), EXIT_OK);
+	ck_assert(has("\"size\": 4096"));
+	ck_assert(!has("id"));
+	ck_assert_int_eq(cli_run("show", "ring", "-o", "lifetime", NULL), EXIT_USAGE);
+	ck_assert(complains("no column 'lifetime'; there are type,id,name"));
+	ck_assert_int_eq(cli_run("show", "1", "--pages", "-o", "state,offset", NULL), EXIT_OK);
+	ck_assert_int_eq(strncmp(cli.out, "STATE", 5), 0);
+}
+END_TEST
+
 START_TEST(list_changes)
 {
 	fake.dumps_changed = 1000;
@@ -336,6 +350,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, attachments);
 	tcase_add_loop_test(tests, all_columns, 0, 3);
 	tcase_add_test(tests, columns);
+	tcase_add_test(tests, show_columns);
 	tcase_add_test(tests, list_changes);
 	tcase_add_loop_test(tests, no_family, 0, 3);
 	tcase_add_test(tests, fails);
