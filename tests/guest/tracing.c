@@ -191,7 +191,7 @@ static void test_export(void)
 {
 	unsigned long long buffer, export;
 	uint64_t id, export_id;
-	int dmabuf, read_only;
+	int dmabuf, no_cpu;
 	void *p;
 
 	raw_alloc(ccshm, SIZE, &id);
@@ -210,11 +210,11 @@ static void test_export(void)
 	munmap(p, 3 * PAGE);
 	close(dmabuf);
 
-	read_only = raw_export(ccshm, id, CCSHM_EXPORT_READ_ONLY, &export_id);
-	is_errno(raw_map(read_only, PAGE, RW) ? 0 : -errno, EACCES, "a mapping that is refused");
+	no_cpu = raw_export(ccshm, id, CCSHM_EXPORT_NO_CPU, &export_id);
+	is_errno(raw_map(no_cpu, PAGE, RW) ? 0 : -errno, EACCES, "a mapping that is refused");
 	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=cpu err=-13",
 			 (unsigned long long)export_id, buffer, PAGE), 1, "is told, too");
-	close(read_only);
+	close(no_cpu);
 	raw_free(ccshm, id);
 }
 

@@ -70,6 +70,8 @@ static int user_alloc(struct user *u, int fd)
 
 	if (req.flags & CCSHM_ALLOC_UID)
 		req.uid = u->owner;
+	if (req.flags & CCSHM_ALLOC_PERSISTENT)
+		req.mode = 0600;
 	err = raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
 	u->id[u->slot] = req.id;
 	return err;
