@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* GENL_MCAST_CAP_SYS_ADMIN: who may join a multicast group is checked.
- * Lacking: kernels before 6.7 without its backport (6.1.67) */
+/* GENL_MCAST_CAP_SYS_ADMIN: who may join a multicast group is checked. */
+/* Lacking: kernels before 6.7 without its backport (6.1.67) */
 #include <net/genetlink.h>
 
 extern const struct genl_multicast_group probe;
