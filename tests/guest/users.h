@@ -98,6 +98,17 @@ static int user_attach(struct user *u, int fd)
 	return err;
 }
 
+/* Not for users that are started later: a mapping holds the dma-buf. */
+static int user_map(struct user *u)
+{
+	void *p = raw_map(u->dmabuf[u->slot], PAGE, PROT_READ | PROT_WRITE);
+
+	if (!p || madvise(p, PAGE, MADV_DONTFORK))
+		return -errno;
+	u->map[u->slot] = p;
+	return 0;
+}
+
 static int user_do(struct user *u, int fd)
 {
 	int err = 0;
@@ -119,8 +130,7 @@ static int user_do(struct user *u, int fd)
 		u->dmabuf[u->slot] = -1;
 		return 0;
 	case USER_MAP:
-		u->map[u->slot] = raw_map(u->dmabuf[u->slot], PAGE, PROT_READ | PROT_WRITE);
-		return u->map[u->slot] ? 0 : -errno;
+		return user_map(u);
 	case USER_UNMAP:
 		munmap(u->map[u->slot], PAGE);
 		u->map[u->slot] = NULL;
@@ -142,12 +152,21 @@ static int user_do(struct user *u, int fd)
 	return err;
 }
 
+/* What the suite has open is not to live on in a user. */
+static void user_close_inherited(int keep)
+{
+	close_range(STDERR_FILENO + 1, keep - 1, 0);
+	close_range(keep + 1, ~0U, 0);
+}
+
 /* Until it is told to end; then all that is anonymous goes with its descriptors. */
 static int user_live(struct peer *parent, void *arg)
 {
 	struct user *u = arg;
-	int fd = raw_open();
+	int fd;
 
+	user_close_inherited(parent->sock);
+	fd = raw_open();
 	if (fd < 0)
 		return fd;
 	while (peer_hear(parent) == 1 && u->verb != USER_END)
