@@ -7,22 +7,55 @@ set -eu
 out=$1 probes=$2
 shift 3
 
-# A compiler that compiles nothing would answer every question with no.
-if ! echo '#include <linux/module.h>' | "$@" -fsyntax-only -x c - ; then
-	echo "probe.sh: cannot compile against this kernel's headers" >&2
+# What the compiler said, and the header while it is written.
+said=$out.log
+trap 'rm -f "$said" "$out.tmp"' EXIT
+trap 'exit 1' HUP INT TERM
+
+fail()
+{
+	{
+		echo "probe.sh: $1. The compiler is: $compiler. It said:"
+		cat "$said"
+	} >&2
 	exit 1
-fi
+}
+
+compiles()
+{
+	LC_ALL=C "$@" -Werror -Wno-error=missing-prototypes -fsyntax-only \
+		-x c - 2>"$said"
+}
+
+# Of all that the probes include, what this kernel has.
+headers()
+{
+	echo '#include <linux/module.h>'
+	sed -n 's/^#include <\(.*\)>.*/\1/p' "$probes"/*.c | while read -r header; do
+		echo "#if __has_include(<$header>)"
+		echo "#include <$header>"
+		echo "#endif"
+	done
+}
+
+# A compiler that compiles nothing would answer every question with no.
+compiler=$1
+headers | compiles "$@" || fail "cannot compile this kernel's headers"
 
 {
 	echo '/* SPDX-License-Identifier: GPL-2.0-only */'
 	echo '/* Made by probe.sh. */'
 	for probe in "$probes"/*.c; do
 		name=$(basename "$probe" .c | tr '[:lower:]-' '[:upper:]_')
-		if "$@" -Werror -Wno-error=missing-prototypes -fsyntax-only \
-			"$probe" 2>/dev/null; then
+		if compiles "$@" < "$probe"; then
 			echo "#define CCSHM_HAVE_$name 1"
-		else
+		# No is an error in a line of C; not, for example, that the
+		# compiler was killed, or did not find its own parts.
+		elif grep -Eq ':[0-9]+: (fatal )?error: ' "$said" &&
+		     ! grep -q 'internal compiler error' "$said"; then
 			echo "#define CCSHM_HAVE_$name 0"
+		else
+			fail "cannot tell whether $(basename "$probe") compiles"
 		fi
 	done
 } > "$out.tmp"
