@@ -214,44 +214,20 @@ static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 
 #if defined(CONFIG_X86_64)
 
-/* Does one leaf of the direct map cover all 2 MiB around @addr? */
-static inline bool ccshm_leaf_is_whole(unsigned long addr)
-{
-	unsigned int level;
-	pte_t *pte = lookup_address(addr, &level);
-
-	return pte && level >= PG_LEVEL_2M;
-}
+#define CCSHM_LEAF_VALID	_PAGE_PRESENT
 
 /*
- * What of an entry of the direct map tells shared from private; 0: nothing does.
- * PAGE_KERNEL is private; pgprot_encrypted() is not for modules.
+ * The leaf of the direct map that has @addr: its size, or 0 where there is none.
  */
-static inline pteval_t ccshm_state_mask(void)
+static inline unsigned long ccshm_direct_map_leaf(unsigned long addr, u64 *value)
 {
-	return pgprot_val(PAGE_KERNEL) ^
-	       pgprot_val(pgprot_decrypted(PAGE_KERNEL));
-}
-
-static inline bool ccshm_page_states_known(void)
-{
-	return ccshm_state_mask();
-}
-
-/* As the direct map has it at @addr. */
-static inline enum ccshm_page_state ccshm_page_state(unsigned long addr)
-{
-	pteval_t mask = ccshm_state_mask(), value;
 	unsigned int level;
 	pte_t *pte = lookup_address(addr, &level);
 
-	if (!pte || !mask)
-		return CCSHM_PAGE_UNKNOWN;
-	value = pte_val(READ_ONCE(*pte));
-	if (!(value & _PAGE_PRESENT))
-		return CCSHM_PAGE_UNKNOWN;
-	return (value ^ pgprot_val(PAGE_KERNEL)) & mask ? CCSHM_PAGE_SHARED :
-							  CCSHM_PAGE_PRIVATE;
+	if (!pte)
+		return 0;
+	*value = pte_val(READ_ONCE(*pte));
+	return page_level_size(level);
 }
 
 /* With VBS isolation; Hyper-V's other guests do not mind one zeroing more. */
@@ -275,20 +251,48 @@ static inline enum ccshm_platform ccshm_detect_platform(void)
 
 #elif defined(CONFIG_ARM64)
 
-/* Not to be known: lookup_address() is not for modules here. */
-static inline bool ccshm_leaf_is_whole(unsigned long addr)
+#define CCSHM_LEAF_VALID	PTE_VALID
+
+/*
+ * As the CPU has it, since init_mm is not for modules. The table starts where a
+ * page does: what stands below that in the register are flags, the upper bits of
+ * a wide address, and an offset of kernels with larger addresses than the CPU.
+ */
+static inline pgd_t *ccshm_kernel_pgd(void)
 {
-	return false;
+	u64 ttbr = read_sysreg(ttbr1_el1);
+	phys_addr_t phys = ttbr & GENMASK_ULL(47, PAGE_SHIFT);
+
+	if (IS_ENABLED(CONFIG_ARM64_PA_BITS_52))
+		phys |= (ttbr & GENMASK_ULL(5, 2)) << 46;
+	return phys_to_virt(phys);
 }
 
-static inline bool ccshm_page_states_known(void)
+/*
+ * The leaf of the direct map that has @addr: its size, or 0 where there is none.
+ * lookup_address() is not for modules here. An entry that a refused conversion
+ * has left invalid is one, too.
+ */
+static inline unsigned long ccshm_direct_map_leaf(unsigned long addr, u64 *value)
 {
-	return false;
-}
+	p4d_t *p4d = p4d_offset(pgd_offset_pgd(ccshm_kernel_pgd(), addr), addr);
+	pud_t *pud, pud_now;
+	pmd_t *pmd, pmd_now;
 
-static inline enum ccshm_page_state ccshm_page_state(unsigned long addr)
-{
-	return CCSHM_PAGE_UNKNOWN;
+	if (p4d_none(READ_ONCE(*p4d)))
+		return 0;
+	pud = pud_offset(p4d, addr);
+	pud_now = READ_ONCE(*pud);
+	*value = pud_val(pud_now);
+	if (!pud_table(pud_now))
+		return *value ? PUD_SIZE : 0;
+	pmd = pmd_offset(pud, addr);
+	pmd_now = READ_ONCE(*pmd);
+	*value = pmd_val(pmd_now);
+	if (!pmd_table(pmd_now))
+		return *value ? PMD_SIZE : 0;
+	*value = pte_val(READ_ONCE(*pte_offset_kernel(pmd, addr)));
+	return *value ? PAGE_SIZE : 0;
 }
 
 static inline bool ccshm_contents_survive(void)
@@ -306,5 +310,40 @@ static inline enum ccshm_platform ccshm_detect_platform(void)
 #else
 #error "ccshm is for x86-64 and arm64"
 #endif
+
+/* Does one leaf of the direct map cover all 2 MiB around @addr? */
+static inline bool ccshm_leaf_is_whole(unsigned long addr)
+{
+	u64 value;
+
+	return ccshm_direct_map_leaf(addr, &value) >= SZ_2M;
+}
+
+/*
+ * What of an entry of the direct map tells shared from private; 0: nothing does.
+ * PAGE_KERNEL is private; pgprot_encrypted() is not for modules.
+ */
+static inline u64 ccshm_state_mask(void)
+{
+	return pgprot_val(PAGE_KERNEL) ^
+	       pgprot_val(pgprot_decrypted(PAGE_KERNEL));
+}
+
+static inline bool ccshm_page_states_known(void)
+{
+	return ccshm_state_mask();
+}
+
+/* As the direct map has it at @addr. */
+static inline enum ccshm_page_state ccshm_page_state(unsigned long addr)
+{
+	u64 mask = ccshm_state_mask(), value;
+
+	if (!mask || !ccshm_direct_map_leaf(addr, &value) ||
+	    !(value & CCSHM_LEAF_VALID))
+		return CCSHM_PAGE_UNKNOWN;
+	return (value ^ pgprot_val(PAGE_KERNEL)) & mask ? CCSHM_PAGE_SHARED :
+							  CCSHM_PAGE_PRIVATE;
+}
 
 #endif /* CCSHM_COMPAT_H */
