@@ -8,16 +8,8 @@ SUITES ?= all
 KERNEL ?= 6.12
 FLAVOUR ?= sev
 
-PREFIX ?= /usr/local
-LIBDIR ?= $(PREFIX)/lib
-INCLUDEDIR ?= $(PREFIX)/include
-BINDIR ?= $(PREFIX)/bin
-MANDIR ?= $(PREFIX)/share/man
-
 O := $(CURDIR)/build
 export KERNELS FLAVOURS
-install_dirs = DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" LIBDIR="$(LIBDIR)" \
-	INCLUDEDIR="$(INCLUDEDIR)" BINDIR="$(BINDIR)" MANDIR="$(MANDIR)"
 
 all: lib cli
 
@@ -33,7 +25,8 @@ help:
 	@echo 'make cvm-mutants     the same with the emulator and its self-test'
 	@echo 'make sparse          static checks of the driver; make checkpatch: its style'
 	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
-	@echo 'make install         library, header, pkg-config file, ccshmctl (DESTDIR, PREFIX)'
+	@echo 'make install         library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
+	@echo 'make install-dkms    the source of the driver into /usr/src, for dkms'
 	@echo 'make clean           remove what was built; make distclean: fetched kernels too'
 
 setup:
@@ -96,11 +89,18 @@ sparse: setup
 checkpatch: setup
 	@tests/vm/checkpatch
 
-install: all
-	$(MAKE) -C lib O=$(O) $(install_dirs) install
-	$(MAKE) -C cli O=$(O) $(install_dirs) install
-	install -d $(DESTDIR)$(MANDIR)/man4
-	install -m 0644 docs/man/*.4 $(DESTDIR)$(MANDIR)/man4/
+# Where to: DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR, MANDIR and
+# those of packaging/Makefile. The driver's source for DKMS goes by itself: install-dkms.
+install: install-lib install-lib-dev install-cli install-man install-common
+
+install-lib install-lib-dev: lib
+	@$(MAKE) --no-print-directory -C lib O=$(O) $@
+
+install-cli: cli
+	@$(MAKE) --no-print-directory -C cli O=$(O) install
+
+install-man install-common install-dkms:
+	@$(MAKE) --no-print-directory -C packaging O=$(O) $@
 
 clean:
 	find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name roots ! -name apt -exec rm -rf {} + 2>/dev/null || true
@@ -109,4 +109,5 @@ distclean:
 	rm -rf build
 
 .PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-debug \
-	mutants cvm-mutants sparse checkpatch install clean distclean
+	mutants cvm-mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
+	install-dkms clean distclean
