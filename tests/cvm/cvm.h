@@ -172,6 +172,7 @@ struct counters {
 	u64 viol_private_alias, viol_shared_alias;
 	u64 conv_failed;
 	u64 exits;
+	u64 stray_dma;
 };
 
 extern struct counters counters;

@@ -2,18 +2,19 @@
 /*
  * Talking to the confidential-VM emulator from inside the guest: kernel modules and
  * programs alike, no driver needed. Outside the emulator only cvm_flavour() and
- * cvm_present() may be called: the rest is a VMMCALL, an undefined instruction there.
+ * cvm_present() may be called: the rest is a VMMCALL, an undefined instruction there
+ * (on arm64: a read of CTR_EL0, which traps to the emulator, and without it says nothing).
  */
 #ifndef CVM_GUEST_H
 #define CVM_GUEST_H
 
 #include <linux/types.h>
 
-enum cvm_flavour { CVM_PLAIN, CVM_SEV, CVM_TDX };
+enum cvm_flavour { CVM_PLAIN, CVM_SEV, CVM_TDX, CVM_CCA };
 
 /* What the emulator counts. */
 enum cvm_counter {
-	CVM_HC_SHARED,			/* page-state calls to shared (KVM hypercall, MapGPA) */
+	CVM_HC_SHARED,			/* page-state calls to shared (KVM hypercall, MapGPA, RSI) */
 	CVM_HC_PRIVATE,			/* ... to private */
 	CVM_PAGES_TO_SHARED,		/* 4 KiB pages that changed state */
 	CVM_PAGES_TO_PRIVATE,
@@ -23,6 +24,7 @@ enum cvm_counter {
 	CVM_VIOL_SHARED_ALIAS,		/* accesses to the shared view of a private page */
 	CVM_CONV_FAILED,		/* conversions refused on request */
 	CVM_EXITS,			/* VM exits so far */
+	CVM_STRAY_DMA,			/* CCA: pages that a device wrote at a wrong address */
 	CVM_NR_COUNTERS,
 };
 
@@ -31,7 +33,13 @@ enum cvm_counter {
 #define CVM_MODE_SHARED_ALIAS	2u	/* trap the shared view of private pages */
 #define CVM_MODE_STEP		4u	/* count each access, not only a page's first */
 #define CVM_MODE_SCRAMBLE	8u	/* a conversion fills the new view with garbage */
+#define CVM_MODE_ABORT		16u	/* CCA: trapped accesses end in an external abort, as on hardware */
+#define CVM_MODE_ZERO		32u	/* CCA: a conversion to private zeroes the shared view, for CVM_STRAY_DMA */
+#ifdef __aarch64__
+#define CVM_MODE_ALL		63u
+#else
 #define CVM_MODE_ALL		15u
+#endif
 
 /* Directions for cvm_fail(). */
 #define CVM_FAIL_SHARED		1u
@@ -45,11 +53,20 @@ enum cvm_call {
 	CVM_CALL_PAGE,			/* (gpa): 0 private, 1 shared */
 	CVM_CALL_FAIL,			/* (directions, skip, count) */
 	CVM_CALL_MARK,			/* eight characters in an argument, three at a time */
+	CVM_CALL_IDENTITY,		/* CCA: CVM_IDENTITY */
+	CVM_CALL_LEAF,			/* CCA: (virtual address of the kernel) */
+	CVM_CALL_CHUNK,			/* CCA: (pages) */
 };
 
-/* In RAX: far from KVM's own hypercall numbers, "CVM" and a version. */
+/* What CVM_CALL_LEAF answers: the bytes that the entry maps, 0 if there is none, and */
+#define CVM_LEAF_SHARED		1u	/* it has the shared bit */
+
+/* In RAX or X0: far from KVM's own hypercall numbers, "CVM" and a version. */
 #define CVM_MAGIC		0x43564d01u
 #define CVM_ERROR		(~0ull)
+
+/* In X0, after a call with nothing but the magic number and its own: "ccsh-cvm". */
+#define CVM_IDENTITY		0x6d76632d68736363ull
 
 /* The emulator's own CPUID leaves, in the range of a second hypervisor. */
 #define CVM_CPUID_BASE		0x40000100u
@@ -59,6 +76,29 @@ enum cvm_call {
 #define CVM_CPUID_EDX		0x756d652du	/* "-emu" */
 
 #ifndef CVM_NO_CALLS
+
+#ifdef __aarch64__
+
+/* Outside the emulator X0 becomes what CTR_EL0 holds. */
+static inline __u64 cvm_call(enum cvm_call call, __u64 a1, __u64 a2, __u64 a3)
+{
+	register __u64 x0 __asm__("x0") = CVM_MAGIC;
+	register __u64 x1 __asm__("x1") = call;
+	register __u64 x2 __asm__("x2") = a1;
+	register __u64 x3 __asm__("x3") = a2;
+	register __u64 x4 __asm__("x4") = a3;
+
+	__asm__ volatile("mrs x0, ctr_el0"
+			 : "+r"(x0) : "r"(x1), "r"(x2), "r"(x3), "r"(x4) : "memory");
+	return x0;
+}
+
+static inline enum cvm_flavour cvm_flavour(void)
+{
+	return cvm_call(CVM_CALL_IDENTITY, 0, 0, 0) == CVM_IDENTITY ? CVM_CCA : CVM_PLAIN;
+}
+
+#else
 
 static inline enum cvm_flavour cvm_flavour(void)
 {
@@ -73,11 +113,6 @@ static inline enum cvm_flavour cvm_flavour(void)
 	return (enum cvm_flavour)b;
 }
 
-static inline int cvm_present(void)
-{
-	return cvm_flavour() != CVM_PLAIN;
-}
-
 static inline __u64 cvm_call(enum cvm_call call, __u64 a1, __u64 a2, __u64 a3)
 {
 	__u64 ret = CVM_MAGIC;
@@ -88,6 +123,13 @@ static inline __u64 cvm_call(enum cvm_call call, __u64 a1, __u64 a2, __u64 a3)
 			 : "D"((__u64)call), "S"(a1), "d"(a2), "c"(a3)
 			 : "memory");
 	return ret;
+}
+
+#endif
+
+static inline int cvm_present(void)
+{
+	return cvm_flavour() != CVM_PLAIN;
 }
 
 static inline __u64 cvm_counter(enum cvm_counter counter)
@@ -123,6 +165,21 @@ static inline int cvm_page_state(__u64 gpa)
 static inline int cvm_fail(unsigned int directions, __u64 skip, __u64 count)
 {
 	return cvm_call(CVM_CALL_FAIL, directions, skip, count) == CVM_ERROR ? -1 : 0;
+}
+
+/*
+ * How the kernel maps one of its addresses (CCA): the size of the entry, with
+ * CVM_LEAF_SHARED; 0: not at all. -1 in other flavours.
+ */
+static inline __s64 cvm_leaf(__u64 address)
+{
+	return (__s64)cvm_call(CVM_CALL_LEAF, address, 0, 0);
+}
+
+/* The host converts at most so many pages a call, 0: any number (CCA). -1 in other flavours. */
+static inline int cvm_chunk(__u64 pages)
+{
+	return cvm_call(CVM_CALL_CHUNK, pages, 0, 0) == CVM_ERROR ? -1 : 0;
 }
 
 /* A line in the emulator's log. */

@@ -21,21 +21,26 @@ static const char *const counter_names[CVM_NR_COUNTERS] = {
 	[CVM_VIOL_SHARED_ALIAS] = "viol_shared_alias",
 	[CVM_CONV_FAILED] = "conv_failed",
 	[CVM_EXITS] = "exits",
+	[CVM_STRAY_DMA] = "stray_dma",
 };
 
 static const char usage_text[] =
-	"usage: cvmctl present                    print sev or tdx; exit 1 and print plain outside\n"
+	"usage: cvmctl present                    print sev, tdx or cca; exit 1 and print plain outside\n"
 	"       cvmctl counters                   all counters, a name and a value a line\n"
 	"       cvmctl get NAME                   one counter's value\n"
 	"       cvmctl mode [N]                   set the trap mode, print the old one; N is the sum of\n"
 	"                                         1 trap the private view of shared pages\n"
 	"                                         2 trap the shared view of private pages\n"
 	"                                         4 count every access, 8 scramble on conversion\n"
+	"                                         CCA: 16 abort wrong accesses, 32 zero the shared view\n"
+	"                                         of what is private again\n"
 	"       cvmctl rearm                      trap pages that have been counted again\n"
 	"       cvmctl reset                      zero the counters (not pages_shared)\n"
 	"       cvmctl page GPA                   print private or shared\n"
 	"       cvmctl fail shared|private|both SKIP COUNT | off\n"
-	"                                         refuse conversions (TDX only)\n"
+	"                                         refuse conversions (TDX, CCA)\n"
+	"       cvmctl chunk PAGES                convert no more than these in one call, 0: any (CCA)\n"
+	"       cvmctl leaf ADDRESS               how the kernel maps its virtual address (CCA)\n"
 	"       cvmctl mark TEXT                  a line in the emulator's log\n";
 
 static int usage(void)
@@ -65,6 +70,9 @@ static int do_present(void)
 		return 0;
 	case CVM_TDX:
 		puts("tdx");
+		return 0;
+	case CVM_CCA:
+		puts("cca");
 		return 0;
 	default:
 		puts("plain");
@@ -152,6 +160,39 @@ static int do_fail(const char *direction, const char *skip_arg, const char *coun
 	return 0;
 }
 
+static int do_chunk(const char *arg)
+{
+	unsigned long long pages;
+
+	if (!number(arg, &pages))
+		return 2;
+	if (cvm_chunk(pages)) {
+		fputs("cvmctl: only conversions of a Realm are done in parts\n", stderr);
+		return 1;
+	}
+	return 0;
+}
+
+static int do_leaf(const char *arg)
+{
+	unsigned long long address;
+	long long leaf;
+
+	if (!number(arg, &address))
+		return 2;
+	leaf = cvm_leaf(address);
+	if (leaf < 0) {
+		fputs("cvmctl: only a Realm's mappings can be looked up\n", stderr);
+		return 1;
+	}
+	if (leaf == 0)
+		puts("none");
+	else
+		printf("%lld %s\n", leaf & ~(long long)CVM_LEAF_SHARED,
+		       leaf & CVM_LEAF_SHARED ? "shared" : "private");
+	return 0;
+}
+
 static int run(int argc, char **argv)
 {
 	const char *verb = argv[1];
@@ -164,6 +205,10 @@ static int run(int argc, char **argv)
 		return do_mode(argv[2]);
 	if (argc == 3 && !strcmp(verb, "page"))
 		return do_page(argv[2]);
+	if (argc == 3 && !strcmp(verb, "chunk"))
+		return do_chunk(argv[2]);
+	if (argc == 3 && !strcmp(verb, "leaf"))
+		return do_leaf(argv[2]);
 	if (argc == 5 && !strcmp(verb, "fail"))
 		return do_fail(argv[2], argv[3], argv[4]);
 	if (argc == 3 && !strcmp(verb, "fail") && !strcmp(argv[2], "off"))

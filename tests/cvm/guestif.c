@@ -35,6 +35,7 @@ static u64 *counter(u64 which)
 		[CVM_VIOL_SHARED_ALIAS] = &counters.viol_shared_alias,
 		[CVM_CONV_FAILED] = &counters.conv_failed,
 		[CVM_EXITS] = &counters.exits,
+		[CVM_STRAY_DMA] = &counters.stray_dma,
 	};
 
 	return which < CVM_NR_COUNTERS ? by_number[which] : NULL;

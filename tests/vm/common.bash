@@ -53,10 +53,37 @@ mirrors() {
 			$2 == c "-security" || $2 == "stable-security" { if (!s++) print "security", $1 }'
 }
 
-# The suites are in three groups, each with its own package lists, so that a
-# search in one of them cannot find another one's newer kernel.
-apt_suites() {
+# A kernel is named by its series and what is special about it: 7.2, 7.2-generic, 7.2-arm64;
+# and a group of apt's suites like it, see below.
+arch_of() {
 	case $1 in
+	*-arm64) echo arm64 ;;
+	*) echo amd64 ;;
+	esac
+}
+# What is built for a guest of another processor has a directory of its own.
+guest_build() {
+	case $(arch_of "$1") in
+	amd64) echo "$BUILD" ;;
+	*) echo "$BUILD/$(arch_of "$1")" ;;
+	esac
+}
+
+# The C compiler and archiver of a guest's programs, as make takes them.
+guest_make_args() {
+	[ "$(arch_of "$1")" = arm64 ] || return 0
+	local root libs
+	root=$("$TOP/tests/vm/cross-root")
+	libs=$root/usr/lib/aarch64-linux-gnu
+	printf '%s\0' "CC=aarch64-linux-gnu-gcc -isystem $root/usr/include -L$libs -Wl,-rpath-link=$libs" \
+		AR=aarch64-linux-gnu-ar OBJCOPY=aarch64-linux-gnu-objcopy
+}
+
+# The suites are in three groups, each with its own package lists, so that a
+# search in one of them cannot find another one's newer kernel. GROUP-arm64 has the
+# packages of that architecture, and amd64's beside them, named PACKAGE:amd64.
+apt_suites() {
+	case ${1%-arm64} in
 	bookworm) echo "main:bookworm security:bookworm-security" ;;
 	trixie) echo "main:trixie security:trixie-security main:trixie-backports" ;;
 	sid) echo "main:sid" ;;
@@ -64,7 +91,8 @@ apt_suites() {
 }
 
 apt_prepare() {
-	local group=$1 dir=$CACHE/apt/$1 keyring main security entry uri
+	local group=$1 dir=$CACHE/apt/$1 arch keyring main security entry uri
+	arch=$(arch_of "$group")
 	[ ! -s "$dir/sources.list" ] || [ ! -s "$dir/apt.conf" ] || return 0
 	keyring=$(debian_keyring)
 	main=$(mirrors | awk '$1 == "main" { print $2 }')
@@ -77,7 +105,7 @@ apt_prepare() {
 		main) uri=$main ;;
 		security) uri=$security ;;
 		esac
-		[ -z "$uri" ] || echo "deb [arch=amd64 signed-by=$keyring] $uri ${entry#*:} main"
+		[ -z "$uri" ] || echo "deb [arch=${arch/arm64/arm64,amd64} signed-by=$keyring] $uri ${entry#*:} main"
 	done >"$dir/sources.tmp"
 	# The machine's configuration (proxies, for instance) stays in force; what
 	# could let unsigned data in does not.
@@ -93,8 +121,8 @@ apt_prepare() {
 		Dir::Etc::preferencesparts "-";
 		Dir::Etc::trusted "-";
 		Dir::Etc::trustedparts "-";
-		APT::Architecture "amd64";
-		APT::Architectures { "amd64"; };
+		APT::Architecture "$arch";
+		APT::Architectures { "${arch}"; "amd64"; };
 		APT::Sandbox::User "root";
 		APT::Get::AllowUnauthenticated "false";
 		APT::Install-Recommends "false";
@@ -165,9 +193,10 @@ apt_download() {
 
 # unpack DIR ROOT: all packages of DIR into ROOT
 unpack() {
-	local deb mib=0
+	local deb size mib=0
 	for deb in "$1"/*.deb; do
-		mib=$((mib + $(dpkg-deb -f "$deb" Installed-Size) / 1024 + 1))
+		size=$(dpkg-deb -f "$deb" Installed-Size)
+		mib=$((mib + ${size:-0} / 1024 + 1))
 	done
 	mkdir -p "$2"
 	need_space "$2" $((mib + 64)) "unpacking the downloaded packages"
