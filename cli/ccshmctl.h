@@ -48,6 +48,8 @@ enum exit_code {
  * @flags: CMD_*
  * @argp: its options, their parser and the longer text of --help
  * @run: the handler; returns the exit code
+ * @columns: of CMD_COLUMNS: what --output may name, of a list of this type of object,
+ *	with commas; to be freed, NULL if it cannot be told
  */
 struct command {
 	const char *name;
@@ -58,6 +60,7 @@ struct command {
 	unsigned int flags;
 	const struct argp *argp;
 	int (*run)(const struct command *cmd, int argc, char **argv);
+	char *(*columns)(uint32_t type);
 };
 
 extern const struct command commands[];	/* ends with a NULL name */
@@ -65,6 +68,19 @@ extern const struct command commands[];	/* ends with a NULL name */
 const struct command *command_find(const char *name);
 void command_list(FILE *f);
 int command_list_options(FILE *f, const char *name);
+/*
+ * Its options, each array ending with a NULL name: its own, those that commands share, and
+ * argp's; NULL behind the last.
+ */
+const struct argp_option *command_options(const struct command *cmd, int nth);
+extern const struct argp_option argp_own_options[];
+
+/* ---- complete.c ---- */
+
+/* options: those before a command. Prints; returns an exit code. */
+int complete(const struct argp_option *options, int nwords, char **words);
+/* Is that placeholder of a synopsis one that it has thought of? */
+bool complete_knows(const char *what);
 
 /* ---- parse.c: a command's arguments ---- */
 
@@ -323,6 +339,11 @@ int copy_guarded(void *to, const void *from, size_t len);
 int pages_show(struct ccshm *ctx, const char *text, const struct format *format);
 
 /* ---- one per command ---- */
+
+char *list_columns(uint32_t type);
+char *show_columns(uint32_t type);
+char *monitor_columns(uint32_t type);
+char *stats_columns(uint32_t type);
 
 int info_run(const struct command *cmd, int argc, char **argv);
 int alloc_run(const struct command *cmd, int argc, char **argv);

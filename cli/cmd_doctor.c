@@ -52,6 +52,14 @@ static const struct check {
 
 #define NR_CHECKS	(sizeof(checks) / sizeof(checks[0]))
 
+const char *doctor_check_name(unsigned int i, const char **what)
+{
+	if (i >= NR_CHECKS)
+		return NULL;
+	*what = checks[i].what;
+	return checks[i].name;
+}
+
 /* The list of checks stands between the text and the end of the help. */
 static char *write_checks(int key, const char *text, void *input)
 {

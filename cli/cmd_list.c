@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+
 #include "ccshmctl.h"
 
 struct list_opts {
@@ -67,6 +69,26 @@ static const struct columns {
 		"id,buffer,buffer_name,owner,size,device,state,persistent",
 	},
 };
+
+char *list_columns(uint32_t type)
+{
+	return strdup(columns[type].all);
+}
+
+/* Those of all kinds; some of them come again. */
+char *show_columns(uint32_t type)
+{
+	char *all = NULL;
+	size_t len;
+	FILE *f = open_memstream(&all, &len);
+
+	(void)type;
+	if (!f)
+		return NULL;
+	fprintf(f, "type,%s,%s,%s", columns[CCSHM_TYPE_BUFFER].all, columns[CCSHM_TYPE_EXPORT].all,
+		columns[CCSHM_TYPE_ATTACHMENT].all);
+	return fclose(f) ? NULL : all;
+}
 
 static int print_list(const struct ccshm_list *list, const struct list_opts *opts)
 {

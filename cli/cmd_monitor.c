@@ -45,6 +45,12 @@ static const char columns[] =
 	"time,event,type,id,buffer,name,owner,size,charged,lifetime,device,stopped,"
 	"result,duration_ns,state,device_mappings,pages,quota,user,asked,used,limit";
 
+char *monitor_columns(uint32_t type)
+{
+	(void)type;
+	return strdup(columns);
+}
+
 /* What an event says. */
 #define SAYS_OBJECT	(1U << 0)
 #define SAYS_SIZE	(1U << 1)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <stdlib.h>
 #include <string.h>
 
 #include "ccshmctl.h"
@@ -22,6 +23,24 @@ static void add_counter(struct out *out, const struct ccshm_stats *stats, uint32
 	else if (value && (strstr(name, "_failed") || strstr(name, "_lost") ||
 			   !strcmp(name, "bytes_quarantined")))
 		out_mark(out, OUT_WARN);
+}
+
+char *stats_columns(uint32_t type)
+{
+	struct ccshm_stats *stats;
+	char *all = NULL;
+	uint32_t i;
+	size_t len;
+	FILE *f;
+
+	(void)type;
+	if (ccshm_stats_get(&stats))
+		return NULL;
+	f = open_memstream(&all, &len);
+	for (i = 0; f && i < ccshm_stats_count(stats); i++)
+		fprintf(f, "%s%s", i ? "," : "", ccshm_stats_name(stats, i));
+	ccshm_stats_free(stats);
+	return f && !fclose(f) ? all : NULL;
 }
 
 int stats_run(const struct command *cmd, int argc, char **argv)

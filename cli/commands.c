@@ -13,15 +13,19 @@ const struct command commands[] = {
 	{ "info", "what the driver is, and what it holds",
 	  "", 0, 0, CMD_FORMAT, &info_argp, info_run },
 	{ "list", "list the buffers, exports or attachments that you may see",
-	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &list_argp, list_run },
+	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &list_argp, list_run,
+	  list_columns },
 	{ "monitor", "tell what happens to shared memory, as it happens",
-	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &monitor_argp, monitor_run },
+	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &monitor_argp, monitor_run,
+	  monitor_columns },
 	{ "stats", "show what the driver counts",
-	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &stats_argp, stats_run },
+	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS, &stats_argp, stats_run,
+	  stats_columns },
 	{ "alloc", "allocate a buffer that lasts until it is freed, and print its id",
 	  "SIZE", 1, 1, CMD_FORMAT, &alloc_argp, alloc_run },
 	{ "show", "show a buffer, an export or an attachment",
-	  "BUFFER|ID", 1, 1, CMD_FORMAT | CMD_COLUMNS, &show_argp, show_run },
+	  "BUFFER|ID", 1, 1, CMD_FORMAT | CMD_COLUMNS, &show_argp, show_run,
+	  show_columns },
 	{ "export", "run a program with a buffer's memory as a dma-buf",
 	  "BUFFER -- COMMAND [ARGUMENT...]", 1, 1, CMD_RUNS, &export_argp, export_run },
 	{ "attach", "give a device the memory, while a program runs or until detach",
@@ -63,11 +67,35 @@ void command_list(FILE *f)
 
 static void list_options(FILE *f, const struct argp_option *opt)
 {
-	for (; opt && (opt->name || opt->key || opt->doc); opt++) {
+	for (; opt->name; opt++) {
 		if (opt->name && !(opt->flags & OPTION_HIDDEN))
 			fprintf(f, "--%s\n", opt->name);
 		if (opt->key && isprint(opt->key) && !(opt->flags & OPTION_HIDDEN))
 			fprintf(f, "-%c\n", opt->key);
+	}
+}
+
+/* What argp understands by itself. */
+const struct argp_option argp_own_options[] = {
+	{ "help", '?', NULL, 0, "Print help", 0 },
+	{ "usage", 0, NULL, 0, "Print the synopsis", 0 },
+	{ 0 }
+};
+
+const struct argp_option *command_options(const struct command *cmd, int nth)
+{
+	static const struct argp_option none[] = { { 0 } };
+
+	switch (nth) {
+	case 0:
+		return cmd->argp->options ? cmd->argp->options : none;
+	case 1:
+		return cmd->flags & CMD_COLUMNS ? column_options :
+		       cmd->flags & CMD_FORMAT ? common_options : none;
+	case 2:
+		return argp_own_options;
+	default:
+		return NULL;
 	}
 }
 
@@ -77,11 +105,8 @@ int command_list_options(FILE *f, const char *name)
 
 	if (!cmd)
 		return -1;
-	list_options(f, cmd->argp->options);
-	if (cmd->flags & CMD_COLUMNS)
-		list_options(f, column_options);
-	else if (cmd->flags & CMD_FORMAT)
-		list_options(f, common_options);
+	list_options(f, command_options(cmd, 0));
+	list_options(f, command_options(cmd, 1));
 	fprintf(f, "--help\n");
 	return 0;
 }

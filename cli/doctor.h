@@ -56,6 +56,9 @@ void doctor_object(struct doctor *doctor, const char *object);
 void doctor_advise(struct doctor *doctor, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The nth check, and what it is about; NULL behind the last. */
+const char *doctor_check_name(unsigned int nth, const char **what);
+
 /* ---- the checks, by file ---- */
 
 /* doctor-platform.c */

@@ -11,11 +11,13 @@ const char *argp_program_bug_address;
 enum {
 	KEY_LIST_COMMANDS = 0x100,
 	KEY_LIST_OPTIONS,
+	KEY_COMPLETE,
 };
 
 static const struct argp_option options[] = {
 	{ "list-commands", KEY_LIST_COMMANDS, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "list-options", KEY_LIST_OPTIONS, "COMMAND", OPTION_HIDDEN, NULL, 0 },
+	{ "complete", KEY_COMPLETE, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "version", 'V', NULL, 0, "Print the version of ccshmctl and of the library", -1 },
 	{ 0 }
 };
@@ -44,6 +46,9 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 		if (command_list_options(stdout, arg))
 			argp_error(state, "there is no command '%s'", arg);
 		exit(EXIT_OK);
+	case KEY_COMPLETE:
+		/* All that follows are words of a line. */
+		exit(complete(options, state->argc - state->next, state->argv + state->next));
 	case 'V':
 		printf("ccshmctl %s, libccshm %s\n", CCSHM_VERSION, ccshm_version());
 		exit(EXIT_OK);

@@ -25,8 +25,6 @@ const struct argp_option column_options[] = {
 	{ 0 }
 };
 
-static const struct argp_option no_options[] = { { 0 } };
-
 /* The placeholder for the nth argument: "BUFFER" of "BUFFER DEVICE". */
 static void missing(const struct common *opts, struct argp_state *state)
 {
@@ -92,8 +90,7 @@ void parse(const struct command *cmd, int argc, char **argv, struct common *opts
 	const struct argp_child children[] = { { cmd->argp, 0, NULL, 0 }, { 0 } };
 	char doc[256], name[64], *own_name = argv[0];
 	struct argp argp = {
-		.options = cmd->flags & CMD_COLUMNS ? column_options :
-			   cmd->flags & CMD_FORMAT ? common_options : no_options,
+		.options = command_options(cmd, 1),
 		.parser = parse_common,
 		.args_doc = *cmd->args ? cmd->args : NULL,
 		.doc = doc,
