@@ -27,6 +27,7 @@ help:
 	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
 	@echo 'make install-dkms    the source of the driver into /usr/src, for dkms'
+	@echo 'make rpm             RPM packages, in build/rpm/'
 	@echo 'make clean           remove what was built; make distclean: fetched kernels too'
 
 setup:
@@ -102,6 +103,10 @@ install-cli: cli
 install-man install-common install-dkms:
 	@$(MAKE) --no-print-directory -C packaging O=$(O) $@
 
+rpm:
+	@[ ! -e /etc/debian_version ] || tests/vm/setup rpm
+	@packaging/build-rpm
+
 clean:
 	find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name roots ! -name apt -exec rm -rf {} + 2>/dev/null || true
 
@@ -110,4 +115,4 @@ distclean:
 
 .PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-debug \
 	mutants cvm-mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
-	install-dkms clean distclean
+	install-dkms rpm clean distclean
