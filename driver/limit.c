@@ -409,8 +409,12 @@ static struct limit *limit_of(struct device_attribute *attr)
 static ssize_t limit_store(struct device *dev, struct device_attribute *attr,
 			   const char *text, size_t len)
 {
-	int err = limit_set(limit_of(attr), text);
+	int err;
 
+	/* The file's owner is also who has that uid in a container. */
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	err = limit_set(limit_of(attr), text);
 	return err ? err : len;
 }
 

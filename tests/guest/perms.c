@@ -642,6 +642,66 @@ static void test_container(void)
 	munmap(ns, sizeof(*ns));
 }
 
+/* Whose uid is 0 outside, too, as that of a container which maps it: its files are his. */
+static int as_root_of_a_container(struct peer *parent, void *arg)
+{
+	struct ns_arg *ns = arg;
+	struct ccshm_ioc_info info;
+	uint64_t mine, found;
+	int fd, limit, count = 0;
+
+	if (unshare(CLONE_NEWUSER))
+		return -errno - 3000;
+	peer_send(parent, 1, -1);
+	if (peer_hear(parent) != 1 || geteuid() != 0)
+		return -2000;
+	fd = raw_open();
+	STEP(fd >= 0);
+	/* 2..7: others' do not exist, and root's anonymous ones have another file */
+	STEP(raw_query(fd, ns->bobs, &act->query) == -ENOENT);
+	STEP(raw_find(fd, "outside", BOB, &found) == -EINVAL);
+	STEP(raw_export(fd, ns->bobs, CCSHM_EXPORT_READ_ONLY, NULL) == -ENOENT);
+	STEP(raw_revoke(fd, ns->exported, 0, 0, NULL) == -ENOENT);
+	STEP(raw_free(fd, ns->bobs) == -ENOENT);
+	STEP(raw_free(fd, ns->roots) == -ENOENT);
+	/* 8..12: the limits bind him, and he does not move them */
+	STEP(!raw_alloc(fd, SIZE, &mine));
+	STEP(raw_alloc(fd, PAGE, &found) == -EDQUOT);
+	limit = open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY | O_CLOEXEC);
+	STEP(limit >= 0);
+	STEP(write(limit, "max", 3) < 0 && errno == EPERM);
+	STEP(!raw_info(fd, &info) && info.limit_user_bytes == 2 * SIZE);
+	/* 13, 14: devices neither */
+	STEP(raw_attach(fd, mine, DEVICE, NULL) == -EPERM);
+	STEP(raw_revoke(fd, mine, CCSHM_REVOKE_FORCE, 0, NULL) == -EPERM);
+	return 100;
+}
+
+static void test_root_of_a_container(void)
+{
+	struct ns_arg *ns = common(sizeof(*ns));
+	struct peer p;
+	char limit[32];
+	int dmabuf;
+
+	raw_alloc(dev, SIZE, &ns->roots);
+	alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs);
+	dmabuf = raw_export(dev, ns->bobs, 0, &ns->exported);
+	snprintf(limit, sizeof(limit), "%lu", 2 * SIZE);
+	set_user_bytes(limit);
+	p = peer_start(ROOT, ALL_CAPS, as_root_of_a_container, ns);
+	is_int(peer_hear(&p), 1, "root makes a user namespace");
+	ok(write_map(p.pid, "uid_map", "0 0 1\n") && write_map(p.pid, "gid_map", "0 0 1\n"),
+	   "in which root is root");
+	is_int(peer_ask(&p, 1), 100, "with root's uid, but in a namespace: root's limits stand");
+	peer_end(&p, 0);
+	set_user_bytes("max");
+	close(dmabuf);
+	is_errno(raw_free(dev, ns->roots), 0, "root's buffer is as it was");
+	raw_free(dev, ns->bobs);
+	munmap(ns, sizeof(*ns));
+}
+
 int main(void)
 {
 	uint64_t shared_before = rig(CVM_PAGES_SHARED);
@@ -661,6 +721,7 @@ int main(void)
 	test_names();
 	test_namespace();
 	test_container();
+	test_root_of_a_container();
 	ok(wait_clean(dev), "nothing is left");
 	ok(wait_rig_shared(shared_before), "no page is shared any more");
 	close(dev);
