@@ -23,26 +23,27 @@ TRACE_EVENT(ccshm_convert,
 		__field(u64, physical)
 		__field(u64, pages)
 		__field(u64, ns)
-		__field(u32, shared)
+		__field(u32, to)
 		__field(int, err)
 	),
 	TP_fast_assign(
 		__entry->physical = page_to_phys(page);
 		__entry->pages = pages;
 		__entry->ns = ns;
-		__entry->shared = shared;
+		__entry->to = shared;
 		__entry->err = err;
 	),
 	TP_printk("to=%s physical=0x%llx pages=%llu ns=%llu err=%d",
-		  __entry->shared ? "shared" : "private", __entry->physical,
-		  __entry->pages, __entry->ns, __entry->err)
+		  __print_symbolic(__entry->to, { 0, "private" },
+				   { 1, "shared" }),
+		  __entry->physical, __entry->pages, __entry->ns, __entry->err)
 );
 
 TRACE_EVENT(ccshm_alloc,
 	TP_PROTO(const struct ccshm_buffer *buffer, int err),
 	TP_ARGS(buffer, err),
 	TP_STRUCT__entry(
-		__field(u64, id)
+		__field(u64, buffer)
 		__field(u64, size)
 		__field(u64, carved)
 		__field(u64, blocks)
@@ -52,7 +53,7 @@ TRACE_EVENT(ccshm_alloc,
 		__field(int, err)
 	),
 	TP_fast_assign(
-		__entry->id = buffer->obj.id;
+		__entry->buffer = buffer->obj.id;
 		__entry->size = buffer->size;
 		__entry->carved = (u64)buffer->blocks.slice.pages << PAGE_SHIFT;
 		__entry->blocks = buffer->blocks.nr;
@@ -62,7 +63,7 @@ TRACE_EVENT(ccshm_alloc,
 		__entry->err = err;
 	),
 	TP_printk("buffer=%llu size=%llu carved=%llu blocks=%llu conversions=%llu payer=%u heap=%u err=%d",
-		  __entry->id, __entry->size, __entry->carved, __entry->blocks,
+		  __entry->buffer, __entry->size, __entry->carved, __entry->blocks,
 		  __entry->conversions, __entry->payer, __entry->heap,
 		  __entry->err)
 );
@@ -71,40 +72,40 @@ TRACE_EVENT(ccshm_free,
 	TP_PROTO(const struct ccshm_buffer *buffer, u64 charged),
 	TP_ARGS(buffer, charged),
 	TP_STRUCT__entry(
-		__field(u64, id)
+		__field(u64, buffer)
 		__field(u64, size)
 		__field(u64, charged)
 		__field(u32, payer)
 	),
 	TP_fast_assign(
-		__entry->id = buffer->obj.id;
+		__entry->buffer = buffer->obj.id;
 		__entry->size = buffer->size;
 		__entry->charged = charged;
 		__entry->payer = __kuid_val(buffer->payer);
 	),
 	TP_printk("buffer=%llu size=%llu charged=%llu payer=%u",
-		  __entry->id, __entry->size, __entry->charged, __entry->payer)
+		  __entry->buffer, __entry->size, __entry->charged, __entry->payer)
 );
 
 TRACE_EVENT(ccshm_export,
 	TP_PROTO(const struct ccshm_export *export),
 	TP_ARGS(export),
 	TP_STRUCT__entry(
-		__field(u64, id)
+		__field(u64, export)
 		__field(u64, buffer)
 		__field(u64, offset)
 		__field(u64, size)
 		__field(u64, flags)
 	),
 	TP_fast_assign(
-		__entry->id = export->obj.id;
+		__entry->export = export->obj.id;
 		__entry->buffer = export->obj.buffer->obj.id;
 		__entry->offset = (u64)export->first << PAGE_SHIFT;
 		__entry->size = (u64)export->pages << PAGE_SHIFT;
 		__entry->flags = export->flags;
 	),
 	TP_printk("export=%llu buffer=%llu offset=%llu size=%llu flags=0x%llx",
-		  __entry->id, __entry->buffer, __entry->offset, __entry->size,
+		  __entry->export, __entry->buffer, __entry->offset, __entry->size,
 		  __entry->flags)
 );
 
@@ -114,24 +115,26 @@ TRACE_EVENT(ccshm_map,
 		 struct device *dev, const char *who, int err),
 	TP_ARGS(object, size, dev, who, err),
 	TP_STRUCT__entry(
-		__field(u64, id)
+		__field(u64, object)
 		__field(u64, buffer)
 		__field(u64, size)
-		__array(char, who, CCSHM_DEVICE_LEN)
+		__array(char, by, CCSHM_DEVICE_LEN)
 		__field(int, err)
 	),
 	TP_fast_assign(
-		__entry->id = object->id;
+		__entry->object = object->id;
 		__entry->buffer = object->buffer->obj.id;
 		__entry->size = size;
+		/* No byte of an earlier event may be left in it. */
+		memset(__entry->by, 0, CCSHM_DEVICE_LEN);
 		if (dev)
-			ccshm_importer_device(dev, __entry->who);
+			ccshm_importer_device(dev, __entry->by);
 		else
-			strscpy(__entry->who, who, CCSHM_DEVICE_LEN);
+			strscpy(__entry->by, who, CCSHM_DEVICE_LEN);
 		__entry->err = err;
 	),
 	TP_printk("object=%llu buffer=%llu size=%llu by=%s err=%d",
-		  __entry->id, __entry->buffer, __entry->size, __entry->who,
+		  __entry->object, __entry->buffer, __entry->size, __entry->by,
 		  __entry->err)
 );
 
@@ -140,7 +143,7 @@ TRACE_EVENT(ccshm_revoke,
 		 const struct ccshm_ioc_revoke *req, u64 ns, int err),
 	TP_ARGS(object, req, ns, err),
 	TP_STRUCT__entry(
-		__field(u64, id)
+		__field(u64, object)
 		__field(u64, buffer)
 		__field(u64, pages)
 		__field(u64, ns)
@@ -150,7 +153,7 @@ TRACE_EVENT(ccshm_revoke,
 		__field(int, err)
 	),
 	TP_fast_assign(
-		__entry->id = object->id;
+		__entry->object = object->id;
 		__entry->buffer = object->buffer->obj.id;
 		__entry->pages = req->pages;
 		__entry->ns = ns;
@@ -160,7 +163,7 @@ TRACE_EVENT(ccshm_revoke,
 		__entry->err = err;
 	),
 	TP_printk("object=%llu buffer=%llu pages=%llu revoked=%u stopped=%u device_mappings=%u ns=%llu err=%d",
-		  __entry->id, __entry->buffer, __entry->pages,
+		  __entry->object, __entry->buffer, __entry->pages,
 		  __entry->revoked, __entry->stopped, __entry->device_mappings,
 		  __entry->ns, __entry->err)
 );

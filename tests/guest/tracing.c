@@ -253,6 +253,90 @@ static void test_devices(void)
 	shared_end(&s);
 }
 
+/* Each field by the name that it has in the text, as docs/tracing.md says. */
+static const struct { const char *event, *filter; } filters[] = {
+	{ "convert", "to == 1 && physical > 0 && pages > 0 && ns > 1000000 && err != 0" },
+	{ "alloc", "buffer > 0 && size > 0 && carved > 0 && blocks > 0 && conversions > 0 && "
+		   "payer == 0 && heap == 1 && err != 0" },
+	{ "free", "buffer > 0 && size > 0 && charged > 0 && payer == 0" },
+	{ "export", "export > 0 && buffer > 0 && offset > 0 && size > 0 && flags == 4" },
+	{ "map", "object > 0 && buffer > 0 && size > 0 && by == \"cpu\" && err != 0" },
+	{ "revoke", "object > 0 && buffer > 0 && pages > 0 && revoked > 0 && stopped > 0 && "
+		    "device_mappings > 0 && ns > 0 && err != 0" },
+};
+
+#define HISTOGRAM	"hist:keys=err,ns.log2"
+
+static void test_filters(void)
+{
+	uint64_t one, other;
+	char path[96];
+
+	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+		snprintf(path, sizeof(path), "t/events/ccshm/ccshm_%s/filter", filters[i].event);
+		ok(write_file(path, filters[i].filter), "%s: a filter of all its fields",
+		   filters[i].event);
+		ok(!write_file(path, "nothing == 1"), "%s: not of another one", filters[i].event);
+		ok(write_file(path, "0"), "%s: no filter", filters[i].event);
+	}
+	write_file("t/events/ccshm/ccshm_alloc/filter", "size == 8192");
+	trace_clear();
+	raw_alloc(ccshm, PAGE, &one);
+	raw_alloc(ccshm, 2 * PAGE, &other);
+	is_traced(traced("alloc: *"), 1, "a filter lets through what it describes");
+	write_file("t/events/ccshm/ccshm_alloc/filter", "0");
+	raw_free(ccshm, one);
+	raw_free(ccshm, other);
+	if (access("t/events/ccshm/ccshm_revoke/hist", F_OK)) {
+		skip("a histogram", "this kernel makes none");
+		return;
+	}
+	ok(write_file("t/events/ccshm/ccshm_revoke/trigger", HISTOGRAM), "a histogram of revokes");
+	ok(write_file("t/events/ccshm/ccshm_revoke/trigger", "!" HISTOGRAM), "and its end");
+}
+
+/* Texts in the raw buffer, and those behind which an earlier event is still to be seen. */
+static void raw_texts(unsigned int *texts, unsigned int *dirty)
+{
+	static unsigned char page[16 * PAGE];
+	int fd = open("t/per_cpu/cpu0/trace_pipe_raw", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	ssize_t n;
+
+	*texts = *dirty = 0;
+	while (fd >= 0 && (n = read(fd, page, sizeof(page))) > 0) {
+		for (ssize_t i = 0; i + CCSHM_DEVICE_LEN <= n; i++) {
+			if (memcmp(page + i, "cpu", 4))
+				continue;
+			++*texts;
+			*dirty += first_other(page + i + 4, 0, CCSHM_DEVICE_LEN - 4) >= 0;
+		}
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+static void test_leftovers(void)
+{
+	unsigned int texts, dirty;
+	uint64_t id;
+	int dmabuf;
+
+	ok(write_file("t/buffer_size_kb", "8"), "a small buffer for traces");
+	for (int i = 0; i < 200; i++) {
+		raw_alloc(ccshm, PAGE, &id);
+		raw_free(ccshm, id);
+	}
+	raw_alloc(ccshm, PAGE, &id);
+	dmabuf = raw_export(ccshm, id, 0, NULL);
+	for (int i = 0; i < 30; i++)
+		munmap(raw_map(dmabuf, PAGE, RW), PAGE);
+	close(dmabuf);
+	raw_free(ccshm, id);
+	raw_texts(&texts, &dirty);
+	ok(texts > 20, "mappings by the CPU are in it (%u)", texts);
+	is_int(dirty, 0, "and nothing of what was there before them");
+}
+
 static void test_disabled(void)
 {
 	uint64_t id;
@@ -351,6 +435,8 @@ int main(void)
 		test_users();
 		test_export();
 		test_devices();
+		test_filters();
+		test_leftovers();
 		test_disabled();
 		umount2("t", MNT_DETACH);
 	}
