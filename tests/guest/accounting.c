@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Accounting that adds up: ten thousand random operations of three users, and again and
- * again what is said of each buffer, of each user and of all of them is what there is,
- * and what the emulator counts as shared.
+ * again what is said of each buffer, of each user, of each device and of all of them is
+ * what there is, and what the emulator counts as shared.
  *
  * vm-modules: ccshm importer
  * vm-boot: alone
@@ -14,6 +14,7 @@
 #include "device.h"
 #include "importing.h"
 #include "users.h"
+#include "netlink.h"
 
 #define OPERATIONS	10000
 #define EVERY		20
@@ -22,14 +23,14 @@
 #define SLOTS		16
 #define LIMIT		(10 * MIB)	/* of each user; root is exempt */
 
-static int dev;
+static int dev, netlink;
 static uint64_t rig_before, random_state = SEED;
 static struct user *user[USERS];
 
 /* What the suite knows of a slot; the rest stands in struct user. */
 struct slot {
-	bool used, persistent, heap, revoked;
-	uint64_t own, carved, block;	/* bytes; which block that is */
+	bool used, persistent, heap, revoked, mapped;
+	uint64_t size, own, carved, block;	/* bytes; which block that is */
 	int importer;			/* root's: its file, or -1 */
 };
 
@@ -127,6 +128,7 @@ static int op_alloc(int u, int s)
 	if (err)
 		return allowed(u, err);
 	sl->used = true;
+	sl->size = user[u]->size;
 	if (sl->heap)
 		user[u]->export_id[s] = heap_export(user[u]->dmabuf[s]);
 	return remember(sl, sl->heap ? user[u]->export_id[s] : user[u]->id[s]) ? 0 : -ENODATA;
@@ -140,14 +142,17 @@ static int op_importer(int u, int s)
 	if (sl->importer >= 0) {
 		err = close(sl->importer);
 		sl->importer = -1;
+		sl->mapped = false;
 		return err;
 	}
 	if (sl->revoked)
 		return 0;
 	sl->importer = imp_open();
 	err = imp_attach(sl->importer, user[u]->dmabuf[s], IMPORTER_DYNAMIC);
-	if (!err && random_below(2) && !sl->revoked)
+	if (!err && random_below(2)) {
 		err = imp_map(sl->importer, IMPORTER_BIDIRECTIONAL);
+		sl->mapped = !err;
+	}
 	return err;
 }
 
@@ -159,8 +164,10 @@ static int op_revoke(int u, int s)
 	/* Whoever is attached is asked, and has not answered yet. */
 	user[u]->deadline = attached ? 0 : in_ms(10000);
 	err = ask(u, USER_REVOKE, s);
-	if (user[u]->dmabuf[s] >= 0)
+	if (user[u]->dmabuf[s] >= 0) {
 		slot[u][s].revoked = true;
+		slot[u][s].mapped = false;
+	}
 	return attached && err == -ETIMEDOUT ? 0 : err;
 }
 
@@ -241,8 +248,8 @@ static int operation(void)
 /* ---- what there must be ---- */
 
 struct sums {
-	uint64_t own, carved, blocks, bytes;
-	unsigned int buffers, exports, attachments, importers;
+	uint64_t own, carved, blocks, bytes, attached, mapped;
+	unsigned int buffers, exports, attachments, importers, mappings;
 };
 
 /* Somebody may still reach it. */
@@ -265,6 +272,11 @@ static struct sums expected(int u)
 		sum.exports += user[u]->dmabuf[s] >= 0;
 		sum.attachments += user[u]->attachment[s] >= 0;
 		sum.importers += slot[u][s].importer >= 0;
+		sum.mappings += slot[u][s].mapped;
+		if (user[u]->attachment[s] >= 0)
+			sum.attached += slot[u][s].size;
+		if (slot[u][s].mapped)
+			sum.mapped += slot[u][s].size;
 		if (!is_held(u, s))
 			continue;
 		sum.own += slot[u][s].own;
@@ -323,6 +335,50 @@ static bool all_right(const struct sums *sum, bool say)
 	return false;
 }
 
+/* Attachments are for one device, importers have another. */
+static void add_attachment(const struct nl_said *said, void *arg)
+{
+	struct sums *sum = arg;
+
+	if (strcmp(nl_text(said, CCSHM_A_DEVICE), PCI_B))
+		return;
+	sum->attachments++;
+	sum->attached += nl_number(said, CCSHM_A_SIZE);
+}
+
+static void add_export(const struct nl_said *said, void *arg)
+{
+	unsigned int mappings = nl_number(said, CCSHM_A_DEVICE_MAPPINGS);
+	struct sums *sum = arg;
+
+	sum->exports++;
+	sum->importers += said->importers;
+	sum->mappings += mappings;
+	sum->mapped += mappings * nl_number(said, CCSHM_A_SIZE);
+}
+
+/* What the lists say of the devices. */
+static bool devices_right(const struct sums *sum, bool say)
+{
+	struct sums said = { 0 };
+
+	if (nl_dump(netlink, CCSHM_CMD_ATTACHMENT_GET, add_attachment, &said).end ||
+	    nl_dump(netlink, CCSHM_CMD_EXPORT_GET, add_export, &said).end)
+		return false;
+	if (said.attachments == sum->attachments && said.attached == sum->attached &&
+	    said.exports == sum->exports && said.importers == sum->importers &&
+	    said.mappings == sum->mappings && said.mapped == sum->mapped)
+		return true;
+	if (say)
+		diag("devices: %u attachments, not %u, of %llu bytes, not %llu; %u exports, not %u; "
+		     "%u importers, not %u; %u mappings, not %u, of %llu bytes, not %llu",
+		     said.attachments, sum->attachments, (unsigned long long)said.attached,
+		     (unsigned long long)sum->attached, said.exports, sum->exports,
+		     said.importers, sum->importers, said.mappings, sum->mappings,
+		     (unsigned long long)said.mapped, (unsigned long long)sum->mapped);
+	return false;
+}
+
 static bool sums_right(bool say)
 {
 	struct sums all = { 0 }, sum;
@@ -338,7 +394,11 @@ static bool sums_right(bool say)
 		all.exports += sum.exports;
 		all.attachments += sum.attachments;
 		all.importers += sum.importers;
+		all.mappings += sum.mappings;
+		all.attached += sum.attached;
+		all.mapped += sum.mapped;
 	}
+	right &= devices_right(&all, say);
 	return all_right(&all, say) && right;
 }
 
@@ -379,6 +439,7 @@ static unsigned int buffers_wrong(void)
 static void test_random(void)
 {
 	unsigned int failed = 0, wrong = 0, buffers = 0, looks = 0, shared = 0, refused;
+	unsigned int mapped = 0, attached = 0;
 	struct ccshm_ioc_info info;
 
 	diag("seed %llu", SEED);
@@ -399,12 +460,16 @@ static void test_random(void)
 		buffers += buffers_wrong();
 		raw_info(dev, &info);
 		shared += info.bytes_shared > 8 * UNIT;
+		mapped += info.importers > 0;
+		attached += info.attachments > 0;
 	}
 	refused = info.refusals;
 	is_int(failed, 0, "%d operations do what they should", OPERATIONS);
-	is_int(wrong, 0, "%u times: users, all of them, and the emulator agree", looks);
+	is_int(wrong, 0, "%u times: users, all of them, devices, and the emulator agree", looks);
 	is_int(buffers, 0, "... and what is said of each buffer is so");
 	ok(shared > looks / 2, "most of the time there was something to count (%u)", shared);
+	ok(mapped > looks / 4 && attached > looks / 2, "for devices, too (%u, %u)", mapped,
+	   attached);
 	ok(refused > 10, "and the limit was met (%u times)", refused);
 }
 
@@ -437,6 +502,9 @@ int main(void)
 	dev = raw_open();
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+	netlink = nl_socket();
+	if (nl_find_family(netlink))
+		bail("there is no netlink family");
 	rig_before = rig(CVM_PAGES_SHARED);
 	fd = open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY | O_CLOEXEC);
 	snprintf(limit, sizeof(limit), "%lu", LIMIT);
