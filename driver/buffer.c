@@ -295,9 +295,13 @@ void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client)
 	struct ccshm_buffer *buffer;
 
 	mutex_lock(&ccshm_lock);
-	list_for_each_entry(buffer, &client->buffers, link)
+	list_for_each_entry(buffer, &client->buffers, link) {
+		/* It is called again, with more room. */
+		if (seq_has_overflowed(m))
+			break;
 		seq_printf(m, "ccshm-buffer:\t%llu size %llu charged %llu\n",
 			   buffer->obj.id, buffer->size, buffer->charged);
+	}
 	mutex_unlock(&ccshm_lock);
 }
 

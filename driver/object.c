@@ -7,7 +7,7 @@
 /* Protects the ids, names, and every list of objects. */
 DEFINE_MUTEX(ccshm_lock);
 
-static DEFINE_XARRAY(objects);
+static DEFINE_XARRAY_FLAGS(objects, XA_FLAGS_ACCOUNT);
 static atomic64_t last_id;
 static atomic64_t made[CCSHM_TYPE_ATTACHMENT + 1];
 static atomic_t generation;
