@@ -11,6 +11,9 @@ FLAVOUR ?= sev
 O := $(CURDIR)/build
 export KERNELS FLAVOURS
 
+# One part after the other, each with all jobs: several are of the same directory.
+.NOTPARALLEL:
+
 all: lib cli
 
 help:
@@ -27,11 +30,13 @@ help:
 	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
 	@echo 'make install-dkms    the source of the driver into /usr/src, for dkms'
+	@echo 'make deb             Debian packages, in build/deb/'
 	@echo 'make rpm             RPM packages, in build/rpm/'
 	@echo 'make clean           remove what was built; make distclean: fetched kernels too'
 
+# SETUP=no: what is needed is there (package builds).
 setup:
-	@tests/vm/setup
+	@[ '$(SETUP)' = no ] || tests/vm/setup
 
 lib: setup
 	@$(MAKE) --no-print-directory -C lib O=$(O)
@@ -103,6 +108,17 @@ install-cli: cli
 install-man install-common install-dkms:
 	@$(MAKE) --no-print-directory -C packaging O=$(O) $@
 
+# Tests of an installed system, also not part of "make install".
+tests-installed: lib
+	@$(MAKE) --no-print-directory -C tests/installed O=$(O)
+
+install-tests: tests-installed
+	@$(MAKE) --no-print-directory -C tests/installed O=$(O) $@
+
+deb:
+	@[ '$(SETUP)' = no ] || tests/vm/setup deb
+	@packaging/build-deb
+
 rpm:
 	@[ ! -e /etc/debian_version ] || tests/vm/setup rpm
 	@packaging/build-rpm
@@ -115,4 +131,4 @@ distclean:
 
 .PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-debug \
 	mutants cvm-mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
-	install-dkms rpm clean distclean
+	install-dkms tests-installed install-tests deb rpm clean distclean
