@@ -5,7 +5,9 @@
  * Interrupts, ports, HLT and device memory are not intercepted: they are the machine's,
  * and go straight to the guest.
  */
-#include "cvm.h"
+#include "x86.h"
+#define CVM_NO_CALLS
+#include "cvm_guest.h"
 
 /* The instruction intercepts, as bits from offset 0x00c of the VMCB. */
 #define INTERCEPT_CPUID		BIT(18)
@@ -188,6 +190,36 @@ static void exit_msr(struct vcpu *v)
 		v->gpr[RDX] = value >> 32;
 	}
 	vcpu_skip(v, 2);
+}
+
+void guestif_cpuid(u32 leaf, u32 r[4])
+{
+	if (leaf == CVM_CPUID_BASE) {
+		r[0] = CVM_CPUID_FLAVOUR;
+		r[1] = CVM_CPUID_EBX;
+		r[2] = CVM_CPUID_ECX;
+		r[3] = CVM_CPUID_EDX;
+	} else if (leaf == CVM_CPUID_FLAVOUR) {
+		r[1] = flavour->id;
+	}
+}
+
+/* It has no calls of its own. */
+u64 guestif_machine(u64 call, const u64 arg[3])
+{
+	(void)call;
+	(void)arg;
+	return CVM_ERROR;
+}
+
+static bool guestif_call(struct vcpu *v)
+{
+	const u64 arg[3] = { v->gpr[RSI], v->gpr[RDX], v->gpr[RCX] };
+
+	if (v->gpr[RAX] != CVM_MAGIC)
+		return false;
+	v->gpr[RAX] = guestif(v->gpr[RDI], arg);
+	return true;
 }
 
 static void exit_vmmcall(struct vcpu *v)

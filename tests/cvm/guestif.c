@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's own calls (cvm_guest.h): a VMMCALL with a magic number, from any privilege
- * level, so that neither the guest's tool nor a test module needs a driver.
+ * The guest's own calls (cvm_guest.h): an instruction that traps, with a magic number, from
+ * any privilege level, so that neither the guest's tool nor a test module needs a driver.
  */
 #include "cvm.h"
 #define CVM_NO_CALLS
@@ -10,35 +10,12 @@
 static char mark[256];
 static u32 mark_length;
 
-void guestif_cpuid(u32 leaf, u32 r[4])
-{
-	if (leaf == CVM_CPUID_BASE) {
-		r[0] = CVM_CPUID_FLAVOUR;
-		r[1] = CVM_CPUID_EBX;
-		r[2] = CVM_CPUID_ECX;
-		r[3] = CVM_CPUID_EDX;
-	} else if (leaf == CVM_CPUID_FLAVOUR) {
-		r[1] = flavour->id;
-	}
-}
-
+/* The counters are in the order of their numbers. */
 static u64 *counter(u64 which)
 {
-	static u64 *const by_number[CVM_NR_COUNTERS] = {
-		[CVM_HC_SHARED] = &counters.hc_shared,
-		[CVM_HC_PRIVATE] = &counters.hc_private,
-		[CVM_PAGES_TO_SHARED] = &counters.pages_to_shared,
-		[CVM_PAGES_TO_PRIVATE] = &counters.pages_to_private,
-		[CVM_ACCEPTS] = &counters.accepts,
-		[CVM_PAGES_SHARED] = &counters.pages_shared,
-		[CVM_VIOL_PRIVATE_ALIAS] = &counters.viol_private_alias,
-		[CVM_VIOL_SHARED_ALIAS] = &counters.viol_shared_alias,
-		[CVM_CONV_FAILED] = &counters.conv_failed,
-		[CVM_EXITS] = &counters.exits,
-		[CVM_STRAY_DMA] = &counters.stray_dma,
-	};
+	_Static_assert(sizeof(counters) == CVM_NR_COUNTERS * sizeof(u64), "counters");
 
-	return which < CVM_NR_COUNTERS ? by_number[which] : NULL;
+	return which < CVM_NR_COUNTERS ? (u64 *)&counters + which : NULL;
 }
 
 static u64 read_counter(u64 which)
@@ -67,7 +44,7 @@ static void reset(void)
 	for (i = 0; i < CVM_NR_COUNTERS; i++)
 		if (i != CVM_PAGES_SHARED)
 			*counter(i) = 0;
-	trap_reset();
+	violations_reset();
 }
 
 static u64 page_state(u64 addr)
@@ -103,38 +80,27 @@ static void add_marks(const u64 *arg)
 	log_("mark: %s", mark);
 }
 
-bool guestif_call(struct vcpu *v)
+u64 guestif(u64 call, const u64 arg[3])
 {
-	const u64 arg[3] = { v->gpr[RSI], v->gpr[RDX], v->gpr[RCX] };
-	u64 ret = 0;
-
-	if (v->gpr[RAX] != CVM_MAGIC)
-		return false;
-	switch (v->gpr[RDI]) {
+	switch (call) {
 	case CVM_CALL_COUNTER:
-		ret = read_counter(arg[0]);
-		break;
+		return read_counter(arg[0]);
 	case CVM_CALL_SET_MODE:
-		ret = set_mode(arg[0]);
-		break;
+		return set_mode(arg[0]);
 	case CVM_CALL_REARM:
 		pages_rearm();
-		break;
+		return 0;
 	case CVM_CALL_RESET:
 		reset();
-		break;
+		return 0;
 	case CVM_CALL_PAGE:
-		ret = page_state(arg[0]);
-		break;
+		return page_state(arg[0]);
 	case CVM_CALL_FAIL:
-		ret = tdx_fail(arg[0], arg[1], arg[2]) ? 0 : CVM_ERROR;
-		break;
+		return conversions_fail(arg[0], arg[1], arg[2]) ? 0 : CVM_ERROR;
 	case CVM_CALL_MARK:
 		add_marks(arg);
-		break;
+		return 0;
 	default:
-		ret = CVM_ERROR;
+		return guestif_machine(call, arg);
 	}
-	v->gpr[RAX] = ret;
-	return true;
 }

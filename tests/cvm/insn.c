@@ -3,7 +3,7 @@
  * Reading the guest's code: TCG has no decode assists, so an instruction that needs
  * decoding is fetched through the guest's page tables.
  */
-#include "cvm.h"
+#include "x86.h"
 
 #define PTE_PRESENT	BIT(0)
 #define PTE_LARGE	BIT(7)

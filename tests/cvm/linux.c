@@ -5,7 +5,7 @@
  * The 32-bit entry is no choice: it writes memory with paging off and checks the C-bit
  * through it, and TCG's accesses with paging off do not go through the nested tables.
  */
-#include "cvm.h"
+#include "x86.h"
 
 /* Where things go in the guest's low memory; all of it is the kernel's own after a while. */
 #define BOOT_PARAMS	0x10000ull

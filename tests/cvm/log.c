@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The emulator's log, on QEMU's debug console, and the way to end a run that went wrong.
+ * The emulator's log, and the way to end a run that went wrong.
  */
 #include <stdarg.h>
 
 #include "cvm.h"
-
-#define PORT_LOG	0xe9
-#define PORT_EXIT	0xf4	/* isa-debug-exit: QEMU ends with (value << 1) | 1 */
-
-static void put_char(char c)
-{
-	outb(PORT_LOG, c);
-}
 
 static void put_string(const char *s)
 {
@@ -80,10 +72,7 @@ void stop(const char *fmt, ...)
 	put_format(fmt, args);
 	va_end(args);
 	put_char('\n');
-	for (;;) {
-		outb(PORT_EXIT, 1);
-		asm volatile("hlt");
-	}
+	machine_end();
 }
 
 bool string_equal(const char *a, const char *b, size_t n)
@@ -97,29 +86,4 @@ bool string_equal(const char *a, const char *b, size_t n)
 		b++;
 	}
 	return true;
-}
-
-/*
- * Eight bytes at a time: kernels and initramfs are copied with it. The operands are both
- * inputs and outputs, as the instructions change them.
- */
-void *memcpy(void *dst, const void *src, size_t n)
-{
-	size_t words = n / 8, rest = n % 8;
-	void *d = dst;
-
-	asm volatile("rep movsq" : "+D"(d), "+S"(src), "+c"(words) : : "memory");
-	asm volatile("rep movsb" : "+D"(d), "+S"(src), "+c"(rest) : : "memory");
-	return dst;
-}
-
-void *memset(void *dst, int c, size_t n)
-{
-	u64 pattern = 0x0101010101010101ull * (u8)c;
-	size_t words = n / 8, rest = n % 8;
-	void *d = dst;
-
-	asm volatile("rep stosq" : "+D"(d), "+c"(words) : "a"(pattern) : "memory");
-	asm volatile("rep stosb" : "+D"(d), "+c"(rest) : "a"(pattern) : "memory");
-	return dst;
 }

@@ -5,7 +5,7 @@
  * The command line is "ELF-NAME flavour=sev|tdx mem=MiB [mode0=N]"; the modules are the
  * kernel, the initramfs and the kernel's command line, in this order.
  */
-#include "cvm.h"
+#include "x86.h"
 
 struct multiboot {
 	u32 flags, mem_lower, mem_upper, boot_device, cmdline;
@@ -109,6 +109,8 @@ void cvm_main(const struct multiboot *mb)
 	initrd = module(mb, 1);
 	cmdline = module(mb, 2);
 
+	conversions_can_fail = flavour->can_fail;
+	private_needs_accept = flavour == &tdx_flavour;
 	memory_init(&machine, guest_bytes);
 	if ((u64)cmdline.data + cmdline.size > memory_limit())
 		stop("the initramfs is too large for %lu MiB", memory_limit() >> 20);

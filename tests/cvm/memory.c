@@ -1,39 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Guest memory: two banks, the state of each page, and the nested page tables.
+ * Guest memory: two banks, and the nested page tables.
  *
  * A guest page x has its shared view at machine page x, where devices reach it, as they
  * use guest-physical addresses untranslated; and its private view in a second bank.
  * Which bank an access sees depends on its address bit alone, never on the page's state.
  * So what is written through one view does not show in the other, a device never reaches
  * private memory, and contents do not survive a conversion, with nothing to keep in step.
- * The state only decides what is a violation.
+ * The page's state (pages.c) only decides what is a violation.
  *
  * Only RAM that the guest knows of is tracked. Firmware tables, BIOS, the EBDA and device
  * memory are the same in both views and never trapped: guests reach those either way.
  */
-#include "cvm.h"
-#define CVM_NO_CALLS
-#include "cvm_guest.h"
+#include "x86.h"
 
 /* Present, writable, accessed, dirty; and user, as TCG's nested walks count as user's. */
-#define NPT_PRESENT	BIT(0)
 #define NPT_TABLE	0x67ull
 #define NPT_LARGE	(NPT_TABLE | BIT(7))
-
-/* Per page: what it is and how it is now. */
-#define PAGE_TRACKED	BIT(0)
-#define PAGE_SHARED	BIT(1)
-#define PAGE_ACCEPTED	BIT(2)
-
-struct counters counters;
-u32 mode;
 
 static u64 limit;		/* the guest's RAM ends here */
 static u64 bank;		/* the private bank starts here, the heap follows it */
 static u64 heap, heap_end;
-static u8 *pages;		/* PAGE_*, [limit / 4 KiB] */
-static u64 *leaf[2];		/* per view, all 4 KiB entries of [0, limit) */
 static u64 *root;
 
 void *rig_alloc(u64 bytes)
@@ -84,21 +71,6 @@ static bool hidden(u64 gpa)
 	       (gpa >= bank && gpa < heap_end);
 }
 
-bool page_tracked(u64 gpa)
-{
-	return gpa < limit && pages[gpa >> PAGE_SHIFT] & PAGE_TRACKED;
-}
-
-bool page_is_shared(u64 gpa)
-{
-	return page_tracked(gpa) && pages[gpa >> PAGE_SHIFT] & PAGE_SHARED;
-}
-
-bool page_accepted(u64 gpa)
-{
-	return pages[gpa >> PAGE_SHIFT] & PAGE_ACCEPTED;
-}
-
 void *memory_view(u64 addr)
 {
 	u64 gpa = memory_gpa(addr);
@@ -110,112 +82,14 @@ void *memory_view(u64 addr)
 	return memory_shared(gpa);
 }
 
-/* Where a view of a page leads, trapped or not. */
-static u64 leaf_target(u64 gpa, enum view view)
+/* No TLB needs flushing after a change: TCG drops it at every entry and exit. */
+u64 memory_entry(u64 gpa, enum view view)
 {
 	if (hidden(gpa))
 		return 0;
 	if (page_tracked(gpa) && view == VIEW_PRIVATE)
 		return (bank + gpa) | NPT_TABLE;
 	return gpa | NPT_TABLE;
-}
-
-static bool trapped(u64 gpa, enum view view)
-{
-	if (!page_tracked(gpa))
-		return false;
-	if (page_is_shared(gpa))
-		return view == VIEW_PRIVATE && mode & CVM_MODE_PRIVATE_ALIAS;
-	if (view == VIEW_PRIVATE)
-		return !page_accepted(gpa);
-	return mode & CVM_MODE_SHARED_ALIAS;
-}
-
-void page_open(u64 gpa, enum view view)
-{
-	leaf[view][gpa >> PAGE_SHIFT] = leaf_target(gpa, view);
-}
-
-/*
- * A trap clears nothing but the present bit. No TLB needs flushing after any change:
- * TCG drops it at every entry and exit.
- */
-void page_close(u64 gpa, enum view view)
-{
-	u64 entry = leaf_target(gpa, view);
-
-	if (trapped(gpa, view))
-		entry &= ~NPT_PRESENT;
-	leaf[view][gpa >> PAGE_SHIFT] = entry;
-}
-
-void pages_rearm(void)
-{
-	u64 gpa;
-
-	for (gpa = 0; gpa < limit; gpa += PAGE_SIZE) {
-		page_close(gpa, VIEW_PRIVATE);
-		page_close(gpa, VIEW_SHARED);
-	}
-}
-
-/* Deterministic, and different for each page and each time. */
-static void fill_with_garbage(u64 *p)
-{
-	static u64 x = 0x9e3779b97f4a7c15ull;
-	u32 i;
-
-	for (i = 0; i < PAGE_SIZE / sizeof(*p); i++) {
-		x = x * 6364136223846793005ull + 1442695040888963407ull;
-		p[i] = x ^ (u64)p;
-	}
-}
-
-static void convert_page(u64 gpa, bool shared)
-{
-	u8 *page = &pages[gpa >> PAGE_SHIFT];
-
-	/* Kernels announce some pages again; nothing may happen to their contents. */
-	if (page_is_shared(gpa) == shared)
-		return;
-	if (shared) {
-		*page |= PAGE_SHARED;
-		counters.pages_to_shared++;
-		counters.pages_shared++;
-	} else {
-		*page &= ~PAGE_SHARED;
-		/* A TDX guest must accept what it gets back. */
-		if (flavour == &tdx_flavour)
-			*page &= ~PAGE_ACCEPTED;
-		counters.pages_to_private++;
-		counters.pages_shared--;
-	}
-	if (mode & CVM_MODE_SCRAMBLE)
-		fill_with_garbage(shared ? memory_shared(gpa) : memory_private(gpa));
-	page_close(gpa, VIEW_PRIVATE);
-	page_close(gpa, VIEW_SHARED);
-}
-
-void pages_convert(u64 gpa, u64 count, bool shared)
-{
-	for (; count; count--, gpa += PAGE_SIZE)
-		if (page_tracked(gpa))
-			convert_page(gpa, shared);
-}
-
-u64 pages_accept(u64 gpa, u64 count)
-{
-	u64 accepted = 0;
-
-	for (; count; count--, gpa += PAGE_SIZE) {
-		if (!page_tracked(gpa) || page_is_shared(gpa) || page_accepted(gpa))
-			continue;
-		pages[gpa >> PAGE_SHIFT] |= PAGE_ACCEPTED;
-		memset(memory_private(gpa), 0, PAGE_SIZE);
-		page_close(gpa, VIEW_PRIVATE);
-		accepted++;
-	}
-	return accepted;
 }
 
 /* ---- setting up ---- */
@@ -228,7 +102,7 @@ static u64 *make_directory(u64 start, enum view view)
 
 	for (i = 0; i < 512; i++, gpa += LARGE_SIZE) {
 		if (gpa < limit)
-			pd[i] = (u64)&leaf[view][gpa >> PAGE_SHIFT] | NPT_TABLE;
+			pd[i] = (u64)pages_leaf(gpa, view) | NPT_TABLE;
 		else if (!hidden(gpa))
 			pd[i] = gpa | NPT_LARGE;
 	}
@@ -283,7 +157,6 @@ static bool machine_ram(const struct memory_map *machine, u64 start, u64 end)
 static void track_ram(const struct memory_map *machine)
 {
 	struct memory_map guest;
-	u64 gpa;
 	u32 i;
 
 	memory_guest_map(machine, &guest);
@@ -291,9 +164,7 @@ static void track_ram(const struct memory_map *machine)
 		if (guest.r[i].type != E820_RAM)
 			continue;
 		/* Part of a page stays the firmware's: the page at 640 KiB. */
-		gpa = ALIGN_UP(guest.r[i].start, PAGE_SIZE);
-		for (; gpa + PAGE_SIZE <= guest.r[i].end; gpa += PAGE_SIZE)
-			pages[gpa >> PAGE_SHIFT] = PAGE_TRACKED | PAGE_ACCEPTED;
+		pages_track(ALIGN_UP(guest.r[i].start, PAGE_SIZE), guest.r[i].end);
 	}
 }
 
@@ -309,10 +180,8 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes)
 		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
 
 	/* Leaves, states, and what else the tables need. */
-	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + sizeof(*pages)) + MIB(2), LARGE_SIZE));
-	pages = rig_alloc(n);
-	leaf[VIEW_PRIVATE] = rig_alloc(n * sizeof(u64));
-	leaf[VIEW_SHARED] = rig_alloc(n * sizeof(u64));
+	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 1) + MIB(2), LARGE_SIZE));
+	pages_init(0, limit);
 	track_ram(machine);
 	pages_rearm();
 

@@ -4,7 +4,7 @@
  * things that the hardware does and plain nested paging does not (early boot, below).
  * In SEV the address bit (the C-bit) means private.
  */
-#include "cvm.h"
+#include "x86.h"
 #define CVM_NO_CALLS
 #include "cvm_guest.h"
 

@@ -4,7 +4,7 @@
  * undefined instruction in TCG, which is how it gets here. No #VE is ever needed: what
  * would cause one just runs. In TDX the address bit means shared.
  */
-#include "cvm.h"
+#include "x86.h"
 #define CVM_NO_CALLS
 #include "cvm_guest.h"
 
@@ -42,37 +42,7 @@
 #define V_INTR_MASKING		BIT(24)
 #define RFLAGS_IF		BIT(9)
 
-static struct {
-	u64 directions, skip, count;
-} failing;
-
 static struct vmcb *idle_vmcb;
-
-/* Conversions in these directions: let skip pass, refuse count. */
-bool tdx_fail(u64 directions, u64 skip, u64 count)
-{
-	if (!flavour->can_fail)
-		return false;
-	failing.directions = directions;
-	failing.skip = skip;
-	failing.count = count;
-	return true;
-}
-
-static bool fails(bool shared)
-{
-	u64 direction = shared ? CVM_FAIL_SHARED : CVM_FAIL_PRIVATE;
-
-	if (!(failing.directions & direction) || !failing.count)
-		return false;
-	if (failing.skip) {
-		failing.skip--;
-		return false;
-	}
-	failing.count--;
-	counters.conv_failed++;
-	return true;
-}
 
 static u64 map_gpa(u64 addr, u64 bytes)
 {
@@ -81,7 +51,7 @@ static u64 map_gpa(u64 addr, u64 bytes)
 
 	if (gpa % PAGE_SIZE || bytes % PAGE_SIZE)
 		return VMCALL_INVALID;
-	if (fails(shared)) {
+	if (conversion_fails(shared)) {
 		log_("refused on request: %lx to %s", gpa, shared ? "shared" : "private");
 		return VMCALL_INVALID;
 	}

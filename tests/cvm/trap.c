@@ -7,7 +7,7 @@
  * per direction, until it is converted or the traps are armed again. In step mode the
  * entry is closed again after the one instruction, and every such instruction counts.
  */
-#include "cvm.h"
+#include "x86.h"
 #define CVM_NO_CALLS
 #include "cvm_guest.h"
 
@@ -15,9 +15,6 @@
 #define NPF_WRITE	BIT(1)
 #define NPF_FETCH	BIT(4)
 #define NPF_TABLE_WALK	BIT(33)
-
-/* More than these would make a log of gigabytes in step mode. */
-#define LOG_MAX		200
 
 static struct {
 	bool active;
@@ -29,13 +26,6 @@ static struct {
 	} opened[8];
 } step;
 
-static u32 logged;
-
-void trap_reset(void)
-{
-	logged = 0;
-}
-
 static const char *access_name(u64 info)
 {
 	if (info & NPF_TABLE_WALK)
@@ -43,23 +33,6 @@ static const char *access_name(u64 info)
 	if (info & NPF_FETCH)
 		return "fetch";
 	return info & NPF_WRITE ? "write" : "read";
-}
-
-static void count_violation(struct vcpu *v, u64 gpa, enum view view)
-{
-	struct vmcb *s = v->vmcb;
-
-	if (view == VIEW_PRIVATE)
-		counters.viol_private_alias++;
-	else
-		counters.viol_shared_alias++;
-	if (logged == LOG_MAX)
-		log_("violations: more of them, not logged");
-	if (logged++ >= LOG_MAX)
-		return;
-	log_("violation: %s gpa %lx rip %lx cpl %u %s",
-	     view == VIEW_PRIVATE ? "private_alias" : "shared_alias", gpa, s->rip, s->cpl,
-	     access_name(s->info1));
 }
 
 /* One instruction may touch several pages: all that it opened are closed after it. */
@@ -114,7 +87,7 @@ void trap_nested_fault(struct vcpu *v)
 	if (view == VIEW_PRIVATE && !page_is_shared(gpa) && !page_accepted(gpa))
 		stop("access to %lx, private and not accepted, rip %lx, cpl %u", gpa, s->rip,
 		     s->cpl);
-	count_violation(v, gpa, view);
+	violation(gpa, view, s->rip, s->cpl, access_name(s->info1));
 	page_open(gpa, view);
 	if (mode & CVM_MODE_STEP)
 		start_step(v, gpa, view);
