@@ -6,7 +6,7 @@ test_cli_output_LIBS := -Wl,--wrap=ccshm_open -lutil
 test_cli_run_LIBS := -Wl,--wrap=ccshm_open -lutil
 test_cli_devices_OBJS := cli-run
 test_cli_devices_LIBS := -Wl,--wrap=ccshm_open -lutil
-test_cli_doctor_OBJS := cli-run
+test_cli_doctor_OBJS := cli-run fake-root
 test_cli_doctor_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_platform_detect -lutil
 test_cli_netlink_OBJS := cli-run
 test_cli_netlink_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get \

@@ -10,17 +10,10 @@
 
 #include "cli-run.h"
 #include "fake.h"
+#include "fake-root.h"
 
 #define RELEASE	"6.12.1-test"
 #define MODULES	"/lib/modules/" RELEASE
-
-static char top[64];
-
-/* In the place of cli/root.c. */
-const char *system_root(void)
-{
-	return top;
-}
 
 /* The machine is the fake one. */
 int __wrap_ccshm_platform_detect(uint32_t *platform);
@@ -33,37 +26,6 @@ int __wrap_ccshm_platform_detect(uint32_t *platform)
 /* ------------------------------------------------------------------------- */
 /* The patient                                                               */
 /* ------------------------------------------------------------------------- */
-
-static void shell(const char *format, const char *a, const char *b)
-{
-	char command[1024];
-
-	snprintf(command, sizeof(command), format, top, a, b);
-	ck_assert_int_eq(system(command), 0);
-}
-
-/* A file and the directories above it; a name that ends in a slash is a directory. */
-static void put_bytes(const char *path, const void *bytes, size_t len)
-{
-	char full[512];
-	FILE *f;
-
-	snprintf(full, sizeof(full), "%s%s", top, path);
-	if (full[strlen(full) - 1] == '/') {
-		shell("mkdir -p %s%s%s", path, "");
-		return;
-	}
-	shell("mkdir -p \"$(dirname %s%s)\"%s", path, "");
-	f = fopen(full, "w");
-	ck_assert_ptr_nonnull(f);
-	ck_assert_uint_eq(fwrite(bytes, 1, len, f), len);
-	ck_assert_int_eq(fclose(f), 0);
-}
-
-static void put(const char *path, const char *text)
-{
-	put_bytes(path, text, strlen(text));
-}
 
 static void no_driver(void)
 {
@@ -139,15 +101,14 @@ static void setup(void)
 	fake_setup();
 	limited();
 	cli_reset();
-	strcpy(top, "/tmp/ccshm-unit-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(top));
+	top_make();
 	put("/proc/sys/kernel/osrelease", RELEASE "\n");
 	fake.info.platform = CCSHM_PLATFORM_SEV_SNP;
 }
 
 static void teardown(void)
 {
-	shell("rm -r %s%s%s", "", "");
+	top_remove();
 	fake_teardown();
 }
 
