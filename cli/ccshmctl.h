@@ -148,6 +148,8 @@ void out_number(struct out *out, const char *key, uint64_t value);
 void out_size(struct out *out, const char *key, uint64_t bytes);
 void out_address(struct out *out, const char *key, uint64_t address);
 void out_bool(struct out *out, const char *key, bool value);
+/* A number that is absent. */
+void out_no_number(struct out *out, const char *key);
 /* The field added last is text that may be broken into lines on a terminal. */
 void out_wrap(struct out *out);
 /* Colours the field added last. */
@@ -211,6 +213,7 @@ enum op {
 	OP_OBJECTS,
 	OP_STATS,
 	OP_EVENTS,
+	OP_CONFIG,
 };
 
 /* err is an errno, of any sign. */
@@ -219,6 +222,8 @@ const char *error_reason(enum op op, int err);
 /* "ccshmctl: cannot OP OBJECT: reason"; returns the exit code. */
 int report(enum op op, int err, const char *object);
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The memory, or the end of the program. */
+void *or_die(void *memory);
 
 /* ---- object.c: naming buffers, exports and attachments ---- */
 
@@ -236,6 +241,11 @@ int object_find(struct ccshm *ctx, const char *text, uint64_t *id);
 /* A name from the user database, or a number: 0 or -ENOENT. */
 int user_parse(const char *text, uid_t *uid);
 int group_parse(const char *text, gid_t *gid);
+/* Permission bits in octal: 0 or -EINVAL; and what to say then, behind the text. */
+int mode_parse(const char *text, mode_t *mode);
+extern const char mode_error[];
+/* NULL, or what to say of a text that is no name for a buffer, behind it. */
+const char *name_error(const char *name);
 
 /* ---- device.c: naming devices ---- */
 
@@ -344,6 +354,7 @@ char *list_columns(uint32_t type);
 char *show_columns(uint32_t type);
 char *monitor_columns(uint32_t type);
 char *stats_columns(uint32_t type);
+char *provision_columns(uint32_t type);
 
 int info_run(const struct command *cmd, int argc, char **argv);
 int alloc_run(const struct command *cmd, int argc, char **argv);
@@ -360,10 +371,12 @@ int doctor_run(const struct command *cmd, int argc, char **argv);
 int list_run(const struct command *cmd, int argc, char **argv);
 int monitor_run(const struct command *cmd, int argc, char **argv);
 int stats_run(const struct command *cmd, int argc, char **argv);
+int provision_run(const struct command *cmd, int argc, char **argv);
 
 extern const struct argp info_argp, alloc_argp, show_argp, export_argp,
 	attach_argp, detach_argp, revoke_argp, free_argp, read_argp, write_argp,
-	devices_argp, doctor_argp, list_argp, monitor_argp, stats_argp;
+	devices_argp, doctor_argp, list_argp, monitor_argp, stats_argp,
+	provision_argp;
 
 /* main.c */
 int ccshmctl_main(int argc, char **argv);

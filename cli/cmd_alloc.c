@@ -31,28 +31,19 @@ static const struct argp_option options[] = {
 
 static mode_t parse_mode(const char *arg, struct argp_state *state)
 {
-	unsigned long mode;
-	char *end;
+	mode_t mode = 0;
 
-	errno = 0;
-	mode = strtoul(arg, &end, 8);
-	if (errno || *end || *arg < '0' || *arg > '7' || mode & ~0666UL)
-		argp_error(state, "--mode: '%s' is not an octal number of read and write bits, such as 0640",
-			   arg);
-	return (mode_t)mode;
+	if (mode_parse(arg, &mode))
+		argp_error(state, "--mode: '%s' %s", arg, mode_error);
+	return mode;
 }
 
 static void check_name(const char *name, struct argp_state *state)
 {
-	static const char first[] = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	static const char rest[] = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+	const char *why = name_error(name);
 
-	if (!strspn(name, first) || name[strspn(name, rest)])
-		argp_error(state, "--name: '%s' is not a name: a letter or '_', then letters, digits, '.', '_' or '-'",
-			   name);
-	if (strlen(name) >= CCSHM_NAME_LEN)
-		argp_error(state, "--name: '%s' is longer than %d characters", name,
-			   CCSHM_NAME_LEN - 1);
+	if (why)
+		argp_error(state, "--name: '%s' %s", name, why);
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *state)

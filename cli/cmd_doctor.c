@@ -95,15 +95,6 @@ static struct finding *last(struct doctor *doctor)
 	return &doctor->findings[doctor->nfindings - 1];
 }
 
-static void *or_die(void *memory)
-{
-	if (!memory) {
-		complain("out of memory");
-		exit(EXIT_FAILED);
-	}
-	return memory;
-}
-
 static char *make_text(const char *format, va_list ap)
 {
 	char text[FINDING_LEN];

@@ -43,6 +43,9 @@ const struct command commands[] = {
 	  "BUFFER", 1, 1, 0, &write_argp, write_run },
 	{ "devices", "show which devices need shared memory, and why others do not",
 	  "[DEVICE]", 0, 1, CMD_FORMAT, &devices_argp, devices_run },
+	{ "provision", "make the buffers and set the limits that files ask for",
+	  "[FILE]", 0, 1, CMD_FORMAT | CMD_COLUMNS, &provision_argp, provision_run,
+	  provision_columns },
 	{ 0 }
 };
 

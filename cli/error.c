@@ -32,6 +32,7 @@ static const char *const op_verbs[] = {
 	[OP_OBJECTS] = "list",
 	[OP_STATS] = "ask",
 	[OP_EVENTS] = "listen to",
+	[OP_CONFIG] = "read",
 };
 
 #define ANY_OP	(-1)
@@ -140,7 +141,7 @@ const char *error_reason(enum op op, int err)
 
 	err = abs(err);
 	/* These come from files and pipes, where ENOENT and so on mean themselves. */
-	for (i = 0; op != OP_OUTPUT && op != OP_LIST && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+	for (i = 0; op != OP_OUTPUT && op != OP_LIST && op != OP_CONFIG && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		const struct reason *r = &reasons[i];
 
 		if (r->err == err && (r->op == (int)op || r->op == ANY_OP))
@@ -188,4 +189,13 @@ int report(enum op op, int err, const char *object)
 {
 	complain("cannot %s %s: %s", op_verbs[op], object, error_reason(op, err));
 	return (int)error_exit_code(op, err);
+}
+
+void *or_die(void *memory)
+{
+	if (!memory) {
+		complain("out of memory");
+		exit(EXIT_FAILED);
+	}
+	return memory;
 }

@@ -81,8 +81,8 @@ static char *write_commands(int key, const char *text, void *input)
 		return (char *)text;
 	fprintf(f, "%s\n\nCommands:\n", text);
 	for (cmd = commands; cmd->name; cmd++)
-		fprintf(f, "  %-8s %s\n", cmd->name, cmd->summary);
-	fprintf(f, "  %-8s %s\n", "help", "show this text, or the help of a command");
+		fprintf(f, "  %-9s %s\n", cmd->name, cmd->summary);
+	fprintf(f, "  %-9s %s\n", "help", "show this text, or the help of a command");
 	if (fclose(f)) {
 		free(list);
 		return (char *)text;

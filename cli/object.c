@@ -76,6 +76,33 @@ int group_parse(const char *text, gid_t *gid)
 	return 0;
 }
 
+const char mode_error[] = "is not an octal number of read and write bits, such as 0640";
+
+int mode_parse(const char *text, mode_t *mode)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 8);
+	if (errno || *end || *text < '0' || *text > '7' || value & ~0666UL)
+		return -EINVAL;
+	*mode = (mode_t)value;
+	return 0;
+}
+
+const char *name_error(const char *name)
+{
+	static const char first[] = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char rest[] = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-";
+
+	if (!strspn(name, first) || name[strspn(name, rest)])
+		return "is not a name: a letter or '_', then letters, digits, '.', '_' or '-'";
+	if (strlen(name) >= CCSHM_NAME_LEN)
+		return "is a name of more than 63 characters";
+	return NULL;
+}
+
 /* Why there is no driver, as far as can be said in a line. */
 static const char *why_no_driver(void)
 {

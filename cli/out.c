@@ -102,6 +102,11 @@ void out_number(struct out *out, const char *key, uint64_t value)
 	add_cell(out, key, SCOLS_JSON_NUMBER, text);
 }
 
+void out_no_number(struct out *out, const char *key)
+{
+	add_cell(out, key, SCOLS_JSON_NUMBER, NULL);
+}
+
 void out_size(struct out *out, const char *key, uint64_t bytes)
 {
 	char text[SIZE_TEXT_LEN];

@@ -11,6 +11,8 @@ test_cli_doctor_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_platform_detect -
 test_cli_netlink_OBJS := cli-run
 test_cli_netlink_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get \
 	-Wl,--wrap=ccshm_stats_get -Wl,--wrap=ccshm_events_open -lutil
-test_cli_complete_OBJS := cli-run
+test_cli_complete_OBJS := cli-run fake-root
 test_cli_complete_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get \
 	-Wl,--wrap=ccshm_stats_get -Wl,--wrap=ccshm_events_open -lutil
+test_cli_provision_OBJS := cli-run fake-root
+test_cli_provision_LIBS := -Wl,--wrap=ccshm_open -lutil

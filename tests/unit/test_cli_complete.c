@@ -10,18 +10,12 @@
 
 #include "cli-run.h"
 #include "fake.h"
+#include "fake-root.h"
 
-static char top[64];
 static struct ccshm *handle;
 static struct ccshm_buffer *anonymous, *ring;
 static struct ccshm_export *export;
 static struct ccshm_attachment *attachment;
-
-/* In the place of cli/root.c. */
-const char *system_root(void)
-{
-	return top;
-}
 
 static const struct ccshm_ioc_device known[] = {
 	{
@@ -35,27 +29,18 @@ static const struct ccshm_ioc_device known[] = {
 	{ .device = "virtio:virtio2", .verdict = CCSHM_DEVICE_NEEDS },
 };
 
-static void appear(const char *path)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "mkdir -p %s/sys/%s", top, path);
-	ck_assert_int_eq(system(command), 0);
-}
-
 static void setup(void)
 {
 	size_t i;
 
 	fake_setup();
 	cli_reset();
-	strcpy(top, "/tmp/ccshm-unit-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(top));
-	appear("bus/pci/devices/0000:00:04.0");
-	appear("bus/platform/devices/plain");
-	appear("bus/virtio/devices/virtio2");
-	appear("devices/system/node/node0");
-	appear("devices/system/node/node1");
+	top_make();
+	put("/sys/bus/pci/devices/0000:00:04.0/", "");
+	put("/sys/bus/platform/devices/plain/", "");
+	put("/sys/bus/virtio/devices/virtio2/", "");
+	put("/sys/devices/system/node/node0/", "");
+	put("/sys/devices/system/node/node1/", "");
 	handle = fake_handle();
 	for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		fake.devices[i] = known[i];
@@ -67,16 +52,13 @@ static void setup(void)
 
 static void teardown(void)
 {
-	char command[128];
-
 	ccshm_attachment_detach(attachment);
 	ccshm_attachment_close(attachment);
 	ccshm_export_close(export);
 	ccshm_buffer_close(ring);
 	ccshm_buffer_close(anonymous);
 	ccshm_close(handle);
-	snprintf(command, sizeof(command), "rm -r %s", top);
-	ck_assert_int_eq(system(command), 0);
+	top_remove();
 	fake_teardown();
 }
 
@@ -252,7 +234,8 @@ START_TEST(columns)
 {
 	static const char *const lists[] = { "--bytes", "--exports", "--attachments" };
 	char all[CLI_TEXT], *name, *rest;
-	const char *command = _i < 3 ? "list" : _i == 3 ? "monitor" : "stats";
+	static const char *const others[] = { "monitor", "stats", "provision" };
+	const char *command = _i < 3 ? "list" : others[_i - 3];
 	const char *option = _i < 3 ? lists[_i] : "--bytes";
 
 	cli_run(command, option, "--output", "nothing", NULL);
@@ -380,7 +363,7 @@ int main(int argc, char **argv)
 	tcase_add_test(words, buffers);
 	tcase_add_test(words, objects);
 	tcase_add_test(words, devices);
-	tcase_add_loop_test(words, columns, 0, 5);
+	tcase_add_loop_test(words, columns, 0, 6);
 	tcase_add_test(words, column_lists);
 	tcase_add_test(words, other_values);
 	tcase_add_test(words, another_program);

@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sees to it that the buffers and limits of ccshm-buffers.d(5) are there. What is there
+ * already is left alone, what differs is told and left alone too: the driver changes
+ * neither size nor owner nor mode of a buffer, and somebody may be using it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "provision.h"
+
+#define REASON_LEN	512
+
+struct provision_opts {
+	struct common common;
+	bool dry_run;
+};
+
+/* What was made of one buffer or limit. */
+struct outcome {
+	const char *result;
+	uint64_t id;		/* 0: none */
+	char reason[REASON_LEN];
+	int code;
+};
+
+struct provision {
+	struct ccshm *ctx;	/* NULL: --dry-run without a driver */
+	bool dry_run;
+	struct out *out;
+	int code;
+};
+
+static const char columns[] = "kind,name,owner,size,id,result,source,reason";
+
+char *provision_columns(uint32_t type)
+{
+	(void)type;
+	return strdup(columns);
+}
+
+static const struct argp_option options[] = {
+	{ "dry-run", 'n', NULL, 0, "Change nothing, and tell what would be done", 0 },
+	{ 0 }
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct provision_opts *opts = state->input;
+
+	(void)arg;
+	if (key != 'n')
+		return ARGP_ERR_UNKNOWN;
+	opts->dry_run = true;
+	return 0;
+}
+
+const struct argp provision_argp = {
+	.options = options,
+	.parser = parse_opt,
+	.doc = "\vReads FILE or, without it, *.conf in /etc/ccshm/buffers.d, /run/ccshm/buffers.d, "
+	       "/usr/local/lib/ccshm/buffers.d and /usr/lib/ccshm/buffers.d; ccshm-buffers.d(5) "
+	       "tells what they may say. A buffer that is there already, as asked for, is left "
+	       "alone; one that differs is told, and left alone too. What fails does not keep "
+	       "the rest from being done. --dry-run works without the driver, too: it takes it "
+	       "that there is nothing yet.",
+};
+
+static void __attribute__((format(printf, 4, 5)))
+fail(struct outcome *outcome, const char *result, int code, const char *format, ...)
+{
+	va_list ap;
+
+	outcome->result = result;
+	outcome->code = code;
+	va_start(ap, format);
+	vsnprintf(outcome->reason, sizeof(outcome->reason), format, ap);
+	va_end(ap);
+}
+
+static void add_row(struct provision *provision, const struct outcome *outcome,
+		    const char *file, unsigned int line)
+{
+	struct out *out = provision->out;
+	char source[SYSTEM_PATH_LEN + 16];
+
+	if (outcome->id)
+		out_number(out, "id", outcome->id);
+	else
+		out_no_number(out, "id");
+	out_string(out, "result", outcome->result);
+	if (outcome->code)
+		out_mark(out, OUT_BAD);
+	snprintf(source, sizeof(source), "%s:%u", file, line);
+	out_string(out, "source", source);
+	out_string(out, "reason", *outcome->reason ? outcome->reason : NULL);
+	provision->code = worse_code(provision->code, outcome->code);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Limits                                                                    */
+/* ------------------------------------------------------------------------- */
+
+/* Its file beside the device: "user-bytes" becomes "limit_user_bytes". */
+static void limit_path(char path[SYSTEM_PATH_LEN], size_t limit)
+{
+	char file[32], *s;
+
+	snprintf(file, sizeof(file), "limit_%s", limit_names[limit]);
+	for (s = file; *s; s++)
+		if (*s == '-')
+			*s = '_';
+	system_path(path, "/sys/class/misc/ccshm/%s", file);
+}
+
+static void limit_text(char text[SIZE_TEXT_LEN], uint64_t value)
+{
+	if (value == CCSHM_LIMIT_NONE)
+		snprintf(text, SIZE_TEXT_LEN, "max");
+	else
+		snprintf(text, SIZE_TEXT_LEN, "%" PRIu64, value);
+}
+
+static int limit_write(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static void set_limit(const struct provision *provision, size_t limit, uint64_t value,
+		      struct outcome *outcome)
+{
+	char path[SYSTEM_PATH_LEN], wanted[SIZE_TEXT_LEN], now[SIZE_TEXT_LEN] = "";
+	int err;
+
+	limit_path(path, limit);
+	limit_text(wanted, value);
+	if (provision->ctx)
+		/* That cannot be read is told when it cannot be written. */
+		system_line(now, sizeof(now), "%s", path + strlen(system_root()));
+	if (!strcmp(now, wanted)) {
+		outcome->result = "exists";
+		return;
+	}
+	if (provision->dry_run) {
+		outcome->result = "would-set";
+		return;
+	}
+	err = limit_write(path, wanted);
+	if (err)
+		fail(outcome, "failed", (int)error_exit_code(OP_CONFIG, err),
+		     "cannot write %s to %s: %s", wanted, path, strerror(-err));
+	else
+		outcome->result = "set";
+}
+
+static void do_limit(struct provision *provision, size_t limit,
+		     const struct limit_plan *plan)
+{
+	struct outcome outcome = { .result = NULL };
+	struct out *out = provision->out;
+
+	set_limit(provision, limit, plan->value, &outcome);
+	if (outcome.code)
+		complain("%s:%u: %s", plan->file, plan->line, outcome.reason);
+	out_row(out);
+	out_string(out, "kind", "limit");
+	out_string(out, "name", limit_names[limit]);
+	out_string(out, "owner", NULL);
+	if (plan->value == CCSHM_LIMIT_NONE)
+		out_no_number(out, "size");
+	else if (limit_is_number(limit))
+		out_number(out, "size", plan->value);
+	else
+		out_size(out, "size", plan->value);
+	add_row(provision, &outcome, plan->file, plan->line);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Buffers                                                                   */
+/* ------------------------------------------------------------------------- */
+
+struct differences {
+	FILE *f;
+	bool any;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+differs(struct differences *diff, const char *format, ...)
+{
+	va_list ap;
+
+	fputs(diff->any ? ", " : "it differs: ", diff->f);
+	diff->any = true;
+	va_start(ap, format);
+	vfprintf(diff->f, format, ap);
+	va_end(ap);
+}
+
+/* What the section does not say may be as it is, but for size and mode. */
+static void compare(const struct buffer_plan *plan, const struct ccshm_status *st,
+		    struct differences *diff)
+{
+	uint64_t flags = ccshm_status_flags(st);
+	char is[SIZE_TEXT_LEN], asked[SIZE_TEXT_LEN];
+
+	if (ccshm_status_size(st) != plan->size)
+		differs(diff, "size is %s, not %s", size_format(ccshm_status_size(st), is),
+			size_format(plan->size, asked));
+	if (ccshm_status_mode(st) != plan->mode)
+		differs(diff, "mode is %04o, not %04o", ccshm_status_mode(st), plan->mode);
+	if (plan->group != (gid_t)-1 && ccshm_status_group(st) != plan->group)
+		differs(diff, "group is %u, not %u", ccshm_status_group(st), plan->group);
+	if (plan->contiguous && !(flags & CCSHM_ALLOC_CONTIGUOUS))
+		differs(diff, "it was not made in one piece");
+	if (plan->dma32 && !(flags & CCSHM_ALLOC_DMA32))
+		differs(diff, "it was not made below 4 GiB");
+	/* Which one it was made for is not to be had. */
+	if (plan->node >= 0 && !(flags & CCSHM_ALLOC_NODE))
+		differs(diff, "it was not made for one NUMA node");
+}
+
+/* The one that is there. */
+static void judge(const struct buffer_plan *plan, struct ccshm_buffer *buffer,
+		  struct outcome *outcome)
+{
+	struct differences diff = { .any = false };
+	struct ccshm_status *st;
+	int err;
+
+	outcome->id = ccshm_buffer_id(buffer);
+	err = ccshm_buffer_status(buffer, &st);
+	if (err) {
+		fail(outcome, "failed", (int)error_exit_code(OP_SHOW, err), "%s",
+		     error_reason(OP_SHOW, err));
+		return;
+	}
+	diff.f = or_die(fmemopen(outcome->reason, sizeof(outcome->reason), "w"));
+	compare(plan, st, &diff);
+	if (diff.any)
+		fputs("; none of this can be changed: free it to have it made anew", diff.f);
+	fclose(diff.f);
+	outcome->result = diff.any ? "differs" : "exists";
+	outcome->code = diff.any ? EXIT_FAILED : EXIT_OK;
+	ccshm_status_free(st);
+}
+
+static int find(struct ccshm *ctx, const struct buffer_plan *plan,
+		struct ccshm_buffer **buffer)
+{
+	char name[CCSHM_NAME_LEN + 16];
+
+	if (plan->owner == (uid_t)-1)
+		return ccshm_buffer_open(ctx, plan->name, buffer);
+	snprintf(name, sizeof(name), "%u/%s", (unsigned int)plan->owner, plan->name);
+	return ccshm_buffer_open(ctx, name, buffer);
+}
+
+static int make(struct ccshm *ctx, const struct buffer_plan *plan,
+		struct ccshm_buffer **buffer)
+{
+	struct ccshm_alloc_options *alloc;
+	char what[64 + CCSHM_NAME_LEN], size[SIZE_TEXT_LEN];
+	int err;
+
+	err = ccshm_alloc_options_new(&alloc);
+	if (err)
+		return err;
+	ccshm_alloc_options_set_persistent(alloc, true);
+	ccshm_alloc_options_set_owner(alloc, plan->owner);
+	ccshm_alloc_options_set_group(alloc, plan->group);
+	ccshm_alloc_options_set_mode(alloc, plan->mode);
+	ccshm_alloc_options_set_node(alloc, plan->node);
+	ccshm_alloc_options_set_dma32(alloc, plan->dma32);
+	ccshm_alloc_options_set_contiguous(alloc, plan->contiguous);
+	err = ccshm_alloc_options_set_name(alloc, plan->name);
+	if (!err) {
+		snprintf(what, sizeof(what), "allocating %s for %s",
+			 size_format(plan->size, size), plan->name);
+		progress_start(what, 0);
+		/* A signal that kills us ends it; a named buffer is found again. */
+		err = ccshm_buffer_alloc(ctx, plan->size, alloc, buffer);
+		progress_stop();
+	}
+	ccshm_alloc_options_free(alloc);
+	return err;
+}
+
+/* Name, mode and size are valid, so that is what is left of them. */
+static const char *make_reason(const struct buffer_plan *plan, int err)
+{
+	if (err == -EINVAL && plan->node >= 0)
+		return "this machine has no such NUMA node, or none with memory";
+	return error_reason(OP_ALLOC, err);
+}
+
+/* There is none yet, as far as we can see. */
+static void create(struct provision *provision, const struct buffer_plan *plan,
+		   struct outcome *outcome)
+{
+	struct ccshm_buffer *buffer = NULL;
+	int err;
+
+	if (provision->dry_run) {
+		outcome->result = "would-create";
+		return;
+	}
+	err = make(provision->ctx, plan, &buffer);
+	if (!err) {
+		outcome->result = "created";
+		outcome->id = ccshm_buffer_id(buffer);
+	} else if (err == -EEXIST && !find(provision->ctx, plan, &buffer)) {
+		/* Somebody was faster. */
+		judge(plan, buffer, outcome);
+	} else {
+		fail(outcome, "failed", (int)error_exit_code(OP_ALLOC, err), "%s",
+		     make_reason(plan, err));
+	}
+	ccshm_buffer_close(buffer);
+}
+
+static void see_to(struct provision *provision, const struct buffer_plan *plan,
+		   struct outcome *outcome)
+{
+	struct ccshm_buffer *buffer = NULL;
+	int err = provision->ctx ? find(provision->ctx, plan, &buffer) : -ENOENT;
+
+	if (err == -ENOENT)
+		create(provision, plan, outcome);
+	else if (err)
+		fail(outcome, "failed", (int)error_exit_code(OP_FIND, err), "%s",
+		     error_reason(OP_FIND, err));
+	else
+		judge(plan, buffer, outcome);
+	ccshm_buffer_close(buffer);
+}
+
+static void do_buffer(struct provision *provision, const struct buffer_plan *plan)
+{
+	struct outcome outcome = { .result = NULL };
+	struct out *out = provision->out;
+
+	/* That was complained of when it was read. */
+	if (plan->wrong) {
+		fail(&outcome, "failed", EXIT_FAILED, "%s", plan->wrong);
+	} else {
+		see_to(provision, plan, &outcome);
+		if (outcome.code)
+			complain("%s:%u: buffer %s: %s", plan->file, plan->line, plan->name,
+				 outcome.reason);
+	}
+	out_row(out);
+	out_string(out, "kind", "buffer");
+	out_string(out, "name", plan->name);
+	out_user(out, "owner", plan->owner == (uid_t)-1 ? geteuid() : plan->owner);
+	if (plan->size)
+		out_size(out, "size", plan->size);
+	else
+		out_no_number(out, "size");
+	add_row(provision, &outcome, plan->file, plan->line);
+}
+
+/* ------------------------------------------------------------------------- */
+
+static void do_plan(struct provision *provision, const struct plan *plan)
+{
+	size_t i;
+
+	/* Limits first: others may be allocating already. */
+	for (i = 0; i < LIMITS; i++)
+		if (plan->limits[i].file)
+			do_limit(provision, i, &plan->limits[i]);
+	for (i = 0; i < plan->nbuffers; i++)
+		do_buffer(provision, &plan->buffers[i]);
+}
+
+static int read_and_do(struct provision *provision, const struct provision_opts *opts)
+{
+	const char *file = opts->common.args[0];
+	struct file_list files = { .paths = NULL };
+	struct plan plan = { .buffers = NULL };
+	int code;
+
+	if (file)
+		files_add(&files, or_die(strdup(file)));
+	else
+		provision->code = files_find(&files);
+	plan_read(&plan, &files);
+	provision->code = worse_code(provision->code, plan.code);
+	provision->out = out_new("provision", OUT_LIST, &opts->common.format);
+	out_columns(provision->out, columns, "kind,name,owner,size,id,result,source");
+	do_plan(provision, &plan);
+	code = out_result(provision->out);
+	plan_free(&plan);
+	files_free(&files);
+	return code ? code : provision->code;
+}
+
+/* Without a driver there is nothing yet, as far as --dry-run is concerned. */
+static int begin(struct provision *provision)
+{
+	int err;
+
+	if (!provision->dry_run)
+		return driver_open(&provision->ctx);
+	err = ccshm_open(0, &provision->ctx);
+	if (!err)
+		return EXIT_OK;
+	if (error_exit_code(OP_OPEN, err) != EXIT_NO_DRIVER)
+		return report(OP_OPEN, err, CCSHM_DEVICE);
+	complain("there is no driver: taking it that there is nothing yet");
+	return EXIT_OK;
+}
+
+int provision_run(const struct command *cmd, int argc, char **argv)
+{
+	struct provision_opts opts = { .dry_run = false };
+	struct provision provision = { .ctx = NULL };
+	int code;
+
+	parse(cmd, argc, argv, &opts.common);
+	provision.dry_run = opts.dry_run;
+	/* Before anything is done. */
+	if (!out_columns_exist(&opts.common.format, columns))
+		return EXIT_USAGE;
+	code = begin(&provision);
+	if (code)
+		return code;
+	code = read_and_do(&provision, &opts);
+	ccshm_close(provision.ctx);
+	return code;
+}

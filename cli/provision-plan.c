@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the files of ccshm-buffers.d(5) ask for. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "provision.h"
+
+const char *const limit_names[LIMITS] = { "total-bytes", "user-bytes", "user-buffers" };
+
+bool limit_is_number(size_t limit)
+{
+	return limit == 2;
+}
+
+int worse_code(int a, int b)
+{
+	if (a == EXIT_PERMISSION || b == EXIT_PERMISSION)
+		return EXIT_PERMISSION;
+	return a ? a : b;
+}
+
+enum where {
+	NOWHERE,	/* before the first section */
+	IGNORED,	/* in one that has been complained of */
+	IN_LIMITS,
+	IN_BUFFER,	/* the last of the plan */
+};
+
+struct reader {
+	struct plan *plan;
+	const char *file;
+	enum where where;
+	unsigned int limits_seen;	/* in this section */
+};
+
+static struct buffer_plan *current(const struct reader *reader)
+{
+	return &reader->plan->buffers[reader->plan->nbuffers - 1];
+}
+
+/* A buffer with a line that is wrong is not made: it would be another one. */
+static void __attribute__((format(printf, 3, 4)))
+mistake(struct reader *reader, unsigned int line, const char *format, ...)
+{
+	char *text;
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vasprintf(&text, format, ap);
+	va_end(ap);
+	or_die(n < 0 ? NULL : text);
+	complain("%s:%u: %s", reader->file, line, text);
+	reader->plan->code = worse_code(reader->plan->code, EXIT_FAILED);
+	if (reader->where == IN_BUFFER && !current(reader)->wrong)
+		current(reader)->wrong = text;
+	else
+		free(text);
+}
+
+/* ------------------------------------------------------------------------- */
+/* Values                                                                    */
+/* ------------------------------------------------------------------------- */
+
+/* Each gives NULL, or what is wrong with the value. */
+
+static const char *size_value(struct buffer_plan *buffer, const char *value)
+{
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	int err = size_parse(value, &buffer->size);
+
+	if (err)
+		return size_error(err);
+	if (!buffer->size)
+		return "is no size for a buffer";
+	if (buffer->size > UINT64_MAX - (page - 1))
+		return size_error(-ERANGE);
+	/* As the driver does. */
+	buffer->size = (buffer->size + page - 1) / page * page;
+	return NULL;
+}
+
+static const char *owner_value(struct buffer_plan *buffer, const char *value)
+{
+	return user_parse(value, &buffer->owner) ? "is no user of this machine" : NULL;
+}
+
+static const char *group_value(struct buffer_plan *buffer, const char *value)
+{
+	return group_parse(value, &buffer->group) ? "is no group of this machine" : NULL;
+}
+
+static const char *mode_value(struct buffer_plan *buffer, const char *value)
+{
+	return mode_parse(value, &buffer->mode) ? mode_error : NULL;
+}
+
+static const char *node_value(struct buffer_plan *buffer, const char *value)
+{
+	unsigned long node;
+	char *end;
+
+	errno = 0;
+	node = strtoul(value, &end, 10);
+	if (errno || *end || !isdigit((unsigned char)*value) || node > INT32_MAX)
+		return "is not the number of a NUMA node";
+	buffer->node = (int)node;
+	return NULL;
+}
+
+static const char *bool_value(bool *flag, const char *value)
+{
+	static const char *const words[] = { "no", "yes", "false", "true", "off", "on", "0", "1" };
+	size_t i;
+
+	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		if (!strcasecmp(value, words[i])) {
+			*flag = i % 2;
+			return NULL;
+		}
+	}
+	return "is neither yes nor no";
+}
+
+static const char *dma32_value(struct buffer_plan *buffer, const char *value)
+{
+	return bool_value(&buffer->dma32, value);
+}
+
+static const char *contiguous_value(struct buffer_plan *buffer, const char *value)
+{
+	return bool_value(&buffer->contiguous, value);
+}
+
+static const struct buffer_key {
+	const char *key;
+	const char *(*set)(struct buffer_plan *buffer, const char *value);
+} buffer_keys[] = {
+	{ "size", size_value },
+	{ "owner", owner_value },
+	{ "group", group_value },
+	{ "mode", mode_value },
+	{ "node", node_value },
+	{ "dma32", dma32_value },
+	{ "contiguous", contiguous_value },
+};
+
+#define BUFFER_KEYS	(sizeof(buffer_keys) / sizeof(buffer_keys[0]))
+
+static void buffer_key(struct reader *reader, unsigned int line, const char *key,
+		       const char *value)
+{
+	struct buffer_plan *buffer = current(reader);
+	const char *why;
+	size_t i;
+
+	for (i = 0; i < BUFFER_KEYS && strcmp(buffer_keys[i].key, key); i++)
+		;
+	if (i == BUFFER_KEYS) {
+		mistake(reader, line, "a buffer has no '%s'", key);
+	} else if (buffer->seen & 1u << i) {
+		mistake(reader, line, "%s is there twice", key);
+	} else {
+		buffer->seen |= 1u << i;
+		why = buffer_keys[i].set(buffer, value);
+		if (why)
+			mistake(reader, line, "%s: '%s' %s", key, value, why);
+	}
+}
+
+static const char *limit_value(size_t limit, const char *value, uint64_t *out)
+{
+	char *end;
+	int err;
+
+	if (!strcmp(value, "max")) {
+		*out = CCSHM_LIMIT_NONE;
+		return NULL;
+	}
+	if (!limit_is_number(limit)) {
+		err = size_parse(value, out);
+		return err ? size_error(err) : NULL;
+	}
+	errno = 0;
+	*out = strtoull(value, &end, 10);
+	if (errno || *end || !isdigit((unsigned char)*value))
+		return "is neither a number nor max";
+	return NULL;
+}
+
+/* A file behind the first one may have another value: the last one counts. */
+static void limit_key(struct reader *reader, unsigned int line, const char *key,
+		      const char *value)
+{
+	const char *why;
+	uint64_t number;
+	size_t i;
+
+	for (i = 0; i < LIMITS && strcmp(limit_names[i], key); i++)
+		;
+	if (i == LIMITS) {
+		mistake(reader, line, "there is no limit '%s'", key);
+		return;
+	}
+	if (reader->limits_seen & 1u << i) {
+		mistake(reader, line, "%s is there twice", key);
+		return;
+	}
+	reader->limits_seen |= 1u << i;
+	why = limit_value(i, value, &number);
+	if (why)
+		mistake(reader, line, "%s: '%s' %s", key, value, why);
+	else
+		reader->plan->limits[i] = (struct limit_plan){ reader->file, line, number };
+}
+
+/* ------------------------------------------------------------------------- */
+/* Sections                                                                  */
+/* ------------------------------------------------------------------------- */
+
+static uid_t owner_of(const struct buffer_plan *buffer)
+{
+	return buffer->owner == (uid_t)-1 ? geteuid() : buffer->owner;
+}
+
+/* Names are per owner, so two sections may have the same one. */
+static void check_unique(struct reader *reader)
+{
+	struct buffer_plan *buffer = current(reader), *other;
+
+	for (other = reader->plan->buffers; other < buffer; other++) {
+		if (strcmp(other->name, buffer->name) || owner_of(other) != owner_of(buffer))
+			continue;
+		mistake(reader, buffer->line, "the owner's buffer %s stands at %s:%u already",
+			buffer->name, other->file, other->line);
+		return;
+	}
+}
+
+static void end_section(struct reader *reader)
+{
+	if (reader->where == IN_BUFFER) {
+		if (!(current(reader)->seen & 1))
+			mistake(reader, current(reader)->line, "buffer %s has no size",
+				current(reader)->name);
+		check_unique(reader);
+	}
+	reader->where = IGNORED;
+}
+
+static void begin_buffer(struct reader *reader, unsigned int line, const char *name)
+{
+	struct plan *plan = reader->plan;
+	const char *why = name_error(name);
+
+	plan->buffers = or_die(reallocarray(plan->buffers, plan->nbuffers + 1,
+					    sizeof(*plan->buffers)));
+	plan->buffers[plan->nbuffers++] = (struct buffer_plan){
+		.file = reader->file, .line = line, .name = or_die(strdup(name)),
+		.owner = (uid_t)-1, .group = (gid_t)-1, .mode = 0600, .node = -1,
+	};
+	reader->where = IN_BUFFER;
+	if (why)
+		mistake(reader, line, "'%s' %s", name, why);
+}
+
+static void see_section(void *data, unsigned int line, const char *name)
+{
+	struct reader *reader = data;
+	const char *rest;
+
+	end_section(reader);
+	if (!name)
+		return;
+	if (!strcmp(name, "limits")) {
+		reader->where = IN_LIMITS;
+		reader->limits_seen = 0;
+	} else if (!strncmp(name, "buffer", 6) && isspace((unsigned char)name[6])) {
+		for (rest = name + 7; isspace((unsigned char)*rest); rest++)
+			;
+		begin_buffer(reader, line, rest);
+	} else {
+		mistake(reader, line, "there is no section [%s]; there are [buffer NAME] and [limits]",
+			name);
+	}
+}
+
+static void see_key(void *data, unsigned int line, const char *key, const char *value)
+{
+	struct reader *reader = data;
+
+	if (reader->where == IN_BUFFER)
+		buffer_key(reader, line, key, value);
+	else if (reader->where == IN_LIMITS)
+		limit_key(reader, line, key, value);
+	else if (reader->where == NOWHERE)
+		mistake(reader, line, "%s stands before the first section", key);
+}
+
+static void see_wrong(void *data, unsigned int line, const char *why)
+{
+	mistake(data, line, "%s", why);
+}
+
+void plan_read(struct plan *plan, const struct file_list *files)
+{
+	static const struct ini_visitor visitor = { see_section, see_key, see_wrong };
+	size_t i;
+	int err;
+
+	for (i = 0; i < files->count; i++) {
+		struct reader reader = { .plan = plan, .file = files->paths[i] };
+
+		err = ini_read(reader.file, &visitor, &reader);
+		end_section(&reader);
+		if (err)
+			plan->code = worse_code(plan->code, report(OP_CONFIG, err, reader.file));
+	}
+}
+
+void plan_free(struct plan *plan)
+{
+	while (plan->nbuffers) {
+		plan->nbuffers--;
+		free(plan->buffers[plan->nbuffers].name);
+		free(plan->buffers[plan->nbuffers].wrong);
+	}
+	free(plan->buffers);
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ccshmctl provision: what its files share.
+ *
+ * provision-files.c says which files count, provision-ini.c reads one of them line by
+ * line, provision-plan.c makes of them what shall be there, and cmd_provision.c sees to
+ * it. What is wrong is said as soon as it is seen, with file and line, and the rest is
+ * done.
+ */
+#ifndef CCSHMCTL_PROVISION_H
+#define CCSHMCTL_PROVISION_H
+
+#include "ccshmctl.h"
+
+/* ---- provision-files.c ---- */
+
+struct file_list {
+	char **paths;
+	size_t count;
+};
+
+/* The path is the list's from now on. */
+void files_add(struct file_list *files, char *path);
+
+/*
+ * The *.conf of all directories, in the order of their names; one name counts once, in
+ * the first directory that has it. Gives the worst exit code of what was complained of.
+ */
+int files_find(struct file_list *files);
+void files_free(struct file_list *files);
+
+/* ---- provision-ini.c ---- */
+
+/* What a file has in its lines. The texts are gone when the function returns. */
+struct ini_visitor {
+	void (*section)(void *data, unsigned int line, const char *name);
+	void (*key)(void *data, unsigned int line, const char *key, const char *value);
+	void (*wrong)(void *data, unsigned int line, const char *why);
+};
+
+/* 0 or a negative errno; lines that are wrong are the visitor's matter. */
+int ini_read(const char *path, const struct ini_visitor *visitor, void *data);
+
+/* ---- provision-plan.c ---- */
+
+#define LIMITS	3
+
+/**
+ * struct limit_plan - a limit that shall hold
+ * @file: where it stands; NULL: nowhere
+ * @line: and on which line
+ * @value: bytes or buffers; CCSHM_LIMIT_NONE: no limit
+ */
+struct limit_plan {
+	const char *file;
+	unsigned int line;
+	uint64_t value;
+};
+
+/**
+ * struct buffer_plan - a buffer that shall be there
+ * @file: where its section stands
+ * @line: and on which line that begins
+ * @name: as the section has it
+ * @owner: -1: whoever runs this
+ * @group: -1: likewise
+ * @mode: permission bits
+ * @node: NUMA node; -1: any
+ * @dma32: below 4 GiB
+ * @contiguous: in one piece
+ * @size: in whole pages; 0: no line says it
+ * @seen: bits of the keys that its section has
+ * @wrong: the first thing that is wrong with it; NULL: nothing
+ */
+struct buffer_plan {
+	const char *file;
+	unsigned int line;
+	char *name;
+	uid_t owner;
+	gid_t group;
+	mode_t mode;
+	int node;
+	bool dma32;
+	bool contiguous;
+	uint64_t size;
+	unsigned int seen;
+	char *wrong;
+};
+
+/**
+ * struct plan - all of it
+ * @limits: in the order of limit_names
+ * @buffers: in the order of the files and their lines
+ * @nbuffers: their number
+ * @code: the worst exit code of what was complained of
+ */
+struct plan {
+	struct limit_plan limits[LIMITS];
+	struct buffer_plan *buffers;
+	size_t nbuffers;
+	int code;
+};
+
+/* "total-bytes" and so on. */
+extern const char *const limit_names[LIMITS];
+/* Does the limit count buffers instead of bytes? */
+bool limit_is_number(size_t limit);
+
+void plan_read(struct plan *plan, const struct file_list *files);
+void plan_free(struct plan *plan);
+
+/* The one that tells scripts most: permission, then any failure. */
+int worse_code(int a, int b);
+
+#endif /* CCSHMCTL_PROVISION_H */

@@ -1,0 +1,258 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# ccshmctl provision against the driver: what files ask for is there, once, with owner, mode
+# and kind as asked for; what fails does not take the rest with it.
+# vm-modules: ccshm
+# vm-flavours: sev tdx plain
+# vm-memory: 1024
+. /suites/tap.sh
+
+CC=$(command -v ccshmctl)
+flavour=$(cvmctl present 2>/dev/null) || flavour=plain
+etc=/etc/ccshm/buffers.d
+lib=/usr/lib/ccshm/buffers.d
+run=/run/ccshm/buffers.d
+sysfs=/sys/class/misc/ccshm
+mkdir -p $etc $lib $run
+
+cc() { ccshmctl "$@"; }
+# results: "NAME RESULT" of each row of the last run, sorted into one line
+results() { printf '%s\n' "$out" | sed -nE 's/^(buffer|limit) +([^ ]+) .* (created|exists|differs|failed|set|would-[a-z]+) +\/.*/\2:\3/p' | tr '\n' ' '; }
+field() { cc show "$2" --json | sed -nE "s/^ *\"$1\": *\"?([^\",]*)\"?,?$/\1/p" | head -n 1; }
+info() { cc info --json | sed -nE "s/^ *\"$1\": *\"?([^\",]*)\"?,?$/\1/p" | head -n 1; }
+forget() { rm -f $etc/* $lib/* $run/*; }
+free_all() {
+	for id in $(cc list --json --output id | sed -nE 's/.*"id": *([0-9]+).*/\1/p'); do cc free "$id"; done
+}
+
+# ---- without the driver
+
+cat >$etc/a.conf <<-END
+	[buffer frames]
+	size = 4M
+END
+exits 3 "no driver: its own exit code" cc provision
+runs "no driver: --dry-run checks the files" cc provision --dry-run
+is "$(results)" "frames:would-create " "and tells what they ask for"
+echo bogus >$etc/b.conf
+exits 1 "no driver: --dry-run finds a line that is wrong" cc provision --dry-run
+like "$out" "$etc/b.conf:1: neither" "and says where it is"
+forget
+
+if [ "$flavour" = plain ]; then
+	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver does not load"
+else
+	insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
+fi
+chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
+
+# ---- made, and made once
+
+runs "nothing asked for, nothing done" cc provision
+is "$out" "" "and nothing said"
+
+cat >$lib/10-vendor.conf <<-END
+	# what an image brings
+	[limits]
+	user-bytes = 64M
+	user-buffers = 7
+	total-bytes = 512M
+
+	[buffer frames]
+	size = 4M
+	owner = alice
+	group = ccshm
+	mode = 0660
+END
+cat >$etc/20-local.conf <<-END
+	[limits]
+	user-bytes = 32M
+	[buffer frames]
+	size = 5000
+	[buffer piece]
+	size = 1M
+	contiguous = yes
+	dma32 = yes
+	node = 0
+	owner = bob
+END
+total=$(cat $sysfs/limit_total_bytes)
+runs "--dry-run" cc provision --dry-run
+is "$(results)" "total-bytes:would-set user-bytes:would-set user-buffers:would-set frames:would-create frames:would-create piece:would-create " \
+	"--dry-run tells what would be done"
+is "$(info buffers) $(cat $sysfs/limit_total_bytes)" "0 $total" "--dry-run changes nothing"
+
+runs "provision" cc provision
+is "$(results)" "total-bytes:set user-bytes:set user-buffers:set frames:created frames:created piece:created " "it tells what was done"
+is "$(info buffers)" 3 "the buffers are there"
+is "$(cat $sysfs/limit_total_bytes) $(cat $sysfs/limit_user_bytes) $(cat $sysfs/limit_user_buffers)" "536870912 33554432 7" \
+	"limits are set, and the last file counts"
+is "$(field size alice/frames) $(field owner alice/frames) $(field group alice/frames) $(field mode alice/frames) $(field persistent alice/frames)" \
+	"4194304 alice ccshm 0660 true" "a buffer has the size, owner, group and mode asked for"
+is "$(field payer alice/frames)" root "root pays for it"
+is "$(field size root/frames) $(field owner root/frames) $(field mode root/frames)" "8192 root 0600" "what is not said is root's, and for root alone"
+is "$(field contiguous bob/piece) $(field dma32 bob/piece) $(field contiguous alice/frames)" "true true false" "in one piece and below 4 GiB as asked for"
+runs "its owner uses it" sh -c "printf hello | as alice $CC write frames"
+is "$(as bob "$CC" read alice/frames --length 5)" hello "so does its group"
+exits 1 "nobody else knows that bob's is there" as alice "$CC" show bob/piece
+
+id=$(field id alice/frames)
+conversions=$(info conversions_shared)
+runs "provision again" cc provision
+is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists frames:exists frames:exists piece:exists " "it finds all that is there"
+is "$(field id alice/frames) $(info buffers) $(info conversions_shared)" "$id 3 $conversions" "and makes nothing a second time"
+is "$(as bob "$CC" read alice/frames --length 5)" hello "contents are left alone"
+runs "--json" cc provision --json
+is "$(printf '%s\n' "$out" | grep -c '"result": "exists"')" 6 "--json tells the same"
+
+# ---- one that is gone, one that differs
+
+as bob "$CC" free piece
+sed -i 's/^size = 4M/size = 8M/; s/^mode = 0660/mode = 0640/; s/^group = ccshm/group = bob/' $lib/10-vendor.conf
+exits 1 "a buffer that differs" cc provision
+is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists frames:differs frames:exists piece:created " "is told, and the rest is done"
+like "$out" "$lib/10-vendor.conf:7: buffer frames: it differs: size is 4M, not 8M, mode is 0660, not 0640, group is 900, not 1002; none" \
+	"it says where, and in what"
+is "$(field size alice/frames) $(as bob "$CC" read alice/frames --length 5)" "4194304 hello" "nothing is destroyed"
+cc free alice/frames
+runs "freed, it is made anew" cc provision
+is "$(field size alice/frames) $(field mode alice/frames) $(field group alice/frames)" "8388608 0640 bob" "as asked for now"
+
+# ---- files that hide others
+
+ln -s /dev/null $etc/10-vendor.conf
+echo '[buffer once]
+size = 4K' >$run/20-local.conf
+cc free alice/frames
+runs "a file that is hidden" cc provision
+is "$(results)" "user-bytes:exists frames:exists piece:exists " "/dev/null in /etc hides that of /usr/lib, and a file in /etc that of /run"
+rm $etc/20-local.conf
+runs "/run without /etc before it" cc provision
+is "$(results)" "once:created " "counts"
+free_all
+forget
+
+# ---- what fails does not keep the rest
+
+cat >$etc/a.conf <<-END
+	[buffer good1]
+	size = 4K
+	[buffer nowhere]
+	size = 4K
+	node = 61
+	[buffer huge]
+	size = 64T
+	[buffer wide]
+	size = 64G
+	contiguous = yes
+	[buffer typo]
+	szie = 4K
+	[buffer good1]
+	size = 8K
+	[buffer good2]
+	size = 4K
+	owner = alice
+END
+exits 1 "some fail" cc provision
+is "$(results)" "good1:created nowhere:failed huge:failed wide:failed typo:failed good1:failed good2:created " "the rest is made"
+like "$out" "a.conf:3: buffer nowhere: this machine has no such NUMA node" "a node that is not there"
+like "$out" "a.conf:6: buffer huge: not enough memory" "more than there is"
+like "$out" "a.conf:8: buffer wide: it is larger than what there can be in one piece" "larger than one piece"
+like "$out" "a.conf:12: a buffer has no 'szie'" "a line that is wrong"
+like "$out" "a.conf:13: the owner's buffer good1 stands at $etc/a.conf:1 already" "a name that is there twice"
+is "$(info buffers)" 2 "nothing else is there"
+free_all
+
+# Root is exempt; one who is not, is not.
+forget
+cat >$etc/a.conf <<-END
+	[limits]
+	user-buffers = 2
+	[buffer one]
+	size = 4K
+	[buffer two]
+	size = 4K
+	[buffer three]
+	size = 4K
+END
+runs "root is exempt from limits" cc provision
+free_all
+exits 1 "a user has limits, too" as alice "$CC" provision
+is "$(results)" "user-buffers:exists one:created two:created three:failed " "one that is set already is no matter, and binds"
+like "$out" "buffer three: you would have more than each user may" "it says which"
+as alice "$CC" free two
+sed -i 's/= 2$/= 3/' $etc/a.conf
+exits 4 "a user makes what it may" as alice "$CC" provision
+is "$(results)" "user-buffers:failed one:exists two:created three:failed " "and sets no limits"
+forget
+free_all
+cat >mine <<-END
+	[buffer mine]
+	size = 4K
+	[buffer his]
+	size = 4K
+	owner = bob
+END
+exits 4 "a user may not make buffers for others" as alice "$CC" provision "$PWD/mine"
+is "$(results)" "mine:created his:failed " "but its own, from a file that it names"
+exits 4 "who may not open the device does nothing" as mallory "$CC" provision
+free_all
+
+# ---- a conversion that fails
+
+settled() { [ "$(info bytes_quarantined)" = 0 ]; }
+
+forget
+cat >$etc/a.conf <<-END
+	[buffer before]
+	size = 2M
+	[buffer broken]
+	size = 4M
+	[buffer behind]
+	size = 2M
+	owner = bob
+END
+if [ "$flavour" != tdx ]; then
+	skip "a conversion that fails" "only TDX refuses any"
+else
+	# The kernel says so once.
+	expect_kmsg "CPA VMM failure to convert memory"
+	expect_kmsg "ccshm: leaked [0-9]+ pages at 0x[0-9a-f]+: they cannot be made private again"
+	cvmctl fail shared 1 1
+	exits 1 "a conversion that fails" cc provision
+	cvmctl fail off
+	is "$(results)" "before:created broken:failed behind:created " "takes no other buffer with it"
+	like "$out" "a.conf:3: buffer broken: the platform refused" "it says why"
+	while ! settled; do usleep 50000; done
+	runs "the next run makes it" cc provision
+	is "$(results)" "before:exists broken:created behind:exists " "and finds the others"
+fi
+free_all
+forget
+
+# ---- two at a time
+
+cat >$etc/a.conf <<-END
+	[buffer x1]
+	size = 64K
+	[buffer x2]
+	size = 64K
+	[buffer x3]
+	size = 64K
+	[buffer x4]
+	size = 64K
+END
+pids=
+for i in 1 2 3 4; do
+	cc provision >"log$i" 2>&1 &
+	pids="$pids $!"
+done
+bad=0
+for pid in $pids; do wait "$pid" || bad=$((bad + 1)); done
+is "$bad $(info buffers)" "0 4" "several at a time make each buffer once"
+is "$(cat log? | grep -c ' created ')" 4 "and one of them says so"
+free_all
+
+rmmod ccshm
+ok $? "the module can be unloaded"
+done_testing

@@ -1,0 +1,589 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* ccshmctl provision, on the fake driver and on files of its own for /etc, /usr and so on. */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "cli-run.h"
+#include "fake.h"
+#include "fake-root.h"
+
+#define ETC	"/etc/ccshm/buffers.d/"
+#define RUN	"/run/ccshm/buffers.d/"
+#define LOCAL	"/usr/local/lib/ccshm/buffers.d/"
+#define LIB	"/usr/lib/ccshm/buffers.d/"
+#define SYSFS	"/sys/class/misc/ccshm/"
+
+static void setup(void)
+{
+	fake_setup();
+	cli_reset();
+	top_make();
+}
+
+static void teardown(void)
+{
+	top_remove();
+	fake_teardown();
+}
+
+/* Of a buffer or limit that is named once in the output. */
+static void check_result(const char *name, const char *result, const char *says)
+{
+	char words[3][160];
+	const char *row, *end, *at;
+	int i, n = says ? 3 : 2;
+
+	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
+	snprintf(words[0], sizeof(words[0]), "\"name\": \"%s\"", name);
+	snprintf(words[1], sizeof(words[1]), "\"result\": \"%s\"", result);
+	snprintf(words[2], sizeof(words[2]), "%s", says ? says : "");
+	row = strstr(cli.out, words[0]);
+	ck_assert_msg(row != NULL, "no %s in: %s", name, cli.out);
+	end = strchr(row, '}');
+	for (i = 1; i < n; i++) {
+		at = strstr(row, words[i]);
+		ck_assert_msg(at && at < end, "no %s of %s in: %s", words[i], name, cli.out);
+	}
+}
+
+/* "FILE:LINE: text" of a file below the fake root. */
+static void check_complaint(const char *path, unsigned int line, const char *text)
+{
+	char needle[512];
+
+	snprintf(needle, sizeof(needle), "ccshmctl: %s%s:%u: %s", top, path, line, text);
+	ck_assert_msg(strstr(cli.err, needle) != NULL, "no \"%s\" in: %s", needle, cli.err);
+}
+
+/* A persistent buffer that is there before. */
+static void existing(const char *name, uint64_t size, mode_t mode, gid_t group,
+		     bool contiguous)
+{
+	struct ccshm *handle = fake_handle();
+	struct ccshm_alloc_options *options;
+	struct ccshm_buffer *buffer;
+
+	ck_assert_int_eq(ccshm_alloc_options_new(&options), 0);
+	ccshm_alloc_options_set_persistent(options, true);
+	ck_assert_int_eq(ccshm_alloc_options_set_name(options, name), 0);
+	ccshm_alloc_options_set_mode(options, mode);
+	ccshm_alloc_options_set_group(options, group);
+	ccshm_alloc_options_set_contiguous(options, contiguous);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, size, options, &buffer), 0);
+	ccshm_alloc_options_free(options);
+	ccshm_buffer_close(buffer);
+	ccshm_close(handle);
+}
+
+START_TEST(made)
+{
+	put(ETC "a.conf", "# two of them\n[buffer one]\nsize = 8K\n\n; and\n  [ buffer  two ]  \n\tsize=1M\r\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("one", "created", "\"size\": 8192");
+	check_result("one", "created", "a.conf:2\"");
+	check_result("two", "created", "\"size\": 1048576");
+	check_result("two", "created", "a.conf:6\"");
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_uint_eq(cli.buffers, 2);
+	ck_assert_uint_eq(cli.files, 0);
+}
+END_TEST
+
+START_TEST(nothing_asked_for)
+{
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	ck_assert_str_eq(cli.out, "{\n   \"provision\": []\n}\n");
+	ck_assert_int_eq(cli_run("provision", NULL), 0);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_str_eq(cli.err, "");
+}
+END_TEST
+
+START_TEST(left_alone)
+{
+	existing("one", 8192, 0640, 7, true);
+	put(ETC "a.conf", "[buffer one]\nsize=5000\nmode=0640\ngroup=7\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("one", "exists", "\"id\": 1");
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_uint_eq(cli.buffers, 1);
+}
+END_TEST
+
+/* Another group, one piece: what is not said may be as it is, but for the mode. */
+START_TEST(unsaid)
+{
+	existing("one", 8192, 0600, 7, true);
+	existing("two", 8192, 0644, 7, false);
+	put(ETC "a.conf", "[buffer one]\nsize=8K\n[buffer two]\nsize=8K\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("one", "exists", NULL);
+	check_result("two", "differs", "mode is 0644, not 0600");
+}
+END_TEST
+
+static const struct {
+	const char *line;
+	const char *says;
+} difference[] = {
+	{ "size=12K\nmode=0640", "size is 8K, not 12K" },
+	{ "size=4K\nmode=0640", "size is 8K, not 4K" },
+	{ "size=8K\nmode=0600", "mode is 0640, not 0600" },
+	{ "size=8K\nmode=0640\ngroup=8", "group is 7, not 8" },
+	{ "size=8K\nmode=0640\ncontiguous=yes", "not made in one piece" },
+	{ "size=8K\nmode=0640\ndma32=on", "not made below 4 GiB" },
+	{ "size=8K\nmode=0640\nnode=0", "not made for one NUMA node" },
+	{ "size=1M\nmode=0644", "size is 8K, not 1M, mode is 0640, not 0644; none of this can be changed" },
+};
+
+START_TEST(differs)
+{
+	char text[256];
+
+	existing("one", 8192, 0640, 7, false);
+	snprintf(text, sizeof(text), "[buffer one]\n%s\n[buffer two]\nsize=4K\n",
+		 difference[_i].line);
+	put(ETC "a.conf", text);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("one", "differs", difference[_i].says);
+	check_complaint(ETC "a.conf", 1, "buffer one: it differs: ");
+	/* The rest is done, and nothing is destroyed. */
+	check_result("two", "created", NULL);
+	ck_assert_uint_eq(cli.buffers, 2);
+}
+END_TEST
+
+START_TEST(dry_run)
+{
+	existing("one", 8192, 0600, 7, false);
+	existing("two", 8192, 0600, 7, false);
+	put(SYSFS "limit_user_bytes", "max\n");
+	put(ETC "a.conf", "[buffer one]\nsize=8K\n[buffer two]\nsize=4K\n[buffer three]\nsize=4K\n"
+			  "[limits]\nuser-bytes=1M\n");
+	ck_assert_int_eq(cli_run("provision", "--dry-run", "--json", NULL), EXIT_FAILED);
+	check_result("one", "exists", NULL);
+	check_result("two", "differs", "size is 8K");
+	check_result("three", "would-create", "\"id\": null");
+	check_result("user-bytes", "would-set", NULL);
+	ck_assert_uint_eq(cli.buffers, 2);
+	shell("grep -qx max %s%s%s", SYSFS "limit_user_bytes", "");
+	put(ETC "a.conf", "[buffer three]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "-n", NULL), 0);
+	ck_assert_uint_eq(cli.buffers, 2);
+}
+END_TEST
+
+/* Where images are built. */
+START_TEST(dry_run_without_driver)
+{
+	fake.no_driver = true;
+	put(ETC "a.conf", "[buffer one]\nsize=8K\n[limits]\ntotal-bytes=1G\n");
+	ck_assert_int_eq(cli_run("provision", "-n", "--json", NULL), 0);
+	check_result("one", "would-create", NULL);
+	check_result("total-bytes", "would-set", NULL);
+	ck_assert_ptr_nonnull(strstr(cli.err, "there is no driver"));
+	put(ETC "a.conf", "[buffer one]\nsize=8Q\n");
+	ck_assert_int_eq(cli_run("provision", "-n", NULL), EXIT_FAILED);
+	check_complaint(ETC "a.conf", 2, "size: '8Q' is not a size");
+}
+END_TEST
+
+START_TEST(no_driver)
+{
+	fake.no_driver = true;
+	put(ETC "a.conf", "[buffer one]\nbogus\n");
+	ck_assert_int_eq(cli_run("provision", NULL), EXIT_NO_DRIVER);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_ptr_nonnull(strstr(cli.err, "cannot open"));
+	ck_assert_ptr_null(strstr(cli.err, "bogus"));
+}
+END_TEST
+
+START_TEST(no_permission)
+{
+	put(ETC "a.conf", "[buffer one]\nsize=8K\n");
+	fake_fail(FAKE_OPEN, 0, -EACCES);
+	ck_assert_int_eq(cli_run("provision", NULL), EXIT_PERMISSION);
+	ck_assert_int_eq(cli_run("provision", "-n", NULL), EXIT_PERMISSION);
+	ck_assert_str_eq(cli.out, "");
+	fake_setup();
+	put(ETC "a.conf", "[buffer one]\nsize=8K\n[buffer two]\nsize=8K\nowner=1\n");
+	fake_fail_ioctl(CCSHM_IOC_ALLOC, -EPERM);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_PERMISSION);
+	check_result("one", "failed", "only root may give a buffer");
+	check_result("two", "created", NULL);
+}
+END_TEST
+
+/* ------------------------------------------------------------------------- */
+/* Lines that are wrong                                                      */
+/* ------------------------------------------------------------------------- */
+
+static const struct {
+	const char *text;
+	unsigned int line;
+	const char *says;
+} mistakes[] = {
+	{ "size=4K\n[buffer one]\nsize=4K\n", 1, "size stands before the first section" },
+	{ "[buffer]\nsize=4K\n", 1, "there is no section [buffer]" },
+	{ "[bufferone]\nsize=4K\n", 1, "there is no section [bufferone]" },
+	{ "[pool]\nsize=4K\nother\n", 1, "there is no section [pool]" },
+	{ "[buffer bad\nsize=4K\n", 1, "the ] of the section is missing" },
+	{ "[buffer bad] size=4K\n", 1, "there is something behind the ]" },
+	{ "[]\n", 1, "there is no section []" },
+	{ "[buffer bad]\n", 1, "buffer bad has no size" },
+	{ "[buffer bad]\nmode=0600", 1, "buffer bad has no size" },
+	{ "[buffer bad]\nsize 4K\n", 2, "neither [SECTION] nor KEY=VALUE" },
+	{ "[buffer bad]\n=4K\nsize=4K\n", 2, "neither [SECTION] nor KEY=VALUE" },
+	{ "[buffer bad]\nsize=\n", 2, "size: '' is not a size" },
+	{ "[buffer bad]\nsize=0\n", 2, "size: '0' is no size for a buffer" },
+	{ "[buffer bad]\nsize=4KB\n", 2, "size: '4KB' is not a size" },
+	{ "[buffer bad]\nsize=4K # four\n", 2, "size: '4K # four' is not a size" },
+	{ "[buffer bad]\nsize=16E\n", 2, "size: '16E' is too large" },
+	{ "[buffer bad]\nsize=18446744073709551615\n", 2, "size: '18446744073709551615' is too large" },
+	{ "[buffer bad]\nsize=4K\nsize=8K\n", 3, "size is there twice" },
+	{ "[buffer bad]\nSize=4K\n", 2, "a buffer has no 'Size'" },
+	{ "[buffer bad]\nsize=4K\n\n# and\nspeed=fast\n", 5, "a buffer has no 'speed'" },
+	{ "[buffer bad]\nsize=4K\nowner=nobody-of-that-name\n", 3, "owner: 'nobody-of-that-name' is no user of this machine" },
+	{ "[buffer bad]\nsize=4K\nowner=-1\n", 3, "owner: '-1' is no user" },
+	{ "[buffer bad]\nsize=4K\ngroup=nobody-of-that-name\n", 3, "group: 'nobody-of-that-name' is no group of this machine" },
+	{ "[buffer bad]\nsize=4K\nmode=0755\n", 3, "mode: '0755' is not an octal number" },
+	{ "[buffer bad]\nsize=4K\nmode=rw\n", 3, "mode: 'rw' is not an octal number" },
+	{ "[buffer bad]\nsize=4K\nnode=all\n", 3, "node: 'all' is not the number" },
+	{ "[buffer bad]\nsize=4K\nnode=-1\n", 3, "node: '-1' is not the number" },
+	{ "[buffer bad]\nsize=4K\nnode=4294967296\n", 3, "node: '4294967296' is not the number of a NUMA node" },
+	{ "[buffer bad]\nsize=4K\ndma32=maybe\n", 3, "dma32: 'maybe' is neither yes nor no" },
+	{ "[buffer bad]\nsize=4K\ncontiguous=\n", 3, "contiguous: '' is neither yes nor no" },
+	{ "[buffer 4you]\nsize=4K\n", 1, "'4you' is not a name" },
+	{ "[buffer a/b]\nsize=4K\n", 1, "'a/b' is not a name" },
+	{ "[buffer abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl]\nsize=4K\n", 1,
+	  "'abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl' is a name of more than" },
+	{ "[buffer other]\nsize=4K\n", 1, "the owner's buffer other stands at " },
+	{ "[limits]\ntotal_bytes=4K\n", 2, "there is no limit 'total_bytes'" },
+	{ "[limits]\ntotal-bytes=much\n", 2, "total-bytes: 'much' is not a size" },
+	{ "[limits]\nuser-buffers=4K\n", 2, "user-buffers: '4K' is neither a number nor max" },
+	{ "[limits]\nuser-buffers=-4\n", 2, "user-buffers: '-4' is neither a number nor max" },
+	{ "[limits]\nuser-bytes=1G\nuser-bytes=2G\n", 3, "user-bytes is there twice" },
+};
+
+/* Each is told, and takes nothing with it but the buffer that it belongs to. */
+START_TEST(wrong)
+{
+	char text[512];
+
+	put(ETC "a.conf", "[buffer other]\nsize=4K\n");
+	snprintf(text, sizeof(text), "%s\n[buffer good]\nsize=12K\n", mistakes[_i].text);
+	put(ETC "b.conf", text);
+	put(SYSFS "limit_user_bytes", "max\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_complaint(ETC "b.conf", mistakes[_i].line, mistakes[_i].says);
+	check_result("other", "created", NULL);
+	check_result("good", "created", "\"size\": 12288");
+	if (strstr(mistakes[_i].text, "[buffer bad]\n"))
+		check_result("bad", "failed", NULL);
+	ck_assert_uint_eq(cli.buffers, strstr(mistakes[_i].text, "buffer one") ? 3 : 2);
+}
+END_TEST
+
+START_TEST(nul)
+{
+	static const char text[] = "[buffer one]\nsize=4K\0\n[buffer two]\nsize=4K\n";
+
+	put_bytes(ETC "a.conf", text, sizeof(text) - 1);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_complaint(ETC "a.conf", 2, "there is a NUL in it");
+	check_result("one", "failed", NULL);
+	check_result("two", "created", NULL);
+}
+END_TEST
+
+/* No library's limit of a line or of a section's name. */
+START_TEST(long_lines)
+{
+	static const char name[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz12345678910";
+	char text[8192], *end = text;
+
+	ck_assert_uint_eq(strlen(name), 63);
+	end += sprintf(end, "#");
+	end += sprintf(end, "%05000d\n", 0);
+	end += sprintf(end, "[buffer %s]\nsize=%02000d4096\n", name, 0);
+	sprintf(end, "bogus\n");
+	put(ETC "a.conf", text);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_complaint(ETC "a.conf", 4, "neither [SECTION]");
+	*end = '\0';
+	put(ETC "a.conf", text);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result(name, "created", "\"size\": 4096");
+}
+END_TEST
+
+/* ------------------------------------------------------------------------- */
+/* Files                                                                     */
+/* ------------------------------------------------------------------------- */
+
+START_TEST(by_name)
+{
+	put(LIB "10-a.conf", "[buffer first]\nsize=4K\n");
+	put(ETC "20-b.conf", "[buffer second]\nsize=4K\n");
+	put(LOCAL "30-c.conf", "[buffer third]\nsize=4K\n");
+	put(RUN "40-d.conf", "[buffer fourth]\nsize=4K\n");
+	put(ETC "notes.txt", "bogus\n");
+	put(ETC ".hidden.conf", "bogus\n");
+	put(ETC "50-e.conf~", "bogus\n");
+	put(ETC ".conf", "bogus\n");
+	ck_assert_int_eq(cli_run("provision", "-o", "name", NULL), 0);
+	ck_assert_str_eq(cli.out, "NAME\nfirst\nsecond\nthird\nfourth\n");
+}
+END_TEST
+
+START_TEST(hidden)
+{
+	put(LIB "a.conf", "[buffer lib]\nsize=4K\n");
+	put(LOCAL "a.conf", "[buffer local]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "-o", "name", NULL), 0);
+	ck_assert_str_eq(cli.out, "NAME\nlocal\n");
+	put(RUN "a.conf", "[buffer run]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "-o", "name", NULL), 0);
+	ck_assert_str_eq(cli.out, "NAME\nrun\n");
+	put(ETC "a.conf", "[buffer etc]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "-o", "name", NULL), 0);
+	ck_assert_str_eq(cli.out, "NAME\netc\n");
+	put(ETC "a.conf", "");
+	ck_assert_int_eq(cli_run("provision", "-o", "name", NULL), 0);
+	ck_assert_str_eq(cli.out, "");
+	shell("ln -sf /dev/null %s%s%s", ETC "a.conf", "");
+	ck_assert_int_eq(cli_run("provision", "-o", "name", NULL), 0);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_str_eq(cli.err, "");
+}
+END_TEST
+
+START_TEST(strange_files)
+{
+	put(ETC "a.conf/", "");
+	shell("mkfifo %s%s%s", ETC "b.conf", "");
+	shell("ln -s nowhere %s%s%s", ETC "c.conf", "");
+	shell("ln -s /dev/zero %s%s%s", ETC "d.conf", "");
+	put(ETC "e.conf", "[buffer one]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	ck_assert_ptr_nonnull(strstr(cli.err, "a.conf: Is a directory"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "b.conf: Invalid argument"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "c.conf: No such file"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "d.conf: Invalid argument"));
+	check_result("one", "created", NULL);
+	shell("rm -r %s%s && touch %s/etc/ccshm/buffers.d", "/etc/ccshm/buffers.d", top);
+	put(LIB "a.conf", "[buffer one]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	ck_assert_ptr_nonnull(strstr(cli.err, "buffers.d: Not a directory"));
+	check_result("one", "created", NULL);
+}
+END_TEST
+
+START_TEST(one_file)
+{
+	char path[128];
+
+	put(ETC "a.conf", "[buffer one]\nsize=4K\n");
+	put("/home/mine", "[buffer two]\nsize=4K\n");
+	snprintf(path, sizeof(path), "%s/home/mine", top);
+	ck_assert_int_eq(cli_run("provision", path, "-o", "name", NULL), 0);
+	ck_assert_str_eq(cli.out, "NAME\ntwo\n");
+	ck_assert_int_eq(cli_run("provision", "/nonexistent", NULL), EXIT_FAILED);
+	ck_assert_ptr_nonnull(strstr(cli.err, "cannot read /nonexistent: No such file"));
+	ck_assert_int_eq(cli_run("provision", path, path, NULL), EXIT_USAGE);
+}
+END_TEST
+
+/* Names are per owner. */
+START_TEST(owners)
+{
+	put(ETC "a.conf", "[buffer x]\nsize=4K\nowner=1\n[buffer x]\nsize=4K\nowner=2\n");
+	put(ETC "b.conf", "[buffer x]\nsize=8K\nowner=1\n");
+	ck_assert_int_eq(cli_run("provision", "-o", "name,result", NULL), EXIT_FAILED);
+	ck_assert_str_eq(cli.out, "NAME RESULT\nx    created\nx    created\nx    failed\n");
+	check_complaint(ETC "b.conf", 1, "the owner's buffer x stands at ");
+	ck_assert_ptr_nonnull(strstr(cli.err, "a.conf:1 already"));
+}
+END_TEST
+
+/* ------------------------------------------------------------------------- */
+/* Limits                                                                    */
+/* ------------------------------------------------------------------------- */
+
+START_TEST(limits)
+{
+	put(SYSFS "limit_total_bytes", "max\n");
+	put(SYSFS "limit_user_bytes", "5\n");
+	put(SYSFS "limit_user_buffers", "65536\n");
+	put(ETC "a.conf", "[limits]\ntotal-bytes=1G\nuser-bytes=max\nuser-buffers=65536\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("total-bytes", "set", "\"size\": 1073741824");
+	check_result("user-bytes", "set", "\"size\": null");
+	check_result("user-buffers", "exists", "\"size\": 65536");
+	shell("test \"$(cat %s" SYSFS "limit_total_bytes%s%s | head -c 10)\" = 1073741824", "", "");
+	shell("test \"$(head -c 3 %s" SYSFS "limit_user_bytes%s%s)\" = max", "", "");
+	/* Written by nobody: it is as it was, with its newline. */
+	shell("test \"$(wc -c <%s" SYSFS "limit_user_buffers%s%s)\" = 6", "", "");
+}
+END_TEST
+
+/* The last file counts; a value that is wrong changes nothing. */
+START_TEST(limits_override)
+{
+	put(SYSFS "limit_user_bytes", "max\n");
+	put(SYSFS "limit_user_buffers", "9\n");
+	put(LIB "a.conf", "[limits]\nuser-bytes=1G\nuser-buffers=9\n");
+	put(ETC "b.conf", "[limits]\nuser-bytes=2G\n[limits]\nuser-buffers=no\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_complaint(ETC "b.conf", 4, "user-buffers: 'no'");
+	check_result("user-bytes", "set", "\"size\": 2147483648");
+	check_result("user-bytes", "set", "b.conf:2\"");
+	check_result("user-buffers", "exists", "a.conf:3\"");
+}
+END_TEST
+
+START_TEST(limits_fail)
+{
+	put(ETC "a.conf", "[limits]\nuser-bytes=1G\n[buffer one]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("user-bytes", "failed", "No such file");
+	check_complaint(ETC "a.conf", 2, "cannot write 1073741824 to ");
+	check_result("one", "created", NULL);
+	put(SYSFS "limit_user_bytes", "");
+	shell("rm %s%s%s", SYSFS "limit_user_bytes", "");
+	shell("ln -s /dev/full %s%s%s", SYSFS "limit_user_bytes", "");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("user-bytes", "failed", "No space left");
+}
+END_TEST
+
+/* ------------------------------------------------------------------------- */
+/* Failures of the driver                                                    */
+/* ------------------------------------------------------------------------- */
+
+static const struct {
+	int error;
+	const char *says;
+} failure[] = {
+	{ -ENOMEM, "not enough memory is free" },
+	{ -ENOSPC, "all users together would have more" },
+	{ -EDQUOT, "you would have more than each user may" },
+	{ -EFBIG, "larger than what there can be in one piece" },
+	{ -EIO, "the platform refused" },
+	{ -EINVAL, "this machine has no such NUMA node" },
+};
+
+START_TEST(one_fails)
+{
+	put(ETC "a.conf", "[buffer one]\nsize=4K\nnode=0\n[buffer two]\nsize=4K\n");
+	fake_fail_ioctl(CCSHM_IOC_ALLOC, failure[_i].error);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("one", "failed", failure[_i].says);
+	check_complaint(ETC "a.conf", 1, "buffer one: ");
+	check_result("two", "created", NULL);
+	ck_assert_uint_eq(cli.buffers, 1);
+}
+END_TEST
+
+/* It was not there when we looked, and then somebody was faster. */
+START_TEST(race)
+{
+	existing("one", 4096, 0600, 7, false);
+	put(ETC "a.conf", "[buffer one]\nsize=4K\n");
+	fake_fail_ioctl(CCSHM_IOC_OPEN, -ENOENT);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("one", "exists", "\"id\": 1");
+	/* The owner has it, and we may not see it. */
+	fake_fail_ioctl(CCSHM_IOC_ALLOC, -EEXIST);
+	put(ETC "a.conf", "[buffer two]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("two", "failed", "already has a buffer of that name");
+}
+END_TEST
+
+START_TEST(not_to_be_asked)
+{
+	existing("one", 4096, 0600, 7, false);
+	put(ETC "a.conf", "[buffer one]\nsize=4K\n[buffer two]\nsize=4K\n");
+	/* After INFO, OPEN, and QUERY for the handle: somebody has freed it. */
+	fake_fail(FAKE_IOCTL, 3, -ENOENT);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("one", "failed", "there is none");
+	check_result("two", "created", NULL);
+	ck_assert_uint_eq(cli.buffers, 2);
+}
+END_TEST
+
+START_TEST(not_to_be_found)
+{
+	put(ETC "a.conf", "[buffer one]\nsize=4K\n[buffer two]\nsize=4K\n");
+	fake_fail_ioctl(CCSHM_IOC_OPEN, -EIO);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("one", "failed", "Input/output error");
+	check_result("two", "created", NULL);
+	ck_assert_uint_eq(cli.buffers, 1);
+}
+END_TEST
+
+START_TEST(no_such_column)
+{
+	put(ETC "a.conf", "[buffer one]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "--output", "name,colour", NULL), EXIT_USAGE);
+	ck_assert_ptr_nonnull(strstr(cli.err, "there is no column 'colour'"));
+	ck_assert_uint_eq(cli.buffers, 0);
+}
+END_TEST
+
+START_TEST(unprinted)
+{
+	put(ETC "a.conf", "[buffer one]\nsize=4K\n");
+	cli_stdout = "/dev/full";
+	ck_assert_int_eq(cli_run("provision", NULL), EXIT_FAILED);
+	/* It has a name, and is found by it: no reason to undo it. */
+	ck_assert_uint_eq(cli.buffers, 1);
+}
+END_TEST
+
+#define LOOP(c, name, stories)	\
+	tcase_add_loop_test(c, name, 0, (int)(sizeof(stories) / sizeof(stories[0])))
+
+static void add(Suite *suite)
+{
+	TCase *c = tcase_create("provision");
+
+	tcase_add_checked_fixture(c, setup, teardown);
+	tcase_set_timeout(c, 60);
+	tcase_add_test(c, made);
+	tcase_add_test(c, nothing_asked_for);
+	tcase_add_test(c, left_alone);
+	tcase_add_test(c, unsaid);
+	LOOP(c, differs, difference);
+	tcase_add_test(c, dry_run);
+	tcase_add_test(c, dry_run_without_driver);
+	tcase_add_test(c, no_driver);
+	tcase_add_test(c, no_permission);
+	LOOP(c, wrong, mistakes);
+	tcase_add_test(c, nul);
+	tcase_add_test(c, long_lines);
+	tcase_add_test(c, by_name);
+	tcase_add_test(c, hidden);
+	tcase_add_test(c, strange_files);
+	tcase_add_test(c, one_file);
+	tcase_add_test(c, owners);
+	tcase_add_test(c, limits);
+	tcase_add_test(c, limits_override);
+	tcase_add_test(c, limits_fail);
+	LOOP(c, one_fails, failure);
+	tcase_add_test(c, race);
+	tcase_add_test(c, not_to_be_asked);
+	tcase_add_test(c, not_to_be_found);
+	tcase_add_test(c, no_such_column);
+	tcase_add_test(c, unprinted);
+	suite_add_tcase(suite, c);
+}
+
+int main(void)
+{
+	return unit_main("cli_provision", add);
+}
