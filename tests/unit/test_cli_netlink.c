@@ -137,7 +137,7 @@ START_TEST(columns)
 }
 END_TEST
 
-START_TEST(show_columns)
+START_TEST(show_fields)
 {
 	ck_assert_int_eq(cli_run("show", "ring", "-o", "size,id", NULL), EXIT_OK);
 	ck_assert_str_eq(cli.out, "size  4K\nid    2\n");
@@ -279,7 +279,7 @@ START_TEST(monitor_json)
 }
 END_TEST
 
-START_TEST(monitor_columns)
+START_TEST(monitor_fields)
 {
 	one_of_each();
 	ck_assert_int_eq(cli_run("monitor", "-n6", "-o", "event,pages,id", NULL), EXIT_OK);
@@ -350,14 +350,14 @@ static void add(Suite *suite)
 	tcase_add_test(tests, attachments);
 	tcase_add_loop_test(tests, all_columns, 0, 3);
 	tcase_add_test(tests, columns);
-	tcase_add_test(tests, show_columns);
+	tcase_add_test(tests, show_fields);
 	tcase_add_test(tests, list_changes);
 	tcase_add_loop_test(tests, no_family, 0, 3);
 	tcase_add_test(tests, fails);
 	tcase_add_test(tests, statistics);
 	tcase_add_test(tests, monitor);
 	tcase_add_test(tests, monitor_json);
-	tcase_add_test(tests, monitor_columns);
+	tcase_add_test(tests, monitor_fields);
 	tcase_add_test(tests, monitor_lost);
 	tcase_add_test(tests, monitor_errors);
 	tcase_add_test(tests, text_in_json);
