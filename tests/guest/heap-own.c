@@ -1,22 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where the kernel has a heap of that name there is none of ours, and where the node
+ * Where the kernel has its own heap system_cc_shared, its node is left alone and both work
+ * beside each other; what the kernel's heap does not do is looked at. And where the node
  * cannot be made everything else works.
  *
- * Only these kernels let a module add a heap, which stays until the machine ends.
+ * The heap is the kernel's own source of it, see tests/kernel_heap. Only these kernels let a
+ * module add one; it stays until the machine ends.
  *
- * vm-modules: ccshm own_heap
+ * vm-modules: ccshm own_heap kernel_heap importer
+ * vm-fetch: heap-test
+ * vm-files: heap-test/dmabuf-heap
  * vm-kernels: 7.2 7.3
- * vm-flavours: sev
+ * vm-flavours: sev tdx
  * vm-boot: alone
+ * vm-timeout: 240
  */
 #include <linux/dma-heap.h>
+#include <sys/sysmacros.h>
 
 #include "tap.h"
 #include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "importing.h"
+#include "kernelheap.h"
 
-#define HEAP	"/dev/dma_heap/system_cc_shared"
 #define OWN	"/lib/ccshm/own_heap.ko"
+#define KERNELS	"/lib/ccshm/kernel_heap.ko"
+#define SIZE	(8 * MIB)
 
 /* The driver with this parameter: does INFO say that the heap is ours? */
 static bool loaded_with_heap(const char *params)
@@ -34,20 +46,47 @@ static bool loaded_with_heap(const char *params)
 	return info.features & CCSHM_FEATURE_HEAP;
 }
 
-/* What an allocation from the node of that name says. */
-static int allocate(void)
+/* From the node of that name, as a program does it that knows this call only. */
+static int heap_fd(uint64_t size)
 {
-	struct dma_heap_allocation_data req = { .len = PAGE, .fd_flags = O_RDWR };
+	struct dma_heap_allocation_data req = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
 	int fd = open(HEAP, O_RDWR | O_CLOEXEC), err;
 
 	if (fd < 0)
 		return -errno;
 	err = raw_ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &req);
-	if (!err)
-		close(req.fd);
 	close(fd);
-	return err;
+	return err ? err : (int)req.fd;
 }
+
+static int allocate(void)
+{
+	int fd = heap_fd(PAGE);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* Whose it is, as the core says it of any dma-buf. */
+static const char *exporter(int dmabuf)
+{
+	static char name[64];
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", dmabuf);
+	f = fopen(path, "r");
+	name[0] = '\0';
+	while (f && fgets(line, sizeof(line), f))
+		sscanf(line, "exp_name: %63s", name);
+	if (f)
+		fclose(f);
+	return name;
+}
+
+/* ---- the node cannot be made ---- */
 
 static void name_is_taken(void)
 {
@@ -63,24 +102,261 @@ static void name_is_taken(void)
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 }
 
-static void kernel_has_its_own(void)
+/* ---- the kernel has one ---- */
+
+/* A dma-buf of the kernel's heap that is in use all the time. */
+static struct {
+	dev_t node;
+	int fd;
+	char *p;
+} kernels;
+
+static dev_t node(void)
 {
-	is_errno(raw_insmod(OWN, "heap=1"), 0, "the kernel has its own heap");
+	struct stat st;
+
+	return stat(HEAP, &st) ? 0 : st.st_rdev;
+}
+
+static void kernels_heap_comes(void)
+{
+	is_errno(raw_insmod(KERNELS, ""), 0, "the kernel has its own heap");
 	/* It has to stay: not for the harness to unload. */
-	unlink(OWN);
-	is_errno(allocate(), EXFULL, "... which answers");
+	unlink(KERNELS);
+	kernels.node = node();
+	ok(kernels.node, "... with its node");
+	kernels.fd = heap_fd(SIZE);
+	ok(kernels.fd >= 0, "... which gives memory");
+	ok(!strcmp(exporter(kernels.fd), "system_cc_shared"), "... of its own");
+	kernels.p = kernels.fd < 0 ? NULL : raw_map(kernels.fd, SIZE, RW);
+	if (!kernels.p)
+		bail("no memory of the kernel's heap");
+	stamp_pages(kernels.p, 7, 0, SIZE);
+}
+
+static bool kernels_heap_works(void)
+{
+	return stamp_pages_check(kernels.p, 7, 0, SIZE) && !allocate();
+}
+
+static void node_is_left_alone(void)
+{
 	expect_kmsg("ccshm: the kernel has its own heap system_cc_shared");
 	ok(!loaded_with_heap("heap=auto"), "the kernel has its own: INFO says that it is not ours");
-	is_errno(allocate(), EXFULL, "the kernel has its own: that one still answers");
+	ok(node() == kernels.node, "the kernel has its own: that one still is the node");
+	ok(kernels_heap_works(), "... and works");
 	is_errno(access("/sys/class/misc/ccshm-heap", F_OK) ? errno : 0, ENOENT,
 		 "the kernel has its own: there is none of ours");
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	is_errno(allocate(), EXFULL, "... and the kernel's heap is where it was");
+	ok(node() == kernels.node && kernels_heap_works(), "... and the kernel's heap is where it was");
+}
+
+/* The kernel's own test of heaps: a program that knows nothing but the heap. */
+static void program_for_the_heap(void)
+{
+	FILE *p = popen("/suites/dmabuf-heap 2>&1", "r");
+	char line[512], heap[128] = "";
+	int results = 0;
+
+	while (p && fgets(line, sizeof(line), p)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (sscanf(line, "# Testing heap: %127s", heap) == 1 ||
+		    strcmp(heap, "system_cc_shared") ||
+		    (strncmp(line, "ok ", 3) && strncmp(line, "not ok ", 7)))
+			continue;
+		kernel_result(heap, line, false, false);
+		results++;
+	}
+	if (p)
+		pclose(p);
+	ok(results >= 11, "the kernel's test has tested the kernel's heap: %d tests", results);
+}
+
+/* ---- ours, beside it ---- */
+
+static void export_and_revoke(void)
+{
+	struct shared s = shared_new(4 * MIB);
+	struct ccshm_ioc_revoke result;
+	int imp = imp_new(s.fd, IMPORTER_DYNAMIC), theirs = imp_new(kernels.fd, IMPORTER_STATIC);
+
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "beside it: a driver maps our export");
+	is_errno(imp_map(theirs, IMPORTER_BIDIRECTIONAL), 0, "... and what is of the kernel's heap");
+	stamp_write(s.p, 3, 0, TRANSFER);
+	stamp_write(kernels.p, 4, 0, TRANSFER);
+	is_errno(imp_dma(imp, 0, TRANSFER, false), 0, "our memory goes into the device");
+	is_errno(imp_dma(theirs, PAGE, TRANSFER, true), 0, "... and into the kernel's");
+	ok(stamp_check(kernels.p + PAGE, 3, 0, TRANSFER), "... the right bytes of it");
+	is_errno(imp_dma(theirs, 0, TRANSFER, false), 0, "the kernel's goes into the device");
+	is_errno(imp_dma(imp, PAGE, TRANSFER, true), 0, "... and into ours");
+	ok(stamp_check(s.p + PAGE, 4, 0, TRANSFER), "... the right bytes of it");
+	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(20000), &result), 0, "beside it: revoke");
+	ok(touch_some(s.p, s.size, PAGE, SIGBUS), "... the next touch gets SIGBUS");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ENODEV, "... and no driver maps it again");
+	ok(!touch_read(kernels.p + SIZE - 1), "what is of the kernel's heap stays mapped");
+	is_errno(imp_unmap(theirs), 0, "... until its importer lets go");
+	close(theirs);
+	close(imp);
+	munmap(s.p, s.size);
+	close(s.fd);
+	is_errno(raw_free(ccshm, s.id), 0, "the buffer is freed");
+	stamp_pages(kernels.p, 7, 0, SIZE);
+}
+
+static void attach_a_device(void)
+{
+	struct shared s = shared_new(4 * MIB);
+	struct attached a;
+	struct edu edu;
+
+	is_errno(attach_dmabuf(ccshm, kernels.fd, PCI_B, &a), EMEDIUMTYPE,
+		 "a dma-buf of the kernel's heap cannot be attached: it is not ours");
+	device_start(&edu, EDU_B);
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "beside it: attach");
+	ok(moves_right(&edu, &s, &a, 0, 2 * MIB), "... the device copies the right bytes");
+	is_errno(attached_end(&a), 0, "... and is detached");
+	edu_close(&edu);
+	shared_end(&s);
+}
+
+/* ---- what the kernel's heap does not do, and ours does ---- */
+
+/* Bytes that are not zero when they are first seen. */
+static unsigned long not_zero(int dmabuf)
+{
+	unsigned char *p = dmabuf < 0 ? NULL : raw_map(dmabuf, SIZE, RW);
+	unsigned long n = 0;
+
+	if (!p)
+		bail("no memory to look at");
+	for (size_t i = 0; i < SIZE; i++)
+		n += p[i] != 0;
+	munmap(p, SIZE);
+	return n;
+}
+
+struct cost {
+	uint64_t calls;
+	long long splits;
+	unsigned long garbage;
+};
+
+/* Of memory that nobody has shared before: a leaf that is split stays so. */
+static struct cost cost_of(int dmabuf, struct cost before)
+{
+	struct cost cost = {
+		.calls = rig(CVM_HC_SHARED) - before.calls,
+		.splits = direct_map_splits() - before.splits,
+		.garbage = not_zero(dmabuf),
+	};
+
+	close(dmabuf);
+	return cost;
+}
+
+static struct cost costs(void)
+{
+	return (struct cost){ .calls = rig(CVM_HC_SHARED), .splits = direct_map_splits() };
+}
+
+static struct cost ours_costs(void)
+{
+	struct cost before;
+	uint64_t id, export_id;
+	int fd;
+
+	driver_load();
+	fd = raw_open();
+	before = costs();
+	if (fd < 0 || raw_alloc(fd, SIZE, &id))
+		bail("no buffer");
+	before = cost_of(raw_export(fd, id, 0, &export_id), before);
+	close(fd);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return before;
+}
+
+static struct cost theirs_costs(void)
+{
+	struct cost before = costs();
+
+	return cost_of(heap_fd(SIZE), before);
+}
+
+static void compare(const struct cost *ours, const struct cost *theirs)
+{
+	diag("%lu MiB, ours: %" PRIu64 " page-state calls, %lld leaves of the direct map split, "
+	     "%lu bytes not zero", SIZE / MIB, ours->calls, ours->splits, ours->garbage);
+	diag("%lu MiB, the kernel's: %" PRIu64 " page-state calls, %lld leaves of the direct map split, "
+	     "%lu bytes not zero", SIZE / MIB, theirs->calls, theirs->splits, theirs->garbage);
+	is_int(ours->garbage, 0, "new memory of ours is zero");
+	ok(theirs->garbage > SIZE / 2, "... and of the kernel's heap it is not");
+	ok(ours->calls < theirs->calls, "ours is shared with fewer page-state calls");
+	ok(ours->splits == 0 && theirs->splits > 0, "... and splits no leaf of the direct map");
+}
+
+/* As a user with a limit: 0 or a negative errno. */
+static int limited_ours(void *arg)
+{
+	int fd = raw_open(), err;
+	uint64_t id;
+
+	(void)arg;
+	err = fd < 0 ? fd : raw_alloc(fd, SIZE, &id);
+	close(fd);
+	return err;
+}
+
+static int limited_theirs(void *arg)
+{
+	int fd = heap_fd(SIZE);
+
+	(void)arg;
+	close(fd);
+	return fd < 0 ? fd : 0;
+}
+
+static void limits(void)
+{
+	if (write_text("/sys/class/misc/ccshm/limit_user_bytes", "4M") || chmod(HEAP, 0666))
+		bail("no limit can be set");
+	is_errno(as_user(ALICE, 0, limited_ours, NULL), EDQUOT, "a limit holds for our memory");
+	is_errno(as_user(ALICE, 0, limited_theirs, NULL), 0, "... and not for the kernel's heap");
+}
+
+/* ---- either of them goes ---- */
+
+static void unload(void)
+{
+	is_errno(raw_rmmod("kernel_heap"), EBUSY, "the kernel's heap cannot be unloaded");
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
+	is_errno(driver_unload(), 0, "the driver can be unloaded while the kernel's heap is in use");
+	ok(kernels_heap_works(), "... which harms nobody");
+	ok(!loaded_with_heap("heap=auto"), "the driver comes back, and makes no node");
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	munmap(kernels.p, SIZE);
+	close(kernels.fd);
+	is_errno(allocate(), 0, "... and the kernel's heap still works");
 }
 
 int main(void)
 {
+	struct cost ours = ours_costs(), theirs;
+
 	name_is_taken();
-	kernel_has_its_own();
+	kernels_heap_comes();
+	theirs = theirs_costs();
+	compare(&ours, &theirs);
+	node_is_left_alone();
+	suite_begin();
+	if (device_bind(EDU_A, IMPORTER_DRIVER))
+		bail("the importer's driver does not take %s", EDU_A);
+	program_for_the_heap();
+	export_and_revoke();
+	attach_a_device();
+	limits();
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	unload();
 	return done_testing();
 }
