@@ -93,7 +93,10 @@ void doctor_check_swiotlb(struct doctor *doctor)
 	} else if (err == -EACCES) {
 		doctor_skip(doctor, "How full the bounce buffers (swiotlb) are is for root only.");
 		doctor_advise(doctor, "Run `ccshmctl doctor` as root to see it.");
-	} else if (err && !system_exists("/sys/kernel/debug/swiotlb")) {
+	} else if (err && system_exists("/sys/kernel/debug/swiotlb")) {
+		doctor_skip(doctor, "How large the bounce buffers (swiotlb) are is not to be seen: %s.",
+			    strerror(-err));
+	} else if (err) {
 		doctor_skip(doctor, "There are no bounce buffers (swiotlb), or debugfs is not mounted.");
 	} else {
 		doctor_pass(doctor, "There are no bounce buffers (swiotlb).");

@@ -17,23 +17,23 @@ static bool is_usable(const char *zone)
 	return strncmp(zone, "Movable", 7) && strncmp(zone, "Device", 6);
 }
 
-/* "Node 0, zone   Normal   3074   3782 ...": free blocks of each order. */
-static void add_zone(const char *line, uint64_t page, uint64_t *all, uint64_t *large)
+/* "Node 0, zone   Normal   3074   3782 ...": free blocks of each order. Is it that? */
+static bool add_zone(const char *line, uint64_t page, uint64_t *all, uint64_t *large)
 {
 	const char *zone = strstr(line, "zone");
 	uint64_t size = page;
 	char *end;
 
 	if (!zone)
-		return;
+		return false;
 	zone += 4 + strspn(zone + 4, " ");
 	if (!is_usable(zone))
-		return;
+		return true;
 	for (zone += strcspn(zone, " "); ; size *= 2, zone = end) {
 		uint64_t count = strtoull(zone, &end, 10);
 
 		if (end == zone)
-			return;
+			return true;
 		*all += count * size;
 		if (size >= BLOCK_SIZE)
 			*large += count * size;
@@ -45,13 +45,16 @@ void doctor_check_fragmentation(struct doctor *doctor)
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE), all = 0, large = 0;
 	char text[TEXT_LEN], *line, *rest = text;
 	unsigned long long blocks;
+	bool zones = false;
 
-	if (system_read(text, sizeof(text), "/proc/buddyinfo") <= 0) {
+	if (system_read(text, sizeof(text), "/proc/buddyinfo") < 0)
+		*text = '\0';
+	while ((line = strsep(&rest, "\n")))
+		zones |= add_zone(line, page, &all, &large);
+	if (!zones) {
 		doctor_skip(doctor, "What memory is free is not to be seen: /proc/buddyinfo cannot be read.");
 		return;
 	}
-	while ((line = strsep(&rest, "\n")))
-		add_zone(line, page, &all, &large);
 	blocks = large / BLOCK_SIZE;
 	/* Half of it in small pieces is what a busy machine has; more gets in the way. */
 	if (blocks && large >= all / 4) {
@@ -72,11 +75,9 @@ void doctor_check_direct_map(struct doctor *doctor)
 	char meminfo[TEXT_LEN], vmstat[TEXT_LEN];
 	unsigned int percent;
 
-	if (system_read(meminfo, sizeof(meminfo), "/proc/meminfo") <= 0 ||
-	    system_field(meminfo, "DirectMap4k", &small)) {
-		doctor_skip(doctor, "How this kernel maps its memory is not to be seen.");
-		return;
-	}
+	if (system_read(meminfo, sizeof(meminfo), "/proc/meminfo") < 0)
+		*meminfo = '\0';
+	system_field(meminfo, "DirectMap4k", &small);
 	system_field(meminfo, "DirectMap2M", &middle);
 	system_field(meminfo, "DirectMap1G", &large);
 	if (system_read(vmstat, sizeof(vmstat), "/proc/vmstat") > 0) {
@@ -84,7 +85,11 @@ void doctor_check_direct_map(struct doctor *doctor)
 		system_field(vmstat, "direct_map_level3_splits", &more);
 	}
 	all = small + middle + large;
-	percent = all ? (unsigned int)(100 * small / all) : 0;
+	if (!all) {
+		doctor_skip(doctor, "How this kernel maps its memory is not to be seen.");
+		return;
+	}
+	percent = (unsigned int)(100 * small / all);
 	if (percent < 50) {
 		doctor_pass(doctor, "%u %% of memory is mapped by small pages; %llu leaves of 2 MiB and %llu of "
 			    "1 GiB were split since the guest started.", percent,

@@ -569,12 +569,14 @@ static const struct story memory_stories[] = {
 	  { { "/proc/buddyinfo", "Node 0, zone DMA32 2560 0 0 0 0 0 0 0 0 1 0\n" } } },
 	{ "fragmentation", "warn", 0, "0 blocks of 2 MiB", NULL, { NULL }, { BUDDY("Movable", "9 9") } },
 	{ "fragmentation", "skip", 0, "buddyinfo", NULL, { NULL }, { { 0 } } },
+	{ "fragmentation", "skip", 0, "buddyinfo", NULL, { NULL }, { { "/proc/buddyinfo", "\nnonsense 1 2\n" } } },
 	{ "direct-map", "pass", 0, "1 % of memory is mapped by small pages; 77 leaves of 2 MiB and 1 of", NULL,
 	  { NULL }, { MEMINFO("10", "990"), VMSTAT } },
 	{ "direct-map", "warn", 0, "60 % of memory is mapped by small pages: 77", "restart", { NULL },
 	  { MEMINFO("600", "400"), VMSTAT } },
 	{ "direct-map", "skip", 0, "not to be seen", NULL, { NULL }, { { "/proc/meminfo", "MemTotal: 1 kB\n" } } },
 	{ "direct-map", "skip", 0, "not to be seen", NULL, { NULL }, { { 0 } } },
+	{ "direct-map", "skip", 0, "not to be seen", NULL, { NULL }, { MEMINFO("nonsense", "") } },
 	{ "swiotlb", "pass", 0, "64 MiB) are 1 % full, and were 79 % at most", "\"advice\": null", { NULL },
 	  { SWIOTLB("32768", "400", "26000") } },
 	{ "swiotlb", "warn", 0, "1 % full, and were 80 %", "swiotlb=65536", { NULL },
@@ -594,6 +596,7 @@ static const struct story memory_stories[] = {
 	  { SWIOTLB("100", "18446744073709551615", "10") } },
 	{ "swiotlb", "pass", 0, "There are no bounce buffers", NULL, { NULL }, { SWIOTLB("0", "0", "0") } },
 	{ "swiotlb", "skip", 0, "or debugfs is not mounted", NULL, { NULL }, { { 0 } } },
+	{ "swiotlb", "skip", 0, "is not to be seen: Invalid", NULL, { NULL }, { SWIOTLB("nonsense", "1", "1") } },
 };
 
 /* ------------------------------------------------------------------------- */
