@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,22 +82,62 @@ static int print_result(const struct revoke_opts *opts, uint64_t id,
 	return out_result(out);
 }
 
-static void complain_of_importers(struct ccshm *ctx, uint64_t export_id)
+/* How many mappings there are of which the holder is known. */
+static uint32_t complain_of_importers(struct ccshm *ctx, uint64_t export_id, const char *what)
 {
 	struct ccshm_importers *importers;
-	uint32_t i, mappings;
+	uint32_t i, mappings, all = 0;
 
 	if (ccshm_importers_get(ctx, export_id, &importers))
-		return;
+		return 0;
 	for (i = 0; i < ccshm_importers_count(importers); i++) {
 		mappings = ccshm_importers_mappings(importers, i);
 		if (mappings)
-			complain("%s has not let go of it (mappings: %u)%s",
-				 ccshm_importers_device(importers, i), mappings,
+			complain("%s has not let go of %s (mappings: %u)%s",
+				 ccshm_importers_device(importers, i), what, mappings,
 				 ccshm_importers_can_let_go(importers, i) ? "" :
 				 "; its driver does so only when it is done");
+		all += mappings;
 	}
 	ccshm_importers_free(importers);
+	return all;
+}
+
+/* Who it is that holds on to an export or an attachment. */
+static void complain_of_slice(struct ccshm *ctx, const struct ccshm_status *st,
+			      const char *what)
+{
+	uint32_t mappings = ccshm_status_device_mappings(st);
+
+	if (ccshm_status_state(st) == CCSHM_STATE_REVOKED)
+		return;
+	if (ccshm_status_type(st) == CCSHM_TYPE_ATTACHMENT)
+		complain("%s has not let go of %s", ccshm_status_device(st), what);
+	else if (!complain_of_importers(ctx, ccshm_status_id(st), what) && mappings)
+		complain("a driver has %s mapped for the CPU (mappings: %u)", what, mappings);
+}
+
+/* Of the slices of this type that a buffer or an export has: those not yet revoked. */
+static void complain_of_slices(struct ccshm *ctx, uint64_t id, uint32_t type)
+{
+	const struct ccshm_status *st;
+	struct ccshm_list *list;
+	char what[64];
+	uint32_t i;
+
+	if (ccshm_list_get(type, &list))
+		return;
+	for (i = 0; i < ccshm_list_count(list); i++) {
+		st = ccshm_list_status(list, i);
+		/* What is active was made after the revoke began. */
+		if (ccshm_status_state(st) == CCSHM_STATE_ACTIVE ||
+		    (ccshm_status_buffer_id(st) != id && ccshm_status_export_id(st) != id))
+			continue;
+		snprintf(what, sizeof(what), "%s %" PRIu64, ccshm_type_name(type),
+			 ccshm_status_id(st));
+		complain_of_slice(ctx, st, what);
+	}
+	ccshm_list_free(list);
 }
 
 /* Who it is that holds on, where that can be known. */
@@ -106,11 +147,12 @@ static void complain_of_holders(struct ccshm *ctx, uint64_t id)
 
 	if (ccshm_status_get(ctx, id, &st))
 		return;
-	if (ccshm_status_type(st) == CCSHM_TYPE_EXPORT)
-		complain_of_importers(ctx, id);
-	else if (ccshm_status_type(st) == CCSHM_TYPE_ATTACHMENT &&
-		 ccshm_status_state(st) != CCSHM_STATE_REVOKED)
-		complain("%s has not let go of it", ccshm_status_device(st));
+	if (ccshm_status_type(st) == CCSHM_TYPE_BUFFER)
+		complain_of_slices(ctx, id, CCSHM_TYPE_EXPORT);
+	else
+		complain_of_slice(ctx, st, "it");
+	if (ccshm_status_type(st) != CCSHM_TYPE_ATTACHMENT)
+		complain_of_slices(ctx, id, CCSHM_TYPE_ATTACHMENT);
 	ccshm_status_free(st);
 }
 

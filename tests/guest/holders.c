@@ -104,6 +104,7 @@ static void command_line(void)
 	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, CCSHM_EXPORT_PINNED);
 	int a = imp_new(s.fd, IMPORTER_DYNAMIC), b = imp_new(s.fd, IMPORTER_LATE);
 	int fixed = imp_new(t.fd, IMPORTER_STATIC);
+	char held[128];
 
 	is_errno(imp_map(b, IMPORTER_TO_DEVICE), 0, "two importers, one of which maps");
 	is_errno(imp_map(fixed, IMPORTER_TO_DEVICE), 0, "... one of a pinned export");
@@ -114,6 +115,9 @@ static void command_line(void)
 	     PCI_A " has not let go of it (mappings: 1)\n", "revoke: who holds on");
 	said(ccshmctl("revoke", t.export_id), "; its driver does so only when it is done\n",
 	     "revoke: who cannot let go");
+	snprintf(held, sizeof(held), PCI_A " has not let go of export %llu (mappings: 1)\n",
+		 (unsigned long long)s.export_id);
+	said(ccshmctl("revoke --timeout 0", s.id), held, "revoke of a buffer: who holds which export");
 	close(a);
 	close(b);
 	close(fixed);

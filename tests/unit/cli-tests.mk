@@ -2,8 +2,8 @@
 # What the tests of ccshmctl need besides their sources.
 test_cli_output_OBJS := cli-run
 test_cli_run_OBJS := cli-run
-test_cli_output_LIBS := -Wl,--wrap=ccshm_open -lutil
-test_cli_run_LIBS := -Wl,--wrap=ccshm_open -lutil
+test_cli_output_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get -lutil
+test_cli_run_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get -lutil
 test_cli_devices_OBJS := cli-run
 test_cli_devices_LIBS := -Wl,--wrap=ccshm_open -lutil
 test_cli_doctor_OBJS := cli-run fake-root

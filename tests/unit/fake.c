@@ -435,6 +435,18 @@ static int fake_export(struct ccshm_ioc_export *arg)
 	return 0;
 }
 
+/* What is not revoked at once: exports and attachments that holders have to leave. */
+static void fake_revoking(uint64_t id)
+{
+	struct object *o;
+
+	for (o = objects; o < objects + MAX_OBJECTS; o++)
+		if (o->type && o->type != CCSHM_TYPE_BUFFER &&
+		    o->query.state != CCSHM_STATE_REVOKED &&
+		    (o->query.id == id || o->query.buffer_id == id || o->query.export_id == id))
+			o->query.state = CCSHM_STATE_REVOKING;
+}
+
 static int fake_revoke(struct ccshm_ioc_revoke *arg)
 {
 	struct object *object = object_of(arg->id);
@@ -456,6 +468,8 @@ static int fake_revoke(struct ccshm_ioc_revoke *arg)
 	}
 	if (!fake.revoke_error)
 		object->query.state = CCSHM_STATE_REVOKED;
+	else
+		fake_revoking(arg->id);
 	arg->state = fake.revoke.state;
 	arg->device_mappings = fake.revoke.device_mappings;
 	arg->pages = fake.revoke.pages;

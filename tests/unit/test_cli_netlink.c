@@ -340,6 +340,38 @@ START_TEST(text_in_json)
 }
 END_TEST
 
+/* ---- revoke: who holds on to what a buffer has ---- */
+
+START_TEST(revoke_names_holders)
+{
+	struct ccshm_attachment *other;
+	struct ccshm_export *more;
+
+	ck_assert_int_eq(ccshm_export_create(anonymous, 0, 0, 0, &more), 0);
+	ck_assert_int_eq(ccshm_buffer_attach(ring, FAKE_DEVICE, NULL, &other), 0);
+	fake.nr_importers = 1;
+	strcpy(fake.importers[0].device, "platform:vivid.0");
+	fake.importers[0].mappings = 2;
+	fake.revoke_error = -ETIMEDOUT;
+	ck_assert_int_eq(cli_run("revoke", "ring", NULL), EXIT_BUSY);
+	/* Export 3 and attachment 6 are its; 4 and 5 are the other buffer's. */
+	ck_assert(complains("platform:vivid.0 has not let go of export 3 (mappings: 2)\n"));
+	ck_assert(complains(FAKE_DEVICE " has not let go of attachment 6\n"));
+	ck_assert_msg(lines(cli.err) == 3, "%s", cli.err);
+	/* Those that have are not to blame, nor is what has come meanwhile. */
+	fake.importers[0].mappings = 0;
+	ck_assert_int_eq(ccshm_attachment_detach(other), 0);
+	ck_assert_int_eq(cli_run("revoke", "2", NULL), EXIT_BUSY);
+	ck_assert_uint_eq(lines(cli.err), 1);
+	/* Where there is no list it says what it always does. */
+	fake.no_family = true;
+	ck_assert_int_eq(cli_run("revoke", "1", NULL), EXIT_BUSY);
+	ck_assert_uint_eq(lines(cli.err), 1);
+	ccshm_attachment_close(other);
+	ccshm_export_close(more);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
 	TCase *tests = unit_case(suite, "netlink");
@@ -361,6 +393,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, monitor_lost);
 	tcase_add_test(tests, monitor_errors);
 	tcase_add_test(tests, text_in_json);
+	tcase_add_test(tests, revoke_names_holders);
 }
 
 int main(void)
