@@ -12,6 +12,9 @@
  *   with zeros; a longer one is accepted when all that this kernel does not
  *   know is zero, otherwise the call fails with E2BIG.
  * - Reserved fields and unknown flags must be zero, otherwise EINVAL.
+ * - The elements of arrays (segments, importers, runs) keep their size. Longer
+ *   ones, should there ever be any, are asked for by a flag of the call, which
+ *   a kernel that does not know it refuses (EINVAL).
  * - Fields marked "out" are ignored on input. They are written when the call
  *   succeeds, and where a call says so also when it fails.
  * - A call that fails changes nothing, unless its description says otherwise.
