@@ -40,6 +40,7 @@ static void attachment_list(struct ccshm_attachment *att)
 	__module_get(THIS_MODULE);
 	mutex_lock(&ccshm_lock);
 	list_add_tail(&att->link, &att->obj.buffer->attachments);
+	att->obj.buffer->nr_attachments++;
 	list_add_tail(&att->device_link, &attachments);
 	if (att->export)
 		att->export->attachments++;
@@ -51,6 +52,7 @@ static void attachment_delist(struct ccshm_attachment *att)
 {
 	mutex_lock(&ccshm_lock);
 	list_del_init(&att->link);
+	att->obj.buffer->nr_attachments--;
 	list_del_init(&att->device_link);
 	if (att->export)
 		att->export->attachments--;

@@ -597,8 +597,6 @@ int ccshm_open(struct ccshm_call *call)
 void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 			   struct user_namespace *ns, struct ccshm_ioc_query *q)
 {
-	struct list_head *node;
-
 	lockdep_assert_held(&ccshm_lock);
 	q->buffer_id = buffer->obj.id;
 	q->uid = from_kuid_munged(ns, buffer->uid);
@@ -621,8 +619,6 @@ void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 		return;
 	q->object_flags = buffer->flags;
 	q->size = buffer->size;
-	list_for_each(node, &buffer->exports)
-		q->exports++;
-	list_for_each(node, &buffer->attachments)
-		q->attachments++;
+	q->exports = buffer->nr_exports;
+	q->attachments = buffer->nr_attachments;
 }

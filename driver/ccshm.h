@@ -295,6 +295,8 @@ struct ccshm_client {
  * @name_link: of the table of names (ccshm_lock)
  * @exports: list of struct ccshm_export (ccshm_lock)
  * @attachments: list of struct ccshm_attachment (ccshm_lock)
+ * @nr_exports: number of them: whoever asks does not walk the list (ccshm_lock)
+ * @nr_attachments: likewise
  * @release: gives the memory back
  */
 struct ccshm_buffer {
@@ -316,6 +318,8 @@ struct ccshm_buffer {
 	struct hlist_node name_link;
 	struct list_head exports;
 	struct list_head attachments;
+	unsigned int nr_exports;
+	unsigned int nr_attachments;
 	struct work_struct release;
 };
 

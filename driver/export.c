@@ -66,8 +66,10 @@ static void export_release(struct dma_buf *dmabuf)
 
 	mutex_lock(&ccshm_lock);
 	/* Nobody knows of one that was never published. */
-	if (export->dmabuf_file)
+	if (export->dmabuf_file) {
 		ccshm_event(CCSHM_EVENT_EXPORT_GONE, &export->obj);
+		export->obj.buffer->nr_exports--;
+	}
 	export->dmabuf_file = NULL;
 	list_del_init(&export->link);
 	ccshm_object_unpublish(&export->obj);
@@ -185,6 +187,7 @@ void ccshm_export_commit(struct ccshm_call *call)
 	mutex_lock(&ccshm_lock);
 	export->dmabuf_file = call->file;
 	list_add_tail(&export->link, &export->obj.buffer->exports);
+	export->obj.buffer->nr_exports++;
 	ccshm_object_publish(&export->obj);
 	ccshm_event(CCSHM_EVENT_EXPORT_NEW, &export->obj);
 	mutex_unlock(&ccshm_lock);
