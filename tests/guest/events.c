@@ -6,6 +6,8 @@
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */
+#include <sched.h>
+
 #include "tap.h"
 #include "raw.h"
 #include "touch.h"
@@ -49,7 +51,7 @@ static void nothing_happens(const char *what)
 /* Joins every number that a group may have, before there is ours; then it listens. */
 static int listen_before(struct peer *parent, void *arg)
 {
-	int fd = nl_socket(), joined = 0, heard = 0;
+	int fd = nl_socket(), joined = 0, heard = 0, err;
 	struct nl_event *e = arg;
 
 	for (unsigned int group = 1; group <= 64; group++)
@@ -59,8 +61,8 @@ static int listen_before(struct peer *parent, void *arg)
 		return -ETIMEDOUT;
 	nl_find_family(nl_socket());
 	/* Until a moment passes in which nothing comes. */
-	while (!nl_event(fd, e, 500))
-		heard++;
+	while ((err = nl_event(fd, e, 500)) != -ETIMEDOUT)
+		heard += !err;
 	return heard;
 }
 
@@ -369,6 +371,52 @@ static void test_slow(void)
 	close(fd);
 }
 
+/* ---- more at once than may wait ---- */
+
+#define FLOOD		6000
+#define FLOOD_ROOM	(64 << 20)
+
+/* Whoever sends them does not run meanwhile: there is one processor. */
+static void close_at_once(int fd)
+{
+	struct sched_param first = { .sched_priority = 1 }, as_before = { 0 };
+
+	if (sched_setscheduler(0, SCHED_FIFO, &first))
+		bail("SCHED_FIFO: %s", strerror(errno));
+	close(fd);
+	sched_setscheduler(0, SCHED_OTHER, &as_before);
+}
+
+static void test_flood(void)
+{
+	int own = raw_open(), fd = nl_socket(), stats = nl_socket(), room = FLOOD_ROOM, err = 0;
+	uint64_t id, sent, lost;
+	unsigned int heard = 0, told = 0;
+
+	for (int i = 0; i < FLOOD && !err; i++)
+		err = raw_alloc(own, PAGE, &id);
+	is_errno(err, 0, "%d buffers that nobody hears of", FLOOD);
+	sleep_ms(500);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	is_errno(nl_join(fd, family.group), 0, "a listener with room for all");
+	sent = nl_statistic(stats, CCSHM_A_STATS_EVENTS);
+	lost = nl_statistic(stats, CCSHM_A_STATS_EVENTS_LOST);
+	close_at_once(own);
+	/* The first wait is until their memory is on its way back. */
+	while ((err = nl_event(fd, &ev, heard ? 3000 : 20000)) != -ETIMEDOUT) {
+		heard += !err;
+		told += err == -ENOBUFS;
+	}
+	sent = nl_statistic(stats, CCSHM_A_STATS_EVENTS) - sent;
+	lost = nl_statistic(stats, CCSHM_A_STATS_EVENTS_LOST) - lost;
+	is_int(heard, sent, "what was sent is heard");
+	ok(lost > 0, "that they all end at once is more than may wait");
+	is_int(sent + lost, 2 * FLOOD, "each event that was lost is counted");
+	ok(told > 0, "and that some were is told");
+	close(fd);
+	close(stats);
+}
+
 int main(void)
 {
 	struct nl_event *e = common(sizeof(*e));
@@ -382,6 +430,7 @@ int main(void)
 		bail("there is no group of events");
 	setsockopt(nl, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	test_who_may_listen();
+	test_flood();
 	is_errno(nl_join(nl, family.group), 0, "root listens");
 	test_buffer();
 	test_failures();

@@ -233,7 +233,6 @@ static int exchange(struct peer *parent, void *arg)
 	if (!peer_receive(parent, &value, &theirs, 20000) || theirs < 0)
 		return -ETIMEDOUT;
 	seen->buffers = listed(theirs, CCSHM_CMD_BUFFER_GET);
-	/* A dump that was begun by its opener goes on. */
 	return 0;
 }
 
@@ -254,33 +253,6 @@ static void test_opener(void)
 	sees("bob with root's socket", seen, true, true, true, true, true);
 	close(theirs);
 	peer_end(&p, 0);
-}
-
-/* Root reads what bob began, and bob what root began. */
-static int read_on(struct peer *parent, void *arg)
-{
-	int value, fd;
-	struct ids *ids = arg;
-	struct nl_dump d = { .end = 1 };
-
-	if (!peer_receive(parent, &value, &fd, 20000))
-		return -ETIMEDOUT;
-	d.fd = fd;
-	return nl_dump_rest(&d, note_id, ids);
-}
-
-static void test_reader(void)
-{
-	struct ids *ids = common(sizeof(*ids));
-	struct peer p = peer_start(BOB, 0, read_on, ids);
-	int fd = nl_socket();
-
-	nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
-	peer_send(&p, 0, fd);
-	is_int(peer_hear(&p), 0, "bob reads a dump that root has begun");
-	is_int(ids->nr, 5, "it is root's");
-	peer_end(&p, 0);
-	close(fd);
 }
 
 /* ---- the same as QUERY ---- */
@@ -441,6 +413,34 @@ static void step(const struct nl_said *said, void *data)
 	w->nr++;
 }
 
+/* In bob, who goes on with what root has begun. */
+static int read_on(struct peer *parent, void *arg)
+{
+	struct nl_dump d = { .end = 1 };
+	int value;
+
+	if (!peer_receive(parent, &value, &d.fd, 20000) || d.fd < 0)
+		return -ETIMEDOUT;
+	return nl_dump_rest(&d, step, arg);
+}
+
+/* Most of it is judged while he reads. */
+static void test_reader(unsigned int nr)
+{
+	struct walk *w = common(sizeof(*w));
+	struct peer p = peer_start(BOB, 0, read_on, w);
+	int fd = nl_socket(), err = -ETIMEDOUT;
+
+	w->ascending = true;
+	nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
+	peer_send(&p, 0, fd);
+	peer_receive(&p, &err, NULL, 60000);
+	is_errno(err, 0, "bob reads a dump that root has begun");
+	is_int(w->nr, nr, "it is root's to its end");
+	peer_end(&p, 0);
+	close(fd);
+}
+
 static void test_many(void)
 {
 	struct walk w = { .ascending = true };
@@ -460,6 +460,7 @@ static void test_many(void)
 	ok(w.ascending, "and they come in the order of their ids");
 	ok(!d.changed, "nothing changed meanwhile, and nothing says so");
 	ok(d.datagrams < MANY / 4, "in %u datagrams", d.datagrams);
+	test_reader(MANY + 5);
 
 	w = (struct walk){ .ascending = true };
 	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
@@ -501,15 +502,7 @@ static void test_revoked_meanwhile(void)
 
 static uint64_t statistic(unsigned int attr)
 {
-	char space[8192] __attribute__((aligned(8)));
-	struct nlmsghdr *m = (void *)space;
-	struct nl_said said;
-
-	if (nl_send(nl, family.id, 0, CCSHM_CMD_STATS_GET, NULL, 0) ||
-	    nl_receive(nl, space, sizeof(space)) < 0 || m->nlmsg_type != family.id)
-		bail("no statistics");
-	said = nl_parse(m);
-	return nl_number(&said, attr);
+	return nl_statistic(nl, attr);
 }
 
 static int statistic_as(void *arg)
@@ -555,6 +548,27 @@ static void test_statistics(void)
 	shared_end(&s);
 }
 
+/* ---- a dump whose reader takes his time, and the module ---- */
+
+static void test_unload(void)
+{
+	struct nl_dump d;
+	int own = raw_open();
+	uint64_t id;
+
+	ok(wait_clean(ccshm), "nothing is left");
+	raw_alloc(own, PAGE, &id);
+	d = nl_dump_start(nl, CCSHM_CMD_BUFFER_GET);
+	close(own);
+	ok(wait_clean(ccshm), "what is dumped is gone");
+	close(ccshm);
+	importer_unload();
+	is_errno(driver_unload(), EAGAIN, "the driver stays while a dump is not at its end");
+	is_errno(nl_dump_rest(&d, NULL, NULL), 0, "the dump is read to its end");
+	is_int(d.messages, 1, "it has what it had begun with");
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+}
+
 int main(void)
 {
 	exported_setup();
@@ -562,7 +576,6 @@ int main(void)
 	test_requests();
 	test_who_sees_what();
 	test_opener();
-	test_reader();
 	test_same_as_query();
 	test_importers();
 	test_ended();
@@ -574,7 +587,7 @@ int main(void)
 	raw_free(ccshm, grouped);
 	raw_free(ccshm, readable);
 	raw_free(ccshm, of_root);
-	exported_end();
+	test_unload();
 	close(nl);
 	return done_testing();
 }

@@ -255,6 +255,21 @@ static RAW_UNUSED struct nl_dump nl_dump(int fd, uint8_t cmd,
 	return d;
 }
 
+/* ---- statistics ---- */
+
+static RAW_UNUSED uint64_t nl_statistic(int fd, unsigned int attr)
+{
+	char space[8192] __attribute__((aligned(8)));
+	struct nlmsghdr *m = (void *)space;
+	struct nl_said said;
+
+	if (nl_send(fd, family.id, 0, CCSHM_CMD_STATS_GET, NULL, 0) ||
+	    nl_receive(fd, space, sizeof(space)) < 0 || m->nlmsg_type != family.id)
+		bail("no statistics");
+	said = nl_parse(m);
+	return nl_number(&said, attr);
+}
+
 /* ---- events ---- */
 
 struct nl_event {
