@@ -6,6 +6,8 @@
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */
+#include <sys/mount.h>
+
 #include "tap.h"
 #include "raw.h"
 #include "touch.h"
@@ -441,6 +443,64 @@ static void test_reader(unsigned int nr)
 	close(fd);
 }
 
+/* What is done for each object begins with finding it; the kernel counts how often. */
+static bool trace_write(const char *file, const char *text)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "t/%s", file);
+	f = fopen(path, "a");
+	return f && fputs(text, f) >= 0 && !fclose(f);
+}
+
+static bool finds_are_counted(void)
+{
+	if (mkdir("t", 0755) || mount("tracefs", "t", "tracefs", 0, NULL))
+		return false;
+	return trace_write("kprobe_events", "p:ccshm_finds ccshm_object_next\n") &&
+	       trace_write("events/kprobes/ccshm_finds/enable", "1");
+}
+
+static void finds_are_not_counted(void)
+{
+	trace_write("events/kprobes/ccshm_finds/enable", "0");
+	trace_write("kprobe_events", "-:ccshm_finds\n");
+	umount2("t", MNT_DETACH);
+}
+
+static long finds(void)
+{
+	FILE *f = fopen("t/kprobe_profile", "r");
+	long hits = -1;
+
+	if (!f || fscanf(f, " ccshm_finds %ld", &hits) != 1)
+		bail("the kernel does not count");
+	fclose(f);
+	return hits;
+}
+
+static void test_finds(unsigned int nr)
+{
+	struct nl_dump d;
+	long n;
+
+	if (!finds_are_counted()) {
+		skip("each is looked at once", "this kernel has no kprobe events");
+		return;
+	}
+	n = finds();
+	d = nl_dump(nl, CCSHM_CMD_BUFFER_GET, NULL, NULL);
+	n = finds() - n;
+	/* And the one that a datagram had no room for; and at the end there is none. */
+	ok(n >= nr && n <= nr + d.datagrams + 2, "each is looked at once (%ld finds)", n);
+	n = finds();
+	d = nl_dump(nl, CCSHM_CMD_EXPORT_GET, NULL, NULL);
+	n = finds() - n;
+	ok(n <= d.messages + d.datagrams + 2, "and none of them for the exports (%ld finds)", n);
+	finds_are_not_counted();
+}
+
 static void test_many(void)
 {
 	struct walk w = { .ascending = true };
@@ -460,6 +520,7 @@ static void test_many(void)
 	ok(w.ascending, "and they come in the order of their ids");
 	ok(!d.changed, "nothing changed meanwhile, and nothing says so");
 	ok(d.datagrams < MANY / 4, "in %u datagrams", d.datagrams);
+	test_finds(MANY + 5);
 	test_reader(MANY + 5);
 
 	w = (struct walk){ .ascending = true };
