@@ -447,17 +447,25 @@ static void test_reader(unsigned int nr)
 static bool trace_write(const char *file, const char *text)
 {
 	char path[64];
-	FILE *f;
+	bool good;
+	int fd;
 
 	snprintf(path, sizeof(path), "t/%s", file);
-	f = fopen(path, "a");
-	return f && fputs(text, f) >= 0 && !fclose(f);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	if (!good)
+		diag("%s: %s", file, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return good;
 }
 
 static bool finds_are_counted(void)
 {
-	if (mkdir("t", 0755) || mount("tracefs", "t", "tracefs", 0, NULL))
+	if (mkdir("t", 0755) || mount("tracefs", "t", "tracefs", 0, NULL)) {
+		diag("tracefs: %s", strerror(errno));
 		return false;
+	}
 	return trace_write("kprobe_events", "p:ccshm_finds ccshm_object_next\n") &&
 	       trace_write("events/kprobes/ccshm_finds/enable", "1");
 }
