@@ -316,9 +316,15 @@ static void test_orphans(void)
 	ok(all_back(), "that goes back, too");
 }
 
+static int alloc_by_roots_file(void *arg)
+{
+	return raw_alloc(dev, UNIT, arg);
+}
+
 static void test_payer(void)
 {
 	struct user *alice = user_start(ALICE, CAP(CHOWN)), *bob = user_start(BOB, 0);
+	uint64_t *id = common(2 * sizeof(*id));
 
 	set_number(BYTES, UNIT);
 	alice->size = UNIT;
@@ -332,6 +338,13 @@ static void test_payer(void)
 	bob->id[0] = alice->id[0];
 	is_errno(user_ask(bob, USER_FREE, 0), 0, "the owner frees it");
 	is_errno(user_has(alice, 1, PAGE), 0, "and who paid can have that much again");
+	user_ask(alice, USER_FREE, 1);
+	is_errno(as_user(ALICE, 0, alloc_by_roots_file, id), 0, "through the file of another");
+	is_int(user_info(alice)->user_bytes, UNIT, "who calls pays");
+	is_int(info_now().user_bytes, 0, "not whose file it is");
+	is_errno(as_user(ALICE, 0, alloc_by_roots_file, id + 1), EDQUOT, "nor is it his limit");
+	is_errno(raw_free(dev, *id), 0, "who has the file frees it");
+	munmap(id, 2 * sizeof(*id));
 	user_end(alice);
 	user_end(bob);
 	no_limits();

@@ -17,6 +17,7 @@
 #include <sys/mount.h>
 
 #define SIZE	UNIT
+#define MANY	400		/* buffers, for more than a page of text */
 
 /* ---- tracefs ---- */
 
@@ -375,6 +376,7 @@ static __attribute__((format(printf, 2, 3))) int fdinfo(int fd, const char *fmt,
 static void test_file(void)
 {
 	uint64_t first, second, kept;
+	int fd, bad = 0;
 
 	is_int(fdinfo(ccshm, "ccshm-*"), 0, "a file without buffers says nothing of them");
 	raw_alloc(ccshm, 3 * MIB, &first);
@@ -390,6 +392,12 @@ static void test_file(void)
 	is_int(fdinfo(ccshm, "ccshm-*"), 1, "nor those that have ended");
 	raw_free(ccshm, second);
 	raw_free(ccshm, kept);
+	fd = raw_open();
+	for (int i = 0; i < MANY; i++)
+		bad += raw_alloc(fd, PAGE, &first) != 0;
+	is_int(bad, 0, "%d buffers of another file", MANY);
+	is_int(fdinfo(fd, "ccshm-buffer:*"), MANY, "are all named");
+	close(fd);
 }
 
 static void test_attachment(void)
