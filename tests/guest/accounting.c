@@ -405,10 +405,10 @@ static bool sums_right(bool say)
 /* What ends goes back from a work item: within 10 s. */
 static bool sums_get_right(void)
 {
-	for (int i = 0; i < 1000; i++) {
+	for (int i = 0; i < 5000; i++) {
 		if (sums_right(false))
 			return true;
-		sleep_ms(10);
+		sleep_ms(2);
 	}
 	return sums_right(true);
 }
