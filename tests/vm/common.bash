@@ -41,6 +41,31 @@ debian_keyring() {
 	die "no Debian archive keyring: apt-get install debian-archive-keyring"
 }
 
+# quiet_make DIR TARGET...: what it says only if it fails, and warnings. The programs are in one
+# place, so one process at a time: under $BUILD/programs.lock. For an arm64 guest $GUEST, $cross
+# and $arm64 are set.
+quiet_make() {
+	local log=$BUILD/logs/make-${1//\//-}.log
+	[ -v cross ] || local cross=()
+	mkdir -p "$BUILD/logs"
+	if ! make -s -j2 -C "$TOP/$1" "O=${GUEST-$BUILD}" "${cross[@]}" "${@:2}" >"$log" 2>&1; then
+		cat "$log" >&2
+		die "make in $1 failed"
+	fi
+	grep -E 'warning:' "$log" >&2 || true
+}
+
+# What runs suites in the guest.
+build_tools() {
+	local out=${GUEST-$BUILD}/guest-tools t compiler=gcc
+	[ -z "${arm64-}" ] || compiler=aarch64-linux-gnu-gcc
+	mkdir -p "$out"
+	for t in supervise as; do
+		[ "$out/$t" -nt "$TOP/tests/vm/guest/$t.c" ] ||
+			"$compiler" -O2 -Wall -Wextra -Werror -o "$out/$t" "$TOP/tests/vm/guest/$t.c" || die "cannot build $t"
+	done
+}
+
 # The machine's own mirror, as apt itself understands its sources (both file
 # formats, every option). Prints "main URI" and, if there is one, "security URI".
 mirrors() {
