@@ -71,8 +71,10 @@ check-harness: setup
 check-probes: setup
 	@tests/vm/probes
 
+# All emulators, unless FLAVOURS says which.
+cvm-selftest: FLAVOURS := $(if $(subst sev tdx,,$(FLAVOURS)),$(FLAVOURS),$(FLAVOURS) cca)
 cvm-selftest: setup
-	@tests/vm/matrix cvm-selftest
+	@FLAVOURS="$(FLAVOURS)" tests/vm/matrix cvm-selftest cvm-selftest-smp
 
 check-vm: setup
 	@tests/vm/matrix $(SUITES)

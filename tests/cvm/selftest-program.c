@@ -6,125 +6,12 @@
  * made with the trap off, which must count nothing: so it is the trap that counted.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
-#include "../guest/tap.h"
-#include "cvm_guest.h"
-#include "selftest/cvm_selftest.h"
-
-#define MODULE_FILE	"/lib/ccshm/cvm_selftest.ko"
-#define PAGES		ST_BLOCK_PAGES
-#define TRAPS		(CVM_MODE_PRIVATE_ALIAS | CVM_MODE_SHARED_ALIAS)
+#include "selftest-ops.h"
 
 static enum cvm_flavour flavour;
-static int dev;
-
-/* ---- the module's operations ---- */
-
-static int try_op(enum st_op op, struct st_call *call)
-{
-	call->op = op;
-	return ioctl(dev, ST_IOCTL, call) ? -errno : 0;
-}
-
-/* One that cannot fail in a sound module; its result. */
-static uint64_t must(enum st_op op, struct st_call call)
-{
-	int ret = try_op(op, &call);
-
-	if (ret)
-		bail("operation %d on slot %u: %s", op, call.slot, strerror(-ret));
-	return call.result;
-}
-
-static uint64_t st_alloc(unsigned int slot)
-{
-	return must(ST_ALLOC, (struct st_call){ .slot = slot });
-}
-
-static void st_free(unsigned int slot)
-{
-	must(ST_FREE, (struct st_call){ .slot = slot });
-}
-
-static int try_convert(unsigned int slot, unsigned int page, unsigned int pages, int shared)
-{
-	struct st_call call = { .slot = slot, .page = page, .pages = pages, .arg = shared };
-
-	return try_op(ST_CONVERT, &call);
-}
-
-static void convert(unsigned int slot, unsigned int page, unsigned int pages, int shared)
-{
-	int ret = try_convert(slot, page, pages, shared);
-
-	if (ret)
-		bail("conversion to %s: %s", shared ? "shared" : "private", strerror(-ret));
-}
-
-static void map(unsigned int slot, enum st_view view)
-{
-	must(ST_MAP, (struct st_call){ .slot = slot, .view = view });
-}
-
-static void unmap(unsigned int slot, enum st_view view)
-{
-	must(ST_UNMAP, (struct st_call){ .slot = slot, .view = view });
-}
-
-static void fill(unsigned int slot, enum st_view view, unsigned int pages, unsigned int seed)
-{
-	must(ST_FILL, (struct st_call){ .slot = slot, .view = view, .pages = pages, .arg = seed });
-}
-
-/* How many pages begin with the pattern; one read each. */
-static int match(unsigned int slot, enum st_view view, unsigned int pages, unsigned int seed)
-{
-	return must(ST_MATCH, (struct st_call){ .slot = slot, .view = view, .pages = pages,
-						.arg = seed });
-}
-
-static uint64_t read_word(unsigned int slot, enum st_view view, unsigned int page, int times)
-{
-	return must(ST_READ, (struct st_call){ .slot = slot, .view = view, .page = page,
-					       .arg = times });
-}
-
-/* ---- what the emulator counts, relative to a point in time ---- */
-
-static uint64_t base[CVM_NR_COUNTERS];
-
-static void start(void)
-{
-	int i;
-
-	for (i = 0; i < CVM_NR_COUNTERS; i++)
-		base[i] = cvm_counter(i);
-}
-
-static long long since(enum cvm_counter counter)
-{
-	return (long long)(cvm_counter(counter) - base[counter]);
-}
-
-static long long violations(void)
-{
-	return since(CVM_VIOL_PRIVATE_ALIAS) + since(CVM_VIOL_SHARED_ALIAS);
-}
-
-/* Arm these traps afresh and count from here. */
-static void arm(unsigned int mode)
-{
-	cvm_set_mode(mode);
-	start();
-}
 
 static int pages_in_state(uint64_t gpa, int pages, int state)
 {
@@ -137,8 +24,15 @@ static int pages_in_state(uint64_t gpa, int pages, int state)
 
 /* ---- the parts ---- */
 
+/* How the harness arms a guest. */
+static unsigned int usual_mode(void)
+{
+	return TRAPS | CVM_MODE_SCRAMBLE | (flavour == CVM_CCA ? CVM_MODE_ZERO : 0);
+}
+
 static void test_identity(void)
 {
+	static const char *const names[] = { "plain", "sev", "tdx", "cca" };
 	char text[16] = "";
 	FILE *f = popen("cvmctl present", "r");
 
@@ -147,15 +41,15 @@ static void test_identity(void)
 	text[strcspn(text, "\n")] = 0;
 	if (f)
 		pclose(f);
-	is_str(text, flavour == CVM_SEV ? "sev" : "tdx", "cvmctl and the header agree on the flavour");
+	is_str(text, names[flavour], "cvmctl and the header agree on the flavour");
 	is_int(must(ST_CONFIDENTIAL, (struct st_call){}), 1, "the kernel takes it for a confidential guest");
-	is_int(cvm_set_mode(CVM_MODE_ALL), 11, "the harness has armed the traps, and the old mode is returned");
+	is_int(cvm_set_mode(CVM_MODE_ALL), usual_mode(), "the harness has armed the traps, and the old mode is returned");
 	is_int(cvm_set_mode(TRAPS), CVM_MODE_ALL, "the mode is what was set");
 	is_int((int)cvm_set_mode(CVM_MODE_ALL + 1), -1, "no unknown mode");
 	is_int(cvm_set_mode(TRAPS), TRAPS, "which changes nothing");
 	ok(cvm_counter(CVM_NR_COUNTERS) == CVM_ERROR, "no unknown counter");
 	is_int(cvm_page_state(0xb8000), -1, "video memory is no RAM");
-	is_int(cvm_page_state(128ull << 20), -1, "nor is the emulator");
+	is_int(cvm_page_state(flavour == CVM_CCA ? REALM_SHARED : 128ull << 20), -1, "nor is the emulator");
 	is_int(cvm_page_state(1ull << 38), -1, "nor is what does not exist");
 }
 
@@ -184,9 +78,9 @@ static int find_whole_block(void)
 }
 
 /* A block there and back in pieces: the calls, pages and accepts of each way. */
-static void check_pieces(int slot, int piece, const char *what, long long sev, long long tdx)
+static void check_pieces(int slot, int piece, const char *what, long long sev, long long others)
 {
-	long long want = flavour == CVM_SEV ? sev : tdx;
+	long long want = flavour == CVM_SEV ? sev : others;
 	uint64_t before = cvm_counter(CVM_PAGES_SHARED);
 	int page;
 
@@ -203,7 +97,7 @@ static void check_pieces(int slot, int piece, const char *what, long long sev, l
 	is_int(since(CVM_PAGES_TO_PRIVATE), PAGES, "%s: pages to private", what);
 	is_int(cvm_counter(CVM_PAGES_SHARED) - before, 0, "%s: pages shared as before", what);
 	/* A whole 2 MiB page is accepted at once, less of it by 4 KiB pages. */
-	want = flavour == CVM_SEV ? 0 : piece == PAGES ? 1 : PAGES;
+	want = flavour != CVM_TDX ? 0 : piece == PAGES ? 1 : PAGES;
 	is_int(since(CVM_ACCEPTS), want, "%s: accepts", what);
 }
 
@@ -222,6 +116,13 @@ static void test_calls(void)
 	check_pieces(slot, 16, "64 KiB pieces", 512, 32);
 	check_pieces(slot, 1, "4 KiB pieces", 512, 512);
 	check_pieces(slot, 512, "one piece, the leaf split", 512, 1);
+	if (flavour == CVM_CCA) {
+		is_int(cvm_chunk(128), 0, "the host converts 128 pages at once");
+		check_pieces(slot, 512, "2 MiB, 128 pages at once", 0, 4);
+		cvm_chunk(0);
+	} else {
+		is_int(cvm_chunk(128), -1, "only a Realm's host converts less than it was asked to");
+	}
 	st_free(slot);
 }
 
@@ -229,7 +130,8 @@ static void test_states(void)
 {
 	uint64_t gpa = st_alloc(0);
 	long long ram = sysconf(_SC_PHYS_PAGES), n = 0;
-	uint64_t page, limit = 4ull << 30;
+	uint64_t page, ram_start = flavour == CVM_CCA ? REALM_RAM : 0, limit = 4ull << 30;
+	uint64_t view = flavour == CVM_CCA ? REALM_SHARED : 1ull << 39;
 	char command[64], text[16] = "";
 	FILE *f;
 
@@ -240,7 +142,7 @@ static void test_states(void)
 	is_int(pages_in_state(gpa, 128, 0), 128, "before the converted part: private");
 	is_int(pages_in_state(gpa + 128 * ST_PAGE_SIZE, 256, 1), 256, "the converted part: shared");
 	is_int(pages_in_state(gpa + 384 * ST_PAGE_SIZE, 128, 0), 128, "behind it: private");
-	is_int(cvm_page_state(gpa + 200 * ST_PAGE_SIZE + (1ull << 39)), 1,
+	is_int(cvm_page_state(gpa + 200 * ST_PAGE_SIZE + view), 1,
 	       "the address bit of the view does not matter");
 	snprintf(command, sizeof(command), "cvmctl page 0x%llx",
 		 (unsigned long long)gpa + 200 * ST_PAGE_SIZE);
@@ -253,7 +155,7 @@ static void test_states(void)
 	is_str(text, "shared\n", "cvmctl page says the same");
 
 	/* Every page asked, against the counter. */
-	for (page = 0; page < limit && ram > 0; page += ST_PAGE_SIZE) {
+	for (page = ram_start; page < limit && ram > 0; page += ST_PAGE_SIZE) {
 		int state = cvm_page_state(page);
 
 		n += state == 1;
@@ -372,17 +274,6 @@ static void test_step(void)
 	st_free(0);
 }
 
-/* A program's mappings, where the access comes from CPL 3. */
-static volatile uint64_t *user_map(unsigned int slot, int private)
-{
-	void *p = mmap(NULL, PAGES * ST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, dev,
-		       ST_MMAP_OFFSET(slot, private));
-
-	if (p == MAP_FAILED)
-		bail("mmap: %s", strerror(errno));
-	return p;
-}
-
 static int user_match(volatile uint64_t *p, unsigned int seed)
 {
 	int page, n = 0;
@@ -472,6 +363,99 @@ static void test_dma(void)
 	st_free(0);
 }
 
+/* A device that writes to a wrong address is found, page by page. */
+static void test_stray_dma(void)
+{
+	const struct st_call shared = { .slot = 0, .page = 3 }, bare = { .slot = 0, .page = 3, .arg = 1 };
+
+	if (flavour != CVM_CCA) {
+		skip("stray DMA is found", "only a Realm's devices have wrong addresses that can be told");
+		return;
+	}
+	printf("# expect-stray-dma\n");
+	st_alloc(0);
+	stray_base = cvm_counter(CVM_STRAY_DMA);
+	is_int(stray_base, 0, "nothing of it so far");
+	arm(TRAPS | CVM_MODE_ZERO);
+	convert(0, 0, PAGES, 1);
+	must(ST_DMA_FROM_DEVICE, shared);
+	is_int(since(CVM_STRAY_DMA), 0, "DMA to a shared page is not stray");
+	must(ST_DMA_FROM_DEVICE, bare);
+	is_int(since(CVM_STRAY_DMA), 1, "DMA without the shared bit is");
+	is_int(since(CVM_STRAY_DMA), 1, "and counts once");
+	convert(0, 0, PAGES, 0);
+	is_int(since(CVM_STRAY_DMA), 1, "what a page held when it was shared does not count");
+	must(ST_DMA_FROM_DEVICE, shared);
+	is_int(since(CVM_STRAY_DMA), 2, "DMA to a page that is private does");
+	is_int(violations(), 0, "none of them is a wrong access of the guest");
+	st_free(0);
+}
+
+/* A Realm's mappings, as the kernel has made them. */
+static void test_leaf(void)
+{
+	if (flavour != CVM_CCA) {
+		is_int(cvm_leaf(0), -1, "only a Realm's mappings can be looked up");
+		return;
+	}
+	st_alloc(0);
+	is_int(leaf_of(0, 5), ST_PAGE_SIZE, "the direct map has an entry for each page");
+	convert(0, 4, 2, 1);
+	is_int(leaf_of(0, 3), ST_PAGE_SIZE, "before a shared page: private");
+	is_int(leaf_of(0, 5), ST_PAGE_SIZE | CVM_LEAF_SHARED, "a shared page: shared");
+	convert(0, 4, 2, 0);
+	is_int(leaf_of(0, 5), ST_PAGE_SIZE, "private again");
+	is_int(cvm_leaf(~0ull - 4095), 0, "the last page of all is not mapped");
+	st_free(0);
+}
+
+static void bus_error(int sig)
+{
+	_exit(sig);
+}
+
+/* A read in a child; the signal it gets. */
+static int try_read(volatile uint64_t *p)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	if (!pid) {
+		signal(SIGBUS, bus_error);
+		(void)*p;
+		_exit(0);
+	}
+	waitpid(pid, &status, 0);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void test_abort(void)
+{
+	volatile uint64_t *right, *wrong;
+
+	if (flavour != CVM_CCA) {
+		skip("wrong accesses abort", "only a Realm's guest survives that");
+		return;
+	}
+	st_alloc(0);
+	convert(0, 0, PAGES, 1);
+	right = user_map(0, 0);
+	wrong = user_map(0, 1);
+	arm(TRAPS | CVM_MODE_ABORT);
+	is_int(try_read(right), 0, "aborts: a right access is none");
+	is_int(try_read(wrong), SIGBUS, "a wrong access is a bus error");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "and counts");
+	is_int(try_read(wrong), SIGBUS, "as often as it is tried");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2, "each time");
+	arm(TRAPS);
+	is_int(try_read(wrong), 0, "without aborts it goes on");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "and counts, too");
+	munmap((void *)right, PAGES * ST_PAGE_SIZE);
+	munmap((void *)wrong, PAGES * ST_PAGE_SIZE);
+	convert(0, 0, PAGES, 0);
+	st_free(0);
+}
+
 /* How many words of a page are neither zero nor the pattern's. */
 static int garbage_words(volatile uint64_t *p, unsigned int seed)
 {
@@ -499,7 +483,7 @@ static void test_scramble(void)
 
 	cvm_set_mode(TRAPS | CVM_MODE_SCRAMBLE);
 	convert(0, 0, PAGES, 0);
-	if (flavour == CVM_SEV)
+	if (flavour != CVM_TDX)
 		ok(garbage_words(private, 13) > 500, "scrambling: a page is garbage when private again");
 	else
 		is_int(garbage_words(private, 0) + (private[0] || private[511]), 0,
@@ -523,7 +507,17 @@ static void test_scramble(void)
 	st_free(0);
 }
 
-/* Refused conversions, where the guest is told (TDX). */
+/* A Realm's refused block has no entry in the direct map; being made private mends that. */
+static void check_refused_leaf(unsigned int slot)
+{
+	is_int(leaf_of(slot, 7), 0, "refused to shared: the direct map's entry is invalid");
+	is_int(try_convert(slot, 0, PAGES, 0), 0, "but the pages can be made private again");
+	is_int(leaf_of(slot, 7), ST_PAGE_SIZE, "which makes it valid");
+	fill(slot, ST_DIRECT, PAGES, 16);
+	is_int(match(slot, ST_DIRECT, PAGES, 16), PAGES, "and the block usable");
+}
+
+/* Refused conversions, where the guest is told (TDX, CCA). */
 static void test_refusal(void)
 {
 	uint64_t gpa;
@@ -532,7 +526,12 @@ static void test_refusal(void)
 		is_int(cvm_fail(CVM_FAIL_SHARED, 0, 1), -1, "SEV conversions cannot be made to fail");
 		return;
 	}
-	expect_kmsg("CPA VMM failure to convert memory");
+	if (flavour == CVM_TDX) {
+		expect_kmsg("CPA VMM failure to convert memory");
+	} else {
+		expect_kmsg("Failed to decrypt memory");
+		expect_kmsg("Failed to encrypt memory");
+	}
 	gpa = st_alloc(0);
 	st_alloc(1);
 	start();
@@ -542,6 +541,8 @@ static void test_refusal(void)
 	is_int(since(CVM_CONV_FAILED), 1, "and is counted");
 	is_int(since(CVM_HC_SHARED), 1, "as no conversion");
 	is_int(pages_in_state(gpa, PAGES, 0), PAGES, "refused to shared: its pages stay private");
+	if (flavour == CVM_CCA)
+		check_refused_leaf(0);
 	is_int(try_convert(1, 0, PAGES, 0), 0, "the other direction works");
 
 	cvm_fail(CVM_FAIL_PRIVATE, 0, 1);
@@ -554,7 +555,7 @@ static void test_refusal(void)
 	is_int(try_convert(1, 0, PAGES, 1), 0, "switched off, none fails");
 	is_int(try_convert(1, 0, PAGES, 0), 0, "in both directions");
 	st_free(1);
-	/* Its direct map is shared and it is not: the module does not give it back. */
+	/* TDX: its direct map is shared and it is not, so that the module does not give it back. */
 	st_free(0);
 }
 
@@ -623,21 +624,9 @@ static void test_reset(void)
 
 	cvm_reset();
 	for (i = 0; i < CVM_NR_COUNTERS; i++)
-		n += i != CVM_PAGES_SHARED && i != CVM_EXITS && cvm_counter(i);
+		n += i != CVM_PAGES_SHARED && i != CVM_EXITS && i != CVM_STRAY_DMA && cvm_counter(i);
 	is_int(n, 0, "reset zeroes the counters");
 	is_int(cvm_counter(CVM_PAGES_SHARED), shared, "but not what is shared now");
-}
-
-static int load_module(void)
-{
-	int fd = open(MODULE_FILE, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return -1;
-	if (syscall(SYS_finit_module, fd, "", 0))
-		return -1;
-	close(fd);
-	return open("/dev/cvm_selftest", O_RDWR | O_CLOEXEC);
 }
 
 int main(void)
@@ -672,7 +661,10 @@ int main(void)
 	test_step();
 	test_user_mappings();
 	test_dma();
+	test_stray_dma();
 	test_scramble();
+	test_leaf();
+	test_abort();
 	test_refusal();
 	test_privilege();
 	cvm_set_mode(mode);

@@ -184,6 +184,16 @@ int st_block_read(struct st_call *call)
 	return 0;
 }
 
+int st_block_address(struct st_call *call)
+{
+	struct st_block *block = st_get(call->slot);
+
+	if (!block || !st_range_ok(call))
+		return -EINVAL;
+	call->result = (unsigned long)page_address(block->page) + call->page * PAGE_SIZE;
+	return 0;
+}
+
 int st_block_phys(const struct st_call *call, phys_addr_t *phys)
 {
 	struct st_block *block = st_get(call->slot);

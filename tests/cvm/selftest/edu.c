@@ -2,6 +2,7 @@
 /*
  * The device: QEMU's edu, whose DMA engine copies between memory and a buffer of its own.
  */
+#include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
 #include <linux/io-64-nonatomic-lo-hi.h>
@@ -57,11 +58,11 @@ static u64 count_wrong(const u64 *p, u32 seed)
 }
 
 /* By an address that no DMA API has seen. */
-int st_edu_raw(phys_addr_t phys, bool to_device)
+int st_edu_raw(phys_addr_t phys, bool to_device, bool shared)
 {
 	if (!edu)
 		return -ENODEV;
-	return edu_dma(phys, to_device);
+	return edu_dma(shared ? phys_to_dma_unencrypted(&edu->dev, phys) : phys, to_device);
 }
 
 int st_edu_coherent(struct st_call *call)
@@ -95,7 +96,7 @@ static int stream(void *buf, enum dma_data_direction dir, u64 *bounced)
 
 	if (dma_mapping_error(&edu->dev, dma))
 		return -EIO;
-	*bounced += dma != virt_to_phys(buf);
+	*bounced += dma != phys_to_dma_unencrypted(&edu->dev, virt_to_phys(buf));
 	ret = edu_dma(dma, dir == DMA_TO_DEVICE);
 	dma_unmap_single(&edu->dev, dma, ST_DMA_BYTES, dir);
 	return ret;

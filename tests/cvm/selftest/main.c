@@ -20,14 +20,14 @@ static int st_raw(const struct st_call *call, bool to_device)
 	int ret;
 
 	ret = st_block_phys(call, &phys);
-	return ret ?: st_edu_raw(phys, to_device);
+	return ret ?: st_edu_raw(phys, to_device, !call->arg);
 }
 
 static int st_do(struct st_call *call)
 {
 	switch (call->op) {
 	case ST_CONFIDENTIAL:
-		call->result = cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
+		call->result = cc_platform_has(CC_ATTR_MEM_ENCRYPT);
 		return 0;
 	case ST_ALLOC:
 		return st_block_alloc(call);
@@ -45,6 +45,8 @@ static int st_do(struct st_call *call)
 		return st_block_match(call);
 	case ST_READ:
 		return st_block_read(call);
+	case ST_ADDRESS:
+		return st_block_address(call);
 	case ST_DMA_TO_DEVICE:
 		return st_raw(call, true);
 	case ST_DMA_FROM_DEVICE:

@@ -18,13 +18,14 @@ int st_block_unmap(const struct st_call *call);
 int st_block_fill(const struct st_call *call);
 int st_block_match(struct st_call *call);
 int st_block_read(struct st_call *call);
+int st_block_address(struct st_call *call);
 int st_block_phys(const struct st_call *call, phys_addr_t *phys);
 int st_block_mmap(struct vm_area_struct *vma);
 
 /* edu.c */
 int st_edu_register(void);
 void st_edu_unregister(void);
-int st_edu_raw(phys_addr_t phys, bool to_device);
+int st_edu_raw(phys_addr_t phys, bool to_device, bool shared);
 int st_edu_coherent(struct st_call *call);
 int st_edu_streaming(struct st_call *call);
 

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The emulator's self-test with several CPUs (CCA): a trap that one of them sets or opens
+ * holds for all, none of their wrong accesses is lost, none of the right ones counts.
+ */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+
+#include "selftest-ops.h"
+
+#define CPUS		4
+#define TIMES		200
+#define ROUNDS		40
+#define LARGE		(PAGES * (long long)ST_PAGE_SIZE)
+
+static volatile uint64_t *right, *wrong;	/* mappings of slot 0 */
+static atomic_bool over;
+static pthread_barrier_t together;
+
+static int pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set);
+}
+
+struct job {
+	pthread_t thread;
+	int cpu;
+	void (*run)(int cpu);
+};
+
+static void *job(void *arg)
+{
+	struct job *j = arg;
+
+	if (pin(j->cpu))
+		bail("no CPU %d", j->cpu);
+	j->run(j->cpu);
+	return NULL;
+}
+
+static void begin(struct job *j, int cpu, void (*run)(int cpu))
+{
+	*j = (struct job){ .cpu = cpu, .run = run };
+	if (pthread_create(&j->thread, NULL, job, j))
+		bail("no thread");
+}
+
+static void on_cpu(int cpu, void (*run)(int cpu))
+{
+	struct job j;
+
+	begin(&j, cpu, run);
+	pthread_join(j.thread, NULL);
+}
+
+static void on_all(void (*run)(int cpu))
+{
+	struct job jobs[CPUS];
+	int i;
+
+	for (i = 0; i < CPUS; i++)
+		begin(&jobs[i], i, run);
+	for (i = 0; i < CPUS; i++)
+		pthread_join(jobs[i].thread, NULL);
+}
+
+static void rearm(int cpu)
+{
+	(void)cpu;
+	cvm_rearm();
+}
+
+static void make_private(int cpu)
+{
+	(void)cpu;
+	convert(0, 0, PAGES, 0);
+}
+
+static void make_shared(int cpu)
+{
+	(void)cpu;
+	convert(0, 0, PAGES, 1);
+}
+
+/* This CPU has used the entry, so that it has it in its TLB; another one changes it. */
+static void test_others_see(void)
+{
+	int cpu;
+
+	for (cpu = 1; cpu < CPUS; cpu++) {
+		arm(TRAPS);
+		(void)wrong[0];
+		(void)wrong[0];
+		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "opened here");
+		on_cpu(cpu, rearm);
+		(void)wrong[0];
+		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2, "CPU %d arms the traps: the page is trapped here", cpu);
+		arm(TRAPS);
+		(void)right[0];
+		is_int(violations(), 0, "a right access is none");
+		on_cpu(cpu, make_private);
+		(void)right[0];
+		is_int(since(CVM_VIOL_SHARED_ALIAS), 1, "CPU %d makes it private: this is trapped here", cpu);
+		on_cpu(cpu, make_shared);
+	}
+}
+
+static void read_same(int cpu)
+{
+	(void)cpu;
+	pthread_barrier_wait(&together);
+	(void)wrong[5 * ST_PAGE_WORDS];
+}
+
+static void write_own(int cpu)
+{
+	int i;
+
+	pthread_barrier_wait(&together);
+	for (i = 0; i < TIMES; i++)
+		wrong[(8 + cpu) * ST_PAGE_WORDS + i] = 1;
+}
+
+static void test_all_at_once(void)
+{
+	arm(TRAPS);
+	on_all(read_same);
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "all CPUs read one page at once: it counts once");
+	arm(TRAPS | CVM_MODE_STEP);
+	on_all(write_own);
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), CPUS * TIMES, "all CPUs write at once in step mode: each counts");
+	is_int(since(CVM_VIOL_SHARED_ALIAS), 0, "and nothing else");
+}
+
+/* What no one else touches stays right and uncounted while others convert. */
+static atomic_int mistakes;
+
+static void use_own(int cpu)
+{
+	volatile uint64_t *p = &right[(16 + cpu) * ST_PAGE_WORDS];
+	uint64_t i = 0;
+
+	while (!over) {
+		p[i % ST_PAGE_WORDS] = i;
+		if (p[i % ST_PAGE_WORDS] != i)
+			mistakes++;
+		i++;
+	}
+}
+
+static void test_right_while_converting(void)
+{
+	struct job jobs[CPUS];
+	int i;
+
+	st_alloc(1);
+	arm(TRAPS | CVM_MODE_STEP | CVM_MODE_SCRAMBLE | CVM_MODE_ZERO);
+	for (i = 1; i < CPUS; i++)
+		begin(&jobs[i], i, use_own);
+	for (i = 0; i < ROUNDS; i++) {
+		convert(1, i, PAGES - i, 1);
+		fill(1, ST_DIRECT, i, i);
+		convert(1, i, PAGES - i, 0);
+	}
+	over = true;
+	for (i = 1; i < CPUS; i++)
+		pthread_join(jobs[i].thread, NULL);
+	is_int(mistakes, 0, "%d conversions: other CPUs read what they wrote", 2 * ROUNDS);
+	is_int(violations(), 0, "without a violation");
+	is_int(since(CVM_PAGES_TO_SHARED) - since(CVM_PAGES_TO_PRIVATE), 0, "as many pages there as back");
+	cvm_set_mode(TRAPS);
+	st_free(1);
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ok(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s into %s", text, path);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void read_wrong(int cpu)
+{
+	(void)wrong[(24 + cpu) * ST_PAGE_WORDS];
+}
+
+static void test_cpu_goes_and_comes(void)
+{
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		write_file("/sys/devices/system/cpu/cpu3/online", "0");
+		write_file("/sys/devices/system/cpu/cpu3/online", "1");
+	}
+	arm(TRAPS);
+	on_cpu(3, read_wrong);
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "a CPU that was off is trapped as before");
+}
+
+/* On CPUs that can change the size of a mapping in use, the kernel's are of 2 MiB. */
+static void test_large_leaves(void)
+{
+	st_alloc(1);
+	is_int(leaf_of(1, 9), LARGE, "the direct map has one entry for 2 MiB");
+	convert(1, 0, PAGES, 1);
+	is_int(leaf_of(1, 9), LARGE | CVM_LEAF_SHARED, "shared as a whole: still one");
+	convert(1, 0, PAGES, 0);
+	is_int(leaf_of(1, 9), LARGE, "and private again");
+	convert(1, 0, PAGES / 2, 1);
+	is_int(leaf_of(1, 9), ST_PAGE_SIZE | CVM_LEAF_SHARED, "half of it shared: split");
+	is_int(leaf_of(1, PAGES - 1), ST_PAGE_SIZE, "in both halves");
+	convert(1, 0, PAGES / 2, 0);
+	st_free(1);
+}
+
+int main(void)
+{
+	unsigned int mode;
+
+	dev = load_module();
+	if (dev < 0)
+		bail("%s: %s", MODULE_FILE, strerror(errno));
+	is_int(sysconf(_SC_NPROCESSORS_ONLN), CPUS, "all CPUs run");
+	expect_violations("private_alias");
+	expect_violations("shared_alias");
+	if (pin(0))
+		bail("no CPU 0");
+	pthread_barrier_init(&together, NULL, CPUS);
+	mode = cvm_set_mode(TRAPS);
+	test_large_leaves();
+	st_alloc(0);
+	convert(0, 0, PAGES, 1);
+	right = user_map(0, 0);
+	wrong = user_map(0, 1);
+	/* Each page is there before it is used, so that nothing but the use itself counts. */
+	fill(0, ST_DIRECT, PAGES, 1);
+	test_others_see();
+	test_all_at_once();
+	test_right_while_converting();
+	test_cpu_goes_and_comes();
+	cvm_set_mode(TRAPS);
+	munmap((void *)right, LARGE);
+	munmap((void *)wrong, LARGE);
+	convert(0, 0, PAGES, 0);
+	st_free(0);
+	cvm_set_mode(mode);
+	return done_testing();
+}
