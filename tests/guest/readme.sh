@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# What README.md says to type in a guest, typed there, and the program that stands there.
+# tests/packages/check-readme has the other commands, and sees to it that each is tested.
+# vm-modules: ccshm
+# vm-make: tests/demo tests/readme
+# vm-files: README.md tests/readme/blocks.sh readme/example
+# vm-flavours: sev tdx
+# vm-timeout: 240
+. /suites/tap.sh
+. /suites/blocks.sh
+
+before=$(cvmctl get pages_shared)
+insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
+
+commands /suites/README.md guest >commands
+[ "$(wc -l <commands)" -gt 8 ]
+ok $? "there are commands to be typed"
+while read -r command; do
+	runs "$command" sh -c "$command" </dev/null
+	diag "$out"
+	case $command in
+	*"ccshmctl read "*) like "$out" '^hello, device' "... and what was written comes back" ;;
+	*"ccshmctl revoke "*) like "$out" 'revoked' "... and it is revoked" ;;
+	esac
+done <commands
+
+# ---- the buffer that shall be there after boot
+
+blocks /suites/README.md provision >ring.conf
+runs "the file in README.md is one that provision takes" ccshmctl provision ring.conf
+like "$(ccshmctl list --output owner,name,size,group,mode)" '^alice +ring +64M +ccshm +0660$' "... and the buffer is there"
+runs "... to be freed" ccshmctl free alice/ring
+
+# ---- the program
+
+runs "the program runs" /suites/example
+diag "$out"
+chmod 000 /dev/ccshm
+exits 1 "... and says so when it cannot" as alice /suites/example
+like "$out" "Permission denied" "... and why"
+
+# ---- nothing is left
+
+i=0
+while [ "$(cvmctl get pages_shared)" != "$before" ] && [ $i -lt 100 ]; do
+	usleep 100000
+	i=$((i + 1))
+done
+is "$(cvmctl get pages_shared)" "$before" "all pages are private again"
+runs "the driver can be unloaded" rmmod ccshm
+done_testing
