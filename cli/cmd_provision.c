@@ -298,11 +298,33 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 	return err;
 }
 
+#define OTHERS_TRIES	100
+#define OTHERS_WAIT_US	50000
+
+/*
+ * -EEXIST with a buffer: somebody was faster. Its name is taken before it can be seen, so
+ * one that is not seen may be in the making, and may fail yet.
+ */
+static int make_or_find(struct ccshm *ctx, const struct buffer_plan *plan,
+			struct ccshm_buffer **buffer)
+{
+	int err, tries = OTHERS_TRIES;
+
+	for (;;) {
+		err = make(ctx, plan, buffer);
+		if (err != -EEXIST || !find(ctx, plan, buffer) || !--tries)
+			return err;
+		usleep(OTHERS_WAIT_US);
+	}
+}
+
 /* Name, mode and size are valid, so that is what is left of them. */
 static const char *make_reason(const struct buffer_plan *plan, int err)
 {
 	if (err == -EINVAL && plan->node >= 0)
 		return "this machine has no such NUMA node, or none with memory";
+	if (err == -EEXIST)
+		return "its owner has a buffer of that name, which we may not see, or somebody is making it now";
 	return error_reason(OP_ALLOC, err);
 }
 
@@ -317,12 +339,11 @@ static void create(struct provision *provision, const struct buffer_plan *plan,
 		outcome->result = "would-create";
 		return;
 	}
-	err = make(provision->ctx, plan, &buffer);
+	err = make_or_find(provision->ctx, plan, &buffer);
 	if (!err) {
 		outcome->result = "created";
 		outcome->id = ccshm_buffer_id(buffer);
-	} else if (err == -EEXIST && !find(provision->ctx, plan, &buffer)) {
-		/* Somebody was faster. */
+	} else if (err == -EEXIST && buffer) {
 		judge(plan, buffer, outcome);
 	} else {
 		fail(outcome, "failed", (int)error_exit_code(OP_ALLOC, err), "%s",

@@ -234,9 +234,9 @@ forget
 
 cat >$etc/a.conf <<-END
 	[buffer x1]
-	size = 64K
+	size = 64M
 	[buffer x2]
-	size = 64K
+	size = 64M
 	[buffer x3]
 	size = 64K
 	[buffer x4]

@@ -375,7 +375,7 @@ static int fake_find(struct ccshm_ioc_open *arg)
 		return -EINVAL;
 	buffer = named(arg->flags & CCSHM_OPEN_UID ? arg->uid : FAKE_UID,
 		       arg->name);
-	if (!buffer)
+	if (!buffer || (fake.no_admin && buffer->query.uid != FAKE_UID))
 		return -ENOENT;
 	arg->id = buffer->query.id;
 	return 0;

@@ -55,24 +55,39 @@ static void check_complaint(const char *path, unsigned int line, const char *tex
 	ck_assert_msg(strstr(cli.err, needle) != NULL, "no \"%s\" in: %s", needle, cli.err);
 }
 
-/* A persistent buffer that is there before. */
-static void existing(const char *name, uint64_t size, mode_t mode, gid_t group,
-		     bool contiguous)
+/* A persistent buffer that is there before; the options are given up. */
+static void allocated(const char *name, uint64_t size, struct ccshm_alloc_options *options)
 {
 	struct ccshm *handle = fake_handle();
-	struct ccshm_alloc_options *options;
 	struct ccshm_buffer *buffer;
 
-	ck_assert_int_eq(ccshm_alloc_options_new(&options), 0);
 	ccshm_alloc_options_set_persistent(options, true);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, name), 0);
-	ccshm_alloc_options_set_mode(options, mode);
-	ccshm_alloc_options_set_group(options, group);
-	ccshm_alloc_options_set_contiguous(options, contiguous);
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, size, options, &buffer), 0);
 	ccshm_alloc_options_free(options);
 	ccshm_buffer_close(buffer);
 	ccshm_close(handle);
+}
+
+static void existing(const char *name, uint64_t size, mode_t mode, gid_t group,
+		     bool contiguous)
+{
+	struct ccshm_alloc_options *options;
+
+	ck_assert_int_eq(ccshm_alloc_options_new(&options), 0);
+	ccshm_alloc_options_set_mode(options, mode);
+	ccshm_alloc_options_set_group(options, group);
+	ccshm_alloc_options_set_contiguous(options, contiguous);
+	allocated(name, size, options);
+}
+
+static void existing_of(const char *name, uid_t owner)
+{
+	struct ccshm_alloc_options *options;
+
+	ck_assert_int_eq(ccshm_alloc_options_new(&options), 0);
+	ccshm_alloc_options_set_owner(options, owner);
+	allocated(name, PAGE, options);
 }
 
 START_TEST(made)
@@ -494,11 +509,23 @@ START_TEST(race)
 	fake_fail_ioctl(CCSHM_IOC_OPEN, -ENOENT);
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
 	check_result("one", "exists", "\"id\": 1");
-	/* The owner has it, and we may not see it. */
+	/* And then it failed for somebody. */
 	fake_fail_ioctl(CCSHM_IOC_ALLOC, -EEXIST);
 	put(ETC "a.conf", "[buffer two]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("two", "created", NULL);
+}
+END_TEST
+
+/* The owner has it, and we may not see it. */
+START_TEST(unseen)
+{
+	put(ETC "a.conf", "[buffer one]\nsize=4K\nowner=1\n[buffer two]\nsize=4K\n");
+	existing_of("one", 1);
+	fake.no_admin = true;
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
-	check_result("two", "failed", "already has a buffer of that name");
+	check_result("one", "failed", "which we may not see");
+	check_result("two", "created", NULL);
 }
 END_TEST
 
@@ -576,6 +603,7 @@ static void add(Suite *suite)
 	tcase_add_test(c, limits_fail);
 	LOOP(c, one_fails, failure);
 	tcase_add_test(c, race);
+	tcase_add_test(c, unseen);
 	tcase_add_test(c, not_to_be_asked);
 	tcase_add_test(c, not_to_be_found);
 	tcase_add_test(c, no_such_column);
