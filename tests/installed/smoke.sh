@@ -52,7 +52,7 @@ ok $? "what was written is read"
 runs "export gives a command a dma-buf" cc export smoke --length 1M -- \
 	sh -c 'readlink /proc/self/fd/$CCSHM_DMABUF_FD; ccshmctl show $CCSHM_EXPORT_ID'
 like "$out" "dmabuf" "its descriptor is one"
-is "$(field type "$out") $(field length "$out")" "export 1M" "it is listed as what it is"
+is "$(field type "$out") $(field size "$out")" "export 1M" "it is listed as what it is"
 
 cc export smoke -- sh -c 'echo $CCSHM_EXPORT_ID >export.id; exec sleep 60' &
 holder=$!
