@@ -407,7 +407,7 @@ static void offer_option(const struct line *line, const struct argp_option *opt)
 	snprintf(text, sizeof(text), "--%s", opt->name);
 	offer(line, text, opt->doc);
 	/* The short ones are not shown, but may be meant. */
-	if (line->word[1] && opt->key == line->word[1] && !line->word[2])
+	if (*line->word && line->word[1] && opt->key == line->word[1] && !line->word[2])
 		offer(line, line->word, opt->doc);
 }
 

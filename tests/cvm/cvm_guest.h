@@ -14,7 +14,7 @@ enum cvm_flavour { CVM_PLAIN, CVM_SEV, CVM_TDX, CVM_CCA };
 
 /* What the emulator counts. */
 enum cvm_counter {
-	CVM_HC_SHARED,			/* page-state calls to shared (KVM hypercall, MapGPA, RSI) */
+	CVM_HC_SHARED,			/* page-state calls to shared: hypercall, MapGPA, RSI */
 	CVM_HC_PRIVATE,			/* ... to private */
 	CVM_PAGES_TO_SHARED,		/* 4 KiB pages that changed state */
 	CVM_PAGES_TO_PRIVATE,
@@ -33,8 +33,8 @@ enum cvm_counter {
 #define CVM_MODE_SHARED_ALIAS	2u	/* trap the shared view of private pages */
 #define CVM_MODE_STEP		4u	/* count each access, not only a page's first */
 #define CVM_MODE_SCRAMBLE	8u	/* a conversion fills the new view with garbage */
-#define CVM_MODE_ABORT		16u	/* CCA: trapped accesses end in an external abort, as on hardware */
-#define CVM_MODE_ZERO		32u	/* CCA: a conversion to private zeroes the shared view, for CVM_STRAY_DMA */
+#define CVM_MODE_ABORT		16u	/* CCA: trapped accesses end in an external abort */
+#define CVM_MODE_ZERO		32u	/* CCA: going private zeroes the shared view */
 #ifdef __aarch64__
 #define CVM_MODE_ALL		63u
 #else
