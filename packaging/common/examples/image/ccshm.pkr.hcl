@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Packer: an image with ccshm, from any builder: here QEMU and an image of Debian.
+#
+#   packer build -var image=https://... -var checksum=sha512:... -var packages=build/deb .
+#
+# packages/ has the packages of "make deb" and *.conf for /etc/ccshm/buffers.d; see
+# install-ccshm beside this file, which does the work.
+
+variable "image" {
+  type = string
+}
+
+variable "checksum" {
+  type = string
+}
+
+variable "packages" {
+  type = string
+}
+
+# Both, or none. The key stays on the machine that builds.
+variable "key" {
+  type    = string
+  default = ""
+}
+
+variable "certificate" {
+  type    = string
+  default = ""
+}
+
+locals {
+  # A file of memory in the guest that builds: never on the image's disk.
+  secret = "/run/ccshm-image"
+  files  = var.key == "" ? [] : [var.key, var.certificate]
+  sign   = var.key == "" ? "" : "${local.secret}/${basename(var.key)} ${local.secret}/${basename(var.certificate)}"
+}
+
+source "qemu" "debian" {
+  iso_url          = var.image
+  iso_checksum     = var.checksum
+  disk_image       = true
+  format           = "qcow2"
+  output_directory = "output-ccshm"
+  ssh_username     = "root"
+  shutdown_command = "poweroff"
+}
+
+build {
+  sources = ["source.qemu.debian"]
+
+  provisioner "shell" {
+    inline = ["mkdir -p -m 0700 /tmp/ccshm ${local.secret}"]
+  }
+
+  provisioner "file" {
+    source      = "${var.packages}/"
+    destination = "/tmp/ccshm"
+  }
+
+  provisioner "file" {
+    sources     = concat(["${path.root}/install-ccshm"], local.files)
+    destination = "${local.secret}/"
+  }
+
+  provisioner "shell" {
+    inline = [
+      "apt-get update",
+      "apt-get install -y --no-install-recommends dkms linux-headers-cloud-amd64 libmnl0 libsmartcols1",
+      "bash ${local.secret}/install-ccshm /tmp/ccshm ${local.sign}",
+      "rm -rf /tmp/ccshm ${local.secret}",
+    ]
+  }
+}
