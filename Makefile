@@ -21,7 +21,8 @@ help:
 	@echo 'make driver          the kernel module for the running kernel (KDIR=... for another)'
 	@echo 'make demo            a confidential guest that uses a shared buffer, start to end'
 	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm'
-	@echo 'make ci              make check, the demo and the static checks: what a change has to pass'
+	@echo 'make check-packages  installs the packages in roots and images, boots, upgrades and removes them'
+	@echo 'make ci              make check, the demo, the static checks and check-packages: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx" SUITES="all" narrow it'
 	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
 	@echo 'make mutants         break the driver and the library on purpose, see the tests notice'
@@ -60,7 +61,7 @@ check: setup
 
 # What a change has to pass.
 ci:
-	@$(MAKE) --no-print-directory check CHECKS="demo sparse checkpatch $(CHECKS)"
+	@$(MAKE) --no-print-directory check CHECKS="demo sparse checkpatch $(CHECKS) check-packages"
 
 check-unit: cli
 	@$(MAKE) --no-print-directory -C tests/unit O=$(O) check
@@ -78,6 +79,10 @@ cvm-selftest: setup
 
 check-vm: setup
 	@tests/vm/matrix $(SUITES)
+
+# Roots, images, installations: not a part of "make check".
+check-packages: setup
+	@tests/packages/check
 
 # Slow, and the kernel takes a while to build: not a part of "make check".
 check-debug: setup
@@ -131,6 +136,6 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-debug \
+.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-packages check-debug \
 	mutants cvm-mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms tests-installed install-tests deb rpm clean distclean
