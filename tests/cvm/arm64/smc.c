@@ -8,6 +8,7 @@
 #define NOT_SUPPORTED		(~0ull)
 #define SMCCC_VERSION		0x80000000u
 #define SMCCC_1_2		0x10002
+#define PSCI_FIRST		0x84000000u
 #define PSCI_FEATURES		0x8400000au
 #define PSCI_CPU_SUSPEND	0x84000001u
 #define PSCI_CPU_OFF		0x84000002u
@@ -169,7 +170,7 @@ void smc(struct regs *r)
 
 	if (function >= RSI_FIRST && function <= RSI_LAST)
 		rsi(r->x);
-	else if ((function & ~PSCI_64) <= PSCI_LAST && (function & BIT(31)) && (function & 0x3f000000) == 0x04000000)
+	else if ((function & ~PSCI_64) >= PSCI_FIRST && (function & ~PSCI_64) <= PSCI_LAST)
 		r->x[0] = psci_call(r->x);
 	else if (function == SMCCC_VERSION)
 		r->x[0] = SMCCC_1_2;

@@ -33,9 +33,8 @@ enum st_op {
 	ST_FILL,			/* slot, view, page, pages; arg: seed of the pattern */
 	ST_MATCH,			/* the same; result: pages that begin with the pattern */
 	ST_READ,			/* slot, view, page; arg: times; result: first word */
-	ST_DMA_TO_DEVICE,		/* slot, page: by the address that a shared page has, into edu */
-	ST_DMA_FROM_DEVICE,		/* slot, page: what edu holds, to that address; arg 1: without
-					 * the bit that makes it one, where there is one */
+	ST_DMA_TO_DEVICE,		/* slot, page: by a shared page's address, into edu */
+	ST_DMA_FROM_DEVICE,		/* slot, page: from edu to it; arg 1: to the bare one */
 	ST_DMA_COHERENT,		/* round trip; result: wrong words; arg: pages shared */
 	ST_DMA_STREAMING,		/* round trip; result: wrong words; arg: bounced maps */
 	ST_ADDRESS,			/* slot, page: result is its address in the direct map */
