@@ -4,7 +4,6 @@
  * shared. A device gets the buffer's own bytes or nothing: never a bounce buffer.
  *
  * vm-modules: ccshm importer
- * vm-flavours: sev tdx plain
  * vm-append: swiotlb=force
  */
 #include "tap.h"

@@ -77,6 +77,7 @@ runs "info" cc info
 case $flavour in
 sev) is "$(field platform "$out")" sev "info names the platform" ;;
 tdx) is "$(field platform "$out")" tdx "info names the platform" ;;
+cca) is "$(field platform "$out")" cca "info names the platform" ;;
 plain) is "$(field plain "$out")" yes "info says that nothing is private here" ;;
 esac
 is "$(field "bytes shared" "$out")" 0 "nothing is shared yet"

@@ -151,6 +151,14 @@ static void masks(void)
 	struct shared s = shared_new(UNIT, 0), p = shared_new(UNIT, CCSHM_EXPORT_PINNED);
 	int imp = imp_open(), other = imp_open(), err;
 
+	if (cvm_flavour() == CVM_CCA) {
+		skip("a device reaches 16 MiB", "a Realm lets no driver say so; see the suite realm-mask");
+		close(imp);
+		close(other);
+		shared_end(&s);
+		shared_end(&p);
+		return;
+	}
 	is_errno(imp_mask(24, 65536), 0, "a device reaches 16 MiB");
 	is_errno(imp_attach(imp, s.fd, IMPORTER_DYNAMIC), 0, "its driver attaches");
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ERANGE, "... and cannot map");

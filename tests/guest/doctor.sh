@@ -3,7 +3,6 @@
 # ccshmctl doctor on real machines: without the driver, with it, as users who may and may
 # not use it, and on a kernel that is locked down.
 # vm-modules: ccshm
-# vm-flavours: sev tdx plain
 # vm-boot: alone
 . /suites/tap.sh
 
@@ -23,6 +22,7 @@ failures() { printf '%s\n' "$out" | grep -c '^fail'; }
 case $flavour in
 sev) kind="AMD SEV" ;;
 tdx) kind="Intel TDX" ;;
+cca) kind="Arm CCA" ;;
 esac
 
 # ---- without the driver

@@ -318,9 +318,16 @@ static RAW_UNUSED long long vmstat(const char *name)
 	return found;
 }
 
+#include "directmap.h"
+
+/* How often a leaf of the direct map was split; -1: not known. */
 static RAW_UNUSED long long direct_map_splits(void)
 {
+#ifdef __aarch64__
+	return cvm_present() ? direct_map_split_units() : -1;
+#else
 	return vmstat("direct_map_level2_splits");
+#endif
 }
 
 /* Of the emulator; 0 without it. */

@@ -6,6 +6,7 @@
 #include <linux/dma-resv.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
+#include <linux/version.h>
 
 #include "importer.h"
 
@@ -17,6 +18,17 @@ void importer_lock_resv(struct importer *imp)
 void importer_unlock_resv(struct importer *imp)
 {
 	dma_resv_unlock(imp->dmabuf->resv);
+}
+
+/* What firmware says of a real one. No older kernel of arm64 can be confidential. */
+static int set_coherence(struct device *dev, bool coherent)
+{
+#if defined(CONFIG_ARM64) && LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+	dev_assign_dma_coherent(dev, coherent);
+	return 0;
+#else
+	return coherent ? 0 : -EOPNOTSUPP;
+#endif
 }
 
 int importer_ioc_mask(struct importer *imp, void *arg)
@@ -34,6 +46,8 @@ int importer_ioc_mask(struct importer *imp, void *arg)
 	if (!req->bits)
 		return 0;
 	err = dma_set_mask(&edu->pdev->dev, DMA_BIT_MASK(req->bits));
+	if (!err)
+		err = set_coherence(&edu->pdev->dev, !req->not_coherent);
 	if (err)
 		return err;
 	dma_set_max_seg_size(&edu->pdev->dev, req->max_segment);

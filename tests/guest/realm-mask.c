@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A Realm whose shared bit is beyond the 32 bits of most devices: they are refused, and it
+ * is said why; who has the bits is given addresses with it.
+ *
+ * vm-modules: ccshm importer
+ * vm-flavours: cca
+ * vm-ipa-bits: 33
+ * vm-memory: 1536
+ * vm-qemu: -device edu,addr=06.0,dma_mask=0x1ffffffff
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "importing.h"
+
+#define SHARED_BIT	(1ULL << 32)
+#define REASON		"its DMA mask does not hold the address bit of shared memory"
+
+static void attachments(void)
+{
+	struct ccshm_ioc_attach req = { .dma_bits = 33 };
+	struct shared s = shared_new(UNIT);
+	struct attached a;
+	struct edu edu;
+
+	is_errno(TRY(PCI_A, .id = s.id), ERANGE, "a device of 32 bits is refused");
+	ok(logged("ccshm: cannot use shared memory: " REASON), "... and the kernel log says why");
+	is_str(judged(PCI_A), "cannot, direct: " REASON, "... as does DEVICE");
+	is_errno(TRY(PCI_A, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), ERANGE,
+		 "... with a dma-buf, too");
+	req.id = s.id;
+	is_errno(TRY(PCI_C, .id = s.id, .dma_bits = 32), ERANGE, "a device is refused to who drives 32");
+	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "... and given to who drives 33");
+	ok(dma_at(&a, 0) & SHARED_BIT, "its address has the shared bit");
+	device_start(&edu, EDU_C);
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "it moves bytes");
+	edu_close(&edu);
+	attached_end(&a);
+	shared_end(&s);
+}
+
+static void maps(const struct shared *s, uint64_t flags, enum importer_kind kind, int want,
+		 const char *what)
+{
+	int fd = raw_export(ccshm, s->id, flags, NULL), imp = imp_open();
+	int err = imp_attach(imp, fd, kind);
+
+	if (!err)
+		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+	is_errno(err, want, "%s", what);
+	if (!err)
+		ok(imp_moves_right(imp, s->p, 0, PAGE), "%s: its device moves bytes", what);
+	close(imp);
+	close(fd);
+}
+
+static void importers(void)
+{
+	struct shared s = shared_new(UNIT);
+
+	imp_device = EDU_C;
+	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0, "a driver that sets a mask of 32 bits");
+	is_str(judged(PCI_C), "cannot, direct: " REASON, "... DEVICE says why");
+	maps(&s, 0, IMPORTER_DYNAMIC, ERANGE, "32 bits: who can let go is refused");
+	maps(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, ERANGE, "32 bits: who cannot is, too");
+	is_errno(imp_mask(33, 65536), 0, "it sets one of 33");
+	is_str(judged(PCI_C), "yes, direct", "... DEVICE says that it can be used");
+	maps(&s, 0, IMPORTER_DYNAMIC, 0, "33 bits: who can let go maps");
+	maps(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, 0, "33 bits: who cannot does, too");
+	is_errno(device_unbind(EDU_C), 0, "its driver goes");
+	shared_end(&s);
+}
+
+int main(void)
+{
+	suite_begin();
+	attachments();
+	importers();
+	is_int(rig(CVM_STRAY_DMA), 0, "no device wrote elsewhere");
+	return suite_end();
+}

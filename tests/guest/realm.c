@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What Arm's Realms have of their own: the shared bit is a part of each address that a
+ * device is given; a device must have been configured for DMA, and be coherent; a block
+ * that the host refuses to convert is repaired, or leaked, and not touched before.
+ *
+ * vm-modules: ccshm importer
+ * vm-flavours: cca
+ * vm-timeout: 240
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "attached.h"
+#include "importing.h"
+
+/* Of Realms with addresses of 32 bits. */
+#define SHARED_BIT	(1ULL << 31)
+#define LEAF		((long long)UNIT)
+
+/* Where a buffer is, which has one run of pages. */
+static uint64_t physical_of(uint64_t id)
+{
+	struct ccshm_ioc_run run;
+
+	if (raw_pages(ccshm, id, 0, 0, &run, 1, NULL) != 1)
+		bail("PAGES of %llu", (unsigned long long)id);
+	return run.physical;
+}
+
+/* ---- addresses ---- */
+
+static void addresses(void)
+{
+	struct shared s = shared_new(UNIT);
+	uint64_t physical = physical_of(s.id);
+	struct attached a;
+	struct edu edu;
+	int imp;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	is_int(physical & SHARED_BIT, 0, "memory is below the shared bit");
+	is_int(dma_at(&a, 0), physical | SHARED_BIT, "ATTACH: the address has the shared bit");
+	device_start(&edu, EDU_A);
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "the device moves bytes there");
+	edu_close(&edu);
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a driver comes");
+	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer maps");
+	ok(table_is(imp, &a, 0, UNIT, UNIT), "its table has the same addresses");
+	ok(imp_moves_right(imp, s.p, 0, PAGE), "its device moves bytes there");
+	close(imp);
+	is_errno(device_unbind(EDU_A), 0, "its driver goes");
+	attached_end(&a);
+	shared_end(&s);
+	is_int(rig(CVM_STRAY_DMA), 0, "no device wrote elsewhere");
+}
+
+/* ---- devices that cannot be given memory ---- */
+
+#define NOT_CONFIGURED \
+	"it is not cache-coherent, or no driver had it yet and it was never configured for DMA"
+
+/* PCI devices are when they are found, others when their first driver comes. */
+static void never_configured(void)
+{
+	is_str(judged("platform:a000000.virtio_mmio"), "cannot, direct: " NOT_CONFIGURED,
+	       "a device that no driver ever had: DEVICE says why it cannot be used");
+}
+
+static int imp_coherence(bool coherent)
+{
+	struct importer_mask req = { .bits = 32, .max_segment = 65536, .not_coherent = !coherent };
+	int fd = imp_open(), err;
+
+	snprintf(req.device, sizeof(req.device), "%s", imp_device);
+	err = raw_ioctl(fd, IMPORTER_IOC_MASK, &req);
+	close(fd);
+	return err;
+}
+
+static void refuses_importer(const struct shared *s, uint64_t flags, enum importer_kind kind,
+			     const char *what)
+{
+	int fd = raw_export(ccshm, s->id, flags, NULL), imp = imp_open();
+	int err = imp_attach(imp, fd, kind);
+
+	if (!err)
+		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+	is_errno(err, EOPNOTSUPP, "not coherent: %s is refused", what);
+	close(imp);
+	close(fd);
+}
+
+static void not_coherent(void)
+{
+	struct shared s = shared_new(UNIT);
+	int imp;
+
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a driver comes");
+	is_errno(imp_coherence(false), 0, "a device that is not coherent");
+	is_str(judged(PCI_A), "cannot, direct: it is not cache-coherent", "... DEVICE says so");
+	refuses_importer(&s, 0, IMPORTER_DYNAMIC, "who can let go");
+	refuses_importer(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, "who cannot");
+	ok(logged("ccshm: cannot use shared memory: it is not cache-coherent"),
+	   "not coherent: the kernel log says why");
+	is_errno(device_unbind(EDU_A), 0, "its driver goes, and it stays so");
+	is_errno(TRY(PCI_A, .id = s.id), EOPNOTSUPP, "not coherent: ATTACH is refused");
+	is_errno(TRY(PCI_A, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), EOPNOTSUPP,
+		 "... with a dma-buf, too");
+	is_str(judged(PCI_A), "cannot, direct: " NOT_CONFIGURED, "... DEVICE says why");
+	ok(logged("ccshm: cannot use shared memory: " NOT_CONFIGURED), "... and the kernel log");
+	is_int(query(s.id).attachments, 0, "... and nothing is left of it");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "its driver comes");
+	is_errno(imp_coherence(true), 0, "it is coherent");
+	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "then an importer maps");
+	ok(imp_moves_right(imp, s.p, 0, PAGE), "... and its device moves bytes");
+	close(imp);
+	is_errno(device_unbind(EDU_A), 0, "its driver goes");
+	shared_end(&s);
+}
+
+/* ---- the direct map ---- */
+
+static void leaves(void)
+{
+	uint64_t id, physical;
+
+	if (raw_alloc(ccshm, UNIT, &id))
+		bail("no memory");
+	physical = physical_of(id);
+	is_int(direct_map_leaf(physical), LEAF | CVM_LEAF_SHARED,
+	       "a block is one leaf of the direct map, with the shared bit");
+	is_errno(raw_free(ccshm, id), 0, "it is freed");
+	ok(wait_clean(ccshm), "... and given back");
+	is_int(direct_map_leaf(physical), LEAF, "it is one leaf without the shared bit");
+}
+
+/* In quarantine, and as the host has left it: not mapped, so a touch would be an oops. */
+static void refused_back(void)
+{
+	struct ccshm_ioc_info info;
+	uint64_t id, physical;
+
+	if (raw_alloc(ccshm, UNIT, &id))
+		bail("no memory");
+	physical = physical_of(id);
+	cvm_fail(CVM_FAIL_PRIVATE, 0, 2);
+	is_errno(raw_free(ccshm, id), 0, "a block is freed that the host does not take back");
+	raw_info(ccshm, &info);
+	for (int i = 0; i < 500 && !info.bytes_quarantined; i++) {
+		sleep_ms(10);
+		raw_info(ccshm, &info);
+	}
+	is_int(info.bytes_quarantined, UNIT, "it is in quarantine");
+	is_int(direct_map_leaf(physical), 0, "the kernel has no mapping of it left");
+	for (int i = 0; i < 1000 && info.bytes_quarantined; i++) {
+		sleep_ms(20);
+		raw_info(ccshm, &info);
+	}
+	is_int(info.bytes_quarantined + info.bytes_leaked, 0, "tried again it goes back");
+	is_int(direct_map_leaf(physical), LEAF, "the kernel has its leaf again");
+	cvm_fail(CVM_FAIL_PRIVATE, 0, 0);
+}
+
+/* So many pages a call: the kernel goes on where the host has stopped. */
+static void in_pieces(void)
+{
+	uint64_t before = rig(CVM_HC_SHARED), id;
+	long long splits = direct_map_splits();
+
+	cvm_chunk(128);
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "a host that takes 128 pages a call");
+	is_int(rig(CVM_HC_SHARED) - before, UNIT / PAGE / 128, "... is called until all is done");
+	is_errno(raw_free(ccshm, id), 0, "it is freed");
+	ok(wait_clean(ccshm), "... and given back");
+	before = rig(CVM_PAGES_SHARED);
+	cvm_fail(CVM_FAIL_SHARED, 2, 1);
+	is_errno(raw_alloc(ccshm, UNIT, &id), EIO, "one that refuses half way");
+	cvm_fail(CVM_FAIL_SHARED, 0, 0);
+	cvm_chunk(0);
+	ok(wait_clean(ccshm) && wait_rig_shared(before), "... gets back what it had taken");
+	is_int(direct_map_splits(), splits, "no leaf of the direct map is split");
+}
+
+int main(void)
+{
+	expect_kmsg("Failed to encrypt memory, [0-9]+ pages will be leaked|"
+		    "Failed to decrypt memory, [0-9]+ pages will be leaked");
+	if (cvm_flavour() != CVM_CCA)
+		bail("this is no Realm");
+	suite_begin();
+	addresses();
+	never_configured();
+	not_coherent();
+	leaves();
+	refused_back();
+	in_pieces();
+	return suite_end();
+}
