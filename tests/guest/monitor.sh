@@ -5,7 +5,7 @@
 # vm-modules: ccshm
 . /suites/tap.sh
 
-EDU=pci:0000:00:05.0
+EDU=pci:0000:00:04.0
 CC=$(command -v ccshmctl)
 cc() { ccshmctl "$@"; }
 lines() { printf '%s\n' "$out" | grep -c .; }
