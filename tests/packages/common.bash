@@ -10,3 +10,20 @@ in_root() {
 	unshare --mount --pid --uts --ipc --net --fork --kill-child --mount-proc="$1/proc" \
 		"$TOP/tests/packages/enter-root" "$@"
 }
+
+# add_kernel ROOT SERIES: a kernel of tests/vm, as far as modules are built for it
+add_kernel() {
+	local from release dir package
+	"$TOP/tests/vm/fetch-kernel" "$2"
+	from=$CACHE/kernels/$2/root
+	release=$(<"$CACHE/kernels/$2/release")
+	for dir in usr/src usr/lib; do
+		for package in "$from/$dir"/linux-*; do
+			[ ! -d "$package" ] || [ -e "$1/$dir/${package##*/}" ] || cp -a --reflink=auto "$package" "$1/$dir/"
+		done
+	done
+	mkdir -p "$1/usr/lib/modules/$release"
+	ln -s "/usr/src/linux-headers-$release" "$1/usr/lib/modules/$release/build"
+	cp "$from/usr/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$1/usr/lib/modules/$release/"
+	depmod -b "$1" "$release"
+}
