@@ -25,5 +25,7 @@ add_kernel() {
 	mkdir -p "$1/usr/lib/modules/$release"
 	ln -s "/usr/src/linux-headers-$release" "$1/usr/lib/modules/$release/build"
 	cp "$from/usr/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$1/usr/lib/modules/$release/"
+	# Without a module of its own dkms takes it for a kernel that has gone.
+	find "$from/usr/lib/modules/$release/kernel" -name '*.ko*' -exec cp {} "$1/usr/lib/modules/$release/" \; -quit
 	depmod -b "$1" "$release"
 }
