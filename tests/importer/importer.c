@@ -6,7 +6,6 @@
 #include <linux/dma-resv.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
-#include <linux/version.h>
 
 #include "importer.h"
 
@@ -23,7 +22,7 @@ void importer_unlock_resv(struct importer *imp)
 /* What firmware says of a real one. No older kernel of arm64 can be confidential. */
 static int set_coherence(struct device *dev, bool coherent)
 {
-#if defined(CONFIG_ARM64) && LINUX_VERSION_CODE >= KERNEL_VERSION(7, 2, 0)
+#ifdef CONFIG_ARM64
 	dev_assign_dma_coherent(dev, coherent);
 	return 0;
 #else
