@@ -27,5 +27,5 @@ add_kernel() {
 	cp "$from/usr/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$1/usr/lib/modules/$release/"
 	# Without a module of its own dkms takes it for a kernel that has gone.
 	find "$from/usr/lib/modules/$release/kernel" -name '*.ko*' -exec cp {} "$1/usr/lib/modules/$release/" \; -quit
-	depmod -b "$1" "$release"
+	in_root "$1" depmod "$release"
 }
