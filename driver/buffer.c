@@ -479,14 +479,15 @@ void ccshm_buffer_publish(struct ccshm_buffer *buffer)
 	mutex_unlock(&ccshm_lock);
 }
 
-/* It never could. */
+/* It never could. What is refused has changed nothing by the time that is said. */
 void ccshm_buffer_forget(struct ccshm_buffer *buffer)
 {
 	mutex_lock(&ccshm_lock);
 	name_release(buffer);
 	ccshm_object_unpublish(&buffer->obj);
 	mutex_unlock(&ccshm_lock);
-	ccshm_buffer_unuse(buffer);
+	if (refcount_dec_and_test(&buffer->users))
+		buffer_release(&buffer->release);
 }
 
 static void alloc_commit(struct ccshm_call *call)
