@@ -4,9 +4,9 @@
 KERNELS ?= 6.1 6.12 7.2 7.3
 FLAVOURS ?= sev tdx
 SUITES ?= all
-# One kernel and flavour, for "make demo" and "make shell".
-KERNEL ?= 6.12
+# One kernel and flavour, for "make demo" and "make shell"; Debian's 6.12 cannot be a Realm.
 FLAVOUR ?= sev
+KERNEL ?= $(if $(filter cca,$(FLAVOUR)),7.2,6.12)
 
 O := $(CURDIR)/build
 export KERNELS FLAVOURS
@@ -19,10 +19,10 @@ all: lib cli
 help:
 	@echo 'make                 the library and ccshmctl, in build/'
 	@echo 'make driver          the kernel module for the running kernel (KDIR=... for another)'
-	@echo 'make demo            a confidential guest that uses a shared buffer, start to end'
+	@echo 'make demo            a confidential guest that uses a shared buffer, start to end (FLAVOUR=sev, tdx, cca)'
 	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm'
 	@echo 'make check-packages  installs the packages in roots and images, boots, upgrades and removes them'
-	@echo 'make ci              make check, the demo and the static checks: what a change has to pass'
+	@echo 'make ci              make check, the demos and the static checks: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx" SUITES="all" narrow it'
 	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
 	@echo 'make mutants         break the driver and the library on purpose, see the tests notice'
@@ -52,6 +52,10 @@ driver:
 demo: setup
 	@tests/vm/run --transcript --kernel $(KERNEL) --flavour $(FLAVOUR) demo
 
+# The same, as parts of "make ci".
+demo-tdx demo-cca:
+	@$(MAKE) --no-print-directory demo FLAVOUR=$(@:demo-%=%)
+
 shell: setup
 	@tests/vm/shell $(KERNEL) $(FLAVOUR)
 
@@ -61,7 +65,7 @@ check: setup
 
 # What a change has to pass.
 ci:
-	@$(MAKE) --no-print-directory check CHECKS="demo sparse checkpatch $(CHECKS)"
+	@$(MAKE) --no-print-directory check CHECKS="demo demo-tdx demo-cca sparse checkpatch $(CHECKS)"
 
 check-unit: cli
 	@$(MAKE) --no-print-directory -C tests/unit O=$(O) check
@@ -136,6 +140,6 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help setup lib cli driver demo shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-packages check-debug \
+.PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-packages check-debug \
 	mutants cvm-mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms tests-installed install-tests deb rpm clean distclean
