@@ -108,11 +108,14 @@ static RAW_UNUSED bool moves_right(struct edu *edu, struct shared *s,
 				   const struct attached *a, uint64_t from, uint64_t to)
 {
 	uint64_t seed = 100 + from / PAGE;
+	int err;
 
 	stamp_write(s->p + from, seed, from, TRANSFER);
 	stamp_write(s->p + to, 99, to, TRANSFER);
-	return !device_copy(edu, dma_at(a, from), dma_at(a, to), TRANSFER) &&
-	       stamp_check(s->p + to, seed, from, TRANSFER);
+	err = device_copy(edu, dma_at(a, from), dma_at(a, to), TRANSFER);
+	if (err)
+		diag("the device does not copy: %s", strerror(-err));
+	return !err && stamp_check(s->p + to, seed, from, TRANSFER);
 }
 
 /* ---- the beginning and the end ---- */

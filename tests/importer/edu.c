@@ -36,6 +36,16 @@ struct edu *edu_find(const char *device)
 	return NULL;
 }
 
+/* What it was told is done. */
+static int edu_wait(struct edu *edu)
+{
+	u32 value;
+
+	return readl_poll_timeout(edu->bar + EDU_DMA_COMMAND, value,
+				  !(value & EDU_DMA_START), 1000,
+				  EDU_TIMEOUT_US);
+}
+
 /**
  * edu_dma - move bytes, and wait until that is done
  * @edu: the device
@@ -48,7 +58,6 @@ struct edu *edu_find(const char *device)
 int edu_dma(struct edu *edu, dma_addr_t address, u32 length, bool from_device)
 {
 	u32 command = EDU_DMA_START | (from_device ? EDU_DMA_TO_MEMORY : 0);
-	u32 value;
 
 	if (!length || length > IMPORTER_DMA_MAX)
 		return -EINVAL;
@@ -57,9 +66,7 @@ int edu_dma(struct edu *edu, dma_addr_t address, u32 length, bool from_device)
 	       edu->bar + EDU_DMA_DESTINATION);
 	writeq(length, edu->bar + EDU_DMA_COUNT);
 	writel(command, edu->bar + EDU_DMA_COMMAND);
-	return readl_poll_timeout(edu->bar + EDU_DMA_COMMAND, value,
-				  !(value & EDU_DMA_START), 1000,
-				  EDU_TIMEOUT_US);
+	return edu_wait(edu);
 }
 
 static int edu_start(struct edu *edu)
@@ -76,6 +83,10 @@ static int edu_start(struct edu *edu)
 	if (readl(edu->bar + EDU_ID) != EDU_ID_VALUE)
 		return -ENODEV;
 	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(32));
+	if (err)
+		return err;
+	/* What somebody had under way must not reach memory that was theirs. */
+	err = edu_wait(edu);
 	if (err)
 		return err;
 	pci_set_master(pdev);
