@@ -31,7 +31,7 @@ help:
 	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
 	@echo 'make install-dkms    the source of the driver into /usr/src, for dkms'
-	@echo 'make deb             Debian packages, in build/deb/'
+	@echo 'make deb             Debian packages, in build/deb/; with ARCH=arm64 in build/arm64/deb/'
 	@echo 'make rpm             RPM packages, in build/rpm/'
 	@echo 'make clean           remove what was built; make distclean: fetched kernels too'
 
@@ -126,9 +126,10 @@ tests-installed: lib
 install-tests: tests-installed
 	@$(MAKE) --no-print-directory -C tests/installed O=$(O) $@
 
+# Of this machine's architecture, if ARCH says no other.
 deb:
 	@[ '$(SETUP)' = no ] || tests/vm/setup deb
-	@packaging/build-deb
+	@$(if $(filter-out $(shell dpkg --print-architecture),$(ARCH)),tests/packages/cross-deb $(ARCH),packaging/build-deb)
 
 rpm:
 	@[ ! -e /etc/debian_version ] || tests/vm/setup rpm
