@@ -88,25 +88,60 @@ static void make_shared(int cpu)
 	convert(0, 0, PAGES, 1);
 }
 
-/* This CPU has used the entry, so that it has it in its TLB; another one changes it. */
+/*
+ * This CPU has used the entry, so that it has it in its TLB; another one changes it. This one
+ * goes on running meanwhile, as switching to another process would empty its TLB.
+ */
+static atomic_int stage;
+static void (*change)(int cpu);
+
+static void change_when_told(int cpu)
+{
+	stage = 1;
+	while (stage == 1)
+		;
+	change(cpu);
+	stage = 3;
+}
+
+static void prepare_other(struct job *j, int cpu, void (*run)(int cpu))
+{
+	stage = 0;
+	change = run;
+	begin(j, cpu, change_when_told);
+	while (stage != 1)
+		;
+}
+
+static void let_other_change(void)
+{
+	stage = 2;
+	while (stage != 3)
+		;
+}
+
 static void test_others_see(void)
 {
+	struct job other;
 	int cpu;
 
 	for (cpu = 1; cpu < CPUS; cpu++) {
+		prepare_other(&other, cpu, rearm);
 		arm(TRAPS);
 		(void)wrong[0];
-		(void)wrong[0];
-		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "opened here");
-		on_cpu(cpu, rearm);
+		let_other_change();
 		(void)wrong[0];
 		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2, "CPU %d arms the traps: the page is trapped here", cpu);
+		pthread_join(other.thread, NULL);
+
+		prepare_other(&other, cpu, make_private);
 		arm(TRAPS);
 		(void)right[0];
-		is_int(violations(), 0, "a right access is none");
-		on_cpu(cpu, make_private);
+		let_other_change();
 		(void)right[0];
 		is_int(since(CVM_VIOL_SHARED_ALIAS), 1, "CPU %d makes it private: this is trapped here", cpu);
+		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 0, "and nothing else");
+		pthread_join(other.thread, NULL);
 		on_cpu(cpu, make_shared);
 	}
 }
