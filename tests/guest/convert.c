@@ -274,9 +274,7 @@ static void test_unload(void)
 
 int main(void)
 {
-	/* The kernel says so once for a refused conversion. */
-	expect_kmsg(cvm_flavour() == CVM_CCA ? "Failed to (en|de)crypt memory, [0-9]+ pages will be leaked" :
-					       "CPA VMM failure to convert memory");
+	expect_refusal();
 	expect_kmsg("ccshm: leaked [0-9]+ pages at 0x[0-9a-f]+: they cannot be made private again|"
 		    "leak: [0-9]+ callbacks suppressed");
 	rig_before = rig(CVM_PAGES_SHARED);

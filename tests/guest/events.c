@@ -316,7 +316,7 @@ static void test_leak(void)
 		skip("a leak", "nothing can refuse a conversion here");
 		return;
 	}
-	expect_kmsg("CPA VMM failure to convert memory");
+	expect_refusal();
 	expect_kmsg("ccshm: leaked [0-9]+ pages at 0x[0-9a-f]+: they cannot be made private again");
 	diag("expect-leaked-pages: %lu", UNIT / PAGE);
 	raw_alloc(ccshm, PAGE, &id);

@@ -330,6 +330,14 @@ static RAW_UNUSED long long direct_map_splits(void)
 #endif
 }
 
+/* What the kernel says of a refused conversion: in a TDX guest once. */
+static RAW_UNUSED void expect_refusal(void)
+{
+	expect_kmsg(cvm_flavour() == CVM_CCA ?
+		    "Failed to (en|de)crypt memory, [0-9]+ pages will be leaked" :
+		    "CPA VMM failure to convert memory");
+}
+
 /* Of the emulator; 0 without it. */
 static RAW_UNUSED uint64_t rig(enum cvm_counter counter)
 {
