@@ -2,7 +2,7 @@
 # ccshm: shared memory for confidential VMs. "make help" says what there is.
 
 KERNELS ?= 6.1 6.12 7.2 7.3
-FLAVOURS ?= sev tdx
+FLAVOURS ?= sev tdx cca
 SUITES ?= all
 # One kernel and flavour, for "make demo" and "make shell"; Debian's 6.12 cannot be a Realm.
 FLAVOUR ?= sev
@@ -23,7 +23,7 @@ help:
 	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm'
 	@echo 'make check-packages  installs the packages in roots and images, boots, upgrades and removes them'
 	@echo 'make ci              make check, the demos and the static checks: what a change has to pass'
-	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx" SUITES="all" narrow it'
+	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" narrow it'
 	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
 	@echo 'make mutants         break the driver and the library on purpose, see the tests notice'
 	@echo 'make cvm-mutants     the same with the emulator and its self-test'
@@ -76,10 +76,8 @@ check-harness: setup
 check-probes: setup
 	@tests/vm/probes
 
-# All emulators, unless FLAVOURS says which.
-cvm-selftest: FLAVOURS := $(if $(subst sev tdx,,$(FLAVOURS)),$(FLAVOURS),$(FLAVOURS) cca)
 cvm-selftest: setup
-	@FLAVOURS="$(FLAVOURS)" tests/vm/matrix cvm-selftest cvm-selftest-smp
+	@tests/vm/matrix cvm-selftest cvm-selftest-smp
 
 check-vm: setup
 	@tests/vm/matrix $(SUITES)
