@@ -22,7 +22,7 @@ help:
 	@echo 'make demo            a confidential guest that uses a shared buffer, start to end (FLAVOUR=sev, tdx, cca)'
 	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm'
 	@echo 'make check-packages  installs the packages in roots and images, boots, upgrades and removes them'
-	@echo 'make ci              make check, the demos and the static checks: what a change has to pass'
+	@echo 'make ci              make check, the demos, the static checks, check-packages: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" narrow it'
 	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
 	@echo 'make mutants         break the driver and the library on purpose, see the tests notice'
@@ -65,7 +65,7 @@ check: setup
 
 # What a change has to pass.
 ci:
-	@$(MAKE) --no-print-directory check CHECKS="demo demo-tdx demo-cca sparse checkpatch $(CHECKS)"
+	@$(MAKE) --no-print-directory check CHECKS="demo demo-tdx demo-cca sparse checkpatch $(CHECKS) check-packages"
 
 check-unit: cli
 	@$(MAKE) --no-print-directory -C tests/unit O=$(O) check
