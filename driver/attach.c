@@ -35,23 +35,50 @@ static void attachment_free(struct ccshm_object *object)
 	kfree(att);
 }
 
-static void attachment_list(struct ccshm_attachment *att)
+/* With an export, the caller was let in at its door. */
+static int attachment_may(struct ccshm_attachment *att, struct ccshm_client *client)
 {
-	__module_get(THIS_MODULE);
-	mutex_lock(&ccshm_lock);
-	list_add_tail(&att->link, &att->obj.buffer->attachments);
-	att->obj.buffer->nr_attachments++;
-	list_add_tail(&att->device_link, &attachments);
-	if (att->export)
-		att->export->attachments++;
-	mutex_unlock(&ccshm_lock);
+	struct ccshm_buffer *buffer = att->obj.buffer;
+
+	if (!att->export)
+		return buffer->live ? ccshm_buffer_may_share(buffer, client,
+							     CCSHM_WRITE) :
+				      -ENOENT;
+	/* The descriptor of the dma-buf is the permission. */
+	if (buffer->sealed && !ccshm_buffer_control(buffer, client))
+		return -EPERM;
+	return 0;
 }
 
-/* Before its id was published, or together with the id. */
+/*
+ * From here on the attachment is listed and can be revoked, before its addresses
+ * are known to anybody and before user memory is touched.
+ */
+static int attachment_list(struct ccshm_attachment *att, struct ccshm_client *client)
+{
+	struct ccshm_buffer *buffer = att->obj.buffer;
+	int err;
+
+	mutex_lock(&ccshm_lock);
+	err = attachment_may(att, client);
+	if (!err) {
+		__module_get(THIS_MODULE);
+		/* Reserved by attachment_new(). */
+		xa_store(&buffer->attachments, att->obj.id, &att->obj, 0);
+		buffer->nr_attachments++;
+		list_add_tail(&att->device_link, &attachments);
+		if (att->export)
+			att->export->attachments++;
+		ccshm_object_publish(&att->obj);
+	}
+	mutex_unlock(&ccshm_lock);
+	return err;
+}
+
 static void attachment_delist(struct ccshm_attachment *att)
 {
 	mutex_lock(&ccshm_lock);
-	list_del_init(&att->link);
+	xa_erase(&att->obj.buffer->attachments, att->obj.id);
 	att->obj.buffer->nr_attachments--;
 	list_del_init(&att->device_link);
 	if (att->export)
@@ -72,11 +99,9 @@ static void attachment_event(struct ccshm_attachment *att,
 {
 	lockdep_assert_held(&att->lock);
 	ccshm_changed();
-	/* Nobody knows of one that was never published. */
-	if (!att->published)
-		return;
 	mutex_lock(&ccshm_lock);
-	ccshm_event(type, &att->obj);
+	if (att->obj.announced)
+		ccshm_event(type, &att->obj);
 	mutex_unlock(&ccshm_lock);
 }
 
@@ -137,7 +162,8 @@ static void stop_later(struct ccshm_attachment *att)
  * @att: it
  * @force: do not rely on its holder
  *
- * Wakes @att->wait when it has ended, or is stuck.
+ * Wakes @att->wait when it has ended, or is stuck. Nobody knows the addresses of
+ * one whose call has not returned: it ends at once.
  */
 void ccshm_attachment_ask(struct ccshm_attachment *att, bool force)
 {
@@ -148,6 +174,8 @@ void ccshm_attachment_ask(struct ccshm_attachment *att, bool force)
 		WRITE_ONCE(att->state, CCSHM_STATE_REVOKING);
 	else if (force && att->state == CCSHM_STATE_STUCK)
 		WRITE_ONCE(att->state, CCSHM_STATE_REVOKING);
+	if (!att->committed)
+		attachment_end(att);
 	ended = att->state == CCSHM_STATE_REVOKED;
 	mutex_unlock(&att->lock);
 	ccshm_changed();
@@ -324,7 +352,17 @@ static int attach_check(const struct ccshm_ioc_attach *req)
 	return capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
 }
 
-/* Takes over the references of @target and to @pdev. */
+/* End an attachment that was never listed. */
+static void attachment_forget(struct ccshm_attachment *att)
+{
+	xa_erase(&att->obj.buffer->attachments, att->obj.id);
+	mutex_lock(&ccshm_lock);
+	ccshm_object_unpublish(&att->obj);
+	mutex_unlock(&ccshm_lock);
+	ccshm_object_put(&att->obj);
+}
+
+/* Takes over the references of @target and to @pdev when it succeeds. */
 static struct ccshm_attachment *
 attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	       struct pci_dev *pdev, u64 size)
@@ -340,7 +378,6 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	att->offset = target->base + req->offset;
 	att->size = size;
 	att->dma_bits = req->dma_bits;
-	INIT_LIST_HEAD(&att->link);
 	INIT_LIST_HEAD(&att->device_link);
 	mutex_init(&att->lock);
 	init_waitqueue_head(&att->wait);
@@ -348,6 +385,16 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	if (ccshm_object_init(&att->obj, CCSHM_TYPE_ATTACHMENT, target->buffer,
 			      attachment_free)) {
 		kfree(att);
+		return ERR_PTR(-ENOMEM);
+	}
+	/* So that listing cannot fail. */
+	if (xa_reserve(&target->buffer->attachments, att->obj.id,
+		       GFP_KERNEL_ACCOUNT)) {
+		kref_get(&target->buffer->obj.ref);
+		if (target->export)
+			kref_get(&target->export->obj.ref);
+		get_device(&pdev->dev);
+		attachment_forget(att);
 		return ERR_PTR(-ENOMEM);
 	}
 	return att;
@@ -362,12 +409,28 @@ static void attachment_cancel(struct ccshm_attachment *att)
 }
 
 /*
+ * List it while the door of its export is open: what a revoke closes first, and
+ * then looks for attachments. With a use of the buffer.
+ */
+static int attachment_enter(struct ccshm_attachment *att, struct ccshm_client *client)
+{
+	int err;
+
+	if (att->export && !ccshm_export_enter(att->export))
+		return -ENODEV;
+	err = attachment_list(att, client);
+	if (att->export)
+		ccshm_export_leave(att->export);
+	return err;
+}
+
+/*
  * Use the memory, unless the buffer's is on its way back; from then on what
  * happens to the device is seen. A removal does not take the device lock: when
  * its notification came too early to find the attachment, the device is off its
  * bus when we look again.
  */
-static int attachment_use(struct ccshm_attachment *att)
+static int attachment_use(struct ccshm_attachment *att, struct ccshm_client *client)
 {
 	struct ccshm_buffer *buffer = att->obj.buffer;
 	int err;
@@ -378,56 +441,54 @@ static int attachment_use(struct ccshm_attachment *att)
 				 &buffer->blocks, att->offset >> PAGE_SHIFT,
 				 att->size >> PAGE_SHIFT, &att->segment,
 				 &att->segments);
-	if (err) {
+	if (!err)
+		err = attachment_enter(att, client);
+	if (err)
 		ccshm_buffer_unuse(buffer);
-		return err;
-	}
-	attachment_list(att);
-	if (ccshm_device_is_there(att->pdev))
-		return 0;
-	attachment_cancel(att);
-	attachment_delist(att);
-	return -ENODEV;
+	return err;
 }
 
-static int attachment_start(struct ccshm_attachment *att)
+static int attachment_start(struct ccshm_attachment *att, struct ccshm_client *client)
 {
 	int err;
 
+	/* For commit and undo: what lists it can be gone before they run. */
+	kref_get(&att->obj.ref);
 	device_lock(&att->pdev->dev);
 	err = ccshm_device_check(att->pdev);
-	if (!err && att->export && !ccshm_export_enter(att->export))
-		err = -ENODEV;
-	if (!err) {
-		err = attachment_use(att);
-		if (att->export)
-			ccshm_export_leave(att->export);
-	}
+	if (!err)
+		err = attachment_use(att, client);
+	if (err)
+		ccshm_object_put(&att->obj);
 	device_unlock(&att->pdev->dev);
 	trace_ccshm_map(&att->obj, att->size, &att->pdev->dev, NULL, err);
 	return err;
 }
 
-static void attach_commit(struct ccshm_call *call)
+/* Complete ATTACH, unless it was revoked or the device has gone meanwhile. */
+static int attach_commit(struct ccshm_call *call)
 {
 	struct ccshm_attachment *att = container_of(call->object,
 						    struct ccshm_attachment, obj);
+	int err = 0;
 
 	mutex_lock(&att->lock);
 	mutex_lock(&ccshm_lock);
-	/* The device may have gone meanwhile: then there is nothing to find. */
-	att->published = !list_empty(&att->link);
-	if (att->published) {
-		ccshm_object_publish(&att->obj);
-		ccshm_event(CCSHM_EVENT_ATTACH, &att->obj);
-	}
+	if (!att->export && !att->obj.buffer->live)
+		err = -ENOENT;
+	else if (att->state != CCSHM_STATE_ACTIVE)
+		err = -ENODEV;
+	else
+		ccshm_object_announce(&att->obj, CCSHM_EVENT_ATTACH);
 	mutex_unlock(&ccshm_lock);
-	if (att->state == CCSHM_STATE_REVOKED)
-		attachment_event(att, CCSHM_EVENT_DETACH);
+	att->committed = !err;
 	mutex_unlock(&att->lock);
+	if (err)
+		return err;
 	if (call->file)
 		fd_install(call->fd, call->file);
 	ccshm_object_put(&att->obj);
+	return 0;
 }
 
 static void attach_undo(struct ccshm_call *call)
@@ -466,10 +527,10 @@ static int attach_publish(struct ccshm_attachment *att, struct ccshm_call *call)
 	struct ccshm_ioc_attach *req = call->arg;
 	int err = 0;
 
-	/* For commit and undo: what lists it can be gone before they run. */
-	kref_get(&att->obj.ref);
 	call->fd = -1;
-	if (att->flags & CCSHM_ATTACH_PERSISTENT)
+	if (!ccshm_device_is_there(att->pdev))
+		err = -ENODEV;
+	else if (att->flags & CCSHM_ATTACH_PERSISTENT)
 		attachment_abandon(att, false);
 	else
 		err = attachment_fd(att, call);
@@ -521,14 +582,10 @@ int ccshm_attach(struct ccshm_call *call)
 		pci_dev_put(pdev);
 		goto put_target;
 	}
-	err = attachment_start(att);
+	err = attachment_start(att, call->client);
 	if (!err)
 		return attach_publish(att, call);
-
-	mutex_lock(&ccshm_lock);
-	ccshm_object_unpublish(&att->obj);
-	mutex_unlock(&ccshm_lock);
-	ccshm_object_put(&att->obj);
+	attachment_forget(att);
 	return err;
 
 put_target:
@@ -560,38 +617,91 @@ static struct ccshm_attachment *attachment_of_call(struct ccshm_call *call, u64 
 	return container_of(object, struct ccshm_attachment, obj);
 }
 
-static int segments_copy(struct ccshm_attachment *att,
-			 struct ccshm_ioc_segments *req)
-{
-	unsigned int nr;
+/* What is copied out at a time. */
+#define BATCH	64
 
-	if (READ_ONCE(att->state) != CCSHM_STATE_ACTIVE)
-		return -ENODEV;
-	if (req->first > att->segments)
-		return -EINVAL;
-	nr = min(att->segments - req->first, req->capacity);
-	if (copy_to_user(u64_to_user_ptr(req->segments),
-			 att->segment + req->first, nr * sizeof(*att->segment)))
-		return -EFAULT;
-	req->count = nr;
-	req->total = att->segments;
+/* The next segments, of an attachment that is active now. */
+static int segments_get(struct ccshm_call *call, struct ccshm_ioc_segment *batch,
+			u32 *nr)
+{
+	struct ccshm_ioc_segments *req = call->arg;
+	struct ccshm_attachment *att = attachment_of_call(call, req->id);
+	int err = 0;
+
+	if (IS_ERR(att))
+		return PTR_ERR(att);
+	mutex_lock(&att->lock);
+	if (!att->committed || att->state != CCSHM_STATE_ACTIVE) {
+		err = -ENODEV;
+	} else if (req->first > att->segments) {
+		err = -EINVAL;
+	} else {
+		req->total = att->segments;
+		*nr = min3(att->segments - req->first - req->count,
+			   req->capacity - req->count, (u32)BATCH);
+		memcpy(batch, att->segment + req->first + req->count,
+		       *nr * sizeof(*batch));
+	}
+	mutex_unlock(&att->lock);
+	ccshm_object_put(&att->obj);
+	return err;
+}
+
+/* Nothing is held while user memory is touched: the copy may never end. */
+static int segments_copy(struct ccshm_call *call, struct ccshm_ioc_segment *batch)
+{
+	struct ccshm_ioc_segments *req = call->arg;
+	struct ccshm_ioc_segment __user *user = u64_to_user_ptr(req->segments);
+	u32 nr;
+	int err;
+
+	do {
+		err = segments_get(call, batch, &nr);
+		if (err)
+			return err;
+		if (copy_to_user(user + req->count, batch, nr * sizeof(*batch)))
+			return -EFAULT;
+		req->count += nr;
+	} while (nr == BATCH);
 	return 0;
 }
 
 int ccshm_segments(struct ccshm_call *call)
 {
 	struct ccshm_ioc_segments *req = call->arg;
-	struct ccshm_attachment *att;
+	struct ccshm_ioc_segment *batch;
 	int err;
 
 	if (req->flags)
 		return -EINVAL;
-	att = attachment_of_call(call, req->id);
-	if (IS_ERR(att))
-		return PTR_ERR(att);
-	err = segments_copy(att, req);
-	ccshm_object_put(&att->obj);
+	batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
+	if (!batch)
+		return -ENOMEM;
+	err = segments_copy(call, batch);
+	kfree(batch);
 	return err;
+}
+
+/**
+ * ccshm_attachment_from_fd - the attachment that a descriptor stands for
+ * @fd: descriptor of the caller
+ *
+ * Return: the attachment with a reference, -EBADF (no open file), -EMEDIUMTYPE
+ * (a file of another kind).
+ */
+struct ccshm_attachment *ccshm_attachment_from_fd(int fd)
+{
+	struct ccshm_attachment *att = ERR_PTR(-EMEDIUMTYPE);
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &attachment_fops) {
+		att = file->private_data;
+		kref_get(&att->obj.ref);
+	}
+	fput(file);
+	return att;
 }
 
 int ccshm_detach(struct ccshm_call *call)

@@ -3,18 +3,21 @@
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/ctype.h>
-#include <linux/hashtable.h>
 #include <linux/nodemask.h>
+#include <linux/rbtree.h>
+#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
-#include <linux/stringhash.h>
 #include <linux/user_namespace.h>
 
 #include "ccshm.h"
 #include "trace.h"
 
-/* Names of persistent buffers, unique for each owner (ccshm_lock). */
-static DEFINE_HASHTABLE(names, 8);
+/*
+ * Names of persistent buffers, unique for each owner (ccshm_lock). A tree: users
+ * choose the names, and could fill one bucket of a table with them.
+ */
+static struct rb_root names = RB_ROOT;
 
 static void buffer_free(struct ccshm_object *object)
 {
@@ -42,8 +45,7 @@ static void buffer_release(struct work_struct *work)
 	mutex_lock(&ccshm_lock);
 	ccshm_object_unpublish(&buffer->obj);
 	mutex_unlock(&ccshm_lock);
-	/* Nobody knows of one that was never published. */
-	if (buffer->obj.ended)
+	if (buffer->obj.announced)
 		ccshm_event_described(CCSHM_EVENT_BUFFER_GONE, &q);
 	ccshm_object_put(&buffer->obj);
 }
@@ -59,24 +61,42 @@ void ccshm_buffer_unuse(struct ccshm_buffer *buffer)
 		queue_work(ccshm_wq, &buffer->release);
 }
 
-static u32 name_hash(kuid_t uid, const char *name)
+struct name_key {
+	kuid_t uid;
+	const char *name;
+};
+
+static int name_compare(const void *key, const struct rb_node *node)
 {
-	return full_name_hash(NULL, name, strlen(name)) ^ __kuid_val(uid);
+	const struct name_key *k = key;
+	const struct ccshm_buffer *buffer =
+		rb_entry(node, struct ccshm_buffer, name_node);
+
+	if (!uid_eq(k->uid, buffer->uid))
+		return uid_lt(k->uid, buffer->uid) ? -1 : 1;
+	return strcmp(k->name, buffer->name);
+}
+
+static int name_compare_nodes(struct rb_node *a, const struct rb_node *b)
+{
+	const struct ccshm_buffer *buffer =
+		rb_entry(a, struct ccshm_buffer, name_node);
+	const struct name_key key = { buffer->uid, buffer->name };
+
+	return name_compare(&key, b);
 }
 
 static struct ccshm_buffer *name_find(kuid_t uid, const char *name)
 {
-	struct ccshm_buffer *buffer;
+	const struct name_key key = { uid, name };
+	struct rb_node *node;
 
 	lockdep_assert_held(&ccshm_lock);
-	hash_for_each_possible(names, buffer, name_link, name_hash(uid, name)) {
-		if (uid_eq(buffer->uid, uid) && !strcmp(buffer->name, name))
-			return buffer;
-	}
-	return NULL;
+	node = rb_find(&key, &names, name_compare);
+	return node ? rb_entry(node, struct ccshm_buffer, name_node) : NULL;
 }
 
-/* Taken before the buffer is to be found by it, so that ALLOC cannot fail late. */
+/* Taken before the buffer can be found by it, so that ALLOC cannot fail late. */
 static int name_reserve(struct ccshm_buffer *buffer)
 {
 	int err = 0;
@@ -84,11 +104,10 @@ static int name_reserve(struct ccshm_buffer *buffer)
 	if (!buffer->name[0])
 		return 0;
 	mutex_lock(&ccshm_lock);
-	if (name_find(buffer->uid, buffer->name))
+	if (rb_find_add(&buffer->name_node, &names, name_compare_nodes)) {
+		RB_CLEAR_NODE(&buffer->name_node);
 		err = -EEXIST;
-	else
-		hash_add(names, &buffer->name_link,
-			 name_hash(buffer->uid, buffer->name));
+	}
 	mutex_unlock(&ccshm_lock);
 	return err;
 }
@@ -96,8 +115,10 @@ static int name_reserve(struct ccshm_buffer *buffer)
 static void name_release(struct ccshm_buffer *buffer)
 {
 	lockdep_assert_held(&ccshm_lock);
-	if (hash_hashed(&buffer->name_link))
-		hash_del(&buffer->name_link);
+	if (RB_EMPTY_NODE(&buffer->name_node))
+		return;
+	rb_erase(&buffer->name_node, &names);
+	RB_CLEAR_NODE(&buffer->name_node);
 }
 
 /* A letter or '_' first, so that no name looks like an id or an option. */
@@ -210,6 +231,39 @@ int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 }
 
 /**
+ * ccshm_buffer_may_share - check whether a new export or attachment is allowed
+ * @buffer: buffer to be shared
+ * @client: open file that the caller came through, or NULL
+ * @want: permission that it needs
+ *
+ * Checked when the object is listed, under the lock under which SET and REVOKE
+ * change what is allowed.
+ *
+ * Return: what ccshm_buffer_may() returns; -EPERM also when the buffer is sealed
+ * and the caller has no control.
+ */
+int ccshm_buffer_may_share(struct ccshm_buffer *buffer,
+			   struct ccshm_client *client, enum ccshm_want want)
+{
+	int err;
+
+	lockdep_assert_held(&ccshm_lock);
+	err = ccshm_buffer_may(buffer, client, want);
+	if (!err && buffer->sealed && !ccshm_buffer_control(buffer, client))
+		err = -EPERM;
+	return err;
+}
+
+/* From now on only callers with control make exports and attachments. */
+void ccshm_buffer_seal(struct ccshm_buffer *buffer)
+{
+	mutex_lock(&ccshm_lock);
+	buffer->sealed = true;
+	mutex_unlock(&ccshm_lock);
+	ccshm_changed();
+}
+
+/**
  * ccshm_object_find - an object that the caller may use
  * @id: its id
  * @client: the open file that the caller came through
@@ -264,45 +318,63 @@ int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size)
 }
 
 /* Take away id, name and control; what is left is what others still reach. */
-static void buffer_end(struct ccshm_buffer *buffer)
+static void buffer_unlist(struct ccshm_buffer *buffer)
 {
+	struct ccshm_client *client = buffer->client;
+
 	lockdep_assert_held(&ccshm_lock);
 	buffer->live = false;
 	WRITE_ONCE(buffer->client, NULL);
 	name_release(buffer);
-	if (!list_empty(&buffer->link))
-		list_del_init(&buffer->link);
+	if (client)
+		xa_erase(&client->buffers, buffer->obj.id);
 	ccshm_object_end(&buffer->obj);
-	ccshm_event(CCSHM_EVENT_BUFFER_END, &buffer->obj);
+	if (buffer->obj.announced)
+		ccshm_event(CCSHM_EVENT_BUFFER_END, &buffer->obj);
 	if (buffer->flags & CCSHM_ALLOC_PERSISTENT)
 		module_put(THIS_MODULE);
+}
+
+static void buffer_end(struct ccshm_buffer *buffer)
+{
+	buffer_unlist(buffer);
 	ccshm_buffer_unuse(buffer);
 }
 
+/* One after the other: everybody's calls need the lock. */
 void ccshm_buffer_end_client(struct ccshm_client *client)
 {
-	struct ccshm_buffer *buffer, *next;
+	struct ccshm_object *object;
+	u64 id = 0;
 
-	mutex_lock(&ccshm_lock);
-	list_for_each_entry_safe(buffer, next, &client->buffers, link)
-		buffer_end(buffer);
-	mutex_unlock(&ccshm_lock);
+	while ((object = ccshm_object_next_of(&client->buffers, id, U64_MAX))) {
+		id = object->id;
+		mutex_lock(&ccshm_lock);
+		if (object->buffer->live)
+			buffer_end(object->buffer);
+		mutex_unlock(&ccshm_lock);
+		ccshm_object_put(object);
+		cond_resched();
+	}
+	xa_destroy(&client->buffers);
 }
 
 /* For fdinfo: the buffers that end with an open file of the device. */
 void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client)
 {
-	struct ccshm_buffer *buffer;
+	struct ccshm_object *object;
+	u64 id = 0;
 
-	mutex_lock(&ccshm_lock);
-	list_for_each_entry(buffer, &client->buffers, link) {
-		/* It is called again, with more room. */
-		if (seq_has_overflowed(m))
-			break;
+	/* On overflow it is called again, with more room. */
+	while (!seq_has_overflowed(m) &&
+	       (object = ccshm_object_next_of(&client->buffers, id, U64_MAX))) {
+		id = object->id;
 		seq_printf(m, "ccshm-buffer:\t%llu size %llu charged %llu\n",
-			   buffer->obj.id, buffer->size, buffer->charged);
+			   id, object->buffer->size,
+			   READ_ONCE(object->buffer->charged));
+		ccshm_object_put(object);
+		cond_resched();
 	}
-	mutex_unlock(&ccshm_lock);
 }
 
 /*
@@ -321,8 +393,9 @@ static int alloc_check(const struct ccshm_ioc_alloc *req)
 	const u64 known = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
 			  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
-			  CCSHM_ALLOC_CONTIGUOUS;
-	const u64 owned = CCSHM_ALLOC_UID | CCSHM_ALLOC_GID;
+			  CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_OTHERS_PIN;
+	const u64 owned = CCSHM_ALLOC_UID | CCSHM_ALLOC_GID |
+			  CCSHM_ALLOC_OTHERS_PIN;
 
 	if (req->flags & ~known || req->reserved || req->mode & ~0666 ||
 	    !name_valid(req->name))
@@ -378,10 +451,9 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	buffer->mode = req->mode;
 	buffer->size = PAGE_ALIGN(req->size);
 	memcpy(buffer->name, req->name, sizeof(buffer->name));
-	INIT_LIST_HEAD(&buffer->link);
-	INIT_HLIST_NODE(&buffer->name_link);
-	INIT_LIST_HEAD(&buffer->exports);
-	INIT_LIST_HEAD(&buffer->attachments);
+	RB_CLEAR_NODE(&buffer->name_node);
+	xa_init_flags(&buffer->exports, XA_FLAGS_ACCOUNT);
+	xa_init_flags(&buffer->attachments, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&buffer->release, buffer_release);
 
 	err = buffer_set_owner(buffer, req);
@@ -446,11 +518,91 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 	return err;
 }
 
+/* Undo what came before ccshm_buffer's listing. */
+static void buffer_forget(struct ccshm_buffer *buffer, struct ccshm_client *client)
+{
+	mutex_lock(&ccshm_lock);
+	name_release(buffer);
+	if (client)
+		xa_release(&client->buffers, buffer->obj.id);
+	ccshm_object_unpublish(&buffer->obj);
+	mutex_unlock(&ccshm_lock);
+	if (refcount_dec_and_test(&buffer->users))
+		buffer_release(&buffer->release);
+}
+
+/*
+ * List a buffer: from here on it can be found, queried and freed, before user
+ * memory is touched. One more reference is for the call.
+ */
+static void buffer_list(struct ccshm_buffer *buffer, struct ccshm_client *client)
+{
+	kref_get(&buffer->obj.ref);
+	mutex_lock(&ccshm_lock);
+	buffer->live = true;
+	if (buffer->flags & CCSHM_ALLOC_PERSISTENT)
+		__module_get(THIS_MODULE);
+	if (client) {
+		buffer->client = client;
+		/* Reserved by ccshm_alloc(). */
+		xa_store(&client->buffers, buffer->obj.id, &buffer->obj, 0);
+	}
+	ccshm_object_publish(&buffer->obj);
+	mutex_unlock(&ccshm_lock);
+}
+
+/**
+ * ccshm_buffer_commit - complete the call that made a buffer
+ * @buffer: with the call's reference, which is dropped on success
+ *
+ * Return: 0, or -ENOENT when it was freed meanwhile.
+ */
+int ccshm_buffer_commit(struct ccshm_buffer *buffer)
+{
+	int err = 0;
+
+	mutex_lock(&ccshm_lock);
+	if (buffer->live)
+		ccshm_object_announce(&buffer->obj, CCSHM_EVENT_BUFFER_NEW);
+	else
+		err = -ENOENT;
+	mutex_unlock(&ccshm_lock);
+	if (!err)
+		ccshm_object_put(&buffer->obj);
+	return err;
+}
+
+/**
+ * ccshm_buffer_cancel - end a buffer whose call fails
+ * @buffer: with the call's reference, which is dropped
+ *
+ * What a call that fails had taken is given back before it returns, unless the
+ * caller is being killed.
+ */
+void ccshm_buffer_cancel(struct ccshm_buffer *buffer)
+{
+	bool live;
+
+	mutex_lock(&ccshm_lock);
+	live = buffer->live;
+	if (live)
+		buffer_unlist(buffer);
+	mutex_unlock(&ccshm_lock);
+	if (!live)
+		goto put;
+	if (fatal_signal_pending(current))
+		ccshm_buffer_unuse(buffer);
+	else if (refcount_dec_and_test(&buffer->users))
+		buffer_release(&buffer->release);
+put:
+	ccshm_object_put(&buffer->obj);
+}
+
 /**
  * ccshm_buffer_for_heap - a buffer that ends with the dma-buf made of it
  * @size: bytes
  *
- * Return: the buffer, to be published or forgotten, or what ALLOC returns.
+ * Return: the buffer, listed, to be committed or cancelled; or what ALLOC returns.
  */
 struct ccshm_buffer *ccshm_buffer_for_heap(u64 size)
 {
@@ -463,62 +615,28 @@ struct ccshm_buffer *ccshm_buffer_for_heap(u64 size)
 	buffer->heap = true;
 	err = buffer_pay(buffer, 0);
 	if (err) {
-		ccshm_buffer_forget(buffer);
+		buffer_forget(buffer, NULL);
 		return ERR_PTR(err);
 	}
+	buffer_list(buffer, NULL);
 	return buffer;
 }
 
-/* It can be found by its id from now on. */
-void ccshm_buffer_publish(struct ccshm_buffer *buffer)
+static int alloc_commit(struct ccshm_call *call)
 {
-	mutex_lock(&ccshm_lock);
-	buffer->live = true;
-	ccshm_object_publish(&buffer->obj);
-	ccshm_event(CCSHM_EVENT_BUFFER_NEW, &buffer->obj);
-	mutex_unlock(&ccshm_lock);
-}
-
-/* It never could. What is refused has changed nothing by the time that is said. */
-void ccshm_buffer_forget(struct ccshm_buffer *buffer)
-{
-	mutex_lock(&ccshm_lock);
-	name_release(buffer);
-	ccshm_object_unpublish(&buffer->obj);
-	mutex_unlock(&ccshm_lock);
-	if (refcount_dec_and_test(&buffer->users))
-		buffer_release(&buffer->release);
-}
-
-static void alloc_commit(struct ccshm_call *call)
-{
-	struct ccshm_buffer *buffer = container_of(call->object,
-						   struct ccshm_buffer, obj);
-
-	mutex_lock(&ccshm_lock);
-	buffer->live = true;
-	if (buffer->flags & CCSHM_ALLOC_PERSISTENT) {
-		__module_get(THIS_MODULE);
-	} else {
-		buffer->client = call->client;
-		list_add_tail(&buffer->link, &call->client->buffers);
-	}
-	ccshm_object_publish(&buffer->obj);
-	ccshm_event(CCSHM_EVENT_BUFFER_NEW, &buffer->obj);
-	mutex_unlock(&ccshm_lock);
+	return ccshm_buffer_commit(container_of(call->object,
+						struct ccshm_buffer, obj));
 }
 
 static void alloc_undo(struct ccshm_call *call)
 {
-	struct ccshm_buffer *buffer = container_of(call->object,
-						   struct ccshm_buffer, obj);
-
-	ccshm_buffer_forget(buffer);
+	ccshm_buffer_cancel(container_of(call->object, struct ccshm_buffer, obj));
 }
 
 int ccshm_alloc(struct ccshm_call *call)
 {
 	struct ccshm_ioc_alloc *req = call->arg;
+	struct ccshm_client *client = NULL;
 	struct ccshm_buffer *buffer;
 	int err;
 
@@ -528,18 +646,24 @@ int ccshm_alloc(struct ccshm_call *call)
 	buffer = buffer_new(req);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
-	call->object = &buffer->obj;
 
 	err = name_reserve(buffer);
+	if (!err && !(req->flags & CCSHM_ALLOC_PERSISTENT)) {
+		client = call->client;
+		err = xa_reserve(&client->buffers, buffer->obj.id,
+				 GFP_KERNEL_ACCOUNT);
+	}
 	if (!err)
 		err = buffer_pay(buffer, req->node);
 	if (err) {
-		alloc_undo(call);
+		buffer_forget(buffer, client);
 		return err;
 	}
 
+	buffer_list(buffer, client);
 	req->id = buffer->obj.id;
 	req->actual_size = buffer->size;
+	call->object = &buffer->obj;
 	call->commit = alloc_commit;
 	call->undo = alloc_undo;
 	return 0;
@@ -551,7 +675,7 @@ int ccshm_free(struct ccshm_call *call)
 	struct ccshm_buffer *buffer;
 	int err = 0;
 
-	if (req->flags)
+	if (req->flags & ~CCSHM_FREE_REVOKE)
 		return -EINVAL;
 	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_CONTROL);
 	if (IS_ERR(buffer))
@@ -563,6 +687,97 @@ int ccshm_free(struct ccshm_call *call)
 	else
 		err = -ENOENT;
 	mutex_unlock(&ccshm_lock);
+	if (!err && req->flags & CCSHM_FREE_REVOKE)
+		ccshm_revoke_begin(buffer);
+	ccshm_object_put(&buffer->obj);
+	return err;
+}
+
+static bool set_is_valid(const struct ccshm_ioc_set *req)
+{
+	const u64 known = CCSHM_SET_MODE | CCSHM_SET_GID | CCSHM_SET_UID |
+			  CCSHM_SET_NAME | CCSHM_SET_SEALED;
+
+	if (!req->flags || req->flags & ~known || req->reserved)
+		return false;
+	if (req->mode & ~0666 || req->sealed > 1 || !name_valid(req->name))
+		return false;
+	return (req->flags & CCSHM_SET_MODE || !req->mode) &&
+	       (req->flags & CCSHM_SET_GID || !req->gid) &&
+	       (req->flags & CCSHM_SET_UID || !req->uid) &&
+	       (req->flags & CCSHM_SET_NAME || !req->name[0]) &&
+	       (req->flags & CCSHM_SET_SEALED || !req->sealed);
+}
+
+/* The owner and group that a buffer is to have, if the caller may give it them. */
+static int set_owner(const struct ccshm_buffer *buffer,
+		     const struct ccshm_ioc_set *req, kuid_t *uid, kgid_t *gid)
+{
+	*uid = buffer->uid;
+	*gid = buffer->gid;
+	if (req->flags & CCSHM_SET_UID)
+		*uid = make_kuid(current_user_ns(), req->uid);
+	if (req->flags & CCSHM_SET_GID)
+		*gid = make_kgid(current_user_ns(), req->gid);
+	if (!uid_valid(*uid) || !gid_valid(*gid))
+		return -EINVAL;
+	if (uid_eq(*uid, buffer->uid) &&
+	    (gid_eq(*gid, buffer->gid) || in_egroup_p(*gid)))
+		return 0;
+	return capable(CAP_CHOWN) ? 0 : -EPERM;
+}
+
+/* All of it or nothing: a name that is taken is found before anything changes. */
+static int set_apply(struct ccshm_buffer *buffer, const struct ccshm_ioc_set *req,
+		     kuid_t uid, kgid_t gid)
+{
+	const char *name = req->flags & CCSHM_SET_NAME ? req->name : buffer->name;
+	struct ccshm_buffer *other;
+
+	lockdep_assert_held(&ccshm_lock);
+	other = name[0] ? name_find(uid, name) : NULL;
+	if (other && other != buffer)
+		return -EEXIST;
+	name_release(buffer);
+	buffer->uid = uid;
+	buffer->gid = gid;
+	if (req->flags & CCSHM_SET_MODE)
+		buffer->mode = req->mode;
+	if (req->flags & CCSHM_SET_NAME)
+		memcpy(buffer->name, req->name, sizeof(buffer->name));
+	if (req->flags & CCSHM_SET_SEALED)
+		buffer->sealed = req->sealed;
+	if (buffer->name[0])
+		rb_find_add(&buffer->name_node, &names, name_compare_nodes);
+	return 0;
+}
+
+int ccshm_set(struct ccshm_call *call)
+{
+	struct ccshm_ioc_set *req = call->arg;
+	struct ccshm_buffer *buffer;
+	int err = -EINVAL;
+	kuid_t uid;
+	kgid_t gid;
+
+	if (!set_is_valid(req))
+		return -EINVAL;
+	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_CONTROL);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	mutex_lock(&ccshm_lock);
+	if (!buffer->live)
+		err = -ENOENT;
+	else if (!ccshm_buffer_control(buffer, call->client))
+		err = -EPERM;
+	else if (buffer->flags & CCSHM_ALLOC_PERSISTENT ||
+		 req->flags == CCSHM_SET_SEALED)
+		err = set_owner(buffer, req, &uid, &gid);
+	if (!err)
+		err = set_apply(buffer, req, uid, gid);
+	mutex_unlock(&ccshm_lock);
+	if (!err)
+		ccshm_changed();
 	ccshm_object_put(&buffer->obj);
 	return err;
 }
@@ -615,6 +830,8 @@ void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 		q->query_flags |= CCSHM_QUERY_ORPHAN;
 	if (buffer->heap)
 		q->query_flags |= CCSHM_QUERY_HEAP;
+	if (buffer->sealed)
+		q->query_flags |= CCSHM_QUERY_SEALED;
 	memcpy(q->name, buffer->name, sizeof(q->name));
 	if (q->type != CCSHM_TYPE_BUFFER)
 		return;

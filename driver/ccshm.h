@@ -16,6 +16,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
+#include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
@@ -25,6 +26,7 @@
 #include <linux/uidgid.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
+#include <linux/xarray.h>
 
 #include "compat.h"
 
@@ -36,10 +38,11 @@
 #define CCSHM_CONTIGUOUS_MAX	((u64)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
 
 struct ccshm_call;
+struct ccshm_fence_wait;
+struct dentry;
 struct device;
 struct dma_buf;
 struct dma_buf_attachment;
-struct dma_fence;
 struct genl_family;
 struct seq_file;
 struct sk_buff;
@@ -238,6 +241,7 @@ extern struct mutex ccshm_lock;
  * @type: which of the three
  * @buffer: that it belongs to; exports and attachments hold a reference
  * @ended: no longer to be found, but still listed (ccshm_lock)
+ * @announced: the call that made it has succeeded: its events are sent (ccshm_lock)
  * @ref: lifetime of the structure
  * @free: called when @ref is gone
  */
@@ -245,6 +249,7 @@ struct ccshm_object {
 	u64 id;
 	enum ccshm_type type;
 	bool ended;
+	bool announced;
 	struct ccshm_buffer *buffer;
 	struct kref ref;
 	void (*free)(struct ccshm_object *object);
@@ -254,11 +259,14 @@ int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
 		      struct ccshm_buffer *buffer,
 		      void (*free)(struct ccshm_object *object));
 void ccshm_object_publish(struct ccshm_object *object);
+void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type);
 void ccshm_object_end(struct ccshm_object *object);
 void ccshm_object_unpublish(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
 struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
+struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
+u64 ccshm_object_last_id(void);
 u64 ccshm_object_made(enum ccshm_type type);
 void ccshm_changed(void);
 unsigned int ccshm_generation(void);
@@ -267,10 +275,10 @@ unsigned int ccshm_generation(void);
 
 /**
  * struct ccshm_client - an open file of /dev/ccshm
- * @buffers: the anonymous buffers that end with it
+ * @buffers: the anonymous buffers that end with it, by id (ccshm_lock)
  */
 struct ccshm_client {
-	struct list_head buffers;
+	struct xarray buffers;
 };
 
 /**
@@ -281,6 +289,7 @@ struct ccshm_client {
  *	memory back.
  * @client: has control, while an anonymous buffer lives; else NULL
  * @live: not ended (ccshm_lock)
+ * @sealed: only callers with control make new exports and attachments (ccshm_lock)
  * @heap: made through the heap node: ends with its dma-buf
  * @flags: CCSHM_ALLOC_*
  * @uid: owner
@@ -291,11 +300,10 @@ struct ccshm_client {
  * @size: what the user sees, whole pages
  * @blocks: the memory, unchanged until it is given back
  * @charged: bytes of it: blocks, and what was carved
- * @link: of @client->buffers (ccshm_lock)
- * @name_link: of the table of names (ccshm_lock)
- * @exports: list of struct ccshm_export (ccshm_lock)
- * @attachments: list of struct ccshm_attachment (ccshm_lock)
- * @nr_exports: number of them: whoever asks does not walk the list (ccshm_lock)
+ * @name_node: of the tree of names (ccshm_lock)
+ * @exports: struct ccshm_object of each export, by id (ccshm_lock)
+ * @attachments: struct ccshm_object of each attachment, by id (ccshm_lock)
+ * @nr_exports: number of exports, so that nothing is walked to count (ccshm_lock)
  * @nr_attachments: likewise
  * @release: gives the memory back
  */
@@ -304,6 +312,7 @@ struct ccshm_buffer {
 	refcount_t users;
 	struct ccshm_client *client;
 	bool live;
+	bool sealed;
 	bool heap;
 	u64 flags;
 	kuid_t uid;
@@ -314,10 +323,9 @@ struct ccshm_buffer {
 	u64 size;
 	struct ccshm_blocks blocks;
 	u64 charged;
-	struct list_head link;
-	struct hlist_node name_link;
-	struct list_head exports;
-	struct list_head attachments;
+	struct rb_node name_node;
+	struct xarray exports;
+	struct xarray attachments;
 	unsigned int nr_exports;
 	unsigned int nr_attachments;
 	struct work_struct release;
@@ -341,41 +349,76 @@ bool ccshm_buffer_seen(struct ccshm_buffer *buffer, bool admin, bool *control);
 void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 			   struct user_namespace *ns, struct ccshm_ioc_query *q);
 
+int ccshm_buffer_may_share(struct ccshm_buffer *buffer,
+			   struct ccshm_client *client, enum ccshm_want want);
+void ccshm_buffer_seal(struct ccshm_buffer *buffer);
+
 struct ccshm_buffer *ccshm_buffer_for_heap(u64 size);
-void ccshm_buffer_publish(struct ccshm_buffer *buffer);
-void ccshm_buffer_forget(struct ccshm_buffer *buffer);
+int ccshm_buffer_commit(struct ccshm_buffer *buffer);
+void ccshm_buffer_cancel(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_heap(struct ccshm_buffer *buffer);
 
 int ccshm_alloc(struct ccshm_call *call);
 int ccshm_free(struct ccshm_call *call);
+int ccshm_set(struct ccshm_call *call);
 int ccshm_open(struct ccshm_call *call);
 
 /* export.c: the dma-bufs made of a buffer */
 
 /**
+ * struct ccshm_revocation - how far the revoke of an export is
+ * @work: takes the reservation lock, notifies importers, waits for fences by
+ *	callback, and ends the revoke. Holds a reference to the export while queued.
+ * @wanted: number of requests to notify the importers
+ * @done: the last of these that was carried out
+ * @snapshot: the fences of the moment of the notification were taken
+ * @held: a device had the export mapped at that moment
+ * @again: the fences were taken again after the last of these mappings went
+ * @fence: array of @nr fences that have a callback
+ * @nr: number of them
+ * @pending: of these, the ones that have not signalled
+ *
+ * Only @work changes anything but @wanted and @pending.
+ */
+struct ccshm_revocation {
+	struct delayed_work work;
+	atomic_t wanted;
+	int done;
+	bool snapshot;
+	bool held;
+	bool again;
+	struct ccshm_fence_wait *fence;
+	unsigned int nr;
+	atomic_t pending;
+};
+
+/**
  * struct ccshm_export - made by EXPORT, lives as long as its dma-buf
  * @obj: id and lifetime of the structure
- * @dmabuf_file: of the dma-buf, NULL once that is gone (ccshm_lock)
- * @link: of @obj.buffer->exports (ccshm_lock)
+ * @dentry: of the dma-buf, whose last reference ends it; NULL before the export is
+ *	listed and after the dma-buf's end (ccshm_lock)
  * @flags: CCSHM_EXPORT_*
  * @heap: made through the heap node: the buffer ends with it
  * @first: first page in the buffer
  * @pages: number of pages
  * @exp_name: "ccshm:ID", shown by the dma-buf core
- * @lock: held for reading to let something in, for writing to change @state
+ * @lock: held for reading to let something in, for writing to change the next three
  * @state: only ever grows
+ * @cpu_closed: no fault enters any more
+ * @zapped: CPU mappings have been ended since @cpu_closed was set
+ * @mapped: has had a device mapping or a vmap; set under @lock
  * @device_mappings: maps of importers and kernel virtual mappings
  * @cpu_mappings: VMAs
  * @attachments: made from it (ccshm_lock)
  * @importers_lock: protects the next two
  * @importers: list of attached devices, see importer.c
  * @nr_importers: number of them
- * @idle: woken when @device_mappings falls to 0
+ * @idle: woken when the revoke gets on
+ * @revocation: see there
  */
 struct ccshm_export {
 	struct ccshm_object obj;
-	struct file *dmabuf_file;
-	struct list_head link;
+	struct dentry *dentry;
 	u64 flags;
 	bool heap;
 	unsigned long first;
@@ -383,6 +426,9 @@ struct ccshm_export {
 	char exp_name[32];
 	struct rw_semaphore lock;
 	enum ccshm_state state;
+	bool cpu_closed;
+	bool zapped;
+	bool mapped;
 	atomic_t device_mappings;
 	atomic_t cpu_mappings;
 	unsigned int attachments;
@@ -390,25 +436,23 @@ struct ccshm_export {
 	struct list_head importers;
 	unsigned int nr_importers;
 	wait_queue_head_t idle;
+	struct ccshm_revocation revocation;
 };
 
 int ccshm_export(struct ccshm_call *call);
 int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 		      int fd_flags);
-void ccshm_export_commit(struct ccshm_call *call);
+int ccshm_export_commit(struct ccshm_call *call);
 void ccshm_export_undo(struct ccshm_call *call);
 bool ccshm_export_enter(struct ccshm_export *export);
+bool ccshm_export_enter_fault(struct ccshm_export *export);
 void ccshm_export_leave(struct ccshm_export *export);
+bool ccshm_export_is_active(struct ccshm_export *export);
 void ccshm_export_hold(struct ccshm_export *export);
 void ccshm_export_unhold(struct ccshm_export *export);
 struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
+struct dentry *ccshm_export_dentry(struct ccshm_export *export);
 void ccshm_export_describe(struct ccshm_export *export, struct ccshm_ioc_query *q);
-
-struct file *ccshm_export_file(struct ccshm_export *export);
-void ccshm_export_stop(struct ccshm_export *export, struct file *file);
-int ccshm_export_fences(struct file *file, bool tell, s64 deadline,
-			struct dma_fence ***fences, unsigned int *nr);
-bool ccshm_export_finish(struct ccshm_export *export);
 
 /* importer.c: the devices that drivers attach to an export */
 int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
@@ -463,7 +507,6 @@ int ccshm_device(struct ccshm_call *call);
  * @obj: id and lifetime of the structure
  * @export: what it was made from, holds a reference; or NULL
  * @pdev: holds a reference
- * @link: of @obj.buffer->attachments (ccshm_lock)
  * @device_link: of the list of all attachments (ccshm_lock)
  * @flags: CCSHM_ATTACH_*
  * @offset: start of the slice in the buffer
@@ -475,7 +518,7 @@ int ccshm_device(struct ccshm_call *call);
  * @state: only ever grows, but for STUCK, which can still end
  * @stopped: ccshm stopped the device
  * @abandoned: it has no file (any more): it is gone when it has ended
- * @published: it could be found
+ * @committed: ATTACH has succeeded: its addresses can be known to somebody
  * @wait: woken when @state changes
  * @stop: stops the device
  */
@@ -483,7 +526,6 @@ struct ccshm_attachment {
 	struct ccshm_object obj;
 	struct ccshm_export *export;
 	struct pci_dev *pdev;
-	struct list_head link;
 	struct list_head device_link;
 	u64 flags;
 	u64 offset;
@@ -495,7 +537,7 @@ struct ccshm_attachment {
 	enum ccshm_state state;
 	bool stopped;
 	bool abandoned;
-	bool published;
+	bool committed;
 	wait_queue_head_t wait;
 	struct work_struct stop;
 };
@@ -509,8 +551,16 @@ void ccshm_attachment_describe(struct ccshm_attachment *attachment,
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
 
-/* revoke.c */
+struct ccshm_attachment *ccshm_attachment_from_fd(int fd);
+
+/* revoke.c: how access ends */
 int ccshm_revoke(struct ccshm_call *call);
+void ccshm_revoke_begin(struct ccshm_buffer *buffer);
+void ccshm_revocation_init(struct ccshm_export *export);
+void ccshm_revocation_continue(struct ccshm_export *export);
+void ccshm_revocation_forget(struct ccshm_export *export);
+int ccshm_revoke_init(void);
+void ccshm_revoke_exit(void);
 
 /* heap.c: the node that programs for the kernel's heap open */
 int ccshm_heap_check(void);
@@ -576,9 +626,10 @@ void ccshm_event_exit(void);
  * @attachment: on an attachment's own fd
  * @arg: the structure, in kernel memory; copied out after the handler
  * @report: copy out also though the handler returns an error
- * @commit: makes what the handler prepared visible; cannot fail
- * @undo: forgets it, if the structure could not be copied out, or the caller is
- *	being killed
+ * @commit: completes what the handler has made and listed; an error (it has ended
+ *	or was revoked meanwhile) means that nothing was done, and @undo follows
+ * @undo: ends it, if the structure could not be copied out, the caller is being
+ *	killed, or @commit failed
  * @object: for those two
  * @file: likewise
  * @fd: likewise
@@ -588,7 +639,7 @@ struct ccshm_call {
 	struct ccshm_attachment *attachment;
 	void *arg;
 	bool report;
-	void (*commit)(struct ccshm_call *call);
+	int (*commit)(struct ccshm_call *call);
 	void (*undo)(struct ccshm_call *call);
 	struct ccshm_object *object;
 	struct file *file;

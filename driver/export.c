@@ -2,16 +2,18 @@
 /*
  * Exports: the dma-buf side of a buffer.
  *
- * ccshm_export_enter() is the only door: a mapping of any kind is made between
- * it and ccshm_export_leave(), so that once the state has changed under the
- * lock held for writing nothing new can get in.
+ * ccshm_export_enter() is the only door. It is held to count a mapping and for
+ * nothing else: the mapping is made after the door was left, and undone when the
+ * export is no longer active by then. Once the state has changed under the lock
+ * held for writing, nothing new is counted.
+ *
+ * What lives as long as the dma-buf is its dentry, not its file: the dma-buf core
+ * calls the exporter's release from d_release, and an O_PATH descriptor keeps the
+ * dentry alone.
  */
+#include <linux/dcache.h>
 #include <linux/dma-buf.h>
-#include <linux/dma-fence.h>
-#include <linux/dma-resv.h>
 #include <linux/file.h>
-#include <linux/ktime.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "ccshm.h"
@@ -27,8 +29,8 @@ static void export_free(struct ccshm_object *object)
 }
 
 /**
- * ccshm_export_enter - before anything new reaches the memory
- * @export: it
+ * ccshm_export_enter - open the door to a new mapping
+ * @export: export to be mapped
  *
  * Return: true with @export->lock held for reading, false if it is revoked.
  */
@@ -41,49 +43,80 @@ bool ccshm_export_enter(struct ccshm_export *export)
 	return false;
 }
 
+/**
+ * ccshm_export_enter_fault - open the door to a fault of a CPU mapping
+ * @export: export that is mapped
+ *
+ * An orderly revoke lets the mappings that exist work until it ends them.
+ *
+ * Return: true with @export->lock held for reading, false if CPUs have no access.
+ */
+bool ccshm_export_enter_fault(struct ccshm_export *export)
+{
+	down_read(&export->lock);
+	if (!export->cpu_closed)
+		return true;
+	up_read(&export->lock);
+	return false;
+}
+
 void ccshm_export_leave(struct ccshm_export *export)
 {
 	up_read(&export->lock);
 }
 
-/* Something that a revoke has to wait for: a mapping of a device, or a vmap. */
-void ccshm_export_hold(struct ccshm_export *export)
+/* Check again what ccshm_export_enter() found, after a mapping was made. */
+bool ccshm_export_is_active(struct ccshm_export *export)
 {
-	atomic_inc(&export->device_mappings);
+	return READ_ONCE(export->state) == CCSHM_STATE_ACTIVE;
 }
 
+/* Count a device mapping or a vmap; a revoke waits until the count is zero. */
+void ccshm_export_hold(struct ccshm_export *export)
+{
+	lockdep_assert_held(&export->lock);
+	atomic_inc(&export->device_mappings);
+	WRITE_ONCE(export->mapped, true);
+}
+
+/*
+ * Drop a count. The decrement is ordered before the look at the state, and a revoke
+ * changes the state before it looks at the count: one of them sees the other.
+ */
 void ccshm_export_unhold(struct ccshm_export *export)
 {
-	if (atomic_dec_and_test(&export->device_mappings))
-		wake_up_all(&export->idle);
+	if (atomic_dec_and_test(&export->device_mappings) &&
+	    !ccshm_export_is_active(export))
+		ccshm_revocation_continue(export);
 }
 
 /* The dma-buf is gone: no file, no VMA, no attachment, no kernel mapping. */
 static void export_release(struct dma_buf *dmabuf)
 {
 	struct ccshm_export *export = dmabuf->priv;
+	struct ccshm_buffer *buffer = export->obj.buffer;
 	bool revoked;
 
 	mutex_lock(&ccshm_lock);
-	/* Nobody knows of one that was never published. */
-	if (export->dmabuf_file) {
+	if (export->obj.announced)
 		ccshm_event(CCSHM_EVENT_EXPORT_GONE, &export->obj);
-		export->obj.buffer->nr_exports--;
-	}
-	export->dmabuf_file = NULL;
-	list_del_init(&export->link);
+	if (export->dentry)
+		buffer->nr_exports--;
+	export->dentry = NULL;
+	xa_erase(&buffer->exports, export->obj.id);
 	ccshm_object_unpublish(&export->obj);
 	if (export->heap)
-		ccshm_buffer_end_heap(export->obj.buffer);
+		ccshm_buffer_end_heap(buffer);
 	mutex_unlock(&ccshm_lock);
 
+	ccshm_revocation_forget(export);
 	down_write(&export->lock);
 	revoked = export->state == CCSHM_STATE_REVOKED;
-	export->state = CCSHM_STATE_REVOKED;
+	WRITE_ONCE(export->state, CCSHM_STATE_REVOKED);
 	up_write(&export->lock);
 	wake_up_all(&export->idle);
 	if (!revoked)
-		ccshm_buffer_unuse(export->obj.buffer);
+		ccshm_buffer_unuse(buffer);
 	ccshm_object_put(&export->obj);
 }
 
@@ -149,7 +182,17 @@ static struct dma_buf *export_dmabuf(struct ccshm_export *export, int fd_flags)
 	return dma_buf_export(&info);
 }
 
-/* Takes over a reference to @buffer; a user of it, too, when it succeeds. */
+/* End an export that was never listed. */
+static void export_forget(struct ccshm_export *export)
+{
+	xa_erase(&export->obj.buffer->exports, export->obj.id);
+	mutex_lock(&ccshm_lock);
+	ccshm_object_unpublish(&export->obj);
+	mutex_unlock(&ccshm_lock);
+	ccshm_object_put(&export->obj);
+}
+
+/* Takes over a reference to @buffer when it succeeds. */
 static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 				       const struct ccshm_ioc_export *req)
 {
@@ -162,11 +205,11 @@ static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 	export->flags = req->flags;
 	export->first = req->offset >> PAGE_SHIFT;
 	export->pages = req->size >> PAGE_SHIFT;
-	INIT_LIST_HEAD(&export->link);
 	mutex_init(&export->importers_lock);
 	INIT_LIST_HEAD(&export->importers);
 	init_rwsem(&export->lock);
 	init_waitqueue_head(&export->idle);
+	ccshm_revocation_init(export);
 
 	err = ccshm_object_init(&export->obj, CCSHM_TYPE_EXPORT, buffer,
 				export_free);
@@ -174,24 +217,35 @@ static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 		kfree(export);
 		return ERR_PTR(err);
 	}
+	/* So that listing cannot fail. */
+	if (xa_reserve(&buffer->exports, export->obj.id, GFP_KERNEL_ACCOUNT)) {
+		kref_get(&buffer->obj.ref);	/* export_free() drops one */
+		export_forget(export);
+		return ERR_PTR(-ENOMEM);
+	}
 	snprintf(export->exp_name, sizeof(export->exp_name), "ccshm:%llu",
 		 export->obj.id);
 	return export;
 }
 
-void ccshm_export_commit(struct ccshm_call *call)
+/* Complete EXPORT, unless the buffer has ended or the export was revoked. */
+int ccshm_export_commit(struct ccshm_call *call)
 {
 	struct ccshm_export *export = container_of(call->object,
 						   struct ccshm_export, obj);
+	int err = 0;
 
 	mutex_lock(&ccshm_lock);
-	export->dmabuf_file = call->file;
-	list_add_tail(&export->link, &export->obj.buffer->exports);
-	export->obj.buffer->nr_exports++;
-	ccshm_object_publish(&export->obj);
-	ccshm_event(CCSHM_EVENT_EXPORT_NEW, &export->obj);
+	if (!export->obj.buffer->live)
+		err = -ENOENT;
+	else if (!ccshm_export_is_active(export))
+		err = -ENODEV;
+	else
+		ccshm_object_announce(&export->obj, CCSHM_EVENT_EXPORT_NEW);
 	mutex_unlock(&ccshm_lock);
-	fd_install(call->fd, call->file);
+	if (!err)
+		fd_install(call->fd, call->file);
+	return err;
 }
 
 /* Releasing the dma-buf does the rest. */
@@ -201,47 +255,119 @@ void ccshm_export_undo(struct ccshm_call *call)
 	fput(call->file);
 }
 
+/* Which permission an export needs, beside control for pinned ones. */
+static enum ccshm_want export_want(const struct ccshm_export *export)
+{
+	return export->flags & CCSHM_EXPORT_READ_ONLY ? CCSHM_READ : CCSHM_WRITE;
+}
+
+static int export_may(struct ccshm_export *export, struct ccshm_client *client)
+{
+	struct ccshm_buffer *buffer = export->obj.buffer;
+
+	if (export->heap)
+		return 0;
+	if (export->flags & CCSHM_EXPORT_PINNED &&
+	    !(buffer->flags & CCSHM_ALLOC_OTHERS_PIN) &&
+	    !ccshm_buffer_control(buffer, client))
+		return -EPERM;
+	return ccshm_buffer_may_share(buffer, client, export_want(export));
+}
+
+/*
+ * From here on the export is listed and can be revoked: before its dma-buf is
+ * known to anybody, and before user memory is touched. Permission is asked for
+ * here once more, since SET can have changed it.
+ */
+static int export_list(struct ccshm_export *export, struct dma_buf *dmabuf,
+		       struct ccshm_client *client)
+{
+	struct ccshm_buffer *buffer = export->obj.buffer;
+	int err = -ENOENT;
+
+	mutex_lock(&ccshm_lock);
+	if (buffer->live)
+		err = export_may(export, client);
+	if (!err) {
+		export->dentry = dmabuf->file->f_path.dentry;
+		/* Reserved by export_new(). */
+		xa_store(&buffer->exports, export->obj.id, &export->obj, 0);
+		buffer->nr_exports++;
+		ccshm_object_publish(&export->obj);
+	}
+	mutex_unlock(&ccshm_lock);
+	return err;
+}
+
+/*
+ * Make the dma-buf and its descriptor, not yet installed. With a use of the
+ * buffer, which the dma-buf takes over.
+ */
+static int export_open(struct ccshm_export *export, struct ccshm_call *call,
+		       int fd_flags)
+{
+	struct ccshm_buffer *buffer = export->obj.buffer;
+	struct dma_buf *dmabuf;
+	int err;
+
+	call->fd = get_unused_fd_flags(fd_flags);
+	if (call->fd < 0) {
+		err = call->fd;
+		goto forget;
+	}
+	dmabuf = export_dmabuf(export, fd_flags);
+	if (IS_ERR(dmabuf)) {
+		put_unused_fd(call->fd);
+		err = PTR_ERR(dmabuf);
+		goto forget;
+	}
+	call->object = &export->obj;
+	call->file = dmabuf->file;
+	err = export_list(export, dmabuf, call->client);
+	if (err)
+		ccshm_export_undo(call);
+	return err;
+
+forget:
+	export_forget(export);
+	ccshm_buffer_unuse(buffer);
+	return err;
+}
+
 /**
- * ccshm_export_make - make an export and its dma-buf, not yet to be found
+ * ccshm_export_make - make an export and its dma-buf, and list it
  * @call: with a struct ccshm_ioc_export that was checked
- * @buffer: the reference to it is taken over; a use of it, too, on success
+ * @buffer: a reference to it and a use of it are taken over
  * @fd_flags: how the dma-buf is opened, and O_CLOEXEC
  *
- * Return: 0, and @call can be committed or undone; -ENOMEM, -EMFILE, -ENFILE.
+ * Return: 0, and @call is to be committed or undone; -ENOMEM, -EMFILE, -ENFILE;
+ * -ENOENT, -EACCES or -EPERM when @call may not export the buffer.
  */
 int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 		      int fd_flags)
 {
 	struct ccshm_ioc_export *req = call->arg;
 	struct ccshm_export *export;
-	struct dma_buf *dmabuf;
-	int fd;
+	int err;
 
+	/* The export itself drops the reference; the use is needed until then. */
 	export = export_new(buffer, req);
 	if (IS_ERR(export)) {
+		ccshm_buffer_unuse(buffer);
 		ccshm_object_put(&buffer->obj);
 		return PTR_ERR(export);
 	}
-	fd = get_unused_fd_flags(fd_flags);
-	dmabuf = fd < 0 ? ERR_PTR(fd) : export_dmabuf(export, fd_flags);
-	if (IS_ERR(dmabuf)) {
-		if (fd >= 0)
-			put_unused_fd(fd);
-		mutex_lock(&ccshm_lock);
-		ccshm_object_unpublish(&export->obj);
-		mutex_unlock(&ccshm_lock);
-		ccshm_object_put(&export->obj);
-		return PTR_ERR(dmabuf);
-	}
+	/* The heap node has no open file of the device. */
+	export->heap = !call->client;
+	err = export_open(export, call, fd_flags);
+	if (err)
+		return err;
 
-	call->object = &export->obj;
-	call->file = dmabuf->file;
-	call->fd = fd;
 	call->commit = ccshm_export_commit;
 	call->undo = ccshm_export_undo;
 	req->export_id = export->obj.id;
 	req->actual_size = req->size;
-	req->fd = fd;
+	req->fd = call->fd;
 	trace_ccshm_export(export);
 	return 0;
 }
@@ -273,8 +399,6 @@ int ccshm_export(struct ccshm_call *call)
 	err = ccshm_export_make(call, buffer, O_CLOEXEC |
 				(req->flags & CCSHM_EXPORT_READ_ONLY ?
 					 O_RDONLY : O_RDWR));
-	if (err)
-		ccshm_buffer_unuse(buffer);
 	req->size = asked;
 	return err;
 }
@@ -289,117 +413,29 @@ void ccshm_export_describe(struct ccshm_export *export, struct ccshm_ioc_query *
 	q->attachments = export->attachments;
 	q->importers = READ_ONCE(export->nr_importers);
 	q->device_mappings = atomic_read(&export->device_mappings);
-	if (q->state == CCSHM_STATE_ACTIVE)
+	if (!READ_ONCE(export->zapped))
 		q->cpu_mappings = atomic_read(&export->cpu_mappings);
 }
 
-/*
- * The parts of a revoke, in this order; revoke.c calls them.
- */
-
-/* A reference to the dma-buf's file, or NULL: then nobody reaches anything. */
-struct file *ccshm_export_file(struct ccshm_export *export)
-{
-	struct file *file = NULL;
-
-	lockdep_assert_held(&ccshm_lock);
-	if (export->dmabuf_file)
-		file = ccshm_get_file_active(&export->dmabuf_file);
-	return file;
-}
-
-/*
- * 1. Nothing new gets in. 2. End the CPU mappings: PTEs are only inserted
- * between enter and leave, so none slips in behind the zap. A fork that copies
- * them meanwhile is safe: the child's VMA is on the inode's list, behind its
- * parent's, before its PTEs are copied.
- */
-void ccshm_export_stop(struct ccshm_export *export, struct file *file)
-{
-	down_write(&export->lock);
-	if (export->state == CCSHM_STATE_ACTIVE)
-		WRITE_ONCE(export->state, CCSHM_STATE_REVOKING);
-	up_write(&export->lock);
-	ccshm_changed();
-	if (file)
-		unmap_mapping_range(file->f_mapping, 0, 0, 1);
-}
-
-/*
- * Whoever is well holds the reservation lock for a moment only, and a revoke that
- * does not wait waits for that. A driver that waits for its hardware with the lock
- * held must not keep a revoke beyond its deadline, but there is no ww_mutex with
- * one.
- */
-#define RESV_MOMENT	(100 * NSEC_PER_MSEC)
-
-static int lock_resv(struct dma_resv *resv, s64 deadline)
-{
-	int err;
-
-	if (deadline < 0) {
-		err = dma_resv_lock_interruptible(resv, NULL);
-		return err == -EINTR ? -ERESTARTSYS : err;
-	}
-	deadline = max_t(s64, deadline, ktime_get_ns() + RESV_MOMENT);
-	while (!dma_resv_trylock(resv)) {
-		if (ktime_get_ns() >= deadline)
-			return -ETIMEDOUT;
-		schedule_timeout_interruptible(1);
-		if (signal_pending(current))
-			return -ERESTARTSYS;
-	}
-	return 0;
-}
-
 /**
- * ccshm_export_fences - the fences that are there now
- * @file: the dma-buf's
- * @tell: 3. first tell the importers to let go
- * @deadline: as in REVOKE
- * @fences: out: to be waited for, and put, by the caller
- * @nr: out: number of them
+ * ccshm_export_dentry - hold the dma-buf of an export
+ * @export: with a reference
  *
- * Return: 0, -ERESTARTSYS, -ETIMEDOUT or -ENOMEM.
- */
-int ccshm_export_fences(struct file *file, bool tell, s64 deadline,
-			struct dma_fence ***fences, unsigned int *nr)
-{
-	struct dma_buf *dmabuf = file->private_data;
-	int err;
-
-	err = lock_resv(dmabuf->resv, deadline);
-	if (err)
-		return err;
-	if (tell)
-		ccshm_tell_importers(dmabuf);
-	err = dma_resv_get_fences(dmabuf->resv, DMA_RESV_USAGE_BOOKKEEP, nr,
-				  fences);
-	dma_resv_unlock(dmabuf->resv);
-	return err;
-}
-
-/**
- * ccshm_export_finish - 5. has everybody let go?
- * @export: it, no longer active
+ * A dentry that is being killed has a dead lockref, and is not freed before
+ * export_release() has had ccshm_lock (__dentry_kill() calls d_release first).
  *
- * Return: true, and the export uses the memory no more, or false.
+ * Return: the dentry with a reference, to be put with dput() outside of
+ * ccshm_lock: d_fsdata is the dma-buf, d_inode has its mappings. NULL when the
+ * dma-buf is gone: then nobody reaches anything through it.
  */
-bool ccshm_export_finish(struct ccshm_export *export)
+struct dentry *ccshm_export_dentry(struct ccshm_export *export)
 {
-	bool ended = false, revoked;
+	struct dentry *dentry;
 
-	down_write(&export->lock);
-	if (export->state == CCSHM_STATE_REVOKING &&
-	    !atomic_read(&export->device_mappings)) {
-		WRITE_ONCE(export->state, CCSHM_STATE_REVOKED);
-		ended = true;
-	}
-	revoked = export->state == CCSHM_STATE_REVOKED;
-	up_write(&export->lock);
-	if (ended) {
-		ccshm_changed();
-		ccshm_buffer_unuse(export->obj.buffer);
-	}
-	return revoked;
+	mutex_lock(&ccshm_lock);
+	dentry = export->dentry;
+	if (dentry && !lockref_get_not_dead(&dentry->d_lockref))
+		dentry = NULL;
+	mutex_unlock(&ccshm_lock);
+	return dentry;
 }

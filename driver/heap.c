@@ -25,17 +25,26 @@ MODULE_PARM_DESC(heap,
 
 static bool heap_present;
 
-/* The export is found by its id from now on, and so is the buffer it holds. */
-static void heap_commit(struct ccshm_call *call)
+static int heap_commit(struct ccshm_call *call)
 {
-	ccshm_buffer_publish(call->object->buffer);
-	ccshm_export_commit(call);
+	struct ccshm_buffer *buffer = call->object->buffer;
+	int err = ccshm_buffer_commit(buffer);
+
+	if (err)
+		return err;
+	err = ccshm_export_commit(call);
+	/* For heap_undo(), which drops it. */
+	if (err)
+		kref_get(&buffer->obj.ref);
+	return err;
 }
 
 static void heap_undo(struct ccshm_call *call)
 {
-	ccshm_buffer_forget(call->object->buffer);
+	struct ccshm_buffer *buffer = call->object->buffer;
+
 	ccshm_export_undo(call);
+	ccshm_buffer_cancel(buffer);
 }
 
 /* A buffer and its one export, which is pinned, as those of the kernel's heaps. */
@@ -49,16 +58,17 @@ static int heap_make(struct ccshm_call *call, u64 size, int fd_flags)
 		return PTR_ERR(buffer);
 	req.size = buffer->size;
 	call->arg = &req;
-	/* The export's own reference and use of it. */
+	/* The export's own reference and use of it, unless it was freed already. */
+	if (!refcount_inc_not_zero(&buffer->users)) {
+		ccshm_buffer_cancel(buffer);
+		return -ENOENT;
+	}
 	kref_get(&buffer->obj.ref);
-	refcount_inc(&buffer->users);
 	err = ccshm_export_make(call, buffer, fd_flags);
 	if (err) {
-		ccshm_buffer_unuse(buffer);
-		ccshm_buffer_forget(buffer);
+		ccshm_buffer_cancel(buffer);
 		return err;
 	}
-	container_of(call->object, struct ccshm_export, obj)->heap = true;
 	call->commit = heap_commit;
 	call->undo = heap_undo;
 	return 0;

@@ -60,14 +60,14 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 				 struct dma_buf_attachment *attach)
 {
 	struct ccshm_export *export = dmabuf->priv;
-	struct importer *imp = kzalloc(sizeof(*imp), GFP_KERNEL);
+	struct importer *imp;
 
+	/* No access comes of it: a map is what enters the door. */
+	if (!ccshm_export_is_active(export))
+		return -ENODEV;
+	imp = kzalloc(sizeof(*imp), GFP_KERNEL);
 	if (!imp)
 		return -ENOMEM;
-	if (!ccshm_export_enter(export)) {
-		kfree(imp);
-		return -ENODEV;
-	}
 	imp->attach = attach;
 	attach->priv = imp;
 	mutex_lock(&export->importers_lock);
@@ -75,7 +75,6 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 	export->nr_importers++;
 	mutex_unlock(&export->importers_lock);
 	ccshm_limit_importer(export->obj.buffer, 1);
-	ccshm_export_leave(export);
 	ccshm_changed();
 	ccshm_event_importer(CCSHM_EVENT_IMPORTER_ATTACH, export, attach->dev);
 	return 0;
@@ -170,13 +169,20 @@ static void count_mapping(struct dma_buf_attachment *attach, int change)
 	mutex_unlock(&export->importers_lock);
 }
 
-static int map_locked(struct ccshm_export *export, struct device *dev,
-		      enum dma_data_direction dir, struct importer_map *map)
+static int map_slice(struct ccshm_export *export, struct device *dev,
+		     enum dma_data_direction dir, struct importer_map *map)
 {
+	int err;
+
 	if (export->flags & CCSHM_EXPORT_READ_ONLY && dir != DMA_TO_DEVICE)
 		return -EACCES;
-	return ccshm_dma_map(dev, &map->sgt, &export->obj.buffer->blocks,
-			     export->first, export->pages, dir, &map->attrs);
+	err = ccshm_dma_map(dev, &map->sgt, &export->obj.buffer->blocks,
+			    export->first, export->pages, dir, &map->attrs);
+	if (err || ccshm_export_is_active(export))
+		return err;
+	/* Revoked meanwhile: the revoke waits for the hold. */
+	ccshm_dma_unmap(dev, &map->sgt, dir, map->attrs);
+	return -ENODEV;
 }
 
 /* A fresh table for each map: the importer owns it and may edit it. */
@@ -185,23 +191,22 @@ struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
 {
 	struct ccshm_export *export = attach->dmabuf->priv;
 	struct importer_map *map;
-	int err;
+	int err = -ENODEV;
 
 	map = kzalloc(sizeof(*map), GFP_KERNEL);
 	if (!map)
 		return ERR_PTR(-ENOMEM);
-	if (!ccshm_export_enter(export)) {
-		err = -ENODEV;
+	if (!ccshm_export_enter(export))
 		goto free;
-	}
-	err = map_locked(export, attach->dev, dir, map);
-	if (!err)
-		ccshm_export_hold(export);
+	ccshm_export_hold(export);
 	ccshm_export_leave(export);
+	err = map_slice(export, attach->dev, dir, map);
 	trace_ccshm_map(&export->obj, (u64)export->pages << PAGE_SHIFT,
 			attach->dev, NULL, err);
-	if (err)
+	if (err) {
+		ccshm_export_unhold(export);
 		goto free;
+	}
 	count_mapping(attach, 1);
 	return &map->sgt;
 
@@ -284,33 +289,29 @@ u32 ccshm_importer_list(struct ccshm_export *export,
 }
 
 /* One picture of all that is wanted, so that it has to be taken at one go. */
-static int importers_copy(struct ccshm_export *export,
-			  struct ccshm_ioc_importers *req)
+static int importers_get(struct ccshm_export *export,
+			 struct ccshm_ioc_importers *req,
+			 struct ccshm_ioc_importer **list)
 {
-	struct ccshm_ioc_importer *list = NULL;
 	u32 room = 0, nr;
-	int err = 0;
 
-	while ((nr = describe_all(export, req, list, room)) > room) {
-		kvfree(list);
+	*list = NULL;
+	while ((nr = describe_all(export, req, *list, room)) > room) {
+		kvfree(*list);
 		room = nr;
-		list = kvcalloc(room, sizeof(*list), GFP_KERNEL_ACCOUNT);
-		if (!list)
+		*list = kvcalloc(room, sizeof(**list), GFP_KERNEL_ACCOUNT);
+		if (!*list)
 			return -ENOMEM;
 	}
-	if (req->first > req->total)
-		err = -EINVAL;
-	else if (copy_to_user(u64_to_user_ptr(req->importers), list,
-			      nr * sizeof(*list)))
-		err = -EFAULT;
 	req->count = nr;
-	kvfree(list);
-	return err;
+	return req->first > req->total ? -EINVAL : 0;
 }
 
+/* Drop the export before user memory is touched: the copy may never end. */
 int ccshm_importers(struct ccshm_call *call)
 {
 	struct ccshm_ioc_importers *req = call->arg;
+	struct ccshm_ioc_importer *list = NULL;
 	struct ccshm_object *object;
 	int err = -ENOENT;
 
@@ -320,9 +321,13 @@ int ccshm_importers(struct ccshm_call *call)
 	if (IS_ERR(object))
 		return PTR_ERR(object);
 	if (object->type == CCSHM_TYPE_EXPORT)
-		err = importers_copy(container_of(object, struct ccshm_export,
-						  obj), req);
+		err = importers_get(container_of(object, struct ccshm_export,
+						 obj), req, &list);
 	ccshm_object_put(object);
+	if (!err && copy_to_user(u64_to_user_ptr(req->importers), list,
+				 req->count * sizeof(*list)))
+		err = -EFAULT;
+	kvfree(list);
 	return err;
 }
 

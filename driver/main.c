@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The module, its device, and the table of calls. The dispatcher copies in,
- * checks sizes, and copies out; handlers hold only their own rule. What a
- * handler has prepared becomes visible after its answer could be copied out.
+ * checks sizes, and copies out; handlers hold only their own rule. What a handler
+ * makes is listed, and can be revoked, when it returns: copying out the answer may
+ * never end. The commit that follows completes it, unless it has ended meanwhile.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -76,6 +77,8 @@ static const struct call_entry calls[] = {
 	     OUT(ccshm_ioc_device, verdict), DEVICE),
 	CALL(CCSHM_IOC_PAGES, ccshm_pages, ccshm_ioc_pages,
 	     OUT(ccshm_ioc_pages, count), DEVICE),
+	CALL(CCSHM_IOC_SET, ccshm_set, ccshm_ioc_set,
+	     NO_OUT(ccshm_ioc_set), DEVICE),
 };
 
 union call_arg {
@@ -92,6 +95,7 @@ union call_arg {
 	struct ccshm_ioc_importers importers;
 	struct ccshm_ioc_device device;
 	struct ccshm_ioc_pages pages;
+	struct ccshm_ioc_set set;
 };
 
 static const struct call_entry *call_find(struct ccshm_call *call,
@@ -124,8 +128,8 @@ static int call_answer(const struct call_entry *entry, void __user *user,
 }
 
 /**
- * ccshm_call_end - what a handler has prepared becomes visible, or is forgotten
- * @call: it
+ * ccshm_call_end - complete what a handler has made, or end it
+ * @call: call whose handler has returned
  * @err: what the handler returned
  * @unanswered: its answer could not be copied out
  *
@@ -133,19 +137,20 @@ static int call_answer(const struct call_entry *entry, void __user *user,
  */
 int ccshm_call_end(struct ccshm_call *call, int err, bool unanswered)
 {
-	if (unanswered) {
-		if (call->undo)
-			call->undo(call);
-		return -EFAULT;
-	}
-	/* Somebody who is being killed would not learn what was made. */
-	if (call->undo && fatal_signal_pending(current)) {
+	int failed = 0;
+
+	if (unanswered)
+		failed = -EFAULT;
+	/* A process that is being killed would not learn what was made. */
+	else if (call->undo && fatal_signal_pending(current))
+		failed = -EINTR;
+	else if (call->commit)
+		failed = call->commit(call);
+	if (!failed)
+		return err;
+	if (call->undo)
 		call->undo(call);
-		return -EINTR;
-	}
-	if (call->commit)
-		call->commit(call);
-	return err;
+	return failed;
 }
 
 /**
@@ -186,7 +191,7 @@ static int device_open(struct inode *inode, struct file *file)
 	client = kzalloc(sizeof(*client), GFP_KERNEL_ACCOUNT);
 	if (!client)
 		return -ENOMEM;
-	INIT_LIST_HEAD(&client->buffers);
+	xa_init_flags(&client->buffers, XA_FLAGS_ACCOUNT);
 	file->private_data = client;
 	return nonseekable_open(inode, file);
 }
@@ -262,9 +267,12 @@ static int __init ccshm_init(void)
 	if (!ccshm_wq)
 		return -ENOMEM;
 	ccshm_limit_init();
-	err = ccshm_attach_init();
+	err = ccshm_revoke_init();
 	if (err)
 		goto destroy_wq;
+	err = ccshm_attach_init();
+	if (err)
+		goto exit_revoke;
 	err = ccshm_netlink_init();
 	if (err)
 		goto exit_attach;
@@ -278,6 +286,8 @@ exit_netlink:
 	ccshm_netlink_exit();
 exit_attach:
 	ccshm_attach_exit();
+exit_revoke:
+	ccshm_revoke_exit();
 destroy_wq:
 	destroy_workqueue(ccshm_wq);
 	return err;
@@ -289,6 +299,7 @@ static void __exit ccshm_exit(void)
 	ccshm_heap_exit();
 	misc_deregister(&device);
 	ccshm_attach_exit();
+	ccshm_revoke_exit();
 	destroy_workqueue(ccshm_wq);
 	ccshm_importer_exit();
 	ccshm_convert_exit();

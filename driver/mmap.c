@@ -35,7 +35,7 @@ static vm_fault_t mapping_fault(struct vm_fault *vmf)
 	struct ccshm_export *export = vmf->vma->vm_private_data;
 	vm_fault_t ret;
 
-	if (!ccshm_export_enter(export))
+	if (!ccshm_export_enter_fault(export))
 		return VM_FAULT_SIGBUS;
 	ret = fault_page(export, vmf);
 	ccshm_export_leave(export);
@@ -73,7 +73,7 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 
 	if (order != CCSHM_UNIT_ORDER)
 		return VM_FAULT_FALLBACK;
-	if (!ccshm_export_enter(export))
+	if (!ccshm_export_enter_fault(export))
 		return VM_FAULT_SIGBUS;
 	ret = fault_huge(export, vmf);
 	ccshm_export_leave(export);

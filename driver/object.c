@@ -54,8 +54,22 @@ void ccshm_object_publish(struct ccshm_object *object)
 	lockdep_assert_held(&ccshm_lock);
 	xa_store(&objects, object->id, object, GFP_KERNEL);
 	xa_set_mark(&objects, object->id, marks[object->type]);
-	atomic64_inc(&made[object->type]);
 	ccshm_changed();
+}
+
+/**
+ * ccshm_object_announce - the call that made an object succeeds
+ * @object: published before
+ * @type: event that reports it
+ *
+ * Objects whose call failed after they were published send no events.
+ */
+void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type)
+{
+	lockdep_assert_held(&ccshm_lock);
+	object->announced = true;
+	atomic64_inc(&made[object->type]);
+	ccshm_event(type, object);
 }
 
 /* It is not to be found any more, but listed until it is unpublished. */
@@ -129,6 +143,35 @@ struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id)
 	return object;
 }
 
+/**
+ * ccshm_object_next_of - visit the objects of a set, in the order of their ids
+ * @set: exports or attachments of a buffer, or buffers of a client
+ * @id: the id of the one before; 0 at first
+ * @last: the largest id that is wanted
+ *
+ * Nothing is locked between two calls, and each holds ccshm_lock for one object.
+ *
+ * Return: the object with a reference, or NULL.
+ */
+struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last)
+{
+	unsigned long index = id;
+	struct ccshm_object *object;
+
+	mutex_lock(&ccshm_lock);
+	do {
+		object = xa_find_after(set, &index, last, XA_PRESENT);
+	} while (object && !kref_get_unless_zero(&object->ref));
+	mutex_unlock(&ccshm_lock);
+	return object;
+}
+
+/* The id of the youngest object, published or not. */
+u64 ccshm_object_last_id(void)
+{
+	return atomic64_read(&last_id);
+}
+
 static void object_release(struct kref *ref)
 {
 	struct ccshm_object *object = container_of(ref, struct ccshm_object, ref);
@@ -142,7 +185,7 @@ void ccshm_object_put(struct ccshm_object *object)
 	kref_put(&object->ref, object_release);
 }
 
-/* How many of a type were published since the module was loaded. */
+/* How many of a type were announced since the module was loaded. */
 u64 ccshm_object_made(enum ccshm_type type)
 {
 	return atomic64_read(&made[type]);

@@ -70,63 +70,75 @@ static struct ccshm_ioc_run next_pages(struct page_walk *walk)
 	}
 }
 
-static int copy_runs(struct page_walk *walk, struct ccshm_ioc_pages *req,
+/*
+ * The next runs, at most @most. The memory is used only for as long as they are
+ * looked up, and found anew each time: user memory, to which they are copied then,
+ * may never answer.
+ */
+static int batch_fill(struct ccshm_call *call, struct page_walk *walk,
+		      struct ccshm_ioc_run *batch, u32 most, u32 *nr)
+{
+	struct ccshm_ioc_pages *req = call->arg;
+	struct ccshm_buffer *buffer;
+	u64 size = req->size;
+	int err;
+
+	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_SEE);
+	if (IS_ERR(buffer))
+		return PTR_ERR(buffer);
+	err = ccshm_buffer_slice(buffer->size, req->offset, &size);
+	if (!err && !refcount_inc_not_zero(&buffer->users))
+		err = -ENOENT;
+	if (err)
+		goto put;
+	walk->blocks = &buffer->blocks;
+	walk->end = (req->offset + size) >> PAGE_SHIFT;
+	for (*nr = 0; walk->index < walk->end && *nr < most; ++*nr)
+		batch[*nr] = next_pages(walk);
+	ccshm_buffer_unuse(buffer);
+put:
+	ccshm_object_put(&buffer->obj);
+	return err;
+}
+
+static int copy_runs(struct ccshm_call *call, struct page_walk *walk,
 		     struct ccshm_ioc_run *batch)
 {
+	struct ccshm_ioc_pages *req = call->arg;
 	struct ccshm_ioc_run __user *user = u64_to_user_ptr(req->runs);
 
-	while (walk->index < walk->end && req->count < req->capacity) {
-		u32 nr = 0, most = min_t(u32, BATCH, req->capacity - req->count);
+	do {
+		u32 nr, most = min_t(u32, BATCH, req->capacity - req->count);
+		int err = batch_fill(call, walk, batch, most, &nr);
 
-		while (walk->index < walk->end && nr < most)
-			batch[nr++] = next_pages(walk);
+		if (err)
+			return err;
 		if (fatal_signal_pending(current))
 			return -EINTR;
 		if (copy_to_user(user + req->count, batch, nr * sizeof(*batch)))
 			return -EFAULT;
 		req->count += nr;
-	}
+	} while (walk->index < walk->end && req->count < req->capacity);
 	req->next = (u64)walk->index << PAGE_SHIFT;
 	return 0;
-}
-
-static int pages_of(struct ccshm_buffer *buffer, struct ccshm_ioc_pages *req)
-{
-	struct page_walk walk = { .blocks = &buffer->blocks };
-	struct ccshm_ioc_run *batch;
-	u64 size = req->size;
-	int err;
-
-	err = ccshm_buffer_slice(buffer->size, req->offset, &size);
-	if (err)
-		return err;
-	batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
-	if (!batch)
-		return -ENOMEM;
-	walk.index = req->offset >> PAGE_SHIFT;
-	walk.end = (req->offset + size) >> PAGE_SHIFT;
-	walk.admin = capable(CAP_SYS_ADMIN);
-	err = copy_runs(&walk, req, batch);
-	kfree(batch);
-	return err;
 }
 
 int ccshm_pages(struct ccshm_call *call)
 {
 	struct ccshm_ioc_pages *req = call->arg;
-	struct ccshm_buffer *buffer;
-	int err = -ENOENT;
+	struct page_walk walk = {
+		.index = req->offset >> PAGE_SHIFT,
+		.admin = capable(CAP_SYS_ADMIN),
+	};
+	struct ccshm_ioc_run *batch;
+	int err;
 
 	if (req->flags || !req->capacity)
 		return -EINVAL;
-	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_SEE);
-	if (IS_ERR(buffer))
-		return PTR_ERR(buffer);
-	/* Not given back while it is looked at. */
-	if (refcount_inc_not_zero(&buffer->users)) {
-		err = pages_of(buffer, req);
-		ccshm_buffer_unuse(buffer);
-	}
-	ccshm_object_put(&buffer->obj);
+	batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
+	if (!batch)
+		return -ENOMEM;
+	err = copy_runs(call, &walk, batch);
+	kfree(batch);
 	return err;
 }

@@ -87,6 +87,7 @@ union arg {
 	struct ccshm_ioc_importers importers;
 	struct ccshm_ioc_device device;
 	struct ccshm_ioc_pages pages;
+	struct ccshm_ioc_set set;
 	unsigned char bytes[4096];
 };
 
@@ -216,6 +217,20 @@ static void make_pages(union arg *a)
 	a->pages.capacity = 16;
 }
 
+static void make_set(union arg *a)
+{
+	a->set.id = named;
+	a->set.flags = CCSHM_SET_SEALED;
+	a->set.sealed = 1;
+}
+
+static void drop_set(union arg *a)
+{
+	struct ccshm_ioc_set undo = { .id = a->set.id, .flags = CCSHM_SET_SEALED };
+
+	raw_ioctl(dev, CCSHM_IOC_SET, &undo);
+}
+
 /* make: fill in a call that works; drop: undo what it has done, or was made for it */
 struct call {
 	const char *name;
@@ -239,10 +254,11 @@ static const struct call calls[] = {
 	{ "ALLOC", CCSHM_IOC_ALLOC, sizeof(struct ccshm_ioc_alloc), AT(alloc, id),
 	  AT(alloc, actual_size), AT(alloc, flags),
 	  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID | CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
-		  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 | CCSHM_ALLOC_CONTIGUOUS,
+		  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 | CCSHM_ALLOC_CONTIGUOUS |
+		  CCSHM_ALLOC_OTHERS_PIN,
 	  { AT(alloc, reserved), AT(alloc, reserved) + 4 }, make_alloc, drop_alloc, false },
 	{ "FREE", CCSHM_IOC_FREE, sizeof(struct ccshm_ioc_free), sizeof(struct ccshm_ioc_free), 8,
-	  AT(free, flags), 0, { 0 }, make_free, drop_free, true },
+	  AT(free, flags), CCSHM_FREE_REVOKE, { 0 }, make_free, drop_free, true },
 	{ "OPEN", CCSHM_IOC_OPEN, sizeof(struct ccshm_ioc_open), AT(open, id), AT(open, id),
 	  AT(open, flags), CCSHM_OPEN_UID, { AT(open, reserved) }, make_open, NULL, false },
 	{ "QUERY", CCSHM_IOC_QUERY, sizeof(struct ccshm_ioc_query), AT(query, type), 8,
@@ -252,8 +268,9 @@ static const struct call calls[] = {
 	  CCSHM_EXPORT_READ_ONLY | CCSHM_EXPORT_NO_CPU | CCSHM_EXPORT_PINNED,
 	  { AT(export, reserved), AT(export, reserved) + 4 }, make_export, drop_export, false },
 	{ "REVOKE", CCSHM_IOC_REVOKE, sizeof(struct ccshm_ioc_revoke), AT(revoke, state), 8,
-	  AT(revoke, flags), CCSHM_REVOKE_FORCE,
-	  { AT(revoke, reserved), AT(revoke, reserved) + 4 }, make_revoke, drop_revoke, true },
+	  AT(revoke, flags),
+	  CCSHM_REVOKE_FORCE | CCSHM_REVOKE_SEAL | CCSHM_REVOKE_ORDERLY | CCSHM_REVOKE_BY_FD,
+	  { AT(revoke, reserved) }, make_revoke, drop_revoke, true },
 	{ "ATTACH", CCSHM_IOC_ATTACH, sizeof(struct ccshm_ioc_attach), AT(attach, attachment_id),
 	  sizeof(struct ccshm_ioc_attach), AT(attach, flags),
 	  CCSHM_ATTACH_DMABUF | CCSHM_ATTACH_PERSISTENT,
@@ -270,6 +287,10 @@ static const struct call calls[] = {
 	  AT(device, reason), AT(device, flags), 0, { 0 }, make_device, NULL, false },
 	{ "PAGES", CCSHM_IOC_PAGES, sizeof(struct ccshm_ioc_pages), AT(pages, count),
 	  AT(pages, next), AT(pages, flags), 0, { 0 }, make_pages, NULL, false },
+	{ "SET", CCSHM_IOC_SET, sizeof(struct ccshm_ioc_set), sizeof(struct ccshm_ioc_set),
+	  AT(set, name), AT(set, flags),
+	  CCSHM_SET_MODE | CCSHM_SET_GID | CCSHM_SET_UID | CCSHM_SET_NAME | CCSHM_SET_SEALED,
+	  { AT(set, reserved), AT(set, reserved) + 4 }, make_set, drop_set, true },
 };
 
 #define NR_CALLS	(sizeof(calls) / sizeof(calls[0]))
@@ -384,6 +405,7 @@ static void test_no_size(void)
 		{ "IMPORTERS", CCSHM_IOC_IMPORTERS, ENOENT },
 		{ "DEVICE", CCSHM_IOC_DEVICE, EINVAL },
 		{ "PAGES", CCSHM_IOC_PAGES, EINVAL },
+		{ "SET", CCSHM_IOC_SET, EINVAL },
 	};
 	struct world before = settled();
 

@@ -398,7 +398,7 @@ static void poll_is_answered(struct shared *s, int imp, const char *what)
 static void polls(void)
 {
 	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, 0);
-	int fence = imp_fenced(&s, false, IMPORTER_FENCE_NEVER, IMPORTER_USAGE_WRITE, 0);
+	int fence = imp_fenced(&s, true, IMPORTER_FENCE_NEVER, IMPORTER_USAGE_WRITE, 0);
 	int late = imp_new(t.fd, IMPORTER_LATE);
 
 	is_errno(imp_map(late, IMPORTER_TO_DEVICE), 0, "an importer that is late");
@@ -480,9 +480,12 @@ static int revokes(struct peer *parent, void *arg)
 static void lock_is_held_for_ever(void)
 {
 	struct shared s = shared_new(UNIT, 0);
-	struct peer holder = holder_start(&s);
-	struct peer revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
+	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+	struct peer holder, revoker;
 
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "a device is mapped");
+	holder = holder_start(&s);
+	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	peer_hear(&revoker);
 	sleep_ms(200);
 	ok(still_holds(&revoker), "a revoke waits for ever for the lock");
@@ -493,6 +496,7 @@ static void lock_is_held_for_ever(void)
 	peer_end(&holder, SIGKILL);
 	is_errno(peer_hear(&revoker), 0, "... or ends with the lock");
 	peer_end(&revoker, 0);
+	close(imp);
 	shared_end(&s);
 }
 

@@ -282,7 +282,8 @@ static void permissions(void)
 	uint64_t named, export_id;
 	int fd;
 
-	is_errno(raw_revoke(ccshm, s.export_id, 2, 0, NULL), EINVAL, "an unknown flag");
+	is_errno(raw_revoke(ccshm, s.export_id, 1U << 20, 0, NULL), EINVAL,
+		 "REVOKE with an unknown flag: EINVAL");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, -2, NULL), EINVAL, "a deadline that is none");
 	is_errno(raw_revoke(ccshm, ~0ULL, 0, 0, NULL), ENOENT, "an unknown id");
 	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE, "... change nothing");
