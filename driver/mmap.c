@@ -3,6 +3,7 @@
 #include <linux/dma-buf.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
+#include <linux/personality.h>
 #include <linux/vmalloc.h>
 
 #include "ccshm.h"
@@ -80,11 +81,45 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 	return ret;
 }
 
+/*
+ * Leave fork nothing to copy. @vma is the child's VMA; remove the entries of the
+ * parent's VMA that it duplicates.
+ *
+ * copy_huge_pmd() reads a special PMD of the parent without a lock, and then
+ * installs that value in the child without reading it again. A revoke takes no
+ * mmap_lock: unmap_mapping_range() can zap the parent, and then the child, between
+ * the two, and the child keeps an entry that nobody removes. (copy_pte_range()
+ * reads and installs under both page table locks: 4 KiB entries are safe.)
+ *
+ * dup_mmap() runs in the parent with its mmap_lock held for writing, and for each
+ * VMA in this order: vma_start_write() of the parent's VMA, which waits for faults
+ * that hold the VMA's own lock and keeps new ones out until mmap_lock is released;
+ * vm_ops->open(), here; the child's VMA enters the inode's list;
+ * copy_page_range(). Entries of these VMAs are made in faults only, so that
+ * copy_page_range() finds none. Parent and child fault them in again, through the
+ * door of the export.
+ *
+ * The zap takes the page table lock and no lock of the export or the inode.
+ */
+static void zap_before_fork(struct vm_area_struct *vma)
+{
+	struct vm_area_struct *parent;
+
+	mmap_assert_write_locked(current->mm);
+	parent = find_vma(current->mm, vma->vm_start);
+	if (!WARN_ON_ONCE(!parent || parent->vm_start != vma->vm_start ||
+			  parent->vm_private_data != vma->vm_private_data))
+		ccshm_zap_huge(parent);
+}
+
 static void mapping_open(struct vm_area_struct *vma)
 {
 	struct ccshm_export *export = vma->vm_private_data;
 
 	atomic_inc(&export->cpu_mappings);
+	/* Not a VMA that was split or moved. */
+	if (vma->vm_mm != current->mm)
+		zap_before_fork(vma);
 }
 
 static void mapping_close(struct vm_area_struct *vma)
@@ -110,6 +145,14 @@ static int mapping_check(struct ccshm_export *export, struct vm_area_struct *vma
 		return -EACCES;
 	if (export->flags & CCSHM_EXPORT_READ_ONLY && vma->vm_flags & VM_WRITE)
 		return -EACCES;
+	/*
+	 * The host writes this memory: it is never executed. do_mmap() adds
+	 * VM_EXEC to VM_READ for a process with READ_IMPLIES_EXEC, which did not
+	 * ask for it: the mapping is made, without it.
+	 */
+	if (vma->vm_flags & VM_EXEC && !(vma->vm_flags & VM_READ &&
+					 current->personality & READ_IMPLIES_EXEC))
+		return -EACCES;
 	return 0;
 }
 
@@ -130,8 +173,10 @@ static int mmap_export(struct ccshm_export *export, struct vm_area_struct *vma)
 
 	if (export->flags & CCSHM_EXPORT_READ_ONLY)
 		ccshm_vm_flags_clear(vma, VM_MAYWRITE);
+	/* Without VM_MAYEXEC mprotect() refuses, and adds nothing by itself. */
+	ccshm_vm_flags_clear(vma, VM_EXEC | VM_MAYEXEC);
 	ccshm_vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
-	vma->vm_page_prot = pgprot_decrypted(vma->vm_page_prot);
+	vma->vm_page_prot = pgprot_decrypted(vm_get_page_prot(vma->vm_flags));
 	vma->vm_private_data = export;
 	vma->vm_ops = &mapping_ops;
 	atomic_inc(&export->cpu_mappings);

@@ -11,6 +11,7 @@
 #include <linux/futex.h>
 #include <linux/io_uring.h>
 #include <linux/loop.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/uio.h>
 
@@ -216,6 +217,60 @@ static int reopen(int fd, int flags)
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	fd = open(path, flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+/* ---- never executable ---- */
+
+/* Where the kernel mounts dma-bufs noexec it refuses by itself, with EPERM. */
+static bool refused_exec(int err)
+{
+	return err == EACCES || err == EPERM;
+}
+
+/* Every way to make a mapping executable fails. */
+static void stays_data(char *p, int prot, const char *what)
+{
+	ok(!has_vm_flag(p, "ex") && !has_vm_flag(p, "me"), "%s: may never be executed (%s)", what,
+	   vm_flags(p));
+	is_errno(mprotect(p, PAGE, prot | PROT_EXEC) ? errno : 0, EACCES,
+		 "%s: mprotect to execute is refused", what);
+	is_errno(mprotect(p, PAGE, PROT_EXEC) ? errno : 0, EACCES, "%s: ... to execute only", what);
+	is_errno(mprotect(p, PAGE, prot) ? errno : 0, 0, "%s: mprotect without it", what);
+	ok(!has_vm_flag(p, "ex"), "%s: ... does not make it executable", what);
+}
+
+/* With the flag that programs for old machines have: to read is to execute. */
+static void never_executable(int old)
+{
+	const char *what = old ? "READ_IMPLIES_EXEC" : "ordinary process";
+	uint64_t id = buffer_new(UNIT);
+	int rw = export_new(id, 0), ro = export_new(id, CCSHM_EXPORT_READ_ONLY);
+	char *p, *q;
+
+	if (!old) {
+		ok(refused_exec(try_map(rw, UNIT, RW | PROT_EXEC, MAP_SHARED)),
+		   "PROT_EXEC is refused");
+		ok(refused_exec(try_map(rw, UNIT, PROT_READ | PROT_EXEC, MAP_SHARED)),
+		   "PROT_EXEC to read is refused");
+		ok(refused_exec(try_map(ro, UNIT, PROT_READ | PROT_EXEC, MAP_SHARED)),
+		   "PROT_EXEC of a read-only export is refused");
+	}
+	ok(refused_exec(try_map(rw, UNIT, PROT_EXEC, MAP_SHARED)), "%s: PROT_EXEC alone is refused",
+	   what);
+	personality(old);
+	p = map_new(rw, UNIT, RW);
+	q = map_new(ro, UNIT, PROT_READ);
+	stays_data(p, RW, what);
+	stays_data(q, PROT_READ, what);
+	personality(PER_LINUX);
+	*(volatile char *)p = (char)0xc3; /* ret, where there is such a thing */
+	is_int(touch_call(q), SIGSEGV, "%s: a jump there gets SIGSEGV", what);
+	is_int(touch_call(p), SIGSEGV, "%s: ... with all rights, too", what);
+	munmap(p, UNIT);
+	munmap(q, UNIT);
+	close(rw);
+	close(ro);
+	raw_free(ccshm, id);
 }
 
 static void read_only_export(void)
@@ -739,6 +794,54 @@ static void forks(void)
 	raw_free(ccshm, id);
 }
 
+#define FORK_UNITS 32
+
+/* Page faults that reading one page of each unit takes, at an offset. */
+static long unit_faults(const char *p, size_t offset)
+{
+	struct rusage before, after;
+
+	getrusage(RUSAGE_SELF, &before);
+	for (size_t i = 0; i < FORK_UNITS; i++)
+		(void)*(const volatile char *)(p + i * UNIT + offset);
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_minflt - before.ru_minflt;
+}
+
+/* Twice, so that the first time takes the faults of code and stack. */
+static int faults_of_child(void *arg)
+{
+	static char warm[FORK_UNITS * UNIT];
+
+	unit_faults(warm, 0);
+	return unit_faults(arg, 0);
+}
+
+/*
+ * fork reads large entries without a lock: one that it copied could outlive a
+ * revoke. So a child has none until it touches the memory.
+ */
+static void fork_copies_no_large_entry(void)
+{
+	const size_t size = FORK_UNITS * UNIT;
+	uint64_t id;
+	int fd = stamped_new(size, 24, &id);
+	char *p = map_aligned(fd, size, RW, 0);
+
+	unit_faults(p, 0);
+	if (unit_faults(p, PAGE) < FORK_UNITS / 2) {
+		int n = as_user(ROOT, ALL_CAPS, faults_of_child, p);
+
+		ok(n >= FORK_UNITS, "fork copies no large entry: the child has %d faults", n);
+		ok(stamp_pages_check(p, 24, 0, size), "... and the parent has its bytes");
+	} else {
+		diag("this kernel has no large entries");
+	}
+	munmap(p, size);
+	close(fd);
+	raw_free(ccshm, id);
+}
+
 /* Does a process have a dma-buf, as a descriptor or mapped? */
 static bool has_dmabuf(pid_t pid)
 {
@@ -901,6 +1004,8 @@ int main(void)
 	two_mappings();
 	device_sees_them();
 	refused();
+	never_executable(0);
+	never_executable(READ_IMPLIES_EXEC);
 	read_only_export();
 	nothing_pins_pages();
 	protections();
@@ -911,6 +1016,7 @@ int main(void)
 	parts_of_units();
 	slices();
 	forks();
+	fork_copies_no_large_entry();
 	exec();
 	core_dumps();
 	advice();

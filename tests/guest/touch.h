@@ -60,6 +60,19 @@ static RAW_UNUSED int touch_write(volatile void *p, unsigned char value)
 	return sig;
 }
 
+/* Call what is there: 0, or the signal. */
+static RAW_UNUSED int touch_call(const volatile void *p)
+{
+	int sig = sigsetjmp(touch_env, 1);
+
+	if (!sig) {
+		touching = 1;
+		((void (*)(void))(uintptr_t)p)();
+	}
+	touching = 0;
+	return sig;
+}
+
 /* Pages of it, so far from each other, all get this signal (0: none) when read. */
 static RAW_UNUSED bool touch_some(const volatile void *p, size_t size, size_t step, int want)
 {

@@ -495,7 +495,9 @@ struct ccshm_ioc_query {
  * but has no control of the buffer. Read-only binds CPUs; a device without an
  * IOMMU is not bound by it. mmap of the dma-buf must be MAP_SHARED (EINVAL) and
  * gives EACCES for a right that the export has not; a mapping keeps the dma-buf
- * alive. After a revoke mmap gives ENODEV, and a touch of a mapping SIGBUS.
+ * alive. A mapping is never executable: mmap with PROT_EXEC fails with EACCES, or
+ * with EPERM on kernels that mount dma-bufs noexec, and mprotect with EACCES; with
+ * the READ_IMPLIES_EXEC personality a readable mapping is made without it. After a revoke mmap gives ENODEV, and a touch of a mapping SIGBUS.
  *
  * Errors: EINVAL (flags; an offset or size that is not page-aligned, is beyond
  * the buffer or overflows); ENOENT; EACCES (the mode does not allow it); EMFILE,
