@@ -3,7 +3,7 @@
  * An IOMMU that does not translate, and vfio: a device is given addresses until user
  * space claims its IOMMU group, and again when it lets go of it.
  *
- * vm-modules: ccshm importer
+ * vm-modules: ccshm importer stubborn
  * vm-flavours: plain
  * vm-kmods: vfio_pci vfio_iommu_type1
  * vm-append: intel_iommu=on iommu=pt
@@ -201,10 +201,16 @@ static void unbind_waits(struct shared *s)
 	struct locked l = { .s = s, .container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC) };
 	struct peer unbinder, p;
 	struct attached a, other;
+	struct edu edu;
 
 	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "locked: vfio takes the device");
 	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "locked: the device is attached");
 	is_errno(attach_buffer(ccshm, s->id, PCI_B, &other), 0, "locked: another one is attached");
+	/* The unbind begins with a stop: let it fail, so that there is one to retry. */
+	is_errno(raw_insmod("/lib/ccshm/ccshm_stubborn.ko", "device=" EDU_C), 0,
+		 "locked: the device becomes stubborn");
+	device_start(&edu, EDU_C);
+	edu_close(&edu);
 	l.group = group_open(EDU_C);
 	if (ioctl(l.group, VFIO_GROUP_SET_CONTAINER, &l.container) ||
 	    ioctl(l.container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU))
@@ -226,15 +232,18 @@ static void unbind_waits(struct shared *s)
 	ok(reap(p.pid, 10000) >= 0, "locked: SIGKILL ends a process in ATTACH");
 	close(p.sock);
 
-	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
-		 "locked: the unbind has stopped the device: a forced revoke succeeds");
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(300), NULL), ETIMEDOUT,
+		 "locked: a forced revoke of the device's attachment: ETIMEDOUT");
 	is_errno(raw_revoke(ccshm, other.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
 		 "locked: a forced revoke of another device's attachment is not held up");
-	is_errno(attached_end(&a), 0, "locked: DETACH by the holder ends the attachment");
-	is_errno(attached_end(&other), 0, "locked: ... and the other");
+	is_errno(raw_rmmod("ccshm_stubborn"), 0, "locked: the device gives in");
+	is_errno(attached_end(&other), 0, "locked: DETACH of the other device");
 	locked_close(&l);
 	is_errno(peer_hear(&unbinder), 0, "locked: the unbind ends when the device is closed");
 	peer_end(&unbinder, 0);
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
+		 "unlocked: the stop that waited is done");
+	is_errno(attached_end(&a), 0, "unlocked: DETACH");
 }
 
 static void vfio(struct shared *s)
