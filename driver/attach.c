@@ -22,6 +22,13 @@
 static LIST_HEAD(attachments);
 static struct workqueue_struct *stop_wq;
 
+/* How long a stop waits before it tries again to take a device lock. */
+#define STOP_RETRY	msecs_to_jiffies(50)
+
+/* Stops that are queued, wait to retry, or run: unloading waits for them. */
+static atomic_t stops_pending;
+static DECLARE_WAIT_QUEUE_HEAD(stops_done);
+
 static void attachment_free(struct ccshm_object *object)
 {
 	struct ccshm_attachment *att = container_of(object,
@@ -119,8 +126,13 @@ static void attachment_end(struct ccshm_attachment *att)
 		attachment_unlist(att);
 }
 
-/* Called under the device lock, or when the device is being removed. */
-static void attachment_stop(struct ccshm_attachment *att, bool removed)
+/*
+ * Stop the device, under its device lock or while it is being removed. Removal alone
+ * proves nothing: a device that is removed by "echo 1 > remove" is still there and
+ * may go on. Without proof the memory stays held after the removal: the attachment
+ * stays listed as stuck, which also keeps the module, until DETACH.
+ */
+static void attachment_stop(struct ccshm_attachment *att)
 {
 	int err;
 
@@ -128,7 +140,7 @@ static void attachment_stop(struct ccshm_attachment *att, bool removed)
 	if (att->state != CCSHM_STATE_REVOKED) {
 		err = ccshm_device_stop(att->pdev);
 		att->stopped = !err;
-		if (!err || removed) {
+		if (!err) {
 			attachment_end(att);
 		} else {
 			WRITE_ONCE(att->state, CCSHM_STATE_STUCK);
@@ -139,22 +151,46 @@ static void attachment_stop(struct ccshm_attachment *att, bool removed)
 	mutex_unlock(&att->lock);
 }
 
+/* End a stop that stop_later() has queued. */
+static void stop_done(struct ccshm_attachment *att)
+{
+	ccshm_object_put(&att->obj);
+	if (atomic_dec_and_test(&stops_pending))
+		wake_up_all(&stops_done);
+}
+
+/*
+ * Stop the device of an attachment. Never sleep on the device lock:
+ * vfio_unregister_group_dev() holds it, in the unbind of vfio's driver, until user
+ * space has closed the device, which can be never. Retry instead, so that no worker
+ * is occupied, and give up when the attachment has ended by other means.
+ */
 static void stop_work(struct work_struct *work)
 {
-	struct ccshm_attachment *att = container_of(work,
+	struct ccshm_attachment *att = container_of(to_delayed_work(work),
 						    struct ccshm_attachment, stop);
 
-	device_lock(&att->pdev->dev);
-	attachment_stop(att, false);
+	if (READ_ONCE(att->state) == CCSHM_STATE_REVOKED) {
+		stop_done(att);
+		return;
+	}
+	if (!device_trylock(&att->pdev->dev)) {
+		/* Keep the reference for the retry, unless stop_later() has queued one. */
+		if (!queue_delayed_work(stop_wq, &att->stop, STOP_RETRY))
+			stop_done(att);
+		return;
+	}
+	attachment_stop(att);
 	device_unlock(&att->pdev->dev);
-	ccshm_object_put(&att->obj);
+	stop_done(att);
 }
 
 static void stop_later(struct ccshm_attachment *att)
 {
 	kref_get(&att->obj.ref);
-	if (!queue_work(stop_wq, &att->stop))
-		ccshm_object_put(&att->obj);
+	atomic_inc(&stops_pending);
+	if (!queue_delayed_work(stop_wq, &att->stop, 0))
+		stop_done(att);
 }
 
 /**
@@ -381,7 +417,7 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	INIT_LIST_HEAD(&att->device_link);
 	mutex_init(&att->lock);
 	init_waitqueue_head(&att->wait);
-	INIT_WORK(&att->stop, stop_work);
+	INIT_DELAYED_WORK(&att->stop, stop_work);
 	if (ccshm_object_init(&att->obj, CCSHM_TYPE_ATTACHMENT, target->buffer,
 			      attachment_free)) {
 		kfree(att);
@@ -448,13 +484,19 @@ static int attachment_use(struct ccshm_attachment *att, struct ccshm_client *cli
 	return err;
 }
 
+/*
+ * Interruptible: vfio_unregister_group_dev() holds the device lock until user space,
+ * maybe this very process, has closed the device.
+ */
 static int attachment_start(struct ccshm_attachment *att, struct ccshm_client *client)
 {
 	int err;
 
+	err = device_lock_interruptible(&att->pdev->dev);
+	if (err)
+		return err;
 	/* For commit and undo: what lists it can be gone before they run. */
 	kref_get(&att->obj.ref);
-	device_lock(&att->pdev->dev);
 	err = ccshm_device_check(att->pdev);
 	if (!err)
 		err = attachment_use(att, client);
@@ -771,7 +813,7 @@ static int device_event(struct notifier_block *nb, unsigned long action,
 		return NOTIFY_DONE;
 	while ((att = next_of_device(dev, id))) {
 		id = att->obj.id;
-		attachment_stop(att, removed);
+		attachment_stop(att);
 		ccshm_object_put(&att->obj);
 	}
 	return NOTIFY_DONE;
@@ -795,5 +837,10 @@ int ccshm_attach_init(void)
 void ccshm_attach_exit(void)
 {
 	bus_unregister_notifier(&pci_bus_type, &device_notifier);
+	/*
+	 * All attachments have ended, so a stop that is left only finds that out.
+	 * destroy_workqueue() does not wait for the timer of a delayed work.
+	 */
+	wait_event(stops_done, !atomic_read(&stops_pending));
 	destroy_workqueue(stop_wq);
 }

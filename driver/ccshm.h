@@ -539,7 +539,7 @@ struct ccshm_attachment {
 	bool abandoned;
 	bool committed;
 	wait_queue_head_t wait;
-	struct work_struct stop;
+	struct delayed_work stop;
 };
 
 int ccshm_attach(struct ccshm_call *call);

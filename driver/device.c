@@ -3,6 +3,7 @@
  * Devices: which one, whose, what it needs, and how to stop that of a user space
  * driver.
  */
+#include <linux/delay.h>
 #include <linux/dma-mapping.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
@@ -74,11 +75,18 @@ static bool driver_is_for_user_space(const struct device_driver *driver)
 	return match_string(others, ARRAY_SIZE(others), driver->name) >= 0;
 }
 
+/* Its bus mastering is that of all devices behind it. */
+static bool is_bridge(struct pci_dev *pdev)
+{
+	return pdev->hdr_type != PCI_HEADER_TYPE_NORMAL;
+}
+
 /**
- * ccshm_device_check - may user space program this device?
- * @pdev: it, under its device lock
+ * ccshm_device_check - check whether user space may program a device
+ * @pdev: device, under its device lock
  *
- * Return: 0, -EBUSY when a kernel driver owns it, -ENODEV when it is going.
+ * Return: 0, -EOPNOTSUPP for a bridge, -EBUSY when a kernel driver owns it, -ENODEV
+ * when it is being removed.
  */
 int ccshm_device_check(struct pci_dev *pdev)
 {
@@ -86,36 +94,83 @@ int ccshm_device_check(struct pci_dev *pdev)
 	if (!device_is_registered(&pdev->dev) ||
 	    pci_dev_is_disconnected(pdev))
 		return -ENODEV;
+	if (is_bridge(pdev))
+		return -EOPNOTSUPP;
 	if (pdev->dev.driver && !driver_is_for_user_space(pdev->dev.driver))
 		return -EBUSY;
 	return 0;
 }
 
+/* How often, and how long apart, a device that reads as all ones is asked again. */
+#define ASK_TIMES	10
+#define ASK_MS		100
+
+/*
+ * Clear bus mastering and read the command register back. User space enables bus
+ * mastering without pci_set_master(), so do not rely on pdev->is_busmaster. Do not
+ * let pci_clear_master() write what it has read from a device that does not answer.
+ *
+ * Return: false if the device does not answer.
+ */
+static bool clear_master(struct pci_dev *pdev, u16 *command)
+{
+	pci_read_config_word(pdev, PCI_COMMAND, command);
+	if (*command == (u16)~0)
+		return false;
+	pci_clear_master(pdev);
+	pci_read_config_word(pdev, PCI_COMMAND, command);
+	return *command != (u16)~0;
+}
+
+static int device_stop(struct pci_dev *pdev)
+{
+	bool present = true;
+	u16 command;
+	int i;
+
+	/*
+	 * All ones are no proof that the device is gone: a link in recovery and a
+	 * device that is being reset read so, too. Believe it only if the device is
+	 * not present, either, each time that it is asked.
+	 */
+	for (i = 0; i < ASK_TIMES; i++) {
+		if (pci_dev_is_disconnected(pdev))
+			return 0;
+		if (clear_master(pdev, &command)) {
+			if (command & PCI_COMMAND_MASTER ||
+			    !pci_wait_for_pending_transaction(pdev))
+				return -EIO;
+			return 0;
+		}
+		msleep(ASK_MS);
+		present = pci_device_is_present(pdev);
+	}
+	return present ? -EIO : 0;
+}
+
 /**
  * ccshm_device_stop - end all DMA of a device
- * @pdev: it, under its device lock or on its way out
+ * @pdev: device, under its device lock or while it is being removed
  *
- * Return: 0 when it is known to have ended (a device that no longer answers is
- * one that no longer is), -EIO when bus mastering cannot be cleared or
- * transactions stay pending.
+ * After the removal there is no way to ask: the kernel may have freed what its
+ * configuration space is read through, and another device can have its address.
+ * May sleep for ASK_TIMES * ASK_MS.
+ *
+ * Return: 0 when DMA is known to have ended: bus mastering is cleared, or the
+ * device is no longer there. -EIO when bus mastering cannot be cleared, transactions
+ * stay pending, or nothing proves that the device is gone.
  */
 int ccshm_device_stop(struct pci_dev *pdev)
 {
-	u16 command;
+	int err;
 
-	if (pci_dev_is_disconnected(pdev))
-		return 0;
-	/* User space enables it behind the kernel's back, so do not ask first. */
-	pci_clear_master(pdev);
-	pci_read_config_word(pdev, PCI_COMMAND, &command);
-	if (command == (u16)~0)
-		return 0;
-	if (command & PCI_COMMAND_MASTER ||
-	    !pci_wait_for_pending_transaction(pdev)) {
+	if (device_is_registered(&pdev->dev))
+		err = device_stop(pdev);
+	else
+		err = pci_dev_is_disconnected(pdev) ? 0 : -EIO;
+	if (err)
 		pci_warn(pdev, "ccshm: cannot be stopped: its shared memory stays held\n");
-		return -EIO;
-	}
-	return 0;
+	return err;
 }
 
 /* ---- what a device needs ---- */
@@ -215,6 +270,11 @@ static void judge(const struct subject *subject, struct ccshm_ioc_device *req)
 	bool driver_maps = driver && !driver_is_for_user_space(driver);
 
 	ccshm_dma_judge(subject->dma, driver_maps, req);
+	if (dev_is_pci(subject->named) && is_bridge(to_pci_dev(subject->named))) {
+		req->verdict = CCSHM_DEVICE_CANNOT;
+		strscpy(req->reason, "it is a bridge: it cannot be stopped alone",
+			sizeof(req->reason));
+	}
 	if (driver_maps)
 		req->device_flags |= CCSHM_DEVICE_KERNEL_DRIVER;
 	if (mask_is_default(subject->dma))

@@ -7,6 +7,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
+#include <linux/log2.h>
 #include <linux/platform_device.h>
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
@@ -34,15 +35,21 @@ static u64 device_limit(struct device *dev, u64 mask)
 	return min_not_zero(mask, dev->bus_dma_limit);
 }
 
-/* The bus holds the kernel's domain for such a driver: nobody else can claim it. */
+/*
+ * Check whether the bus claims the kernel's domain for the bound driver: then user
+ * space cannot claim it. Without the device lock the driver can be unbound at any
+ * moment, therefore read the pointer once.
+ */
 static bool domain_is_held(struct device *dev)
 {
-	if (!dev->driver)
+	struct device_driver *driver = READ_ONCE(dev->driver);
+
+	if (!driver)
 		return false;
 	if (dev_is_pci(dev))
-		return !to_pci_driver(dev->driver)->driver_managed_dma;
+		return !to_pci_driver(driver)->driver_managed_dma;
 	return dev_is_platform(dev) &&
-	       !to_platform_driver(dev->driver)->driver_managed_dma;
+	       !to_platform_driver(driver)->driver_managed_dma;
 }
 
 static bool domain_is_claimed(struct device *dev)
@@ -119,38 +126,114 @@ static bool reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
 	       start + len - 1 <= limit;
 }
 
-/* Walks a slice in physically contiguous runs of at most @most pages. */
-static unsigned long next_run(const struct ccshm_blocks *blocks,
-			      unsigned long index, unsigned long left,
-			      unsigned long most, phys_addr_t *phys)
-{
-	unsigned long pages, run;
-	unsigned long pfn = ccshm_blocks_pfn(blocks, index, &pages);
+/**
+ * struct segment_walk - position of a walk through the segments of a slice
+ * @dev: device that the segments are for
+ * @blocks: memory of the buffer
+ * @index: page at which the next segment starts
+ * @end: page after the last one of the slice
+ * @run_end: page after the last one of the current physically contiguous run
+ * @pfn: of the page @index, valid while @index < @run_end
+ * @most: maximum number of pages in a segment
+ * @boundary: mask of the DMA address; no segment crosses a multiple of it plus one
+ */
+struct segment_walk {
+	struct device *dev;
+	const struct ccshm_blocks *blocks;
+	unsigned long index;
+	unsigned long end;
+	unsigned long run_end;
+	unsigned long pfn;
+	unsigned long most;
+	unsigned long boundary;
+};
 
-	*phys = PFN_PHYS(pfn);
-	while (pages < left &&
-	       ccshm_blocks_pfn(blocks, index + pages, &run) == pfn + pages) {
-		pages += run;
-		cond_resched();
-	}
-	cond_resched();
-	return min3(pages, left, most);
+static struct segment_walk walk_start(struct device *dev,
+				      const struct ccshm_blocks *blocks,
+				      unsigned long first, unsigned long pages)
+{
+	return (struct segment_walk){
+		.dev = dev,
+		.blocks = blocks,
+		.index = first,
+		.end = first + pages,
+		.run_end = first,
+		.most = ULONG_MAX,
+		.boundary = ULONG_MAX,
+	};
 }
 
-static unsigned long count_runs(const struct ccshm_blocks *blocks,
-				unsigned long first, unsigned long pages,
-				unsigned long most)
+/*
+ * Apply the limits that the device's driver has set. Round the maximum length down
+ * so that each segment of an aligned run is aligned to 2 MiB, or to its own length
+ * if the device takes less: an odd maximum would misalign all segments but the
+ * first. Return -EINVAL if the device cannot take a whole page.
+ */
+static int walk_limit(struct segment_walk *walk)
+{
+	unsigned int most = dma_get_max_seg_size(walk->dev);
+
+	walk->boundary = dma_get_seg_boundary(walk->dev);
+	if (most < PAGE_SIZE || walk->boundary < PAGE_SIZE - 1)
+		return -EINVAL;
+	most = most >= SZ_2M ? round_down(most, SZ_2M) : rounddown_pow_of_two(most);
+	walk->most = most >> PAGE_SHIFT;
+	return 0;
+}
+
+/*
+ * Find the end of the physically contiguous run at walk->index. Done once for each
+ * run, not for each segment: the walk is linear however short the segments are.
+ */
+static void walk_enter_run(struct segment_walk *walk)
+{
+	unsigned long pages, more, left = walk->end - walk->index;
+
+	walk->pfn = ccshm_blocks_pfn(walk->blocks, walk->index, &pages);
+	while (pages < left &&
+	       ccshm_blocks_pfn(walk->blocks, walk->index + pages, &more) ==
+	       walk->pfn + pages) {
+		pages += more;
+		cond_resched();
+	}
+	walk->run_end = walk->index + min(pages, left);
+}
+
+/* Return the number of pages from @phys to the device's next segment boundary. */
+static unsigned long pages_to_boundary(const struct segment_walk *walk,
+				       phys_addr_t phys)
+{
+	unsigned long address = phys_to_dma_unencrypted(walk->dev, phys);
+
+	return ((walk->boundary - (address & walk->boundary)) >> PAGE_SHIFT) + 1;
+}
+
+/* Return the number of pages of the next segment, 0 after the last one. */
+static unsigned long walk_next(struct segment_walk *walk, phys_addr_t *phys)
+{
+	unsigned long pages;
+
+	if (walk->index == walk->end)
+		return 0;
+	if (walk->index == walk->run_end)
+		walk_enter_run(walk);
+	*phys = PFN_PHYS(walk->pfn);
+	pages = min3(walk->run_end - walk->index, walk->most,
+		     pages_to_boundary(walk, *phys));
+	walk->index += pages;
+	walk->pfn += pages;
+	cond_resched();
+	return pages;
+}
+
+/* Count the segments that are left; @walk is a copy. */
+static unsigned long walk_count(struct segment_walk walk)
 {
 	unsigned long nr = 0;
 	phys_addr_t phys;
 
-	while (pages) {
-		unsigned long run = next_run(blocks, first, pages, most, &phys);
-
-		first += run;
-		pages -= run;
+	while (walk_next(&walk, &phys))
 		nr++;
-	}
 	return nr;
 }
 
@@ -158,31 +241,29 @@ static int fill_table(struct device *dev, struct sg_table *sgt,
 		      const struct ccshm_blocks *blocks, unsigned long first,
 		      unsigned long pages, u64 limit)
 {
-	unsigned long most = min_t(u64, dma_get_max_seg_size(dev), UINT_MAX) >>
-			     PAGE_SHIFT;
+	struct segment_walk walk = walk_start(dev, blocks, first, pages);
 	struct scatterlist *sg;
-	unsigned long nr;
+	unsigned long nr, run;
+	phys_addr_t phys;
 	int err;
 
-	if (!most)
-		return -EINVAL;
-	nr = count_runs(blocks, first, pages, most);
+	err = walk_limit(&walk);
+	if (err)
+		return err;
+	nr = walk_count(walk);
 	if (nr > UINT_MAX)
 		return -E2BIG;
 	err = sg_alloc_table(sgt, nr, GFP_KERNEL);
 	if (err)
 		return err;
-	for (sg = sgt->sgl; pages; sg = sg_next(sg)) {
-		phys_addr_t phys;
-		unsigned long run = next_run(blocks, first, pages, most, &phys);
-
+	sg = sgt->sgl;
+	while ((run = walk_next(&walk, &phys))) {
 		if (!reaches(dev, phys, (u64)run << PAGE_SHIFT, limit)) {
 			sg_free_table(sgt);
 			return -ERANGE;
 		}
 		sg_set_page(sg, pfn_to_page(PHYS_PFN(phys)), run << PAGE_SHIFT, 0);
-		first += run;
-		pages -= run;
+		sg = sg_next(sg);
 	}
 	return 0;
 }
@@ -245,7 +326,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
  *
  * Return: 0; -EOPNOTSUPP when the device cannot use shared memory or needs none
  * (and the log says why), -ERANGE when its addresses do not reach it, -EINVAL
- * when it cannot DMA, -ENOMEM.
+ * when it cannot DMA, or not to a whole page at once, -ENOMEM.
  */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		  const struct ccshm_blocks *blocks, unsigned long first,
@@ -286,15 +367,14 @@ void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
 }
 
 static int fill_segments(struct device *dev, u64 limit,
-			 const struct ccshm_blocks *blocks, unsigned long first,
-			 unsigned long pages, struct ccshm_ioc_segment *segment)
+			 struct segment_walk walk,
+			 struct ccshm_ioc_segment *segment)
 {
+	unsigned long run;
+	phys_addr_t phys;
 	u64 offset = 0;
 
-	while (pages) {
-		phys_addr_t phys;
-		unsigned long run = next_run(blocks, first, pages, ULONG_MAX,
-					     &phys);
+	while ((run = walk_next(&walk, &phys))) {
 		u64 len = (u64)run << PAGE_SHIFT;
 
 		if (!reaches(dev, phys, len, limit))
@@ -305,8 +385,6 @@ static int fill_segments(struct device *dev, u64 limit,
 			.offset = offset,
 		};
 		offset += len;
-		first += run;
-		pages -= run;
 	}
 	return 0;
 }
@@ -334,6 +412,8 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	u64 limit = device_limit(dev, mask);
 	struct ccshm_dma_facts facts = read_facts(dev, false, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
+	/* No limits: those of dev->dma_parms are a kernel driver's, and there is none. */
+	struct segment_walk walk = walk_start(dev, blocks, first, pages);
 	unsigned long runs;
 	int err;
 
@@ -343,13 +423,13 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	}
 	*dma_bits = fls64(mask);
 
-	runs = count_runs(blocks, first, pages, ULONG_MAX);
+	runs = walk_count(walk);
 	if (runs > UINT_MAX)
 		return -E2BIG;
 	*segments = kvcalloc(runs, sizeof(**segments), GFP_KERNEL_ACCOUNT);
 	if (!*segments)
 		return -ENOMEM;
-	err = fill_segments(dev, limit, blocks, first, pages, *segments);
+	err = fill_segments(dev, limit, walk, *segments);
 	if (err) {
 		kvfree(*segments);
 		*segments = NULL;

@@ -1124,10 +1124,11 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * for an anonymous buffer); -ENOENT (the buffer has ended); -ENODEV (no such
  * device); -EPERM (no CAP_SYS_RAWIO); -EACCES (no write permission); -EBUSY (a
  * kernel driver other than vfio or uio owns the device); -EOPNOTSUPP (the
- * device is behind a translating IOMMU, has its own DMA operations, is not
+ * device is a bridge, is behind a translating IOMMU, has its own DMA operations, is not
  * coherent, has a restricted DMA pool, was never configured for DMA, or needs
- * no sharing); -ERANGE (its addresses do not reach the memory); -EMFILE,
- * -ENFILE.
+ * no sharing); -ERANGE (its addresses do not reach the memory); -EINTR (a signal
+ * came while the device was locked, as vfio's unbind does until the device's
+ * descriptors are closed); -EMFILE, -ENFILE.
  */
 int ccshm_buffer_attach(struct ccshm_buffer *buffer, const char *device,
 			const struct ccshm_attach_options *options,

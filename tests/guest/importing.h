@@ -93,16 +93,24 @@ static RAW_UNUSED struct importer_status imp_status(int imp)
 	return s;
 }
 
-/* bits 0: the device has no mask any more. */
-static RAW_UNUSED int imp_mask(unsigned int bits, uint32_t max_segment)
+/* boundary: a mask that no segment may cross; 0: 4 GiB. */
+static RAW_UNUSED int imp_limits(unsigned int bits, uint32_t max_segment, uint32_t boundary)
 {
-	struct importer_mask req = { .bits = bits, .max_segment = max_segment };
+	struct importer_mask req = {
+		.bits = bits, .max_segment = max_segment, .boundary = boundary,
+	};
 	int fd = imp_open(), err;
 
 	snprintf(req.device, sizeof(req.device), "%s", imp_device);
 	err = raw_ioctl(fd, IMPORTER_IOC_MASK, &req);
 	close(fd);
 	return err;
+}
+
+/* bits 0: the device has no mask any more. */
+static RAW_UNUSED int imp_mask(unsigned int bits, uint32_t max_segment)
+{
+	return imp_limits(bits, max_segment, 0);
 }
 
 /* An importer of this kind, attached; bails out if it is refused. */

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A device that cannot be stopped: its memory stays shared and held, and that is said,
- * until the device gives in, its holder says that it has stopped, or it is removed.
+ * until the device gives in, its holder says that it has stopped, or it is known to be
+ * gone. Its removal by software proves nothing, nor does one read of all ones.
  *
  * vm-modules: ccshm stubborn
+ * vm-qemu: -device pci-bridge,chassis_nr=1,addr=07.0
  */
 #include "tap.h"
 #include "raw.h"
@@ -12,6 +14,8 @@
 #include "attached.h"
 
 #define STUBBORN	"/sys/module/ccshm_stubborn/parameters/on"
+#define SILENT		"/sys/module/ccshm_stubborn/parameters/silent"
+#define PCI_BRIDGE	"pci:0000:00:07.0"
 
 static void stubborn(bool on)
 {
@@ -19,6 +23,15 @@ static void stubborn(bool on)
 
 	if (err)
 		bail("%s: %s", STUBBORN, strerror(-err));
+}
+
+/* It does not answer so many reads. */
+static void silent(const char *reads)
+{
+	int err = write_text(SILENT, reads);
+
+	if (err)
+		bail("%s: %s", SILENT, strerror(-err));
 }
 
 static int64_t held(void)
@@ -127,7 +140,7 @@ static bool wait_state(uint64_t id, unsigned int state)
 	return query(id).state == state;
 }
 
-/* Nobody is left who could give in: the device has to go. */
+/* Nobody is left who could give in, and that the kernel forgets the device stops nothing. */
 static void device_is_removed(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -148,12 +161,74 @@ static void device_is_removed(void)
 	is_errno(raw_revoke(ccshm, id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO,
 		 "another try");
 
-	is_errno(device_file(EDU_A, "remove", "1"), 0, "the device is removed");
-	is_errno(raw_query(ccshm, id, &q), ENOENT, "the attachment is gone with it");
-	ok(wait_clean(ccshm), "and the memory is given back");
+	is_errno(device_file(EDU_A, "remove", "1"), 0, "the device is removed by software");
+	is_errno(raw_query(ccshm, id, &q), 0, "removed: the attachment is still to be found");
+	is_int(q.state, CCSHM_STATE_STUCK, "removed: it is stuck");
+	is_str(q.device, PCI_A, "removed: it has the device's name");
+	sleep_ms(300);
+	is_int(held(), UNIT, "removed: the memory stays held");
+	is_errno(driver_unload(), EAGAIN, "removed: the driver cannot be unloaded");
 	stubborn(false);
 	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "the bus is scanned");
 	ok(device_exists(EDU_A), "the device is back");
+	is_errno(raw_revoke(ccshm, id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO,
+		 "removed: a forced revoke does not take the new device for the old one: EIO");
+	is_int(held(), UNIT, "removed: the memory still stays held");
+	is_errno(raw_detach(ccshm, id), 0, "removed: an administrator detaches it");
+	is_errno(raw_query(ccshm, id, &q), ENOENT, "removed: the attachment is gone");
+	ok(wait_clean(ccshm), "removed: the memory is given back");
+}
+
+/* A device that answers nothing any more is gone, however stubborn it was. */
+static void device_is_gone(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct attached a;
+
+	stubborn(true);
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached that will go");
+	silent("-1");
+	is_errno(device_file(EDU_A, "remove", "1"), 0, "it does not answer and is removed");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "gone: the attachment is over");
+	close(a.fd);
+	shared_end(&s);
+	ok(wait_clean(ccshm), "gone: the memory is given back");
+	silent("0");
+	stubborn(false);
+	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "the bus is scanned again");
+	ok(device_exists(EDU_A), "it is back");
+}
+
+/* As behind a link in recovery: it reads as all ones for a moment, and then works. */
+static void device_recovers(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct ccshm_ioc_revoke r;
+	struct attached a;
+	struct edu edu;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached that will recover");
+	device_start(&edu, EDU_A);
+	is_int(edu_bus_master(&edu), 1, "recovery: it is a bus master");
+	silent("3");
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), &r), 0,
+		 "recovery: a forced revoke stops the device");
+	silent("0");
+	is_int(edu_bus_master(&edu), 0, "recovery: it is a bus master no more");
+	edu_close(&edu);
+	close(a.fd);
+	shared_end(&s);
+	ok(wait_clean(ccshm), "recovery: the memory is given back");
+}
+
+static void bridges(void)
+{
+	struct shared s = shared_new(UNIT);
+
+	is_errno(TRY(PCI_BRIDGE, .id = s.id), EOPNOTSUPP, "ATTACH of a bridge: EOPNOTSUPP");
+	ok(strstr(judged(PCI_BRIDGE), "it is a bridge"), "DEVICE of a bridge: cannot, a bridge (%s)",
+	   judged(PCI_BRIDGE));
+	shared_end(&s);
 }
 
 int main(void)
@@ -169,6 +244,9 @@ int main(void)
 	gives_in();
 	holder_detaches();
 	device_is_removed();
+	device_is_gone();
+	device_recovers();
+	bridges();
 	is_errno(raw_rmmod("ccshm_stubborn"), 0, "the device is as it was");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");

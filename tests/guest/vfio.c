@@ -3,13 +3,14 @@
  * An IOMMU that does not translate, and vfio: a device is given addresses until user
  * space claims its IOMMU group, and again when it lets go of it.
  *
- * vm-modules: ccshm importer
+ * vm-modules: ccshm importer stubborn
  * vm-flavours: plain
  * vm-kmods: vfio_pci vfio_iommu_type1
  * vm-append: intel_iommu=on iommu=pt
  * vm-qemu: -machine q35 -device intel-iommu,intremap=off -device edu,addr=06.0,dma_mask=0xffffffffffffffff
  */
 #include <linux/vfio.h>
+#include <sys/time.h>
 
 #include "tap.h"
 #include "raw.h"
@@ -143,6 +144,108 @@ static void claimed(struct shared *s)
 	attaches("let go", s);
 }
 
+/* ---- an unbind of vfio holds the device lock until the device is closed ---- */
+
+struct locked {
+	struct shared *s;
+	int device;
+	int group;
+	int container;
+};
+
+/* The unbind waits for all references to these files, also for inherited ones. */
+static void locked_close(const struct locked *l)
+{
+	close(l->device);
+	close(l->group);
+	close(l->container);
+}
+
+static int unbinds(struct peer *parent, void *arg)
+{
+	locked_close(arg);
+	peer_send(parent, 1, -1);
+	return device_unbind(EDU_C);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+static int attach_until_signal(struct peer *parent, void *arg)
+{
+	struct locked *l = arg;
+	struct sigaction action = { .sa_handler = on_alarm };
+	struct itimerval again = { { 0, 500000 }, { 0, 500000 } };
+
+	(void)parent;
+	locked_close(l);
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &again, NULL);
+	return TRY(PCI_C, .id = l->s->id, .dma_bits = 64);
+}
+
+static int attach_until_killed(struct peer *parent, void *arg)
+{
+	struct locked *l = arg;
+
+	locked_close(l);
+	peer_send(parent, 1, -1);
+	return TRY(PCI_C, .id = l->s->id, .dma_bits = 64);
+}
+
+static void unbind_waits(struct shared *s)
+{
+	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };
+	struct locked l = { .s = s, .container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC) };
+	struct peer unbinder, p;
+	struct attached a, other;
+	struct edu edu;
+
+	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "locked: vfio takes the device");
+	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "locked: the device is attached");
+	is_errno(attach_buffer(ccshm, s->id, PCI_B, &other), 0, "locked: another one is attached");
+	/* The unbind begins with a stop: let it fail, so that there is one to retry. */
+	is_errno(raw_insmod("/lib/ccshm/ccshm_stubborn.ko", "device=" EDU_C), 0,
+		 "locked: the device becomes stubborn");
+	device_start(&edu, EDU_C);
+	edu_close(&edu);
+	l.group = group_open(EDU_C);
+	if (ioctl(l.group, VFIO_GROUP_SET_CONTAINER, &l.container) ||
+	    ioctl(l.container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU))
+		bail("the group has no address space: %s", strerror(errno));
+	l.device = ioctl(l.group, VFIO_GROUP_GET_DEVICE_FD, EDU_C);
+	if (l.device < 0)
+		bail("vfio does not open the device: %s", strerror(errno));
+	unbinder = peer_start(ROOT, ALL_CAPS, unbinds, &l);
+	peer_hear(&unbinder);
+	sleep_ms(1000);
+
+	p = peer_start(ROOT, ALL_CAPS, attach_until_signal, &l);
+	is_errno(peer_hear(&p), EINTR, "locked: a signal ends ATTACH: EINTR");
+	peer_end(&p, SIGKILL);
+	p = peer_start(ROOT, ALL_CAPS, attach_until_killed, &l);
+	peer_hear(&p);
+	sleep_ms(200);
+	kill(p.pid, SIGKILL);
+	ok(reap(p.pid, 10000) >= 0, "locked: SIGKILL ends a process in ATTACH");
+	close(p.sock);
+
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(300), NULL), ETIMEDOUT,
+		 "locked: a forced revoke of the device's attachment: ETIMEDOUT");
+	is_errno(raw_revoke(ccshm, other.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
+		 "locked: a forced revoke of another device's attachment is not held up");
+	is_errno(raw_rmmod("ccshm_stubborn"), 0, "locked: the device gives in");
+	is_errno(attached_end(&other), 0, "locked: DETACH of the other device");
+	locked_close(&l);
+	is_errno(peer_hear(&unbinder), 0, "locked: the unbind ends when the device is closed");
+	peer_end(&unbinder, 0);
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
+		 "unlocked: the stop that waited is done");
+	is_errno(attached_end(&a), 0, "unlocked: DETACH");
+}
+
 static void vfio(struct shared *s)
 {
 	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };
@@ -159,6 +262,8 @@ static void vfio(struct shared *s)
 	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "the attachment is over");
 	is_errno(attached_end(&a), 0, "DETACH is still possible");
 	attaches("without vfio", s);
+	unbind_waits(s);
+	attaches("after the unbind", s);
 }
 
 int main(void)

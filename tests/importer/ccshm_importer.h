@@ -57,13 +57,14 @@ enum importer_direction {
  * @bits: of its DMA mask; 0: it has none
  * @max_segment: longest segment that it takes
  * @not_coherent: its processors' caches are not its own (arm64 only)
+ * @boundary: mask; no segment may cross a multiple of it plus one. 0: 4 GiB
  */
 struct importer_mask {
 	char device[IMPORTER_NAME_LEN];
 	__u32 bits;
 	__u32 max_segment;
 	__u32 not_coherent;
-	__u32 reserved;
+	__u32 boundary;
 };
 
 /**

@@ -50,6 +50,7 @@ int importer_ioc_mask(struct importer *imp, void *arg)
 	if (err)
 		return err;
 	dma_set_max_seg_size(&edu->pdev->dev, req->max_segment);
+	dma_set_seg_boundary(&edu->pdev->dev, req->boundary ?: U32_MAX);
 	return 0;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Makes one PCI device stubborn: while "on" is set, bus mastering cannot be
- * cleared, whoever tries. It stands between the kernel and the bus's access to
+ * cleared, whoever tries. While "silent" is set it does not answer: it reads as all
+ * ones, and writes are lost. It stands between the kernel and the bus's access to
  * the configuration space, so that everything above is the real thing.
  */
 #include <linux/module.h>
@@ -15,13 +16,32 @@ static bool on = true;
 module_param(on, bool, 0644);
 MODULE_PARM_DESC(on, "bus mastering cannot be cleared (default: true)");
 
+static int silent;
+module_param(silent, int, 0644);
+MODULE_PARM_DESC(silent, "number of reads that are not answered; -1: all");
+
 static struct pci_bus *bus;
 static unsigned int devfn;
 static struct pci_ops *real, stubborn;
 
+static int stubborn_read(struct pci_bus *on_bus, unsigned int fn, int where,
+			 int size, u32 *value)
+{
+	int left = READ_ONCE(silent);
+
+	if (fn != devfn || !left)
+		return real->read(on_bus, fn, where, size, value);
+	if (left > 0)
+		WRITE_ONCE(silent, left - 1);
+	*value = size == 1 ? U8_MAX : size == 2 ? U16_MAX : U32_MAX;
+	return PCIBIOS_SUCCESSFUL;
+}
+
 static int stubborn_write(struct pci_bus *on_bus, unsigned int fn, int where,
 			  int size, u32 value)
 {
+	if (READ_ONCE(silent) && fn == devfn)
+		return PCIBIOS_SUCCESSFUL;
 	/* The bit is in the first byte: any write that begins there has it. */
 	if (READ_ONCE(on) && fn == devfn && where == PCI_COMMAND)
 		value |= PCI_COMMAND_MASTER;
@@ -42,6 +62,7 @@ static int __init stubborn_init(void)
 		return -EINVAL;
 	real = bus->ops;
 	stubborn = *real;
+	stubborn.read = stubborn_read;
 	stubborn.write = stubborn_write;
 	pci_bus_set_ops(bus, &stubborn);
 	return 0;

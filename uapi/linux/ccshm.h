@@ -365,7 +365,9 @@ enum ccshm_type {
  * @CCSHM_STATE_REVOKING: nothing new gets in; somebody has not let go yet
  * @CCSHM_STATE_REVOKED: no CPU and no device reaches the memory through it
  * @CCSHM_STATE_STUCK: attachments: the device could not be stopped; the memory
- *	is held until the device is removed
+ *	stays held until a forced REVOKE succeeds, DETACH, or the device is known to
+ *	be gone. Removing the device by software is no proof of that: after it only
+ *	DETACH ends the attachment.
  */
 enum ccshm_state {
 	CCSHM_STATE_ACTIVE = 0,
@@ -617,7 +619,8 @@ struct ccshm_ioc_revoke {
  * itself: it clears bus mastering and waits for pending transactions. This is
  * for the whole device, so other attachments to it see it too.
  * The device's driver arriving, leaving or changing, and the device's removal,
- * end the attachment in the same way.
+ * stop the device in the same way. A device that cannot be stopped leaves the
+ * attachment in CCSHM_STATE_STUCK, also after the device's removal.
  *
  * Needs CAP_SYS_RAWIO and write permission. Errors: EINVAL (also a malformed
  * device, or dma_bits above 64); ENOENT (no such buffer); ENODEV (no such
@@ -625,10 +628,12 @@ struct ccshm_ioc_revoke {
  * the buffer, or a read-only export: a device cannot be held to it); EBADF
  * (@dmabuf_fd is no file); EMEDIUMTYPE (@dmabuf_fd is not one of our dma-bufs);
  * EBUSY (a kernel driver other than vfio or uio owns the device); EOPNOTSUPP
- * (the device is behind a translating IOMMU, or its IOMMU group is owned by
+ * (the device is a bridge, or behind a translating IOMMU, or its IOMMU group is owned by
  * userspace, or it has its own DMA operations, is not coherent, has a
  * restricted DMA pool, was never configured for DMA, or needs no sharing);
- * ERANGE (its addresses do not reach the memory); EMFILE, ENFILE.
+ * ERANGE (its addresses do not reach the memory); EINTR (a signal came while
+ * the device was locked, as vfio's unbind does until the device's descriptors are
+ * closed); EMFILE, ENFILE.
  */
 struct ccshm_ioc_attach {
 	__u64 id;
