@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Buffers: who owns one, who may use it, when it ends. */
 #include <linux/capability.h>
+#include <linux/cpuset.h>
 #include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/hashtable.h>
@@ -25,7 +26,9 @@ static void buffer_release(struct work_struct *work)
 {
 	struct ccshm_buffer *buffer = container_of(work, struct ccshm_buffer,
 						   release);
+	unsigned long returning = buffer->returning;
 	struct ccshm_ioc_query q = {};
+	kuid_t payer = buffer->payer;
 	struct ccshm_blocks blocks;
 
 	/* An export that is revoked but still open can be queried meanwhile. */
@@ -45,7 +48,22 @@ static void buffer_release(struct work_struct *work)
 	/* Nobody knows of one that was never published. */
 	if (buffer->obj.ended)
 		ccshm_event_described(CCSHM_EVENT_BUFFER_GONE, &q);
+	complete_all(&buffer->released);
 	ccshm_object_put(&buffer->obj);
+	ccshm_limit_returned(payer, returning);
+}
+
+/*
+ * Give the memory back, from a work item. A carved block may come back with the
+ * slice, or stay for other buffers.
+ */
+static void buffer_return(struct ccshm_buffer *buffer)
+{
+	buffer->returning = buffer->blocks.charged;
+	if (buffer->blocks.slice.pages)
+		buffer->returning += CCSHM_UNIT_PAGES;
+	ccshm_limit_returning(buffer->payer, buffer->returning);
+	queue_work(ccshm_wq, &buffer->release);
 }
 
 /**
@@ -56,7 +74,7 @@ static void buffer_release(struct work_struct *work)
 void ccshm_buffer_unuse(struct ccshm_buffer *buffer)
 {
 	if (refcount_dec_and_test(&buffer->users))
-		queue_work(ccshm_wq, &buffer->release);
+		buffer_return(buffer);
 }
 
 static u32 name_hash(kuid_t uid, const char *name)
@@ -337,7 +355,8 @@ static int alloc_check(const struct ccshm_ioc_alloc *req)
 		return -EINVAL;
 	if (req->flags & CCSHM_ALLOC_NODE) {
 		if (req->node < 0 || req->node >= MAX_NUMNODES ||
-		    !node_online(req->node))
+		    !node_online(req->node) ||
+		    !node_isset(req->node, cpuset_current_mems_allowed))
 			return -EINVAL;
 	} else if (req->node) {
 		return -EINVAL;
@@ -383,6 +402,7 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	INIT_LIST_HEAD(&buffer->exports);
 	INIT_LIST_HEAD(&buffer->attachments);
 	INIT_WORK(&buffer->release, buffer_release);
+	init_completion(&buffer->released);
 
 	err = buffer_set_owner(buffer, req);
 	if (!err)
@@ -395,10 +415,25 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	return buffer;
 }
 
+/* What was freed a moment ago may be on its way back: wait for that if it would help. */
 static int buffer_take(struct ccshm_buffer *buffer, const struct ccshm_wish *wish)
 {
-	buffer->blocks.interruptible = buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE;
-	return ccshm_blocks_alloc(&buffer->blocks, wish);
+	bool interruptible = buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE;
+	/* What is less than a unit may need none. */
+	unsigned long least = max(wish->pages & ~(CCSHM_UNIT_PAGES - 1), 1UL);
+	struct ccshm_limit_wait wait;
+	int err;
+
+	ccshm_limit_wait_begin(&wait);
+	do {
+		buffer->blocks.interruptible = interruptible;
+		err = ccshm_blocks_alloc(&buffer->blocks, wish);
+		if (err != -ENOMEM && !ccshm_limit_refuses(err))
+			return err;
+		err = ccshm_limit_wait(&wait, buffer->payer, err, least,
+				       interruptible);
+	} while (!err);
+	return err;
 }
 
 static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wish)
@@ -406,11 +441,6 @@ static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wis
 	int err;
 
 	err = buffer_take(buffer, wish);
-	if (err == -ENOMEM || ccshm_limit_refuses(err)) {
-		/* What was freed a moment ago may be on its way back. */
-		flush_workqueue(ccshm_wq);
-		err = buffer_take(buffer, wish);
-	}
 	if (err)
 		return err;
 	err = ccshm_convert_share(&buffer->blocks);
@@ -424,10 +454,10 @@ static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wis
 /* Memory as it was asked for, paid by the caller. */
 static int buffer_pay(struct ccshm_buffer *buffer, int node)
 {
-	struct ccshm_payer payer = {
+	const struct ccshm_payer payer = {
 		.uid = buffer->payer,
 		.owner = buffer->uid,
-		.cgroup = ccshm_memory_cgroup_get(),
+		.cgroup = ccshm_memory_cgroup_id(),
 	};
 	struct ccshm_wish wish = {
 		.pages = buffer->size >> PAGE_SHIFT,
@@ -439,7 +469,6 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 	};
 	int err = buffer_fill(buffer, &wish);
 
-	ccshm_memory_cgroup_put(payer.cgroup);
 	if (ccshm_limit_refuses(err))
 		ccshm_limit_refused(buffer->payer, err, buffer->size);
 	trace_ccshm_alloc(buffer, err);
@@ -479,15 +508,35 @@ void ccshm_buffer_publish(struct ccshm_buffer *buffer)
 	mutex_unlock(&ccshm_lock);
 }
 
-/* It never could. What is refused has changed nothing by the time that is said. */
+/**
+ * ccshm_buffer_forget - undo the allocation of a buffer that was never published
+ * @buffer: buffer; only its users may still have it
+ *
+ * What is refused has changed nothing by the time the caller is told. A conversion
+ * back is left to a work item, which a caller that is being killed does not wait for,
+ * nor one that wanted to be interrupted.
+ */
 void ccshm_buffer_forget(struct ccshm_buffer *buffer)
 {
 	mutex_lock(&ccshm_lock);
 	name_release(buffer);
 	ccshm_object_unpublish(&buffer->obj);
 	mutex_unlock(&ccshm_lock);
-	if (refcount_dec_and_test(&buffer->users))
+	if (!refcount_dec_and_test(&buffer->users))
+		return;
+	if (!buffer->blocks.tried) {
+		/* Not behind the conversions of others. */
+		ccshm_limit_returning(buffer->payer, buffer->returning);
 		buffer_release(&buffer->release);
+		return;
+	}
+	kref_get(&buffer->obj.ref);
+	buffer_return(buffer);
+	if (buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE)
+		wait_for_completion_interruptible(&buffer->released);
+	else
+		wait_for_completion_killable(&buffer->released);
+	ccshm_object_put(&buffer->obj);
 }
 
 static void alloc_commit(struct ccshm_call *call)

@@ -12,6 +12,7 @@
 #define CCSHM_DRIVER_H
 
 #include <linux/bits.h>
+#include <linux/completion.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -61,18 +62,18 @@ struct ccshm_block {
 };
 
 struct ccshm_carved;
-struct cgroup_subsys_state;
 
 /**
  * struct ccshm_payer - whom blocks are charged to, and for whom
  * @uid: who pays
  * @owner: who has what is paid for
- * @cgroup: memory cgroup that pays, with a reference; NULL where there are none
+ * @cgroup: id of the memory cgroup that pays, which no other will ever have, and
+ *	which keeps nothing alive; 0 where there are none
  */
 struct ccshm_payer {
 	kuid_t uid;
 	kuid_t owner;
-	struct cgroup_subsys_state *cgroup;
+	u64 cgroup;
 };
 
 /**
@@ -115,6 +116,9 @@ struct ccshm_slice {
  * @units: conversion units in blocks that are at least that large
  * @units_whole: of these, the ones that a single direct-map leaf covered
  * @conversions: calls that shared the memory
+ * @shared: of @nr, the first blocks: these are shared and zero
+ * @tried: of @nr, the first blocks: these were given to a conversion. The platform
+ *	has refused those between @shared and @tried
  * @payer: whom the blocks are charged to
  * @charged: pages that this one is charged for them
  * @interruptible: by any signal, not only one that kills
@@ -128,6 +132,8 @@ struct ccshm_blocks {
 	unsigned long units;
 	unsigned long units_whole;
 	unsigned long conversions;
+	unsigned long shared;
+	unsigned long tried;
 	kuid_t payer;
 	unsigned long charged;
 	bool interruptible;
@@ -197,19 +203,38 @@ struct ccshm_object;
  * @pages: that are charged: blocks of buffers, blocks that are carved, and what
  *	cannot be made private again yet
  * @leaked: pages that were lost
+ * @returning: pages that are likely to be uncharged soon: on their way back
  * @objects: number of objects of each enum ccshm_type
  * @importers: devices attached to the exports
+ * @ending: buffers whose memory is on its way back
  */
 struct ccshm_usage {
 	u64 pages;
 	u64 leaked;
+	u64 returning;
 	u32 objects[4];
 	u32 importers;
+	u32 ending;
+};
+
+/**
+ * struct ccshm_limit_wait - for what is on its way back
+ * @until: buffers that will have come back when nothing is left to wait for
+ * @seen: buffers that had come back before the try that failed
+ */
+struct ccshm_limit_wait {
+	u64 until;
+	u64 seen;
 };
 
 int ccshm_limit_charge(kuid_t uid, unsigned long pages);
 void ccshm_limit_uncharge(kuid_t uid, unsigned long pages);
 void ccshm_limit_leak(kuid_t uid, unsigned long pages);
+void ccshm_limit_returning(kuid_t uid, unsigned long pages);
+void ccshm_limit_returned(kuid_t uid, unsigned long pages);
+void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait);
+int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
+		     unsigned long pages, bool interruptible);
 int ccshm_limit_add(const struct ccshm_object *object);
 void ccshm_limit_remove(const struct ccshm_object *object);
 void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change);
@@ -298,6 +323,8 @@ struct ccshm_client {
  * @nr_exports: number of them: whoever asks does not walk the list (ccshm_lock)
  * @nr_attachments: likewise
  * @release: gives the memory back
+ * @returning: pages that @release is likely to give back
+ * @released: @release has done so
  */
 struct ccshm_buffer {
 	struct ccshm_object obj;
@@ -321,6 +348,8 @@ struct ccshm_buffer {
 	unsigned int nr_exports;
 	unsigned int nr_attachments;
 	struct work_struct release;
+	unsigned long returning;
+	struct completion released;
 };
 
 enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
