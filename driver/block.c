@@ -111,7 +111,8 @@ static struct page *block_take(unsigned long left, unsigned int *limit,
 		page = block_pages(*order, wish);
 		if (page || !*order)
 			return page;
-		if (*order == CCSHM_UNIT_ORDER && unit_is_unpaid(wish))
+		if (*order == CCSHM_UNIT_ORDER &&
+		    (wish->whole_units || unit_is_unpaid(wish)))
 			return NULL;
 		*limit = *order - 1;
 	}
@@ -211,7 +212,7 @@ static int blocks_tail(struct ccshm_blocks *blocks, unsigned long pages,
 	bool fresh = *limit >= CCSHM_UNIT_ORDER;
 	int err = ccshm_carve(blocks, pages, wish, fresh);
 
-	if (err != -ENOMEM || (fresh && unit_is_unpaid(wish)))
+	if (err != -ENOMEM || wish->whole_units || (fresh && unit_is_unpaid(wish)))
 		return err;
 	if (wish->contiguous)
 		return blocks_one(blocks, pages, wish);

@@ -339,7 +339,7 @@ static int alloc_check(const struct ccshm_ioc_alloc *req)
 	const u64 known = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
 			  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
-			  CCSHM_ALLOC_CONTIGUOUS;
+			  CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_WHOLE_UNITS;
 	const u64 owned = CCSHM_ALLOC_UID | CCSHM_ALLOC_GID;
 
 	if (req->flags & ~known || req->reserved || req->mode & ~0666 ||
@@ -465,6 +465,7 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 		.dma32 = buffer->flags & CCSHM_ALLOC_DMA32,
 		.contiguous = buffer->flags & CCSHM_ALLOC_CONTIGUOUS,
 		.carve = true,
+		.whole_units = buffer->flags & CCSHM_ALLOC_WHOLE_UNITS,
 		.payer = &payer,
 	};
 	int err = buffer_fill(buffer, &wish);

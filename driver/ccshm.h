@@ -83,6 +83,7 @@ struct ccshm_payer {
  * @dma32: below 4 GiB
  * @contiguous: in one piece
  * @carve: what is less than a unit may be carved
+ * @whole_units: rather nothing than blocks smaller than a unit
  * @payer: whom it is charged to; to be carved are blocks of this one
  */
 struct ccshm_wish {
@@ -91,6 +92,7 @@ struct ccshm_wish {
 	bool dma32;
 	bool contiguous;
 	bool carve;
+	bool whole_units;
 	const struct ccshm_payer *payer;
 };
 

@@ -197,6 +197,12 @@ struct ccshm_ioc_info {
 #define CCSHM_ALLOC_DMA32		(1ULL << 5)
 /* One physically contiguous run of pages: the payer may be charged for more. */
 #define CCSHM_ALLOC_CONTIGUOUS		(1ULL << 6)
+/*
+ * Whole conversion units only, ccshm_ioc_info.block_size; the end may be carved from
+ * one. Otherwise fragmented memory gives thousands of small blocks instead, each of
+ * which costs a conversion and splits the kernel's large mappings for good.
+ */
+#define CCSHM_ALLOC_WHOLE_UNITS		(1ULL << 8)
 
 /**
  * struct ccshm_ioc_alloc - allocate a buffer
@@ -232,8 +238,9 @@ struct ccshm_ioc_info {
  * anonymous buffer); EPERM (another owner without CAP_CHOWN, or a group the
  * caller is not in); EEXIST (the owner has a buffer of that name); EFBIG
  * (CCSHM_ALLOC_CONTIGUOUS, and larger than ccshm_ioc_info.contiguous_max);
- * ENOMEM (larger than memory, or not enough is free of the kind asked for, or or
- * not in one run, or the memory cgroup has no room for whole blocks); EDQUOT (the
+ * ENOMEM (larger than memory, or not enough is free of the kind asked for, or not
+ * in one run, or with CCSHM_ALLOC_WHOLE_UNITS not in whole units, or the memory
+ * cgroup has no room for whole blocks); EDQUOT (the
  * caller would have more bytes or buffers than each user may); ENOSPC (all users
  * together would have more bytes than they may); EINTR; EIO (the platform refused
  * the conversion: what could not be made private again is leaked and counted).
