@@ -6,7 +6,8 @@
  * ccshm_lock > fs_reclaim, and device_lock > export->lock. Last come carve_lock,
  * export->importers_lock and the account_lock of limit.c, only to look and to mark.
  * Neither these three nor dma_resv, export->lock or ccshm_lock are held across a
- * conversion, a zap, a wait or a copy to or from user space.
+ * conversion, a zap, a wait or a copy to or from user space. The quarantine_lock of
+ * convert.c is held across the conversion of one block, with no other lock.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H

@@ -269,6 +269,7 @@ void ccshm_limit_returned(kuid_t uid, unsigned long pages)
 /* Would what is on its way back be enough? For a buffer more if @pages is 0. */
 static bool would_help(kuid_t uid, int err, u64 pages)
 {
+	u64 available = max(si_mem_available(), 0L);
 	const struct account *account;
 	struct ccshm_usage mine = {};
 	bool help = false;
@@ -297,7 +298,7 @@ static bool would_help(kuid_t uid, int err, u64 pages)
 		       total_bytes.value;
 		break;
 	case -ENOMEM:
-		help = all.returning;
+		help = all.returning && pages <= available + all.returning;
 		break;
 	}
 	spin_unlock(&account_lock);
