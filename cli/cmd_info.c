@@ -34,7 +34,8 @@ static void print_limits(struct out *out, bool json,
 	print_limit(out, json, "limit_user_bytes",
 		    ccshm_info_limit_user_bytes(info), out_size);
 	out_size(out, "user_bytes", ccshm_info_user_bytes(info));
-	mark_full(out, ccshm_info_user_bytes(info),
+	mark_full(out, ccshm_info_user_bytes(info) +
+		       ccshm_info_user_bytes_leaked(info),
 		  ccshm_info_limit_user_bytes(info));
 	print_limit(out, json, "limit_user_buffers",
 		    ccshm_info_limit_user_buffers(info), out_number);

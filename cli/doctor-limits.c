@@ -62,7 +62,8 @@ static void check_all(struct doctor *doctor, const struct ccshm_info *info)
 	const struct limit limits[] = {
 		{ "The memory of all users has", "limit_total_bytes", ccshm_info_used_bytes(info),
 		  ccshm_info_limit_total_bytes(info) },
-		{ "Your memory has", "limit_user_bytes", ccshm_info_user_bytes(info),
+		{ "Your memory has", "limit_user_bytes",
+		  ccshm_info_user_bytes(info) + ccshm_info_user_bytes_leaked(info),
 		  ccshm_info_limit_user_bytes(info) },
 		{ "The number of your buffers has", "limit_user_buffers", ccshm_info_user_buffers(info),
 		  ccshm_info_limit_user_buffers(info) },

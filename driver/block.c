@@ -18,7 +18,7 @@
  */
 static gfp_t block_gfp(unsigned int order, const struct ccshm_wish *wish)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_NOWARN;
+	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_HARDWALL | __GFP_NOWARN;
 
 	if (order == CCSHM_UNIT_ORDER || order <= PAGE_ALLOC_COSTLY_ORDER)
 		gfp |= __GFP_RETRY_MAYFAIL;
@@ -28,8 +28,11 @@ static gfp_t block_gfp(unsigned int order, const struct ccshm_wish *wish)
 		gfp |= __GFP_THISNODE;
 	if (wish->dma32)
 		gfp |= GFP_DMA32;
-	/* Elsewhere the host cannot read what the pages held. */
-	if (ccshm_contents_survive())
+	/*
+	 * Elsewhere the host cannot read what the pages held. A guest that is not
+	 * known as a confidential one may still be one, of another hypervisor.
+	 */
+	if (ccshm_contents_survive() || ccshm_platform == CCSHM_PLATFORM_NONE)
 		gfp |= __GFP_ZERO;
 	return gfp;
 }
@@ -108,7 +111,8 @@ static struct page *block_take(unsigned long left, unsigned int *limit,
 		page = block_pages(*order, wish);
 		if (page || !*order)
 			return page;
-		if (*order == CCSHM_UNIT_ORDER && unit_is_unpaid(wish))
+		if (*order == CCSHM_UNIT_ORDER &&
+		    (wish->whole_units || unit_is_unpaid(wish)))
 			return NULL;
 		*limit = *order - 1;
 	}
@@ -208,7 +212,7 @@ static int blocks_tail(struct ccshm_blocks *blocks, unsigned long pages,
 	bool fresh = *limit >= CCSHM_UNIT_ORDER;
 	int err = ccshm_carve(blocks, pages, wish, fresh);
 
-	if (err != -ENOMEM || (fresh && unit_is_unpaid(wish)))
+	if (err != -ENOMEM || wish->whole_units || (fresh && unit_is_unpaid(wish)))
 		return err;
 	if (wish->contiguous)
 		return blocks_one(blocks, pages, wish);

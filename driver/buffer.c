@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Buffers: who owns one, who may use it, when it ends. */
 #include <linux/capability.h>
+#include <linux/cpuset.h>
 #include <linux/cred.h>
 #include <linux/ctype.h>
 #include <linux/nodemask.h>
 #include <linux/rbtree.h>
-#include <linux/sched/signal.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/user_namespace.h>
@@ -28,7 +28,9 @@ static void buffer_release(struct work_struct *work)
 {
 	struct ccshm_buffer *buffer = container_of(work, struct ccshm_buffer,
 						   release);
+	unsigned long returning = buffer->returning;
 	struct ccshm_ioc_query q = {};
+	kuid_t payer = buffer->payer;
 	struct ccshm_blocks blocks;
 
 	/* An export that is revoked but still open can be queried meanwhile. */
@@ -47,7 +49,22 @@ static void buffer_release(struct work_struct *work)
 	mutex_unlock(&ccshm_lock);
 	if (buffer->obj.announced)
 		ccshm_event_described(CCSHM_EVENT_BUFFER_GONE, &q);
+	complete_all(&buffer->released);
 	ccshm_object_put(&buffer->obj);
+	ccshm_limit_returned(payer, returning);
+}
+
+/*
+ * Give the memory back, from a work item. A carved block may come back with the
+ * slice, or stay for other buffers.
+ */
+static void buffer_return(struct ccshm_buffer *buffer)
+{
+	buffer->returning = buffer->blocks.charged;
+	if (buffer->blocks.slice.pages)
+		buffer->returning += CCSHM_UNIT_PAGES;
+	ccshm_limit_returning(buffer->payer, buffer->returning);
+	queue_work(ccshm_wq, &buffer->release);
 }
 
 /**
@@ -58,7 +75,7 @@ static void buffer_release(struct work_struct *work)
 void ccshm_buffer_unuse(struct ccshm_buffer *buffer)
 {
 	if (refcount_dec_and_test(&buffer->users))
-		queue_work(ccshm_wq, &buffer->release);
+		buffer_return(buffer);
 }
 
 struct name_key {
@@ -393,7 +410,8 @@ static int alloc_check(const struct ccshm_ioc_alloc *req)
 	const u64 known = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
 			  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
-			  CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_OTHERS_PIN;
+			  CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_OTHERS_PIN |
+			  CCSHM_ALLOC_WHOLE_UNITS;
 	const u64 owned = CCSHM_ALLOC_UID | CCSHM_ALLOC_GID |
 			  CCSHM_ALLOC_OTHERS_PIN;
 
@@ -410,7 +428,8 @@ static int alloc_check(const struct ccshm_ioc_alloc *req)
 		return -EINVAL;
 	if (req->flags & CCSHM_ALLOC_NODE) {
 		if (req->node < 0 || req->node >= MAX_NUMNODES ||
-		    !node_online(req->node))
+		    !node_online(req->node) ||
+		    !node_isset(req->node, cpuset_current_mems_allowed))
 			return -EINVAL;
 	} else if (req->node) {
 		return -EINVAL;
@@ -455,6 +474,7 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	xa_init_flags(&buffer->exports, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&buffer->attachments, XA_FLAGS_ACCOUNT);
 	INIT_WORK(&buffer->release, buffer_release);
+	init_completion(&buffer->released);
 
 	err = buffer_set_owner(buffer, req);
 	if (!err)
@@ -467,10 +487,25 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	return buffer;
 }
 
+/* What was freed a moment ago may be on its way back: wait for that if it would help. */
 static int buffer_take(struct ccshm_buffer *buffer, const struct ccshm_wish *wish)
 {
-	buffer->blocks.interruptible = buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE;
-	return ccshm_blocks_alloc(&buffer->blocks, wish);
+	bool interruptible = buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE;
+	/* What is less than a unit may need none. */
+	unsigned long least = max(wish->pages & ~(CCSHM_UNIT_PAGES - 1), 1UL);
+	struct ccshm_limit_wait wait;
+	int err;
+
+	ccshm_limit_wait_begin(&wait);
+	do {
+		buffer->blocks.interruptible = interruptible;
+		err = ccshm_blocks_alloc(&buffer->blocks, wish);
+		if (err != -ENOMEM && !ccshm_limit_refuses(err))
+			return err;
+		err = ccshm_limit_wait(&wait, buffer->payer, err, least,
+				       interruptible);
+	} while (!err);
+	return err;
 }
 
 static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wish)
@@ -478,11 +513,6 @@ static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wis
 	int err;
 
 	err = buffer_take(buffer, wish);
-	if (err == -ENOMEM || ccshm_limit_refuses(err)) {
-		/* What was freed a moment ago may be on its way back. */
-		flush_workqueue(ccshm_wq);
-		err = buffer_take(buffer, wish);
-	}
 	if (err)
 		return err;
 	err = ccshm_convert_share(&buffer->blocks);
@@ -496,10 +526,10 @@ static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wis
 /* Memory as it was asked for, paid by the caller. */
 static int buffer_pay(struct ccshm_buffer *buffer, int node)
 {
-	struct ccshm_payer payer = {
+	const struct ccshm_payer payer = {
 		.uid = buffer->payer,
 		.owner = buffer->uid,
-		.cgroup = ccshm_memory_cgroup_get(),
+		.cgroup = ccshm_memory_cgroup_id(),
 	};
 	struct ccshm_wish wish = {
 		.pages = buffer->size >> PAGE_SHIFT,
@@ -507,18 +537,42 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 		.dma32 = buffer->flags & CCSHM_ALLOC_DMA32,
 		.contiguous = buffer->flags & CCSHM_ALLOC_CONTIGUOUS,
 		.carve = true,
+		.whole_units = buffer->flags & CCSHM_ALLOC_WHOLE_UNITS,
 		.payer = &payer,
 	};
 	int err = buffer_fill(buffer, &wish);
 
-	ccshm_memory_cgroup_put(payer.cgroup);
 	if (ccshm_limit_refuses(err))
 		ccshm_limit_refused(buffer->payer, err, buffer->size);
 	trace_ccshm_alloc(buffer, err);
 	return err;
 }
 
-/* Undo what came before ccshm_buffer's listing. */
+/*
+ * Drop the use of a buffer whose call fails: a call that fails has changed nothing
+ * by the time it returns. A conversion back is left to a work item, which a caller
+ * that is being killed does not wait for, nor one that wanted to be interrupted.
+ */
+static void buffer_drop(struct ccshm_buffer *buffer)
+{
+	if (!refcount_dec_and_test(&buffer->users))
+		return;
+	if (!buffer->blocks.tried) {
+		/* Not after the conversions of others. */
+		ccshm_limit_returning(buffer->payer, buffer->returning);
+		buffer_release(&buffer->release);
+		return;
+	}
+	kref_get(&buffer->obj.ref);
+	buffer_return(buffer);
+	if (buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE)
+		wait_for_completion_interruptible(&buffer->released);
+	else
+		wait_for_completion_killable(&buffer->released);
+	ccshm_object_put(&buffer->obj);
+}
+
+/* End a buffer that was never listed. */
 static void buffer_forget(struct ccshm_buffer *buffer, struct ccshm_client *client)
 {
 	mutex_lock(&ccshm_lock);
@@ -527,8 +581,7 @@ static void buffer_forget(struct ccshm_buffer *buffer, struct ccshm_client *clie
 		xa_release(&client->buffers, buffer->obj.id);
 	ccshm_object_unpublish(&buffer->obj);
 	mutex_unlock(&ccshm_lock);
-	if (refcount_dec_and_test(&buffer->users))
-		buffer_release(&buffer->release);
+	buffer_drop(buffer);
 }
 
 /*
@@ -588,13 +641,8 @@ void ccshm_buffer_cancel(struct ccshm_buffer *buffer)
 	if (live)
 		buffer_unlist(buffer);
 	mutex_unlock(&ccshm_lock);
-	if (!live)
-		goto put;
-	if (fatal_signal_pending(current))
-		ccshm_buffer_unuse(buffer);
-	else if (refcount_dec_and_test(&buffer->users))
-		buffer_release(&buffer->release);
-put:
+	if (live)
+		buffer_drop(buffer);
 	ccshm_object_put(&buffer->obj);
 }
 

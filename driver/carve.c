@@ -5,45 +5,72 @@
  * same owner; the block is charged, and goes back, as a whole.
  */
 #include <linux/bitmap.h>
-#include <linux/hash.h>
-#include <linux/hashtable.h>
+#include <linux/cpuset.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
+#include <linux/rbtree.h>
 #include <linux/slab.h>
 #include <linux/topology.h>
 
 #include "ccshm.h"
 
 /**
+ * struct place - what the blocks with free pages are sorted by
+ * @payer: whose block it is
+ * @node: NUMA node that it is in
+ * @low: it is below 4 GiB
+ * @longest: pages of its longest free run
+ */
+struct place {
+	struct ccshm_payer payer;
+	int node;
+	bool low;
+	unsigned int longest;
+};
+
+/**
  * struct ccshm_carved - a block of one unit that is carved
- * @blocks: it, shared
- * @payer: holds a reference to the cgroup
- * @link: of the table of blocks with free pages (carve_lock)
- * @longest: pages of the longest free run (carve_lock)
+ * @blocks: the memory of the block, shared
+ * @place: where it is in the tree (carve_lock, but for the payer)
+ * @link: of the tree of blocks with free pages (carve_lock)
  * @used: which pages buffers have (carve_lock)
  */
 struct ccshm_carved {
 	struct ccshm_blocks blocks;
-	struct ccshm_payer payer;
-	struct hlist_node link;
-	unsigned int longest;
+	struct place place;
+	struct rb_node link;
 	DECLARE_BITMAP(used, CCSHM_UNIT_PAGES);
 };
 
-/* Blocks with free pages, by their payer. */
-static DEFINE_HASHTABLE(partly, 8);
+/* Blocks with free pages, so that one with room is found without a search. */
+static struct rb_root partly = RB_ROOT;
 static DEFINE_MUTEX(carve_lock);
 static atomic64_t blocks_carved, pages_carved;
 
-static u32 payer_hash(const struct ccshm_payer *payer)
+/* Below 0, 0 or above it, as of memcmp(). */
+static int compare_numbers(u64 a, u64 b)
 {
-	return hash_ptr(payer->cgroup, 32) ^ hash_32(__kuid_val(payer->uid), 32) ^
-	       __kuid_val(payer->owner);
+	return a < b ? -1 : a > b;
 }
 
-static bool payer_eq(const struct ccshm_payer *a, const struct ccshm_payer *b)
+static int compare_payers(const struct ccshm_payer *a, const struct ccshm_payer *b)
 {
-	return uid_eq(a->uid, b->uid) && uid_eq(a->owner, b->owner) &&
-	       a->cgroup == b->cgroup;
+	return compare_numbers(__kuid_val(a->uid), __kuid_val(b->uid)) ?:
+	       compare_numbers(__kuid_val(a->owner), __kuid_val(b->owner)) ?:
+	       compare_numbers(a->cgroup, b->cgroup);
+}
+
+/* But for the longest run. */
+static int compare_same(const struct place *a, const struct place *b)
+{
+	return compare_payers(&a->payer, &b->payer) ?:
+	       compare_numbers(a->node, b->node) ?:
+	       compare_numbers(a->low, b->low);
+}
+
+static int compare_room(const struct place *a, const struct place *b)
+{
+	return compare_same(a, b) ?: compare_numbers(a->longest, b->longest);
 }
 
 static struct page *carved_page(const struct ccshm_carved *carved)
@@ -51,31 +78,86 @@ static struct page *carved_page(const struct ccshm_carved *carved)
 	return carved->blocks.block[0].page;
 }
 
-static bool carved_suits(const struct ccshm_carved *carved, unsigned int pages,
-			 const struct ccshm_wish *wish)
+static void partly_add(struct ccshm_carved *carved)
 {
-	struct page *page = carved_page(carved);
+	struct rb_node **at = &partly.rb_node, *parent = NULL;
 
-	return carved->longest >= pages && payer_eq(&carved->payer, wish->payer) &&
-	       (wish->node == NUMA_NO_NODE || page_to_nid(page) == wish->node) &&
-	       (!wish->dma32 || ccshm_pages_dma32(page, CCSHM_UNIT_PAGES));
+	lockdep_assert_held(&carve_lock);
+	while (*at) {
+		parent = *at;
+		at = compare_room(&carved->place,
+				  &rb_entry(parent, struct ccshm_carved, link)->place) < 0 ?
+		     &parent->rb_left : &parent->rb_right;
+	}
+	rb_link_node(&carved->link, parent, at);
+	rb_insert_color(&carved->link, &partly);
 }
 
-/* A near one if there is. */
+static void partly_remove(struct ccshm_carved *carved)
+{
+	lockdep_assert_held(&carve_lock);
+	if (!RB_EMPTY_NODE(&carved->link))
+		rb_erase(&carved->link, &partly);
+	RB_CLEAR_NODE(&carved->link);
+}
+
+/* The block of that place with the least room that is enough. */
+static struct ccshm_carved *partly_find(const struct place *least)
+{
+	struct ccshm_carved *found = NULL;
+	struct rb_node *at = partly.rb_node;
+
+	lockdep_assert_held(&carve_lock);
+	while (at) {
+		struct ccshm_carved *carved = rb_entry(at, struct ccshm_carved, link);
+
+		if (compare_room(&carved->place, least) < 0) {
+			at = at->rb_right;
+		} else {
+			found = carved;
+			at = at->rb_left;
+		}
+	}
+	return found && !compare_same(&found->place, least) ? found : NULL;
+}
+
+/* Memory below 4 GiB is left to those who need it. */
+static struct ccshm_carved *carved_find_node(unsigned int pages, int node,
+					     const struct ccshm_wish *wish)
+{
+	struct place least = {
+		.payer = *wish->payer, .node = node, .low = wish->dma32,
+		.longest = pages,
+	};
+	struct ccshm_carved *carved = partly_find(&least);
+
+	if (carved || wish->dma32)
+		return carved;
+	least.low = true;
+	return partly_find(&least);
+}
+
+/* A near one if there is; of the nodes that the caller's cpuset allows. */
 static struct ccshm_carved *carved_find(unsigned int pages,
 					const struct ccshm_wish *wish)
 {
-	struct ccshm_carved *carved, *found = NULL;
+	struct ccshm_carved *carved = NULL;
+	int node = wish->node;
 
-	hash_for_each_possible(partly, carved, link, payer_hash(wish->payer)) {
-		if (!carved_suits(carved, pages, wish))
+	if (node != NUMA_NO_NODE)
+		return carved_find_node(pages, node, wish);
+	if (node_isset(numa_mem_id(), cpuset_current_mems_allowed))
+		carved = carved_find_node(pages, numa_mem_id(), wish);
+	if (carved)
+		return carved;
+	for_each_node_state(node, N_MEMORY) {
+		if (!node_isset(node, cpuset_current_mems_allowed))
 			continue;
-		if (page_to_nid(carved_page(carved)) == numa_mem_id())
+		carved = carved_find_node(pages, node, wish);
+		if (carved)
 			return carved;
-		if (!found)
-			found = carved;
 	}
-	return found;
+	return NULL;
 }
 
 static unsigned int longest_free(const unsigned long *used)
@@ -95,11 +177,10 @@ static unsigned int longest_free(const unsigned long *used)
 static void carved_update(struct ccshm_carved *carved)
 {
 	lockdep_assert_held(&carve_lock);
-	carved->longest = longest_free(carved->used);
-	if (!carved->longest)
-		hash_del(&carved->link);
-	else if (!hash_hashed(&carved->link))
-		hash_add(partly, &carved->link, payer_hash(&carved->payer));
+	partly_remove(carved);
+	carved->place.longest = longest_free(carved->used);
+	if (carved->place.longest)
+		partly_add(carved);
 }
 
 /* One piece, in a block that has it. */
@@ -119,12 +200,6 @@ static struct ccshm_slice carved_take(struct ccshm_carved *carved,
 	};
 }
 
-static void carved_free(struct ccshm_carved *carved)
-{
-	ccshm_memory_cgroup_put(carved->payer.cgroup);
-	kfree(carved);
-}
-
 /* A new block, which nobody else knows yet. */
 static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
 				       bool interruptible)
@@ -142,18 +217,27 @@ static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
 	carved = kzalloc(sizeof(*carved), GFP_KERNEL_ACCOUNT);
 	if (!carved)
 		return ERR_PTR(-ENOMEM);
-	carved->payer = *wish->payer;
-	ccshm_memory_cgroup_ref(carved->payer.cgroup);
+	RB_CLEAR_NODE(&carved->link);
 	carved->blocks.interruptible = interruptible;
 	err = ccshm_blocks_alloc(&carved->blocks, &unit);
-	if (!err)
-		err = ccshm_convert_share(&carved->blocks);
+	if (err)
+		goto free;
+	carved->place = (struct place){
+		.payer = *wish->payer,
+		.node = page_to_nid(carved_page(carved)),
+		.low = ccshm_pages_dma32(carved_page(carved), CCSHM_UNIT_PAGES),
+	};
+	err = ccshm_convert_share(&carved->blocks);
 	if (err) {
-		carved_free(carved);
-		return ERR_PTR(err);
+		ccshm_convert_unshare(&carved->blocks);
+		goto free;
 	}
 	atomic64_inc(&blocks_carved);
 	return carved;
+
+free:
+	kfree(carved);
+	return ERR_PTR(err);
 }
 
 /**
@@ -209,7 +293,7 @@ void ccshm_carve_put(struct ccshm_slice *slice)
 	bitmap_clear(carved->used, slice->first, slice->pages);
 	empty = bitmap_empty(carved->used, CCSHM_UNIT_PAGES);
 	if (empty)
-		hash_del(&carved->link);
+		partly_remove(carved);
 	else
 		carved_update(carved);
 	mutex_unlock(&carve_lock);
@@ -220,7 +304,7 @@ void ccshm_carve_put(struct ccshm_slice *slice)
 		return;
 	ccshm_convert_unshare(&carved->blocks);
 	atomic64_dec(&blocks_carved);
-	carved_free(carved);
+	kfree(carved);
 }
 
 /* The first page of a slice. */

@@ -6,12 +6,14 @@
  * ccshm_lock > fs_reclaim, and device_lock > export->lock. Last come carve_lock,
  * export->importers_lock and the account_lock of limit.c, only to look and to mark.
  * Neither these three nor dma_resv, export->lock or ccshm_lock are held across a
- * conversion, a zap, a wait or a copy to or from user space.
+ * conversion, a zap, a wait or a copy to or from user space. The quarantine_lock of
+ * convert.c is held across the conversion of one block, with no other lock.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
 
 #include <linux/bits.h>
+#include <linux/completion.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
@@ -64,18 +66,18 @@ struct ccshm_block {
 };
 
 struct ccshm_carved;
-struct cgroup_subsys_state;
 
 /**
  * struct ccshm_payer - whom blocks are charged to, and for whom
  * @uid: who pays
  * @owner: who has what is paid for
- * @cgroup: memory cgroup that pays, with a reference; NULL where there are none
+ * @cgroup: id of the memory cgroup that pays, which no other will ever have, and
+ *	which keeps nothing alive; 0 where there are none
  */
 struct ccshm_payer {
 	kuid_t uid;
 	kuid_t owner;
-	struct cgroup_subsys_state *cgroup;
+	u64 cgroup;
 };
 
 /**
@@ -85,6 +87,7 @@ struct ccshm_payer {
  * @dma32: below 4 GiB
  * @contiguous: in one piece
  * @carve: what is less than a unit may be carved
+ * @whole_units: rather nothing than blocks smaller than a unit
  * @payer: whom it is charged to; to be carved are blocks of this one
  */
 struct ccshm_wish {
@@ -93,6 +96,7 @@ struct ccshm_wish {
 	bool dma32;
 	bool contiguous;
 	bool carve;
+	bool whole_units;
 	const struct ccshm_payer *payer;
 };
 
@@ -118,6 +122,9 @@ struct ccshm_slice {
  * @units: conversion units in blocks that are at least that large
  * @units_whole: of these, the ones that a single direct-map leaf covered
  * @conversions: calls that shared the memory
+ * @shared: of @nr, the first blocks: these are shared and zero
+ * @tried: of @nr, the first blocks: these were given to a conversion. The platform
+ *	has refused those between @shared and @tried
  * @payer: whom the blocks are charged to
  * @charged: pages that this one is charged for them
  * @interruptible: by any signal, not only one that kills
@@ -131,6 +138,8 @@ struct ccshm_blocks {
 	unsigned long units;
 	unsigned long units_whole;
 	unsigned long conversions;
+	unsigned long shared;
+	unsigned long tried;
 	kuid_t payer;
 	unsigned long charged;
 	bool interruptible;
@@ -200,19 +209,38 @@ struct ccshm_object;
  * @pages: that are charged: blocks of buffers, blocks that are carved, and what
  *	cannot be made private again yet
  * @leaked: pages that were lost
+ * @returning: pages that are likely to be uncharged soon: on their way back
  * @objects: number of objects of each enum ccshm_type
  * @importers: devices attached to the exports
+ * @ending: buffers whose memory is on its way back
  */
 struct ccshm_usage {
 	u64 pages;
 	u64 leaked;
+	u64 returning;
 	u32 objects[4];
 	u32 importers;
+	u32 ending;
+};
+
+/**
+ * struct ccshm_limit_wait - for what is on its way back
+ * @until: buffers that will have come back when nothing is left to wait for
+ * @seen: buffers that had come back before the try that failed
+ */
+struct ccshm_limit_wait {
+	u64 until;
+	u64 seen;
 };
 
 int ccshm_limit_charge(kuid_t uid, unsigned long pages);
 void ccshm_limit_uncharge(kuid_t uid, unsigned long pages);
 void ccshm_limit_leak(kuid_t uid, unsigned long pages);
+void ccshm_limit_returning(kuid_t uid, unsigned long pages);
+void ccshm_limit_returned(kuid_t uid, unsigned long pages);
+void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait);
+int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
+		     unsigned long pages, bool interruptible);
 int ccshm_limit_add(const struct ccshm_object *object);
 void ccshm_limit_remove(const struct ccshm_object *object);
 void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change);
@@ -306,6 +334,8 @@ struct ccshm_client {
  * @nr_exports: number of exports, so that nothing is walked to count (ccshm_lock)
  * @nr_attachments: likewise
  * @release: gives the memory back
+ * @returning: pages that @release is likely to give back
+ * @released: @release has done so
  */
 struct ccshm_buffer {
 	struct ccshm_object obj;
@@ -329,6 +359,8 @@ struct ccshm_buffer {
 	unsigned int nr_exports;
 	unsigned int nr_attachments;
 	struct work_struct release;
+	unsigned long returning;
+	struct completion released;
 };
 
 enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };

@@ -58,33 +58,19 @@ static inline void ccshm_vm_flags_clear(struct vm_area_struct *vma,
 }
 
 /*
- * The memory cgroup that pays for what the caller allocates, with a reference.
+ * The id of the memory cgroup that pays for what the caller allocates, 0 without any.
  * None of memcontrol's own functions is for modules on every kernel.
  */
-static inline struct cgroup_subsys_state *ccshm_memory_cgroup_get(void)
+static inline u64 ccshm_memory_cgroup_id(void)
 {
-#ifdef CONFIG_MEMCG
-	return task_get_css(current, memory_cgrp_id);
-#else
-	return NULL;
-#endif
-}
+	u64 id = 0;
 
-/* One more reference. */
-static inline struct cgroup_subsys_state *
-ccshm_memory_cgroup_ref(struct cgroup_subsys_state *cgroup)
-{
 #ifdef CONFIG_MEMCG
-	css_get(cgroup);
+	rcu_read_lock();
+	id = cgroup_id(task_css(current, memory_cgrp_id)->cgroup);
+	rcu_read_unlock();
 #endif
-	return cgroup;
-}
-
-static inline void ccshm_memory_cgroup_put(struct cgroup_subsys_state *cgroup)
-{
-#ifdef CONFIG_MEMCG
-	css_put(cgroup);
-#endif
+	return id;
 }
 
 /* A reference to *@file, or NULL when its last reference is already gone. */

@@ -5,29 +5,62 @@
  * Neighbouring blocks are converted in one call. A call that fails leaves its
  * pages in a state that nobody knows: they are never touched, and given back to
  * the kernel only when a conversion to private has succeeded. Until then they
- * are quarantined and retried from a work item, in the end leaked and counted.
+ * are quarantined and retried from a work item.
+ *
+ * A call to shared that fails may have shared some of its pages. TDX cannot accept
+ * a page that is private already, so that a conversion to private then fails for
+ * as long as parts of the block are private: it must be shared as a whole first.
  */
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/set_memory.h>
-#include <linux/spinlock.h>
+#include <linux/slab.h>
 
 #include "ccshm.h"
 #include "trace.h"
 
-/* Pages per call: between two calls others may run, and a signal is seen. */
-#define CHUNK_PAGES		(SZ_128M >> PAGE_SHIFT)
+/*
+ * Pages per call. Between two calls others run and signals are noticed, and a call
+ * that is refused loses no more than this until the platform shares again.
+ */
+#define RUN_PAGES		(SZ_32M >> PAGE_SHIFT)
 
-#define QUARANTINE_TRIES	5
-#define QUARANTINE_DELAY	HZ
+/* The delay doubles with each try: 32 seconds until a block is leaked. */
+#define QUARANTINE_TRIES	7
+#define QUARANTINE_DELAY	(HZ / 4)
+#define QUARANTINE_DELAY_MAX	(60 * HZ)
+
+/**
+ * struct quarantined - a block whose state is unknown
+ * @link: of the list of all (quarantine_lock)
+ * @page: its first page
+ * @order: it has 1 << @order pages
+ * @tries: retries that failed
+ * @due: jiffies of the next retry
+ * @mixed: parts of it may be private: share it as a whole if TDX refuses it
+ * @payer: charged for it until it is given back or leaked
+ */
+struct quarantined {
+	struct list_head link;
+	struct page *page;
+	unsigned int order;
+	unsigned int tries;
+	unsigned long due;
+	bool mixed;
+	kuid_t payer;
+};
 
 static atomic64_t pages_shared, pages_quarantined;
 static atomic64_t calls_shared, calls_private, calls_failed;
 
-/* Linked by page->lru; page->private holds order, tries, and whom it is charged to. */
+/* The platform refused the last conversion to shared. */
+static bool sharing_refused;
+
 static LIST_HEAD(quarantine);
-static DEFINE_SPINLOCK(quarantine_lock);
+/* Held across the retry of one block, so that ALLOC finds every other block. */
+static DEFINE_MUTEX(quarantine_lock);
 static void quarantine_retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(quarantine_work, quarantine_retry);
 
@@ -40,6 +73,7 @@ static int pages_to_shared(struct page *page, unsigned long nr)
 	atomic64_inc(&calls_shared);
 	if (err)
 		atomic64_inc(&calls_failed);
+	WRITE_ONCE(sharing_refused, err);
 	return err;
 }
 
@@ -55,78 +89,203 @@ static int pages_to_private(struct page *page, unsigned long nr)
 	return err;
 }
 
-static void leak(struct page *page, unsigned int order, kuid_t payer)
+/* It is counted as leaked before it is no longer counted as in quarantine. */
+static void quarantined_leak(struct quarantined *q)
 {
-	ccshm_limit_leak(payer, 1UL << order);
-	ccshm_event_leak(1UL << order);
-	pr_warn_ratelimited("ccshm: leaked %lu pages at %#llx: they cannot be made private again\n",
-			    1UL << order, (u64)page_to_phys(page));
+	unsigned long pages = 1UL << q->order;
+
+	ccshm_limit_leak(q->payer, pages);
+	ccshm_event_leak(pages);
+	pr_warn_ratelimited("ccshm: leaked %lu pages: they cannot be made private again\n",
+			    pages);
+	atomic64_sub(pages, &pages_quarantined);
+	list_del(&q->link);
+	kfree(q);
 }
 
-static void quarantine_put(struct page *page, unsigned int order,
-			   unsigned int tries, kuid_t payer)
+/*
+ * Make it private. A conversion to shared that fails again says that the platform
+ * refuses for now: such a block is no nearer to be lost.
+ */
+static int quarantined_repair(struct quarantined *q, bool *still_refused)
 {
-	set_page_private(page, order | tries << 8 |
-			 (unsigned long)__kuid_val(payer) << 32);
-	spin_lock(&quarantine_lock);
-	list_add_tail(&page->lru, &quarantine);
-	spin_unlock(&quarantine_lock);
-}
+	unsigned long pages = 1UL << q->order;
+	int err = pages_to_private(q->page, pages);
 
-/* One more try for each; @last: nobody will try again. */
-static void quarantine_scan(bool last)
-{
-	struct page *page, *next;
-	LIST_HEAD(batch);
-
-	spin_lock(&quarantine_lock);
-	list_splice_init(&quarantine, &batch);
-	spin_unlock(&quarantine_lock);
-
-	list_for_each_entry_safe(page, next, &batch, lru) {
-		unsigned int order = page_private(page) & 0xff;
-		unsigned int tries = page_private(page) >> 8 & 0xff;
-		kuid_t payer = KUIDT_INIT(page_private(page) >> 32);
-		bool failed;
-
-		list_del(&page->lru);
-		set_page_private(page, 0);
-		failed = pages_to_private(page, 1UL << order);
-		if (failed && !last && ++tries < QUARANTINE_TRIES) {
-			quarantine_put(page, order, tries, payer);
-			continue;
-		}
-		atomic64_sub(1L << order, &pages_quarantined);
-		if (failed) {
-			leak(page, order, payer);
-		} else {
-			__free_pages(page, order);
-			ccshm_limit_uncharge(payer, 1UL << order);
-		}
-		cond_resched();
+	*still_refused = false;
+	if (!err || !q->mixed)
+		return err;
+	err = pages_to_shared(q->page, pages);
+	if (err) {
+		*still_refused = true;
+		return err;
 	}
+	q->mixed = false;
+	q->tries = 0;
+	return pages_to_private(q->page, pages);
+}
+
+/* What is refused for one block is not asked for each of the others. */
+static void quarantine_postpone(unsigned long due)
+{
+	struct quarantined *q;
+
+	lockdep_assert_held(&quarantine_lock);
+	list_for_each_entry(q, &quarantine, link) {
+		if (q->mixed && time_before(q->due, due))
+			q->due = due;
+	}
+}
+
+/*
+ * Retry a block: give it back, leak it, or wait longer for the next retry.
+ * @last: there will be no other retry.
+ */
+static int quarantined_try(struct quarantined *q, bool last)
+{
+	unsigned long delay;
+	bool still_refused;
+	int err;
+
+	lockdep_assert_held(&quarantine_lock);
+	err = quarantined_repair(q, &still_refused);
+	if (!err) {
+		__free_pages(q->page, q->order);
+		ccshm_limit_uncharge(q->payer, 1UL << q->order);
+		atomic64_sub(1L << q->order, &pages_quarantined);
+		list_del(&q->link);
+		kfree(q);
+		return 0;
+	}
+	q->tries++;
+	if (last || (!still_refused && q->tries >= QUARANTINE_TRIES)) {
+		quarantined_leak(q);
+		return err;
+	}
+	delay = (unsigned long)QUARANTINE_DELAY << min(q->tries, 16U);
+	q->due = jiffies + min_t(unsigned long, delay, QUARANTINE_DELAY_MAX);
+	list_move_tail(&q->link, &quarantine);
+	if (still_refused)
+		quarantine_postpone(q->due);
+	return err;
+}
+
+/* A block whose retry is due, else the one that is due first. */
+static struct quarantined *quarantined_next(void)
+{
+	struct quarantined *q, *next = NULL;
+
+	lockdep_assert_held(&quarantine_lock);
+	list_for_each_entry(q, &quarantine, link) {
+		if (time_before_eq(q->due, jiffies))
+			return q;
+		if (!next || time_before(q->due, next->due))
+			next = q;
+	}
+	return next;
+}
+
+/* Of blocks that were refused, one: whether the platform shares again. */
+static struct quarantined *quarantined_mixed(void)
+{
+	struct quarantined *q;
+
+	lockdep_assert_held(&quarantine_lock);
+	list_for_each_entry(q, &quarantine, link) {
+		if (q->mixed)
+			return q;
+	}
+	return NULL;
+}
+
+/* All that are mixed can be retried now. */
+static void quarantine_hurry(void)
+{
+	struct quarantined *q;
+
+	lockdep_assert_held(&quarantine_lock);
+	list_for_each_entry(q, &quarantine, link) {
+		if (q->mixed)
+			q->due = jiffies;
+	}
+	mod_delayed_work(ccshm_wq, &quarantine_work, 0);
 }
 
 static void quarantine_retry(struct work_struct *work)
 {
-	bool left;
+	struct quarantined *q;
 
-	quarantine_scan(false);
-	spin_lock(&quarantine_lock);
-	left = !list_empty(&quarantine);
-	spin_unlock(&quarantine_lock);
-	if (left)
-		schedule_delayed_work(&quarantine_work, QUARANTINE_DELAY);
+	mutex_lock(&quarantine_lock);
+	while ((q = quarantined_next())) {
+		bool refused = READ_ONCE(sharing_refused);
+
+		if (time_after(q->due, jiffies)) {
+			mod_delayed_work(ccshm_wq, &quarantine_work,
+					 q->due - jiffies);
+			break;
+		}
+		if (!quarantined_try(q, false) && refused &&
+		    !READ_ONCE(sharing_refused))
+			quarantine_hurry();
+		mutex_unlock(&quarantine_lock);
+		cond_resched();
+		mutex_lock(&quarantine_lock);
+	}
+	mutex_unlock(&quarantine_lock);
 }
 
-/* Its payer is charged for it until it is back with the kernel, or leaked. */
+/* Keep a block; its payer stays charged for it. */
 static void quarantine_block(struct ccshm_blocks *blocks,
-			     const struct ccshm_block *block)
+			     const struct ccshm_block *block, bool mixed)
 {
+	struct quarantined *q = kmalloc(sizeof(*q), GFP_KERNEL | __GFP_NOFAIL);
+
+	*q = (struct quarantined){
+		.page = block->page,
+		.order = block->order,
+		.due = jiffies + QUARANTINE_DELAY,
+		.mixed = mixed,
+		.payer = blocks->payer,
+	};
 	blocks->charged -= ccshm_block_pages(block);
 	atomic64_add(ccshm_block_pages(block), &pages_quarantined);
-	quarantine_put(block->page, block->order, 0, blocks->payer);
-	schedule_delayed_work(&quarantine_work, QUARANTINE_DELAY);
+	/* Pairs with ccshm_convert_stats(): not after pages_shared is lowered. */
+	smp_mb__after_atomic();
+	mutex_lock(&quarantine_lock);
+	list_add_tail(&q->link, &quarantine);
+	mutex_unlock(&quarantine_lock);
+	/* A retry that is due earlier stays as it is. */
+	queue_delayed_work(ccshm_wq, &quarantine_work, QUARANTINE_DELAY);
+}
+
+/*
+ * After a refusal: try a block that was refused before any other is tried, so that a
+ * platform that goes on refusing costs nothing more. If there is none the next call
+ * is for one block.
+ */
+static int share_probe(const struct ccshm_blocks *blocks)
+{
+	struct quarantined *q;
+	int err;
+
+	if (!READ_ONCE(sharing_refused))
+		return 0;
+	err = blocks->interruptible ? mutex_lock_interruptible(&quarantine_lock) :
+				      mutex_lock_killable(&quarantine_lock);
+	if (err)
+		return -EINTR;
+	while (!err && READ_ONCE(sharing_refused)) {
+		q = quarantined_mixed();
+		if (!q)
+			break;
+		/* One that was private all along says nothing of the others. */
+		if (quarantined_try(q, false) && READ_ONCE(sharing_refused))
+			err = -EIO;
+	}
+	if (!READ_ONCE(sharing_refused))
+		quarantine_hurry();
+	mutex_unlock(&quarantine_lock);
+	return err;
 }
 
 /* The end of the physically contiguous run that starts at block @i. */
@@ -139,8 +298,22 @@ static unsigned long run_end(const struct ccshm_blocks *blocks, unsigned long i,
 	do {
 		*pages += ccshm_block_pages(&blocks->block[i++]);
 	} while (i < end && page_to_pfn(blocks->block[i].page) == pfn + *pages &&
-		 *pages + ccshm_block_pages(&blocks->block[i]) <= CHUNK_PAGES);
+		 *pages + ccshm_block_pages(&blocks->block[i]) <= RUN_PAGES);
 	return i;
+}
+
+/* It is private, or else @mixed tells what is known of it. */
+static void block_give_back(struct ccshm_blocks *blocks, unsigned long i,
+			    bool private, bool mixed)
+{
+	const struct ccshm_block *block = &blocks->block[i];
+	unsigned long pages = ccshm_block_pages(block);
+
+	if (!private)
+		quarantine_block(blocks, block, mixed);
+	atomic64_sub(pages, &pages_shared);
+	if (private)
+		__free_pages(block->page, block->order);
 }
 
 /* Make blocks [i, end) private and free them: one call, else one for each. */
@@ -152,11 +325,12 @@ static void run_unshare(struct ccshm_blocks *blocks, unsigned long i,
 	for (; i < end; i++) {
 		struct ccshm_block *block = &blocks->block[i];
 		unsigned long nr = ccshm_block_pages(block);
+		/* The call for all of them may have done this one. */
+		bool mixed = nr < pages;
 
-		if (all || (nr < pages && !pages_to_private(block->page, nr)))
-			__free_pages(block->page, block->order);
-		else
-			quarantine_block(blocks, block);
+		block_give_back(blocks, i, all ||
+				(mixed && !pages_to_private(block->page, nr)),
+				mixed);
 	}
 }
 
@@ -168,6 +342,20 @@ static void unshare_range(struct ccshm_blocks *blocks, unsigned long i,
 
 		run_unshare(blocks, i, next, pages);
 		i = next;
+		cond_resched();
+	}
+}
+
+/* Each by itself: some of them are shared, and some not, or not as a whole. */
+static void unshare_refused(struct ccshm_blocks *blocks, unsigned long i,
+			    unsigned long end)
+{
+	for (; i < end; i++) {
+		struct ccshm_block *block = &blocks->block[i];
+
+		block_give_back(blocks, i, !pages_to_private(block->page,
+							     ccshm_block_pages(block)),
+				true);
 		cond_resched();
 	}
 }
@@ -211,67 +399,73 @@ void ccshm_convert_zero(struct page *page, unsigned long pages)
 	}
 }
 
-/* Undo: [0, touched) were given to a conversion, the others never. */
-static void share_undo(struct ccshm_blocks *blocks, unsigned long touched)
-{
-	unsigned long i;
-
-	unshare_range(blocks, 0, touched);
-	for (i = touched; i < blocks->nr; i++)
-		__free_pages(blocks->block[i].page, blocks->block[i].order);
-	ccshm_blocks_forget(blocks);
-}
-
 /**
  * ccshm_convert_share - make fresh blocks shared and zero
  * @blocks: private blocks; what was carved is shared already
  *
- * Return: 0; -EIO when the platform refused, -EINTR for a signal: then
- * @blocks is empty, and what could be made private again is freed.
+ * Return: 0; -EIO when the platform refused, -EINTR for a signal: then what was
+ * shared until then is left for ccshm_convert_unshare().
  */
 int ccshm_convert_share(struct ccshm_blocks *blocks)
 {
-	unsigned long i = 0;
+	int err = blocks->nr ? share_probe(blocks) : 0;
 
-	while (i < blocks->nr) {
-		unsigned long pages, end = run_end(blocks, i, blocks->nr, &pages);
+	if (err)
+		return err;
+	while (blocks->shared < blocks->nr) {
+		unsigned long i = blocks->shared, end = i + 1;
+		unsigned long pages = ccshm_block_pages(&blocks->block[i]);
 
-		if (ccshm_blocks_interrupted(blocks)) {
-			share_undo(blocks, i);
+		if (!READ_ONCE(sharing_refused))
+			end = run_end(blocks, i, blocks->nr, &pages);
+		if (ccshm_blocks_interrupted(blocks))
 			return -EINTR;
-		}
 		blocks->units_whole += count_whole(blocks, i, end);
 		blocks->conversions++;
-		if (pages_to_shared(blocks->block[i].page, pages)) {
-			share_undo(blocks, end);
+		blocks->tried = end;
+		/* Not after: the host can reach them before the call returns. */
+		atomic64_add(pages, &pages_shared);
+		if (pages_to_shared(blocks->block[i].page, pages))
 			return -EIO;
-		}
 		ccshm_convert_zero(blocks->block[i].page, pages);
-		i = end;
+		blocks->shared = end;
 		cond_resched();
 	}
-	atomic64_add(blocks->pages, &pages_shared);
 	return 0;
 }
 
 /**
- * ccshm_convert_unshare - make shared blocks private and give them back
- * @blocks: is empty afterwards
+ * ccshm_convert_unshare - make blocks private and give them back
+ * @blocks: shared, or what ccshm_convert_share() has left; is empty afterwards
  *
  * Nobody may reach the memory any more. What cannot be made private stays in
  * quarantine.
  */
 void ccshm_convert_unshare(struct ccshm_blocks *blocks)
 {
-	atomic64_sub(blocks->pages, &pages_shared);
-	unshare_range(blocks, 0, blocks->nr);
+	unsigned long i;
+
+	unshare_range(blocks, 0, blocks->shared);
+	unshare_refused(blocks, blocks->shared, blocks->tried);
+	for (i = blocks->tried; i < blocks->nr; i++) {
+		__free_pages(blocks->block[i].page, blocks->block[i].order);
+		cond_resched();
+	}
 	ccshm_blocks_forget(blocks);
 }
 
+/*
+ * What goes from one count to another is in both for a moment: read in that order,
+ * and the leaked pages of limit.c after both, nothing is missed.
+ */
 void ccshm_convert_stats(struct ccshm_convert_stats *stats)
 {
 	stats->pages_shared = atomic64_read(&pages_shared);
+	/* Pairs with the atomic64_add() of quarantine_block(), before it leaves that. */
+	smp_rmb();
 	stats->pages_quarantined = atomic64_read(&pages_quarantined);
+	/* Pairs with account_lock of ccshm_limit_leak(). */
+	smp_rmb();
 	stats->calls_shared = atomic64_read(&calls_shared);
 	stats->calls_private = atomic64_read(&calls_private);
 	stats->calls_failed = atomic64_read(&calls_failed);
@@ -279,6 +473,15 @@ void ccshm_convert_stats(struct ccshm_convert_stats *stats)
 
 void ccshm_convert_exit(void)
 {
+	struct quarantined *q, *next;
+
 	cancel_delayed_work_sync(&quarantine_work);
-	quarantine_scan(true);
+	mutex_lock(&quarantine_lock);
+	list_for_each_entry_safe(q, next, &quarantine, link) {
+		quarantined_try(q, true);
+		cond_resched();
+	}
+	mutex_unlock(&quarantine_lock);
+	/* What was found to be shared again has asked for a retry. */
+	cancel_delayed_work_sync(&quarantine_work);
 }

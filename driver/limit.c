@@ -3,8 +3,9 @@
  * Limits: what all users together, and each of them, may have, and what they have.
  *
  * Memory is charged to its payer before it is taken, whole blocks of it, and until
- * it is back with the kernel. What is leaked is no user's any more, but is still
- * part of the total: it is as far from everybody's reach as what is shared.
+ * it is back with the kernel. What is leaked goes on counting, but only for the user
+ * who was charged for it: against that user's limit, and against the total when that
+ * user asks for more. Nobody can use up by leaks what others may have.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -15,6 +16,7 @@
 #include <linux/moduleparam.h>
 #include <linux/slab.h>
 #include <linux/sysfs.h>
+#include <linux/wait.h>
 
 #include "ccshm.h"
 
@@ -51,6 +53,9 @@ struct account {
 
 static DEFINE_HASHTABLE(accounts, 8);
 static struct ccshm_usage all;
+/* Buffers whose memory has come back (account_lock), and who waits for more. */
+static u64 returned;
+static DECLARE_WAIT_QUEUE_HEAD(returned_wait);
 /* Protects accounts, sums and limits: a limit is kept or exceeded, never both. */
 static DEFINE_SPINLOCK(account_lock);
 
@@ -108,7 +113,7 @@ static u64 used_bytes(void)
 	struct ccshm_usage usage;
 
 	ccshm_limit_usage_all(&usage);
-	return to_bytes(usage.pages + usage.leaked);
+	return to_bytes(usage.pages);
 }
 
 static u64 refusals(void)
@@ -128,9 +133,9 @@ static int check(const struct account *account, u64 pages, u64 buffers)
 		return -EDQUOT;
 	if (!pages)
 		return 0;
-	if (to_bytes(usage->pages + pages) > user_bytes.value)
+	if (to_bytes(usage->pages + usage->leaked + pages) > user_bytes.value)
 		return -EDQUOT;
-	if (to_bytes(all.pages + all.leaked + pages) > total_bytes.value)
+	if (to_bytes(all.pages + usage->leaked + pages) > total_bytes.value)
 		return -ENOSPC;
 	return 0;
 }
@@ -183,9 +188,13 @@ static void account_change(kuid_t uid, const struct ccshm_usage *change)
 	if (!WARN_ON_ONCE(!account)) {
 		account->usage.pages += change->pages;
 		account->usage.leaked += change->leaked;
+		account->usage.returning += change->returning;
+		account->usage.ending += change->ending;
 		account->usage.importers += change->importers;
 		all.pages += change->pages;
 		all.leaked += change->leaked;
+		all.returning += change->returning;
+		all.ending += change->ending;
 		all.importers += change->importers;
 		for (i = 0; i < ARRAY_SIZE(all.objects); i++) {
 			account->usage.objects[i] += change->objects[i];
@@ -231,17 +240,134 @@ void ccshm_limit_leak(kuid_t uid, unsigned long pages)
 	account_change(uid, &change);
 }
 
-static int buffer_add(kuid_t uid)
+/**
+ * ccshm_limit_returning - the memory of a buffer is on its way back
+ * @uid: its payer
+ * @pages: that are likely to be uncharged
+ */
+void ccshm_limit_returning(kuid_t uid, unsigned long pages)
 {
-	int err = account_try(uid, 0, 1);
+	const struct ccshm_usage change = { .returning = pages, .ending = 1 };
 
-	if (!ccshm_limit_refuses(err))
+	account_change(uid, &change);
+}
+
+/* It is back, or in quarantine; with the same number of pages. */
+void ccshm_limit_returned(kuid_t uid, unsigned long pages)
+{
+	const struct ccshm_usage change = {
+		.returning = -(u64)pages, .ending = -1,
+	};
+
+	account_change(uid, &change);
+	spin_lock(&account_lock);
+	WRITE_ONCE(returned, returned + 1);
+	spin_unlock(&account_lock);
+	wake_up_all(&returned_wait);
+}
+
+/* Would what is on its way back be enough? For a buffer more if @pages is 0. */
+static bool would_help(kuid_t uid, int err, u64 pages)
+{
+	u64 available = max(si_mem_available(), 0L);
+	const struct account *account;
+	struct ccshm_usage mine = {};
+	bool help = false;
+
+	spin_lock(&account_lock);
+	account = account_find(uid);
+	if (account)
+		mine = account->usage;
+	switch (err) {
+	case -EDQUOT:
+		if (pages)
+			help = mine.returning &&
+			       to_bytes(mine.pages + mine.leaked + pages -
+					min(mine.returning, mine.pages)) <=
+			       user_bytes.value;
+		else
+			help = mine.ending &&
+			       mine.objects[CCSHM_TYPE_BUFFER] + 1ULL -
+			       min(mine.ending, mine.objects[CCSHM_TYPE_BUFFER]) <=
+			       user_buffers.value;
+		break;
+	case -ENOSPC:
+		help = all.returning &&
+		       to_bytes(all.pages + mine.leaked + pages -
+				min(all.returning, all.pages)) <=
+		       total_bytes.value;
+		break;
+	case -ENOMEM:
+		help = all.returning && pages <= available + all.returning;
+		break;
+	}
+	spin_unlock(&account_lock);
+	return help;
+}
+
+/* Before the first try: no longer is waited than for what is on its way now. */
+void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait)
+{
+	spin_lock(&account_lock);
+	wait->seen = returned;
+	wait->until = returned + all.ending;
+	spin_unlock(&account_lock);
+}
+
+static bool wait_is_over(const struct ccshm_limit_wait *wait, kuid_t uid, int err,
+			 unsigned long pages)
+{
+	return READ_ONCE(returned) != wait->seen || !would_help(uid, err, pages);
+}
+
+/**
+ * ccshm_limit_wait - wait for memory that is on its way back
+ * @wait: begun before the first try
+ * @uid: whom it is to be charged to
+ * @err: why the last try failed: -EDQUOT, -ENOSPC or -ENOMEM
+ * @pages: at least so many were wanted, or 0: a buffer
+ * @interruptible: by any signal, not only one that kills
+ *
+ * Return: 0: some has come back, try again; -EINTR; @err: nothing that is on its way
+ * would help.
+ */
+int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
+		     unsigned long pages, bool interruptible)
+{
+	int failed;
+
+	if (wait->seen >= wait->until)
 		return err;
-	/* One that was freed a moment ago may be on its way. */
-	flush_workqueue(ccshm_wq);
-	err = account_try(uid, 0, 1);
-	if (ccshm_limit_refuses(err))
-		ccshm_limit_refused(uid, err, 0);
+	failed = interruptible ?
+		 wait_event_interruptible(returned_wait,
+					  wait_is_over(wait, uid, err, pages)) :
+		 wait_event_killable(returned_wait,
+				     wait_is_over(wait, uid, err, pages));
+	if (failed)
+		return -EINTR;
+	if (READ_ONCE(returned) == wait->seen)
+		return err;
+	wait->seen = READ_ONCE(returned);
+	return 0;
+}
+
+static int buffer_add(kuid_t uid, bool interruptible)
+{
+	struct ccshm_limit_wait wait;
+	int err, failed;
+
+	ccshm_limit_wait_begin(&wait);
+	for (;;) {
+		err = account_try(uid, 0, 1);
+		if (!ccshm_limit_refuses(err))
+			return err;
+		failed = ccshm_limit_wait(&wait, uid, err, 0, interruptible);
+		if (failed == -EINTR)
+			return failed;
+		if (failed)
+			break;
+	}
+	ccshm_limit_refused(uid, err, 0);
 	return err;
 }
 
@@ -249,14 +375,16 @@ static int buffer_add(kuid_t uid)
  * ccshm_limit_add - an object more
  * @object: counts for the payer of the buffer that it belongs to
  *
- * Return: 0; for a buffer also -EDQUOT (the user has too many) or -ENOMEM.
+ * Return: 0; for a buffer also -EDQUOT (the user has too many), -ENOMEM or -EINTR.
  */
 int ccshm_limit_add(const struct ccshm_object *object)
 {
 	struct ccshm_usage change = {};
 
 	if (object->type == CCSHM_TYPE_BUFFER)
-		return buffer_add(object->buffer->payer);
+		return buffer_add(object->buffer->payer,
+				  object->buffer->flags &
+				  CCSHM_ALLOC_INTERRUPTIBLE);
 	change.objects[object->type] = 1;
 	account_change(object->buffer->payer, &change);
 	return 0;
@@ -294,7 +422,7 @@ void ccshm_limit_refused(kuid_t uid, int err, u64 bytes)
 				  used_bytes(), READ_ONCE(total_bytes.value));
 	else if (bytes)
 		ccshm_event_quota(CCSHM_QUOTA_USER_BYTES, uid, bytes,
-				  to_bytes(usage.pages),
+				  to_bytes(usage.pages + usage.leaked),
 				  READ_ONCE(user_bytes.value));
 	else
 		ccshm_event_quota(CCSHM_QUOTA_USER_BUFFERS, uid, 1,
@@ -324,7 +452,7 @@ void ccshm_limit_info(struct ccshm_ioc_info *info)
 	info->attachments = sum.objects[CCSHM_TYPE_ATTACHMENT];
 	info->importers = sum.importers;
 	info->bytes_leaked = to_bytes(sum.leaked);
-	info->used_bytes = to_bytes(sum.pages + sum.leaked);
+	info->used_bytes = to_bytes(sum.pages);
 	info->refusals = refusals();
 	info->limit_total_bytes = READ_ONCE(total_bytes.value);
 	info->limit_user_bytes = READ_ONCE(user_bytes.value);

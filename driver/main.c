@@ -263,7 +263,12 @@ static int __init ccshm_init(void)
 		err = check_platform();
 	if (err)
 		return err;
-	ccshm_wq = alloc_workqueue("ccshm", WQ_UNBOUND, 0);
+	/*
+	 * Conversions serialise in the kernel (cpa_lock, vmap_purge_lock): more of them
+	 * at a time are not faster and only keep processors busy. Nothing that is
+	 * queued here waits for anything else that is.
+	 */
+	ccshm_wq = alloc_workqueue("ccshm", WQ_UNBOUND, 2);
 	if (!ccshm_wq)
 		return -ENOMEM;
 	ccshm_limit_init();
@@ -300,9 +305,10 @@ static void __exit ccshm_exit(void)
 	misc_deregister(&device);
 	ccshm_attach_exit();
 	ccshm_revoke_exit();
-	destroy_workqueue(ccshm_wq);
+	flush_workqueue(ccshm_wq);
 	ccshm_importer_exit();
 	ccshm_convert_exit();
+	destroy_workqueue(ccshm_wq);
 	/* The last: what could not be made private is told. */
 	ccshm_netlink_exit();
 	ccshm_limit_exit();

@@ -13,6 +13,7 @@ struct ccshm_alloc_options {
 	bool interruptible;
 	bool dma32;
 	bool contiguous;
+	bool whole_units;
 	bool has_mode;
 	uid_t uid;	/* -1: the caller's */
 	gid_t gid;	/* -1: the caller's */
@@ -105,6 +106,13 @@ ccshm_alloc_options_set_contiguous(struct ccshm_alloc_options *options,
 	options->contiguous = contiguous;
 }
 
+CCSHM_API void
+ccshm_alloc_options_set_whole_units(struct ccshm_alloc_options *options,
+				    bool whole_units)
+{
+	options->whole_units = whole_units;
+}
+
 void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 				 struct ccshm_ioc_alloc *uapi)
 {
@@ -120,6 +128,8 @@ void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 		uapi->flags |= CCSHM_ALLOC_DMA32;
 	if (options->contiguous)
 		uapi->flags |= CCSHM_ALLOC_CONTIGUOUS;
+	if (options->whole_units)
+		uapi->flags |= CCSHM_ALLOC_WHOLE_UNITS;
 	if (options->uid != (uid_t)-1) {
 		uapi->flags |= CCSHM_ALLOC_UID;
 		uapi->uid = options->uid;

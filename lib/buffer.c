@@ -52,7 +52,8 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 	/* Where the kernel takes pages for a file from cannot be said. */
 	const uint64_t needs_driver = CCSHM_ALLOC_PERSISTENT |
 				      CCSHM_ALLOC_NODE | CCSHM_ALLOC_DMA32 |
-				      CCSHM_ALLOC_CONTIGUOUS;
+				      CCSHM_ALLOC_CONTIGUOUS |
+				      CCSHM_ALLOC_WHOLE_UNITS;
 	int fd, ret;
 
 	/* The same rules as the driver's, as far as they can be kept here. */

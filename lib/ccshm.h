@@ -605,6 +605,20 @@ void ccshm_alloc_options_set_contiguous(struct ccshm_alloc_options *options,
 					bool contiguous);
 
 /**
+ * ccshm_alloc_options_set_whole_units() - no memory in small blocks
+ * @options: options
+ * @whole_units: true: allocate whole units of ccshm_info_block_size() only, and
+ *	fail with -ENOMEM if fewer are free; false, the default: fall back to
+ *	smaller blocks
+ *
+ * The end of a buffer whose size is no multiple of a unit is still carved from one.
+ * In fragmented memory a buffer of small blocks can consist of thousands of them.
+ * Each costs a conversion, and splits large mappings of the kernel permanently.
+ */
+void ccshm_alloc_options_set_whole_units(struct ccshm_alloc_options *options,
+					 bool whole_units);
+
+/**
  * ccshm_buffer_alloc() - allocate a buffer
  * @handle: handle
  * @size: bytes, rounded up to whole pages

@@ -79,6 +79,7 @@ void page_close(u64 gpa, enum view view);
 void pages_rearm(void);
 void pages_convert(u64 gpa, u64 pages, bool shared);
 u64 pages_accept(u64 gpa, u64 pages);	/* how many needed it */
+bool pages_acceptable(u64 gpa, u64 pages);	/* all of them, none shared */
 bool conversions_fail(u64 directions, u64 skip, u64 count);
 bool conversion_fails(bool shared);
 /* Count a wrong access, by an instruction at pc of this privilege level. */

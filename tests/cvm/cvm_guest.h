@@ -56,6 +56,7 @@ enum cvm_call {
 	CVM_CALL_IDENTITY,		/* CCA: CVM_IDENTITY */
 	CVM_CALL_LEAF,			/* CCA: (virtual address of the kernel) */
 	CVM_CALL_CHUNK,			/* CCA: (pages) */
+	CVM_CALL_PARTIAL,		/* TDX: (pages) */
 };
 
 /* What CVM_CALL_LEAF answers: the bytes that the entry maps, 0 if there is none, and */
@@ -180,6 +181,15 @@ static inline __s64 cvm_leaf(__u64 address)
 static inline int cvm_chunk(__u64 pages)
 {
 	return cvm_call(CVM_CALL_CHUNK, pages, 0, 0) == CVM_ERROR ? -1 : 0;
+}
+
+/*
+ * A conversion that cvm_fail() refuses converts so many pages first, answers that the rest
+ * is to be retried, and refuses that (TDX). 0: none. -1 in other flavours.
+ */
+static inline int cvm_partial(__u64 pages)
+{
+	return cvm_call(CVM_CALL_PARTIAL, pages, 0, 0) == CVM_ERROR ? -1 : 0;
 }
 
 /* A line in the emulator's log. */

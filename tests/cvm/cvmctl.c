@@ -40,6 +40,8 @@ static const char usage_text[] =
 	"       cvmctl fail shared|private|both SKIP COUNT | off\n"
 	"                                         refuse conversions (TDX, CCA)\n"
 	"       cvmctl chunk PAGES                convert no more than these in one call, 0: any (CCA)\n"
+	"       cvmctl partial PAGES              convert so many pages of what is refused, answer RETRY for\n"
+	"                                         the rest, and refuse that; 0: none (TDX)\n"
 	"       cvmctl leaf ADDRESS               how the kernel maps its virtual address (CCA)\n"
 	"       cvmctl mark TEXT                  a line in the emulator's log\n";
 
@@ -173,6 +175,19 @@ static int do_chunk(const char *arg)
 	return 0;
 }
 
+static int do_partial(const char *arg)
+{
+	unsigned long long pages;
+
+	if (!number(arg, &pages))
+		return 2;
+	if (cvm_partial(pages)) {
+		fputs("cvmctl: only conversions of a TDX guest are refused in the middle\n", stderr);
+		return 1;
+	}
+	return 0;
+}
+
 static int do_leaf(const char *arg)
 {
 	unsigned long long address;
@@ -207,6 +222,8 @@ static int run(int argc, char **argv)
 		return do_page(argv[2]);
 	if (argc == 3 && !strcmp(verb, "chunk"))
 		return do_chunk(argv[2]);
+	if (argc == 3 && !strcmp(verb, "partial"))
+		return do_partial(argv[2]);
 	if (argc == 3 && !strcmp(verb, "leaf"))
 		return do_leaf(argv[2]);
 	if (argc == 5 && !strcmp(verb, "fail"))

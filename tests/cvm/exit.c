@@ -204,12 +204,10 @@ void guestif_cpuid(u32 leaf, u32 r[4])
 	}
 }
 
-/* It has no calls of its own. */
+/* Only TDX has calls of its own. */
 u64 guestif_machine(u64 call, const u64 arg[3])
 {
-	(void)call;
-	(void)arg;
-	return CVM_ERROR;
+	return flavour->id == CVM_TDX ? tdx_guestif(call, arg) : CVM_ERROR;
 }
 
 static bool guestif_call(struct vcpu *v)

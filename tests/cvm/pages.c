@@ -180,6 +180,15 @@ u64 pages_accept(u64 gpa, u64 count)
 	return accepted;
 }
 
+/* A page that is shared or accepted already keeps the whole range from being accepted. */
+bool pages_acceptable(u64 gpa, u64 count)
+{
+	for (; count; count--, gpa += PAGE_SIZE)
+		if (page_tracked(gpa) && (page_is_shared(gpa) || page_accepted(gpa)))
+			return false;
+	return true;
+}
+
 /* Conversions in these directions: let skip pass, refuse count. */
 bool conversions_fail(u64 directions, u64 skip, u64 count)
 {

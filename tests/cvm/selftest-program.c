@@ -123,6 +123,8 @@ static void test_calls(void)
 	} else {
 		is_int(cvm_chunk(128), -1, "only a Realm's host converts less than it was asked to");
 	}
+	if (flavour != CVM_TDX)
+		is_int(cvm_partial(1), -1, "only a TDX guest is refused in the middle");
 	st_free(slot);
 }
 

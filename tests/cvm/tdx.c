@@ -32,6 +32,7 @@
 #define VMCALL_MAP_GPA		0x10001
 #define VMCALL_FATAL_ERROR	0x10003
 #define VMCALL_SUCCESS		0ull
+#define VMCALL_RETRY		1ull	/* R11: where to go on */
 #define VMCALL_INVALID		0x8000000000000000ull
 
 /* The idle guest, see sleep_until_interrupt(). */
@@ -44,17 +45,39 @@
 
 static struct vmcb *idle_vmcb;
 
-static u64 map_gpa(u64 addr, u64 bytes)
+/* Of a conversion that is refused on request: pages that are converted before that. */
+static u64 partial;
+/* Where a guest goes on that was told so, to be refused there; ~0: it was not. */
+static u64 refuse_at = ~0ull;
+
+/* RETRY is no error of its own: the guest calls again for the rest. */
+static u64 refuse(u64 addr, u64 bytes, u64 *go_on)
 {
+	bool shared = memory_which(addr) == VIEW_SHARED;
+	u64 gpa = memory_gpa(addr);
+
+	log_("refused on request: %lx to %s", gpa, shared ? "shared" : "private");
+	if (!partial || partial >= bytes >> PAGE_SHIFT)
+		return VMCALL_INVALID;
+	pages_convert(gpa, partial, shared);
+	refuse_at = addr + (partial << PAGE_SHIFT);
+	*go_on = refuse_at;
+	return VMCALL_RETRY;
+}
+
+static u64 map_gpa(u64 addr, u64 bytes, u64 *go_on)
+{
+	bool rest = addr == refuse_at;
 	bool shared = memory_which(addr) == VIEW_SHARED;
 	u64 gpa = memory_gpa(addr);
 
 	if (gpa % PAGE_SIZE || bytes % PAGE_SIZE)
 		return VMCALL_INVALID;
-	if (conversion_fails(shared)) {
-		log_("refused on request: %lx to %s", gpa, shared ? "shared" : "private");
+	refuse_at = ~0ull;
+	if (rest)
 		return VMCALL_INVALID;
-	}
+	if (conversion_fails(shared))
+		return refuse(addr, bytes, go_on);
 	if (shared)
 		counters.hc_shared++;
 	else
@@ -71,8 +94,9 @@ static u64 accept(u64 arg)
 	if (level >= ARRAY_SIZE(size) || gpa % size[level])
 		return TDX_OPERAND_INVALID;
 	counters.accepts++;
-	if (!pages_accept(gpa, size[level] >> PAGE_SHIFT))
+	if (!pages_acceptable(gpa, size[level] >> PAGE_SHIFT))
 		return TDX_PAGE_ACCEPTED;
+	pages_accept(gpa, size[level] >> PAGE_SHIFT);
 	return TDX_SUCCESS;
 }
 
@@ -166,7 +190,7 @@ static u64 vmcall(struct vcpu *v)
 		wrmsr(v->gpr[R12], v->gpr[R13]);
 		return VMCALL_SUCCESS;
 	case VMCALL_MAP_GPA:
-		return map_gpa(v->gpr[R12], v->gpr[R13]);
+		return map_gpa(v->gpr[R12], v->gpr[R13], &v->gpr[R11]);
 	case VMCALL_FATAL_ERROR:
 		stop("the guest reports a fatal error, code %lx", v->gpr[R12]);
 	}
@@ -214,6 +238,15 @@ static bool tdx_undefined(struct vcpu *v)
 	v->gpr[RAX] = tdcall(v);
 	vcpu_skip(v, 4);
 	return true;
+}
+
+/* Calls that only this flavour has. */
+u64 tdx_guestif(u64 call, const u64 arg[3])
+{
+	if (call != CVM_CALL_PARTIAL)
+		return CVM_ERROR;
+	partial = arg[0];
+	return 0;
 }
 
 static void tdx_cpuid(u32 leaf, u32 subleaf, u32 r[4])

@@ -184,6 +184,7 @@ void early_cr0_write(struct vcpu *v);
 /* ---- tdx.c ---- */
 
 void idle_init(void);
+u64 tdx_guestif(u64 call, const u64 arg[3]);
 
 /* ---- insn.c ---- */
 

@@ -255,7 +255,7 @@ static const struct call calls[] = {
 	  AT(alloc, actual_size), AT(alloc, flags),
 	  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID | CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
 		  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 | CCSHM_ALLOC_CONTIGUOUS |
-		  CCSHM_ALLOC_OTHERS_PIN,
+		  CCSHM_ALLOC_OTHERS_PIN | CCSHM_ALLOC_WHOLE_UNITS,
 	  { AT(alloc, reserved), AT(alloc, reserved) + 4 }, make_alloc, drop_alloc, false },
 	{ "FREE", CCSHM_IOC_FREE, sizeof(struct ccshm_ioc_free), sizeof(struct ccshm_ioc_free), 8,
 	  AT(free, flags), CCSHM_FREE_REVOKE, { 0 }, make_free, drop_free, true },

@@ -418,6 +418,123 @@ static void test_killed(uint64_t calls)
 	ok(clean, "a killed allocation leaves nothing behind");
 }
 
+/* What a killed allocation has shared is made private by somebody else. */
+static void test_killed_at_once(void)
+{
+	struct peer p = peer_start(0, ALL_CAPS, allocate_long, NULL);
+	struct ccshm_ioc_info info = { 0 };
+	int64_t start;
+
+	peer_hear(&p);
+	while (!raw_info(dev, &info) && info.bytes_shared < LONG_SIZE / 4 * 3)
+		sched_yield();
+	start = now_ns();
+	peer_end(&p, SIGKILL);
+	raw_info(dev, &info);
+	diag("it is gone after %lld ms", (long long)(now_ns() - start) / 1000000);
+	ok(info.bytes_shared > 0, "a killed process is gone before its memory is private: %llu MiB",
+	   (unsigned long long)(info.bytes_shared / MIB));
+	ok(info.user_bytes >= info.bytes_shared, "which is charged until then");
+	ok(wait_clean(dev) && wait_rig_shared(rig_before), "and goes back");
+}
+
+/* ---- how much is shared ---- */
+
+static uint64_t conversions_now(void)
+{
+	return rig(CVM_HC_SHARED) + rig(CVM_HC_PRIVATE);
+}
+
+static int allocate_again_and_again(struct peer *parent, void *arg)
+{
+	int fd = raw_open(), bad = 0;
+	uint64_t id;
+
+	(void)arg;
+	peer_send(parent, 1, -1);
+	for (int i = 0; i < 4; i++)
+		bad += raw_alloc(fd, LONG_SIZE, &id) || raw_free(fd, id);
+	return bad;
+}
+
+/* INFO is compared only where the host converted nothing meanwhile. */
+static void test_never_less(void)
+{
+	unsigned int looks = 0, less = 0;
+	struct peer p;
+	int result;
+
+	if (!cvm_present()) {
+		skip("INFO against what the host can reach", "this host can reach everything");
+		return;
+	}
+	p = peer_start(0, ALL_CAPS, allocate_again_and_again, NULL);
+	peer_hear(&p);
+	for (;;) {
+		uint64_t before = conversions_now(), shared = rig(CVM_PAGES_SHARED) - rig_before;
+		struct ccshm_ioc_info info;
+
+		raw_info(dev, &info);
+		if (conversions_now() == before && rig(CVM_PAGES_SHARED) - rig_before == shared) {
+			looks += shared > 0;
+			less += info.bytes_shared + info.bytes_quarantined + info.bytes_leaked <
+				shared * PAGE;
+		}
+		if (peer_receive(&p, &result, NULL, 0))
+			break;
+		sched_yield();
+	}
+	is_int(result, 0, "allocated and freed again and again");
+	peer_end(&p, 0);
+	ok(looks > 20, "%u looks while memory was shared", looks);
+	is_int(less, 0, "INFO never tells less than the host can reach");
+	ok(wait_clean(dev), "all goes back");
+}
+
+/* Kernel threads that are at work for the driver's queue. */
+static unsigned int workers(void)
+{
+	unsigned int n = 0;
+	struct dirent *d;
+	DIR *proc = opendir("/proc");
+
+	while ((d = readdir(proc))) {
+		char path[300], text[128] = "";
+		int fd;
+
+		if (d->d_name[0] < '0' || d->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", d->d_name);
+		fd = open(path, O_RDONLY);
+		n += fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 && strstr(text, "+ccshm") &&
+		     !strstr(text, "+ccshm-");
+		if (fd >= 0)
+			close(fd);
+	}
+	closedir(proc);
+	return n;
+}
+
+static void test_workers(void)
+{
+	int fd = raw_open();
+	unsigned int most = 0;
+	struct ccshm_ioc_info info = { 0 };
+	uint64_t id;
+
+	for (int i = 0; i < 60; i++)
+		raw_alloc(fd, 2 * UNIT, &id);
+	close(fd);
+	do {
+		unsigned int n = workers();
+
+		most = n > most ? n : most;
+		raw_info(dev, &info);
+	} while (info.bytes_shared);
+	ok(most >= 1 && most <= 2, "a file with 60 buffers is closed: %u workers at a time", most);
+	ok(wait_clean(dev), "which give all of it back");
+}
+
 static volatile int handled;
 
 static void handler(int sig)
@@ -482,7 +599,10 @@ int main(void)
 	test_contiguous();
 	test_contents();
 	test_killed(long_calls());
+	test_killed_at_once();
 	test_handled();
+	test_never_less();
+	test_workers();
 	test_too_large();
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");

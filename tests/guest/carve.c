@@ -481,6 +481,56 @@ static void test_poor(void)
 	is_int(direct_map_splits(), splits, "... and splits no leaf of the direct map");
 }
 
+/* A persistent buffer that outlives the cgroup it was paid by; its id. */
+static int keep_in_cgroup(struct peer *parent, void *arg)
+{
+	uint64_t id;
+	int err, fd;
+
+	(void)parent;
+	(void)arg;
+	if (!write_text("cgroup/c/cgroup.procs", "0"))
+		return -errno;
+	fd = raw_open();
+	err = raw_alloc_named(fd, PAGE, "kept", 0600, &id);
+	close(fd);
+	return err ? err : (int)id;
+}
+
+static long long dying_cgroups(void)
+{
+	char word[64];
+	long long n, found = -1;
+	FILE *f = fopen("cgroup/cgroup.stat", "r");
+
+	while (f && fscanf(f, "%63s %lld", word, &n) == 2)
+		if (!strcmp(word, "nr_dying_descendants"))
+			found = n;
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void test_dead_cgroup(void)
+{
+	long long dying = dying_cgroups();
+	struct peer p;
+	int id;
+
+	ok(dying >= 0 && !mkdir("cgroup/c", 0755), "a third memory cgroup");
+	p = peer_start(0, ALL_CAPS, keep_in_cgroup, NULL);
+	id = peer_hear(&p);
+	peer_end(&p, 0);
+	ok(id > 0, "a buffer is carved there, and outlives the process");
+	ok(!rmdir("cgroup/c"), "the cgroup is removed");
+	for (int i = 0; i < 1500 && dying_cgroups() > dying; i++)
+		sleep_ms(10);
+	is_int(dying_cgroups(), dying, "and is gone, while the block stays");
+	is_int(info_now().blocks_carved, 1, "that block is there");
+	raw_free(dev, id);
+	ok(all_back(), "and goes back with the buffer");
+}
+
 static void test_cgroups(void)
 {
 	struct peer p;
@@ -503,6 +553,7 @@ static void test_cgroups(void)
 	   "a memory cgroup pays for the block, not for the page: %d KiB", kib);
 	ok(all_back(), "that goes back");
 	test_poor();
+	test_dead_cgroup();
 	ok(!rmdir("cgroup/a") && !rmdir("cgroup/b"), "the cgroups can be removed");
 	umount2("cgroup", MNT_DETACH);
 }

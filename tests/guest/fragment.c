@@ -106,6 +106,22 @@ static int alloc_flags(uint64_t size, uint64_t flags, uint64_t *id)
 	return err;
 }
 
+/* Rather nothing than small blocks; what is less than a unit is no exception. */
+static void check_whole_units(void)
+{
+	uint64_t id, calls;
+	struct ccshm_ioc_info info;
+
+	raw_info(dev, &info);
+	calls = info.calls_shared;
+	is_errno(alloc_flags(SIZE, CCSHM_ALLOC_WHOLE_UNITS, &id), ENOMEM,
+		 "whole units only, and there is none: ENOMEM");
+	is_errno(alloc_flags(PAGE, CCSHM_ALLOC_WHOLE_UNITS, &id), ENOMEM,
+		 "a page of a whole unit: ENOMEM");
+	raw_info(dev, &info);
+	is_int(info.calls_shared - calls, 0, "which has converted nothing");
+}
+
 /* What cannot be had in one piece is not had in two. */
 static void check_contiguous(void)
 {
@@ -184,6 +200,7 @@ int main(void)
 	diag("%llu MiB of large blocks taken, %llu MiB free", (unsigned long long)(taken / MIB),
 	     (unsigned long long)(free_memory() / MIB));
 	check_buffer();
+	check_whole_units();
 	check_contiguous();
 	diag("%lld leaves split", direct_map_splits() - splits);
 	close(dev);

@@ -295,6 +295,28 @@ static void test_carved(void)
 	no_limits();
 }
 
+/* What comes back to others is no reason to wait. */
+static void test_no_wait(void)
+{
+	struct user *alice = user_start(ALICE, 0), *bob = user_start(BOB, 0);
+	struct ccshm_ioc_info info;
+
+	for (unsigned int i = 0; i < 8; i++)
+		user_has(alice, i, 32 * MIB);
+	set_number(BYTES, UNIT);
+	user_has(bob, 0, UNIT);
+	for (unsigned int i = 0; i < 8; i++)
+		user_ask(alice, USER_FREE, i);
+	is_errno(user_has(bob, 1, UNIT), EDQUOT, "beyond a limit while others' memory comes back");
+	info = info_now();
+	ok(info.bytes_shared > UNIT, "is told before it has: %llu MiB are still on their way",
+	   (unsigned long long)(info.bytes_shared / MIB));
+	user_end(alice);
+	user_end(bob);
+	no_limits();
+	ok(all_back(), "all of it goes back");
+}
+
 /* ---- who pays, and until when ---- */
 
 static void test_orphans(void)
@@ -676,6 +698,7 @@ int main(void)
 	no_limits();
 	test_user_bytes();
 	test_carved();
+	test_no_wait();
 	test_orphans();
 	test_payer();
 	test_heap();

@@ -214,12 +214,11 @@ END
 if [ "$flavour" != tdx ] && [ "$flavour" != cca ]; then
 	skip "a conversion that fails" "only TDX and CCA refuse any"
 else
-	# The kernel says so once a boot; a Realm gets its memory back.
+	# The kernel says so once a boot; the memory comes back.
 	if [ "$flavour" = cca ]; then
 		expect_kmsg "Failed to decrypt memory, [0-9]+ pages will be leaked"
 	else
 		dmesg | grep -q "CPA VMM failure" || expect_kmsg "CPA VMM failure to convert memory"
-		expect_kmsg "ccshm: leaked [0-9]+ pages at 0x[0-9a-f]+: they cannot be made private again"
 	fi
 	cvmctl fail shared 1 1
 	exits 1 "a conversion that fails" cc provision

@@ -147,7 +147,7 @@ static void refused_back(void)
 	if (raw_alloc(ccshm, UNIT, &id))
 		bail("no memory");
 	physical = physical_of(id);
-	cvm_fail(CVM_FAIL_PRIVATE, 0, 2);
+	cvm_fail(CVM_FAIL_PRIVATE, 0, 3);
 	is_errno(raw_free(ccshm, id), 0, "a block is freed that the host does not take back");
 	raw_info(ccshm, &info);
 	for (int i = 0; i < 500 && !info.bytes_quarantined; i++) {

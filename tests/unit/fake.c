@@ -302,7 +302,8 @@ static int alloc_check(const struct ccshm_ioc_alloc *arg)
 	if (arg->flags & ~(CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			   CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
 			   CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
-			   CCSHM_ALLOC_CONTIGUOUS) || arg->reserved)
+			   CCSHM_ALLOC_CONTIGUOUS |
+			   CCSHM_ALLOC_WHOLE_UNITS) || arg->reserved)
 		return -EINVAL;
 	if (!arg->size || arg->size > UINT64_MAX - (PAGE - 1))
 		return -EINVAL;

@@ -66,12 +66,13 @@ START_TEST(every_option)
 	ccshm_alloc_options_set_interruptible(options, true);
 	ccshm_alloc_options_set_dma32(options, true);
 	ccshm_alloc_options_set_contiguous(options, true);
+	ccshm_alloc_options_set_whole_units(options, true);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags,
 			  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
 			  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
-			  CCSHM_ALLOC_CONTIGUOUS);
+			  CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_WHOLE_UNITS);
 	ck_assert_uint_eq(fake.got.alloc.uid, 0);
 	ck_assert_uint_eq(fake.got.alloc.gid, 7);
 	ck_assert_uint_eq(fake.got.alloc.mode, 0640);
@@ -90,6 +91,7 @@ START_TEST(options_can_be_taken_back)
 	ccshm_alloc_options_set_interruptible(options, true);
 	ccshm_alloc_options_set_dma32(options, true);
 	ccshm_alloc_options_set_contiguous(options, true);
+	ccshm_alloc_options_set_whole_units(options, true);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "longer"), 0);
 	ccshm_alloc_options_set_persistent(options, false);
 	ccshm_alloc_options_set_owner(options, (uid_t)-1);
@@ -98,6 +100,7 @@ START_TEST(options_can_be_taken_back)
 	ccshm_alloc_options_set_interruptible(options, false);
 	ccshm_alloc_options_set_dma32(options, false);
 	ccshm_alloc_options_set_contiguous(options, false);
+	ccshm_alloc_options_set_whole_units(options, false);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, ""), 0);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags, 0);
@@ -116,6 +119,11 @@ START_TEST(kinds_of_memory)
 	ccshm_alloc_options_set_contiguous(options, true);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags, CCSHM_ALLOC_CONTIGUOUS);
+	ccshm_buffer_close(buffer);
+	ccshm_alloc_options_set_contiguous(options, false);
+	ccshm_alloc_options_set_whole_units(options, true);
+	alloc_expecting(0);
+	ck_assert_uint_eq(fake.got.alloc.flags, CCSHM_ALLOC_WHOLE_UNITS);
 	ccshm_buffer_close(buffer);
 }
 END_TEST

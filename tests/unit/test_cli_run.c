@@ -224,7 +224,8 @@ static int keep_alloc(int fd, unsigned long request, void *arg)
 	    (!(got.flags & CCSHM_ALLOC_PERSISTENT) || got.uid != 1234 ||
 	     got.gid != 2345 || got.node != 3 || strcmp(got.name, "two") ||
 	     !(got.flags & CCSHM_ALLOC_DMA32) ||
-	     !(got.flags & CCSHM_ALLOC_CONTIGUOUS) || got.size != 6 << 20))
+	     !(got.flags & CCSHM_ALLOC_CONTIGUOUS) ||
+	     !(got.flags & CCSHM_ALLOC_WHOLE_UNITS) || got.size != 6 << 20))
 		return -EINVAL;
 	return fake_seam.ioctl(fd, request, arg);
 }
@@ -234,11 +235,13 @@ START_TEST(alloc_options)
 {
 	cli_seam.ioctl = keep_alloc;
 	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "640", "-o", "1234",
-				 "-g", "2345", "-N", "3", "-d", "-c", "6M", NULL), 0);
+				 "-g", "2345", "-N", "3", "-dcw", "6M", NULL), 0);
 	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "640", "-o", "1234",
-				 "-g", "2345", "-N", "3", "-d", "6M", NULL), 1);
+				 "-g", "2345", "-N", "3", "-dc", "6M", NULL), 1);
 	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "640", "-o", "1234",
-				 "-g", "2345", "-N", "3", "-c", "6M", NULL), 1);
+				 "-g", "2345", "-N", "3", "-dw", "6M", NULL), 1);
+	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "640", "-o", "1234",
+				 "-g", "2345", "-N", "3", "-cw", "6M", NULL), 1);
 	ck_assert_int_eq(cli_run("alloc", "-n", "two", "-m", "600", "6M", NULL), 1);
 }
 END_TEST

@@ -367,6 +367,10 @@ START_TEST(options_that_need_a_driver)
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
 			 -EOPNOTSUPP);
 	ccshm_alloc_options_set_contiguous(options, false);
+	ccshm_alloc_options_set_whole_units(options, true);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
+			 -EOPNOTSUPP);
+	ccshm_alloc_options_set_whole_units(options, false);
 	ccshm_alloc_options_set_persistent(options, true);
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
 			 -EOPNOTSUPP);

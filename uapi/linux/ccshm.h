@@ -99,11 +99,13 @@ enum ccshm_platform {
  * @info_flags: out: CCSHM_INFO_*
  * @block_size: out: bytes of a conversion unit. Memory is shared in multiples of
  *	it unless it was too fragmented; what is less is carved from one.
- * @bytes_shared: out: bytes in the shared state that ccshm holds
+ * @bytes_shared: out: bytes in the shared state that ccshm holds, those included
+ *	that are being converted, in either direction
  * @bytes_leaked: out: bytes that could not be made private again and are never
  *	given back to the kernel, since the module was loaded
- * @bytes_quarantined: out: bytes that could not be made private again yet;
- *	tried again a few times before they count as leaked
+ * @bytes_quarantined: out: bytes that could not be made private again yet. They
+ *	are tried again for half a minute before they count as leaked; those that the
+ *	platform refused to share for as long as it refuses to share anything
  * @calls_shared: out: conversions to shared that were made
  * @calls_private: out: conversions back to private that were made
  * @calls_failed: out: conversions that failed
@@ -121,13 +123,14 @@ enum ccshm_platform {
  *	CCSHM_LIMIT_NONE
  * @limit_user_bytes: out: bytes that each user may have, or CCSHM_LIMIT_NONE
  * @limit_user_buffers: out: buffers that each user may have, or CCSHM_LIMIT_NONE
- * @used_bytes: out: what is counted against @limit_total_bytes: what all users are
- *	charged, and @bytes_leaked
+ * @used_bytes: out: what all users are charged, which is counted against
+ *	@limit_total_bytes
  * @refusals: out: calls that a limit refused, since the module was loaded
  * @user_bytes: out: what the caller's effective uid is charged: whole blocks, those
  *	in quarantine included
  * @user_bytes_leaked: out: bytes that were leaked while that uid was charged for
- *	them, since the module was loaded
+ *	them, since the module was loaded. They count against both limits for this
+ *	user, and for nobody else.
  * @user_buffers: out: buffers that it pays for
  * @user_exports: out: exports of these buffers
  * @user_attachments: out: attachments of these buffers
@@ -135,9 +138,9 @@ enum ccshm_platform {
  * @importers: out: devices attached to exports by their drivers
  * @reserved_tail: out: 0
  *
- * Where nothing comes or goes, @used_bytes is the sum of @bytes_shared,
- * @bytes_quarantined and @bytes_leaked, and of what all users are charged and
- * @bytes_leaked.
+ * Where nothing comes or goes, @used_bytes is the sum of @bytes_shared and
+ * @bytes_quarantined. The sum of @bytes_shared, @bytes_quarantined and @bytes_leaked
+ * is at no time less than what the host can reach of what ccshm has shared.
  *
  * The counts cover all users and tell nothing of any one of them, but for the
  * user_ ones, which are those of the caller.
@@ -200,6 +203,12 @@ struct ccshm_ioc_info {
  * Persistent buffers only.
  */
 #define CCSHM_ALLOC_OTHERS_PIN		(1ULL << 7)
+/*
+ * Whole conversion units only, ccshm_ioc_info.block_size; the end may be carved from
+ * one. Otherwise fragmented memory gives thousands of small blocks instead, each of
+ * which costs a conversion and splits the kernel's large mappings for good.
+ */
+#define CCSHM_ALLOC_WHOLE_UNITS		(1ULL << 8)
 
 /**
  * struct ccshm_ioc_alloc - allocate a buffer
@@ -230,12 +239,14 @@ struct ccshm_ioc_info {
  * in use takes nothing away and lets nothing be added.
  *
  * Errors: EINVAL (a zero size, one that overflows when rounded, a flag, mode,
- * node, uid, gid or name that is not valid, a name, owner, group or mode for an
+ * node, uid, gid or name that is not valid, a node that the caller's cpuset does not
+ * allow, a name, owner, group or mode for an
  * anonymous buffer); EPERM (another owner without CAP_CHOWN, or a group the
  * caller is not in); EEXIST (the owner has a buffer of that name); EFBIG
  * (CCSHM_ALLOC_CONTIGUOUS, and larger than ccshm_ioc_info.contiguous_max);
- * ENOMEM (larger than memory, or not enough is free of the kind asked for, or
- * not in one run, or the memory cgroup has no room for whole blocks); EDQUOT (the
+ * ENOMEM (larger than memory, or not enough is free of the kind asked for, or not
+ * in one run, or with CCSHM_ALLOC_WHOLE_UNITS not in whole units, or the memory
+ * cgroup has no room for whole blocks); EDQUOT (the
  * caller would have more bytes or buffers than each user may); ENOSPC (all users
  * together would have more bytes than they may); EINTR; EIO (the platform refused
  * the conversion: what could not be made private again is leaked and counted).
