@@ -240,6 +240,8 @@ extern struct mutex ccshm_lock;
  * @ended: no longer to be found, but still listed (ccshm_lock)
  * @ref: lifetime of the structure
  * @free: called when @ref is gone
+ * @payer: user that the object counts for: for an export the user who made it,
+ *	otherwise the payer of @buffer
  */
 struct ccshm_object {
 	u64 id;
@@ -248,6 +250,7 @@ struct ccshm_object {
 	struct ccshm_buffer *buffer;
 	struct kref ref;
 	void (*free)(struct ccshm_object *object);
+	kuid_t payer;
 };
 
 int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,

@@ -207,7 +207,8 @@ void ccshm_export_undo(struct ccshm_call *call)
  * @buffer: the reference to it is taken over; a use of it, too, on success
  * @fd_flags: how the dma-buf is opened, and O_CLOEXEC
  *
- * Return: 0, and @call can be committed or undone; -ENOMEM, -EMFILE, -ENFILE.
+ * Return: 0, and @call can be committed or undone; -ENOMEM, -EDQUOT, -EMFILE,
+ * -ENFILE.
  */
 int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 		      int fd_flags)
