@@ -42,7 +42,11 @@ static void print_limits(struct out *out, bool json,
 	out_number(out, "user_buffers", ccshm_info_user_buffers(info));
 	mark_full(out, ccshm_info_user_buffers(info),
 		  ccshm_info_limit_user_buffers(info));
+	print_limit(out, json, "limit_user_exports",
+		    ccshm_info_limit_user_exports(info), out_number);
 	out_number(out, "user_exports", ccshm_info_user_exports(info));
+	mark_full(out, ccshm_info_user_exports(info),
+		  ccshm_info_limit_user_exports(info));
 	out_number(out, "user_attachments", ccshm_info_user_attachments(info));
 	out_number(out, "user_importers", ccshm_info_user_importers(info));
 	out_size(out, "user_bytes_leaked", ccshm_info_user_bytes_leaked(info));

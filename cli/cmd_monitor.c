@@ -126,7 +126,8 @@ static void add_result(struct out *out, const struct ccshm_event *event,
 static void add_quota(struct out *out, const struct ccshm_event *event,
 		      const struct ccshm_status *st)
 {
-	bool bytes = ccshm_event_quota(event) != CCSHM_QUOTA_USER_BUFFERS;
+	bool bytes = ccshm_event_quota(event) != CCSHM_QUOTA_USER_BUFFERS &&
+		     ccshm_event_quota(event) != CCSHM_QUOTA_USER_EXPORTS;
 	void (*add)(struct out *out, const char *key, uint64_t value) =
 		bytes ? out_size : out_number;
 

@@ -67,6 +67,8 @@ static void check_all(struct doctor *doctor, const struct ccshm_info *info)
 		  ccshm_info_limit_user_bytes(info) },
 		{ "The number of your buffers has", "limit_user_buffers", ccshm_info_user_buffers(info),
 		  ccshm_info_limit_user_buffers(info) },
+		{ "The number of your exports has", "limit_user_exports", ccshm_info_user_exports(info),
+		  ccshm_info_limit_user_exports(info) },
 	};
 	bool said = false;
 	size_t i;

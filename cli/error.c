@@ -73,6 +73,8 @@ static const struct reason {
 
 	{ OP_EXPORT, EINVAL,
 	  "the slice is beyond the end of the buffer, or this is no buffer" },
+	{ OP_EXPORT, EDQUOT,
+	  "you have made as many exports as each user may: `ccshmctl info` shows limit_user_exports; close some, or have an administrator raise the limit" },
 	{ OP_EXPORT, EACCES,
 	  "the buffer's mode does not allow it; try --read-only, or ask its owner" },
 	{ OP_MAP, EACCES,

@@ -272,6 +272,8 @@ extern struct mutex ccshm_lock;
  * @announced: the call that made it has succeeded: its events are sent (ccshm_lock)
  * @ref: lifetime of the structure
  * @free: called when @ref is gone
+ * @payer: user that the object counts for: for an export the user who made it,
+ *	otherwise the payer of @buffer
  */
 struct ccshm_object {
 	u64 id;
@@ -281,6 +283,7 @@ struct ccshm_object {
 	struct ccshm_buffer *buffer;
 	struct kref ref;
 	void (*free)(struct ccshm_object *object);
+	kuid_t payer;
 };
 
 int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,

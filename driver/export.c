@@ -340,8 +340,8 @@ forget:
  * @buffer: a reference to it and a use of it are taken over
  * @fd_flags: how the dma-buf is opened, and O_CLOEXEC
  *
- * Return: 0, and @call is to be committed or undone; -ENOMEM, -EMFILE, -ENFILE;
- * -ENOENT, -EACCES or -EPERM when @call may not export the buffer.
+ * Return: 0, and @call is to be committed or undone; -ENOMEM, -EDQUOT, -EMFILE,
+ * -ENFILE; -ENOENT, -EACCES or -EPERM when @call may not export the buffer.
  */
 int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 		      int fd_flags)

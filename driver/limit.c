@@ -22,6 +22,7 @@
 
 /* What a limit is before it is set; that of the total is half of memory. */
 #define USER_BUFFERS	65536
+#define USER_EXPORTS	65536
 
 /**
  * struct limit - one that an administrator may change
@@ -38,6 +39,7 @@ struct limit {
 static struct limit total_bytes = { .value = CCSHM_LIMIT_NONE, .bytes = true };
 static struct limit user_bytes = { .value = CCSHM_LIMIT_NONE, .bytes = true };
 static struct limit user_buffers = { .value = USER_BUFFERS };
+static struct limit user_exports = { .value = USER_EXPORTS };
 
 /**
  * struct account - what one user has
@@ -371,22 +373,67 @@ static int buffer_add(kuid_t uid, bool interruptible)
 	return err;
 }
 
+/* Charge one export to a user, who may have no account yet. */
+static int export_grow(kuid_t uid, bool exempt)
+{
+	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	struct account *account;
+	int err = 0;
+
+	if (!spare)
+		return -ENOMEM;
+	spin_lock(&account_lock);
+	account = account_take(uid, &spare);
+	if (!exempt && account->usage.objects[CCSHM_TYPE_EXPORT] >=
+		       user_exports.value)
+		err = -EDQUOT;
+	if (!err) {
+		account->usage.objects[CCSHM_TYPE_EXPORT]++;
+		all.objects[CCSHM_TYPE_EXPORT]++;
+	} else {
+		account = account_drop(account);
+		spare = account ?: spare;
+	}
+	spin_unlock(&account_lock);
+	kfree(spare);
+	return err;
+}
+
+/* Check the capability last: capable() leaves a trace in the audit log. */
+static int export_add(kuid_t uid)
+{
+	struct ccshm_usage usage;
+	int err = export_grow(uid, false);
+
+	if (err == -EDQUOT && capable(CAP_SYS_RESOURCE))
+		err = export_grow(uid, true);
+	if (err != -EDQUOT)
+		return err;
+	ccshm_limit_usage(uid, &usage);
+	ccshm_event_quota(CCSHM_QUOTA_USER_EXPORTS, uid, 1,
+			  usage.objects[CCSHM_TYPE_EXPORT],
+			  READ_ONCE(user_exports.value));
+	return err;
+}
+
 /**
- * ccshm_limit_add - an object more
- * @object: counts for the payer of the buffer that it belongs to
+ * ccshm_limit_add - count a new object
+ * @object: object to charge to its payer
  *
- * Return: 0; for a buffer also -EDQUOT (the user has too many), -ENOMEM or -EINTR.
+ * Return: 0; for a buffer or an export also -EDQUOT (the payer has too many) or
+ * -ENOMEM, for a buffer -EINTR.
  */
 int ccshm_limit_add(const struct ccshm_object *object)
 {
 	struct ccshm_usage change = {};
 
 	if (object->type == CCSHM_TYPE_BUFFER)
-		return buffer_add(object->buffer->payer,
-				  object->buffer->flags &
-				  CCSHM_ALLOC_INTERRUPTIBLE);
+		return buffer_add(object->payer, object->buffer->flags &
+						 CCSHM_ALLOC_INTERRUPTIBLE);
+	if (object->type == CCSHM_TYPE_EXPORT)
+		return export_add(object->payer);
 	change.objects[object->type] = 1;
-	account_change(object->buffer->payer, &change);
+	account_change(object->payer, &change);
 	return 0;
 }
 
@@ -395,7 +442,7 @@ void ccshm_limit_remove(const struct ccshm_object *object)
 	struct ccshm_usage change = {};
 
 	change.objects[object->type] = -1;
-	account_change(object->buffer->payer, &change);
+	account_change(object->payer, &change);
 }
 
 /* A device more, or less, is attached to one of its exports. */
@@ -457,6 +504,7 @@ void ccshm_limit_info(struct ccshm_ioc_info *info)
 	info->limit_total_bytes = READ_ONCE(total_bytes.value);
 	info->limit_user_bytes = READ_ONCE(user_bytes.value);
 	info->limit_user_buffers = READ_ONCE(user_buffers.value);
+	info->limit_user_exports = READ_ONCE(user_exports.value);
 	info->user_bytes = to_bytes(mine.pages);
 	info->user_bytes_leaked = to_bytes(mine.leaked);
 	info->user_buffers = mine.objects[CCSHM_TYPE_BUFFER];
@@ -568,6 +616,10 @@ static struct dev_ext_attribute dev_attr_limit_user_buffers = {
 	__ATTR(limit_user_buffers, 0644, limit_show, limit_store), &user_buffers,
 };
 
+static struct dev_ext_attribute dev_attr_limit_user_exports = {
+	__ATTR(limit_user_exports, 0644, limit_show, limit_store), &user_exports,
+};
+
 static ssize_t used_bytes_show(struct device *dev,
 			       struct device_attribute *attr, char *text)
 {
@@ -606,6 +658,7 @@ static struct attribute *limit_attrs[] = {
 	&dev_attr_limit_total_bytes.attr.attr,
 	&dev_attr_limit_user_bytes.attr.attr,
 	&dev_attr_limit_user_buffers.attr.attr,
+	&dev_attr_limit_user_exports.attr.attr,
 	&dev_attr_used_bytes.attr,
 	&dev_attr_used_buffers.attr,
 	&dev_attr_leaked_bytes.attr,
@@ -637,6 +690,9 @@ MODULE_PARM_DESC(limit_user_bytes,
 module_param_cb(limit_user_buffers, &limit_param, &user_buffers, 0);
 MODULE_PARM_DESC(limit_user_buffers,
 		 "buffers that each user may have, or max (default: 65536)");
+module_param_cb(limit_user_exports, &limit_param, &user_exports, 0);
+MODULE_PARM_DESC(limit_user_exports,
+		 "exports that each user may make and keep, or max (default: 65536)");
 
 void __init ccshm_limit_init(void)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Objects: one space of ids for buffers, exports and attachments. */
+#include <linux/cred.h>
 #include <linux/xarray.h>
 
 #include "ccshm.h"
@@ -26,7 +27,10 @@ static const xa_mark_t marks[] = {
  * @buffer: that it belongs to
  * @free: called with the last reference
  *
- * Return: 0 or -ENOMEM; for a buffer also -EDQUOT.
+ * An export is charged to the caller's effective uid, other objects to the payer
+ * of @buffer.
+ *
+ * Return: 0 or -ENOMEM; for a buffer or an export also -EDQUOT.
  */
 int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
 		      struct ccshm_buffer *buffer,
@@ -38,6 +42,8 @@ int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
 	object->type = type;
 	object->buffer = buffer;
 	object->free = free;
+	object->payer = type == CCSHM_TYPE_EXPORT ? current_euid() :
+						    buffer->payer;
 	kref_init(&object->ref);
 	err = ccshm_limit_add(object);
 	if (err)

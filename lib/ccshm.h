@@ -418,6 +418,15 @@ uint64_t ccshm_info_limit_user_bytes(const struct ccshm_info *info);
 uint64_t ccshm_info_limit_user_buffers(const struct ccshm_info *info);
 
 /**
+ * ccshm_info_limit_user_exports() - most exports that each user may have made
+ * @info: snapshot
+ *
+ * Returns: number of exports, or CCSHM_LIMIT_NONE. Beyond it ccshm_export_create() fails with
+ * -EDQUOT.
+ */
+uint64_t ccshm_info_limit_user_exports(const struct ccshm_info *info);
+
+/**
  * ccshm_info_used_bytes() - what counts against ccshm_info_limit_total_bytes()
  * @info: snapshot
  *
@@ -459,7 +468,7 @@ uint64_t ccshm_info_user_bytes_leaked(const struct ccshm_info *info);
 uint32_t ccshm_info_user_buffers(const struct ccshm_info *info);
 
 /**
- * ccshm_info_user_exports() - exports of the buffers that the caller pays for
+ * ccshm_info_user_exports() - exports that the caller made
  * @info: snapshot
  *
  * Returns: number of exports.
@@ -475,7 +484,7 @@ uint32_t ccshm_info_user_exports(const struct ccshm_info *info);
 uint32_t ccshm_info_user_attachments(const struct ccshm_info *info);
 
 /**
- * ccshm_info_user_importers() - devices that use the caller's exports
+ * ccshm_info_user_importers() - devices that use exports of the buffers that the caller pays for
  * @info: snapshot
  *
  * Returns: number of devices that their drivers have attached to these exports.
@@ -943,7 +952,8 @@ const char *ccshm_status_device(const struct ccshm_status *status);
  *
  * Errors: -EINVAL (flags, prot; a slice that is not page-aligned or is beyond
  * the buffer); -ENOENT (the buffer has ended); -EACCES (its mode does not allow
- * it); -EMFILE, -ENFILE; -ENODEV (revoked before it could be mapped); -ENOMEM,
+ * it); -EDQUOT (the caller has made as many exports as each user may); -EMFILE,
+ * -ENFILE; -ENODEV (revoked before it could be mapped); -ENOMEM,
  * -EAGAIN (from mmap); -EOVERFLOW (larger than the address space).
  */
 int ccshm_buffer_map(struct ccshm_buffer *buffer, uint64_t offset,
@@ -1021,7 +1031,8 @@ uint64_t ccshm_mapping_export_id(const struct ccshm_mapping *mapping);
  *
  * Errors: -EINVAL (flags; a slice that is not page-aligned or is beyond the
  * buffer); -ENOENT (the buffer has ended); -EACCES (its mode does not allow
- * it); -EMFILE, -ENFILE.
+ * it); -EDQUOT (the caller has made as many exports as each user may); -EMFILE,
+ * -ENFILE.
  */
 int ccshm_export_create(struct ccshm_buffer *buffer, uint64_t flags,
 			uint64_t offset, uint64_t size,

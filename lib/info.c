@@ -138,6 +138,11 @@ CCSHM_API uint64_t ccshm_info_limit_user_buffers(const struct ccshm_info *info)
 	return info->uapi.limit_user_buffers;
 }
 
+CCSHM_API uint64_t ccshm_info_limit_user_exports(const struct ccshm_info *info)
+{
+	return info->uapi.limit_user_exports;
+}
+
 CCSHM_API uint64_t ccshm_info_used_bytes(const struct ccshm_info *info)
 {
 	return info->uapi.used_bytes;

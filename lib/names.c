@@ -146,6 +146,8 @@ CCSHM_API const char *ccshm_quota_name(uint32_t quota)
 		return "user-bytes";
 	case CCSHM_QUOTA_USER_BUFFERS:
 		return "user-buffers";
+	case CCSHM_QUOTA_USER_EXPORTS:
+		return "user-exports";
 	default:
 		return "unknown";
 	}

@@ -18,6 +18,7 @@
 #define TOTAL	"limit_total_bytes"
 #define BYTES	"limit_user_bytes"
 #define BUFFERS	"limit_user_buffers"
+#define EXPORTS	"limit_user_exports"
 
 static int dev;
 
@@ -77,7 +78,8 @@ static void set_number(const char *name, uint64_t value)
 
 static void no_limits(void)
 {
-	if (set(TOTAL, "max") || set(BYTES, "max") || set(BUFFERS, "max"))
+	if (set(TOTAL, "max") || set(BYTES, "max") || set(BUFFERS, "max") ||
+	    set(EXPORTS, "max"))
 		bail("cannot write max: %s", strerror(errno));
 }
 
@@ -112,6 +114,8 @@ static void test_defaults(void)
 	is_str(setting(TOTAL), half, "all users may have half of memory");
 	is_str(setting(BYTES), "max", "each user may have all of that");
 	is_str(setting(BUFFERS), "65536", "in so many buffers");
+	is_str(setting(EXPORTS), "65536", "default of limit_user_exports: 65536");
+	is_int(info.limit_user_exports, 65536, "INFO: limit_user_exports is 65536");
 	is_int(info.limit_total_bytes, strtoull(half, NULL, 10), "INFO says the same of the total");
 	is_int(info.limit_user_bytes, CCSHM_LIMIT_NONE, "... of a user's bytes");
 	is_int(info.limit_user_buffers, 65536, "... and of a user's buffers");
@@ -159,7 +163,7 @@ static const struct {
 
 static void test_parse(void)
 {
-	const char *name[] = { TOTAL, BYTES, BUFFERS };
+	const char *name[] = { TOTAL, BYTES, BUFFERS, EXPORTS };
 
 	for (size_t i = 0; i < sizeof(parses) / sizeof(parses[0]); i++) {
 		char quoted[48];
@@ -168,7 +172,7 @@ static void test_parse(void)
 		for (char *p = quoted; *p; p++)
 			if (*p == '\n')
 				*p = '$';
-		for (int k = 0; k < 3; k++) {
+		for (int k = 0; k < 4; k++) {
 			int want = k < 2 ? parses[i].bytes : parses[i].buffers;
 
 			set_number(name[k], 77);
@@ -187,11 +191,11 @@ static bool access_denied(int err)
 
 static int write_all(void *arg)
 {
-	const char *name[] = { TOTAL, BYTES, BUFFERS };
+	const char *name[] = { TOTAL, BYTES, BUFFERS, EXPORTS };
 	int denied = 0;
 
 	(void)arg;
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < 4; i++)
 		denied += access_denied(set(name[i], "0"));
 	return denied;
 }
@@ -199,7 +203,7 @@ static int write_all(void *arg)
 static void test_files(void)
 {
 	static const struct { const char *name; unsigned int mode; } file[] = {
-		{ TOTAL, 0644 }, { BYTES, 0644 }, { BUFFERS, 0644 }, { "used_bytes", 0444 },
+		{ TOTAL, 0644 }, { BYTES, 0644 }, { BUFFERS, 0644 }, { EXPORTS, 0644 }, { "used_bytes", 0444 },
 		{ "used_buffers", 0444 }, { "leaked_bytes", 0444 }, { "refusals", 0444 },
 	};
 
@@ -211,10 +215,10 @@ static void test_files(void)
 		ok(!stat(path, &st) && (st.st_mode & 07777) == file[i].mode && !st.st_uid,
 		   "%s: mode %04o", file[i].name, st.st_mode & 07777);
 	}
-	is_int(as_user(ALICE, 0, write_all, NULL), 3, "a user cannot change a limit");
-	is_int(as_user(ALICE, CAP(DAC_OVERRIDE) | CAP(SYS_ADMIN), write_all, NULL), 3,
+	is_int(as_user(ALICE, 0, write_all, NULL), 4, "a user cannot change a limit");
+	is_int(as_user(ALICE, CAP(DAC_OVERRIDE) | CAP(SYS_ADMIN), write_all, NULL), 4,
 	       "nor who may write to files, without CAP_SYS_RESOURCE");
-	is_int(as_user(ROOT, 0, write_all, NULL), 3, "nor their owner without it");
+	is_int(as_user(ROOT, 0, write_all, NULL), 4, "nor their owner without it");
 	is_str(setting(TOTAL), "max", "none of them has");
 	is_int(as_user(ROOT, CAP(SYS_RESOURCE), write_all, NULL), 0, "their owner with it can");
 	is_str(setting(TOTAL), "0", "and has");
@@ -442,6 +446,72 @@ static void test_user_buffers(void)
 	ok(all_back(), "all goes back");
 }
 
+/* ---- exports of a user ---- */
+
+/* The buffer is charged to alice and owned by bob; the exports are charged to bob. */
+static void test_user_exports(void)
+{
+	struct user *alice = user_start(ALICE, CAP(CHOWN)), *bob = user_start(BOB, 0);
+	struct user *boss = user_start(BOB, CAP(SYS_RESOURCE));
+	uint64_t refused = info_now().refusals;
+
+	alice->size = PAGE;
+	alice->owner = BOB;
+	alice->flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID;
+	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "alice allocates a buffer that bob owns");
+	bob->flags = boss->flags = 0;
+	for (int i = 0; i < 3; i++)
+		bob->id[i] = boss->id[i] = alice->id[0];
+	set_number(EXPORTS, 2);
+	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "EXPORT by bob: 1 of 2");
+	is_int(user_info(bob)->user_exports, 1, "the export is charged to bob, who made it");
+	is_int(user_info(alice)->user_exports, 0, "the export is not charged to the buffer's payer");
+	is_int(user_info(bob)->user_bytes, 0, "the export charges bob no bytes");
+	is_int(user_info(bob)->limit_user_exports, 2, "INFO: limit_user_exports is 2");
+	is_errno(user_ask(bob, USER_EXPORT, 1), 0, "EXPORT by bob: 2 of 2");
+	is_errno(user_ask(bob, USER_EXPORT, 2), EDQUOT, "EXPORT by bob beyond the limit: EDQUOT");
+	is_int(info_now().refusals, refused + 1, "the refused EXPORT is counted");
+	is_int(info_now().exports, 2, "the refused EXPORT leaves no export behind");
+	is_errno(user_has(alice, 1, PAGE), 0, "alice allocates a buffer of her own");
+	is_errno(user_ask(alice, USER_EXPORT, 1), 0, "EXPORT by alice: bob's exports do not count for her");
+	is_errno(user_ask(boss, USER_EXPORT, 2), 0, "EXPORT beyond the limit with CAP_SYS_RESOURCE");
+	is_int(user_info(bob)->user_exports, 3, "the export beyond the limit is charged");
+	user_ask(boss, USER_CLOSE, 2);
+	user_ask(bob, USER_CLOSE, 0);
+	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "EXPORT after a dma-buf was closed");
+	is_errno(user_ask(bob, USER_FREE, 2), 0, "bob frees the buffer");
+	is_int(user_info(bob)->user_exports, 2, "exports of a buffer that has ended stay charged");
+	user_ask(bob, USER_CLOSE, 0);
+	user_ask(bob, USER_CLOSE, 1);
+	is_int(user_info(bob)->user_exports, 0, "closed exports are charged no longer");
+	user_end(alice);
+	user_end(bob);
+	user_end(boss);
+	no_limits();
+	ok(all_back(), "exports of others' buffers: all memory is returned");
+}
+
+static void test_heap_exports(void)
+{
+	struct user *alice;
+
+	if (chown(HEAP_NODE, 0, GID_CCSHM) || chmod(HEAP_NODE, 0660)) {
+		skip("exports of the heap node", "the node is not ccshm's here");
+		return;
+	}
+	alice = user_start(ALICE, 0);
+	set_number(EXPORTS, 1);
+	alice->size = PAGE;
+	is_errno(user_ask(alice, USER_HEAP, 0), 0, "the heap node: 1 export of 1");
+	is_int(user_info(alice)->user_exports, 1, "the heap node: the export is charged to the caller");
+	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT, "the heap node beyond limit_user_exports: EDQUOT");
+	is_int(user_info(alice)->user_buffers, 1, "the heap node: the refused call leaves no buffer behind");
+	user_ask(alice, USER_CLOSE, 0);
+	user_end(alice);
+	no_limits();
+	ok(all_back(), "the heap node: all memory is returned");
+}
+
 /* ---- all users ---- */
 
 static int alloc_page(void *arg)
@@ -578,6 +648,41 @@ static void test_race(const char *name, uint64_t most, uint64_t size, uid_t othe
 	ok(all_back(), "%s: all goes back", what);
 }
 
+/* Eight processes of one user export at once; four exports are allowed. */
+static void test_race_exports(void)
+{
+	unsigned int wrong = 0, unfair = 0;
+	struct user *u[8];
+
+	for (int i = 0; i < 8; i++) {
+		u[i] = user_start(ALICE, 0);
+		wrong += user_has(u[i], 0, PAGE) != 0;
+	}
+	set_number(EXPORTS, 4);
+	for (int round = 0; round < 10; round++) {
+		int got = 0;
+
+		for (int i = 0; i < 8; i++)
+			user_tell(u[i], USER_EXPORT);
+		for (int i = 0; i < 8; i++) {
+			int result = peer_hear(&u[i]->peer);
+
+			got += !result;
+			wrong += result && result != -EDQUOT;
+		}
+		unfair += got != 4;
+		for (int i = 0; i < 8; i++)
+			if (u[i]->dmabuf[0] >= 0)
+				user_ask(u[i], USER_CLOSE, 0);
+	}
+	is_int(wrong, 0, "eight EXPORTs at once: each returns 0 or EDQUOT");
+	is_int(unfair, 0, "eight EXPORTs at once: exactly the allowed four succeed");
+	for (int i = 0; i < 8; i++)
+		user_end(u[i]);
+	no_limits();
+	ok(all_back(), "eight EXPORTs at once: all memory is returned");
+}
+
 /* Takes and gives, whatever it is told; ends when it is told anything. */
 static int take_and_give(struct peer *parent, void *arg)
 {
@@ -664,11 +769,12 @@ static void test_parameters(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		reload(bad[i], EINVAL);
 	reload("limit_user_bytes=17000000T", ERANGE);
-	reload("limit_total_bytes=64M limit_user_bytes=5000001 limit_user_buffers=3", 0);
+	reload("limit_total_bytes=64M limit_user_bytes=5000001 limit_user_buffers=3 limit_user_exports=4", 0);
 	device_for_group();
 	is_str(setting(TOTAL), "67108864", "the parameter for the total holds");
 	is_str(setting(BYTES), "5000001", "... for each user");
 	is_str(setting(BUFFERS), "3", "... for the number of buffers");
+	is_str(setting(EXPORTS), "4", "limit_user_exports=4: the parameter sets the limit");
 	is_errno(access("/sys/module/ccshm/parameters/limit_total_bytes", F_OK), -1,
 		 "there is one place to look");
 	driver_unload();
@@ -703,11 +809,14 @@ int main(void)
 	test_payer();
 	test_heap();
 	test_user_buffers();
+	test_user_exports();
+	test_heap_exports();
 	test_total();
 	test_lowered();
 	test_race(BYTES, RACERS / 2 * UNIT, UNIT, ALICE, -EDQUOT, "eight of one user at once");
 	test_race(TOTAL, RACERS / 2 * UNIT, UNIT, BOB, -ENOSPC, "eight of two users at once");
 	test_race(BUFFERS, RACERS / 2, PAGE, ALICE, -EDQUOT, "eight small buffers at once");
+	test_race_exports();
 	test_changing();
 	test_parameters();
 	close(dev);

@@ -16,7 +16,7 @@
 #define VALUE(constant, value) \
 	_Static_assert((constant) == (value), #constant)
 
-SIZE(ccshm_ioc_info, 240);
+SIZE(ccshm_ioc_info, 248);
 AT(ccshm_ioc_info, flags, 0);
 AT(ccshm_ioc_info, abi_version, 8);
 AT(ccshm_ioc_info, platform, 12);
@@ -50,7 +50,8 @@ AT(ccshm_ioc_info, user_attachments, 224);
 AT(ccshm_ioc_info, user_importers, 228);
 AT(ccshm_ioc_info, importers, 232);
 AT(ccshm_ioc_info, reserved_tail, 236);
-NUMBER(CCSHM_IOC_INFO, 0xc0f0cc40);
+AT(ccshm_ioc_info, limit_user_exports, 240);
+NUMBER(CCSHM_IOC_INFO, 0xc0f8cc40);
 
 SIZE(ccshm_ioc_alloc, 120);
 AT(ccshm_ioc_alloc, size, 0);

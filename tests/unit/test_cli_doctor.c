@@ -94,6 +94,8 @@ static void limited(void)
 	fake.info.user_bytes = 1 << 20;
 	fake.info.limit_user_buffers = CCSHM_LIMIT_NONE;
 	fake.info.user_buffers = 7;
+	fake.info.limit_user_exports = 65536;
+	fake.info.user_exports = 8;
 }
 
 static void setup(void)
@@ -455,6 +457,11 @@ static void buffers_reached(void)
 	fake.info.limit_user_buffers = 5;
 }
 
+static void exports_reached(void)
+{
+	fake.info.limit_user_exports = 8;
+}
+
 static void unlimited(void)
 {
 	fake.info.limit_total_bytes = CCSHM_LIMIT_NONE;
@@ -515,6 +522,8 @@ static const struct story driver_stories[] = {
 	  { limited, user_reached }, { { 0 } } },
 	{ "limits", "fail", 1, "The number of your buffers has reached the limit", "limit_user_buffers",
 	  { limited, buffers_reached }, { { 0 } } },
+	{ "limits", "fail", 1, "The number of your exports has reached the limit", "limit_user_exports",
+	  { limited, exports_reached }, { { 0 } } },
 	{ "limits", "warn", 0, "Nothing limits", "limit_total_bytes", { limited, unlimited }, { { 0 } } },
 	{ "limits", "warn", 0, "refused 12 allocations", "ccshmctl info", { limited, refused }, { { 0 } } },
 	{ "limits", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },

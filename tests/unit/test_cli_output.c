@@ -538,6 +538,8 @@ START_TEST(info)
 	fake.info.user_bytes = 4 << 20;
 	fake.info.limit_user_buffers = 5;
 	fake.info.user_buffers = 5;
+	fake.info.limit_user_exports = 9;
+	fake.info.user_exports = 6;
 	fake.info.refusals = 17;
 	strcpy(fake.info.driver_version, "1.2.3");
 	ck_assert_int_eq(cli_run("info", NULL), 0);
@@ -547,6 +549,8 @@ START_TEST(info)
 	check_line("user bytes", "4M");
 	check_line("limit user buffers", "5");
 	check_line("user buffers", "5");
+	check_line("limit user exports", "9");
+	check_line("user exports", "6");
 	check_line("refusals", "17");
 	check_line("platform", "sev-snp");
 	check_line("plain", "no");

@@ -529,6 +529,7 @@ START_TEST(names)
 	ck_assert_str_eq(ccshm_quota_name(CCSHM_QUOTA_TOTAL_BYTES), "total-bytes");
 	ck_assert_str_eq(ccshm_quota_name(CCSHM_QUOTA_USER_BYTES), "user-bytes");
 	ck_assert_str_eq(ccshm_quota_name(CCSHM_QUOTA_USER_BUFFERS), "user-buffers");
+	ck_assert_str_eq(ccshm_quota_name(CCSHM_QUOTA_USER_EXPORTS), "user-exports");
 	ck_assert_str_eq(ccshm_quota_name(0), "unknown");
 }
 END_TEST

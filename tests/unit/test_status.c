@@ -45,6 +45,8 @@ static void check_limits(const struct ccshm_info *info)
 	ck_assert_uint_eq(ccshm_info_limit_user_bytes(info), 0x100000000012ULL);
 	ck_assert_uint_eq(ccshm_info_limit_user_buffers(info),
 			  0x100000000013ULL);
+	ck_assert_uint_eq(ccshm_info_limit_user_exports(info),
+			  0x10000000001dULL);
 	ck_assert_uint_eq(ccshm_info_used_bytes(info), 0x100000000014ULL);
 	ck_assert_uint_eq(ccshm_info_refusals(info), 0x100000000015ULL);
 	ck_assert_uint_eq(ccshm_info_user_bytes(info), 0x100000000016ULL);
@@ -92,6 +94,7 @@ START_TEST(info_getters)
 		.user_attachments = 26,
 		.user_importers = 27,
 		.importers = 28,
+		.limit_user_exports = 0x10000000001dULL,
 	};
 	ck_assert_int_eq(ccshm_info_get(handle, &info), 0);
 	ck_assert_uint_eq(ccshm_info_abi_version(info), CCSHM_ABI_VERSION);

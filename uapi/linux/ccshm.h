@@ -132,11 +132,14 @@ enum ccshm_platform {
  *	them, since the module was loaded. They count against both limits for this
  *	user, and for nobody else.
  * @user_buffers: out: buffers that it pays for
- * @user_exports: out: exports of these buffers
- * @user_attachments: out: attachments of these buffers
- * @user_importers: out: devices attached to these exports by their drivers
+ * @user_exports: out: exports that it made, of its own and of others' buffers
+ * @user_attachments: out: attachments of the buffers that it pays for
+ * @user_importers: out: devices attached by their drivers to exports of the buffers
+ *	that it pays for
  * @importers: out: devices attached to exports by their drivers
  * @reserved_tail: out: 0
+ * @limit_user_exports: out: exports that each user may have made, or
+ *	CCSHM_LIMIT_NONE
  *
  * Where nothing comes or goes, @used_bytes is the sum of @bytes_shared and
  * @bytes_quarantined. The sum of @bytes_shared, @bytes_quarantined and @bytes_leaked
@@ -181,6 +184,7 @@ struct ccshm_ioc_info {
 	__u32 user_importers;
 	__u32 importers;
 	__u32 reserved_tail;
+	__u64 limit_user_exports;
 };
 
 /* The buffer outlives the file that made it; otherwise it is anonymous. */
@@ -513,8 +517,9 @@ struct ccshm_ioc_query {
  * the READ_IMPLIES_EXEC personality a readable mapping is made without it. After a revoke mmap gives ENODEV, and a touch of a mapping SIGBUS.
  *
  * Errors: EINVAL (flags; an offset or size that is not page-aligned, is beyond
- * the buffer or overflows); ENOENT; EACCES (the mode does not allow it); EMFILE,
- * ENFILE (no file descriptor left).
+ * the buffer or overflows); ENOENT; EACCES (the mode does not allow it); EDQUOT
+ * (the caller has made as many exports as each user may); EMFILE, ENFILE (no file
+ * descriptor left).
  */
 struct ccshm_ioc_export {
 	__u64 id;
@@ -1017,7 +1022,7 @@ enum ccshm_cmd {
  * @CCSHM_A_PAGES: u64: pages (of the page size)
  * @CCSHM_A_STOPPED: u32: devices that ccshm had to stop
  * @CCSHM_A_QUOTA: u32: enum ccshm_quota
- * @CCSHM_A_ASKED: u64: what was asked for: bytes, or buffers
+ * @CCSHM_A_ASKED: u64: what was asked for: bytes, buffers or exports
  * @CCSHM_A_USED: u64: what was in use then, likewise
  * @CCSHM_A_LIMIT: u64: and the limit, likewise
  */
@@ -1175,11 +1180,13 @@ enum ccshm_event_type {
  * @CCSHM_QUOTA_TOTAL_BYTES: bytes of all users
  * @CCSHM_QUOTA_USER_BYTES: bytes of one user
  * @CCSHM_QUOTA_USER_BUFFERS: buffers of one user
+ * @CCSHM_QUOTA_USER_EXPORTS: exports that one user made
  */
 enum ccshm_quota {
 	CCSHM_QUOTA_TOTAL_BYTES = 1,
 	CCSHM_QUOTA_USER_BYTES = 2,
 	CCSHM_QUOTA_USER_BUFFERS = 3,
+	CCSHM_QUOTA_USER_EXPORTS = 4,
 };
 
 #endif /* _UAPI_LINUX_CCSHM_H */
