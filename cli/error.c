@@ -41,7 +41,7 @@ static const char *const op_verbs[] = {
 	"the driver is not loaded, or this is not the initial network namespace; "	\
 	"see `ccshmctl doctor'"
 #define NO_NODE								\
-	"there is no driver and no device node here; see `ccshmctl doctor'"
+	"the driver is not loaded, or there is no device node here; see `ccshmctl doctor'"
 #define NO_PERMISSION							\
 	"you may not read /dev/ccshm, and this is not the initial network namespace; "	\
 	"be root, or a member of the group that owns it"

@@ -112,11 +112,12 @@ static int generation(struct ccshm *handle, uint64_t *number)
 /* The importers of an export, none when the export is gone already. */
 static int add_importers(struct ccshm *handle, struct entry *entry)
 {
+	static const struct ccshm_ioc_importer none;
 	int ret = ccshm_importers_get(handle, ccshm_status_id(entry->status),
 				      &entry->importers);
 
 	if (ret == -ENOENT)
-		ret = ccshm_importers_make(NULL, 0, &entry->importers);
+		ret = ccshm_importers_make(&none, 0, &entry->importers);
 	return ret;
 }
 

@@ -1224,6 +1224,8 @@ static void test_query(void)
 	memset(&q, 0xff, sizeof(q));
 	q.id = named;
 	q.flags = 0;
+	q.fd = 0;
+	q.next_type = 0;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of a buffer works");
 	ok(q.type == CCSHM_TYPE_BUFFER && q.state == CCSHM_STATE_ACTIVE && q.buffer_id == named &&
 	   q.object_flags == CCSHM_ALLOC_PERSISTENT && q.query_flags == CCSHM_QUERY_CONTROL,
@@ -1240,6 +1242,8 @@ static void test_query(void)
 	memset(&q, 0xff, sizeof(q));
 	q.id = attachment;
 	q.flags = 0;
+	q.fd = 0;
+	q.next_type = 0;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of an attachment works");
 	ok(q.type == CCSHM_TYPE_ATTACHMENT && q.buffer_id == anonymous && !q.export_id &&
 	   q.size == SIZE && q.device_mappings == 1 && q.segments && !strcmp(q.device, DEVICE),
@@ -1250,6 +1254,8 @@ static void test_query(void)
 	memset(&q, 0xff, sizeof(q));
 	q.id = export;
 	q.flags = 0;
+	q.fd = 0;
+	q.next_type = 0;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of an export works");
 	ok(q.type == CCSHM_TYPE_EXPORT && q.buffer_id == anonymous && q.size == SIZE &&
 	   !q.offset && !q.export_id && !q.dma_bits && !q.segments && !q.device[0] &&
