@@ -232,6 +232,9 @@ int id_parse(const char *text, uint64_t *id);
 
 /* These open or find, or say why they cannot: an exit code. */
 int driver_open(struct ccshm **ctx);
+
+/* The same for commands that change nothing: read permission is enough. */
+int driver_look(struct ccshm **ctx);
 /* An id, NAME or USER/NAME. */
 int buffer_open(struct ccshm *ctx, const char *text,
 		struct ccshm_buffer **buffer);

@@ -156,7 +156,7 @@ int devices_run(const struct command *cmd, int argc, char **argv)
 	int code;
 
 	parse(cmd, argc, argv, &opts.common);
-	code = driver_open(&ctx);
+	code = driver_look(&ctx);
 	if (code)
 		return code;
 	code = opts.common.nargs ? show_one(ctx, &opts) : list(ctx, &opts);

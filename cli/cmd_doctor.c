@@ -248,7 +248,7 @@ static void begin(struct doctor *doctor)
 {
 	uint32_t platform;
 
-	doctor->error = ccshm_open(0, &doctor->ctx);
+	doctor->error = ccshm_open(CCSHM_READ_ONLY, &doctor->ctx);
 	if (!doctor->error) {
 		doctor->error = ccshm_info_get(doctor->ctx, &doctor->info);
 		if (doctor->error) {

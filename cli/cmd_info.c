@@ -97,7 +97,7 @@ int info_run(const struct command *cmd, int argc, char **argv)
 	int code, err;
 
 	parse(cmd, argc, argv, &opts);
-	code = driver_open(&ctx);
+	code = driver_look(&ctx);
 	if (code)
 		return code;
 	err = ccshm_info_get(ctx, &info);

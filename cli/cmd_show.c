@@ -72,7 +72,7 @@ int show_run(const struct command *cmd, int argc, char **argv)
 	int code, err;
 
 	parse(cmd, argc, argv, &opts.common);
-	code = driver_open(&ctx);
+	code = driver_look(&ctx);
 	if (code)
 		return code;
 	if (opts.pages) {

@@ -177,7 +177,7 @@ static void offer_devices(const struct line *line)
 {
 	struct devices devices = { .line = line };
 
-	if (ccshm_open(0, &devices.ctx))
+	if (ccshm_open(CCSHM_READ_ONLY, &devices.ctx))
 		return;
 	device_for_each(offer_device, &devices);
 	ccshm_close(devices.ctx);

@@ -56,9 +56,14 @@ void doctor_check_driver(struct doctor *doctor)
 		not_permitted(doctor);
 		return;
 	case -EPROTO:
-		doctor_fail(doctor, EXIT_FAILED, "The driver speaks another version of the ABI than the "
-			    "library (%s).", ccshm_version());
-		doctor_advise(doctor, "Install ccshmctl and driver of the same release, and load the new module.");
+		doctor_fail(doctor, EXIT_FAILED, "The driver is too old for the library (%s).",
+			    ccshm_version());
+		doctor_advise(doctor, "Install the driver of a newer release and load the new module.");
+		return;
+	case -EPROTONOSUPPORT:
+		doctor_fail(doctor, EXIT_FAILED, "The library (%s) is too old for the driver.",
+			    ccshm_version());
+		doctor_advise(doctor, "Install ccshmctl and libccshm of the driver's release.");
 		return;
 	case -ENODEV:
 		break;

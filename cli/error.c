@@ -40,6 +40,11 @@ static const char *const op_verbs[] = {
 #define NO_FAMILY							\
 	"the driver is not loaded, or this is not the initial network namespace; "	\
 	"see `ccshmctl doctor'"
+#define NO_NODE								\
+	"the driver is not loaded, or there is no device node here; see `ccshmctl doctor'"
+#define NO_PERMISSION							\
+	"you may not read /dev/ccshm, and this is not the initial network namespace; "	\
+	"be root, or a member of the group that owns it"
 
 /* The first row that matches counts. */
 static const struct reason {
@@ -52,7 +57,9 @@ static const struct reason {
 	{ OP_OPEN, EPERM,
 	  "you may not use it; be root, or a member of the group that owns it" },
 	{ OP_OPEN, EPROTO,
-	  "it is no ccshm driver of this version; install ccshmctl and driver of the same release" },
+	  "the driver is too old for this ccshmctl; install the driver of a newer release and load the new module" },
+	{ OP_OPEN, EPROTONOSUPPORT,
+	  "this ccshmctl is too old for the driver; install ccshmctl and libccshm of the driver's release" },
 
 	{ OP_ALLOC, EINVAL,
 	  "size, name, mode or node is not valid; a name is a letter or '_', then letters, digits, '.', '_' or '-'" },
@@ -118,8 +125,12 @@ static const struct reason {
 	{ OP_DEVICE, ENODEV,
 	  "there is no such device; `ccshmctl devices --all` lists them" },
 
-	{ OP_OBJECTS, ENODEV, NO_FAMILY },
-	{ OP_STATS, ENODEV, NO_FAMILY },
+	{ OP_OBJECTS, ENODEV, NO_NODE },
+	{ OP_OBJECTS, EACCES, NO_PERMISSION },
+	{ OP_OBJECTS, EPERM, NO_PERMISSION },
+	{ OP_STATS, ENODEV, NO_NODE },
+	{ OP_STATS, EACCES, NO_PERMISSION },
+	{ OP_STATS, EPERM, NO_PERMISSION },
 	{ OP_EVENTS, ENODEV, NO_FAMILY },
 	{ OP_EVENTS, EPERM, "it needs CAP_SYS_ADMIN; be root" },
 	{ OP_EVENTS, EOPNOTSUPP,

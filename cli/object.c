@@ -120,9 +120,9 @@ static const char *why_no_driver(void)
 	return "the module is not loaded in this confidential guest; load it with `modprobe ccshm`, or see `ccshmctl doctor`";
 }
 
-int driver_open(struct ccshm **ctx)
+static int driver_open_with(uint64_t flags, struct ccshm **ctx)
 {
-	int err = ccshm_open(0, ctx);
+	int err = ccshm_open(flags, ctx);
 
 	if (!err)
 		return EXIT_OK;
@@ -131,6 +131,16 @@ int driver_open(struct ccshm **ctx)
 		return EXIT_NO_DRIVER;
 	}
 	return report(OP_OPEN, err, CCSHM_DEVICE);
+}
+
+int driver_open(struct ccshm **ctx)
+{
+	return driver_open_with(0, ctx);
+}
+
+int driver_look(struct ccshm **ctx)
+{
+	return driver_open_with(CCSHM_READ_ONLY, ctx);
 }
 
 int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffer)

@@ -315,6 +315,30 @@ static const struct file_operations attachment_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 };
 
+/**
+ * ccshm_attachment_from_fd - find the attachment that a file descriptor refers to
+ * @fd: file descriptor of the caller
+ *
+ * Return: the object with a reference; -EBADF when @fd is not open, -EMEDIUMTYPE
+ * when it is no attachment.
+ */
+struct ccshm_object *ccshm_attachment_from_fd(int fd)
+{
+	struct ccshm_object *object = ERR_PTR(-EMEDIUMTYPE);
+	struct file *file = fget(fd);
+
+	if (!file)
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &attachment_fops) {
+		struct ccshm_attachment *att = file->private_data;
+
+		kref_get(&att->obj.ref);
+		object = &att->obj;
+	}
+	fput(file);
+	return object;
+}
+
 /*
  * What ATTACH works on: a buffer, or an export of one. With references to both.
  */
@@ -722,28 +746,6 @@ int ccshm_segments(struct ccshm_call *call)
 	err = segments_copy(call, batch);
 	kfree(batch);
 	return err;
-}
-
-/**
- * ccshm_attachment_from_fd - the attachment that a descriptor stands for
- * @fd: descriptor of the caller
- *
- * Return: the attachment with a reference, -EBADF (no open file), -EMEDIUMTYPE
- * (a file of another kind).
- */
-struct ccshm_attachment *ccshm_attachment_from_fd(int fd)
-{
-	struct ccshm_attachment *att = ERR_PTR(-EMEDIUMTYPE);
-	struct file *file = fget(fd);
-
-	if (!file)
-		return ERR_PTR(-EBADF);
-	if (file->f_op == &attachment_fops) {
-		att = file->private_data;
-		kref_get(&att->obj.ref);
-	}
-	fput(file);
-	return att;
 }
 
 int ccshm_detach(struct ccshm_call *call)

@@ -197,16 +197,18 @@ static bool is_seen(struct ccshm_buffer *buffer)
 }
 
 /**
- * ccshm_buffer_seen - may whoever comes through no open file see it?
- * @buffer: it
+ * ccshm_buffer_seen - check whether the caller may see a buffer
+ * @buffer: buffer to see
+ * @client: the open file that the caller came through, or NULL
  * @admin: has CAP_SYS_ADMIN: asking for it each time leaves too many traces
  * @control: out: and has control
  *
  * Return: what ccshm_buffer_may() says to the current credentials.
  */
-bool ccshm_buffer_seen(struct ccshm_buffer *buffer, bool admin, bool *control)
+bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
+		       bool admin, bool *control)
 {
-	*control = admin || is_in_control(buffer, NULL);
+	*control = admin || is_in_control(buffer, client);
 	return *control || is_seen(buffer);
 }
 

@@ -380,7 +380,8 @@ void ccshm_buffer_end_client(struct ccshm_client *client);
 void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client);
 bool ccshm_buffer_control(struct ccshm_buffer *buffer,
 			  struct ccshm_client *client);
-bool ccshm_buffer_seen(struct ccshm_buffer *buffer, bool admin, bool *control);
+bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
+		       bool admin, bool *control);
 void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 			   struct user_namespace *ns, struct ccshm_ioc_query *q);
 
@@ -580,13 +581,12 @@ struct ccshm_attachment {
 int ccshm_attach(struct ccshm_call *call);
 int ccshm_segments(struct ccshm_call *call);
 int ccshm_detach(struct ccshm_call *call);
+struct ccshm_object *ccshm_attachment_from_fd(int fd);
 void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
 void ccshm_attachment_describe(struct ccshm_attachment *attachment,
 			       struct ccshm_ioc_query *q);
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
-
-struct ccshm_attachment *ccshm_attachment_from_fd(int fd);
 
 /* revoke.c: how access ends */
 int ccshm_revoke(struct ccshm_call *call);
@@ -609,6 +609,7 @@ int ccshm_pages(struct ccshm_call *call);
 /* query.c */
 int ccshm_info(struct ccshm_call *call);
 int ccshm_query(struct ccshm_call *call);
+struct ccshm_object *ccshm_object_from_fd(int fd);
 void ccshm_describe(struct ccshm_object *object, struct user_namespace *ns,
 		    struct ccshm_ioc_query *q);
 
@@ -659,6 +660,7 @@ void ccshm_event_exit(void);
  * struct ccshm_call - one ioctl
  * @client: on /dev/ccshm
  * @attachment: on an attachment's own fd
+ * @read_only: the file was opened without write access: nothing may change
  * @arg: the structure, in kernel memory; copied out after the handler
  * @report: copy out also though the handler returns an error
  * @commit: completes what the handler has made and listed; an error (it has ended
@@ -672,6 +674,7 @@ void ccshm_event_exit(void);
 struct ccshm_call {
 	struct ccshm_client *client;
 	struct ccshm_attachment *attachment;
+	bool read_only;
 	void *arg;
 	bool report;
 	int (*commit)(struct ccshm_call *call);

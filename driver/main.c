@@ -31,6 +31,7 @@ MODULE_PARM_DESC(allow_plain,
  * @out: where the fields begin that are only output; they are cleared
  * @on_device: of /dev/ccshm
  * @on_attachment: of an attachment's fd
+ * @looks: it changes nothing: also allowed on a file without write access
  */
 struct call_entry {
 	int (*handler)(struct ccshm_call *call);
@@ -38,6 +39,7 @@ struct call_entry {
 	u16 out;
 	bool on_device;
 	bool on_attachment;
+	bool looks;
 };
 
 #define CALL(nr, fn, type, first_out, ...)				\
@@ -49,18 +51,19 @@ struct call_entry {
 #define NO_OUT(type)		sizeof(struct type)
 #define DEVICE			.on_device = true
 #define ATTACHMENT		.on_attachment = true
+#define LOOKS			.looks = true
 
 static const struct call_entry calls[] = {
 	CALL(CCSHM_IOC_INFO, ccshm_info, ccshm_ioc_info,
-	     OUT(ccshm_ioc_info, abi_version), DEVICE),
+	     OUT(ccshm_ioc_info, abi_version), DEVICE, LOOKS),
 	CALL(CCSHM_IOC_ALLOC, ccshm_alloc, ccshm_ioc_alloc,
 	     OUT(ccshm_ioc_alloc, id), DEVICE),
 	CALL(CCSHM_IOC_FREE, ccshm_free, ccshm_ioc_free,
 	     NO_OUT(ccshm_ioc_free), DEVICE),
 	CALL(CCSHM_IOC_OPEN, ccshm_open, ccshm_ioc_open,
-	     OUT(ccshm_ioc_open, id), DEVICE),
+	     OUT(ccshm_ioc_open, id), DEVICE, LOOKS),
 	CALL(CCSHM_IOC_QUERY, ccshm_query, ccshm_ioc_query,
-	     OUT(ccshm_ioc_query, type), DEVICE),
+	     OUT(ccshm_ioc_query, object_id), DEVICE, LOOKS),
 	CALL(CCSHM_IOC_EXPORT, ccshm_export, ccshm_ioc_export,
 	     OUT(ccshm_ioc_export, export_id), DEVICE),
 	CALL(CCSHM_IOC_REVOKE, ccshm_revoke, ccshm_ioc_revoke,
@@ -72,11 +75,11 @@ static const struct call_entry calls[] = {
 	CALL(CCSHM_IOC_DETACH, ccshm_detach, ccshm_ioc_detach,
 	     NO_OUT(ccshm_ioc_detach), DEVICE, ATTACHMENT),
 	CALL(CCSHM_IOC_IMPORTERS, ccshm_importers, ccshm_ioc_importers,
-	     OUT(ccshm_ioc_importers, count), DEVICE),
+	     OUT(ccshm_ioc_importers, count), DEVICE, LOOKS),
 	CALL(CCSHM_IOC_DEVICE, ccshm_device, ccshm_ioc_device,
-	     OUT(ccshm_ioc_device, verdict), DEVICE),
+	     OUT(ccshm_ioc_device, verdict), DEVICE, LOOKS),
 	CALL(CCSHM_IOC_PAGES, ccshm_pages, ccshm_ioc_pages,
-	     OUT(ccshm_ioc_pages, count), DEVICE),
+	     OUT(ccshm_ioc_pages, count), DEVICE, LOOKS),
 	CALL(CCSHM_IOC_SET, ccshm_set, ccshm_ioc_set,
 	     NO_OUT(ccshm_ioc_set), DEVICE),
 };
@@ -171,6 +174,8 @@ long ccshm_dispatch(struct ccshm_call *call, unsigned int cmd, unsigned long arg
 
 	if (!entry)
 		return -ENOTTY;
+	if (call->read_only && !entry->looks)
+		return -EBADF;
 	memset(&buf, 0, sizeof(buf));
 	err = copy_struct_from_user(&buf, entry->size, user, size);
 	if (err)
@@ -205,7 +210,10 @@ static int device_release(struct inode *inode, struct file *file)
 
 static long device_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct ccshm_call call = { .client = file->private_data };
+	struct ccshm_call call = {
+		.client = file->private_data,
+		.read_only = !(file->f_mode & FMODE_WRITE),
+	};
 
 	return ccshm_dispatch(&call, cmd, arg);
 }

@@ -46,7 +46,7 @@ struct field {
 
 static const struct field fields[] = {
 	FIELD(TYPE, u32, type, ALL),
-	FIELD(ID, u64, id, ALL),
+	FIELD(ID, u64, object_id, ALL),
 	FIELD(STATE, u32, state, SLICES),
 	FIELD(OBJECT_FLAGS, u64, object_flags, ALL),
 	FIELD(QUERY_FLAGS, u64, query_flags, ALL),
@@ -241,7 +241,7 @@ static int dump_one(struct sk_buff *skb, struct netlink_callback *cb,
 	struct dump *d = dump_of(cb);
 	bool control;
 
-	if (!ccshm_buffer_seen(object->buffer, d->admin, &control))
+	if (!ccshm_buffer_seen(object->buffer, NULL, d->admin, &control))
 		return 0;
 	memset(&d->q, 0, sizeof(d->q));
 	mutex_lock(&ccshm_lock);

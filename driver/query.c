@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* INFO and QUERY: what there is. */
+#include <linux/capability.h>
 #include <linux/cred.h>
+#include <linux/dma-buf.h>
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/user_namespace.h>
 
 #include "ccshm.h"
 
@@ -10,11 +15,13 @@ int ccshm_info(struct ccshm_call *call)
 	struct ccshm_ioc_info *info = call->arg;
 	struct ccshm_convert_stats stats;
 	struct ccshm_carve_stats carved;
+	struct ccshm_event_stats event;
 
 	if (info->flags)
 		return -EINVAL;
 	ccshm_convert_stats(&stats);
 	info->abi_version = CCSHM_ABI_VERSION;
+	info->abi_oldest = CCSHM_ABI_OLDEST;
 	info->platform = ccshm_platform;
 	if (ccshm_platform == CCSHM_PLATFORM_NONE)
 		info->info_flags |= CCSHM_INFO_PLAIN;
@@ -33,6 +40,15 @@ int ccshm_info(struct ccshm_call *call)
 	info->bytes_carved = carved.pages << PAGE_SHIFT;
 	info->contiguous_max = CCSHM_CONTIGUOUS_MAX;
 	ccshm_limit_info(info);
+	ccshm_event_stats(&event);
+	info->generation = ccshm_generation();
+	info->buffers_made = ccshm_object_made(CCSHM_TYPE_BUFFER);
+	info->exports_made = ccshm_object_made(CCSHM_TYPE_EXPORT);
+	info->attachments_made = ccshm_object_made(CCSHM_TYPE_ATTACHMENT);
+	info->revokes = event.revokes;
+	info->revokes_failed = event.revokes_failed;
+	info->events = event.sent;
+	info->events_lost = event.lost;
 	strscpy(info->driver_version, CCSHM_VERSION,
 		sizeof(info->driver_version));
 	return 0;
@@ -48,7 +64,7 @@ void ccshm_describe(struct ccshm_object *object, struct user_namespace *ns,
 		    struct ccshm_ioc_query *q)
 {
 	lockdep_assert_held(&ccshm_lock);
-	q->id = object->id;
+	q->object_id = object->id;
 	q->type = object->type;
 	ccshm_buffer_describe(object->buffer, ns, q);
 	switch (object->type) {
@@ -66,22 +82,122 @@ void ccshm_describe(struct ccshm_object *object, struct user_namespace *ns,
 	}
 }
 
+/* Each flag has the field that belongs to it; the others are 0. */
+static bool query_valid(const struct ccshm_ioc_query *q)
+{
+	switch (q->flags) {
+	case 0:
+		return !q->fd && !q->next_type;
+	case CCSHM_QUERY_BY_FD:
+		return !q->id && !q->next_type;
+	case CCSHM_QUERY_NEXT:
+		return !q->fd && q->next_type >= CCSHM_TYPE_BUFFER &&
+		       q->next_type <= CCSHM_TYPE_ATTACHMENT;
+	default:
+		return false;
+	}
+}
+
+/**
+ * ccshm_object_from_fd - find the export or attachment that a file descriptor is of
+ * @fd: file descriptor of the caller
+ *
+ * Return: the object with a reference; -EBADF when @fd is not open, -EMEDIUMTYPE
+ * when it is neither.
+ */
+struct ccshm_object *ccshm_object_from_fd(int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct ccshm_export *export;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf) == -EINVAL ? ccshm_attachment_from_fd(fd) :
+						    ERR_CAST(dmabuf);
+	export = ccshm_export_from_dmabuf(dmabuf);
+	if (export)
+		kref_get(&export->obj.ref);
+	dma_buf_put(dmabuf);
+	return export ? &export->obj : ERR_PTR(-EMEDIUMTYPE);
+}
+
+/*
+ * Find the next object that the caller may see; takes a reference. ccshm_lock is
+ * taken for one object at a time: a caller that may see few of many objects
+ * delays nobody, and can be killed.
+ */
+static struct ccshm_object *query_next(struct ccshm_call *call, bool admin)
+{
+	const struct ccshm_ioc_query *q = call->arg;
+	struct ccshm_object *object;
+	u64 id = q->id;
+	bool control;
+
+	while ((object = ccshm_object_next(q->next_type, id))) {
+		if (ccshm_buffer_seen(object->buffer, call->client, admin,
+				      &control))
+			return object;
+		id = object->id;
+		ccshm_object_put(object);
+		if (fatal_signal_pending(current))
+			return ERR_PTR(-EINTR);
+		cond_resched();
+	}
+	return ERR_PTR(-ENOENT);
+}
+
+static struct ccshm_object *query_find(struct ccshm_call *call, bool admin)
+{
+	const struct ccshm_ioc_query *q = call->arg;
+
+	switch (q->flags) {
+	case CCSHM_QUERY_BY_FD:
+		return ccshm_object_from_fd(q->fd);
+	case CCSHM_QUERY_NEXT:
+		return query_next(call, admin);
+	default:
+		return ccshm_object_find(q->id, call->client, CCSHM_SEE);
+	}
+}
+
+/* Hide what a holder of a file descriptor need not know of the buffer. */
+static void hide_buffer(struct ccshm_ioc_query *q)
+{
+	q->query_flags |= CCSHM_QUERY_HOLDER;
+	q->uid = (u32)-1;
+	q->gid = (u32)-1;
+	q->payer = (u32)-1;
+	q->mode = 0;
+	q->charged = 0;
+	q->carved = 0;
+	q->blocks = 0;
+	q->blocks_small = 0;
+	q->units = 0;
+	q->units_whole = 0;
+	q->conversions = 0;
+	memset(q->name, 0, sizeof(q->name));
+}
+
 int ccshm_query(struct ccshm_call *call)
 {
 	struct ccshm_ioc_query *q = call->arg;
 	struct ccshm_object *object;
+	bool admin, seen, control;
 
-	if (q->flags)
+	if (!query_valid(q))
 		return -EINVAL;
-	object = ccshm_object_find(q->id, call->client, CCSHM_SEE);
+	admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
+	object = query_find(call, admin);
 	if (IS_ERR(object))
 		return PTR_ERR(object);
 
 	mutex_lock(&ccshm_lock);
 	ccshm_describe(object, current_user_ns(), q);
-	if (ccshm_buffer_control(object->buffer, call->client))
-		q->query_flags |= CCSHM_QUERY_CONTROL;
+	seen = ccshm_buffer_seen(object->buffer, call->client, admin, &control);
 	mutex_unlock(&ccshm_lock);
+	if (control)
+		q->query_flags |= CCSHM_QUERY_CONTROL;
+	if (!seen)
+		hide_buffer(q);
 	ccshm_object_put(object);
 	return 0;
 }

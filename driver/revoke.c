@@ -672,28 +672,6 @@ void ccshm_revoke_begin(struct ccshm_buffer *buffer)
 		ask_attachments(&rev);
 }
 
-/* The object that a descriptor stands for, with a reference. */
-static struct ccshm_object *object_of_fd(int fd)
-{
-	struct ccshm_attachment *att = ccshm_attachment_from_fd(fd);
-	struct ccshm_export *export;
-	struct dma_buf *dmabuf;
-
-	if (!IS_ERR(att))
-		return &att->obj;
-	if (PTR_ERR(att) != -EMEDIUMTYPE)
-		return ERR_CAST(att);
-	dmabuf = dma_buf_get(fd);
-	if (IS_ERR(dmabuf))
-		return ERR_PTR(PTR_ERR(dmabuf) == -EINVAL ? -EMEDIUMTYPE :
-							    PTR_ERR(dmabuf));
-	export = ccshm_export_from_dmabuf(dmabuf);
-	if (export)
-		kref_get(&export->obj.ref);
-	dma_buf_put(dmabuf);
-	return export ? &export->obj : ERR_PTR(-EMEDIUMTYPE);
-}
-
 static struct ccshm_object *revoke_find(struct ccshm_call *call)
 {
 	const struct ccshm_ioc_revoke *req = call->arg;
@@ -701,7 +679,7 @@ static struct ccshm_object *revoke_find(struct ccshm_call *call)
 
 	if (!(req->flags & CCSHM_REVOKE_BY_FD))
 		return ccshm_object_find(req->id, call->client, CCSHM_CONTROL);
-	object = object_of_fd(req->fd);
+	object = ccshm_object_from_fd(req->fd);
 	/* A holder of the descriptor may see the object. */
 	if (!IS_ERR(object) && !ccshm_buffer_control(object->buffer, call->client)) {
 		ccshm_object_put(object);

@@ -94,9 +94,19 @@ struct ccshm_event;
  */
 #define CCSHM_ONLY_IF_NEEDED		(1ULL << 0)
 
+/*
+ * Flag of ccshm_open(): open the device node for reading only, which needs no
+ * write permission on it. Such a handle serves to look: ccshm_info_get(),
+ * ccshm_buffer_open(), ccshm_buffer_open_id(), ccshm_status_get(),
+ * ccshm_status_get_fd(), ccshm_importers_get(), ccshm_pages_get() and
+ * ccshm_device_get(). What would change something, or give access to memory, fails
+ * with -EBADF.
+ */
+#define CCSHM_READ_ONLY			(1ULL << 1)
+
 /**
  * ccshm_open() - open the driver
- * @flags: 0 or CCSHM_ONLY_IF_NEEDED
+ * @flags: 0, or CCSHM_ONLY_IF_NEEDED and CCSHM_READ_ONLY
  * @handle: where the handle goes; give it up with ccshm_close()
  *
  * Each call opens a file of its own; see "anonymous" in <linux/ccshm.h> for
@@ -104,8 +114,8 @@ struct ccshm_event;
  *
  * Errors: -EINVAL (unknown flags); -ENODEV (no driver: not a confidential
  * guest, not installed, or not loaded); -EACCES, -EPERM (no permission on the
- * device node); -EPROTO (the driver speaks another version of the ABI, or the
- * node is another device's); -EMFILE, -ENFILE; -ENOMEM.
+ * device node); -EPROTO (the driver is too old for this library, or the node is
+ * another device's); -EPROTONOSUPPORT (this library is too old for the driver); -EMFILE, -ENFILE; -ENOMEM.
  */
 int ccshm_open(uint64_t flags, struct ccshm **handle);
 
@@ -271,7 +281,7 @@ const char *ccshm_info_driver_version(const struct ccshm_info *info);
  * ccshm_info_abi_version() - version of the ABI that the driver speaks
  * @info: snapshot
  *
- * Returns: CCSHM_ABI_VERSION; ccshm_open() fails with other drivers.
+ * Returns: CCSHM_ABI_VERSION of the driver, which can be newer than this library's.
  */
 uint32_t ccshm_info_abi_version(const struct ccshm_info *info);
 
@@ -786,6 +796,20 @@ int ccshm_status_get(struct ccshm *handle, uint64_t id,
 		     struct ccshm_status **status);
 
 /**
+ * ccshm_status_get_fd() - find out which export or attachment a descriptor is
+ * @handle: handle
+ * @fd: a dma-buf of ccshm, or an attachment's file descriptor; stays the caller's
+ * @status: where the snapshot goes; give it up with ccshm_status_free()
+ *
+ * Works for every process that holds the descriptor, also when it may not see
+ * the buffer: then ccshm_status_is_holder() is true.
+ *
+ * Errors: -EBADF (@fd is not open); -EMEDIUMTYPE (@fd is neither).
+ */
+int ccshm_status_get_fd(struct ccshm *handle, int fd,
+			struct ccshm_status **status);
+
+/**
  * ccshm_buffer_status() - ask the driver about a buffer
  * @buffer: handle
  * @status: where the snapshot goes; give it up with ccshm_status_free()
@@ -849,6 +873,15 @@ bool ccshm_status_is_orphan(const struct ccshm_status *status);
 
 /** ccshm_status_is_heap() - was it made through /dev/dma_heap/system_cc_shared? */
 bool ccshm_status_is_heap(const struct ccshm_status *status);
+
+/**
+ * ccshm_status_is_holder() - is the object known by its descriptor only?
+ * @status: snapshot
+ *
+ * Returns: true when the caller may not see the buffer. Owner, group and payer are
+ * then all ones; mode, name, and the numbers of the buffer's memory are empty.
+ */
+bool ccshm_status_is_holder(const struct ccshm_status *status);
 
 /** ccshm_status_has_control() - may the caller free and revoke it? */
 bool ccshm_status_has_control(const struct ccshm_status *status);
@@ -1531,13 +1564,15 @@ bool ccshm_device_is_bounced(const struct ccshm_device *device);
 bool ccshm_device_is_restricted(const struct ccshm_device *device);
 
 /* ------------------------------------------------------------------------- */
-/* Netlink: what there is, and what happens                                  */
+/* What there is, and what happens                                           */
 /* ------------------------------------------------------------------------- */
 
 /*
- * These need no struct ccshm and no access to /dev/ccshm, but the driver, and the
- * initial network namespace. What the caller may see is judged by the credentials
- * of the process that makes the call.
+ * These need no struct ccshm. Lists and counters come from the device node, which
+ * they open for reading, in every network namespace. A process that has no device
+ * node, or no read permission on it, gets them through netlink where it is in the
+ * initial network namespace. Events come through netlink only. What the caller may
+ * see is judged by the credentials of the process that makes the call.
  */
 
 /**
@@ -1553,9 +1588,11 @@ bool ccshm_device_is_restricted(const struct ccshm_device *device);
  * A list during which something changed is made again, a few times; see
  * ccshm_list_is_consistent().
  *
- * Errors: -EINVAL (another @type); -ENODEV (no driver, one without netlink, or
- * another network namespace); -EPROTO (an answer that cannot be understood);
- * -EPERM, -EMFILE, -ENFILE, -ENOBUFS (no socket).
+ * Errors: -EINVAL (another @type); -ENODEV (no driver, or no device node in another
+ * network namespace); -EACCES, -EPERM (no read permission on the device node in
+ * another network namespace, or no socket); -EPROTO, -EPROTONOSUPPORT (as
+ * ccshm_open(), or an answer that cannot be understood); -EMFILE, -ENFILE,
+ * -ENOBUFS.
  */
 int ccshm_list_get(uint32_t type, struct ccshm_list **list);
 
@@ -1599,9 +1636,8 @@ const struct ccshm_status *ccshm_list_status(const struct ccshm_list *list,
  * @list: snapshot of exports
  * @index: from 0 on
  *
- * Returns: the first CCSHM_GENL_IMPORTERS_MAX of them, as long as @list lives;
- * ccshm_status_importers() says how many there are, and ccshm_importers_get() has
- * all. NULL for an index beyond the last, and for lists of other objects.
+ * Returns: all of them, or through netlink the first CCSHM_GENL_IMPORTERS_MAX, as
+ * long as @list lives; ccshm_status_importers() returns how many there are. NULL for an index beyond the last, and for lists of other objects.
  */
 const struct ccshm_importers *
 ccshm_list_importers(const struct ccshm_list *list, uint32_t index);

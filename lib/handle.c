@@ -13,9 +13,10 @@ struct ccshm {
 	atomic_uint users;	/* the caller's own, and one per object */
 };
 
-static int open_driver(const struct ccshm_seam *seam)
+static int open_driver(const struct ccshm_seam *seam, uint64_t flags)
 {
-	int fd = seam->open(CCSHM_DEVICE, O_RDWR | O_CLOEXEC);
+	int mode = flags & CCSHM_READ_ONLY ? O_RDONLY : O_RDWR;
+	int fd = seam->open(CCSHM_DEVICE, mode | O_CLOEXEC);
 
 	/* A node without a driver behind it says the same as no node. */
 	if (fd == -ENOENT || fd == -ENXIO)
@@ -23,7 +24,13 @@ static int open_driver(const struct ccshm_seam *seam)
 	return fd;
 }
 
-/* Does whatever is behind the node speak our language? */
+/* The oldest version of a driver's ABI that this library can use. */
+#define ABI_NEEDED	1
+
+/*
+ * Check that the node is our driver's, that the driver serves the version of the
+ * ABI that this library was built with, and that it is new enough for us.
+ */
 static int handshake(const struct ccshm_seam *seam, int fd)
 {
 	struct ccshm_ioc_info info = { 0 };
@@ -33,7 +40,9 @@ static int handshake(const struct ccshm_seam *seam, int fd)
 		return -EPROTO;
 	if (ret < 0)
 		return ret;
-	return info.abi_version == CCSHM_ABI_VERSION ? 0 : -EPROTO;
+	if (info.abi_version < ABI_NEEDED || info.abi_oldest > info.abi_version)
+		return -EPROTO;
+	return info.abi_oldest <= CCSHM_ABI_VERSION ? 0 : -EPROTONOSUPPORT;
 }
 
 int ccshm_open_seam(const struct ccshm_seam *seam, uint64_t flags,
@@ -43,7 +52,7 @@ int ccshm_open_seam(const struct ccshm_seam *seam, uint64_t flags,
 	int ret;
 
 	*handle = NULL;
-	if (flags & ~CCSHM_ONLY_IF_NEEDED)
+	if (flags & ~(CCSHM_ONLY_IF_NEEDED | CCSHM_READ_ONLY))
 		return -EINVAL;
 
 	made = calloc(1, sizeof(*made));
@@ -52,7 +61,7 @@ int ccshm_open_seam(const struct ccshm_seam *seam, uint64_t flags,
 	made->seam = seam;
 	atomic_init(&made->users, 1);
 
-	made->fd = open_driver(seam);
+	made->fd = open_driver(seam, flags);
 	if (made->fd == -ENODEV && (flags & CCSHM_ONLY_IF_NEEDED) &&
 	    ccshm_machine_is_plain(seam)) {
 		made->fd = -1;

@@ -44,6 +44,13 @@ void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 int ccshm_query(struct ccshm *handle, uint64_t id, uint32_t type,
 		struct ccshm_ioc_query *query);
 
+/*
+ * The next object of @type after the id @after that the caller may see; -ENOENT
+ * after the last one.
+ */
+int ccshm_status_next(struct ccshm *handle, uint32_t type, uint64_t after,
+		      struct ccshm_status **status);
+
 /* A snapshot of what is known already. */
 int ccshm_status_make(const struct ccshm_ioc_query *query,
 		      struct ccshm_status **status);
@@ -82,6 +89,15 @@ struct ccshm_message {
 	uint64_t used;
 	uint64_t limit;
 };
+
+/*
+ * Opens netlink where the device node could not be opened with @error: netlink
+ * needs no access to the node, but it is in the initial network namespace only.
+ * -ENODEV: neither is there. @error for every error that netlink does not help
+ * with, and where there is a node but no family.
+ */
+int ccshm_netlink_open_instead(const struct ccshm_seam *seam, int error,
+			       struct ccshm_netlink *nl);
 
 /* -ENODEV: no such family. */
 int ccshm_netlink_open(const struct ccshm_seam *seam, struct ccshm_netlink *nl);

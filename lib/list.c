@@ -46,6 +46,24 @@ static int grow(struct ccshm_list *list)
 	return 0;
 }
 
+/* The entry at the end takes over what @made has, also on failure. */
+static int append(struct ccshm_list *list, struct entry *made)
+{
+	int ret = 0;
+
+	if (list->count == list->capacity)
+		ret = grow(list);
+	if (ret) {
+		ccshm_status_free(made->status);
+		ccshm_importers_free(made->importers);
+		return ret;
+	}
+	list->entry[list->count++] = *made;
+	return 0;
+}
+
+/* ---- from netlink ---- */
+
 static int add(const struct nlmsghdr *message, void *data)
 {
 	struct ccshm_list *list = data;
@@ -56,8 +74,6 @@ static int add(const struct nlmsghdr *message, void *data)
 	ret = ccshm_netlink_parse(message, &said);
 	if (!ret && said.object.type != list->type)
 		ret = -EPROTO;
-	if (!ret && list->count == list->capacity)
-		ret = grow(list);
 	if (!ret)
 		ret = ccshm_status_make(&said.object, &made.status);
 	if (!ret && list->type == CCSHM_TYPE_EXPORT)
@@ -67,34 +83,124 @@ static int add(const struct nlmsghdr *message, void *data)
 		ccshm_status_free(made.status);
 		return ret;
 	}
-	list->entry[list->count++] = made;
-	return 0;
+	return append(list, &made);
 }
 
-static int fill(struct ccshm_netlink *nl, struct ccshm_list *list)
+static int dump(struct ccshm_netlink *nl, struct ccshm_list *list)
 {
 	static const uint8_t commands[] = {
 		[CCSHM_TYPE_BUFFER] = CCSHM_CMD_BUFFER_GET,
 		[CCSHM_TYPE_EXPORT] = CCSHM_CMD_EXPORT_GET,
 		[CCSHM_TYPE_ATTACHMENT] = CCSHM_CMD_ATTACHMENT_GET,
 	};
+
+	return ccshm_netlink_request(nl, commands[list->type], NLM_F_DUMP, add,
+				     list, &list->changed);
+}
+
+/* ---- from the device ---- */
+
+static int generation(struct ccshm *handle, uint64_t *number)
+{
+	struct ccshm_ioc_info info = { 0 };
+	int ret = ccshm_handle_ioctl(handle, CCSHM_IOC_INFO, &info);
+
+	*number = info.generation;
+	return ret;
+}
+
+/* The importers of an export, none when the export is gone already. */
+static int add_importers(struct ccshm *handle, struct entry *entry)
+{
+	static const struct ccshm_ioc_importer none;
+	int ret = ccshm_importers_get(handle, ccshm_status_id(entry->status),
+				      &entry->importers);
+
+	if (ret == -ENOENT)
+		ret = ccshm_importers_make(&none, 0, &entry->importers);
+	return ret;
+}
+
+static int visit(struct ccshm *handle, struct ccshm_list *list)
+{
+	uint64_t last = 0;
+	int ret;
+
+	for (;;) {
+		struct entry made = { 0 };
+
+		ret = ccshm_status_next(handle, list->type, last, &made.status);
+		if (ret)
+			return ret == -ENOENT ? 0 : ret;
+		last = ccshm_status_id(made.status);
+		if (list->type == CCSHM_TYPE_EXPORT)
+			ret = add_importers(handle, &made);
+		if (ret) {
+			ccshm_status_free(made.status);
+			return ret;
+		}
+		ret = append(list, &made);
+		if (ret)
+			return ret;
+	}
+}
+
+static int walk(struct ccshm *handle, struct ccshm_list *list)
+{
+	uint64_t before, after;
+	int ret;
+
+	ret = generation(handle, &before);
+	if (!ret)
+		ret = visit(handle, list);
+	if (!ret)
+		ret = generation(handle, &after);
+	if (!ret)
+		list->changed = before != after;
+	return ret;
+}
+
+/* ---- both ---- */
+
+/* From the device, or where @handle is NULL from netlink. */
+static int fill(struct ccshm *handle, struct ccshm_netlink *nl,
+		struct ccshm_list *list)
+{
 	unsigned int i;
 	int ret;
 
 	for (i = 0; i < TRIES; i++) {
 		clear(list);
-		ret = ccshm_netlink_request(nl, commands[list->type], NLM_F_DUMP,
-					    add, list, &list->changed);
+		ret = handle ? walk(handle, list) : dump(nl, list);
 		if (ret || !list->changed)
 			return ret;
 	}
 	return 0;
 }
 
+static int fill_somehow(const struct ccshm_seam *seam, struct ccshm_list *list)
+{
+	struct ccshm_netlink nl;
+	struct ccshm *handle;
+	int ret;
+
+	ret = ccshm_open_seam(seam, CCSHM_READ_ONLY, &handle);
+	if (!ret) {
+		ret = fill(handle, NULL, list);
+		ccshm_close(handle);
+		return ret;
+	}
+	ret = ccshm_netlink_open_instead(seam, ret, &nl);
+	if (!ret) {
+		ret = fill(NULL, &nl, list);
+		ccshm_netlink_close(&nl);
+	}
+	return ret;
+}
+
 int ccshm_list_get_seam(const struct ccshm_seam *seam, uint32_t type,
 			struct ccshm_list **list)
 {
-	struct ccshm_netlink nl;
 	struct ccshm_list *made;
 	int ret;
 
@@ -105,11 +211,7 @@ int ccshm_list_get_seam(const struct ccshm_seam *seam, uint32_t type,
 	if (!made)
 		return -ENOMEM;
 	made->type = type;
-	ret = ccshm_netlink_open(seam, &nl);
-	if (!ret) {
-		ret = fill(&nl, made);
-		ccshm_netlink_close(&nl);
-	}
+	ret = fill_somehow(seam, made);
 	if (ret) {
 		ccshm_list_free(made);
 		return ret;

@@ -28,7 +28,7 @@ struct field {
 
 static const struct field fields[] = {
 	FIELD(TYPE, object.type),
-	FIELD(ID, object.id),
+	FIELD(ID, object.object_id),
 	FIELD(STATE, object.state),
 	FIELD(OBJECT_FLAGS, object.object_flags),
 	FIELD(QUERY_FLAGS, object.query_flags),
@@ -156,7 +156,7 @@ int ccshm_netlink_parse(const struct nlmsghdr *message,
 	}
 	/* As QUERY has it. */
 	if (said->object.type == CCSHM_TYPE_BUFFER)
-		said->object.buffer_id = said->object.id;
+		said->object.buffer_id = said->object.object_id;
 	return 0;
 }
 
@@ -347,4 +347,15 @@ void ccshm_netlink_close(struct ccshm_netlink *nl)
 {
 	nl->seam->close(nl->fd);
 	free(nl->space);
+}
+
+int ccshm_netlink_open_instead(const struct ccshm_seam *seam, int error,
+			       struct ccshm_netlink *nl)
+{
+	int ret;
+
+	if (error != -ENODEV && error != -EACCES && error != -EPERM)
+		return error;
+	ret = ccshm_netlink_open(seam, nl);
+	return ret == -ENODEV ? error : ret;
 }

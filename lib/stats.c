@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /* struct ccshm_stats: what the driver counts. */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,32 +10,41 @@
 
 #include "internal.h"
 
+/* A counter: in netlink, and in INFO. */
 struct counter {
 	uint16_t attr;
+	uint16_t size;
+	size_t offset;
 	bool bytes;
 	const char *name;
 };
 
+#define COUNTER(attr, member, bytes, name) {				\
+		CCSHM_A_STATS_##attr,					\
+		sizeof(((struct ccshm_ioc_info *)0)->member),		\
+		offsetof(struct ccshm_ioc_info, member), bytes, name	\
+	}
+
 static const struct counter counters[] = {
-	{ CCSHM_A_STATS_BYTES_SHARED, true, "bytes_shared" },
-	{ CCSHM_A_STATS_BYTES_LEAKED, true, "bytes_leaked" },
-	{ CCSHM_A_STATS_BYTES_QUARANTINED, true, "bytes_quarantined" },
-	{ CCSHM_A_STATS_BYTES_CARVED, true, "bytes_carved" },
-	{ CCSHM_A_STATS_BLOCKS_CARVED, false, "blocks_carved" },
-	{ CCSHM_A_STATS_CALLS_SHARED, false, "conversions_shared" },
-	{ CCSHM_A_STATS_CALLS_PRIVATE, false, "conversions_private" },
-	{ CCSHM_A_STATS_CALLS_FAILED, false, "conversions_failed" },
-	{ CCSHM_A_STATS_BUFFERS, false, "buffers" },
-	{ CCSHM_A_STATS_EXPORTS, false, "exports" },
-	{ CCSHM_A_STATS_ATTACHMENTS, false, "attachments" },
-	{ CCSHM_A_STATS_BUFFERS_MADE, false, "buffers_made" },
-	{ CCSHM_A_STATS_EXPORTS_MADE, false, "exports_made" },
-	{ CCSHM_A_STATS_ATTACHMENTS_MADE, false, "attachments_made" },
-	{ CCSHM_A_STATS_REVOKES, false, "revokes" },
-	{ CCSHM_A_STATS_REVOKES_FAILED, false, "revokes_failed" },
-	{ CCSHM_A_STATS_QUOTA_REFUSED, false, "quota_refused" },
-	{ CCSHM_A_STATS_EVENTS, false, "events" },
-	{ CCSHM_A_STATS_EVENTS_LOST, false, "events_lost" },
+	COUNTER(BYTES_SHARED, bytes_shared, true, "bytes_shared"),
+	COUNTER(BYTES_LEAKED, bytes_leaked, true, "bytes_leaked"),
+	COUNTER(BYTES_QUARANTINED, bytes_quarantined, true, "bytes_quarantined"),
+	COUNTER(BYTES_CARVED, bytes_carved, true, "bytes_carved"),
+	COUNTER(BLOCKS_CARVED, blocks_carved, false, "blocks_carved"),
+	COUNTER(CALLS_SHARED, calls_shared, false, "conversions_shared"),
+	COUNTER(CALLS_PRIVATE, calls_private, false, "conversions_private"),
+	COUNTER(CALLS_FAILED, calls_failed, false, "conversions_failed"),
+	COUNTER(BUFFERS, buffers, false, "buffers"),
+	COUNTER(EXPORTS, exports, false, "exports"),
+	COUNTER(ATTACHMENTS, attachments, false, "attachments"),
+	COUNTER(BUFFERS_MADE, buffers_made, false, "buffers_made"),
+	COUNTER(EXPORTS_MADE, exports_made, false, "exports_made"),
+	COUNTER(ATTACHMENTS_MADE, attachments_made, false, "attachments_made"),
+	COUNTER(REVOKES, revokes, false, "revokes"),
+	COUNTER(REVOKES_FAILED, revokes_failed, false, "revokes_failed"),
+	COUNTER(QUOTA_REFUSED, refusals, false, "quota_refused"),
+	COUNTER(EVENTS, events, false, "events"),
+	COUNTER(EVENTS_LOST, events_lost, false, "events_lost"),
 };
 
 #define COUNTERS	(sizeof(counters) / sizeof(counters[0]))
@@ -76,24 +86,62 @@ static int read_stats(const struct nlmsghdr *message, void *data)
 	return 0;
 }
 
+/* All of them: a driver that knows no such counter leaves it 0. */
+static int read_info(struct ccshm *handle, struct ccshm_stats *stats)
+{
+	struct ccshm_ioc_info info = { 0 };
+	int ret = ccshm_handle_ioctl(handle, CCSHM_IOC_INFO, &info);
+	size_t i;
+
+	for (i = 0; !ret && i < COUNTERS; i++) {
+		const char *at = (const char *)&info + counters[i].offset;
+		uint32_t small;
+
+		if (counters[i].size == sizeof(small)) {
+			memcpy(&small, at, sizeof(small));
+			stats->value[i] = small;
+		} else {
+			memcpy(&stats->value[i], at, sizeof(stats->value[i]));
+		}
+		stats->counter[i] = &counters[i];
+		stats->count++;
+	}
+	return ret;
+}
+
+static int read_somehow(const struct ccshm_seam *seam, struct ccshm_stats *stats)
+{
+	struct ccshm_netlink nl;
+	struct ccshm *handle;
+	bool changed;
+	int ret;
+
+	ret = ccshm_open_seam(seam, CCSHM_READ_ONLY, &handle);
+	if (!ret) {
+		ret = read_info(handle, stats);
+		ccshm_close(handle);
+		return ret;
+	}
+	ret = ccshm_netlink_open_instead(seam, ret, &nl);
+	if (!ret) {
+		ret = ccshm_netlink_request(&nl, CCSHM_CMD_STATS_GET, 0,
+					    read_stats, stats, &changed);
+		ccshm_netlink_close(&nl);
+	}
+	return ret;
+}
+
 int ccshm_stats_get_seam(const struct ccshm_seam *seam,
 			 struct ccshm_stats **stats)
 {
-	struct ccshm_netlink nl;
 	struct ccshm_stats *made;
-	bool changed;
 	int ret;
 
 	*stats = NULL;
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	ret = ccshm_netlink_open(seam, &nl);
-	if (!ret) {
-		ret = ccshm_netlink_request(&nl, CCSHM_CMD_STATS_GET, 0,
-					    read_stats, made, &changed);
-		ccshm_netlink_close(&nl);
-	}
+	ret = read_somehow(seam, made);
 	if (ret) {
 		free(made);
 		return ret;

@@ -10,14 +10,11 @@ struct ccshm_status {
 	struct ccshm_ioc_query uapi;
 };
 
-static int query(struct ccshm *handle, uint64_t id,
-		 struct ccshm_ioc_query *uapi)
+/* QUERY of what @uapi asks for. */
+static int query(struct ccshm *handle, struct ccshm_ioc_query *uapi)
 {
-	int ret;
+	int ret = ccshm_handle_ioctl(handle, CCSHM_IOC_QUERY, uapi);
 
-	memset(uapi, 0, sizeof(*uapi));
-	uapi->id = id;
-	ret = ccshm_handle_ioctl(handle, CCSHM_IOC_QUERY, uapi);
 	uapi->name[CCSHM_NAME_LEN - 1] = '\0';
 	uapi->device[CCSHM_DEVICE_LEN - 1] = '\0';
 	return ret;
@@ -26,8 +23,10 @@ static int query(struct ccshm *handle, uint64_t id,
 int ccshm_query(struct ccshm *handle, uint64_t id, uint32_t type,
 		struct ccshm_ioc_query *uapi)
 {
-	int ret = query(handle, id, uapi);
+	int ret;
 
+	*uapi = (struct ccshm_ioc_query){ .id = id };
+	ret = query(handle, uapi);
 	if (ret)
 		return ret;
 	return uapi->type == type ? 0 : -EINVAL;
@@ -47,8 +46,9 @@ int ccshm_status_make(const struct ccshm_ioc_query *uapi,
 	return 0;
 }
 
-CCSHM_API int ccshm_status_get(struct ccshm *handle, uint64_t id,
-			       struct ccshm_status **status)
+/* A snapshot of the object that @wanted asks for. */
+static int get(struct ccshm *handle, const struct ccshm_ioc_query *wanted,
+	       struct ccshm_status **status)
 {
 	struct ccshm_status *made;
 	int ret;
@@ -57,13 +57,50 @@ CCSHM_API int ccshm_status_get(struct ccshm *handle, uint64_t id,
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	ret = query(handle, id, &made->uapi);
+	made->uapi = *wanted;
+	ret = query(handle, &made->uapi);
 	if (ret) {
 		free(made);
 		return ret;
 	}
 	*status = made;
 	return 0;
+}
+
+int ccshm_status_next(struct ccshm *handle, uint32_t type, uint64_t after,
+		      struct ccshm_status **status)
+{
+	const struct ccshm_ioc_query wanted = {
+		.id = after, .flags = CCSHM_QUERY_NEXT, .next_type = type,
+	};
+	int ret = get(handle, &wanted, status);
+
+	/* Not to go round in circles. */
+	if (!ret && ((*status)->uapi.object_id <= after ||
+		     (*status)->uapi.type != type)) {
+		free(*status);
+		*status = NULL;
+		return -EPROTO;
+	}
+	return ret;
+}
+
+CCSHM_API int ccshm_status_get(struct ccshm *handle, uint64_t id,
+			       struct ccshm_status **status)
+{
+	const struct ccshm_ioc_query wanted = { .id = id };
+
+	return get(handle, &wanted, status);
+}
+
+CCSHM_API int ccshm_status_get_fd(struct ccshm *handle, int fd,
+				  struct ccshm_status **status)
+{
+	const struct ccshm_ioc_query wanted = {
+		.flags = CCSHM_QUERY_BY_FD, .fd = fd,
+	};
+
+	return get(handle, &wanted, status);
 }
 
 CCSHM_API int ccshm_buffer_status(struct ccshm_buffer *buffer,
@@ -87,7 +124,7 @@ CCSHM_API void ccshm_status_free(struct ccshm_status *status)
 
 CCSHM_API uint64_t ccshm_status_id(const struct ccshm_status *status)
 {
-	return status->uapi.id;
+	return status->uapi.object_id;
 }
 
 CCSHM_API uint32_t ccshm_status_type(const struct ccshm_status *status)
@@ -125,6 +162,11 @@ CCSHM_API bool ccshm_status_is_orphan(const struct ccshm_status *status)
 CCSHM_API bool ccshm_status_is_heap(const struct ccshm_status *status)
 {
 	return status->uapi.query_flags & CCSHM_QUERY_HEAP;
+}
+
+CCSHM_API bool ccshm_status_is_holder(const struct ccshm_status *status)
+{
+	return status->uapi.query_flags & CCSHM_QUERY_HOLDER;
 }
 
 CCSHM_API bool ccshm_status_has_control(const struct ccshm_status *status)

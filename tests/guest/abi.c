@@ -36,6 +36,13 @@ static struct world world_now(void)
 	/* Calls that were undone count, too. */
 	w.info.calls_shared = 0;
 	w.info.calls_private = 0;
+	w.info.generation = 0;
+	w.info.buffers_made = 0;
+	w.info.exports_made = 0;
+	w.info.attachments_made = 0;
+	w.info.revokes = 0;
+	w.info.revokes_failed = 0;
+	w.info.events = 0;
 	for (int i = 0; i < 4; i++)
 		raw_query(dev, ids[i], &w.query[i]);
 	return w;
@@ -261,8 +268,8 @@ static const struct call calls[] = {
 	  AT(free, flags), CCSHM_FREE_REVOKE, { 0 }, make_free, drop_free, true },
 	{ "OPEN", CCSHM_IOC_OPEN, sizeof(struct ccshm_ioc_open), AT(open, id), AT(open, id),
 	  AT(open, flags), CCSHM_OPEN_UID, { AT(open, reserved) }, make_open, NULL, false },
-	{ "QUERY", CCSHM_IOC_QUERY, sizeof(struct ccshm_ioc_query), AT(query, type), 8,
-	  AT(query, flags), 0, { 0 }, make_query, NULL, false },
+	{ "QUERY", CCSHM_IOC_QUERY, sizeof(struct ccshm_ioc_query), AT(query, object_id), 8,
+	  AT(query, flags), CCSHM_QUERY_BY_FD | CCSHM_QUERY_NEXT, { 0 }, make_query, NULL, false },
 	{ "EXPORT", CCSHM_IOC_EXPORT, sizeof(struct ccshm_ioc_export), AT(export, export_id),
 	  AT(export, reserved_out), AT(export, flags),
 	  CCSHM_EXPORT_READ_ONLY | CCSHM_EXPORT_NO_CPU | CCSHM_EXPORT_PINNED,
@@ -590,6 +597,40 @@ static void test_files(void)
 	ok(attached, "other calls than SEGMENTS and DETACH on an attachment: ENOTTY");
 	close(null);
 	ok(unchanged(&before), "calls on other files change nothing");
+}
+
+/* Every call on a file that was opened with these flags. */
+static void test_looking(int how, const char *name)
+{
+	struct world before = settled();
+	bool looks = true, changes = true;
+	int fd = open(CCSHM_DEVICE, how | O_CLOEXEC);
+
+	for (size_t i = 0; i < NR_CALLS; i++) {
+		const struct call *c = &calls[i];
+		bool look = c->request == CCSHM_IOC_INFO || c->request == CCSHM_IOC_OPEN ||
+			    c->request == CCSHM_IOC_QUERY ||
+			    c->request == CCSHM_IOC_IMPORTERS ||
+			    c->request == CCSHM_IOC_PAGES || c->request == CCSHM_IOC_DEVICE;
+		union arg a;
+		int err;
+
+		make(c, &a);
+		/* Root sees the anonymous buffers of others. */
+		err = raw_ioctl(fd, c->request, &a);
+		if (err && look)
+			diag("%s: %s", c->name, tap_errno_name(err));
+		if (err != -EBADF && !look)
+			diag("%s: %s, expected EBADF", c->name, tap_errno_name(err));
+		looks &= !look || !err;
+		changes &= look || err == -EBADF;
+		if (!err || c->makes_target)
+			drop(c, &a);
+	}
+	ok(looks, "%s: INFO, OPEN, QUERY, IMPORTERS, PAGES and DEVICE work", name);
+	ok(changes, "%s: every other call: EBADF", name);
+	close(fd);
+	ok(unchanged(&before), "%s: nothing changes", name);
 }
 
 /* ---- ids ---- */
@@ -1176,7 +1217,11 @@ static void test_info(void)
 	is_int(info.contiguous_max, 4 * MIB, "INFO tells the largest block");
 	is_int(info.blocks_carved + info.bytes_carved, 0, "INFO tells that nothing is carved");
 	is_int(info.block_size, UNIT, "INFO tells the unit of conversion");
-	is_int(info.reserved_out + info.reserved_tail, 0, "INFO clears what is reserved");
+	is_int(info.abi_oldest, CCSHM_ABI_OLDEST, "INFO tells the oldest version that is served");
+	ok(info.generation, "INFO tells a generation");
+	ok(info.buffers_made == 2 && info.exports_made == 1 && info.attachments_made == 1,
+	   "INFO counts what was made");
+	is_int(info.reserved_tail, 0, "INFO clears what is reserved");
 	is_int(info.buffers, 2, "INFO counts buffers");
 	is_int(info.exports, 1, "INFO counts exports");
 	is_int(info.attachments, 1, "INFO counts attachments");
@@ -1201,6 +1246,8 @@ static void test_query(void)
 	memset(&q, 0xff, sizeof(q));
 	q.id = named;
 	q.flags = 0;
+	q.fd = 0;
+	q.next_type = 0;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of a buffer works");
 	ok(q.type == CCSHM_TYPE_BUFFER && q.state == CCSHM_STATE_ACTIVE && q.buffer_id == named &&
 	   q.object_flags == CCSHM_ALLOC_PERSISTENT && q.query_flags == CCSHM_QUERY_CONTROL,
@@ -1217,6 +1264,8 @@ static void test_query(void)
 	memset(&q, 0xff, sizeof(q));
 	q.id = attachment;
 	q.flags = 0;
+	q.fd = 0;
+	q.next_type = 0;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of an attachment works");
 	ok(q.type == CCSHM_TYPE_ATTACHMENT && q.buffer_id == anonymous && !q.export_id &&
 	   q.size == SIZE && q.device_mappings == 1 && q.segments && !strcmp(q.device, DEVICE),
@@ -1227,6 +1276,8 @@ static void test_query(void)
 	memset(&q, 0xff, sizeof(q));
 	q.id = export;
 	q.flags = 0;
+	q.fd = 0;
+	q.next_type = 0;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of an export works");
 	ok(q.type == CCSHM_TYPE_EXPORT && q.buffer_id == anonymous && q.size == SIZE &&
 	   !q.offset && !q.export_id && !q.dma_bits && !q.segments && !q.device[0] &&
@@ -1267,6 +1318,8 @@ int main(void)
 	test_no_size();
 	test_numbers();
 	test_files();
+	test_looking(O_RDONLY, "/dev/ccshm opened read-only");
+	test_looking(O_ACCMODE, "/dev/ccshm opened for ioctls only");
 	test_ids();
 	test_alloc_sizes();
 	test_alloc_fields();

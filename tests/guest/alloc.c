@@ -34,7 +34,7 @@ static uint64_t carved_hypercalls(const struct ccshm_ioc_query *q)
 
 	if (!q->carved)
 		return 0;
-	raw_pages(dev, q->id, q->size - q->carved, PAGE, &run, 1, NULL);
+	raw_pages(dev, q->object_id, q->size - q->carved, PAGE, &run, 1, NULL);
 	return run.flags & CCSHM_PAGES_LEAF_WHOLE ? 1 : UNIT / PAGE;
 }
 

@@ -60,7 +60,9 @@ runs "exports while there is one" cc export "$ring" -- "$CC" list --exports
 like "$out" " $ring ring +alice +2M revocable active" "it is listed"
 runs "attachments while there is one" cc attach "$ring" $EDU -- "$CC" list --attachments
 like "$out" " $ring ring +alice +2M $EDU active" "it is listed"
-exits 3 "in another network namespace there is no list" unshare -n "$CC" list
+runs "list in another network namespace" unshare -n "$CC" list
+like "$out" " ring " "the same list"
+runs "stats in another network namespace" unshare -n "$CC" stats
 
 # ---- stats
 

@@ -266,7 +266,7 @@ static void as_query(const struct nl_said *said, void *data)
 
 #define SAME(attr, member) do {							\
 		if (nl_number(said, CCSHM_A_##attr) != q.member) {		\
-			diag(#attr " of %llu", (unsigned long long)q.id);	\
+			diag(#attr " of %llu", (unsigned long long)q.object_id);	\
 			*good = false;						\
 		}								\
 	} while (0)

@@ -140,9 +140,9 @@ static void put_object(struct nlmsghdr *m, const struct ccshm_ioc_query *q)
 
 	mnl_attr_put_u32(m, CCSHM_A_TYPE, q->type);
 	if (fake.wrong_size)
-		mnl_attr_put_u32(m, CCSHM_A_ID, (uint32_t)q->id);
+		mnl_attr_put_u32(m, CCSHM_A_ID, (uint32_t)q->object_id);
 	else
-		mnl_attr_put_u64(m, CCSHM_A_ID, q->id);
+		mnl_attr_put_u64(m, CCSHM_A_ID, q->object_id);
 	mnl_attr_put_u64(m, CCSHM_A_QUERY_FLAGS, q->query_flags);
 	mnl_attr_put_u64(m, CCSHM_A_OBJECT_FLAGS, q->object_flags);
 	mnl_attr_put_u64(m, CCSHM_A_SIZE, q->size);

@@ -14,6 +14,7 @@ enum kind { CLOSED, DRIVER, MEMFD, DMABUF, ATTACHMENT, SOCKET };
 
 struct file {
 	enum kind kind;
+	bool read_only;		/* the driver */
 	unsigned int object;	/* dma-bufs, attachments */
 	uint64_t size;		/* memfds */
 	char *memory;		/* memfds */
@@ -135,7 +136,7 @@ static struct object *object_new(uint32_t type)
 			continue;
 		memset(object, 0, sizeof(*object));
 		object->type = type;
-		object->query.id = ++last_id;
+		object->query.object_id = ++last_id;
 		object->query.type = type;
 		object->file = -1;
 		return object;
@@ -149,7 +150,7 @@ static struct object *object_of(uint64_t id)
 
 	for (i = 0; id && i < MAX_OBJECTS; i++)
 		if (objects[i].type && !objects[i].ended &&
-		    objects[i].query.id == id)
+		    objects[i].query.object_id == id)
 			return &objects[i];
 	return NULL;
 }
@@ -160,7 +161,7 @@ static struct object *buffer_of(const struct object *object)
 
 	for (i = 0; i < MAX_OBJECTS; i++)
 		if (objects[i].type == CCSHM_TYPE_BUFFER &&
-		    objects[i].query.id == object->query.buffer_id)
+		    objects[i].query.object_id == object->query.buffer_id)
 			return &objects[i];
 	abort();
 }
@@ -200,7 +201,7 @@ static bool buffer_used(const struct object *buffer)
 
 	for (i = 0; i < MAX_OBJECTS; i++)
 		if (objects[i].type && objects[i].type != CCSHM_TYPE_BUFFER &&
-		    objects[i].query.buffer_id == buffer->query.id)
+		    objects[i].query.buffer_id == buffer->query.object_id)
 			return true;
 	for (i = 0; i < MAX_MAPPINGS; i++) {
 		const char *address = mappings[i].address;
@@ -264,6 +265,14 @@ static int fake_info(struct ccshm_ioc_info *arg)
 		return -EINVAL;
 	*arg = fake.info;
 	arg->abi_version = fake.abi_version;
+	arg->abi_oldest = fake.abi_oldest;
+	fake.infos++;
+	/* Something has changed since the call before. */
+	if (fake.infos % 2 && fake.lists_changed) {
+		fake.lists_changed--;
+		fake.generation++;
+	}
+	arg->generation = fake.generation;
 	arg->buffers = fake_objects(CCSHM_TYPE_BUFFER);
 	arg->exports = fake_objects(CCSHM_TYPE_EXPORT);
 	arg->attachments = fake_objects(CCSHM_TYPE_ATTACHMENT);
@@ -331,7 +340,7 @@ static int fake_alloc(int fd, struct ccshm_ioc_alloc *arg)
 	if (arg->name[0] && named(uid, arg->name))
 		return -EEXIST;
 	buffer = object_new(CCSHM_TYPE_BUFFER);
-	buffer->query.buffer_id = buffer->query.id;
+	buffer->query.buffer_id = buffer->query.object_id;
 	buffer->query.object_flags = arg->flags;
 	buffer->query.query_flags = CCSHM_QUERY_CONTROL;
 	buffer->query.size = (arg->size + PAGE - 1) / PAGE * PAGE;
@@ -349,7 +358,7 @@ static int fake_alloc(int fd, struct ccshm_ioc_alloc *arg)
 	buffer->memory = memory_new(buffer->query.size);
 	if (!(arg->flags & CCSHM_ALLOC_PERSISTENT))
 		buffer->file = fd;
-	arg->id = buffer->query.id;
+	arg->id = buffer->query.object_id;
 	arg->actual_size = buffer->query.size;
 	return 0;
 }
@@ -378,19 +387,68 @@ static int fake_find(struct ccshm_ioc_open *arg)
 		       arg->name);
 	if (!buffer || (fake.no_admin && buffer->query.uid != FAKE_UID))
 		return -ENOENT;
-	arg->id = buffer->query.id;
+	arg->id = buffer->query.object_id;
+	return 0;
+}
+
+/* Orphans are listed, too. */
+static struct object *object_after(uint64_t id, uint32_t type)
+{
+	struct object *next = NULL;
+	int i;
+
+	for (i = 0; i < MAX_OBJECTS; i++)
+		if (objects[i].type == type && objects[i].query.object_id > id &&
+		    (!next || objects[i].query.object_id < next->query.object_id))
+			next = &objects[i];
+	return next;
+}
+
+static int query_fd(int fd, struct object **object)
+{
+	const struct file *file = file_of(fd);
+
+	if (!file)
+		return -EBADF;
+	if (file->kind != DMABUF && file->kind != ATTACHMENT)
+		return -EMEDIUMTYPE;
+	*object = &objects[file->object];
 	return 0;
 }
 
 static int fake_query(struct ccshm_ioc_query *arg)
 {
-	struct object *object = object_of(arg->id);
+	struct object *object = NULL;
+	int ret = 0;
 
-	if (arg->flags)
+	if ((arg->flags != CCSHM_QUERY_BY_FD && arg->fd) ||
+	    (arg->flags != CCSHM_QUERY_NEXT && arg->next_type) ||
+	    (arg->flags == CCSHM_QUERY_BY_FD && arg->id))
 		return -EINVAL;
+	switch (arg->flags) {
+	case 0:
+		object = object_of(arg->id);
+		break;
+	case CCSHM_QUERY_BY_FD:
+		ret = query_fd(arg->fd, &object);
+		break;
+	case CCSHM_QUERY_NEXT:
+		if (!arg->next_type || arg->next_type > CCSHM_TYPE_ATTACHMENT)
+			return -EINVAL;
+		/* It goes round in circles when a test asks for it. */
+		object = object_after(fake.next_stuck ? 0 : arg->id,
+				      arg->next_type);
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (ret)
+		return ret;
 	if (!object)
 		return -ENOENT;
 	*arg = object->query;
+	if (fake.holder)
+		arg->query_flags |= CCSHM_QUERY_HOLDER;
 	return 0;
 }
 
@@ -430,7 +488,7 @@ static int fake_export(struct ccshm_ioc_export *arg)
 	export->query.cpu_mappings = 3;
 	buffer->query.exports++;
 	file->object = (unsigned int)(export - objects);
-	arg->export_id = export->query.id;
+	arg->export_id = export->query.object_id;
 	arg->actual_size = size;
 	arg->fd = fd;
 	return 0;
@@ -444,7 +502,7 @@ static void fake_revoking(uint64_t id)
 	for (o = objects; o < objects + MAX_OBJECTS; o++)
 		if (o->type && o->type != CCSHM_TYPE_BUFFER &&
 		    o->query.state != CCSHM_STATE_REVOKED &&
-		    (o->query.id == id || o->query.buffer_id == id || o->query.export_id == id))
+		    (o->query.object_id == id || o->query.buffer_id == id || o->query.export_id == id))
 			o->query.state = CCSHM_STATE_REVOKING;
 }
 
@@ -541,8 +599,8 @@ static int fake_attach(struct ccshm_ioc_attach *arg)
 	if (!persistent)
 		file->object = (unsigned int)(attachment - objects);
 	attachment->query.object_flags = arg->flags;
-	attachment->query.buffer_id = buffer->query.id;
-	attachment->query.export_id = export ? export->query.id : 0;
+	attachment->query.buffer_id = buffer->query.object_id;
+	attachment->query.export_id = export ? export->query.object_id : 0;
 	attachment->query.offset =
 		arg->offset + (export ? export->query.offset : 0);
 	attachment->query.size = size;
@@ -552,7 +610,7 @@ static int fake_attach(struct ccshm_ioc_attach *arg)
 	attachment->query.segments = (uint32_t)(size / PAGE);
 	memcpy(attachment->query.device, arg->device, sizeof(arg->device));
 	buffer->query.attachments++;
-	arg->attachment_id = attachment->query.id;
+	arg->attachment_id = attachment->query.object_id;
 	arg->actual_size = size;
 	arg->segments = attachment->query.segments;
 	return 0;
@@ -564,7 +622,7 @@ static int attachment_find(const struct file *file, uint64_t id,
 {
 	if (file->kind == ATTACHMENT) {
 		*attachment = &objects[file->object];
-		return id && id != (*attachment)->query.id ? -EINVAL : 0;
+		return id && id != (*attachment)->query.object_id ? -EINVAL : 0;
 	}
 	if (fake.no_rawio)
 		return -EPERM;
@@ -709,9 +767,18 @@ static int fake_pages(struct ccshm_ioc_pages *arg)
 	return 0;
 }
 
+static bool looks(unsigned long request)
+{
+	return request == CCSHM_IOC_INFO || request == CCSHM_IOC_OPEN ||
+	       request == CCSHM_IOC_QUERY || request == CCSHM_IOC_IMPORTERS ||
+	       request == CCSHM_IOC_PAGES || request == CCSHM_IOC_DEVICE;
+}
+
 static int driver_ioctl(int fd, struct file *file, unsigned long request,
 			void *arg)
 {
+	if (file->kind == DRIVER && file->read_only && !looks(request))
+		return -EBADF;
 	if (request == CCSHM_IOC_SEGMENTS)
 		return fake_segments(file, arg);
 	if (request == CCSHM_IOC_DETACH)
@@ -785,14 +852,19 @@ static int seam_ioctl(int fd, unsigned long request, void *arg)
 
 static int seam_open(const char *path, int flags)
 {
+	struct file *file = NULL;
 	int ret;
 
 	ck_assert_str_eq(path, CCSHM_DEVICE);
-	ck_assert_int_eq(flags, O_RDWR | O_CLOEXEC);
+	ck_assert(flags & O_CLOEXEC);
 	pthread_mutex_lock(&lock);
 	ret = fake_enter(FAKE_OPEN);
+	if (!ret && fake.no_access)
+		ret = -EACCES;
 	if (!ret)
-		ret = fake.no_driver ? -ENOENT : file_new(DRIVER, NULL);
+		ret = fake.no_driver ? -ENOENT : file_new(DRIVER, &file);
+	if (ret >= 0)
+		file->read_only = (flags & O_ACCMODE) == O_RDONLY;
 	pthread_mutex_unlock(&lock);
 	return ret;
 }
@@ -1050,6 +1122,8 @@ void fake_setup(void)
 	last_id = 0;
 	fake_netlink_clear();
 	fake.abi_version = CCSHM_ABI_VERSION;
+	fake.abi_oldest = CCSHM_ABI_OLDEST;
+	fake.generation = 1;
 	fake.now = 1000000000;
 	fake.revoke.state = CCSHM_STATE_REVOKED;
 	fake.cpuid_leaf[0] = 0;

@@ -52,7 +52,9 @@ enum fake_call {
 struct fake {
 	/* The machine. */
 	bool no_driver;
+	bool no_access;		/* the device node cannot be opened */
 	uint32_t abi_version;
+	uint32_t abi_oldest;
 	int64_t now;
 	struct ccshm_cpuid cpuid[8];
 	uint32_t cpuid_leaf[8];
@@ -76,6 +78,16 @@ struct fake {
 	struct ccshm_ioc_importer importers[FAKE_IMPORTERS];
 	unsigned int nr_importers;
 	unsigned int importers_come;
+
+	/*
+	 * QUERY: visits the same object again; says that the caller is a holder only.
+	 * INFO: how often something changes between two calls; the number that says so.
+	 */
+	bool next_stuck;
+	bool holder;
+	unsigned int lists_changed;
+	uint64_t generation;
+	unsigned int infos;
 
 	/* Netlink: what is missing; how many dumps are not consistent, of how many. */
 	bool no_family;

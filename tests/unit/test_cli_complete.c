@@ -196,6 +196,7 @@ START_TEST(buffers)
 	ck_assert(offered("2"));
 	ck_assert_str_eq(candidates("free", "x"), "");
 	ck_assert_str_eq(candidates("free", "1", "r"), "");
+	fake.no_access = true;
 	fake.no_family = true;
 	ck_assert_str_eq(candidates("free", ""), "");
 }

@@ -403,6 +403,13 @@ static void too_many_files(void)
 static void other_abi(void)
 {
 	fake.abi_version = 7;
+	fake.abi_oldest = 7;
+}
+
+static void old_abi(void)
+{
+	fake.abi_version = 0;
+	fake.abi_oldest = 0;
 }
 
 /* The test may be root, or not: then its own group is as good as any. */
@@ -501,7 +508,8 @@ static const struct story driver_stories[] = {
 	{ "driver", "fail", 4, "may not open", "usermod -aG 4711 USER", { closed, node_of_group }, { { 0 } } },
 	{ "driver", "fail", 4, "may not open", "udev rule", { closed, node_of_root }, { { 0 } } },
 	{ "driver", "fail", 4, "may not open", "udev rule", { closed }, { { 0 } } },
-	{ "driver", "fail", 1, "another version", "same release", { other_abi }, { { 0 } } },
+	{ "driver", "fail", 1, "is too old for the driver", "driver's release", { other_abi }, { { 0 } } },
+	{ "driver", "fail", 1, "driver is too old", "newer release", { old_abi }, { { 0 } } },
 	{ "driver", "fail", 1, "Too many open files", NULL, { too_many_files }, { { 0 } } },
 	{ "access", "skip", 0, "no device node", NULL, { NULL }, { { 0 } } },
 	{ "access", "warn", 0, "Only root", "udev rule", { node_of_root }, { { 0 } } },

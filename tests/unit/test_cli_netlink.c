@@ -153,7 +153,8 @@ END_TEST
 
 START_TEST(list_changes)
 {
-	fake.dumps_changed = 1000;
+	fake.infos = 0;		/* odd ones: after each list */
+	fake.lists_changed = 1000;
 	ck_assert_int_eq(cli_run("list", NULL), EXIT_OK);
 	ck_assert_uint_eq(lines(cli.out), 3);
 	ck_assert(complains("some may be missing"));
@@ -164,15 +165,23 @@ START_TEST(no_family)
 {
 	static const char *const which[] = { "list", "stats", "monitor" };
 
+	/* Lists and counters need the device node or netlink, events need netlink. */
 	fake.no_family = true;
+	fake.no_driver = true;
 	ck_assert_int_eq(cli_run(which[_i], NULL), EXIT_NO_DRIVER);
 	ck_assert(complains("the driver is not loaded"));
+	ck_assert_str_eq(cli.out, "");
+	fake.no_driver = false;
+	fake.no_access = true;
+	ck_assert_int_eq(cli_run(which[_i], NULL),
+			 _i < 2 ? EXIT_PERMISSION : EXIT_NO_DRIVER);
 	ck_assert_str_eq(cli.out, "");
 }
 END_TEST
 
 START_TEST(fails)
 {
+	fake.no_access = true;
 	fake_fail(FAKE_SEND, 1, -ECONNREFUSED);
 	ck_assert_int_eq(cli_run("list", NULL), EXIT_FAILED);
 	ck_assert(complains("cannot list buffers: Connection refused"));
@@ -189,8 +198,8 @@ END_TEST
 
 START_TEST(statistics)
 {
-	fake.stats[CCSHM_A_STATS_BYTES_SHARED] = 3 << 20;
-	fake.stats[CCSHM_A_STATS_EVENTS_LOST] = 7;
+	fake.info.bytes_shared = 3 << 20;
+	fake.info.events_lost = 7;
 	ck_assert_int_eq(cli_run("stats", NULL), EXIT_OK);
 	ck_assert(has("bytes shared        3M\n"));
 	ck_assert(has("events lost         7\n"));
@@ -364,7 +373,7 @@ START_TEST(revoke_names_holders)
 	ck_assert_int_eq(cli_run("revoke", "2", NULL), EXIT_BUSY);
 	ck_assert_uint_eq(lines(cli.err), 1);
 	/* Where there is no list it says what it always does. */
-	fake.no_family = true;
+	fake_fail_ioctl(CCSHM_IOC_QUERY, -ENOMEM);
 	ck_assert_int_eq(cli_run("revoke", "1", NULL), EXIT_BUSY);
 	ck_assert_uint_eq(lines(cli.err), 1);
 	ccshm_attachment_close(other);

@@ -242,7 +242,7 @@ static unsigned int nr_importers;
 
 static int answer_importers(struct ccshm_ioc_importers *arg)
 {
-	if (arg->id != status.id || status.type != CCSHM_TYPE_EXPORT)
+	if (arg->id != status.object_id || status.type != CCSHM_TYPE_EXPORT)
 		return -ENOENT;
 	ck_assert_uint_ge(arg->capacity, nr_importers);
 	memcpy((void *)(uintptr_t)arg->importers, importers,
@@ -258,6 +258,9 @@ static int answer(int fd, unsigned long request, void *arg)
 		return answer_importers(arg);
 	if (request == CCSHM_IOC_REVOKE && status.type)
 		return fake.revoke_error;
+	/* In lists there is nothing. */
+	if (request == CCSHM_IOC_QUERY && ((struct ccshm_ioc_query *)arg)->flags)
+		return -ENOENT;
 	if (request != CCSHM_IOC_QUERY || !status.type)
 		return fake_seam.ioctl(fd, request, arg);
 	memcpy(arg, &status, sizeof(status));
@@ -271,7 +274,7 @@ static void set_status(uint32_t type)
 	memset(&status, 0, sizeof(status));
 	memset(importers, 0, sizeof(importers));
 	nr_importers = 0;
-	status.id = 12;
+	status.object_id = 12;
 	status.type = type;
 	status.buffer_id = 11;
 	status.size = 6 << 20;

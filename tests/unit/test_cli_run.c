@@ -167,8 +167,15 @@ END_TEST
 START_TEST(another_abi)
 {
 	fake.abi_version = CCSHM_ABI_VERSION + 1;
+	fake.abi_oldest = CCSHM_ABI_VERSION;
+	ck_assert_int_eq(cli_run("info", NULL), EXIT_OK);
+	fake.abi_oldest = CCSHM_ABI_VERSION + 1;
 	ck_assert_int_eq(cli_run("info", NULL), EXIT_FAILED);
-	check_err("same release");
+	check_err("this ccshmctl is too old");
+	fake.abi_version = 0;
+	fake.abi_oldest = 0;
+	ck_assert_int_eq(cli_run("info", NULL), EXIT_FAILED);
+	check_err("the driver is too old");
 }
 END_TEST
 

@@ -49,7 +49,7 @@ START_TEST(unknown_flags)
 	struct ccshm *handle;
 	int bit;
 
-	for (bit = 1; bit < 64; bit++) {
+	for (bit = 2; bit < 64; bit++) {
 		ck_assert_int_eq(open_with(1ULL << bit, &handle), -EINVAL);
 		ck_assert_ptr_null(handle);
 	}
@@ -87,16 +87,52 @@ START_TEST(no_memory)
 }
 END_TEST
 
+/* A newer driver that still serves this library's version. */
+START_TEST(newer_driver)
+{
+	struct ccshm *handle;
+
+	fake.abi_version = CCSHM_ABI_VERSION + 7;
+	fake.abi_oldest = CCSHM_ABI_VERSION;
+	ck_assert_int_eq(open_with(0, &handle), 0);
+	ccshm_close(handle);
+}
+END_TEST
+
+/* Each side can be too old for the other, and the errno tells which. */
 START_TEST(other_abi_version)
 {
 	struct ccshm *handle;
 
 	fake.abi_version = CCSHM_ABI_VERSION + 1;
-	ck_assert_int_eq(open_with(0, &handle), -EPROTO);
+	fake.abi_oldest = CCSHM_ABI_VERSION + 1;
+	ck_assert_int_eq(open_with(0, &handle), -EPROTONOSUPPORT);
 	ck_assert_ptr_null(handle);
 	fake.abi_version = 0;
+	fake.abi_oldest = 0;
 	ck_assert_int_eq(open_with(CCSHM_ONLY_IF_NEEDED, &handle), -EPROTO);
 	ck_assert_ptr_null(handle);
+	/* That is no driver of ours. */
+	fake.abi_version = CCSHM_ABI_VERSION;
+	fake.abi_oldest = CCSHM_ABI_VERSION + 1;
+	ck_assert_int_eq(open_with(0, &handle), -EPROTO);
+	ck_assert_ptr_null(handle);
+}
+END_TEST
+
+START_TEST(read_only)
+{
+	struct ccshm_buffer *buffer;
+	struct ccshm_info *info;
+	struct ccshm *handle;
+
+	ck_assert_int_eq(open_with(CCSHM_READ_ONLY, &handle), 0);
+	ck_assert_int_eq(ccshm_info_get(handle, &info), 0);
+	ccshm_info_free(info);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, NULL, &buffer), -EBADF);
+	ck_assert_ptr_null(buffer);
+	ccshm_close(handle);
+	ck_assert_int_eq(open_with(CCSHM_READ_ONLY << 1, &handle), -EINVAL);
 }
 END_TEST
 
@@ -207,6 +243,8 @@ static void add(Suite *suite)
 			    sizeof(open_errors) / sizeof(open_errors[0]));
 	tcase_add_test(tests, no_memory);
 	tcase_add_test(tests, other_abi_version);
+	tcase_add_test(tests, newer_driver);
+	tcase_add_test(tests, read_only);
 	tcase_add_test(tests, not_our_device);
 	tcase_add_test(tests, handshake_fails);
 	tcase_add_test(tests, only_if_needed_prefers_the_driver);

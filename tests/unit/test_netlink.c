@@ -12,9 +12,25 @@ static struct ccshm_stats *stats;
 static struct ccshm_events *events;
 static struct ccshm_event *event;
 
+/* Through netlink: the device node cannot be opened. */
 static int get(uint32_t type)
 {
-	return ccshm_list_get_seam(&fake_seam, type, &list);
+	int ret;
+
+	fake.no_access = true;
+	ret = ccshm_list_get_seam(&fake_seam, type, &list);
+	fake.no_access = false;
+	return ret;
+}
+
+static int get_stats(void)
+{
+	int ret;
+
+	fake.no_access = true;
+	ret = ccshm_stats_get_seam(&fake_seam, &stats);
+	fake.no_access = false;
+	return ret;
 }
 
 /* ---- lists ---- */
@@ -211,8 +227,13 @@ START_TEST(list_fails)
 	fake.wrong_size = true;
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EPROTO);
 	fake.wrong_size = false;
+	/* The error of the device says more than that there is no family. */
 	fake.no_family = true;
-	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -ENODEV);
+	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EACCES);
+	ck_assert_ptr_null(list);
+	fake.no_driver = true;
+	ck_assert_int_eq(ccshm_list_get_seam(&fake_seam, CCSHM_TYPE_BUFFER, &list),
+			 -ENODEV);
 	ck_assert_ptr_null(list);
 	ccshm_close(handle);
 }
@@ -274,7 +295,7 @@ START_TEST(statistics)
 
 	for (i = 0; i <= CCSHM_A_STATS_EVENTS_LOST; i++)
 		fake.stats[i] = 100 + i;
-	ck_assert_int_eq(ccshm_stats_get_seam(&fake_seam, &stats), 0);
+	ck_assert_int_eq(get_stats(), 0);
 	/* Each of those that the header knows, and not the one that it does not. */
 	ck_assert_uint_eq(ccshm_stats_count(stats), CCSHM_A_STATS_EVENTS_LOST - 1);
 	for (i = 0; i < ccshm_stats_count(stats); i++) {
@@ -298,14 +319,14 @@ END_TEST
 START_TEST(statistics_fail)
 {
 	fake.no_family = true;
-	ck_assert_int_eq(ccshm_stats_get_seam(&fake_seam, &stats), -ENODEV);
+	ck_assert_int_eq(get_stats(), -EACCES);
 	ck_assert_ptr_null(stats);
 	fake.no_family = false;
 	fake_fail(FAKE_SEND, 1, -ECONNREFUSED);
-	ck_assert_int_eq(ccshm_stats_get_seam(&fake_seam, &stats), -ECONNREFUSED);
+	ck_assert_int_eq(get_stats(), -ECONNREFUSED);
 	ck_assert_ptr_null(stats);
 	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
-	ck_assert_int_eq(ccshm_stats_get_seam(&fake_seam, &stats), -ENOMEM);
+	ck_assert_int_eq(get_stats(), -ENOMEM);
 	ck_assert_ptr_null(stats);
 }
 END_TEST

@@ -167,7 +167,7 @@ START_TEST(status_getters)
 	struct ccshm_status *status;
 
 	query_answer = (struct ccshm_ioc_query){
-		.id = 0x200000000001ULL,
+		.object_id = 0x200000000001ULL,
 		.type = CCSHM_TYPE_ATTACHMENT,
 		.state = CCSHM_STATE_STUCK,
 		.object_flags = 0x2000000000000004ULL,

@@ -15,6 +15,9 @@
  * - The elements of arrays (segments, importers, runs) keep their size. Longer
  *   ones, should there ever be any, are asked for by a flag of the call, which
  *   a kernel that does not know it refuses (EINVAL).
+ * - A file of /dev/ccshm that was opened without write access serves only the
+ *   calls that change nothing: INFO, OPEN, QUERY, IMPORTERS, PAGES and DEVICE.
+ *   Every other call fails with EBADF, as write() does on such a file.
  * - Fields marked "out" are ignored on input. They are written when the call
  *   succeeds, and where a call says so also when it fails.
  * - A call that fails changes nothing, unless its description says otherwise.
@@ -54,8 +57,15 @@
 
 #define CCSHM_DEVICE		"/dev/ccshm"
 
-/* Grows when the meaning of a call changes; additions are feature bits. */
+/*
+ * Grows when the meaning of a call changes; additions are feature bits. A driver
+ * reports this version and the oldest one that it still serves, and a program
+ * works with every driver for which the version that the program was built with
+ * lies between the two.
+ */
 #define CCSHM_ABI_VERSION	1
+/* The oldest version that the driver of this header serves. */
+#define CCSHM_ABI_OLDEST	1
 
 #define CCSHM_NAME_LEN		64	/* with the terminating NUL */
 #define CCSHM_DEVICE_LEN	64	/* with the terminating NUL */
@@ -113,7 +123,8 @@ enum ccshm_platform {
  *	by exports or attachments any more
  * @exports: out: exports that exist
  * @attachments: out: attachments that exist
- * @reserved_out: out: 0
+ * @abi_oldest: out: CCSHM_ABI_OLDEST of the driver: programs that were built with
+ *	an older version than this must not use the driver
  * @driver_version: out: version of the driver, NUL-terminated
  * @contiguous_max: out: largest size that CCSHM_ALLOC_CONTIGUOUS can give
  * @blocks_carved: out: blocks that small buffers and tails were given pages of
@@ -125,7 +136,7 @@ enum ccshm_platform {
  * @limit_user_buffers: out: buffers that each user may have, or CCSHM_LIMIT_NONE
  * @used_bytes: out: what all users are charged, which is counted against
  *	@limit_total_bytes
- * @refusals: out: calls that a limit refused, since the module was loaded
+ * @refusals: out: calls that a limit refused
  * @user_bytes: out: what the caller's effective uid is charged: whole blocks, those
  *	in quarantine included
  * @user_bytes_leaked: out: bytes that were leaked while that uid was charged for
@@ -140,6 +151,19 @@ enum ccshm_platform {
  * @reserved_tail: out: 0
  * @limit_user_exports: out: exports that each user may have made, or
  *	CCSHM_LIMIT_NONE
+ * @generation: out: never 0; changes whenever an object comes, goes or changes its
+ *	state. What CCSHM_QUERY_NEXT returned between two calls of INFO that return
+ *	the same number is a consistent list.
+ * @buffers_made: out: buffers that were made
+ * @exports_made: out: exports that were made
+ * @attachments_made: out: attachments that were made
+ * @revokes: out: calls of REVOKE that began
+ * @revokes_failed: out: of these, calls that did not end all access
+ * @events: out: netlink events that were sent
+ * @events_lost: out: netlink events that could not be sent: their listeners got
+ *	ENOBUFS
+ *
+ * @refusals and the last seven counters count since the module was loaded.
  *
  * Where nothing comes or goes, @used_bytes is the sum of @bytes_shared and
  * @bytes_quarantined. The sum of @bytes_shared, @bytes_quarantined and @bytes_leaked
@@ -166,7 +190,7 @@ struct ccshm_ioc_info {
 	__u32 buffers;
 	__u32 exports;
 	__u32 attachments;
-	__u32 reserved_out;
+	__u32 abi_oldest;
 	char driver_version[CCSHM_VERSION_LEN];
 	__u64 contiguous_max;
 	__u64 blocks_carved;
@@ -185,6 +209,14 @@ struct ccshm_ioc_info {
 	__u32 importers;
 	__u32 reserved_tail;
 	__u64 limit_user_exports;
+	__u64 generation;
+	__u64 buffers_made;
+	__u64 exports_made;
+	__u64 attachments_made;
+	__u64 revokes;
+	__u64 revokes_failed;
+	__u64 events;
+	__u64 events_lost;
 };
 
 /* The buffer outlives the file that made it; otherwise it is anonymous. */
@@ -391,6 +423,11 @@ enum ccshm_state {
 	CCSHM_STATE_STUCK = 3,
 };
 
+/* ccshm_ioc_query.flags: the object is the one that @fd refers to. */
+#define CCSHM_QUERY_BY_FD		(1ULL << 0)
+/* ccshm_ioc_query.flags: the next object of type @next_type after @id. */
+#define CCSHM_QUERY_NEXT		(1ULL << 1)
+
 /* ccshm_ioc_query.query_flags: the buffer has ended; only uses of it are left. */
 #define CCSHM_QUERY_ORPHAN		(1ULL << 0)
 /* ccshm_ioc_query.query_flags: the caller has control. */
@@ -399,17 +436,29 @@ enum ccshm_state {
 #define CCSHM_QUERY_HEAP		(1ULL << 2)
 /* ccshm_ioc_query.query_flags: the buffer is sealed, see CCSHM_SET_SEALED. */
 #define CCSHM_QUERY_SEALED		(1ULL << 3)
+/*
+ * ccshm_ioc_query.query_flags: the caller may not see the buffer and learns of the
+ * object only because it holds its file descriptor: @uid, @gid and @payer are
+ * all ones, and @mode, @charged, @blocks, @blocks_small, @units, @units_whole,
+ * @conversions, @carved and @name are empty.
+ */
+#define CCSHM_QUERY_HOLDER		(1ULL << 4)
 
 /**
  * struct ccshm_ioc_query - about a buffer, an export or an attachment
- * @id: the object
- * @flags: must be 0
+ * @id: the object; with CCSHM_QUERY_NEXT the id to continue after, 0 at first; 0
+ *	with CCSHM_QUERY_BY_FD
+ * @flags: CCSHM_QUERY_BY_FD or CCSHM_QUERY_NEXT, not both
+ * @fd: a dma-buf or the file descriptor of an attachment; 0 without
+ *	CCSHM_QUERY_BY_FD
+ * @next_type: enum ccshm_type; 0 without CCSHM_QUERY_NEXT
+ * @object_id: out: id of the object
  * @type: out: enum ccshm_type
  * @state: out: enum ccshm_state
  * @object_flags: out: flags it was made with: CCSHM_ALLOC_*, CCSHM_EXPORT_* or
  *	CCSHM_ATTACH_*
  * @query_flags: out: CCSHM_QUERY_*
- * @buffer_id: out: the buffer that it belongs to (@id for a buffer itself)
+ * @buffer_id: out: the buffer that it belongs to (@object_id for a buffer itself)
  * @export_id: out: attachments: the export it was made from, or 0
  * @offset: out: exports, attachments: start of the slice in the buffer
  * @size: out: size of the buffer or of the slice
@@ -444,11 +493,26 @@ enum ccshm_state {
  * The lifetime of an export is in @object_flags: CCSHM_EXPORT_PINNED or, without
  * it, revocable.
  *
- * Errors: EINVAL; ENOENT.
+ * CCSHM_QUERY_NEXT visits all objects of a type that the caller may see, in the
+ * order of their ids: pass the @object_id of each as the @id of the next call until
+ * the call fails with ENOENT. It also visits buffers that have ended and whose
+ * memory is still held, which a QUERY of their id does not find. Objects that
+ * come and go meanwhile may be missing; see @generation of struct ccshm_ioc_info.
+ *
+ * CCSHM_QUERY_BY_FD describes an export or an attachment to every process that
+ * holds its file descriptor. A holder that may not see the buffer learns nothing
+ * about the buffer but its id (CCSHM_QUERY_HOLDER).
+ *
+ * Errors: EINVAL; ENOENT (no such object; CCSHM_QUERY_NEXT: there are no more);
+ * EBADF (@fd is not open); EMEDIUMTYPE (@fd is neither one of our dma-bufs nor an
+ * attachment); EINTR (a fatal signal during CCSHM_QUERY_NEXT).
  */
 struct ccshm_ioc_query {
 	__u64 id;
 	__u64 flags;
+	__s32 fd;
+	__u32 next_type;
+	__u64 object_id;
 	__u32 type;
 	__u32 state;
 	__u64 object_flags;
