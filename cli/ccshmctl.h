@@ -250,6 +250,12 @@ extern const char mode_error[];
 /* NULL, or what to say of a text that is no name for a buffer, behind it. */
 const char *name_error(const char *name);
 
+/* ---- users.c: names of users and groups ---- */
+
+/* Or the number, if there is no name. They stay until the program ends. */
+const char *user_name(uid_t uid);
+const char *group_name(gid_t gid);
+
 /* ---- device.c: naming devices ---- */
 
 #define DEVICE_TEXT_LEN	512

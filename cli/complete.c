@@ -70,7 +70,7 @@ static void offer_id(const struct line *line, const struct ccshm_status *st,
 /* By its name, if it has one, unless digits are typed. */
 static void offer_buffer(const struct line *line, const struct ccshm_status *st)
 {
-	struct passwd *pw = getpwuid(ccshm_status_owner(st));
+	const char *owner = user_name(ccshm_status_owner(st));
 	const char *name = ccshm_status_name(st);
 	char size[SIZE_TEXT_LEN], text[CCSHM_NAME_LEN + 64], description[128];
 
@@ -78,22 +78,15 @@ static void offer_buffer(const struct line *line, const struct ccshm_status *st)
 	if (ccshm_status_is_orphan(st))
 		return;
 	size_format(ccshm_status_size(st), size);
-	if (pw)
-		snprintf(description, sizeof(description), "%s, of %s", size, pw->pw_name);
-	else
-		snprintf(description, sizeof(description), "%s, of %u", size,
-			 (unsigned int)ccshm_status_owner(st));
+	snprintf(description, sizeof(description), "%s, of %s", size, owner);
 	if (!*name || isdigit((unsigned char)*line->typed))
 		offer_id(line, st, description);
 	if (!*name)
 		return;
 	if (ccshm_status_owner(st) == geteuid())
 		snprintf(text, sizeof(text), "%s", name);
-	else if (pw)
-		snprintf(text, sizeof(text), "%s/%s", pw->pw_name, name);
 	else
-		snprintf(text, sizeof(text), "%u/%s",
-			 (unsigned int)ccshm_status_owner(st), name);
+		snprintf(text, sizeof(text), "%s/%s", owner, name);
 	offer(line, text, description);
 }
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What is said of a buffer, an export or an attachment, by show and list. */
-#include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 
 #include "ccshmctl.h"
@@ -16,20 +14,7 @@ static const struct {
 
 void out_user(struct out *out, const char *key, uid_t uid)
 {
-	struct passwd *pw = getpwuid(uid);
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", (unsigned int)uid);
-	out_string(out, key, pw ? pw->pw_name : number);
-}
-
-static void add_group(struct out *out, const char *key, gid_t gid)
-{
-	struct group *gr = getgrgid(gid);
-	char number[16];
-
-	snprintf(number, sizeof(number), "%u", (unsigned int)gid);
-	out_string(out, key, gr ? gr->gr_name : number);
+	out_string(out, key, user_name(uid));
 }
 
 static void add_buffer(struct out *out, const struct ccshm_status *st,
@@ -52,7 +37,7 @@ static void add_buffer(struct out *out, const struct ccshm_status *st,
 	out_bool(out, "dma32", ccshm_status_flags(st) & CCSHM_ALLOC_DMA32);
 	out_bool(out, "contiguous", ccshm_status_flags(st) & CCSHM_ALLOC_CONTIGUOUS);
 	out_user(out, "owner", ccshm_status_owner(st));
-	add_group(out, "group", ccshm_status_group(st));
+	out_string(out, "group", group_name(ccshm_status_group(st)));
 	snprintf(mode, sizeof(mode), "%04o", (unsigned int)ccshm_status_mode(st));
 	out_string(out, "mode", mode);
 	out_user(out, "payer", ccshm_status_payer(st));

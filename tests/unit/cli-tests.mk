@@ -10,7 +10,8 @@ test_cli_doctor_OBJS := cli-run fake-root
 test_cli_doctor_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_platform_detect -lutil
 test_cli_netlink_OBJS := cli-run
 test_cli_netlink_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get \
-	-Wl,--wrap=ccshm_stats_get -Wl,--wrap=ccshm_events_open -lutil
+	-Wl,--wrap=ccshm_stats_get -Wl,--wrap=ccshm_events_open \
+	-Wl,--wrap=getpwuid -Wl,--wrap=getgrgid -lutil
 test_cli_complete_OBJS := cli-run fake-root
 test_cli_complete_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get \
 	-Wl,--wrap=ccshm_stats_get -Wl,--wrap=ccshm_events_open -lutil

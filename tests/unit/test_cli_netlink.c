@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* list, stats and monitor, on the fake driver's netlink family. */
+#include <grp.h>
 #include <libmnl/libmnl.h>
+#include <pwd.h>
 
 #include "cli-run.h"
 #include "fake.h"
@@ -9,6 +11,30 @@ static struct ccshm *handle;
 static struct ccshm_buffer *anonymous, *ring;
 static struct ccshm_export *export;
 static struct ccshm_attachment *attachment;
+
+/* How often the child has asked for a name. */
+static struct asked {
+	unsigned int users, groups;
+} *asked;
+
+struct passwd *__real_getpwuid(uid_t uid);
+struct passwd *__wrap_getpwuid(uid_t uid);
+struct group *__real_getgrgid(gid_t gid);
+struct group *__wrap_getgrgid(gid_t gid);
+
+struct passwd *__wrap_getpwuid(uid_t uid)
+{
+	if (asked)
+		asked->users++;
+	return __real_getpwuid(uid);
+}
+
+struct group *__wrap_getgrgid(gid_t gid)
+{
+	if (asked)
+		asked->groups++;
+	return __real_getgrgid(gid);
+}
 
 static void setup(void)
 {
@@ -66,6 +92,23 @@ START_TEST(buffers)
 	ck_assert_str_eq(cli.err, "");
 	/* It has no need of the device, and leaves nothing open. */
 	ck_assert_uint_eq(cli.files, 3);
+}
+END_TEST
+
+/* A look-up may be slow, and there may be many buffers, but few owners. */
+START_TEST(names_looked_up_once)
+{
+	asked = mmap(NULL, sizeof(*asked), PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(asked, MAP_FAILED);
+	ck_assert_int_eq(cli_run("list", NULL), EXIT_OK);
+	ck_assert_uint_eq(lines(cli.out), 3);
+	ck_assert_uint_eq(asked->users, 1);
+	ck_assert_int_eq(cli_run("list", "-o", "group,owner,payer", NULL), EXIT_OK);
+	ck_assert_uint_eq(asked->users, 2);
+	ck_assert_uint_eq(asked->groups, 2);
+	munmap(asked, sizeof(*asked));
+	asked = NULL;
 }
 END_TEST
 
@@ -387,6 +430,7 @@ static void add(Suite *suite)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, buffers);
+	tcase_add_test(tests, names_looked_up_once);
 	tcase_add_test(tests, exports);
 	tcase_add_test(tests, attachments);
 	tcase_add_loop_test(tests, all_columns, 0, 3);
