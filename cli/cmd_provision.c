@@ -14,7 +14,7 @@
 
 #include "provision.h"
 
-#define REASON_LEN	512
+#define REASON_LEN	2048
 
 struct provision_opts {
 	struct common common;
@@ -96,7 +96,10 @@ static void add_row(struct provision *provision, const struct outcome *outcome,
 	out_string(out, "result", outcome->result);
 	if (outcome->code)
 		out_mark(out, OUT_BAD);
-	snprintf(source, sizeof(source), "%s:%u", file, line);
+	if (line)
+		snprintf(source, sizeof(source), "%s:%u", file, line);
+	else
+		snprintf(source, sizeof(source), "%s", file);
 	out_string(out, "source", source);
 	out_string(out, "reason", *outcome->reason ? outcome->reason : NULL);
 	provision->code = worse_code(provision->code, outcome->code);
@@ -395,6 +398,21 @@ static void do_buffer(struct provision *provision, const struct buffer_plan *pla
 
 /* ------------------------------------------------------------------------- */
 
+/* What was reported when it was read, and is neither a buffer nor a limit that counts. */
+static void show_problem(struct provision *provision, const struct problem *problem)
+{
+	struct outcome outcome = { .result = NULL };
+	struct out *out = provision->out;
+
+	fail(&outcome, "failed", EXIT_FAILED, "%s", problem->reason);
+	out_row(out);
+	out_string(out, "kind", problem->kind);
+	out_string(out, "name", problem->name);
+	out_string(out, "owner", NULL);
+	out_no_number(out, "size");
+	add_row(provision, &outcome, problem->file, problem->line);
+}
+
 static void do_plan(struct provision *provision, const struct plan *plan)
 {
 	size_t i;
@@ -405,6 +423,8 @@ static void do_plan(struct provision *provision, const struct plan *plan)
 			do_limit(provision, i, &plan->limits[i]);
 	for (i = 0; i < plan->nbuffers; i++)
 		do_buffer(provision, &plan->buffers[i]);
+	for (i = 0; i < plan->nproblems; i++)
+		show_problem(provision, &plan->problems[i]);
 }
 
 static int read_and_do(struct provision *provision, const struct provision_opts *opts)
@@ -414,10 +434,11 @@ static int read_and_do(struct provision *provision, const struct provision_opts 
 	struct plan plan = { .buffers = NULL };
 	int code;
 
+	files.named = file;
 	if (file)
 		files_add(&files, or_die(strdup(file)));
 	else
-		provision->code = files_find(&files);
+		files_find(&files, &plan);
 	plan_read(&plan, &files);
 	provision->code = worse_code(provision->code, plan.code);
 	provision->out = out_new("provision", OUT_LIST, &opts->common.format);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What differs between distributions and between clouds. */
 #include <string.h>
+#include <unistd.h>
 
 #include "doctor.h"
 
@@ -65,7 +66,7 @@ static const struct distribution *find(const char *ids)
 	return NULL;
 }
 
-void headers_package(const char *release, char *text, size_t len)
+static const struct distribution *this_one(void)
 {
 	const struct distribution *distribution;
 	char os[4096], value[128];
@@ -79,9 +80,51 @@ void headers_package(const char *release, char *text, size_t len)
 		system_setting(value, sizeof(value), os, "ID_LIKE");
 		distribution = find(value);
 	}
+	return distribution;
+}
+
+void headers_package(const char *release, char *text, size_t len)
+{
+	const struct distribution *distribution = this_one();
+
 	if (distribution)
 		snprintf(text, len, "%s %s%s", distribution->command, distribution->package,
 			 distribution->release ? release : "");
 	else
 		snprintf(text, len, "install the headers of Linux %s", release);
+}
+
+/* "make install" puts it below /usr/local, packages below /usr. */
+bool from_package(void)
+{
+	char path[SYSTEM_PATH_LEN], program[SYSTEM_PATH_LEN];
+	ssize_t n;
+
+	system_path(path, "/proc/self/exe");
+	n = readlink(path, program, sizeof(program) - 1);
+	program[n < 0 ? 0 : n] = '\0';
+	return !strncmp(program, "/usr/bin/", 9);
+}
+
+void module_install(char *text, size_t len)
+{
+	const struct distribution *distribution = this_one();
+
+	if (!from_package())
+		snprintf(text, len, "In the sources of ccshm run `make driver`, then as root "
+			 "`make -C driver modules_install && depmod`");
+	else if (distribution)
+		snprintf(text, len, "Run `%s ccshm-dkms`", distribution->command);
+	else
+		snprintf(text, len, "Install the package ccshm-dkms");
+}
+
+void module_rebuild(const char *release, char *text, size_t len)
+{
+	if (from_package())
+		snprintf(text, len, "Run `dkms install ccshm/%s -k %s --force`", ccshm_version(),
+			 release);
+	else
+		snprintf(text, len, "Build it again for this kernel: in the sources of ccshm run `make driver`, "
+			 "then as root `make -C driver modules_install && depmod`");
 }

@@ -2,8 +2,10 @@
 /* The driver's device nodes, and what the driver says of itself. */
 #include <errno.h>
 #include <grp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "doctor.h"
 
@@ -44,6 +46,18 @@ static void not_permitted(struct doctor *doctor)
 		doctor_advise(doctor, "Be root, or give it to a group with a udev rule.");
 }
 
+/*
+ * Report EPERM from open(): permissions of the node give EACCES. A device cgroup gives
+ * EPERM, as containers and units with DevicePolicy= have one.
+ */
+static void device_denied(struct doctor *doctor)
+{
+	doctor_fail(doctor, EXIT_PERMISSION, "A device policy forbids opening %s: that of a container, or of a "
+		    "systemd unit.", CCSHM_DEVICE);
+	doctor_advise(doctor, "Membership in a group does not help. For a container allow the device (--device %s); "
+		      "for a unit set DeviceAllow=%s rw.", CCSHM_DEVICE, CCSHM_DEVICE);
+}
+
 void doctor_check_driver(struct doctor *doctor)
 {
 	switch (doctor->error) {
@@ -52,8 +66,10 @@ void doctor_check_driver(struct doctor *doctor)
 			    ccshm_info_driver_version(doctor->info), ccshm_version());
 		return;
 	case -EACCES:
-	case -EPERM:
 		not_permitted(doctor);
+		return;
+	case -EPERM:
+		device_denied(doctor);
 		return;
 	case -EPROTO:
 		doctor_fail(doctor, EXIT_FAILED, "The driver is too old for the library (%s).",
@@ -100,29 +116,122 @@ static void check_node(struct doctor *doctor, const char *node)
 	doctor_object(doctor, node);
 }
 
+/* The largest gid of a system group, as the distribution has it. */
+static unsigned long system_gid_max(void)
+{
+	char text[16384], *line = text, *end;
+	unsigned long max = 999, value;
+
+	if (system_read(text, sizeof(text), "/etc/login.defs") < 0)
+		return max;
+	for (; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, "SYS_GID_MAX", 11) || (line[11] != ' ' && line[11] != '\t'))
+			continue;
+		value = strtoul(line + 11, &end, 10);
+		if (end != line + 11)
+			max = value;
+	}
+	return max;
+}
+
+/* The gid of ccshm in /etc/group; false if there is no such group. */
+static bool find_group(gid_t *gid)
+{
+	char path[SYSTEM_PATH_LEN];
+	struct group *entry;
+	bool found = false;
+	FILE *f;
+
+	system_path(path, "/etc/group");
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && (entry = fgetgrent(f))) {
+		found = !strcmp(entry->gr_name, "ccshm");
+		if (found)
+			*gid = entry->gr_gid;
+	}
+	fclose(f);
+	return found;
+}
+
+/* systemd-udevd ignores GROUP= of a rule for a group that is not a system group. */
+static void check_group(struct doctor *doctor)
+{
+	unsigned long max = system_gid_max();
+	gid_t gid;
+
+	if (!find_group(&gid) || gid <= max)
+		return;
+	doctor_warn(doctor, "The group ccshm is not a system group (gid %u, above %lu): udev ignores it.",
+		    gid, max);
+	doctor_object(doctor, "ccshm");
+	doctor_advise(doctor, "As root run `groupmod -g GID ccshm` with a free GID up to %lu, then "
+		      "`udevadm trigger /dev/ccshm`.", max);
+}
+
 void doctor_check_access(struct doctor *doctor)
 {
 	size_t before = doctor->nfindings;
 
+	check_group(doctor);
 	check_node(doctor, CCSHM_DEVICE);
 	check_node(doctor, HEAP_DEVICE);
 	if (doctor->nfindings == before)
 		doctor_skip(doctor, "There is no device node.");
 }
 
+#define KERNELS_HEAP	"/sys/class/dma_heap/system_cc_shared"
+#define OUR_HEAP	"/sys/class/misc/ccshm-heap"
+
+/* Whether the heap's node is that of a device in sysfs, by its number. */
+static bool node_is_of(const char *device)
+{
+	char path[SYSTEM_PATH_LEN], is[32], wanted[32];
+	struct stat st;
+
+	system_path(path, "%s", HEAP_DEVICE);
+	if (stat(path, &st) || system_line(wanted, sizeof(wanted), "%s/dev", device))
+		return false;
+	snprintf(is, sizeof(is), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
+	return !strcmp(is, wanted);
+}
+
+static void no_heap_node(struct doctor *doctor, const char *owner)
+{
+	doctor_warn(doctor, "%s has its heap, but there is no %s.", owner, HEAP_DEVICE);
+	doctor_advise(doctor, "In a container: give it that device. Elsewhere devtmpfs makes it when the heap "
+		      "appears: restart the guest.");
+}
+
+/* Either may have come first: the node is that of the first, and goes with it. */
+static void judge_heaps(struct doctor *doctor, bool kernels, bool ours)
+{
+	if (!system_exists(HEAP_DEVICE)) {
+		no_heap_node(doctor, kernels ? "This kernel" : "ccshm");
+	} else if (kernels && node_is_of(KERNELS_HEAP)) {
+		doctor_pass(doctor, "This kernel has its own heap %s; ccshm adds none.", HEAP_DEVICE);
+	} else if (ours && node_is_of(OUR_HEAP) && kernels) {
+		doctor_warn(doctor, "The heap %s is that of ccshm: the kernel's own heap appeared later and has "
+			    "no node.", HEAP_DEVICE);
+		doctor_advise(doctor, "Programs work with either. To use the kernel's, load the module that brings it "
+			      "before ccshm, or ccshm with heap=off.");
+	} else if (ours && node_is_of(OUR_HEAP)) {
+		doctor_pass(doctor, "The heap %s is that of ccshm.", HEAP_DEVICE);
+	} else {
+		doctor_fail(doctor, EXIT_FAILED, "%s is neither the kernel's heap nor that of ccshm.", HEAP_DEVICE);
+		doctor_advise(doctor, "It is a node that is left over, or of another machine: remove it and restart "
+			      "the guest, or create the container again.");
+	}
+}
+
 void doctor_check_heap(struct doctor *doctor)
 {
-	bool node = system_exists(HEAP_DEVICE);
+	bool kernels = system_exists(KERNELS_HEAP), ours = system_exists(OUR_HEAP);
 
-	if (system_exists("/sys/class/dma_heap/system_cc_shared")) {
-		doctor_pass(doctor, "This kernel has its own heap %s; ccshm adds none.", HEAP_DEVICE);
-	} else if (system_exists("/sys/class/misc/ccshm-heap")) {
-		if (node) {
-			doctor_pass(doctor, "The heap %s is that of ccshm.", HEAP_DEVICE);
-			return;
-		}
-		doctor_warn(doctor, "ccshm has its heap, but there is no %s.", HEAP_DEVICE);
-		doctor_advise(doctor, "In a container: give it that device. Elsewhere devtmpfs makes it.");
+	if (kernels || ours) {
+		judge_heaps(doctor, kernels, ours);
 	} else if (doctor->loaded) {
 		doctor_warn(doctor, "There is no %s.", HEAP_DEVICE);
 		doctor_advise(doctor, "Programs that know this heap only need it: load the module without "

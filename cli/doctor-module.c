@@ -1,26 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The module: is it there, was it made for this kernel, and may it be loaded? */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "doctor.h"
 
+/* What the kernel logs when it does not load a module; only some name the module. */
+static const char *const refusals[] = {
+	"ccshm: ", "Loading of ", "PKCS#7 signature not signed with a trusted key",
+	"module loading is restricted", NULL,
+};
+
+/* The same for a shell. */
+#define GREP_REFUSALS	"dmesg | grep -E \"ccshm|Loading of .* is rejected|PKCS#7|module loading is restricted\""
+
 static void installed(struct doctor *doctor, const struct module_file *file)
 {
+	char text[512];
+
 	if (*file->built_for && strcmp(file->built_for, doctor->release)) {
 		doctor_fail(doctor, EXIT_NO_DRIVER,
 			    "The module that is installed for Linux %s was built for %s.",
 			    doctor->release, file->built_for);
-		doctor_advise(doctor, "Build it again for this kernel.");
+		module_rebuild(doctor->release, text, sizeof(text));
+		doctor_advise(doctor, "%s.", text);
 		return;
 	}
 	doctor_fail(doctor, EXIT_NO_DRIVER, "The module is installed, but not loaded.");
-	doctor_advise(doctor, "Run `modprobe ccshm`. If it fails, `dmesg | grep ccshm` says why.");
+	if (!kernel_log_last(refusals, text, sizeof(text)))
+		doctor_advise(doctor, "Run `modprobe ccshm`. The newest message about it in the kernel's log is: %s",
+			      text);
+	else
+		doctor_advise(doctor, "Run `modprobe ccshm`. If it fails, `%s` shows why.", GREP_REFUSALS);
 }
 
 static void absent(struct doctor *doctor, int err)
 {
-	char others[256];
+	char others[256], text[512];
 
 	if (err != -ENOENT) {
 		doctor_skip(doctor, "The list of modules of Linux %s cannot be read: %s.",
@@ -31,25 +48,44 @@ static void absent(struct doctor *doctor, int err)
 		doctor_fail(doctor, EXIT_NO_DRIVER,
 			    "The module is not installed for Linux %s, which runs, but for %s.",
 			    doctor->release, others);
-		doctor_advise(doctor, "Build it for this kernel (with DKMS: `dkms autoinstall -k %s`), "
-			      "or restart into one that has it.", doctor->release);
+		if (from_package())
+			snprintf(text, sizeof(text), "Run `dkms autoinstall -k %s`", doctor->release);
+		else
+			module_install(text, sizeof(text));
+		doctor_advise(doctor, "%s, or restart into a kernel that has it.", text);
 		return;
 	}
 	doctor_fail(doctor, EXIT_NO_DRIVER, "The module is not installed for any kernel.");
-	doctor_advise(doctor, "Install the package, or build the module and run "
-		      "`make -C driver modules_install && depmod`.");
+	module_install(text, sizeof(text));
+	doctor_advise(doctor, "%s.", text);
+}
+
+/* Whether the file is of other sources than the loaded module, as after an upgrade. */
+static bool is_outdated(const struct module_file *file, char loaded[SRCVERSION_LEN])
+{
+	system_line(loaded, SRCVERSION_LEN, "/sys/module/ccshm/srcversion");
+	return *loaded && *file->srcversion && strcmp(loaded, file->srcversion);
 }
 
 static void loaded(struct doctor *doctor, const struct module_file *file, int err)
 {
+	char running[SRCVERSION_LEN], text[512];
+
 	if (!err && *file->built_for && strcmp(file->built_for, doctor->release)) {
 		doctor_warn(doctor, "The module is loaded, but the one that is installed for Linux %s "
 			    "was built for %s.", doctor->release, file->built_for);
-		doctor_advise(doctor, "Build it again: this one does not come back when the guest restarts.");
+		module_rebuild(doctor->release, text, sizeof(text));
+		doctor_advise(doctor, "%s; otherwise the module does not load when the guest restarts.", text);
 	} else if (err) {
 		doctor_warn(doctor, "The module is loaded, but not installed for Linux %s.",
 			    doctor->release);
-		doctor_advise(doctor, "Install it, and run depmod: it does not come back when the guest restarts.");
+		module_install(text, sizeof(text));
+		doctor_advise(doctor, "%s; otherwise the module does not load when the guest restarts.", text);
+	} else if (is_outdated(file, running)) {
+		doctor_warn(doctor, "The loaded module is not the installed one: it was built from other sources "
+			    "(srcversion %s, installed %s), as after an upgrade.", running, file->srcversion);
+		doctor_advise(doctor, "Restart the guest; or free all buffers and run `modprobe -r ccshm && modprobe "
+			      "ccshm`.");
 	} else {
 		doctor_pass(doctor, "The module is loaded and installed: %s.", file->path);
 	}
@@ -134,6 +170,72 @@ static void advise_key(struct doctor *doctor)
 		      "/var/lib/shim-signed/mok/MOK.der" : "/var/lib/dkms/mok.pub");
 }
 
+enum key_state {
+	KEY_UNKNOWN,
+	KEY_PRESENT,
+	KEY_MISSING,
+};
+
+/*
+ * Look for the signer's certificate among the keys that this user may see. Only root sees
+ * those that the kernel was built with: without any the answer is not known.
+ */
+static enum key_state find_key(const char *signer)
+{
+	char path[SYSTEM_PATH_LEN], *line = NULL, *key, *at;
+	enum key_state state = KEY_UNKNOWN;
+	size_t size = 0, len = strlen(signer);
+	FILE *f;
+
+	system_path(path, "/proc/keys");
+	f = len ? fopen(path, "re") : NULL;
+	if (!f)
+		return KEY_UNKNOWN;
+	while (state != KEY_PRESENT && getline(&line, &size, f) > 0) {
+		key = strstr(line, " asymmetri ");
+		if (!key)
+			continue;
+		state = KEY_MISSING;
+		/* "ORGANISATION: NAME: SERIAL: X509.rsa ..." */
+		for (at = key; (at = strstr(at, signer)); at++)
+			if (at[-1] == ' ' && at[len] == ':')
+				state = KEY_PRESENT;
+	}
+	free(line);
+	fclose(f);
+	return state;
+}
+
+/* What the kernel logs of a signed module whose key it does not have or trust. */
+static const char *const key_refusals[] = {
+	"Loading of module with unavailable key is rejected",
+	"PKCS#7 signature not signed with a trusted key",
+	"Loading of module with unsupported crypto is rejected",
+	NULL,
+};
+
+static void signed_module(struct doctor *doctor, const struct module_file *file, const char *policy)
+{
+	const char *signer = *file->signer ? file->signer : "an unknown signer";
+	enum key_state key = find_key(file->signer);
+	char message[256];
+
+	if (!kernel_log_last(key_refusals, message, sizeof(message)))
+		doctor_fail(doctor, EXIT_NO_DRIVER, "The module is signed by %s, and the kernel has refused a key "
+			    "(%s): %s.", signer, policy, message);
+	else if (key == KEY_MISSING)
+		doctor_fail(doctor, EXIT_NO_DRIVER, "The module is signed by %s, and the kernel has no key of that "
+			    "name (%s).", signer, policy);
+	else if (key == KEY_UNKNOWN)
+		doctor_warn(doctor, "The module is signed by %s; cannot determine whether the kernel trusts the key "
+			    "(%s).", signer, policy);
+	else
+		doctor_pass(doctor, "The module is signed by %s, and the kernel has a key of that name (%s).",
+			    signer, policy);
+	if (*message || key != KEY_PRESENT)
+		advise_key(doctor);
+}
+
 static void signature_of_loaded(struct doctor *doctor)
 {
 	char taint[32];
@@ -181,7 +283,8 @@ void doctor_check_signature(struct doctor *doctor)
 		doctor_fail(doctor, EXIT_NO_DRIVER,
 			    "The module is not signed, and this kernel takes signed ones only: %s.", policy.why);
 	} else {
-		doctor_warn(doctor, "The module is signed, and this kernel must trust the key: %s.", policy.why);
+		signed_module(doctor, &file, policy.why);
+		return;
 	}
 	advise_key(doctor);
 }

@@ -70,6 +70,12 @@ void doctor_check_module(struct doctor *doctor);
 void doctor_check_signature(struct doctor *doctor);
 void doctor_check_lockdown(struct doctor *doctor);
 
+/* doctor-parameters.c */
+void doctor_check_parameters(struct doctor *doctor);
+
+/* doctor-units.c */
+void doctor_check_units(struct doctor *doctor);
+
 /* doctor-build.c */
 void doctor_check_headers(struct doctor *doctor);
 void doctor_check_dkms(struct doctor *doctor);
@@ -94,11 +100,24 @@ void doctor_check_devices(struct doctor *doctor);
 /* ---- module-file.c: modules as files ---- */
 
 #define VERMAGIC_LEN	128
+#define SRCVERSION_LEN	32
+#define SIGNER_LEN	128
 
+/**
+ * struct module_file - a module as a file
+ * @path: below /lib/modules/RELEASE
+ * @built_for: the release of a kernel; empty: cannot be determined
+ * @srcversion: checksum of its source; empty: cannot be determined
+ * @signer: common name of the key's certificate; empty: cannot be determined
+ * @known: the file could be read, so the other fields are valid
+ * @is_signed: it has a signature, by whatever key
+ */
 struct module_file {
-	char path[SYSTEM_PATH_LEN];	/* below /lib/modules/RELEASE */
-	char built_for[VERMAGIC_LEN];	/* a kernel's release; empty: not to be known */
-	bool known;			/* it could be read: built_for and is_signed count */
+	char path[SYSTEM_PATH_LEN];
+	char built_for[VERMAGIC_LEN];
+	char srcversion[SRCVERSION_LEN];
+	char signer[SIGNER_LEN];
+	bool known;
 	bool is_signed;
 };
 
@@ -118,5 +137,19 @@ enum cloud {
 enum cloud cloud_detect(void);
 /* How to install the headers of this kernel: a command of the distribution. */
 void headers_package(const char *release, char *text, size_t len);
+/* Whether this ccshmctl comes from a package, and not from "make install". */
+bool from_package(void);
+/* How to install the module of the package, or build it from the source. */
+void module_install(char *text, size_t len);
+/* How to build it again for a kernel that has one which does not fit. */
+void module_rebuild(const char *release, char *text, size_t len);
+
+/* ---- doctor-log.c ---- */
+
+/*
+ * Find the newest message of the kernel's log that has one of @texts, which ends with a
+ * NULL. Returns 0, -ENOENT, or why the log cannot be read; @line is empty then.
+ */
+int kernel_log_last(const char *const *texts, char *line, size_t len);
 
 #endif /* CCSHMCTL_DOCTOR_H */

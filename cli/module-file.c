@@ -146,22 +146,23 @@ static char *read_module(const char *path, size_t *len)
 	return NULL;
 }
 
-/* The kernel's release is the first word of "vermagic=", a text in .modinfo. */
-static void read_vermagic(const char *bytes, size_t len, char built_for[VERMAGIC_LEN])
+/* Copy the first word of a text in .modinfo, which is "KEY=VALUE" between NULs. */
+static void read_info(const char *bytes, size_t len, const char *key, char *word, size_t max)
 {
-	static const char key[] = "vermagic=";
-	const char *value = memmem(bytes, len, key, strlen(key));
-	size_t n = 0, left;
+	size_t n = 0, left, key_len = strlen(key);
+	const char *value = memmem(bytes, len, key, key_len);
 
-	*built_for = '\0';
+	while (value && value > bytes && value[-1])
+		value = memmem(value + 1, len - (size_t)(value + 1 - bytes), key, key_len);
+	*word = '\0';
 	if (!value)
 		return;
-	value += strlen(key);
+	value += key_len;
 	left = len - (size_t)(value - bytes);
-	while (n < left && n < VERMAGIC_LEN - 1 && value[n] && value[n] != ' ')
+	while (n < left && n < max - 1 && value[n] && value[n] != ' ')
 		n++;
-	memcpy(built_for, value, n);
-	built_for[n] = '\0';
+	memcpy(word, value, n);
+	word[n] = '\0';
 }
 
 static bool read_signature(const char *bytes, size_t len)
@@ -169,6 +170,46 @@ static bool read_signature(const char *bytes, size_t len)
 	size_t n = strlen(signature);
 
 	return len > n && !memcmp(bytes + len - n, signature, n);
+}
+
+#define INFO_LEN	12	/* struct module_signature of the kernel */
+#define INFO_ID_TYPE	2	/* offset; */
+#define PKEY_ID_PKCS7	2	/* the only one that the kernel takes */
+#define INFO_SIG_LEN	8	/* offset of the signature's length, big-endian */
+
+/* The object identifier 2.5.4.3 in DER: a common name follows it. */
+static const char common_name[] = "\x06\x03\x55\x04\x03";
+
+/*
+ * Find the signer as modinfo shows it: the last common name in the signature, which is a
+ * PKCS#7 message with the issuer of the signer's certificate at its end.
+ */
+static void read_signer(const char *bytes, size_t len, char signer[SIGNER_LEN])
+{
+	const unsigned char *info, *name;
+	const char *sig, *at, *end, *last = NULL;
+	size_t n, sig_len;
+
+	*signer = '\0';
+	n = strlen(signature) + INFO_LEN;
+	if (len < n)
+		return;
+	info = (const unsigned char *)bytes + len - n;
+	sig_len = (size_t)info[INFO_SIG_LEN] << 24 | (size_t)info[INFO_SIG_LEN + 1] << 16 |
+		  (size_t)info[INFO_SIG_LEN + 2] << 8 | info[INFO_SIG_LEN + 3];
+	if (info[INFO_ID_TYPE] != PKEY_ID_PKCS7 || sig_len > len - n)
+		return;
+	end = (const char *)info;
+	sig = end - sig_len;
+	for (at = sig; (at = memmem(at, (size_t)(end - at), common_name, strlen(common_name))); at++)
+		last = at;
+	/* A type of text, a length of one byte, and the text. */
+	if (!last || end - last < (ptrdiff_t)strlen(common_name) + 2)
+		return;
+	name = (const unsigned char *)last + strlen(common_name);
+	if (name[1] >= 0x80 || name[1] > end - (const char *)name - 2)
+		return;
+	snprintf(signer, SIGNER_LEN, "%.*s", name[1], (const char *)name + 2);
 }
 
 int module_find(const char *release, struct module_file *file)
@@ -186,8 +227,11 @@ int module_find(const char *release, struct module_file *file)
 	if (!bytes)
 		return 0;
 	file->known = true;
-	read_vermagic(bytes, len, file->built_for);
+	read_info(bytes, len, "vermagic=", file->built_for, sizeof(file->built_for));
+	read_info(bytes, len, "srcversion=", file->srcversion, sizeof(file->srcversion));
 	file->is_signed = read_signature(bytes, len);
+	if (file->is_signed)
+		read_signer(bytes, len, file->signer);
 	free(bytes);
 	return 0;
 }

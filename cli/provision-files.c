@@ -56,7 +56,7 @@ static void add_path(struct file_list *files, const char *directory, const char 
 	files_add(files, or_die(path));
 }
 
-static int add_directory(struct file_list *files, const char *directory)
+static void add_directory(struct file_list *files, struct plan *plan, const char *directory)
 {
 	struct dirent **entries;
 	char path[SYSTEM_PATH_LEN];
@@ -64,15 +64,17 @@ static int add_directory(struct file_list *files, const char *directory)
 
 	system_path(path, "%s", directory);
 	n = scandir(path, &entries, is_conf, NULL);
-	if (n < 0)
-		return errno == ENOENT ? EXIT_OK : report(OP_LIST, errno, directory);
+	if (n < 0) {
+		if (errno != ENOENT)
+			plan_unreadable(plan, OP_LIST, errno, directory);
+		return;
+	}
 	for (i = 0; i < n; i++) {
 		if (!is_hidden(files, entries[i]->d_name))
 			add_path(files, path, entries[i]->d_name);
 		free(entries[i]);
 	}
 	free(entries);
-	return EXIT_OK;
 }
 
 static int compare(const void *a, const void *b)
@@ -80,16 +82,14 @@ static int compare(const void *a, const void *b)
 	return strcmp(name_of(*(char *const *)a), name_of(*(char *const *)b));
 }
 
-int files_find(struct file_list *files)
+void files_find(struct file_list *files, struct plan *plan)
 {
-	int code = EXIT_OK;
 	size_t i;
 
 	for (i = 0; i < sizeof(directories) / sizeof(directories[0]); i++)
-		code = worse_code(code, add_directory(files, directories[i]));
+		add_directory(files, plan, directories[i]);
 	if (files->count)
 		qsort(files->paths, files->count, sizeof(*files->paths), compare);
-	return code;
 }
 
 void files_free(struct file_list *files)

@@ -18,6 +18,48 @@
 
 #include "provision.h"
 
+/*
+ * Spaces of Unicode, which look like an ordinary one, or like nothing. Text that is copied
+ * from web pages and word processors has them.
+ */
+static const struct space {
+	const char *bytes;
+	const char *name;
+} spaces[] = {
+	{ "\u00a0", "a no-break space (U+00A0)" },
+	{ "\u2007", "a figure space (U+2007)" },
+	{ "\u202f", "a narrow no-break space (U+202F)" },
+	{ "\u2009", "a thin space (U+2009)" },
+	{ "\u2003", "an em space (U+2003)" },
+	{ "\u2002", "an en space (U+2002)" },
+	{ "\u200b", "a zero-width space (U+200B)" },
+	{ "\u2060", "a word joiner (U+2060)" },
+	{ "\u3000", "an ideographic space (U+3000)" },
+	{ "\ufeff", "a byte order mark (U+FEFF)" },
+};
+
+static const char byte_order_mark[] = "\ufeff";
+
+/* The name of the first such space in @text and its column, or NULL. */
+static const char *find_space(const char *text, size_t *column)
+{
+	const char *first = NULL, *at, *name = NULL;
+	size_t i;
+
+	for (i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+		at = strstr(text, spaces[i].bytes);
+		if (at && (!first || at < first)) {
+			first = at;
+			name = spaces[i].name;
+		}
+	}
+	/* Count characters, not bytes: skip what continues a UTF-8 sequence. */
+	*column = 1;
+	for (at = text; first && at < first; at++)
+		*column += (*at & 0xc0) != 0x80;
+	return name;
+}
+
 /* Without the white space around it. */
 static char *strip(char *text)
 {
@@ -63,13 +105,33 @@ static void visit_key(char *text, unsigned int line,
 static void visit_line(char *text, unsigned int line,
 		       const struct ini_visitor *visitor, void *data)
 {
+	const char *whole = text, *space;
+	char why[128];
+	size_t column;
+
 	text = strip(text);
 	if (!*text || *text == '#' || *text == ';')
 		return;
+	space = find_space(whole, &column);
+	if (space) {
+		/* Its keys must not become those of the section before it. */
+		if (text[strcspn(text, "[=")] == '[')
+			visitor->section(data, line, NULL);
+		snprintf(why, sizeof(why), "column %zu has %s: use an ordinary space, or none",
+			 column, space);
+		visitor->wrong(data, line, why);
+		return;
+	}
 	if (*text == '[')
 		visit_section(text, line, visitor, data);
 	else
 		visit_key(text, line, visitor, data);
+}
+
+/* By its byte order mark; some editors write one. */
+static bool is_utf16(const char *text, size_t len)
+{
+	return len >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2));
 }
 
 static int read_lines(FILE *f, const struct ini_visitor *visitor, void *data)
@@ -81,19 +143,34 @@ static int read_lines(FILE *f, const struct ini_visitor *visitor, void *data)
 	int err;
 
 	while (errno = 0, (n = getline(&text, &size, f)) >= 0) {
+		size_t mark = 0;
+
 		line++;
+		if (line == 1 && is_utf16(text, (size_t)n)) {
+			visitor->wrong(data, line, "the file is UTF-16: save it as UTF-8");
+			break;
+		}
+		if (line == 1 && !strncmp(text, byte_order_mark, strlen(byte_order_mark)))
+			mark = strlen(byte_order_mark);
 		if (strlen(text) < (size_t)n)
 			visitor->wrong(data, line, "there is a NUL in it");
 		else
-			visit_line(text, line, visitor, data);
+			visit_line(text + mark, line, visitor, data);
+	}
+	if (n >= 0) {
+		free(text);
+		return 0;
 	}
 	err = ferror(f) || !feof(f) ? -errno : 0;
 	free(text);
 	return err;
 }
 
-/* /dev/null in the place of a file hides another of its name, and is empty. */
-static int check_kind(int fd)
+/*
+ * /dev/null in the place of a file hides another of its name, and is empty. What the user
+ * named may also be a pipe or a terminal.
+ */
+static int check_kind(int fd, bool named)
 {
 	struct stat st, null;
 
@@ -103,21 +180,40 @@ static int check_kind(int fd)
 		return 0;
 	if (S_ISDIR(st.st_mode))
 		return -EISDIR;
+	if (named && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode) || isatty(fd)))
+		return 0;
 	if (S_ISCHR(st.st_mode) && !stat("/dev/null", &null) && st.st_rdev == null.st_rdev)
 		return 0;
-	return -EINVAL;
+	return -EMEDIUMTYPE;
 }
 
-int ini_read(const char *path, const struct ini_visitor *visitor, void *data)
+static bool is_stdin(const char *path, bool named)
 {
-	/* Not to wait for a writer if somebody has put a FIFO there. */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	return named && !strcmp(path, "-");
+}
+
+const char *ini_name(const char *path, bool named)
+{
+	return is_stdin(path, named) ? "standard input" : path;
+}
+
+static int open_input(const char *path, bool named)
+{
+	if (is_stdin(path, named))
+		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+	/* Somebody may have put a FIFO into a directory: do not wait for its writer. */
+	return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (named ? 0 : O_NONBLOCK));
+}
+
+int ini_read(const char *path, bool named, const struct ini_visitor *visitor, void *data)
+{
+	int fd = open_input(path, named);
 	FILE *f;
 	int err;
 
 	if (fd < 0)
 		return -errno;
-	err = check_kind(fd);
+	err = check_kind(fd, named);
 	f = err ? NULL : fdopen(fd, "r");
 	if (!f) {
 		err = err ? err : -errno;

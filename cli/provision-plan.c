@@ -35,11 +35,52 @@ struct reader {
 	const char *file;
 	enum where where;
 	unsigned int limits_seen;	/* in this section */
+	const char *kind;		/* of the next mistake outside of a buffer's section */
+	const char *name;
 };
 
 static struct buffer_plan *current(const struct reader *reader)
 {
 	return &reader->plan->buffers[reader->plan->nbuffers - 1];
+}
+
+void plan_problem(struct plan *plan, const char *kind, const char *name, const char *file,
+		  unsigned int line, const char *reason)
+{
+	plan->problems = or_die(reallocarray(plan->problems, plan->nproblems + 1,
+					     sizeof(*plan->problems)));
+	plan->problems[plan->nproblems++] = (struct problem){
+		.kind = kind, .name = name ? or_die(strdup(name)) : NULL,
+		.file = or_die(strdup(file)), .line = line, .reason = or_die(strdup(reason)),
+	};
+}
+
+static const char *unreadable_reason(enum op op, int err)
+{
+	return abs(err) == EMEDIUMTYPE ? "it is not a regular file" : error_reason(op, err);
+}
+
+void plan_unreadable(struct plan *plan, enum op op, int err, const char *path)
+{
+	const char *reason = unreadable_reason(op, err);
+	char text[512];
+
+	snprintf(text, sizeof(text), "cannot %s it: %s", op == OP_LIST ? "list" : "read", reason);
+	complain("cannot %s %s: %s", op == OP_LIST ? "list" : "read", path, reason);
+	plan_problem(plan, "file", NULL, path, 0, text);
+	plan->code = worse_code(plan->code, (int)error_exit_code(op, err));
+}
+
+/* Each mistake in a section with its line: the row of the buffer has that of the section. */
+static void add_wrong(struct buffer_plan *buffer, unsigned int line, const char *text)
+{
+	char *all;
+
+	if (asprintf(&all, "%s%sline %u: %s", buffer->wrong ? buffer->wrong : "",
+		     buffer->wrong ? "; " : "", line, text) < 0)
+		all = NULL;
+	free(buffer->wrong);
+	buffer->wrong = or_die(all);
 }
 
 /* A buffer with a line that is wrong is not made: it would be another one. */
@@ -56,10 +97,12 @@ mistake(struct reader *reader, unsigned int line, const char *format, ...)
 	or_die(n < 0 ? NULL : text);
 	complain("%s:%u: %s", reader->file, line, text);
 	reader->plan->code = worse_code(reader->plan->code, EXIT_FAILED);
-	if (reader->where == IN_BUFFER && !current(reader)->wrong)
-		current(reader)->wrong = text;
+	if (reader->where == IN_BUFFER)
+		add_wrong(current(reader), line, text);
 	else
-		free(text);
+		plan_problem(reader->plan, reader->kind ? reader->kind : "line", reader->name,
+			     reader->file, line, text);
+	free(text);
 }
 
 /* ------------------------------------------------------------------------- */
@@ -202,20 +245,22 @@ static void limit_key(struct reader *reader, unsigned int line, const char *key,
 
 	for (i = 0; i < LIMITS && strcmp(limit_names[i], key); i++)
 		;
+	reader->kind = "limit";
+	reader->name = key;
 	if (i == LIMITS) {
 		mistake(reader, line, "there is no limit '%s'", key);
-		return;
-	}
-	if (reader->limits_seen & 1u << i) {
+	} else if (reader->limits_seen & 1u << i) {
 		mistake(reader, line, "%s is there twice", key);
-		return;
+	} else {
+		reader->limits_seen |= 1u << i;
+		why = limit_value(i, value, &number);
+		if (why)
+			mistake(reader, line, "%s: '%s' %s", key, value, why);
+		else
+			reader->plan->limits[i] = (struct limit_plan){ reader->file, line, number };
 	}
-	reader->limits_seen |= 1u << i;
-	why = limit_value(i, value, &number);
-	if (why)
-		mistake(reader, line, "%s: '%s' %s", key, value, why);
-	else
-		reader->plan->limits[i] = (struct limit_plan){ reader->file, line, number };
+	reader->kind = NULL;
+	reader->name = NULL;
 }
 
 /* ------------------------------------------------------------------------- */
@@ -227,15 +272,21 @@ static uid_t owner_of(const struct buffer_plan *buffer)
 	return buffer->owner == (uid_t)-1 ? geteuid() : buffer->owner;
 }
 
-/* Names are per owner, so two sections may have the same one. */
+/*
+ * Refuse a second section for a name of the same owner. A section with a mistake asks for
+ * nothing: it fails, and neither counts as the first one nor needs this check.
+ */
 static void check_unique(struct reader *reader)
 {
 	struct buffer_plan *buffer = current(reader), *other;
 
+	if (buffer->wrong)
+		return;
 	for (other = reader->plan->buffers; other < buffer; other++) {
-		if (strcmp(other->name, buffer->name) || owner_of(other) != owner_of(buffer))
+		if (other->wrong || strcmp(other->name, buffer->name) ||
+		    owner_of(other) != owner_of(buffer))
 			continue;
-		mistake(reader, buffer->line, "the owner's buffer %s stands at %s:%u already",
+		mistake(reader, buffer->line, "the owner's buffer %s is defined at %s:%u already",
 			buffer->name, other->file, other->line);
 		return;
 	}
@@ -284,8 +335,12 @@ static void see_section(void *data, unsigned int line, const char *name)
 			;
 		begin_buffer(reader, line, rest);
 	} else {
+		reader->kind = "section";
+		reader->name = name;
 		mistake(reader, line, "there is no section [%s]; there are [buffer NAME] and [limits]",
 			name);
+		reader->kind = NULL;
+		reader->name = NULL;
 	}
 }
 
@@ -313,12 +368,14 @@ void plan_read(struct plan *plan, const struct file_list *files)
 	int err;
 
 	for (i = 0; i < files->count; i++) {
-		struct reader reader = { .plan = plan, .file = files->paths[i] };
+		struct reader reader = {
+			.plan = plan, .file = ini_name(files->paths[i], files->named),
+		};
 
-		err = ini_read(reader.file, &visitor, &reader);
+		err = ini_read(files->paths[i], files->named, &visitor, &reader);
 		end_section(&reader);
 		if (err)
-			plan->code = worse_code(plan->code, report(OP_CONFIG, err, reader.file));
+			plan_unreadable(plan, OP_CONFIG, err, reader.file);
 	}
 }
 
@@ -330,4 +387,11 @@ void plan_free(struct plan *plan)
 		free(plan->buffers[plan->nbuffers].wrong);
 	}
 	free(plan->buffers);
+	while (plan->nproblems) {
+		plan->nproblems--;
+		free(plan->problems[plan->nproblems].name);
+		free(plan->problems[plan->nproblems].file);
+		free(plan->problems[plan->nproblems].reason);
+	}
+	free(plan->problems);
 }

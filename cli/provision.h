@@ -14,19 +14,29 @@
 
 /* ---- provision-files.c ---- */
 
+/**
+ * struct file_list - files to read
+ * @paths: their paths; "-" is standard input if @named is set
+ * @count: number of paths
+ * @named: the user named the file, so a pipe or a terminal is a valid input
+ */
 struct file_list {
 	char **paths;
 	size_t count;
+	bool named;
 };
 
 /* The path is the list's from now on. */
 void files_add(struct file_list *files, char *path);
 
+struct plan;
+
 /*
- * The *.conf of all directories, in the order of their names; one name counts once, in
- * the first directory that has it. Gives the worst exit code of what was complained of.
+ * List the *.conf files of all directories in the order of their names; a name counts
+ * once, in the first directory that has it. Record a directory that cannot be listed as a
+ * problem of @plan.
  */
-int files_find(struct file_list *files);
+void files_find(struct file_list *files, struct plan *plan);
 void files_free(struct file_list *files);
 
 /* ---- provision-ini.c ---- */
@@ -38,8 +48,14 @@ struct ini_visitor {
 	void (*wrong)(void *data, unsigned int line, const char *why);
 };
 
-/* 0 or a negative errno; lines that are wrong are the visitor's matter. */
-int ini_read(const char *path, const struct ini_visitor *visitor, void *data);
+/*
+ * Read one file; @named as in struct file_list. Returns 0 or a negative errno; lines that
+ * are wrong are reported to the visitor. -EMEDIUMTYPE: neither a regular file nor
+ * /dev/null, which hides another file.
+ */
+int ini_read(const char *path, bool named, const struct ini_visitor *visitor, void *data);
+/* The path as messages show it. */
+const char *ini_name(const char *path, bool named);
 
 /* ---- provision-plan.c ---- */
 
@@ -70,7 +86,7 @@ struct limit_plan {
  * @contiguous: in one piece
  * @size: in whole pages; 0: no line says it
  * @seen: bits of the keys that its section has
- * @wrong: the first thing that is wrong with it; NULL: nothing
+ * @wrong: everything that is wrong with the section, separated by "; "; NULL: nothing
  */
 struct buffer_plan {
 	const char *file;
@@ -88,16 +104,36 @@ struct buffer_plan {
 };
 
 /**
+ * struct problem - a failure that belongs to no buffer of the plan
+ * @kind: "limit", "section", "line" or "file"
+ * @name: of the limit or section; NULL for a line or a file
+ * @file: where it was found
+ * @line: its line; 0: the file as a whole
+ * @reason: what is wrong
+ */
+struct problem {
+	const char *kind;
+	char *name;
+	char *file;
+	unsigned int line;
+	char *reason;
+};
+
+/**
  * struct plan - all of it
  * @limits: in the order of limit_names
  * @buffers: in the order of the files and their lines
  * @nbuffers: their number
- * @code: the worst exit code of what was complained of
+ * @problems: in the order in which they were reported
+ * @nproblems: their number
+ * @code: the worst exit code of what was reported
  */
 struct plan {
 	struct limit_plan limits[LIMITS];
 	struct buffer_plan *buffers;
 	size_t nbuffers;
+	struct problem *problems;
+	size_t nproblems;
 	int code;
 };
 
@@ -107,6 +143,11 @@ extern const char *const limit_names[LIMITS];
 bool limit_is_number(size_t limit);
 
 void plan_read(struct plan *plan, const struct file_list *files);
+/* Record a failure that was reported on standard error; the texts are copied. */
+void plan_problem(struct plan *plan, const char *kind, const char *name, const char *file,
+		  unsigned int line, const char *reason);
+/* Report and record a file or directory that cannot be read. */
+void plan_unreadable(struct plan *plan, enum op op, int err, const char *path);
 void plan_free(struct plan *plan);
 
 /* The one that tells scripts most: permission, then any failure. */

@@ -146,7 +146,7 @@ int system_setting(char *value, size_t len, const char *text, const char *key)
 			continue;
 		line += n + 1;
 		end = line + strcspn(line, "\n");
-		if (*line == '"' && end - line > 1 && end[-1] == '"') {
+		if ((*line == '"' || *line == '\'') && end - line > 1 && end[-1] == *line) {
 			line++;
 			end--;
 		}

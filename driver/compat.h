@@ -3,6 +3,31 @@
  * Every difference between kernels and architectures, and nothing else. What a
  * kernel has is found by compiling probes/, never by its version.
  */
+
+/*
+ * The options that the driver needs. probe.sh compiles what is before the first
+ * #include, and reports these sentences: without the options not even the headers
+ * of a kernel may compile.
+ */
+#ifndef CONFIG_MMU
+#error "ccshm needs a kernel with CONFIG_MMU: memory is mapped by page tables"
+#endif
+#ifndef CONFIG_ARCH_HAS_MEM_ENCRYPT
+#error "ccshm needs a kernel with CONFIG_ARCH_HAS_MEM_ENCRYPT: it makes memory shared and private"
+#endif
+#ifndef CONFIG_ARCH_HAS_CC_PLATFORM
+#error "ccshm needs a kernel with CONFIG_ARCH_HAS_CC_PLATFORM, that is, one that can be a confidential guest"
+#endif
+#ifndef CONFIG_DMA_SHARED_BUFFER
+#error "ccshm needs a kernel with CONFIG_DMA_SHARED_BUFFER: exports are dma-bufs"
+#endif
+#ifndef CONFIG_NET
+#error "ccshm needs a kernel with CONFIG_NET: it has a generic netlink family"
+#endif
+#ifndef CONFIG_PCI
+#error "ccshm needs a kernel with CONFIG_PCI: attachments are for PCI devices"
+#endif
+
 #ifndef CCSHM_COMPAT_H
 #define CCSHM_COMPAT_H
 

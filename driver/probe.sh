@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# probe.sh OUTPUT PROBES -- COMPILER FLAGS...
+# probe.sh OUTPUT PROBES NEEDS -- COMPILER FLAGS...
 # Writes a header that defines CCSHM_HAVE_<NAME> as 1 or 0 for each
-# PROBES/<name>.c, by whether it compiles for this kernel.
+# PROBES/<name>.c, by whether it compiles for this kernel. First checks the
+# options of the kernel that the header NEEDS wants, before its #includes.
 set -eu
-out=$1 probes=$2
-shift 3
+out=$1 probes=$2 needs=$3
+shift 4
 
 # What the compiler said, and the header while it is written.
 said=$out.log
@@ -38,8 +39,15 @@ headers()
 	done
 }
 
-# A compiler that compiles nothing would answer every question with no.
+# Each missing option in one sentence, and nothing else.
 compiler=$1
+if ! sed '/^#ifndef CCSHM_/,$d' "$needs" | compiles "$@"; then
+	grep -q ': error: #error ' "$said" || fail "cannot compile the start of $needs"
+	sed -n 's/^.*: error: #error "\(.*\)"$/probe.sh: \1/p' "$said" >&2
+	exit 1
+fi
+
+# A compiler that compiles nothing would answer every question with no.
 headers | compiles "$@" || fail "cannot compile this kernel's headers"
 
 {

@@ -44,7 +44,7 @@ else
 fi
 is "$(result kernel)" pass "the kernel is new enough"
 is "$(result driver) $(result devices)" "skip skip" "what only the driver knows is skipped"
-is "$(printf '%s\n' "$without" | sed 1d | awk '$1 != "->" { print $2 }' | sort -u | wc -l)" 16 "each check has a result"
+is "$(printf '%s\n' "$without" | sed 1d | awk '$1 != "->" { print $2 }' | sort -u | wc -l)" 18 "each check has a result"
 exits 3 "another user gets an answer, too" as mallory "$CC" doctor
 is "$(result platform)" "$(out=$without; result platform)" "and the same"
 
@@ -80,6 +80,11 @@ else
 fi
 is "$(result module)" pass "the module is loaded, and installed"
 like "$(says module)" "extra/ccshm.ko" "from where"
+sed -i 's/srcversion=.../srcversion=OLD/' "/lib/modules/$release/extra/ccshm.ko"
+runs "a module of other sources is installed" cc doctor module
+like "$out" "^warn +module +The loaded module is not the installed one: .*installed OLD" "the loaded one is reported as outdated"
+cp /lib/ccshm/ccshm.ko "/lib/modules/$release/extra/"
+runs "without it" cc doctor
 is "$(result driver) $(result heap) $(result losses)" "pass pass pass" "the driver answers, has a heap, and lost nothing"
 is "$(result limits)" pass "no limit is near"
 is "$(result access)" warn "only root may use it, which is said"
@@ -121,6 +126,10 @@ exits 4 "a user who may not open the device" as mallory "$CC" doctor
 is "$(result driver)" fail "it says that he may not"
 like "$(says driver)" "udev rule" "and what to do"
 chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
+sed -i 's/^ccshm:x:[0-9]*:/ccshm:x:1900:/' /etc/group
+exits 4 "a group that is not a system group" as mallory "$CC" doctor
+like "$(says access)" "group ccshm is not a system group \(gid 1900, above 999\)" "udev would ignore it"
+sed -i 's/^ccshm:x:1900:/ccshm:x:900:/' /etc/group
 exits 4 "a user who is not in the group" as mallory "$CC" doctor
 like "$(says driver)" "usermod -aG ccshm" "is told to become a member"
 runs "a member of the group" as alice "$CC" doctor
@@ -134,6 +143,17 @@ rm /dev/ccshm
 exits 3 "the node is not there" cc doctor
 like "$(says driver)" "loaded, but there is no /dev/ccshm" "it says what is missing"
 rmmod ccshm
+
+# ---- a parameter that the driver refuses
+
+mkdir -p /etc/modprobe.d
+echo "options ccshm limit_total_bytes=8GB" >/etc/modprobe.d/ccshm.conf
+out=$(insmod /lib/ccshm/ccshm.ko limit_total_bytes=8GB 2>&1) && fail "the driver takes limit_total_bytes=8GB"
+exits 3 "a parameter that is not valid" cc doctor
+is "$(result parameters)" fail "the parameter is reported"
+like "$(says parameters)" "/etc/modprobe.d/ccshm.conf: The driver refuses limit_total_bytes=8GB" "with its file"
+[ "$flavour" = plain ] || like "$(says module)" "kernel's log is: ccshm: .8GB' invalid for parameter" "the kernel's message is shown"
+rm /etc/modprobe.d/ccshm.conf
 
 # ---- a kernel that takes signed modules only
 
@@ -156,6 +176,8 @@ else
 		is "$(result signature)" fail "the missing signature is found"
 		like "$(says signature)" "not signed.*locked down" "it says why"
 		like "$(says signature)" "mokutil" "and what to do"
+		like "$(says module)" "kernel's log is: Lockdown: .*module loading is restricted" \
+			"the kernel's message is shown, which does not name the module"
 	fi
 fi
 

@@ -158,8 +158,28 @@ like "$out" "a.conf:3: buffer nowhere: this machine has no such NUMA node" "a no
 like "$out" "a.conf:6: buffer huge: not enough memory" "more than there is"
 like "$out" "a.conf:8: buffer wide: it is larger than what there can be in one piece" "larger than one piece"
 like "$out" "a.conf:12: a buffer has no 'szie'" "a line that is wrong"
-like "$out" "a.conf:13: the owner's buffer good1 stands at $etc/a.conf:1 already" "a name that is there twice"
+like "$out" "a.conf:13: the owner's buffer good1 is defined at $etc/a.conf:1 already" "a name that is there twice"
 is "$(info buffers)" 2 "nothing else is there"
+free_all
+
+# A section with a mistake asks for nothing, and a good one of its name counts.
+forget
+printf '\357\273\277[buffer twice]\nsize = 4\302\240K\n' >$lib/10.conf
+printf '[buffer twice]\nsize = 8K\n' >$etc/20.conf
+exits 1 "a section with a mistake before a good one" cc provision
+is "$(results)" "twice:failed twice:created " "a broken section does not block a good one of its name"
+like "$out" "$lib/10.conf:2: column 9 has a no-break space" "a no-break space is named, a byte order mark is skipped"
+free_all
+
+# Standard input and pipes.
+forget
+echo '[buffer piped]
+size = 4K' >input
+runs "a pipe as input" sh -c "cat input | $CC provision -"
+is "$(results)" "" "a pipe has no path as its source"
+is "$(field size piped)" 4096 "its buffer is made"
+runs "a descriptor as input" sh -c "cat input | $CC provision /proc/self/fd/0"
+is "$(results)" "piped:exists " "it is read to its end"
 free_all
 
 # Root is exempt; one who is not, is not.

@@ -86,6 +86,62 @@ static void signed_module(void)
 	installed(RELEASE, RELEASE, true);
 }
 
+/* As sign-file ends a module: a PKCS#7 message, struct module_signature, the text. */
+static void module_signed_by(const char *signer)
+{
+	unsigned char bytes[512] = "\177ELF";
+	size_t n = 32, sig, len = strlen(signer);
+
+	n += (size_t)sprintf((char *)bytes + n, "vermagic=" RELEASE " SMP ") + 1;
+	sig = n;
+	n += (size_t)sprintf((char *)bytes + n, "\x06\x03\x55\x04\x03\x0c\x05other 1234 ");
+	n += (size_t)sprintf((char *)bytes + n, "\x06\x03\x55\x04\x03\x0c%c%s 1234", (int)len, signer);
+	sig = n - sig;
+	memcpy(bytes + n, "\0\0\2\0\0\0\0\0\0\0\0", 11);
+	bytes[n + 11] = (unsigned char)sig;
+	n += 12;
+	n += (size_t)sprintf((char *)bytes + n, "~Module signature appended~\n");
+	put_bytes(MODULES "/updates/dkms/ccshm.ko", bytes, n);
+	put(MODULES "/modules.dep", "updates/dkms/ccshm.ko:\n");
+}
+
+static void module_of_mok(void)
+{
+	module_signed_by("DKMS module signing key");
+}
+
+/* The length of the name goes beyond the end of the signature. */
+static void module_of_nonsense(void)
+{
+	static const char bytes[] = "\177ELF\0\x06\x03\x55\x04\x03\x0c\x7f" "abc"
+		"\0\0\2\0\0\0\0\0\0\0\0\x0a" "~Module signature appended~\n";
+
+	put_bytes(MODULES "/updates/dkms/ccshm.ko", bytes, sizeof(bytes) - 1);
+	put(MODULES "/modules.dep", "updates/dkms/ccshm.ko:\n");
+}
+
+/* After an upgrade: another srcversion than that of the file. */
+static void new_module(void)
+{
+	static const char bytes[] = "\177ELF xsrcversion=F00\0srcversion=B0B\0vermagic=" RELEASE " SMP \0";
+
+	put_bytes(MODULES "/updates/ccshm.ko", bytes, sizeof(bytes) - 1);
+	put(MODULES "/modules.dep", "updates/ccshm.ko:\n");
+}
+
+/* ccshmctl of a package; "make install" puts it below /usr/local. */
+static void of_package(void)
+{
+	put("/proc/self/", "");
+	shell("ln -s /usr/bin/ccshmctl %s%s%s", "/proc/self/exe", "");
+}
+
+static void of_source(void)
+{
+	put("/proc/self/", "");
+	shell("ln -s /usr/local/bin/ccshmctl %s%s%s", "/proc/self/exe", "");
+}
+
 static void limited(void)
 {
 	fake.info.limit_total_bytes = 1000 << 20;
@@ -262,7 +318,38 @@ static void truncated_module(void)
 	put(MODULES "/updates/ccshm.ko.xz", "this is not what xz makes");
 }
 
+/* Debian's /etc/os-release has double quotes, that of others single ones. */
+#define DEBIAN	{ "/etc/os-release", "ID=debian\n" }
+#define QUOTED	{ "/etc/os-release", "NAME='An OS'\nID='fedora'\n" }
+#define KMSG(text) { "/dev/kmsg", "5,1,1,-;Linux version\n SUBSYSTEM=x;ccshm: not this\n5,2,2,-;" text "\n5,3,3,-;last\n" }
+
 static const struct story module_stories[] = {
+	{ "module", "warn", 0, "srcversion A11CE, installed B0B", "modprobe -r ccshm", { new_module },
+	  { { "/sys/module/ccshm/srcversion", "A11CE\n" } } },
+	{ "module", "pass", 0, "loaded and installed", NULL, { new_module },
+	  { { "/sys/module/ccshm/srcversion", "B0B\n" } } },
+	{ "module", "pass", 0, "loaded and installed", NULL, { good_module },
+	  { { "/sys/module/ccshm/srcversion", "B0B\n" } } },
+	{ "module", "fail", 3, "not installed for any kernel", "\"Run `apt install ccshm-dkms`.\"",
+	  { sev_guest, of_package }, { DEBIAN } },
+	{ "module", "fail", 3, "not installed for any kernel", "\"Run `dnf install ccshm-dkms`.\"",
+	  { sev_guest, of_package }, { QUOTED } },
+	{ "module", "fail", 3, "not installed for any kernel", "\"Install the package ccshm-dkms.\"",
+	  { sev_guest, of_package }, { { 0 } } },
+	{ "module", "fail", 3, "not installed for any kernel", "\"In the sources of ccshm run `make driver`",
+	  { sev_guest, of_source }, { DEBIAN } },
+	{ "module", "fail", 3, "was built for 6.12.2-other", "dkms install ccshm/",
+	  { sev_guest, foreign_module, of_package }, { { 0 } } },
+	{ "module", "fail", 3, "was built for 6.12.2-other", "make -C driver modules_install",
+	  { sev_guest, foreign_module, of_source }, { { 0 } } },
+	{ "module", "warn", 0, "loaded, but not installed", "apt install ccshm-dkms", { of_package }, { DEBIAN } },
+	{ "module", "fail", 3, "installed, but not loaded",
+	  "kernel's log is: Loading of module with unavailable key is rejected\"",
+	  { sev_guest, good_module }, { KMSG("Loading of module with unavailable key is rejected") } },
+	{ "module", "fail", 3, "installed, but not loaded", "log is: ccshm: `8g' invalid for parameter",
+	  { sev_guest, good_module }, { KMSG("ccshm: `8g' invalid for parameter `limit_total_bytes'") } },
+	{ "module", "fail", 3, "installed, but not loaded", "|Loading of .* is rejected|PKCS#7|",
+	  { sev_guest, good_module }, { KMSG("nothing of it") } },
 	{ "module", "pass", 0, "loaded and installed: updates/dkms/ccshm.ko", NULL, { good_module }, { { 0 } } },
 	{ "module", "warn", 0, "loaded, but not installed for Linux " RELEASE, "depmod", { NULL }, { { 0 } } },
 	{ "module", "warn", 0, "was built for 6.12.2-other", "Build it again", { foreign_module }, { { 0 } } },
@@ -270,7 +357,9 @@ static const struct story module_stories[] = {
 	{ "module", "fail", 3, "not installed for any kernel", "make -C driver modules_install",
 	  { sev_guest }, { { 0 } } },
 	{ "module", "fail", 3, "not installed for Linux " RELEASE ", which runs, but for 6.1.0-old, 6.13.0-new",
-	  "dkms autoinstall -k " RELEASE, { sev_guest, module_of_others }, { { 0 } } },
+	  "dkms autoinstall -k " RELEASE, { sev_guest, module_of_others, of_package }, { { 0 } } },
+	{ "module", "fail", 3, "not installed for Linux " RELEASE ", which runs",
+	  "make -C driver modules_install && depmod`, or restart", { sev_guest, module_of_others }, { { 0 } } },
 	{ "module", "fail", 3, "installed for Linux " RELEASE " was built for 6.12.2-other", "Build it again",
 	  { sev_guest, foreign_module }, { { 0 } } },
 	{ "module", "fail", 3, "installed, but not loaded", "dmesg", { sev_guest, good_module }, { { 0 } } },
@@ -298,6 +387,9 @@ static void secure_boot_off(void)
 		  "\6\0\0\0\0", 5);
 }
 
+#define KEYS(name)	{ "/proc/keys", "1 I--Q--- 1 perm 3f030000 0 0 keyring   _ses: 1\n" \
+	"0a1 I------ 1 perm 1f010000 0 0 asymmetri " name ": 6ccece7e: X509.rsa bb419ea1 []\n" }
+
 static const struct story signature_stories[] = {
 	{ "signature", "skip", 0, "not to be seen", NULL, { sev_guest }, { { 0 } } },
 	{ "signature", "skip", 0, "No module is needed", NULL, { no_driver, good_module }, { ENFORCE } },
@@ -314,7 +406,26 @@ static const struct story signature_stories[] = {
 	  { sev_guest, good_module, secure_boot }, { LOCKED, AZURE } },
 	{ "signature", "fail", 3, "Secure Boot is on", "--signature-database-file=",
 	  { sev_guest, good_module, secure_boot }, { LOCKED, GOOGLE } },
-	{ "signature", "warn", 0, "must trust the key: Secure Boot is on", "mokutil",
+	{ "signature", "fail", 3, "signed by DKMS module signing key, and the kernel has refused a key "
+	  "(Secure Boot is on): Loading of module with unavailable key is rejected.", "mokutil",
+	  { sev_guest, module_of_mok, secure_boot },
+	  { LOCKED, KMSG("Loading of module with unavailable key is rejected") } },
+	{ "signature", "fail", 3, "refused a key", NULL, { sev_guest, module_of_mok },
+	  { ENFORCE, KMSG("PKCS#7 signature not signed with a trusted key") } },
+	{ "signature", "fail", 3, "signed by DKMS module signing key, and the kernel has no key of that name",
+	  "mokutil", { sev_guest, module_of_mok }, { ENFORCE, KEYS("Debian CA"), KMSG("nothing") } },
+	{ "signature", "fail", 3, "no key of that name", NULL, { sev_guest, module_of_mok },
+	  { ENFORCE, KEYS("No DKMS module signing key of it") } },
+	{ "signature", "pass", 0, "the kernel has a key of that name", "\"advice\": null", { sev_guest, module_of_mok },
+	  { ENFORCE, KEYS("DKMS module signing key") } },
+	{ "signature", "pass", 0, "the kernel has a key of that name", NULL, { sev_guest, module_of_mok },
+	  { ENFORCE, KEYS("Us: DKMS module signing key") } },
+	/* What a user who is not root sees. */
+	{ "signature", "warn", 0, "cannot determine whether the kernel trusts the key", "mokutil",
+	  { sev_guest, module_of_mok }, { ENFORCE, { "/proc/keys", "1 I--Q 1 perm 1 0 0 keyring   _ses: 1\n" } } },
+	{ "signature", "warn", 0, "signed by an unknown signer", NULL, { sev_guest, module_of_nonsense },
+	  { ENFORCE, KEYS("DKMS module signing key") } },
+	{ "signature", "warn", 0, "signed by an unknown signer; cannot determine whether the kernel trusts", "mokutil",
 	  { sev_guest, signed_module, secure_boot }, { LOCKED } },
 	{ "signature", "warn", 0, "a key it trusts has signed", "mokutil", { sev_guest }, { ENFORCE } },
 	{ "signature", "warn", 0, "whether the module is signed is not to be seen", NULL,
@@ -369,6 +480,10 @@ static const struct story build_stories[] = {
 	{ "headers", "fail", 3, "cannot be built", "dnf install kernel-devel-" RELEASE, { sev_guest },
 	  { OS("ID=\"rhel\"") } },
 	{ "headers", "fail", 3, "cannot be built", "dnf install kernel-devel-" RELEASE, { sev_guest },
+	  { OS("ID='rhel'") } },
+	{ "headers", "fail", 3, "cannot be built", "apt install linux-headers-" RELEASE, { sev_guest },
+	  { OS("ID='mint'\nID_LIKE='ubuntu debian'") } },
+	{ "headers", "fail", 3, "cannot be built", "dnf install kernel-devel-" RELEASE, { sev_guest },
 	  { { "/usr/lib/os-release", "ID=fedora\n" } } },
 	{ "headers", "fail", 3, "cannot be built", "zypper install kernel-default-devel\"", { sev_guest },
 	  { OS("ID=opensuse-leap\nID_LIKE=\"suse opensuse\"") } },
@@ -393,6 +508,11 @@ static const struct story build_stories[] = {
 static void closed(void)
 {
 	fake_fail(FAKE_OPEN, 0, -EACCES);
+}
+
+static void device_cgroup(void)
+{
+	fake_fail(FAKE_OPEN, 0, -EPERM);
 }
 
 static void too_many_files(void)
@@ -498,8 +618,14 @@ static void failed_once(void)
 }
 
 #define HEAP		"/dev/dma_heap/system_cc_shared"
-#define KERNELS_HEAP	{ "/sys/class/dma_heap/system_cc_shared/uevent", "" }
-#define OUR_HEAP	{ "/sys/class/misc/ccshm-heap/uevent", "" }
+/* The node is a plain file here, with the number 0:0. */
+#define KERNELS_HEAP	{ "/sys/class/dma_heap/system_cc_shared/dev", "0:0\n" }
+#define KERNELS_OTHER	{ "/sys/class/dma_heap/system_cc_shared/dev", "249:0\n" }
+#define OUR_HEAP	{ "/sys/class/misc/ccshm-heap/dev", "0:0\n" }
+#define OUR_OTHER	{ "/sys/class/misc/ccshm-heap/dev", "10:120\n" }
+
+#define GROUP(gid)	{ "/etc/group", "root:x:0:\nxccshm:x:7000:\nccshm:x:" gid ":\n" }
+#define LOGIN_DEFS(max)	{ "/etc/login.defs", "#SYS_GID_MAX 1\nGID_MIN\t1000\nSYS_GID_MAX\t\t" max "\n" }
 
 static const struct story driver_stories[] = {
 	{ "driver", "pass", 0, "answers", NULL, { NULL }, { { 0 } } },
@@ -510,13 +636,29 @@ static const struct story driver_stories[] = {
 	{ "driver", "fail", 4, "may not open", "udev rule", { closed }, { { 0 } } },
 	{ "driver", "fail", 1, "is too old for the driver", "driver's release", { other_abi }, { { 0 } } },
 	{ "driver", "fail", 1, "driver is too old", "newer release", { old_abi }, { { 0 } } },
+	{ "driver", "fail", 4, "A device policy forbids opening /dev/ccshm", "DeviceAllow=/dev/ccshm rw",
+	  { device_cgroup, node_of_group }, { { 0 } } },
 	{ "driver", "fail", 1, "Too many open files", NULL, { too_many_files }, { { 0 } } },
 	{ "access", "skip", 0, "no device node", NULL, { NULL }, { { 0 } } },
 	{ "access", "warn", 0, "Only root", "udev rule", { node_of_root }, { { 0 } } },
 	{ "access", "pass", 0, "group 4711 may open it (mode 0660)", NULL, { node_of_group }, { { 0 } } },
 	{ "access", "warn", 0, "Every user", "0660", { node_of_all }, { { 0 } } },
 	{ "access", "warn", 0, "\"object\": \"" HEAP "\"", "0660", { node_of_group, heap_of_all }, { { 0 } } },
-	{ "heap", "pass", 0, "own heap", NULL, { NULL }, { KERNELS_HEAP, { HEAP, "" } } },
+	{ "access", "warn", 0, "group ccshm is not a system group (gid 1001, above 999)", "groupmod -g",
+	  { node_of_group }, { GROUP("1001") } },
+	{ "access", "warn", 0, "(gid 600, above 500)", NULL, { node_of_group }, { GROUP("600"), LOGIN_DEFS("500") } },
+	{ "access", "pass", 0, "group 4711", "\"advice\": null\n      }\n   ]", { node_of_group }, { GROUP("999") } },
+	{ "access", "pass", 0, "group 4711", "\"advice\": null\n      }\n   ]", { node_of_group },
+	  { GROUP("1500"), LOGIN_DEFS("2000") } },
+	{ "heap", "pass", 0, "This kernel has its own heap", NULL, { NULL }, { KERNELS_HEAP, { HEAP, "" } } },
+	{ "heap", "pass", 0, "This kernel has its own heap", NULL, { NULL }, { KERNELS_HEAP, OUR_OTHER, { HEAP, "" } } },
+	/* The kernel's came after that of ccshm. */
+	{ "heap", "warn", 0, "is that of ccshm: the kernel's own heap appeared later", "heap=off", { NULL },
+	  { KERNELS_OTHER, OUR_HEAP, { HEAP, "" } } },
+	{ "heap", "warn", 0, "This kernel has its heap, but there is no", "restart", { NULL }, { KERNELS_HEAP } },
+	{ "heap", "fail", 1, "is neither the kernel's heap nor that of ccshm", "remove it", { NULL },
+	  { KERNELS_OTHER, OUR_OTHER, { HEAP, "" } } },
+	{ "heap", "fail", 1, "is neither", NULL, { NULL }, { KERNELS_OTHER, { HEAP, "" } } },
 	{ "heap", "pass", 0, "is that of ccshm", NULL, { NULL }, { OUR_HEAP, { HEAP, "" } } },
 	{ "heap", "warn", 0, "has its heap, but there is no", "container", { NULL }, { OUR_HEAP } },
 	{ "heap", "warn", 0, "There is no", "heap=off", { NULL }, { { 0 } } },
@@ -696,6 +838,98 @@ static const struct story device_stories[] = {
 	{ "devices", "skip", 0, "same release", NULL, { not_asked }, { { 0 } } },
 };
 
+/* ------------------------------------------------------------------------- */
+/* Parameters and units                                                      */
+/* ------------------------------------------------------------------------- */
+
+#define MODPROBE(text)	{ "/etc/modprobe.d/ccshm.conf", "# x\noptions other limit_total_bytes=?\n" text "\n" }
+
+static const struct story parameters_stories[] = {
+	{ "parameters", "pass", 0, "No parameters", NULL, { NULL }, { { 0 } } },
+	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
+	  { MODPROBE("options ccshm limit_total_bytes=8g limit_user_bytes=max\n"
+		     "options\tccshm limit_user_buffers=12 heap=off allow_plain=0 allow_plain limit_user_bytes=1T") } },
+	{ "parameters", "fail", 3, "The driver refuses limit_total_bytes=8GiB: the module does not load",
+	  "limit_total_bytes takes a number, which K", { sev_guest },
+	  { MODPROBE("options ccshm limit_total_bytes=8GiB") } },
+	{ "parameters", "fail", 3, "\"object\": \"/etc/modprobe.d/ccshm.conf\"", NULL, { sev_guest },
+	  { MODPROBE("options ccshm heap=off limit_user_bytes=0x1000") } },
+	{ "parameters", "fail", 3, "limit_user_bytes=16777217T", NULL, { sev_guest },
+	  { MODPROBE("options ccshm limit_user_bytes=16777217T") } },
+	{ "parameters", "fail", 3, "limit_user_buffers=4K", NULL, { sev_guest },
+	  { MODPROBE("options ccshm limit_user_buffers=4K") } },
+	{ "parameters", "fail", 3, "heap=on", "auto or off", { sev_guest }, { MODPROBE("options ccshm heap=on") } },
+	{ "parameters", "fail", 3, "allow_plain=sure", NULL, { sev_guest },
+	  { MODPROBE("options ccshm allow_plain=sure") } },
+	{ "parameters", "warn", 0, "will not load again", NULL, { NULL },
+	  { MODPROBE("options ccshm limit_total_bytes=-1") } },
+	{ "parameters", "fail", 3, "\"object\": \"/proc/cmdline\"", NULL, { sev_guest },
+	  { { "/proc/cmdline", "ro quiet xccshm.heap=? ccshm.limit_total_bytes=much\n" } } },
+	/* One file overrides another of its name. */
+	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
+	  { MODPROBE("options ccshm heap=off"), { "/usr/lib/modprobe.d/ccshm.conf", "options ccshm heap=on\n" } } },
+	{ "parameters", "fail", 3, "/usr/lib/modprobe.d/ccshm.conf", NULL, { sev_guest },
+	  { { "/usr/lib/modprobe.d/ccshm.conf", "options ccshm heap=on\n" } } },
+};
+
+/* Answers as the files say; it may be missing, or fail. */
+static void systemctl_says(const char *script)
+{
+	char path[128];
+
+	put("/run/systemd/system/", "");
+	put("/bin/systemctl", script);
+	shell("chmod 755 %s%s%s", "/bin/systemctl", "");
+	snprintf(path, sizeof(path), "%s/bin:/usr/bin:/bin", top);
+	ck_assert_int_eq(setenv("PATH", path, 1), 0);
+}
+
+#define UNIT(name, load, active, result, file)						\
+	"Id=ccshm-" name ".service\nLoadState=" load "\nActiveState=" active "\n"	\
+	"Result=" result "\nUnitFileState=" file "\n"
+#define SHOWS(units)	"#!/bin/sh\n[ \"$1\" = show ] || exit 1\ncat <<'END'\n" units "END\n"
+#define MODULE_IS_FINE	UNIT("module", "loaded", "active", "success", "enabled") "\n"
+
+static void units_work(void)
+{
+	systemctl_says(SHOWS(MODULE_IS_FINE UNIT("provision", "loaded", "inactive", "success", "disabled")));
+}
+
+static void provision_failed(void)
+{
+	systemctl_says(SHOWS(MODULE_IS_FINE UNIT("provision", "loaded", "failed", "exit-code", "enabled")));
+}
+
+static void module_failed(void)
+{
+	systemctl_says(SHOWS(UNIT("module", "loaded", "failed", "exit-code", "enabled") "\n"
+			     UNIT("provision", "loaded", "inactive", "success", "enabled")));
+}
+
+static void no_units(void)
+{
+	systemctl_says(SHOWS(UNIT("module", "not-found", "inactive", "success", "") "\n"
+			     UNIT("provision", "not-found", "inactive", "success", "")));
+}
+
+static void no_bus(void)
+{
+	systemctl_says("#!/bin/sh\nexit 1\n");
+}
+
+static const struct story units_stories[] = {
+	{ "units", "skip", 0, "systemd does not run here", NULL, { NULL }, { { 0 } } },
+	{ "units", "pass", 0, "\"object\": \"ccshm-provision.service\"", "it is active", { units_work }, { { 0 } } },
+	{ "units", "fail", 1, "The unit has failed (exit-code)", "journalctl -b -u ccshm-provision.service",
+	  { provision_failed }, { { 0 } } },
+	{ "units", "fail", 1, "The unit has failed", "restart ccshm-module.service", { module_failed }, { { 0 } } },
+	{ "units", "warn", 0, "buffers.d have no effect at boot", "enable --now ccshm-provision.service", { units_work },
+	  { { "/etc/ccshm/buffers.d/a.conf", "" } } },
+	{ "units", "pass", 0, "has not failed", NULL, { units_work }, { { "/etc/ccshm/buffers.d/README", "" } } },
+	{ "units", "skip", 0, "are not installed", NULL, { no_units }, { { 0 } } },
+	{ "units", "skip", 0, "Cannot ask systemd", NULL, { no_bus }, { { 0 } } },
+};
+
 #define STORIES(name)					\
 START_TEST(name)					\
 {							\
@@ -710,6 +944,8 @@ STORIES(build)
 STORIES(driver)
 STORIES(memory)
 STORIES(device)
+STORIES(parameters)
+STORIES(units)
 
 /* ------------------------------------------------------------------------- */
 /* All together                                                              */
@@ -837,6 +1073,8 @@ static void add(Suite *suite)
 	LOOP(c, driver);
 	LOOP(c, memory);
 	LOOP(c, device);
+	LOOP(c, parameters);
+	LOOP(c, units);
 	tcase_add_loop_test(c, packed, 0, (int)(sizeof(packers) / sizeof(packers[0])));
 	tcase_add_test(c, table);
 	tcase_add_test(c, worst_counts);

@@ -273,12 +273,19 @@ static const struct {
 	{ "[buffer a/b]\nsize=4K\n", 1, "'a/b' is not a name" },
 	{ "[buffer abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl]\nsize=4K\n", 1,
 	  "'abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl' is a name of more than" },
-	{ "[buffer other]\nsize=4K\n", 1, "the owner's buffer other stands at " },
+	{ "[buffer other]\nsize=4K\n", 1, "the owner's buffer other is defined at " },
+	{ "[buffer bad]\nsize\u00a0=\u00a04K\n", 2, "column 5 has a no-break space (U+00A0)" },
+	{ "[buffer bad]\nsize=4K\n\u202fmode=0600\n", 3, "column 1 has a narrow no-break space (U+202F)" },
+	{ "[buffer bad]\nsize=4K\u200b\n", 2, "column 8 has a zero-width space (U+200B)" },
+	/* Its keys are not those of the section before it. */
+	{ "[buffer one]\nsize=4K\n[buffer\u00a0bad]\nsize=8K\n", 3, "column 8 has a no-break space" },
+	{ "[buffer one]\nsize=4K\n\u00a0[buffer evil]\nsize=8K\n", 3, "column 1 has a no-break space" },
 	{ "[limits]\ntotal_bytes=4K\n", 2, "there is no limit 'total_bytes'" },
 	{ "[limits]\ntotal-bytes=much\n", 2, "total-bytes: 'much' is not a size" },
 	{ "[limits]\nuser-buffers=4K\n", 2, "user-buffers: '4K' is neither a number nor max" },
 	{ "[limits]\nuser-buffers=-4\n", 2, "user-buffers: '-4' is neither a number nor max" },
 	{ "[limits]\nuser-bytes=1G\nuser-bytes=2G\n", 3, "user-bytes is there twice" },
+	{ "[limits]\nuser-bytes=\u00a01G\n", 2, "column 12 has a no-break space" },
 };
 
 /* Each is told, and takes nothing with it but the buffer that it belongs to. */
@@ -292,11 +299,86 @@ START_TEST(wrong)
 	put(SYSFS "limit_user_bytes", "max\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
 	check_complaint(ETC "b.conf", mistakes[_i].line, mistakes[_i].says);
+	ck_assert_msg(strstr(cli.out, mistakes[_i].says) != NULL, "JSON lacks \"%s\": %s",
+		      mistakes[_i].says, cli.out);
 	check_result("other", "created", NULL);
 	check_result("good", "created", "\"size\": 12288");
 	if (strstr(mistakes[_i].text, "[buffer bad]\n"))
 		check_result("bad", "failed", NULL);
 	ck_assert_uint_eq(cli.buffers, strstr(mistakes[_i].text, "buffer one") ? 3 : 2);
+}
+END_TEST
+
+/* All that is wrong with a section is in the reason of its row. */
+START_TEST(several_mistakes)
+{
+	put(ETC "a.conf", "[buffer bad]\nsize=4Q\nspeed=1\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("bad", "failed", "line 2: size: '4Q' is not a size");
+	check_result("bad", "failed", "; line 3: a buffer has no 'speed'");
+	check_result("bad", "failed", "a.conf:1\"");
+}
+END_TEST
+
+/* What is neither a buffer nor a limit that counts has a row of its own. */
+START_TEST(all_failures)
+{
+	put(SYSFS "limit_user_bytes", "max\n");
+	put(ETC "a.conf", "stray=1\n[pool]\n[limits]\nuser-bytes=much\nuser-bits=1\n");
+	shell("ln -s nowhere %s%s%s", ETC "b.conf", "");
+	put(LIB "0.conf", "[limits]\nuser-bytes=1G\n");
+	ck_assert_int_eq(cli_run("provision", "-o", "kind,name,result", NULL), EXIT_FAILED);
+	ck_assert_str_eq(cli.out, "KIND    NAME       RESULT\n"
+				  "limit   user-bytes set\n"
+				  "line    -          failed\n"
+				  "section pool       failed\n"
+				  "limit   user-bytes failed\n"
+				  "limit   user-bits  failed\n"
+				  "file    -          failed\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("pool", "failed", "a.conf:2\"");
+	check_result("user-bits", "failed", "a.conf:5\"");
+	ck_assert_ptr_nonnull(strstr(cli.out, "b.conf\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "cannot read it: No such file"));
+	shell("rm -r %s%s && touch %s/etc/ccshm/buffers.d", "/etc/ccshm/buffers.d", top);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	ck_assert_ptr_nonnull(strstr(cli.out, "cannot list it: Not a directory"));
+}
+END_TEST
+
+/* A section that is wrong asks for nothing: it neither wins nor hides a good one. */
+START_TEST(wrong_and_good)
+{
+	put(LIB "10.conf", "[buffer one]\nsize=8Q\n[buffer one]\nsize=4K\n");
+	put(ETC "20.conf", "[buffer one]\nsize=8K\n[buffer one]\nsize=?\n");
+	ck_assert_int_eq(cli_run("provision", "-o", "name,size,result,source", NULL), EXIT_FAILED);
+	ck_assert_ptr_nonnull(strstr(cli.out, " 4K created "));
+	check_complaint(LIB "10.conf", 2, "size: '8Q' is not a size");
+	check_complaint(ETC "20.conf", 1, "the owner's buffer one is defined at ");
+	check_complaint(ETC "20.conf", 4, "size: '?' is not a size");
+	ck_assert_ptr_nonnull(strstr(cli.err, "10.conf:3 already"));
+	ck_assert_uint_eq(cli.buffers, 1);
+}
+END_TEST
+
+START_TEST(byte_order_mark)
+{
+	put(ETC "a.conf", "\ufeff[buffer one]\nsize=4K\n");
+	put(ETC "b.conf", "\ufeff# only a comment\n[buffer two]\nsize=4K\n");
+	put(ETC "c.conf", "\ufeff");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("one", "created", NULL);
+	check_result("two", "created", NULL);
+	ck_assert_str_eq(cli.err, "");
+	/* Not at the start of the file. */
+	put(ETC "a.conf", "[buffer three]\nsize=4K\n\ufeffmode=0600\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_complaint(ETC "a.conf", 3, "column 1 has a byte order mark (U+FEFF)");
+	check_result("three", "failed", NULL);
+	put_bytes(ETC "a.conf", "\xff\xfe[\0b\0]\0\n\0", 10);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_complaint(ETC "a.conf", 1, "the file is UTF-16: save it as UTF-8");
+	ck_assert_ptr_null(strstr(cli.err, "NUL"));
 }
 END_TEST
 
@@ -383,9 +465,9 @@ START_TEST(strange_files)
 	put(ETC "e.conf", "[buffer one]\nsize=4K\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
 	ck_assert_ptr_nonnull(strstr(cli.err, "a.conf: Is a directory"));
-	ck_assert_ptr_nonnull(strstr(cli.err, "b.conf: Invalid argument"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "b.conf: it is not a regular file"));
 	ck_assert_ptr_nonnull(strstr(cli.err, "c.conf: No such file"));
-	ck_assert_ptr_nonnull(strstr(cli.err, "d.conf: Invalid argument"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "d.conf: it is not a regular file"));
 	check_result("one", "created", NULL);
 	shell("rm -r %s%s && touch %s/etc/ccshm/buffers.d", "/etc/ccshm/buffers.d", top);
 	put(LIB "a.conf", "[buffer one]\nsize=4K\n");
@@ -410,6 +492,34 @@ START_TEST(one_file)
 }
 END_TEST
 
+START_TEST(standard_input)
+{
+	static const char *const stdin_names[] = { "-", "/dev/stdin", "/proc/self/fd/0" };
+
+	cli_input = "[buffer one]\nsize=4K\nspeed=1\n[buffer two]\nsize=4K\n";
+	put(ETC "a.conf", "[buffer three]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", stdin_names[_i], "-o", "name,result", NULL), EXIT_FAILED);
+	ck_assert_str_eq(cli.out, "NAME RESULT\none  failed\ntwo  created\n");
+	if (!_i)
+		ck_assert_ptr_nonnull(strstr(cli.err, "ccshmctl: standard input:3: a buffer has no 'speed'"));
+}
+END_TEST
+
+/* A shell's <(...), and mkfifo; the writer comes later. */
+START_TEST(pipes)
+{
+	char path[128];
+
+	shell("mkfifo %s%s%s", "/fifo", "");
+	shell("(sleep 0.2; printf '[buffer one]\nsize=4K\n' >%s%s) &%s", "/fifo", "");
+	snprintf(path, sizeof(path), "%s/fifo", top);
+	ck_assert_int_eq(cli_run("provision", path, "-o", "name,result", NULL), 0);
+	ck_assert_str_eq(cli.out, "NAME RESULT\none  created\n");
+	ck_assert_int_eq(cli_run("provision", "/dev/zero", NULL), EXIT_FAILED);
+	ck_assert_ptr_nonnull(strstr(cli.err, "cannot read /dev/zero: it is not a regular file"));
+}
+END_TEST
+
 /* Names are per owner. */
 START_TEST(owners)
 {
@@ -417,7 +527,7 @@ START_TEST(owners)
 	put(ETC "b.conf", "[buffer x]\nsize=8K\nowner=1\n");
 	ck_assert_int_eq(cli_run("provision", "-o", "name,result", NULL), EXIT_FAILED);
 	ck_assert_str_eq(cli.out, "NAME RESULT\nx    created\nx    created\nx    failed\n");
-	check_complaint(ETC "b.conf", 1, "the owner's buffer x stands at ");
+	check_complaint(ETC "b.conf", 1, "the owner's buffer x is defined at ");
 	ck_assert_ptr_nonnull(strstr(cli.err, "a.conf:1 already"));
 }
 END_TEST
@@ -591,12 +701,18 @@ static void add(Suite *suite)
 	tcase_add_test(c, no_driver);
 	tcase_add_test(c, no_permission);
 	LOOP(c, wrong, mistakes);
+	tcase_add_test(c, several_mistakes);
+	tcase_add_test(c, all_failures);
+	tcase_add_test(c, wrong_and_good);
+	tcase_add_test(c, byte_order_mark);
 	tcase_add_test(c, nul);
 	tcase_add_test(c, long_lines);
 	tcase_add_test(c, by_name);
 	tcase_add_test(c, hidden);
 	tcase_add_test(c, strange_files);
 	tcase_add_test(c, one_file);
+	tcase_add_loop_test(c, standard_input, 0, 3);
+	tcase_add_test(c, pipes);
 	tcase_add_test(c, owners);
 	tcase_add_test(c, limits);
 	tcase_add_test(c, limits_override);

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module's parameters, as /etc/modprobe.d and the kernel's command line set them. The
+ * kernel refuses to load a module one of whose parameters is refused.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "doctor.h"
+
+/* As modprobe.d(5) has them; a file overrides those of its name in later ones. */
+static const char *const directories[] = {
+	"/etc/modprobe.d",
+	"/run/modprobe.d",
+	"/usr/local/lib/modprobe.d",
+	"/usr/lib/modprobe.d",
+	"/lib/modprobe.d",
+};
+
+#define NR_DIRECTORIES	(sizeof(directories) / sizeof(directories[0]))
+
+/* limit_parse() of the driver: a decimal number with K, M, G or T, or max. */
+static bool number_is_valid(const char *value, const char *units)
+{
+	unsigned long long number, max = ~0ULL;
+	const char *unit;
+	char *end;
+
+	if (!strcmp(value, "max"))
+		return true;
+	if (!isdigit((unsigned char)*value))
+		return false;
+	errno = 0;
+	number = strtoull(value, &end, 10);
+	if (errno)
+		return false;
+	unit = *end ? strchr(units, toupper((unsigned char)*end)) : NULL;
+	if (unit) {
+		max >>= 10 * (unit - units + 1);
+		end++;
+	}
+	return !*end && number <= max;
+}
+
+static bool size_is_valid(const char *value)
+{
+	return number_is_valid(value, "KMGT");
+}
+
+static bool count_is_valid(const char *value)
+{
+	return number_is_valid(value, "");
+}
+
+static bool heap_is_valid(const char *value)
+{
+	return !strcmp(value, "auto") || !strcmp(value, "off");
+}
+
+/* kstrtobool() looks at the first letters only. */
+static bool bool_is_valid(const char *value)
+{
+	return (*value && strchr("yYnNtTfF01", *value)) ||
+	       !strncasecmp(value, "on", 2) || !strncasecmp(value, "of", 2);
+}
+
+static const struct parameter {
+	const char *name;
+	bool (*is_valid)(const char *value);
+	const char *takes;
+} parameters[] = {
+	{ "limit_total_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
+	{ "limit_user_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
+	{ "limit_user_buffers", count_is_valid, "a number, or max" },
+	{ "heap", heap_is_valid, "auto or off" },
+	{ "allow_plain", bool_is_valid, "0 or 1" },
+};
+
+struct search {
+	struct doctor *doctor;
+	unsigned int set;
+	unsigned int refused;
+};
+
+static void judge(struct search *search, char *setting, const char *source)
+{
+	struct doctor *doctor = search->doctor;
+	char *value = strchr(setting, '=');
+	size_t i;
+
+	search->set++;
+	if (!value)
+		return;
+	*value++ = '\0';
+	for (i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		if (strcmp(parameters[i].name, setting) || parameters[i].is_valid(value))
+			continue;
+		search->refused++;
+		if (doctor->loaded)
+			doctor_warn(doctor, "The driver refuses %s=%s: the module will not load again.",
+				    setting, value);
+		else
+			doctor_fail(doctor, EXIT_NO_DRIVER,
+				    "The driver refuses %s=%s: the module does not load.", setting, value);
+		doctor_object(doctor, source);
+		doctor_advise(doctor, "%s takes %s.", setting, parameters[i].takes);
+	}
+}
+
+/* "options ccshm NAME=VALUE ..." */
+static void read_options(struct search *search, char *line, const char *source)
+{
+	char *save = NULL, *word = strtok_r(line, " \t\n", &save);
+
+	if (!word || strcmp(word, "options"))
+		return;
+	word = strtok_r(NULL, " \t\n", &save);
+	if (!word || strcmp(word, "ccshm"))
+		return;
+	while ((word = strtok_r(NULL, " \t\n", &save)))
+		judge(search, word, source);
+}
+
+static void read_conf(struct search *search, const char *source)
+{
+	char path[SYSTEM_PATH_LEN], *line = NULL;
+	size_t size = 0;
+	FILE *f;
+
+	system_path(path, "%s", source);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (getline(&line, &size, f) > 0)
+		read_options(search, line, source);
+	free(line);
+	fclose(f);
+}
+
+static bool is_overridden(size_t directory, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < directory; i++)
+		if (system_exists("%s/%s", directories[i], name))
+			return true;
+	return false;
+}
+
+static int is_conf(const struct dirent *entry)
+{
+	size_t len = strlen(entry->d_name);
+
+	return len > 5 && !strcmp(entry->d_name + len - 5, ".conf");
+}
+
+static void read_directory(struct search *search, size_t directory)
+{
+	char path[SYSTEM_PATH_LEN];
+	struct dirent **entries;
+	int i, n;
+
+	system_path(path, "%s", directories[directory]);
+	n = scandir(path, &entries, is_conf, versionsort);
+	for (i = 0; i < n; i++) {
+		snprintf(path, sizeof(path), "%s/%s", directories[directory], entries[i]->d_name);
+		if (!is_overridden(directory, entries[i]->d_name))
+			read_conf(search, path);
+		free(entries[i]);
+	}
+	if (n >= 0)
+		free(entries);
+}
+
+static void read_command_line(struct search *search)
+{
+	char line[4096], *save = NULL, *word;
+
+	system_line(line, sizeof(line), "/proc/cmdline");
+	for (word = strtok_r(line, " ", &save); word; word = strtok_r(NULL, " ", &save))
+		if (!strncmp(word, "ccshm.", 6))
+			judge(search, word + 6, "/proc/cmdline");
+}
+
+void doctor_check_parameters(struct doctor *doctor)
+{
+	struct search search = { .doctor = doctor };
+	size_t i;
+
+	for (i = 0; i < NR_DIRECTORIES; i++)
+		read_directory(&search, i);
+	read_command_line(&search);
+	if (search.refused)
+		return;
+	if (search.set)
+		doctor_pass(doctor, "The parameters of the module are valid.");
+	else
+		doctor_pass(doctor, "No parameters of the module are set.");
+}

@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# ccshmctl doctor where the kernel's own heap (tests/kernel_heap) appears after that of ccshm:
+# the node stays that of ccshm, and is gone when ccshm is unloaded.
+# vm-modules: ccshm kernel_heap
+# vm-kernels: 7.2 7.3
+# vm-flavours: sev tdx
+# vm-boot: alone
+. /suites/tap.sh
+
+NODE=/dev/dma_heap/system_cc_shared
+
+insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
+runs "only the heap of ccshm" ccshmctl doctor heap
+like "$out" "^pass +heap +The heap $NODE is that of ccshm\.$" "the heap is that of ccshm"
+insmod /lib/ccshm/kernel_heap.ko || bail "the kernel's heap does not load"
+# It has to stay: not for the harness to unload.
+rm /lib/ccshm/kernel_heap.ko
+runs "the kernel's heap appears later" ccshmctl doctor heap
+like "$out" "^warn +heap +The heap $NODE is that of ccshm: the kernel's own heap appeared later" \
+	"the node is still that of ccshm"
+runs "the driver can be unloaded" rmmod ccshm
+[ ! -e $NODE ]
+ok $? "the node goes with ccshm"
+exits 0 "no node" ccshmctl doctor heap
+like "$out" "^warn +heap +This kernel has its heap, but there is no $NODE" "a missing node is not a pass"
+done_testing
