@@ -194,6 +194,12 @@ struct ccshm_ioc_info {
 #define CCSHM_ALLOC_DMA32		(1ULL << 5)
 /* One physically contiguous run of pages: the payer may be charged for more. */
 #define CCSHM_ALLOC_CONTIGUOUS		(1ULL << 6)
+/*
+ * Callers without control may make pinned exports, too, as far as the permission
+ * bits allow exports at all. They can then keep the owner's revoke from ending.
+ * Persistent buffers only.
+ */
+#define CCSHM_ALLOC_OTHERS_PIN		(1ULL << 7)
 
 /**
  * struct ccshm_ioc_alloc - allocate a buffer
@@ -247,13 +253,20 @@ struct ccshm_ioc_alloc {
 	__u64 actual_size;
 };
 
+/*
+ * Also begin to revoke every export and attachment that the buffer has. The call
+ * does not wait: each revoke ends by itself, when the last mapping and fence of
+ * the export are gone, or the attachment's holder or driver detaches it.
+ */
+#define CCSHM_FREE_REVOKE		(1ULL << 0)
+
 /**
  * struct ccshm_ioc_free - end a buffer
  * @id: the buffer
- * @flags: must be 0
+ * @flags: CCSHM_FREE_*
  *
- * Its id and name are gone when the call returns; it never waits. The memory
- * is given back when the last export and attachment of it are gone.
+ * The id and the name are gone when the call returns; it never waits. The memory
+ * is given back when the last export and attachment of it are gone or revoked.
  *
  * Errors: EINVAL; ENOENT (no such buffer); EPERM (no control of it).
  */
@@ -283,6 +296,55 @@ struct ccshm_ioc_open {
 	__u32 reserved;
 	char name[CCSHM_NAME_LEN];
 	__u64 id;
+};
+
+/* Change the permission bits to @mode. Persistent buffers only. */
+#define CCSHM_SET_MODE			(1ULL << 0)
+/* Change the group to @gid. Persistent buffers only. */
+#define CCSHM_SET_GID			(1ULL << 1)
+/* Change the owner to @uid. Needs CAP_CHOWN. Persistent buffers only. */
+#define CCSHM_SET_UID			(1ULL << 2)
+/* Change the name to @name; empty: no name. Persistent buffers only. */
+#define CCSHM_SET_NAME			(1ULL << 3)
+/*
+ * Seal the buffer (@sealed is 1), or end that (0). Of a sealed buffer only callers
+ * with control make new exports and attachments; attachments of an export that
+ * exists are new attachments, too. Importers can still attach to an export that
+ * exists: revoke it to end that (CCSHM_REVOKE_SEAL does both).
+ */
+#define CCSHM_SET_SEALED		(1ULL << 4)
+
+/**
+ * struct ccshm_ioc_set - change a buffer
+ * @id: the buffer
+ * @flags: CCSHM_SET_*: what to change, at least one
+ * @uid: new owner, in the caller's user namespace; 0 without CCSHM_SET_UID
+ * @gid: new group, in the caller's user namespace; 0 without CCSHM_SET_GID
+ * @mode: new permission bits, a subset of 0666; 0 without CCSHM_SET_MODE
+ * @sealed: 0 or 1; 0 without CCSHM_SET_SEALED
+ * @reserved: must be 0
+ * @name: new name, as in struct ccshm_ioc_alloc; empty without CCSHM_SET_NAME
+ *
+ * All changes are made in one step, or none is. Exports and attachments that
+ * exist keep their rights, and the payer stays the same. A new owner has control
+ * when the call returns, and the previous one has not, unless CAP_SYS_ADMIN gives
+ * it. A buffer that keeps its name must not collide with one of the new owner's.
+ *
+ * Errors: EINVAL (a flag, uid, gid, mode or name that is not valid; a value
+ * without its flag; anything but CCSHM_SET_SEALED for a buffer that is not
+ * persistent); ENOENT (no such buffer); EPERM (no control of it; another owner,
+ * or a group that the caller is not in, without CAP_CHOWN); EEXIST (the owner has
+ * another buffer of that name).
+ */
+struct ccshm_ioc_set {
+	__u64 id;
+	__u64 flags;
+	__u32 uid;
+	__u32 gid;
+	__u32 mode;
+	__u32 sealed;
+	__u64 reserved;
+	char name[CCSHM_NAME_LEN];
 };
 
 /**
@@ -318,6 +380,8 @@ enum ccshm_state {
 #define CCSHM_QUERY_CONTROL		(1ULL << 1)
 /* ccshm_ioc_query.query_flags: made through /dev/dma_heap/system_cc_shared. */
 #define CCSHM_QUERY_HEAP		(1ULL << 2)
+/* ccshm_ioc_query.query_flags: the buffer is sealed, see CCSHM_SET_SEALED. */
+#define CCSHM_QUERY_SEALED		(1ULL << 3)
 
 /**
  * struct ccshm_ioc_query - about a buffer, an export or an attachment
@@ -454,15 +518,36 @@ struct ccshm_ioc_export {
  * mastering. Needs CAP_SYS_RAWIO.
  */
 #define CCSHM_REVOKE_FORCE		(1ULL << 0)
+/*
+ * Seal the buffer first, in the same step: nobody without control makes a new
+ * export or attachment while the revoke is under way, nor afterwards. Stays also
+ * when the call fails with ETIMEDOUT, EBUSY, EIO or EINTR.
+ */
+#define CCSHM_REVOKE_SEAL		(1ULL << 1)
+/*
+ * First notify the holders of attachments and the importers, and end the CPU
+ * mappings only when the attachments have been detached, or at the deadline: a
+ * userspace driver that polls its rings in the memory can stop its device before
+ * its mappings go. What holds when the call returns is the same. Not together
+ * with CCSHM_REVOKE_FORCE.
+ */
+#define CCSHM_REVOKE_ORDERLY		(1ULL << 2)
+/*
+ * @fd is the dma-buf of the export, or the attachment's descriptor, and @id is 0.
+ * The caller needs control of the buffer just the same.
+ */
+#define CCSHM_REVOKE_BY_FD		(1ULL << 3)
 /* Never given a meaning here: libraries may use them for flags of their own. */
 #define CCSHM_REVOKE_LIBRARY_FLAGS	(0xffULL << 56)
 
 /**
  * struct ccshm_ioc_revoke - end all access through an export or attachment
  * @id: the export or attachment; or a buffer: all exports and attachments that
- *	it has at this moment
+ *	it has at this moment; 0 with CCSHM_REVOKE_BY_FD
  * @flags: CCSHM_REVOKE_*
- * @deadline_ns: absolute CLOCK_MONOTONIC ns; 0 does not wait; -1 for ever
+ * @deadline_ns: absolute CLOCK_MONOTONIC ns for the whole call; 0 does not wait;
+ *	-1 waits without a limit
+ * @fd: the descriptor with CCSHM_REVOKE_BY_FD, otherwise 0
  * @reserved: must be 0
  * @state: out: enum ccshm_state; for a buffer the least advanced of its parts
  * @device_mappings: out: mappings and attachments of devices that are left; 0
@@ -491,7 +576,8 @@ struct ccshm_ioc_revoke {
 	__u64 id;
 	__u64 flags;
 	__s64 deadline_ns;
-	__u64 reserved;
+	__s32 fd;
+	__u32 reserved;
 	__u32 state;
 	__u32 device_mappings;
 	__u64 pages;
@@ -815,6 +901,7 @@ struct ccshm_ioc_device {
 #define CCSHM_IOC_IMPORTERS	_IOWR(CCSHM_IOC_MAGIC, 0x4a, struct ccshm_ioc_importers)
 #define CCSHM_IOC_PAGES		_IOWR(CCSHM_IOC_MAGIC, 0x4b, struct ccshm_ioc_pages)
 #define CCSHM_IOC_DEVICE	_IOWR(CCSHM_IOC_MAGIC, 0x4c, struct ccshm_ioc_device)
+#define CCSHM_IOC_SET		_IOWR(CCSHM_IOC_MAGIC, 0x4d, struct ccshm_ioc_set)
 
 /*
  * Generic netlink: a family that shows what there is and what happens. It is
