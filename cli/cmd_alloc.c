@@ -15,6 +15,7 @@ struct alloc_opts {
 	int node;
 	bool dma32;
 	bool contiguous;
+	bool others_pin;
 	uint64_t size;
 };
 
@@ -26,6 +27,7 @@ static const struct argp_option options[] = {
 	{ "node", 'N', "NODE", 0, "Take memory of this NUMA node only", 0 },
 	{ "dma32", 'd', NULL, 0, "Take memory below 4 GiB only", 0 },
 	{ "contiguous", 'c', NULL, 0, "Take memory in one physically contiguous piece", 0 },
+	{ "others-pin", 'p', NULL, 0, "Let other users make pinned exports as far as the mode allows exports", 0 },
 	{ 0 }
 };
 
@@ -75,6 +77,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case 'c':
 		opts->contiguous = true;
 		return 0;
+	case 'p':
+		opts->others_pin = true;
+		return 0;
 	case ARGP_KEY_END:
 		if (!opts->common.nargs)
 			return 0;
@@ -113,6 +118,7 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 	ccshm_alloc_options_set_node(alloc, opts->node);
 	ccshm_alloc_options_set_dma32(alloc, opts->dma32);
 	ccshm_alloc_options_set_contiguous(alloc, opts->contiguous);
+	ccshm_alloc_options_set_others_pin(alloc, opts->others_pin);
 	err = ccshm_alloc_options_set_name(alloc, opts->name);
 	if (!err) {
 		snprintf(what, sizeof(what), "allocating %s",

@@ -15,6 +15,7 @@ static const char *const op_verbs[] = {
 	[OP_INFO] = "ask",
 	[OP_ALLOC] = "allocate",
 	[OP_FREE] = "free",
+	[OP_SET] = "change",
 	[OP_FIND] = "find",
 	[OP_SHOW] = "show",
 	[OP_PAGES] = "show the pages of",
@@ -73,6 +74,8 @@ static const struct reason {
 
 	{ OP_EXPORT, EINVAL,
 	  "the slice is beyond the end of the buffer, or this is no buffer" },
+	{ OP_EXPORT, EPERM,
+	  "only the owner may make pinned exports of this buffer; the owner can allow it with alloc --others-pin" },
 	{ OP_EXPORT, EACCES,
 	  "the buffer's mode does not allow it; try --read-only, or ask its owner" },
 	{ OP_MAP, EACCES,
@@ -110,6 +113,13 @@ static const struct reason {
 	  "only the buffer's owner may, and it needs CAP_SYS_RAWIO; be root" },
 	{ OP_FREE, EPERM,
 	  "only the buffer's owner and root may free it" },
+
+	{ OP_SET, EINVAL,
+	  "this buffer is not persistent: only --seal and --unseal are possible" },
+	{ OP_SET, EPERM,
+	  "only the buffer's owner and root may change it; another owner, or a group that you are not in, needs CAP_CHOWN; be root" },
+	{ OP_SET, EEXIST,
+	  "the owner already has a buffer of that name; choose another name with --name" },
 
 	{ OP_DEVICE, EINVAL,
 	  "that is no name of a device; say pci:DDDD:BB:DD.F, platform:NAME or virtio:NAME, as in /sys/bus, with no more than 63 characters" },

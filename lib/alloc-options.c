@@ -13,6 +13,7 @@ struct ccshm_alloc_options {
 	bool interruptible;
 	bool dma32;
 	bool contiguous;
+	bool others_pin;
 	bool has_mode;
 	uid_t uid;	/* -1: the caller's */
 	gid_t gid;	/* -1: the caller's */
@@ -105,6 +106,13 @@ ccshm_alloc_options_set_contiguous(struct ccshm_alloc_options *options,
 	options->contiguous = contiguous;
 }
 
+CCSHM_API void
+ccshm_alloc_options_set_others_pin(struct ccshm_alloc_options *options,
+				   bool others_pin)
+{
+	options->others_pin = others_pin;
+}
+
 void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 				 struct ccshm_ioc_alloc *uapi)
 {
@@ -120,6 +128,8 @@ void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 		uapi->flags |= CCSHM_ALLOC_DMA32;
 	if (options->contiguous)
 		uapi->flags |= CCSHM_ALLOC_CONTIGUOUS;
+	if (options->others_pin)
+		uapi->flags |= CCSHM_ALLOC_OTHERS_PIN;
 	if (options->uid != (uid_t)-1) {
 		uapi->flags |= CCSHM_ALLOC_UID;
 		uapi->uid = options->uid;

@@ -127,6 +127,11 @@ CCSHM_API bool ccshm_status_is_heap(const struct ccshm_status *status)
 	return status->uapi.query_flags & CCSHM_QUERY_HEAP;
 }
 
+CCSHM_API bool ccshm_status_is_sealed(const struct ccshm_status *status)
+{
+	return status->uapi.query_flags & CCSHM_QUERY_SEALED;
+}
+
 CCSHM_API bool ccshm_status_has_control(const struct ccshm_status *status)
 {
 	return status->uapi.query_flags & CCSHM_QUERY_CONTROL;
