@@ -35,6 +35,7 @@ enum exit_code {
 #define CMD_FORMAT	(1U << 0)	/* prints data: --json, --bytes */
 #define CMD_RUNS	(1U << 1)	/* takes -- COMMAND [ARGUMENT...] */
 #define CMD_COLUMNS	(1U << 2)	/* --output, too */
+#define CMD_MANY	(1U << 3)	/* takes any number of its one argument */
 
 #define ARGS_MAX	2
 
@@ -95,6 +96,7 @@ struct common {
 	const struct command *cmd;
 	struct format format;
 	char *args[ARGS_MAX + 1];
+	char **many;		/* of CMD_MANY: all nargs of them */
 	int nargs;
 	char **command;		/* behind "--", NULL-terminated; or NULL */
 };
@@ -110,6 +112,8 @@ uint64_t parse_size_arg(const char *what, const char *arg,
 			struct argp_state *state);
 uint64_t parse_page_arg(const char *what, const char *arg,
 			struct argp_state *state);
+int64_t parse_seconds_arg(const char *what, const char *arg,
+			  struct argp_state *state);	/* in ns; -1: forever */
 unsigned long parse_number_arg(const char *what, const char *arg,
 			       unsigned long max, struct argp_state *state);
 
@@ -196,6 +200,7 @@ enum op {
 	OP_INFO,
 	OP_ALLOC,
 	OP_FREE,
+	OP_SET,
 	OP_FIND,
 	OP_SHOW,
 	OP_PAGES,
@@ -247,6 +252,8 @@ int group_parse(const char *text, gid_t *gid);
 /* Permission bits in octal: 0 or -EINVAL; and what to say then, behind the text. */
 int mode_parse(const char *text, mode_t *mode);
 extern const char mode_error[];
+/* Report a failed EXPORT or ATTACH of the buffer, also if its seal is the cause. */
+int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *object);
 /* NULL, or what to say of a text that is no name for a buffer, behind it. */
 const char *name_error(const char *name);
 
@@ -372,6 +379,7 @@ int export_run(const struct command *cmd, int argc, char **argv);
 int attach_run(const struct command *cmd, int argc, char **argv);
 int detach_run(const struct command *cmd, int argc, char **argv);
 int revoke_run(const struct command *cmd, int argc, char **argv);
+int set_run(const struct command *cmd, int argc, char **argv);
 int free_run(const struct command *cmd, int argc, char **argv);
 int read_run(const struct command *cmd, int argc, char **argv);
 int write_run(const struct command *cmd, int argc, char **argv);
@@ -383,7 +391,7 @@ int stats_run(const struct command *cmd, int argc, char **argv);
 int provision_run(const struct command *cmd, int argc, char **argv);
 
 extern const struct argp info_argp, alloc_argp, show_argp, export_argp,
-	attach_argp, detach_argp, revoke_argp, free_argp, read_argp, write_argp,
+	attach_argp, detach_argp, revoke_argp, set_argp, free_argp, read_argp, write_argp,
 	devices_argp, doctor_argp, list_argp, monitor_argp, stats_argp,
 	provision_argp;
 

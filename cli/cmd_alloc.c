@@ -16,6 +16,7 @@ struct alloc_opts {
 	bool dma32;
 	bool contiguous;
 	bool whole_units;
+	bool others_pin;
 	uint64_t size;
 };
 
@@ -28,6 +29,7 @@ static const struct argp_option options[] = {
 	{ "dma32", 'd', NULL, 0, "Take memory below 4 GiB only", 0 },
 	{ "contiguous", 'c', NULL, 0, "Take memory in one physically contiguous piece", 0 },
 	{ "whole-units", 'w', NULL, 0, "Take whole blocks of 2M only: fail rather than use smaller ones", 0 },
+	{ "others-pin", 'p', NULL, 0, "Let other users make pinned exports as far as the mode allows exports", 0 },
 	{ 0 }
 };
 
@@ -79,6 +81,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'w':
 		opts->whole_units = true;
+		break;
+	case 'p':
+		opts->others_pin = true;
 		return 0;
 	case ARGP_KEY_END:
 		if (!opts->common.nargs)
@@ -119,6 +124,7 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 	ccshm_alloc_options_set_dma32(alloc, opts->dma32);
 	ccshm_alloc_options_set_contiguous(alloc, opts->contiguous);
 	ccshm_alloc_options_set_whole_units(alloc, opts->whole_units);
+	ccshm_alloc_options_set_others_pin(alloc, opts->others_pin);
 	err = ccshm_alloc_options_set_name(alloc, opts->name);
 	if (!err) {
 		snprintf(what, sizeof(what), "allocating %s",

@@ -236,7 +236,7 @@ int attach_run(const struct command *cmd, int argc, char **argv)
 	if (err) {
 		snprintf(object, sizeof(object), "%s to %s", opts.common.args[0],
 			 opts.common.args[1]);
-		code = report(OP_ATTACH, err, object);
+		code = report_use(OP_ATTACH, err, buffer, object);
 	} else {
 		if (opts.persistent)
 			block_signals();

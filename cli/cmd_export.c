@@ -87,7 +87,7 @@ int export_run(const struct command *cmd, int argc, char **argv)
 		goto close;
 	err = ccshm_export_create(buffer, opts.flags, opts.offset, opts.length, &exp);
 	if (err) {
-		code = report(OP_EXPORT, err, opts.common.args[0]);
+		code = report_use(OP_EXPORT, err, buffer, opts.common.args[0]);
 	} else {
 		code = run(exp, opts.common.command);
 		ccshm_export_close(exp);

@@ -1,30 +1,162 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+#include <stdlib.h>
+#include <time.h>
+
 #include "ccshmctl.h"
 
-const struct argp free_argp = {
-	.doc = "\vIts id and name are gone at once. The memory is made private again and given "
-	       "back when the last export and attachment of it are gone; `ccshmctl revoke' "
-	       "ends those.",
+#define WAIT_SECONDS	10
+#define POLL_NS		20000000L
+
+struct free_opts {
+	struct common common;
+	uint64_t flags;
+	bool wait;
+	int64_t timeout_ns;	/* -1: no limit */
 };
+
+static const struct argp_option options[] = {
+	{ "revoke", 'r', NULL, 0, "Also begin to revoke all exports and attachments", 0 },
+	{ "wait", 'w', "SECONDS", OPTION_ARG_OPTIONAL,
+	  "Wait until the memory is private again; 10 seconds if not given, 'forever' has no end", 0 },
+	{ 0 }
+};
+
+static error_t parse_opt(int key, char *arg, struct argp_state *state)
+{
+	struct free_opts *opts = state->input;
+
+	switch (key) {
+	case 'r':
+		opts->flags |= CCSHM_FREE_REVOKE;
+		return 0;
+	case 'w':
+		opts->wait = true;
+		if (arg)
+			opts->timeout_ns = parse_seconds_arg("--wait", arg, state);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+const struct argp free_argp = {
+	.options = options,
+	.parser = parse_opt,
+	.doc = "\vIts id and name are gone at once. The memory is made private again and given "
+	       "back when the last export and attachment of it are gone or revoked: --revoke "
+	       "begins to revoke them. If the memory is not private in time, --wait ends with "
+	       "exit code 5.",
+};
+
+static int64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+/* The driver lists a buffer that has ended until its memory is private: 1, 0 or an errno. */
+static int is_listed(uint64_t id)
+{
+	struct ccshm_list *list;
+	int err, listed = 0;
+	uint32_t i;
+
+	err = ccshm_list_get(CCSHM_TYPE_BUFFER, &list);
+	if (err)
+		return err;
+	for (i = 0; i < ccshm_list_count(list); i++)
+		listed |= ccshm_status_id(ccshm_list_status(list, i)) == id;
+	ccshm_list_free(list);
+	return listed;
+}
+
+static int wait_until_private(uint64_t id, const char *object, int64_t end_ns)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	char what[128];
+	int code = EXIT_OK, ret;
+
+	snprintf(what, sizeof(what), "waiting for the memory of %s", object);
+	progress_start(what, 0);
+	while ((ret = is_listed(id)) > 0) {
+		if (end_ns >= 0 && now_ns() >= end_ns)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	progress_stop();
+	if (ret < 0) {
+		code = report(OP_OBJECTS, ret, "buffers");
+	} else if (ret) {
+		complain("%s (id %" PRIu64 ") is freed, but its memory is not private yet: exports or "
+			 "attachments hold it; `ccshmctl list --exports' and `--attachments' show them",
+			 object, id);
+		code = EXIT_BUSY;
+	}
+	return code;
+}
+
+/* *id: the buffer that was freed; 0: none. An exit code. */
+static int free_one(struct ccshm *ctx, const struct free_opts *opts, const char *object,
+		    uint64_t *id)
+{
+	struct ccshm_buffer *buffer;
+	int code, err;
+
+	*id = 0;
+	code = buffer_open(ctx, object, &buffer);
+	if (code)
+		return code;
+	err = ccshm_buffer_free_flags(buffer, opts->flags);
+	if (err)
+		code = report(OP_FREE, err, object);
+	else
+		*id = ccshm_buffer_id(buffer);
+	ccshm_buffer_close(buffer);
+	return code;
+}
+
+static int free_all(struct ccshm *ctx, const struct free_opts *opts)
+{
+	const struct common *common = &opts->common;
+	uint64_t *ids = or_die(calloc((size_t)common->nargs, sizeof(*ids)));
+	int code, worst = EXIT_OK, i;
+	int64_t end_ns = -1;
+
+	for (i = 0; i < common->nargs; i++) {
+		code = free_one(ctx, opts, common->many[i], &ids[i]);
+		worst = worst ? worst : code;
+	}
+	if (opts->timeout_ns >= 0)
+		end_ns = now_ns() + opts->timeout_ns;
+	for (i = 0; opts->wait && i < common->nargs; i++) {
+		if (!ids[i])
+			continue;
+		code = wait_until_private(ids[i], common->many[i], end_ns);
+		worst = worst ? worst : code;
+	}
+	free(ids);
+	return worst;
+}
 
 int free_run(const struct command *cmd, int argc, char **argv)
 {
-	struct common opts = { 0 };
-	struct ccshm_buffer *buffer;
+	struct free_opts opts = { .timeout_ns = WAIT_SECONDS * 1000000000LL };
 	struct ccshm *ctx;
 	int code, err;
 
-	parse(cmd, argc, argv, &opts);
+	parse(cmd, argc, argv, &opts.common);
 	code = driver_open(&ctx);
 	if (code)
 		return code;
-	code = buffer_open(ctx, opts.args[0], &buffer);
-	if (!code) {
-		err = ccshm_buffer_free(buffer);
-		if (err)
-			code = report(OP_FREE, err, opts.args[0]);
-		ccshm_buffer_close(buffer);
-	}
+	/* Nothing is freed if there is no way to wait. */
+	err = opts.wait ? is_listed(0) : 0;
+	if (err < 0)
+		code = report(OP_OBJECTS, err, "buffers, which --wait needs");
+	else
+		code = free_all(ctx, &opts);
 	ccshm_close(ctx);
 	return code;
 }

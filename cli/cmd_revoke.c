@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <inttypes.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ccshmctl.h"
 
 #define TIMEOUT_SECONDS		10
-#define TIMEOUT_SECONDS_MAX	(366 * 86400.0)
 
 struct revoke_opts {
 	struct common common;
 	int64_t timeout_ns;
-	bool force;
+	uint64_t flags;
 };
 
 static const struct argp_option options[] = {
@@ -21,23 +19,12 @@ static const struct argp_option options[] = {
 	  "How long devices have to let go; 0 does not wait, 'forever' does; 10 if not given", 0 },
 	{ "force", 'f', NULL, 0,
 	  "Do not wait for holders of attachments: stop their devices (needs CAP_SYS_RAWIO)", 0 },
+	{ "orderly", 'o', NULL, 0,
+	  "Notify holders and importers first; end the CPU mappings after they have detached", 0 },
+	{ "seal", 's', NULL, 0,
+	  "Seal the buffer first: only its owner makes new exports and attachments", 0 },
 	{ 0 }
 };
-
-static int64_t parse_timeout(const char *arg, struct argp_state *state)
-{
-	double seconds;
-	char *end;
-
-	if (!strcmp(arg, "forever"))
-		return -1;
-	/* Digits and one dot: no sign, exponent, "inf" or "nan". */
-	seconds = strspn(arg, "0123456789.") == strlen(arg) ? strtod(arg, &end) : NAN;
-	if (isnan(seconds) || end == arg || *end || seconds > TIMEOUT_SECONDS_MAX)
-		argp_error(state, "--timeout: '%s' is not a number of seconds (at most a year), nor 'forever'",
-			   arg);
-	return (int64_t)(seconds * 1e9);
-}
 
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
 {
@@ -45,10 +32,20 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case 't':
-		opts->timeout_ns = parse_timeout(arg, state);
+		opts->timeout_ns = parse_seconds_arg("--timeout", arg, state);
 		return 0;
 	case 'f':
-		opts->force = true;
+		opts->flags |= CCSHM_REVOKE_FORCE;
+		return 0;
+	case 'o':
+		opts->flags |= CCSHM_REVOKE_ORDERLY;
+		return 0;
+	case 's':
+		opts->flags |= CCSHM_REVOKE_SEAL;
+		return 0;
+	case ARGP_KEY_END:
+		if (opts->flags & CCSHM_REVOKE_FORCE && opts->flags & CCSHM_REVOKE_ORDERLY)
+			argp_error(state, "--orderly waits for holders, --force does not: use one of them");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -65,11 +62,9 @@ const struct argp revoke_argp = {
 	       "stays, and its owner may export it anew.",
 };
 
-static int print_result(const struct revoke_opts *opts, uint64_t id,
-			const struct ccshm_revoke_result *result)
+static void add_result(struct out *out, uint64_t id,
+		       const struct ccshm_revoke_result *result)
 {
-	struct out *out = out_new("revoke", OUT_RECORD, &opts->common.format);
-
 	out_row(out);
 	out_number(out, "id", id);
 	out_string(out, "state", ccshm_state_name(result->state));
@@ -79,7 +74,6 @@ static int print_result(const struct revoke_opts *opts, uint64_t id,
 	out_number(out, "stopped", result->stopped);
 	out_number(out, "device_mappings", result->device_mappings);
 	out_number(out, "pages", result->pages);
-	return out_result(out);
 }
 
 /* How many mappings there are of which the holder is known. */
@@ -156,23 +150,28 @@ static void complain_of_holders(struct ccshm *ctx, uint64_t id)
 	ccshm_status_free(st);
 }
 
-static int revoke(struct ccshm *ctx, const struct revoke_opts *opts, uint64_t id)
+/* An exit code; *rows counts the results that there are. */
+static int revoke(struct ccshm *ctx, const struct revoke_opts *opts,
+		  const char *object, struct out *out, int *rows)
 {
-	const char *object = opts->common.args[0];
 	struct ccshm_revoke_result result;
 	char what[128];
 	int code, err;
+	uint64_t id;
 
+	code = object_find(ctx, object, &id);
+	if (code)
+		return code;
 	snprintf(what, sizeof(what), "revoking %s", object);
 	progress_start(what, 0);
-	err = ccshm_revoke(ctx, id, opts->timeout_ns,
-			   opts->force ? CCSHM_REVOKE_FORCE : 0, &result);
+	err = ccshm_revoke(ctx, id, opts->timeout_ns, opts->flags, &result);
 	progress_stop();
 	if (err && err != -ETIMEDOUT && err != -EBUSY && err != -EIO)
 		return report(OP_REVOKE, err, object);
-	code = print_result(opts, id, &result);
+	add_result(out, id, &result);
+	++*rows;
 	if (!err)
-		return code;
+		return EXIT_OK;
 	code = report(OP_REVOKE, err, object);
 	complain_of_holders(ctx, id);
 	return code;
@@ -181,17 +180,25 @@ static int revoke(struct ccshm *ctx, const struct revoke_opts *opts, uint64_t id
 int revoke_run(const struct command *cmd, int argc, char **argv)
 {
 	struct revoke_opts opts = { .timeout_ns = TIMEOUT_SECONDS * 1000000000LL };
+	int code, worst = EXIT_OK, rows = 0, i;
 	struct ccshm *ctx;
-	uint64_t id;
-	int code;
+	struct out *out;
 
 	parse(cmd, argc, argv, &opts.common);
 	code = driver_open(&ctx);
 	if (code)
 		return code;
-	code = object_find(ctx, opts.common.args[0], &id);
-	if (!code)
-		code = revoke(ctx, &opts, id);
+	out = out_new("revoke", opts.common.nargs > 1 ? OUT_LIST : OUT_RECORD,
+		      &opts.common.format);
+	for (i = 0; i < opts.common.nargs; i++) {
+		code = revoke(ctx, &opts, opts.common.many[i], out, &rows);
+		worst = worst ? worst : code;
+	}
 	ccshm_close(ctx);
-	return code;
+	if (!rows) {
+		out_drop(out);
+		return worst;
+	}
+	code = out_result(out);
+	return worst ? worst : code;
 }

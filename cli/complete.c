@@ -357,7 +357,8 @@ static void look_at_long(struct line *line, const char *name)
 	const struct argp_option *opt = find_long(line->cmd, name, len);
 
 	add_given(line, opt);
-	if (opt && opt->arg && !name[len])
+	/* An optional value is never a word of its own. */
+	if (opt && opt->arg && !(opt->flags & OPTION_ARG_OPTIONAL) && !name[len])
 		line->option = opt;
 }
 
@@ -371,7 +372,7 @@ static void look_at_short(struct line *line, const char *keys)
 		add_given(line, opt);
 		if (!opt || !opt->arg)
 			continue;
-		if (!keys[1])
+		if (!keys[1] && !(opt->flags & OPTION_ARG_OPTIONAL))
 			line->option = opt;
 		return;
 	}
@@ -418,10 +419,11 @@ static void offer_options(const struct line *line)
 static void offer_arg(const struct line *line)
 {
 	const char *what = line->cmd->args;
+	bool many = line->cmd->flags & CMD_MANY;
 	int n;
 
-	if (line->nargs < line->cmd->max_args) {
-		for (n = line->nargs; n > 0 && strchr(what, ' '); n--)
+	if (many || line->nargs < line->cmd->max_args) {
+		for (n = many ? 0 : line->nargs; n > 0 && strchr(what, ' '); n--)
 			what = strchr(what, ' ') + 1;
 		what += *what == '[';
 		offer_value(line, what, strcspn(what, " ]."));

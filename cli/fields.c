@@ -36,6 +36,10 @@ static void add_buffer(struct out *out, const struct ccshm_status *st,
 	out_size(out, "carved", ccshm_status_carved(st));
 	out_bool(out, "dma32", ccshm_status_flags(st) & CCSHM_ALLOC_DMA32);
 	out_bool(out, "contiguous", ccshm_status_flags(st) & CCSHM_ALLOC_CONTIGUOUS);
+	out_bool(out, "others_pin", ccshm_status_flags(st) & CCSHM_ALLOC_OTHERS_PIN);
+	out_bool(out, "sealed", ccshm_status_is_sealed(st));
+	if (ccshm_status_is_sealed(st))
+		out_mark(out, OUT_WARN);
 	out_user(out, "owner", ccshm_status_owner(st));
 	out_string(out, "group", group_name(ccshm_status_group(st)));
 	snprintf(mode, sizeof(mode), "%04o", (unsigned int)ccshm_status_mode(st));

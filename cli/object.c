@@ -162,6 +162,23 @@ int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffe
 	return err ? report(OP_FIND, err, text) : EXIT_OK;
 }
 
+int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *object)
+{
+	struct ccshm_status *st;
+	bool sealed;
+
+	if ((err != -EACCES && err != -EPERM) || ccshm_buffer_status(buffer, &st))
+		return report(op, err, object);
+	sealed = ccshm_status_is_sealed(st) && !ccshm_status_has_control(st);
+	ccshm_status_free(st);
+	if (!sealed)
+		return report(op, err, object);
+	complain("cannot %s %s: it is sealed, so only its owner makes new exports and attachments; "
+		 "the owner can allow them with `ccshmctl set --unseal'",
+		 op == OP_EXPORT ? "export" : op == OP_ATTACH ? "attach" : "map", object);
+	return EXIT_PERMISSION;
+}
+
 int object_find(struct ccshm *ctx, const char *text, uint64_t *id)
 {
 	struct ccshm_buffer *buffer;

@@ -5,6 +5,7 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,7 +34,7 @@ static void missing(const struct common *opts, struct argp_state *state)
 
 	for (n = opts->nargs; n > 0; n--)
 		word = strchr(word, ' ') + 1;
-	argp_error(state, "%.*s is missing", (int)strcspn(word, " "), word);
+	argp_error(state, "%.*s is missing", (int)strcspn(word, " ."), word);
 }
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
@@ -54,12 +55,19 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		opts->format.output = arg;
 		return 0;
 	case ARGP_KEY_ARG:
+		/* All of them come with ARGP_KEY_ARGS then. */
+		if (opts->cmd->flags & CMD_MANY)
+			return ARGP_ERR_UNKNOWN;
 		if (opts->nargs == opts->cmd->max_args)
 			argp_error(state, "unexpected argument: %s%s", arg,
 				   opts->cmd->flags & CMD_RUNS ?
 				   " (a command goes behind --)" : "");
 		else
 			opts->args[opts->nargs++] = arg;
+		return 0;
+	case ARGP_KEY_ARGS:
+		opts->many = &state->argv[state->next];
+		opts->nargs = state->argc - state->next;
 		return 0;
 	case ARGP_KEY_END:
 		if (opts->nargs < opts->cmd->min_args)
@@ -130,6 +138,24 @@ uint64_t parse_page_arg(const char *what, const char *arg,
 		argp_error(state, "%s: '%s' is not a multiple of the page size (%llu)",
 			   what, arg, (unsigned long long)page);
 	return bytes;
+}
+
+#define SECONDS_MAX	(366 * 86400.0)
+
+int64_t parse_seconds_arg(const char *what, const char *arg,
+			  struct argp_state *state)
+{
+	double seconds;
+	char *end;
+
+	if (!strcmp(arg, "forever"))
+		return -1;
+	/* Digits and one dot: no sign, exponent, "inf" or "nan". */
+	seconds = strspn(arg, "0123456789.") == strlen(arg) ? strtod(arg, &end) : NAN;
+	if (isnan(seconds) || end == arg || *end || seconds > SECONDS_MAX)
+		argp_error(state, "%s: '%s' is not a number of seconds (at most a year), nor 'forever'",
+			   what, arg);
+	return (int64_t)(seconds * 1e9);
 }
 
 unsigned long parse_number_arg(const char *what, const char *arg,

@@ -179,6 +179,11 @@ static const char *contiguous_value(struct buffer_plan *buffer, const char *valu
 	return bool_value(&buffer->contiguous, value);
 }
 
+static const char *others_pin_value(struct buffer_plan *buffer, const char *value)
+{
+	return bool_value(&buffer->others_pin, value);
+}
+
 static const struct buffer_key {
 	const char *key;
 	const char *(*set)(struct buffer_plan *buffer, const char *value);
@@ -190,6 +195,7 @@ static const struct buffer_key {
 	{ "node", node_value },
 	{ "dma32", dma32_value },
 	{ "contiguous", contiguous_value },
+	{ "others-pin", others_pin_value },
 };
 
 #define BUFFER_KEYS	(sizeof(buffer_keys) / sizeof(buffer_keys[0]))

@@ -14,6 +14,7 @@ struct ccshm_alloc_options {
 	bool dma32;
 	bool contiguous;
 	bool whole_units;
+	bool others_pin;
 	bool has_mode;
 	uid_t uid;	/* -1: the caller's */
 	gid_t gid;	/* -1: the caller's */
@@ -113,6 +114,13 @@ ccshm_alloc_options_set_whole_units(struct ccshm_alloc_options *options,
 	options->whole_units = whole_units;
 }
 
+CCSHM_API void
+ccshm_alloc_options_set_others_pin(struct ccshm_alloc_options *options,
+				   bool others_pin)
+{
+	options->others_pin = others_pin;
+}
+
 void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 				 struct ccshm_ioc_alloc *uapi)
 {
@@ -130,6 +138,8 @@ void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 		uapi->flags |= CCSHM_ALLOC_CONTIGUOUS;
 	if (options->whole_units)
 		uapi->flags |= CCSHM_ALLOC_WHOLE_UNITS;
+	if (options->others_pin)
+		uapi->flags |= CCSHM_ALLOC_OTHERS_PIN;
 	if (options->uid != (uid_t)-1) {
 		uapi->flags |= CCSHM_ALLOC_UID;
 		uapi->uid = options->uid;

@@ -53,7 +53,8 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 	const uint64_t needs_driver = CCSHM_ALLOC_PERSISTENT |
 				      CCSHM_ALLOC_NODE | CCSHM_ALLOC_DMA32 |
 				      CCSHM_ALLOC_CONTIGUOUS |
-				      CCSHM_ALLOC_WHOLE_UNITS;
+				      CCSHM_ALLOC_WHOLE_UNITS |
+				      CCSHM_ALLOC_OTHERS_PIN;
 	int fd, ret;
 
 	/* The same rules as the driver's, as far as they can be kept here. */
@@ -232,10 +233,16 @@ CCSHM_API void ccshm_buffer_close(struct ccshm_buffer *buffer)
 
 CCSHM_API int ccshm_buffer_free(struct ccshm_buffer *buffer)
 {
-	struct ccshm_ioc_free uapi = { .id = buffer->id };
+	return ccshm_buffer_free_flags(buffer, 0);
+}
+
+CCSHM_API int ccshm_buffer_free_flags(struct ccshm_buffer *buffer,
+				      uint64_t flags)
+{
+	struct ccshm_ioc_free uapi = { .id = buffer->id, .flags = flags };
 
 	if (!ccshm_buffer_is_shared(buffer))
-		return ordinary_free(buffer);
+		return flags ? -EOPNOTSUPP : ordinary_free(buffer);
 	return ccshm_handle_ioctl(buffer->handle, CCSHM_IOC_FREE, &uapi);
 }
 

@@ -40,8 +40,9 @@
  * From here come enum ccshm_platform, enum ccshm_type, enum ccshm_state, enum
  * ccshm_page_state, enum ccshm_device_verdict, enum ccshm_dma_mode, enum
  * ccshm_event_type, enum ccshm_quota, CCSHM_GENL_IMPORTERS_MAX and the flags
- * CCSHM_INFO_*, CCSHM_FEATURE_*, CCSHM_QUERY_*, CCSHM_EXPORT_*, CCSHM_PAGES_* and
- * CCSHM_REVOKE_FORCE.
+ * CCSHM_INFO_*, CCSHM_FEATURE_*, CCSHM_QUERY_*, CCSHM_EXPORT_*, CCSHM_PAGES_*,
+ * CCSHM_FREE_REVOKE, CCSHM_REVOKE_FORCE, CCSHM_REVOKE_SEAL and
+ * CCSHM_REVOKE_ORDERLY.
  */
 #include <linux/ccshm.h>
 
@@ -52,6 +53,7 @@ extern "C" {
 struct ccshm;
 struct ccshm_info;
 struct ccshm_alloc_options;
+struct ccshm_set_options;
 struct ccshm_buffer;
 struct ccshm_status;
 struct ccshm_mapping;
@@ -638,6 +640,19 @@ void ccshm_alloc_options_set_whole_units(struct ccshm_alloc_options *options,
 					 bool whole_units);
 
 /**
+ * ccshm_alloc_options_set_others_pin() - let other users make pinned exports
+ * @options: options
+ * @others_pin: true: callers without control of the buffer may export it with
+ *	CCSHM_EXPORT_PINNED if the permission bits allow the export; false, the
+ *	default: only callers with control may
+ *
+ * For persistent buffers only. A pinned export that another user holds can keep
+ * the owner's revoke from ending.
+ */
+void ccshm_alloc_options_set_others_pin(struct ccshm_alloc_options *options,
+					bool others_pin);
+
+/**
  * ccshm_buffer_alloc() - allocate a buffer
  * @handle: handle
  * @size: bytes, rounded up to whole pages
@@ -716,6 +731,97 @@ void ccshm_buffer_close(struct ccshm_buffer *buffer);
  * Errors: -ENOENT (it has ended before); -EPERM (no control of it).
  */
 int ccshm_buffer_free(struct ccshm_buffer *buffer);
+
+/**
+ * ccshm_buffer_free_flags() - end a buffer, and maybe its exports and attachments
+ * @buffer: handle; it stays the caller's to close
+ * @flags: 0, or CCSHM_FREE_REVOKE to begin to revoke every export and attachment
+ *	of the buffer
+ *
+ * Does not wait. With CCSHM_FREE_REVOKE each revoke ends when the last mapping
+ * and fence of the export are gone, or the attachment has been detached.
+ * ccshm_list_get() lists the buffer, as an orphan, until its memory is private
+ * again.
+ *
+ * Errors: -EINVAL (@flags); -ENOENT (it has ended before); -EPERM (no control of
+ * the buffer); -EOPNOTSUPP (@flags is not 0, and the handle has no driver).
+ */
+int ccshm_buffer_free_flags(struct ccshm_buffer *buffer, uint64_t flags);
+
+/**
+ * ccshm_set_options_new() - make an object that holds changes to a buffer
+ * @options: where the handle goes; give it up with ccshm_set_options_free()
+ *
+ * It begins with no change. Each ccshm_set_options_set_...() adds one, or
+ * replaces the one that was made before.
+ *
+ * Errors: -ENOMEM.
+ */
+int ccshm_set_options_new(struct ccshm_set_options **options);
+
+/**
+ * ccshm_set_options_free() - free the object
+ * @options: options, or NULL
+ */
+void ccshm_set_options_free(struct ccshm_set_options *options);
+
+/**
+ * ccshm_set_options_set_mode() - change the permission bits
+ * @options: options
+ * @mode: a subset of 0666
+ */
+void ccshm_set_options_set_mode(struct ccshm_set_options *options, mode_t mode);
+
+/**
+ * ccshm_set_options_set_group() - change the group
+ * @options: options
+ * @gid: new group; one that the caller is not in needs CAP_CHOWN
+ */
+void ccshm_set_options_set_group(struct ccshm_set_options *options, gid_t gid);
+
+/**
+ * ccshm_set_options_set_owner() - change the owner
+ * @options: options
+ * @uid: new owner; another than the present one needs CAP_CHOWN
+ */
+void ccshm_set_options_set_owner(struct ccshm_set_options *options, uid_t uid);
+
+/**
+ * ccshm_set_options_set_name() - change the name
+ * @options: options
+ * @name: new name, copied; NULL or "" for none
+ *
+ * Errors: -EINVAL (too long; the options stay as they were).
+ */
+int ccshm_set_options_set_name(struct ccshm_set_options *options,
+			       const char *name);
+
+/**
+ * ccshm_set_options_set_sealed() - seal the buffer, or end that
+ * @options: options
+ * @sealed: true: only callers with control make new exports and attachments of
+ *	the buffer, also attachments of an export that exists; false: the
+ *	permission bits decide again
+ */
+void ccshm_set_options_set_sealed(struct ccshm_set_options *options, bool sealed);
+
+/**
+ * ccshm_buffer_set() - change a buffer
+ * @buffer: handle
+ * @options: the changes; at least one; not kept
+ *
+ * Makes all changes in one step, or none. Exports and attachments that exist keep
+ * their rights, and the payer stays the same. When the call returns, a new owner
+ * has control and the previous one has not, except with CAP_SYS_ADMIN.
+ *
+ * Errors: -EINVAL (no change; a mode, name, owner or group that is not valid;
+ * anything but sealing for a buffer that is not persistent); -ENOENT (it has
+ * ended); -EPERM (no control of the buffer; another owner, or a group that the
+ * caller is not in, without CAP_CHOWN); -EEXIST (the owner has another buffer of
+ * that name).
+ */
+int ccshm_buffer_set(struct ccshm_buffer *buffer,
+		     const struct ccshm_set_options *options);
 
 /**
  * ccshm_buffer_id() - id of a buffer
@@ -882,6 +988,9 @@ bool ccshm_status_is_heap(const struct ccshm_status *status);
  * then all ones; mode, name, and the numbers of the buffer's memory are empty.
  */
 bool ccshm_status_is_holder(const struct ccshm_status *status);
+
+/** ccshm_status_is_sealed() - is the buffer sealed? See ccshm_set_options_set_sealed() */
+bool ccshm_status_is_sealed(const struct ccshm_status *status);
 
 /** ccshm_status_has_control() - may the caller free and revoke it? */
 bool ccshm_status_has_control(const struct ccshm_status *status);
@@ -1335,8 +1444,8 @@ int ccshm_attachment_segments(struct ccshm_attachment *attachment,
 /* ------------------------------------------------------------------------- */
 
 /*
- * Flags of the revoke functions, besides CCSHM_REVOKE_FORCE. The library keeps
- * them to itself.
+ * Flags of the revoke functions, besides CCSHM_REVOKE_FORCE, CCSHM_REVOKE_SEAL and
+ * CCSHM_REVOKE_ORDERLY. The library keeps them to itself.
  *
  * CCSHM_REVOKE_INTERRUPTIBLE: give -EINTR when a signal handler ran. Without it
  * the library makes the call again, with the same deadline. (A handler with
@@ -1374,7 +1483,8 @@ struct ccshm_revoke_result {
  *	has at this moment
  * @timeout_ns: how long to wait for devices to let go, in nanoseconds; 0 does
  *	not wait, -1 waits for ever
- * @flags: CCSHM_REVOKE_FORCE, CCSHM_REVOKE_INTERRUPTIBLE, CCSHM_REVOKE_DEADLINE
+ * @flags: CCSHM_REVOKE_FORCE, CCSHM_REVOKE_SEAL, CCSHM_REVOKE_ORDERLY (not with
+ *	CCSHM_REVOKE_FORCE), CCSHM_REVOKE_INTERRUPTIBLE, CCSHM_REVOKE_DEADLINE
  * @result: how far it came, or NULL. Filled in on success, and with -ETIMEDOUT,
  *	-EBUSY and -EIO; all zero on any other failure.
  *
@@ -1384,6 +1494,11 @@ struct ccshm_revoke_result {
  * object. Calling again continues, and gives the same answer once revoked. The
  * buffer itself stays, and can be exported and attached anew.
  *
+ * With CCSHM_REVOKE_SEAL the buffer is sealed first, in the same step, and stays
+ * sealed also with -ETIMEDOUT, -EBUSY, -EIO and -EINTR. With CCSHM_REVOKE_ORDERLY
+ * the holders of attachments and the importers are notified first, and user
+ * mappings end when the attachments have been detached, or at the deadline.
+ *
  * Errors: -EINVAL (flags; a timeout below -1); -ENOENT; -EPERM (no control of
  * the buffer, or CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); -ETIMEDOUT (a
  * device has not let go: the memory stays shared and held); -EBUSY (a pinned
@@ -1392,6 +1507,24 @@ struct ccshm_revoke_result {
  */
 int ccshm_revoke(struct ccshm *handle, uint64_t id, int64_t timeout_ns,
 		 uint64_t flags, struct ccshm_revoke_result *result);
+
+/**
+ * ccshm_revoke_fd() - end all access through an object known by its descriptor
+ * @handle: handle
+ * @fd: the dma-buf of an export, or an attachment's descriptor; it stays the
+ *	caller's
+ * @timeout_ns: as in ccshm_revoke()
+ * @flags: as in ccshm_revoke()
+ * @result: as in ccshm_revoke()
+ *
+ * For a program that has the descriptor but not the id. It needs control of the
+ * buffer just the same.
+ *
+ * Errors: as ccshm_revoke(), and what the driver gives for a descriptor that is
+ * not open, or not one of ccshm's.
+ */
+int ccshm_revoke_fd(struct ccshm *handle, int fd, int64_t timeout_ns,
+		    uint64_t flags, struct ccshm_revoke_result *result);
 
 /**
  * ccshm_buffer_revoke() - end all access through the uses a buffer has now

@@ -32,16 +32,14 @@ static bool is_answer(int ret)
 	return !ret || ret == -ETIMEDOUT || ret == -EBUSY || ret == -EIO;
 }
 
-CCSHM_API int ccshm_revoke(struct ccshm *handle, uint64_t id,
-			   int64_t timeout_ns, uint64_t flags,
-			   struct ccshm_revoke_result *result)
+/* Revoke the object of @id, or the one of @fd with CCSHM_REVOKE_BY_FD. */
+static int revoke(struct ccshm *handle, uint64_t id, int fd, int64_t timeout_ns,
+		  uint64_t flags, struct ccshm_revoke_result *result)
 {
 	struct ccshm_ioc_revoke uapi;
 	int64_t deadline;
 	int ret;
 
-	if (result)
-		memset(result, 0, sizeof(*result));
 	ret = make_deadline(ccshm_handle_seam(handle), timeout_ns, flags,
 			    &deadline);
 	if (ret)
@@ -50,6 +48,7 @@ CCSHM_API int ccshm_revoke(struct ccshm *handle, uint64_t id,
 	do {
 		memset(&uapi, 0, sizeof(uapi));
 		uapi.id = id;
+		uapi.fd = fd;
 		uapi.flags = flags & ~LIBRARY_FLAGS;
 		uapi.deadline_ns = deadline;
 		ret = ccshm_handle_ioctl(handle, CCSHM_IOC_REVOKE, &uapi);
@@ -63,6 +62,28 @@ CCSHM_API int ccshm_revoke(struct ccshm *handle, uint64_t id,
 	result->revoked = uapi.revoked;
 	result->stopped = uapi.stopped;
 	return ret;
+}
+
+CCSHM_API int ccshm_revoke(struct ccshm *handle, uint64_t id,
+			   int64_t timeout_ns, uint64_t flags,
+			   struct ccshm_revoke_result *result)
+{
+	if (result)
+		memset(result, 0, sizeof(*result));
+	/* The descriptor would be 0, which may be open. */
+	if (flags & CCSHM_REVOKE_BY_FD)
+		return -EINVAL;
+	return revoke(handle, id, 0, timeout_ns, flags, result);
+}
+
+CCSHM_API int ccshm_revoke_fd(struct ccshm *handle, int fd, int64_t timeout_ns,
+			      uint64_t flags,
+			      struct ccshm_revoke_result *result)
+{
+	if (result)
+		memset(result, 0, sizeof(*result));
+	return revoke(handle, 0, fd, timeout_ns, flags | CCSHM_REVOKE_BY_FD,
+		      result);
 }
 
 CCSHM_API int ccshm_buffer_revoke(struct ccshm_buffer *buffer,

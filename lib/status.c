@@ -169,6 +169,11 @@ CCSHM_API bool ccshm_status_is_holder(const struct ccshm_status *status)
 	return status->uapi.query_flags & CCSHM_QUERY_HOLDER;
 }
 
+CCSHM_API bool ccshm_status_is_sealed(const struct ccshm_status *status)
+{
+	return status->uapi.query_flags & CCSHM_QUERY_SEALED;
+}
+
 CCSHM_API bool ccshm_status_has_control(const struct ccshm_status *status)
 {
 	return status->uapi.query_flags & CCSHM_QUERY_CONTROL;

@@ -4,7 +4,7 @@
 # tests/packages/check-readme has the other commands, and sees to it that each is tested.
 # vm-modules: ccshm
 # vm-make: tests/demo tests/readme
-# vm-files: README.md tests/readme/blocks.sh readme/example
+# vm-files: README.md tests/readme/blocks.sh readme/example readme/example-cxx
 # vm-flavours: sev tdx
 # vm-timeout: 240
 . /suites/tap.sh
@@ -35,6 +35,7 @@ runs "... to be freed" ccshmctl free alice/ring
 # ---- the program
 
 runs "the program runs" /suites/example
+runs "... also compiled as C++" /suites/example-cxx
 diag "$out"
 chmod 000 /dev/ccshm
 exits 1 "... and says so when it cannot" as alice /suites/example

@@ -311,15 +311,17 @@ static int alloc_check(const struct ccshm_ioc_alloc *arg)
 	if (arg->flags & ~(CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			   CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
 			   CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
-			   CCSHM_ALLOC_CONTIGUOUS |
-			   CCSHM_ALLOC_WHOLE_UNITS) || arg->reserved)
+			   CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_OTHERS_PIN |
+			   CCSHM_ALLOC_WHOLE_UNITS) ||
+	    arg->reserved)
 		return -EINVAL;
 	if (!arg->size || arg->size > UINT64_MAX - (PAGE - 1))
 		return -EINVAL;
 	if (arg->mode & ~0666u || (arg->name[0] && !name_ok(arg->name)) ||
 	    !text_ok(arg->name, sizeof(arg->name)))
 		return -EINVAL;
-	if (!persistent && (arg->flags & (CCSHM_ALLOC_UID | CCSHM_ALLOC_GID) ||
+	if (!persistent && (arg->flags & (CCSHM_ALLOC_UID | CCSHM_ALLOC_GID |
+					  CCSHM_ALLOC_OTHERS_PIN) ||
 			    arg->mode || arg->name[0]))
 		return -EINVAL;
 	if ((arg->uid && !(arg->flags & CCSHM_ALLOC_UID)) ||
@@ -363,15 +365,32 @@ static int fake_alloc(int fd, struct ccshm_ioc_alloc *arg)
 	return 0;
 }
 
+/* What is not revoked at once: exports and attachments that holders have to leave. */
+static void fake_revoking(uint64_t id)
+{
+	struct object *o;
+
+	for (o = objects; o < objects + MAX_OBJECTS; o++)
+		if (o->type && o->type != CCSHM_TYPE_BUFFER &&
+		    o->query.state != CCSHM_STATE_REVOKED &&
+		    (o->query.object_id == id || o->query.buffer_id == id || o->query.export_id == id))
+			o->query.state = CCSHM_STATE_REVOKING;
+}
+
 static int fake_free(struct ccshm_ioc_free *arg)
 {
 	struct object *buffer = object_of(arg->id);
 
-	if (arg->flags)
+	if (arg->flags & ~CCSHM_FREE_REVOKE)
 		return -EINVAL;
 	if (!buffer || buffer->type != CCSHM_TYPE_BUFFER)
 		return -ENOENT;
+	if (fake.no_control)
+		return -EPERM;
+	if (arg->flags & CCSHM_FREE_REVOKE)
+		fake_revoking(arg->id);
 	buffer->ended = true;
+	buffer->query.query_flags |= CCSHM_QUERY_ORPHAN;
 	collect();
 	return 0;
 }
@@ -462,6 +481,62 @@ static int slice(uint64_t total, uint64_t offset, uint64_t *size)
 	return 0;
 }
 
+static int set_check(const struct ccshm_ioc_set *arg, const struct object *buffer)
+{
+	const uint64_t all = CCSHM_SET_MODE | CCSHM_SET_GID | CCSHM_SET_UID |
+			     CCSHM_SET_NAME | CCSHM_SET_SEALED;
+
+	if (!arg->flags || arg->flags & ~all || arg->reserved || arg->sealed > 1 ||
+	    arg->mode & ~0666u || !text_ok(arg->name, sizeof(arg->name)) ||
+	    (arg->name[0] && !name_ok(arg->name)))
+		return -EINVAL;
+	if ((arg->mode && !(arg->flags & CCSHM_SET_MODE)) ||
+	    (arg->gid && !(arg->flags & CCSHM_SET_GID)) ||
+	    (arg->uid && !(arg->flags & CCSHM_SET_UID)) ||
+	    (arg->name[0] && !(arg->flags & CCSHM_SET_NAME)) ||
+	    (arg->sealed && !(arg->flags & CCSHM_SET_SEALED)))
+		return -EINVAL;
+	if (!buffer || buffer->type != CCSHM_TYPE_BUFFER)
+		return -ENOENT;
+	if (fake.no_control)
+		return -EPERM;
+	if (arg->flags != CCSHM_SET_SEALED &&
+	    !(buffer->query.object_flags & CCSHM_ALLOC_PERSISTENT))
+		return -EINVAL;
+	if (fake.no_chown && arg->flags & CCSHM_SET_UID &&
+	    arg->uid != buffer->query.uid)
+		return -EPERM;
+	return 0;
+}
+
+static int fake_set(const struct ccshm_ioc_set *arg)
+{
+	struct object *buffer = object_of(arg->id), *other;
+	int ret = set_check(arg, buffer);
+	struct ccshm_ioc_query *query;
+
+	if (ret)
+		return ret;
+	query = &buffer->query;
+	other = named(arg->flags & CCSHM_SET_UID ? arg->uid : query->uid,
+		      arg->flags & CCSHM_SET_NAME ? arg->name : query->name);
+	if (other && other != buffer)
+		return -EEXIST;
+	if (arg->flags & CCSHM_SET_MODE)
+		query->mode = arg->mode;
+	if (arg->flags & CCSHM_SET_GID)
+		query->gid = arg->gid;
+	if (arg->flags & CCSHM_SET_UID)
+		query->uid = arg->uid;
+	if (arg->flags & CCSHM_SET_NAME)
+		memcpy(query->name, arg->name, sizeof(query->name));
+	if (arg->flags & CCSHM_SET_SEALED) {
+		query->query_flags &= ~CCSHM_QUERY_SEALED;
+		query->query_flags |= arg->sealed ? CCSHM_QUERY_SEALED : 0;
+	}
+	return 0;
+}
+
 static int fake_export(struct ccshm_ioc_export *arg)
 {
 	struct object *buffer = object_of(arg->id), *export;
@@ -476,6 +551,11 @@ static int fake_export(struct ccshm_ioc_export *arg)
 		return -ENOENT;
 	if (slice(buffer->query.size, arg->offset, &size))
 		return -EINVAL;
+	if (fake.no_control && arg->flags & CCSHM_EXPORT_PINNED &&
+	    !(buffer->query.object_flags & CCSHM_ALLOC_OTHERS_PIN))
+		return -EPERM;
+	if (fake.no_control && buffer->query.query_flags & CCSHM_QUERY_SEALED)
+		return -EACCES;
 	fd = file_new(DMABUF, &file);
 	if (fd < 0)
 		return fd;
@@ -494,29 +574,36 @@ static int fake_export(struct ccshm_ioc_export *arg)
 	return 0;
 }
 
-/* What is not revoked at once: exports and attachments that holders have to leave. */
-static void fake_revoking(uint64_t id)
-{
-	struct object *o;
-
-	for (o = objects; o < objects + MAX_OBJECTS; o++)
-		if (o->type && o->type != CCSHM_TYPE_BUFFER &&
-		    o->query.state != CCSHM_STATE_REVOKED &&
-		    (o->query.object_id == id || o->query.buffer_id == id || o->query.export_id == id))
-			o->query.state = CCSHM_STATE_REVOKING;
-}
-
 static int fake_revoke(struct ccshm_ioc_revoke *arg)
 {
+	bool by_fd = arg->flags & CCSHM_REVOKE_BY_FD;
 	struct object *object = object_of(arg->id);
+	struct file *file;
 
-	if (arg->flags & ~CCSHM_REVOKE_FORCE || arg->reserved ||
-	    arg->deadline_ns < -1)
+	if (arg->flags & ~(CCSHM_REVOKE_FORCE | CCSHM_REVOKE_SEAL |
+			   CCSHM_REVOKE_ORDERLY | CCSHM_REVOKE_BY_FD) ||
+	    arg->reserved || arg->deadline_ns < -1)
 		return -EINVAL;
+	if (by_fd ? arg->id != 0 : arg->fd != 0)
+		return -EINVAL;
+	if (arg->flags & CCSHM_REVOKE_FORCE && arg->flags & CCSHM_REVOKE_ORDERLY)
+		return -EINVAL;
+	if (by_fd) {
+		file = file_of(arg->fd);
+		if (!file)
+			return -EBADF;
+		if (file->kind != DMABUF && file->kind != ATTACHMENT)
+			return -EMEDIUMTYPE;
+		object = &objects[file->object];
+	}
 	if (!object)
 		return -ENOENT;
+	if (fake.no_control)
+		return -EPERM;
 	if (arg->flags & CCSHM_REVOKE_FORCE && fake.no_rawio)
 		return -EPERM;
+	if (arg->flags & CCSHM_REVOKE_SEAL)
+		buffer_of(object)->query.query_flags |= CCSHM_QUERY_SEALED;
 	if (fake.revoke_interrupts) {
 		fake.revoke_interrupts--;
 		/* Whoever looks at this has not read the rules. */
@@ -528,7 +615,7 @@ static int fake_revoke(struct ccshm_ioc_revoke *arg)
 	if (!fake.revoke_error)
 		object->query.state = CCSHM_STATE_REVOKED;
 	else
-		fake_revoking(arg->id);
+		fake_revoking(object->query.object_id);
 	arg->state = fake.revoke.state;
 	arg->device_mappings = fake.revoke.device_mappings;
 	arg->pages = fake.revoke.pages;
@@ -808,6 +895,8 @@ static int driver_ioctl(int fd, struct file *file, unsigned long request,
 		return fake_pages(arg);
 	case CCSHM_IOC_DEVICE:
 		return fake_device(arg);
+	case CCSHM_IOC_SET:
+		return fake_set(arg);
 	default:
 		return -ENOTTY;
 	}

@@ -62,6 +62,8 @@ struct fake {
 	/* The caller. */
 	bool no_rawio;
 	bool no_admin;
+	bool no_chown;
+	bool no_control;
 
 	/* What INFO says besides the counts. */
 	struct ccshm_ioc_info info;
@@ -116,6 +118,7 @@ struct fake {
 		struct ccshm_ioc_importers importers;
 		struct ccshm_ioc_pages pages;
 		struct ccshm_ioc_device device;
+		struct ccshm_ioc_set set;
 	} got;
 	unsigned long got_request;
 	int got_fd;

@@ -88,6 +88,14 @@ static const struct {
 	{ { "revoke", "one", "-t", "1e3" }, "is not a number of seconds" },
 	{ { "revoke", "one", "-t", "1.2.3" }, "is not a number of seconds" },
 	{ { "revoke", "one", "-t", "99999999999" }, "is not a number of seconds" },
+	{ { "revoke", "one", "-o", "-f" }, "use one of them" },
+	{ { "free", "one", "--wait=x" }, "is not a number of seconds" },
+	{ { "free" }, "BUFFER is missing" },
+	{ { "set" }, "BUFFER is missing" },
+	{ { "set", "one" }, "nothing to change" },
+	{ { "set", "one", "-s", "-u" }, "use one of them" },
+	{ { "set", "one", "two", "-n", "x" }, "cannot share a name" },
+	{ { "set", "one", "-m", "0777" }, "is not an octal number" },
 	{ { "read", "one", "--length", "4X" }, "'4X' is not a size" },
 	{ { "write", "one", "--length", "4K" }, "" },
 };
@@ -320,6 +328,69 @@ START_TEST(free_it)
 	ck_assert_int_eq(cli_run("free", "one", NULL), EXIT_PERMISSION);
 	check_err("cannot free one: only the buffer's owner");
 	check_clean(1);
+}
+END_TEST
+
+START_TEST(free_options)
+{
+	struct ccshm_buffer *two = fake_named(handle, "two");
+	struct ccshm_export *exp;
+
+	ck_assert_int_eq(ccshm_export_create(two, 0, 0, 0, &exp), 0);
+	/* The first is private at once; the export holds the other one. */
+	ck_assert_int_eq(cli_run("free", "--wait=0.05", "one", NULL), 0);
+	ck_assert_int_eq(cli_run("free", "--wait=0.05", "two", "none", NULL), EXIT_FAILED);
+	check_err("none: there is none");
+	check_err("two (id 2) is freed, but its memory is not private yet");
+	ck_assert_int_eq(cli_run("free", "two", "one", "-r", "-w0", NULL), EXIT_BUSY);
+	/* The child's driver is a copy. */
+	ck_assert_uint_eq(cli.buffers, 1);
+	fake.no_family = true;
+	ck_assert_int_eq(cli_run("free", "--wait", "one", NULL), EXIT_NO_DRIVER);
+	ck_assert_uint_eq(cli.buffers, 2);
+	ccshm_export_close(exp);
+	ccshm_buffer_close(two);
+}
+END_TEST
+
+static struct ccshm_ioc_set wanted_set;
+
+static int check_set(int fd, unsigned long request, void *arg)
+{
+	if (request == CCSHM_IOC_SET && memcmp(arg, &wanted_set, sizeof(wanted_set)))
+		return -ENOSPC;
+	return fake_seam.ioctl(fd, request, arg);
+}
+
+START_TEST(set)
+{
+	cli_seam.ioctl = check_set;
+	wanted_set.id = 1;
+	wanted_set.flags = CCSHM_SET_MODE | CCSHM_SET_GID | CCSHM_SET_UID |
+			   CCSHM_SET_NAME | CCSHM_SET_SEALED;
+	wanted_set.mode = 0640;
+	wanted_set.gid = 7;
+	wanted_set.uid = 8;
+	wanted_set.sealed = 1;
+	memcpy(wanted_set.name, "rx", 3);
+	ck_assert_int_eq(cli_run("set", "one", "-m0640", "-g7", "-o8", "-nrx", "-s", NULL), 0);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_str_eq(cli.err, "");
+	memset(&wanted_set, 0, sizeof(wanted_set));
+	wanted_set.id = 1;
+	wanted_set.flags = CCSHM_SET_SEALED;
+	ck_assert_int_eq(cli_run("set", "one", "#1", "--unseal", NULL), 0);
+	fake.no_control = true;
+	ck_assert_int_eq(cli_run("set", "1", "--unseal", NULL), EXIT_PERMISSION);
+	check_err("cannot change 1: only the buffer's owner");
+}
+END_TEST
+
+START_TEST(export_refused)
+{
+	fake.no_control = true;
+	ck_assert_int_eq(cli_run("export", "one", "-p", "--", "true", NULL), EXIT_PERMISSION);
+	check_err("only the owner may make pinned exports of this buffer; the owner can allow it with alloc --others-pin");
 }
 END_TEST
 
@@ -738,6 +809,8 @@ START_TEST(revoke_options)
 	wanted_deadline = 0;
 	ck_assert_int_eq(cli_run("revoke", "one", "-t0", NULL), 0);
 	wanted_deadline = -1;
+	wanted_flags = CCSHM_REVOKE_SEAL | CCSHM_REVOKE_ORDERLY;
+	ck_assert_int_eq(cli_run("revoke", "one", "1", "-t", "forever", "--seal", "--orderly", NULL), 0);
 	wanted_flags = CCSHM_REVOKE_FORCE;
 	ck_assert_int_eq(cli_run("revoke", "one", "-t", "forever", "--force", NULL), 0);
 	fake.no_rawio = true;
@@ -800,6 +873,9 @@ static void add(Suite *suite)
 	tcase_add_loop_test(c, alloc_fails, 0, COUNT(alloc_errors));
 	tcase_add_test(c, alloc_unprinted);
 	tcase_add_test(c, free_it);
+	tcase_add_test(c, free_options);
+	tcase_add_test(c, set);
+	tcase_add_test(c, export_refused);
 	tcase_add_test(c, progress);
 	tcase_add_test(c, no_progress_for_short_work);
 	tcase_add_test(c, interrupted);

@@ -194,6 +194,29 @@ START_TEST(interruptible)
 }
 END_TEST
 
+START_TEST(by_descriptor)
+{
+	struct ccshm_export *exp;
+
+	ck_assert_int_eq(ccshm_export_create(buffer, 0, 0, 0, &exp), 0);
+	ck_assert_int_eq(ccshm_revoke_fd(handle, ccshm_export_fd(exp), 0,
+					 CCSHM_REVOKE_SEAL, result), 0);
+	check_result();
+	ck_assert_uint_eq(fake.got.revoke.id, 0);
+	ck_assert_int_eq(fake.got.revoke.fd, ccshm_export_fd(exp));
+	ck_assert_uint_eq(fake.got.revoke.flags,
+			  CCSHM_REVOKE_SEAL | CCSHM_REVOKE_BY_FD);
+	ck_assert_int_eq(ccshm_revoke_fd(handle, -1, 0, 0, result), -EBADF);
+	check_no_result();
+	/* Without a descriptor the flag would mean descriptor 0. */
+	fake.count[FAKE_IOCTL] = 0;
+	ck_assert_int_eq(ccshm_revoke(handle, 0, 0, CCSHM_REVOKE_BY_FD, result),
+			 -EINVAL);
+	ck_assert_uint_eq(fake.count[FAKE_IOCTL], 0);
+	ccshm_export_close(exp);
+}
+END_TEST
+
 START_TEST(unknown_object)
 {
 	ck_assert_int_eq(ccshm_revoke(handle, 0, 0, 0, result), -ENOENT);
@@ -219,6 +242,7 @@ static void add(Suite *suite)
 			    COUNT(without_result));
 	tcase_add_test(tests, signals_do_not_stretch_the_wait);
 	tcase_add_test(tests, interruptible);
+	tcase_add_test(tests, by_descriptor);
 	tcase_add_test(tests, unknown_object);
 }
 
