@@ -81,7 +81,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'w':
 		opts->whole_units = true;
-		break;
+		return 0;
 	case 'p':
 		opts->others_pin = true;
 		return 0;
