@@ -16,7 +16,7 @@
 #error "ccshm needs a kernel with CONFIG_ARCH_HAS_MEM_ENCRYPT: it makes memory shared and private"
 #endif
 #ifndef CONFIG_ARCH_HAS_CC_PLATFORM
-#error "ccshm needs a kernel with CONFIG_ARCH_HAS_CC_PLATFORM, that is, one that can be a confidential guest"
+#error "ccshm needs a kernel with CONFIG_ARCH_HAS_CC_PLATFORM: a possible confidential guest"
 #endif
 #ifndef CONFIG_DMA_SHARED_BUFFER
 #error "ccshm needs a kernel with CONFIG_DMA_SHARED_BUFFER: exports are dma-bufs"
@@ -232,6 +232,7 @@ static inline void ccshm_zap_huge(struct vm_area_struct *vma)
 static inline void ccshm_zap_huge(struct vm_area_struct *vma)
 {
 }
+
 static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 					      unsigned long pfn)
 {

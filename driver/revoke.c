@@ -279,7 +279,7 @@ static int revocation_run(struct ccshm_export *export, struct dma_buf *dmabuf)
 	if (!err)
 		err = revocation_again(export, dmabuf);
 	export_finish(export);
-	/* The last: a caller that does not wait looks at the state after this. */
+	/* After the rest: export_is_notified() looks at the state after this. */
 	smp_store_release(&r->done, wanted);
 	return err;
 }
@@ -487,10 +487,11 @@ static bool export_is_held(struct ccshm_export *export)
 static bool export_is_notified(void *object)
 {
 	struct ccshm_export *export = object;
+	/* Pairs with the release in revocation_run(). */
+	int carried_out = smp_load_acquire(&export->revocation.done);
 
 	return export_is_revoked(export) ||
-	       smp_load_acquire(&export->revocation.done) ==
-	       atomic_read(&export->revocation.wanted);
+	       carried_out == atomic_read(&export->revocation.wanted);
 }
 
 static bool export_is_decided(void *object)

@@ -578,10 +578,14 @@ struct ccshm_ioc_query {
  * gives EACCES for a right that the export has not; a mapping keeps the dma-buf
  * alive. A mapping is never executable: mmap with PROT_EXEC fails with EACCES, or
  * with EPERM on kernels that mount dma-bufs noexec, and mprotect with EACCES; with
- * the READ_IMPLIES_EXEC personality a readable mapping is made without it. After a revoke mmap gives ENODEV, and a touch of a mapping SIGBUS.
+ * the READ_IMPLIES_EXEC personality a readable mapping is made without it. After
+ * a revoke mmap gives ENODEV, and a touch of a mapping SIGBUS.
  *
  * Errors: EINVAL (flags; an offset or size that is not page-aligned, is beyond
- * the buffer or overflows); ENOENT; EACCES (the mode does not allow it); EDQUOT
+ * the buffer or overflows); ENOENT (also: it was freed while the call was under
+ * way); ENODEV (the export was revoked while the call was under way); EACCES (the
+ * mode does not allow it); EPERM (the buffer is sealed, or CCSHM_EXPORT_PINNED
+ * without CCSHM_ALLOC_OTHERS_PIN, and the caller has no control); EDQUOT
  * (the caller has made as many exports as each user may); EMFILE, ENFILE (no file
  * descriptor left).
  */
