@@ -202,6 +202,7 @@ static inline void ccshm_multicast(const struct genl_family *family,
  * a huge PFN mapping of RAM.
  */
 #if CCSHM_HAVE_PMD_SPECIAL && defined(CONFIG_TRANSPARENT_HUGEPAGE)
+#define CCSHM_HUGE_MAPPINGS	true
 #define CCSHM_HUGE_FAULT_OP(fn)	.huge_fault = (fn),
 static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 					      unsigned long pfn)
@@ -214,25 +215,9 @@ static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 	return vmf_insert_pfn_pmd(vmf, pfn, write);
 #endif
 }
-
-/* Remove every entry of @vma, huge ones included. */
-static inline void ccshm_zap_huge(struct vm_area_struct *vma)
-{
-	unsigned long size = vma->vm_end - vma->vm_start;
-
-#if CCSHM_HAVE_ZAP_SPECIAL_VMA_RANGE
-	zap_special_vma_range(vma, vma->vm_start, size);
 #else
-	zap_vma_ptes(vma, vma->vm_start, size);
-#endif
-}
-#else
+#define CCSHM_HUGE_MAPPINGS	false
 #define CCSHM_HUGE_FAULT_OP(fn)
-/* There are no huge entries. */
-static inline void ccshm_zap_huge(struct vm_area_struct *vma)
-{
-}
-
 static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 					      unsigned long pfn)
 {

@@ -82,8 +82,8 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 }
 
 /*
- * Leave fork nothing to copy. @vma is the child's VMA; remove the entries of the
- * parent's VMA that it duplicates.
+ * Leave fork nothing to copy: remove the entries that the dma-buf has in the range
+ * of @vma, the child's VMA, in all processes and so in the parent.
  *
  * copy_huge_pmd() reads a special PMD of the parent without a lock, and then
  * installs that value in the child without reading it again. A revoke takes no
@@ -99,17 +99,14 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
  * copy_page_range() finds none. Parent and child fault them in again, through the
  * door of the export.
  *
- * The zap takes the page table lock and no lock of the export or the inode.
+ * Through the inode and not the parent's VMA: userfaultfd can split a VMA of another
+ * process (UFFD_FEATURE_WP_ASYNC takes any), whose mmap_lock is not current's.
  */
 static void zap_before_fork(struct vm_area_struct *vma)
 {
-	struct vm_area_struct *parent;
-
-	mmap_assert_write_locked(current->mm);
-	parent = find_vma(current->mm, vma->vm_start);
-	if (!WARN_ON_ONCE(!parent || parent->vm_start != vma->vm_start ||
-			  parent->vm_private_data != vma->vm_private_data))
-		ccshm_zap_huge(parent);
+	unmap_mapping_range(vma->vm_file->f_mapping,
+			    (loff_t)vma->vm_pgoff << PAGE_SHIFT,
+			    vma->vm_end - vma->vm_start, 1);
 }
 
 static void mapping_open(struct vm_area_struct *vma)
@@ -117,8 +114,8 @@ static void mapping_open(struct vm_area_struct *vma)
 	struct ccshm_export *export = vma->vm_private_data;
 
 	atomic_inc(&export->cpu_mappings);
-	/* Not a VMA that was split or moved. */
-	if (vma->vm_mm != current->mm)
+	/* Not a VMA that this process has split or moved. */
+	if (CCSHM_HUGE_MAPPINGS && vma->vm_mm != current->mm)
 		zap_before_fork(vma);
 }
 
