@@ -190,44 +190,64 @@ int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma)
 	return err;
 }
 
-static void *vmap_slice(struct ccshm_export *export)
+static void *vmap_pages(struct ccshm_export *export)
 {
+	unsigned long i = 0, pfn, run;
 	struct page **pages;
-	unsigned long i;
 	void *addr;
 
 	pages = kvmalloc_array(export->pages, sizeof(*pages), GFP_KERNEL);
 	if (!pages)
 		return NULL;
-	for (i = 0; i < export->pages; i++)
-		pages[i] = pfn_to_page(ccshm_blocks_pfn(&export->obj.buffer->blocks,
-							export->first + i, NULL));
+	while (i < export->pages) {
+		pfn = ccshm_blocks_pfn(&export->obj.buffer->blocks,
+				       export->first + i, &run);
+		for (run = min(run, export->pages - i); run; run--)
+			pages[i++] = pfn_to_page(pfn++);
+		cond_resched();
+	}
 	addr = vmap(pages, export->pages, VM_MAP, pgprot_decrypted(PAGE_KERNEL));
 	kvfree(pages);
 	return addr;
 }
 
+static int vmap_slice(struct ccshm_export *export, void **addr)
+{
+	*addr = vmap_pages(export);
+	if (!*addr)
+		return -ENOMEM;
+	if (ccshm_export_is_active(export))
+		return 0;
+	/* Revoked meanwhile: the revoke waits for the hold. */
+	vunmap(*addr);
+	return -ENODEV;
+}
+
 /*
- * Cannot be revoked, so it is counted as a device mapping is. A driver that asks
- * for one after the revoke makes the dma-buf core warn, once: it expects no
- * answer but success. It reads the table of operations twice without a lock on
- * 6.1, so the operation cannot be taken away either.
+ * Cannot be revoked, so it is counted as a device mapping is. Nothing is allocated
+ * with the door held: a revoke, and each fault behind it, would wait for that.
+ *
+ * A driver that asks for one after the revoke makes the dma-buf core warn, once: it
+ * expects no answer but success. It reads the table of operations twice without a
+ * lock on 6.1, so the operation cannot be taken away either.
  */
 int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {
 	struct ccshm_export *export = dmabuf->priv;
 	void *addr;
+	int err;
 
 	if (!ccshm_export_enter(export))
 		return -ENODEV;
-	addr = vmap_slice(export);
-	if (addr)
-		ccshm_export_hold(export);
+	ccshm_export_hold(export);
 	ccshm_export_leave(export);
+	err = vmap_slice(export, &addr);
 	trace_ccshm_map(&export->obj, (u64)export->pages << PAGE_SHIFT, NULL,
-			"kernel", addr ? 0 : -ENOMEM);
-	if (!addr)
-		return -ENOMEM;
+			"kernel", err);
+	if (err) {
+		ccshm_export_unhold(export);
+		return err;
+	}
 	iosys_map_set_vaddr(map, addr);
 	return 0;
 }
