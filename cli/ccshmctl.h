@@ -250,7 +250,7 @@ void *or_die(void *memory);
 
 /* ---- object.c: naming buffers, exports and attachments ---- */
 
-/* "12" or "#12": 0 or -EINVAL. */
+/* "12" or "@12": 0 or -EINVAL. */
 int id_parse(const char *text, uint64_t *id);
 
 /* These open or find, or say why they cannot: an exit code. */

@@ -562,7 +562,7 @@ static void print_json_line(const struct out *out, FILE *f)
 	fputs("}\n", f);
 }
 
-/* What every line has stands without its key; what is absent is left out. */
+/* What every line has stands without its key; what is absent is left out. Nothing is no line. */
 static void print_text_line(const struct out *out, FILE *f)
 {
 	bool any = false;
@@ -579,7 +579,8 @@ static void print_text_line(const struct out *out, FILE *f)
 		fputs(text, f);
 		any = true;
 	}
-	fputc('\n', f);
+	if (any)
+		fputc('\n', f);
 }
 
 int out_line(struct out *out)

@@ -411,6 +411,8 @@ START_TEST(wild_text)
 		m = fake_event(CCSHM_EVENT_IMPORTER_ATTACH);
 		mnl_attr_put_strz(m, CCSHM_A_DEVICE, WILD);
 	}
+	/* An event that has none of the columns is no line. */
+	fake_event(CCSHM_EVENT_IMPORTER_ATTACH);
 	setenv("LC_ALL", "C.UTF-8", 1);
 	ck_assert_int_eq(cli_run("monitor", "-jn1", "-o", "device", NULL), EXIT_OK);
 	ck_assert_str_eq(cli.out, "{\"device\": \"a\\u001b[2J\\u007f\\u009b\xef\xbf\xbd\xc3\xa9\"}\n");
@@ -420,6 +422,8 @@ START_TEST(wild_text)
 	setenv("LC_ALL", "C", 1);
 	ck_assert_int_eq(cli_run("monitor", "-n1", "-o", "device", NULL), EXIT_OK);
 	ck_assert_str_eq(cli.out, "device=a\\033[2J\\177\\302\\233\\377\\303\\251\n");
+	ck_assert_int_eq(cli_run("monitor", "-n1", "-o", "quota", NULL), EXIT_OK);
+	ck_assert_str_eq(cli.out, "");
 	ck_assert_int_eq(cli_run("list", "-o", WILD, NULL), EXIT_USAGE);
 	ck_assert(complains("no column 'a\\033[2J\\177\\302\\233\\377"));
 	ck_assert_int_eq(cli_run("monitor", "-n", WILD, NULL), EXIT_USAGE);

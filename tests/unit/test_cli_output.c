@@ -401,9 +401,11 @@ START_TEST(show_json)
 	char list[32];
 
 	set_status((uint32_t)_i);
-	ck_assert_int_eq(cli_run("show", "--json", "#12", NULL), 0);
+	ck_assert_int_eq(cli_run("show", "--json", "@12", NULL), 0);
 	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
 	snprintf(list, sizeof(list), "\"%s\"", lists[_i]);
+	ck_assert_ptr_nonnull(strstr(cli.out, list));
+	snprintf(list, sizeof(list), "\"type\": \"%.*s\"", (int)strlen(lists[_i]) - 1, lists[_i]);
 	ck_assert_ptr_nonnull(strstr(cli.out, list));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"id\": 12"));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"size\": 6291456"));
