@@ -127,6 +127,21 @@ const char *size_error(int err);
 /* The shortest exact form, one that size_parse() reads back. */
 char *size_format(uint64_t bytes, char text[SIZE_TEXT_LEN]);
 
+/* ---- text.c: texts from outside ---- */
+
+/* Copies, to be freed. U+FFFD for what is not valid UTF-8. */
+char *text_utf8(const char *text);
+/*
+ * For people: control characters, and what the locale has no characters for, as
+ * octal numbers (\033).
+ */
+char *text_shown(const char *text);
+/* A string of JSON, with its quotes. */
+void text_json(FILE *f, const char *text);
+/* argp_error() for texts from outside. */
+void usage_error(struct argp_state *state, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
 /* ---- out.c: tables and JSON ---- */
 
 enum out_shape {
@@ -169,7 +184,10 @@ int out_result(struct out *out);
  * row says it.
  */
 void out_columns(struct out *out, const char *all, const char *standard);
-/* Does --output name only such? Complains if not. */
+/*
+ * Does --output name only such, and each once? Complains if not. Names are compared as
+ * if both were a table's heading.
+ */
 bool out_columns_exist(const struct format *format, const char *all);
 /* One row as one line: "time event key=value...", or a JSON object. An exit code. */
 int out_line(struct out *out);
@@ -232,7 +250,7 @@ void *or_die(void *memory);
 
 /* ---- object.c: naming buffers, exports and attachments ---- */
 
-/* "12" or "#12": 0 or -EINVAL. */
+/* "12" or "@12": 0 or -EINVAL. */
 int id_parse(const char *text, uint64_t *id);
 
 /* These open or find, or say why they cannot: an exit code. */

@@ -38,7 +38,7 @@ static mode_t parse_mode(const char *arg, struct argp_state *state)
 	mode_t mode = 0;
 
 	if (mode_parse(arg, &mode))
-		argp_error(state, "--mode: '%s' %s", arg, mode_error);
+		usage_error(state, "--mode: '%s' %s", arg, mode_error);
 	return mode;
 }
 
@@ -47,7 +47,7 @@ static void check_name(const char *name, struct argp_state *state)
 	const char *why = name_error(name);
 
 	if (why)
-		argp_error(state, "--name: '%s' %s", name, why);
+		usage_error(state, "--name: '%s' %s", name, why);
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
@@ -61,11 +61,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'o':
 		if (user_parse(arg, &opts->owner))
-			argp_error(state, "--owner: there is no user '%s'", arg);
+			usage_error(state, "--owner: there is no user '%s'", arg);
 		return 0;
 	case 'g':
 		if (group_parse(arg, &opts->group))
-			argp_error(state, "--group: there is no group '%s'", arg);
+			usage_error(state, "--group: there is no group '%s'", arg);
 		return 0;
 	case 'm':
 		opts->mode = parse_mode(arg, state);
@@ -90,7 +90,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 			return 0;
 		opts->size = parse_size_arg("SIZE", opts->common.args[0], state);
 		if (!opts->size)
-			argp_error(state, "SIZE: it must not be 0");
+			usage_error(state, "SIZE: it must not be 0");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -34,9 +34,9 @@ static void check_mode(const struct attach_opts *opts, struct argp_state *state)
 	if (opts->common.nargs < opts->common.cmd->min_args)
 		return;
 	if (opts->persistent && opts->common.command)
-		argp_error(state, "--persistent runs no command");
+		usage_error(state, "--persistent runs no command");
 	else if (!opts->persistent && !opts->common.command)
-		argp_error(state, "a command behind --, or --persistent, is missing");
+		usage_error(state, "a command behind --, or --persistent, is missing");
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
@@ -50,12 +50,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case 'l':
 		opts->length = parse_page_arg("--length", arg, state);
 		if (!opts->length)
-			argp_error(state, "--length: it must not be 0");
+			usage_error(state, "--length: it must not be 0");
 		return 0;
 	case 'd':
 		opts->dma_bits = (unsigned int)parse_number_arg("--dma-bits", arg, 64, state);
 		if (!opts->dma_bits)
-			argp_error(state, "--dma-bits: it must not be 0");
+			usage_error(state, "--dma-bits: it must not be 0");
 		return 0;
 	case 'p':
 		opts->persistent = true;

@@ -25,7 +25,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (opts->all && opts->common.nargs)
-			argp_error(state, "--all is for the list of all devices");
+			usage_error(state, "--all is for the list of all devices");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -31,7 +31,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	case 'l':
 		opts->length = parse_page_arg("--length", arg, state);
 		if (!opts->length)
-			argp_error(state, "--length: it must not be 0");
+			usage_error(state, "--length: it must not be 0");
 		return 0;
 	case 'r':
 		opts->flags |= CCSHM_EXPORT_READ_ONLY;
@@ -44,7 +44,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (opts->common.nargs && !opts->common.command)
-			argp_error(state, "a command behind -- is missing");
+			usage_error(state, "a command behind -- is missing");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

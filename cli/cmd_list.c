@@ -18,7 +18,7 @@ static error_t choose(struct list_opts *opts, uint32_t type,
 		      struct argp_state *state)
 {
 	if (opts->type != CCSHM_TYPE_BUFFER && opts->type != type)
-		argp_error(state, "--exports and --attachments are two lists");
+		usage_error(state, "--exports and --attachments are two lists");
 	opts->type = type;
 	return 0;
 }

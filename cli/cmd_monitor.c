@@ -29,7 +29,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	opts->count = parse_number_arg("--count", arg, UINT32_MAX, state);
 	if (!opts->count)
-		argp_error(state, "--count: there is nothing to wait for");
+		usage_error(state, "--count: there is nothing to wait for");
 	return 0;
 }
 

@@ -45,7 +45,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (opts->flags & CCSHM_REVOKE_FORCE && opts->flags & CCSHM_REVOKE_ORDERLY)
-			argp_error(state, "--orderly waits for holders, --force does not: use one of them");
+			usage_error(state, "--orderly waits for holders, --force does not: use one of them");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

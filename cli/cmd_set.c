@@ -24,7 +24,7 @@ static const struct argp_option options[] = {
 static void seal(struct set_opts *opts, bool sealed, struct argp_state *state)
 {
 	if (opts->has_sealed && opts->sealed != sealed)
-		argp_error(state, "--seal and --unseal: use one of them");
+		usage_error(state, "--seal and --unseal: use one of them");
 	opts->has_sealed = true;
 	opts->sealed = sealed;
 }
@@ -35,9 +35,9 @@ static void check_end(const struct set_opts *opts, struct argp_state *state)
 		return;
 	if (!opts->has_mode && !opts->has_group && !opts->has_owner && !opts->has_sealed &&
 	    !opts->name)
-		argp_error(state, "nothing to change: use --mode, --group, --owner, --name, --seal or --unseal");
+		usage_error(state, "nothing to change: use --mode, --group, --owner, --name, --seal or --unseal");
 	if (opts->name && *opts->name && opts->common.nargs > 1)
-		argp_error(state, "--name: buffers of one owner cannot share a name; name one BUFFER only");
+		usage_error(state, "--name: buffers of one owner cannot share a name; name one BUFFER only");
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
@@ -48,23 +48,23 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 	switch (key) {
 	case 'm':
 		if (mode_parse(arg, &opts->mode))
-			argp_error(state, "--mode: '%s' %s", arg, mode_error);
+			usage_error(state, "--mode: '%s' %s", arg, mode_error);
 		opts->has_mode = true;
 		return 0;
 	case 'g':
 		if (group_parse(arg, &opts->group))
-			argp_error(state, "--group: there is no group '%s'", arg);
+			usage_error(state, "--group: there is no group '%s'", arg);
 		opts->has_group = true;
 		return 0;
 	case 'o':
 		if (user_parse(arg, &opts->owner))
-			argp_error(state, "--owner: there is no user '%s'", arg);
+			usage_error(state, "--owner: there is no user '%s'", arg);
 		opts->has_owner = true;
 		return 0;
 	case 'n':
 		why = *arg ? name_error(arg) : NULL;
 		if (why)
-			argp_error(state, "--name: '%s' %s", arg, why);
+			usage_error(state, "--name: '%s' %s", arg, why);
 		opts->name = arg;
 		return 0;
 	case 's':

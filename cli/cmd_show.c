@@ -55,8 +55,7 @@ static int print_status(struct ccshm *ctx, const struct ccshm_status *st,
 	}
 	out = out_new(list, OUT_RECORD, format);
 	out_row(out);
-	if (!format->json)
-		out_string(out, "type", ccshm_type_name(ccshm_status_type(st)));
+	out_string(out, "type", ccshm_type_name(ccshm_status_type(st)));
 	importers = importers_of(ctx, st);
 	fields_add(out, st, importers);
 	ccshm_importers_free(importers);

@@ -197,15 +197,22 @@ enum exit_code error_exit_code(enum op op, int err)
 
 void complain(const char *format, ...)
 {
+	char *text = NULL, *shown;
 	va_list ap;
 
-	flockfile(stderr);
-	fputs("ccshmctl: ", stderr);
 	va_start(ap, format);
-	vfprintf(stderr, format, ap);
+	if (vasprintf(&text, format, ap) < 0)
+		text = NULL;
 	va_end(ap);
-	fputc('\n', stderr);
-	funlockfile(stderr);
+	if (!text) {
+		/* What or_die() would say leads here again. */
+		fputs("ccshmctl: out of memory\n", stderr);
+		exit(EXIT_FAILED);
+	}
+	shown = text_shown(text);
+	fprintf(stderr, "ccshmctl: %s\n", shown);
+	free(shown);
+	free(text);
 }
 
 int report(enum op op, int err, const char *object)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <fcntl.h>
+#include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -44,7 +45,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 		exit(EXIT_OK);
 	case KEY_LIST_OPTIONS:
 		if (command_list_options(stdout, arg))
-			argp_error(state, "there is no command '%s'", arg);
+			usage_error(state, "there is no command '%s'", arg);
 		exit(EXIT_OK);
 	case KEY_COMPLETE:
 		/* All that follows are words of a line. */
@@ -58,7 +59,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 		state->next = state->argc;
 		return 0;
 	case ARGP_KEY_NO_ARGS:
-		argp_error(state, "a command is missing");
+		usage_error(state, "a command is missing");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -134,6 +135,8 @@ int ccshmctl_main(int argc, char **argv)
 	struct top top = { 0 };
 
 	occupy_std_fds();
+	/* Which characters can be shown. Numbers stay as they are. */
+	setlocale(LC_CTYPE, "");
 	atexit(out_close_stdout);
 	/* A reader that goes away is an error to report, and to clean up after. */
 	ignore_sigpipe();

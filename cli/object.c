@@ -18,7 +18,7 @@ int id_parse(const char *text, uint64_t *id)
 	const char *s = text;
 	char *end;
 
-	if (*s == '#')
+	if (*s == '@')
 		s++;
 	if (!isdigit((unsigned char)*s))
 		return -EINVAL;
@@ -149,7 +149,7 @@ int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffe
 	int err;
 
 	*buffer = NULL;
-	if (*text == '#' || isdigit((unsigned char)*text)) {
+	if (*text == '@' || isdigit((unsigned char)*text)) {
 		/* A name never begins with a digit, but a UID may: 1000/name. */
 		err = id_parse(text, &id);
 		if (!err)

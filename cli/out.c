@@ -5,6 +5,7 @@
  * Rows are collected first. In JSON numbers are numbers, sizes are bytes, and
  * addresses are strings, since many readers keep numbers as floating point.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio_ext.h>
@@ -28,13 +29,11 @@ struct column {
 	bool wrap;
 };
 
-#define COLUMNS_MAX	40
-
 struct out {
 	const char *name;
 	enum out_shape shape;
 	struct format format;
-	struct column columns[COLUMNS_MAX];
+	struct column *columns;
 	size_t ncolumns;
 	struct cell *cells;	/* ncolumns of them for each row */
 	size_t ncells;
@@ -74,8 +73,8 @@ static void add_cell(struct out *out, const char *key, int json_type,
 
 	/* The first row says what the columns are. */
 	if (out->nrows == 1) {
-		if (out->ncolumns == COLUMNS_MAX)
-			abort();
+		out->columns = or_die(reallocarray(out->columns, out->ncolumns + 1,
+						   sizeof(*out->columns)));
 		out->columns[out->ncolumns++] = (struct column){ key, json_type, false };
 	}
 	cells = reallocarray(out->cells, out->ncells + 1, sizeof(*cells));
@@ -83,9 +82,8 @@ static void add_cell(struct out *out, const char *key, int json_type,
 		out_of_memory();
 	out->cells = cells;
 	cells[out->ncells].mark = OUT_PLAIN;
-	cells[out->ncells].text = value ? strdup(value) : NULL;
-	if (value && !cells[out->ncells].text)
-		out_of_memory();
+	cells[out->ncells].text = !value ? NULL :
+				  out->format.json ? text_utf8(value) : text_shown(value);
 	out->ncells++;
 }
 
@@ -129,7 +127,6 @@ void out_bool(struct out *out, const char *key, bool value)
 {
 	const char *text = value ? "yes" : "no";
 
-	/* What libsmartcols makes true and false of. */
 	if (out->format.json)
 		text = value ? "1" : "0";
 	add_cell(out, key, SCOLS_JSON_BOOLEAN, text);
@@ -161,6 +158,21 @@ static size_t next_name(const char **name, const char **rest)
 	return len;
 }
 
+/* "bytes_shared", "BYTES-SHARED" and "bytes shared" are the same. */
+static bool is_same(const char *a, const char *b, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++) {
+		int x = a[i] == '-' || a[i] == ' ' ? '_' : tolower((unsigned char)a[i]);
+		int y = b[i] == '-' || b[i] == ' ' ? '_' : tolower((unsigned char)b[i]);
+
+		if (x != y)
+			return false;
+	}
+	return true;
+}
+
 /* Is it one of a list with commas? */
 static bool is_among(const char *list, const char *name, size_t len)
 {
@@ -168,7 +180,7 @@ static bool is_among(const char *list, const char *name, size_t len)
 	size_t n;
 
 	while ((n = next_name(&one, &list)))
-		if (n == len && !strncmp(one, name, len))
+		if (n == len && is_same(one, name, len))
 			return true;
 	return false;
 }
@@ -180,10 +192,14 @@ bool out_columns_exist(const struct format *format, const char *all)
 
 	while (rest && *rest) {
 		len = next_name(&name, &rest);
-		if (is_among(all, name, len))
-			continue;
-		complain("there is no column '%.*s'; there are %s", (int)len, name, all);
-		return false;
+		if (!is_among(all, name, len)) {
+			complain("there is no column '%.*s'; there are %s", (int)len, name, all);
+			return false;
+		}
+		if (is_among(rest, name, len)) {
+			complain("--output names the column '%.*s' twice", (int)len, name);
+			return false;
+		}
 	}
 	if (!rest || *format->output)
 		return true;
@@ -217,7 +233,7 @@ static size_t column_index(const struct out *out, const char *name, size_t len)
 
 	for (i = 0; i < out->ncolumns; i++)
 		if (strlen(out->columns[i].key) == len &&
-		    !strncmp(out->columns[i].key, name, len))
+		    is_same(out->columns[i].key, name, len))
 			break;
 	return i;
 }
@@ -245,12 +261,14 @@ static void free_cells(struct out *out)
 /* Leaves these columns, those of them that there are. */
 static void select_columns(struct out *out, const char *names)
 {
-	struct column columns[COLUMNS_MAX];
-	size_t from[COLUMNS_MAX], n = 0, row, i, len;
+	size_t most = strlen(names) / 2 + 1, *from, n = 0, row, i, len;
+	struct column *columns;
 	struct cell *cells;
 	const char *name;
 
-	while (n < COLUMNS_MAX && (len = next_name(&name, &names))) {
+	columns = or_die(calloc(most, sizeof(*columns)));
+	from = or_die(calloc(most, sizeof(*from)));
+	while ((len = next_name(&name, &names))) {
 		i = column_index(out, name, len);
 		if (i == out->ncolumns)
 			continue;
@@ -267,7 +285,9 @@ static void select_columns(struct out *out, const char *names)
 	free_cells(out);
 	out->cells = cells;
 	out->ncells = out->nrows * n;
-	memcpy(out->columns, columns, n * sizeof(columns[0]));
+	free(out->columns);
+	free(from);
+	out->columns = columns;
 	out->ncolumns = n;
 }
 
@@ -319,15 +339,10 @@ static void set_cell(struct libscols_line *line, size_t column,
 		scols_cell_set_color(c, "red");
 }
 
-static void new_column(struct libscols_table *table, const char *title,
-		       int json_type, int flags)
+static void new_column(struct libscols_table *table, const char *title, int flags)
 {
-	struct libscols_column *column;
-
-	column = scols_table_new_column(table, title, 0, flags);
-	if (!column)
+	if (!scols_table_new_column(table, title, 0, flags))
 		out_of_memory();
-	scols_column_set_json_type(column, json_type);
 }
 
 /* What the other columns leave of the terminal for this one; 0: there is none. */
@@ -393,21 +408,17 @@ static void reflow_column(const struct out *out, size_t column, FILE *f)
 static void fill_rows(const struct out *out, struct libscols_table *table)
 {
 	FILE *f = scols_table_get_stream(table);
-	bool json = out->format.json;
 	char title[64];
 	size_t row, i;
 
 	for (i = 0; i < out->ncolumns; i++) {
 		const struct column *column = &out->columns[i];
 
-		if (json)
-			snprintf(title, sizeof(title), "%s", column->key);
-		else
-			make_title(title, sizeof(title), column->key, true);
-		new_column(table, title, column->json_type,
+		make_title(title, sizeof(title), column->key, true);
+		new_column(table, title,
 			   (column->json_type == SCOLS_JSON_NUMBER ? SCOLS_FL_RIGHT : 0) |
 			   (column->wrap ? SCOLS_FL_WRAP : 0));
-		if (!column->wrap || json)
+		if (!column->wrap)
 			continue;
 		wrap_at_newlines(scols_table_get_column(table, i));
 		reflow_column(out, i, f);
@@ -416,8 +427,7 @@ static void fill_rows(const struct out *out, struct libscols_table *table)
 		struct libscols_line *line = new_line(table);
 
 		for (i = 0; i < out->ncolumns; i++)
-			set_cell(line, i, &out->cells[row * out->ncolumns + i],
-				 json ? NULL : "-");
+			set_cell(line, i, &out->cells[row * out->ncolumns + i], "-");
 	}
 }
 
@@ -427,8 +437,8 @@ static void fill_record(const struct out *out, struct libscols_table *table)
 	size_t i;
 
 	scols_table_enable_noheadings(table, 1);
-	new_column(table, "field", SCOLS_JSON_STRING, 0);
-	new_column(table, "value", SCOLS_JSON_STRING, 0);
+	new_column(table, "field", 0);
+	new_column(table, "value", 0);
 	for (i = 0; i < out->ncolumns; i++) {
 		struct libscols_line *line;
 
@@ -445,7 +455,40 @@ static void fill_record(const struct out *out, struct libscols_table *table)
 void out_drop(struct out *out)
 {
 	free_cells(out);
+	free(out->columns);
 	free(out);
+}
+
+static void print_json_cell(FILE *f, const struct column *column, const struct cell *cell)
+{
+	text_json(f, column->key);
+	fputs(": ", f);
+	if (!cell->text)
+		fputs("null", f);
+	else if (column->json_type == SCOLS_JSON_NUMBER)
+		fputs(cell->text, f);
+	else if (column->json_type == SCOLS_JSON_BOOLEAN)
+		fputs(*cell->text == '1' ? "true" : "false", f);
+	else
+		text_json(f, cell->text);
+}
+
+static void print_json(const struct out *out, FILE *f)
+{
+	size_t row, i;
+
+	fprintf(f, "{\n   \"%s\": [", out->name);
+	for (row = 0; row < out->nrows; row++) {
+		fputs(row ? ",{\n" : "\n      {\n", f);
+		for (i = 0; i < out->ncolumns; i++) {
+			fputs("         ", f);
+			print_json_cell(f, &out->columns[i],
+					&out->cells[row * out->ncolumns + i]);
+			fputs(i + 1 < out->ncolumns ? ",\n" : "\n", f);
+		}
+		fputs("      }", f);
+	}
+	fputs(out->nrows ? "\n   ]\n}\n" : "]\n}\n", f);
 }
 
 int out_print(struct out *out, FILE *f)
@@ -456,23 +499,22 @@ int out_print(struct out *out, FILE *f)
 	/* Rows that do not match the first one are a mistake in the caller. */
 	if (out->ncells != out->nrows * out->ncolumns)
 		abort();
-	/* libsmartcols wants to know columns, which nobody has told us. */
-	if (!out->nrows) {
+	/* Without a row libsmartcols wants to know columns, which nobody has told us. */
+	if (out->format.json || !out->nrows) {
 		if (out->format.json)
-			fprintf(f, "{\n   \"%s\": []\n}\n", out->name);
+			print_json(out, f);
 		out_drop(out);
 		return out_flush(f);
 	}
 	table = scols_new_table();
-	if (!table || scols_table_set_name(table, out->name))
+	if (!table)
 		out_of_memory();
 	scols_table_set_stream(table, f);
 	scols_table_enable_colors(table, want_color(f));
-	scols_table_enable_json(table, out->format.json);
 	/* Output that is not a terminal's is never cut to a width. */
 	scols_table_enable_nowrap(table, 0);
 
-	if (out->shape == OUT_RECORD && !out->format.json)
+	if (out->shape == OUT_RECORD)
 		fill_record(out, table);
 	else
 		fill_rows(out, table);
@@ -508,35 +550,6 @@ int out_result(struct out *out)
 	return report(OP_OUTPUT, err, "standard output");
 }
 
-static void print_json_text(FILE *f, const char *text)
-{
-	fputc('"', f);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			fprintf(f, "\\%c", *text);
-		else if ((unsigned char)*text < 0x20)
-			fprintf(f, "\\u%04x", *text);
-		else
-			fputc(*text, f);
-	}
-	fputc('"', f);
-}
-
-static void print_json_cell(FILE *f, const struct column *column,
-			    const struct cell *cell)
-{
-	print_json_text(f, column->key);
-	fputs(": ", f);
-	if (!cell->text)
-		fputs("null", f);
-	else if (column->json_type == SCOLS_JSON_NUMBER)
-		fputs(cell->text, f);
-	else if (column->json_type == SCOLS_JSON_BOOLEAN)
-		fputs(*cell->text == '1' ? "true" : "false", f);
-	else
-		print_json_text(f, cell->text);
-}
-
 static void print_json_line(const struct out *out, FILE *f)
 {
 	size_t i;
@@ -549,7 +562,7 @@ static void print_json_line(const struct out *out, FILE *f)
 	fputs("}\n", f);
 }
 
-/* What every line has stands without its key; what is absent is left out. */
+/* What every line has stands without its key; what is absent is left out. Nothing is no line. */
 static void print_text_line(const struct out *out, FILE *f)
 {
 	bool any = false;
@@ -566,7 +579,8 @@ static void print_text_line(const struct out *out, FILE *f)
 		fputs(text, f);
 		any = true;
 	}
-	fputc('\n', f);
+	if (any)
+		fputc('\n', f);
 }
 
 int out_line(struct out *out)

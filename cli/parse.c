@@ -34,7 +34,7 @@ static void missing(const struct common *opts, struct argp_state *state)
 
 	for (n = opts->nargs; n > 0; n--)
 		word = strchr(word, ' ') + 1;
-	argp_error(state, "%.*s is missing", (int)strcspn(word, " ."), word);
+	usage_error(state, "%.*s is missing", (int)strcspn(word, " ."), word);
 }
 
 static error_t parse_common(int key, char *arg, struct argp_state *state)
@@ -59,7 +59,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		if (opts->cmd->flags & CMD_MANY)
 			return ARGP_ERR_UNKNOWN;
 		if (opts->nargs == opts->cmd->max_args)
-			argp_error(state, "unexpected argument: %s%s", arg,
+			usage_error(state, "unexpected argument: %s%s", arg,
 				   opts->cmd->flags & CMD_RUNS ?
 				   " (a command goes behind --)" : "");
 		else
@@ -124,7 +124,7 @@ uint64_t parse_size_arg(const char *what, const char *arg,
 	int err = size_parse(arg, &bytes);
 
 	if (err)
-		argp_error(state, "%s: '%s' %s", what, arg, size_error(err));
+		usage_error(state, "%s: '%s' %s", what, arg, size_error(err));
 	return bytes;
 }
 
@@ -135,7 +135,7 @@ uint64_t parse_page_arg(const char *what, const char *arg,
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
 	if (bytes % page)
-		argp_error(state, "%s: '%s' is not a multiple of the page size (%llu)",
+		usage_error(state, "%s: '%s' is not a multiple of the page size (%llu)",
 			   what, arg, (unsigned long long)page);
 	return bytes;
 }
@@ -153,7 +153,7 @@ int64_t parse_seconds_arg(const char *what, const char *arg,
 	/* Digits and one dot: no sign, exponent, "inf" or "nan". */
 	seconds = strspn(arg, "0123456789.") == strlen(arg) ? strtod(arg, &end) : NAN;
 	if (isnan(seconds) || end == arg || *end || seconds > SECONDS_MAX)
-		argp_error(state, "%s: '%s' is not a number of seconds (at most a year), nor 'forever'",
+		usage_error(state, "%s: '%s' is not a number of seconds (at most a year), nor 'forever'",
 			   what, arg);
 	return (int64_t)(seconds * 1e9);
 }
@@ -167,7 +167,7 @@ unsigned long parse_number_arg(const char *what, const char *arg,
 	errno = 0;
 	value = strtoul(arg, &end, 10);
 	if (errno || *end || *arg < '0' || *arg > '9' || value > max)
-		argp_error(state, "%s: '%s' is not a number from 0 to %lu", what,
+		usage_error(state, "%s: '%s' is not a number from 0 to %lu", what,
 			   arg, max);
 	return value;
 }

@@ -102,7 +102,7 @@ runs "show --pages" cc show first --pages
 like "$out" "^ +0 +[0-9]+M (shared|unknown) +(yes|no) +no +0x[0-9a-f]+" "show --pages: the first run, and where it is"
 runs "show by id" cc show "$id"
 is "$(field name "$out")" first "show: the name"
-runs "show by #id, as JSON" cc show "#$id" --json
+runs "show by @id, as JSON" cc show "@$id" --json
 is "$(json size "$out")" 4194304 "JSON: size"
 is "$(json name "$out")" '"first"' "JSON: name"
 is "$(json persistent "$out")" true "JSON: booleans"

@@ -163,8 +163,15 @@ END_TEST
 
 START_TEST(columns)
 {
-	ck_assert_int_eq(cli_run("list", "--output", "name,id,name", NULL), EXIT_OK);
-	ck_assert_str_eq(cli.out, "NAME ID NAME\n-     1 -\nring  2 ring\n");
+	ck_assert_int_eq(cli_run("list", "--output", "name,id", NULL), EXIT_OK);
+	ck_assert_str_eq(cli.out, "NAME ID\n-     1\nring  2\n");
+	ck_assert_int_eq(cli_run("list", "-o", "Name,OTHERS-PIN,others pin", NULL), EXIT_USAGE);
+	ck_assert(complains("names the column 'OTHERS-PIN' twice"));
+	ck_assert_int_eq(cli_run("list", "-o", "NAME,Others-Pin", NULL), EXIT_OK);
+	ck_assert_str_eq(cli.out, "NAME OTHERS-PIN\n-    no\nring no\n");
+	ck_assert_int_eq(cli_run("list", "-o", "name,id,name", NULL), EXIT_USAGE);
+	ck_assert(complains("--output names the column 'name' twice"));
+	ck_assert_str_eq(cli.out, "");
 	ck_assert_int_eq(cli_run("list", "-j", "-o", "id", NULL), EXIT_OK);
 	ck_assert_msg(!json_error(cli.out), "%s", cli.out);
 	ck_assert(has("\"id\": 2"));
@@ -392,6 +399,38 @@ START_TEST(text_in_json)
 }
 END_TEST
 
+/* A device's name: ESC, DEL, C1, a byte that is no UTF-8, a character that is. */
+#define WILD	"a\033[2J\177\xc2\x9b\xff\xc3\xa9"
+
+START_TEST(wild_text)
+{
+	struct nlmsghdr *m;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		m = fake_event(CCSHM_EVENT_IMPORTER_ATTACH);
+		mnl_attr_put_strz(m, CCSHM_A_DEVICE, WILD);
+	}
+	/* An event that has none of the columns is no line. */
+	fake_event(CCSHM_EVENT_IMPORTER_ATTACH);
+	setenv("LC_ALL", "C.UTF-8", 1);
+	ck_assert_int_eq(cli_run("monitor", "-jn1", "-o", "device", NULL), EXIT_OK);
+	ck_assert_str_eq(cli.out, "{\"device\": \"a\\u001b[2J\\u007f\\u009b\xef\xbf\xbd\xc3\xa9\"}\n");
+	ck_assert_int_eq(cli_run("monitor", "-n1", "-o", "device", NULL), EXIT_OK);
+	ck_assert_str_eq(cli.out, "device=a\\033[2J\\177\\302\\233\\377\xc3\xa9\n");
+	/* Bytes of a character could be control characters here. */
+	setenv("LC_ALL", "C", 1);
+	ck_assert_int_eq(cli_run("monitor", "-n1", "-o", "device", NULL), EXIT_OK);
+	ck_assert_str_eq(cli.out, "device=a\\033[2J\\177\\302\\233\\377\\303\\251\n");
+	ck_assert_int_eq(cli_run("monitor", "-n1", "-o", "quota", NULL), EXIT_OK);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_int_eq(cli_run("list", "-o", WILD, NULL), EXIT_USAGE);
+	ck_assert(complains("no column 'a\\033[2J\\177\\302\\233\\377"));
+	ck_assert_int_eq(cli_run("monitor", "-n", WILD, NULL), EXIT_USAGE);
+	ck_assert(complains("'a\\033[2J\\177\\302\\233\\377"));
+}
+END_TEST
+
 /* ---- revoke: who holds on to what a buffer has ---- */
 
 START_TEST(revoke_names_holders)
@@ -446,6 +485,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, monitor_lost);
 	tcase_add_test(tests, monitor_errors);
 	tcase_add_test(tests, text_in_json);
+	tcase_add_test(tests, wild_text);
 	tcase_add_test(tests, revoke_names_holders);
 }
 

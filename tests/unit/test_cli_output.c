@@ -2,6 +2,7 @@
 /* Tables and JSON, of fixed rows and of a fixed driver. */
 #include <errno.h>
 #include <fcntl.h>
+#include <locale.h>
 #include <pty.h>
 #include <unistd.h>
 
@@ -29,6 +30,8 @@ static struct out *example(enum out_shape shape, const struct format *format)
 	out_address(out, "address", 0);
 	return out;
 }
+
+static char *on_terminal_of(unsigned short columns, struct out *out);
 
 static char *printed(struct out *out)
 {
@@ -103,6 +106,62 @@ START_TEST(json_text)
 	text = printed(out);
 	ck_assert_msg(!json_error(text), "not JSON: %s", json_error(text));
 	ck_assert_ptr_nonnull(strstr(text, "\\\"quoted\\\" \\\\ line"));
+}
+END_TEST
+
+/* ESC, DEL, C1, a byte that is no UTF-8, one that is cut short, and a character. */
+#define WILD	"a\033\177\xc2\x9b\xff\xe2\x82 \xc3\xa9"
+
+static struct out *wild(const struct format *format)
+{
+	struct out *out = out_new("texts", OUT_LIST, format);
+
+	out_row(out);
+	out_string(out, "text", WILD);
+	return out;
+}
+
+START_TEST(wild_text)
+{
+	static const char *const not_utf8[] = {
+		"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80",
+	};
+	char *text;
+	size_t i;
+
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+	text = printed(wild(&json));
+	ck_assert_msg(!json_error(text), "not JSON: %s", json_error(text));
+	ck_assert_ptr_nonnull(strstr(text, "\"a\\u001b\\u007f\\u009b\xef\xbf\xbd\xef\xbf\xbd"
+				     "\xef\xbf\xbd \xc3\xa9\""));
+	ck_assert_str_eq(printed(wild(&plain)),
+			 "TEXT\na\\033\\177\\302\\233\\377\\342\\202 \xc3\xa9\n");
+	ck_assert_ptr_nonnull(strstr(on_terminal_of(80, wild(&plain)), "a\\033\\177\\302\\233"));
+	for (i = 0; i < sizeof(not_utf8) / sizeof(not_utf8[0]); i++) {
+		text = text_utf8(not_utf8[i]);
+		ck_assert_uint_eq(strlen(text), 3 * strlen(not_utf8[i]));
+		ck_assert_int_eq(strncmp(text, "\xef\xbf\xbd", 3), 0);
+		free(text);
+	}
+}
+END_TEST
+
+/* As many columns as there are, and none is lost. */
+START_TEST(many_columns)
+{
+	struct out *out = out_new("things", OUT_LIST, &json);
+	char keys[100][8], *text;
+	int i;
+
+	out_row(out);
+	for (i = 0; i < 100; i++) {
+		snprintf(keys[i], sizeof(keys[i]), "key%d", i);
+		out_number(out, keys[i], (uint64_t)i);
+	}
+	text = printed(out);
+	ck_assert_msg(!json_error(text), "not JSON: %s", json_error(text));
+	ck_assert_ptr_nonnull(strstr(text, "\"key0\": 0"));
+	ck_assert_ptr_nonnull(strstr(text, "\"key99\": 99"));
 }
 END_TEST
 
@@ -342,9 +401,11 @@ START_TEST(show_json)
 	char list[32];
 
 	set_status((uint32_t)_i);
-	ck_assert_int_eq(cli_run("show", "--json", "#12", NULL), 0);
+	ck_assert_int_eq(cli_run("show", "--json", "@12", NULL), 0);
 	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
 	snprintf(list, sizeof(list), "\"%s\"", lists[_i]);
+	ck_assert_ptr_nonnull(strstr(cli.out, list));
+	snprintf(list, sizeof(list), "\"type\": \"%.*s\"", (int)strlen(lists[_i]) - 1, lists[_i]);
 	ck_assert_ptr_nonnull(strstr(cli.out, list));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"id\": 12"));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"size\": 6291456"));
@@ -583,6 +644,8 @@ static void add(Suite *suite)
 	tcase_add_test(rows, record);
 	tcase_add_test(rows, json_rows);
 	tcase_add_test(rows, json_text);
+	tcase_add_test(rows, wild_text);
+	tcase_add_test(rows, many_columns);
 	tcase_add_test(rows, json_empty);
 	tcase_add_test(rows, json_judge);
 	tcase_add_test(rows, full_disk);

@@ -322,7 +322,7 @@ START_TEST(free_it)
 	ck_assert_int_eq(cli_run("free", "one", NULL), 0);
 	ck_assert_str_eq(cli.out, "");
 	check_clean(0);
-	ck_assert_int_eq(cli_run("free", "#1", NULL), 0);
+	ck_assert_int_eq(cli_run("free", "@1", NULL), 0);
 	check_clean(0);
 	fake_fail_ioctl(CCSHM_IOC_FREE, -EPERM);
 	ck_assert_int_eq(cli_run("free", "one", NULL), EXIT_PERMISSION);
@@ -380,7 +380,7 @@ START_TEST(set)
 	memset(&wanted_set, 0, sizeof(wanted_set));
 	wanted_set.id = 1;
 	wanted_set.flags = CCSHM_SET_SEALED;
-	ck_assert_int_eq(cli_run("set", "one", "#1", "--unseal", NULL), 0);
+	ck_assert_int_eq(cli_run("set", "one", "@1", "--unseal", NULL), 0);
 	fake.no_control = true;
 	ck_assert_int_eq(cli_run("set", "1", "--unseal", NULL), EXIT_PERMISSION);
 	check_err("cannot change 1: only the buffer's owner");

@@ -156,7 +156,7 @@ END_TEST
 START_TEST(ids)
 {
 	static const char *const none[] = {
-		"", "#", "0", "#0", "-1", "#-1", "1a", "a1", "##1", "1/a", " 1",
+		"", "@", "0", "@0", "-1", "@-1", "1a", "a1", "@@1", "#1", "1/a", " 1",
 		"18446744073709551616",
 	};
 	uint64_t id;
@@ -164,7 +164,7 @@ START_TEST(ids)
 
 	ck_assert_int_eq(id_parse("12", &id), 0);
 	ck_assert_uint_eq(id, 12);
-	ck_assert_int_eq(id_parse("#18446744073709551615", &id), 0);
+	ck_assert_int_eq(id_parse("@18446744073709551615", &id), 0);
 	ck_assert_uint_eq(id, UINT64_MAX);
 	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
 		ck_assert_msg(id_parse(none[i], &id) == -EINVAL, "%s", none[i]);
