@@ -287,6 +287,8 @@ interrupted=0
 
 # ctrl_c SIZE MILLISECONDS: sets $status and, if it was interrupted, $left
 ctrl_c() {
+	# Ctrl-C may end the child before it has truncated the id of the round before.
+	: >id
 	pty -c "$2" -o id "$CC" alloc "$1" >terminal 2>&1
 	status=$?
 	if [ $status = 130 ]; then
