@@ -3,7 +3,7 @@
  * Calls that are stopped in the middle, by user memory that does not answer: whoever
  * stops one keeps nothing of somebody else's memory, and gets nothing by it.
  *
- * vm-modules: ccshm importer
+ * vm-modules: ccshm
  * vm-timeout: 180
  */
 #include <linux/userfaultfd.h>
