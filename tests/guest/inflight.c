@@ -1,0 +1,503 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Calls that are stopped in the middle, by user memory that does not answer: whoever
+ * stops one keeps nothing of somebody else's memory, and gets nothing by it.
+ *
+ * vm-modules: ccshm
+ * vm-timeout: 180
+ */
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "users.h"
+
+#define RW	(PROT_READ | PROT_WRITE)
+#define SIZE	(2 * UNIT)
+
+static int ccshm;
+static struct user *alice;
+
+/* ---- memory that does not answer ---- */
+
+/**
+ * struct stall - a process with a call that it can stop; in common memory
+ * @peer: the process
+ * @uid: what it becomes
+ * @caps: with these capabilities
+ * @request: the ioctl
+ * @in: the structure that it is called with
+ * @array: the array that it points to is what does not answer, not the structure
+ * @attach_first: attach the buffer of this id first, and use the attachment
+ * @heap: on the heap's node
+ * @err: out: what the call said at last
+ * @fds: out: descriptors that it left behind
+ * @access: out: it reads the memory of the descriptor that it got
+ * @detached: out: what DETACH said, while the call was stopped
+ */
+struct stall {
+	struct peer peer;
+	uid_t uid;
+	uint64_t caps;
+	unsigned long request;
+	union {
+		struct ccshm_ioc_alloc alloc;
+		struct ccshm_ioc_export export;
+		struct ccshm_ioc_attach attach;
+		struct ccshm_ioc_pages pages;
+		struct ccshm_ioc_segments segments;
+		struct ccshm_ioc_importers importers;
+		struct dma_heap_allocation_data heap;
+		char bytes[PAGE / 2];
+	} in;
+	bool array;
+	uint64_t attach_first;
+	bool heap;
+	int err;
+	int fds;
+	bool access;
+	int detached;
+};
+
+enum { STALL_DETACH = 1, STALL_GO };
+
+/* Of the process that stalls: one call at a time. */
+static struct {
+	struct stall *s;
+	int file;
+	void *req;
+} stalling;
+
+static int uffd_open(void)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int uffd_protect(int uffd, void *p, bool on)
+{
+	struct uffdio_writeprotect req = {
+		.range = { (uintptr_t)p, PAGE }, .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return ioctl(uffd, UFFDIO_WRITEPROTECT, &req);
+}
+
+/* A page that can be read, and whose writers wait; NULL if this kernel has no such thing. */
+static void *uffd_page(int uffd)
+{
+	void *p = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct uffdio_register req = {
+		.range = { (uintptr_t)p, PAGE }, .mode = UFFDIO_REGISTER_MODE_WP,
+	};
+
+	if (p == MAP_FAILED)
+		return NULL;
+	memset(p, 0, PAGE);
+	return ioctl(uffd, UFFDIO_REGISTER, &req) ? NULL : p;
+}
+
+static bool uffd_waits(int uffd)
+{
+	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
+	struct uffd_msg msg;
+
+	return poll(&pfd, 1, 10000) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg) &&
+	       msg.event == UFFD_EVENT_PAGEFAULT;
+}
+
+static void *stall_call(void *arg)
+{
+	(void)arg;
+	stalling.s->err = raw_ioctl(stalling.file, stalling.s->request, stalling.req);
+	return NULL;
+}
+
+static bool reads_memory(int fd)
+{
+	char *p = raw_map(fd, PAGE, PROT_READ);
+	bool read = p && !touch_read(p);
+
+	if (p)
+		munmap(p, PAGE);
+	return read;
+}
+
+/* The descriptor that a call has made, or -1. */
+static int stall_made(struct stall *s)
+{
+	if (s->err)
+		return -1;
+	if (s->request == CCSHM_IOC_EXPORT)
+		return ((struct ccshm_ioc_export *)stalling.req)->fd;
+	if (s->heap)
+		return ((struct dma_heap_allocation_data *)stalling.req)->fd;
+	return -1;
+}
+
+static void stall_prepare(struct stall *s, void *page)
+{
+	static char ordinary[PAGE];
+	uintptr_t array = (uintptr_t)(s->array ? page : ordinary) + PAGE / 2;
+
+	stalling.s = s;
+	stalling.req = s->array ? ordinary : page;
+	if (s->request == CCSHM_IOC_PAGES)
+		s->in.pages.runs = array;
+	if (s->request == CCSHM_IOC_SEGMENTS)
+		s->in.segments.segments = array;
+	memcpy(stalling.req, &s->in, sizeof(s->in));
+}
+
+/* Says 1 when the call waits, 0 if it does not; and at the end what it returned. */
+static int stall_run(struct peer *parent, void *arg)
+{
+	int uffd = uffd_open(), fds, what;
+	void *page = uffd < 0 ? NULL : uffd_page(uffd);
+	struct attached a = { .fd = -1 };
+	struct stall *s = arg;
+	pthread_t thread;
+
+	if (!page)
+		return -EOPNOTSUPP;
+	if (s->caps != ALL_CAPS)
+		become(s->uid, s->caps);
+	stalling.file = s->heap ? open(HEAP_NODE, O_RDWR | O_CLOEXEC) : raw_open();
+	if (s->attach_first) {
+		if (attach_buffer(stalling.file, s->attach_first, PCI_B, &a))
+			return -EIO;
+		stalling.file = a.fd;
+	}
+	stall_prepare(s, page);
+	if (uffd_protect(uffd, page, true))
+		return -EOPNOTSUPP;
+	fds = count_fds();
+	pthread_create(&thread, NULL, stall_call, NULL);
+	peer_send(parent, uffd_waits(uffd), -1);
+	while ((what = peer_hear(parent)) == STALL_DETACH) {
+		s->detached = raw_detach(a.fd, 0);
+		peer_send(parent, s->detached, -1);
+	}
+	uffd_protect(uffd, page, false);
+	pthread_join(thread, NULL);
+	s->fds = count_fds() - fds;
+	s->access = stall_made(s) >= 0 && reads_memory(stall_made(s));
+	return s->err;
+}
+
+/* The call waits now. */
+static bool stall_begin(struct stall *s, const char *what)
+{
+	int value;
+
+	s->peer = peer_start(ROOT, ALL_CAPS, stall_run, s);
+	value = peer_hear(&s->peer);
+	return is_int(value, 1, "%s: the call is stopped", what);
+}
+
+static int stall_end(struct stall *s)
+{
+	int err = peer_ask(&s->peer, STALL_GO);
+
+	peer_end(&s->peer, err == -ETIMEDOUT ? SIGKILL : 0);
+	return err;
+}
+
+static struct stall *stall_new(uid_t uid, uint64_t caps, unsigned long request)
+{
+	struct stall *s = common(sizeof(*s));
+
+	s->uid = uid;
+	s->caps = caps;
+	s->request = request;
+	return s;
+}
+
+/* ---- what the suite looks at ---- */
+
+/*
+ * The memory goes back from a work item: within 5 s. Who holds an export or attachment
+ * keeps the number of the buffer, revoked or not; who only looks keeps nothing.
+ */
+static bool charged_nothing(struct user *u, unsigned int buffers)
+{
+	const struct ccshm_ioc_info *info = NULL;
+
+	for (int i = 0; i < 250; i++) {
+		info = user_info(u);
+		if (!info->user_bytes && info->user_buffers <= buffers)
+			return true;
+		sleep_ms(20);
+	}
+	diag("%llu bytes, %u buffers", (unsigned long long)info->user_bytes, info->user_buffers);
+	return false;
+}
+
+static bool root_is_charged_nothing(void)
+{
+	struct ccshm_ioc_info info = { .user_bytes = 1 };
+
+	for (int i = 0; i < 250 && info.user_bytes; i++) {
+		raw_info(ccshm, &info);
+		sleep_ms(20);
+	}
+	return !info.user_bytes;
+}
+
+/* The object of a type that belongs to this buffer (0: any); 0 if there is none. */
+static uint64_t listed(enum ccshm_type type, uint64_t buffer_id)
+{
+	struct ccshm_ioc_query q = { 0 };
+	uint64_t id = 0;
+
+	do {
+		memset(&q, 0, sizeof(q));
+		q.id = id;
+		q.flags = CCSHM_QUERY_NEXT;
+		q.next_type = type;
+		if (raw_ioctl(ccshm, CCSHM_IOC_QUERY, &q))
+			return 0;
+		id = q.object_id;
+	} while (buffer_id && q.buffer_id != buffer_id);
+	return id;
+}
+
+/* A buffer of alice's that everybody may read and write. */
+static uint64_t alices(const char *what)
+{
+	struct ccshm_ioc_set set = { .flags = CCSHM_SET_MODE, .mode = 0666 };
+	int err;
+
+	alice->size = SIZE;
+	alice->flags = CCSHM_ALLOC_PERSISTENT;
+	err = user_ask(alice, USER_ALLOC, 0);
+	if (err)
+		bail("ALLOC: %s", strerror(-err));
+	set.id = alice->id[0];
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &set), 0, "%s: alice's buffer is for all", what);
+	return alice->id[0];
+}
+
+static void alice_ends_it(const char *what, unsigned int buffers)
+{
+	alice->deadline = in_ms(5000);
+	is_errno(user_ask(alice, USER_REVOKE, 0), 0, "%s: alice's REVOKE", what);
+	is_errno(user_ask(alice, USER_FREE, 0), 0, "%s: alice's FREE", what);
+	ok(charged_nothing(alice, buffers), "%s: she is charged nothing, though the call still waits", what);
+}
+
+/* ---- calls that make something of alice's buffer ---- */
+
+static void makes_export(void)
+{
+	struct stall *s = stall_new(BOB, 0, CCSHM_IOC_EXPORT);
+	struct ccshm_ioc_query q;
+	uint64_t id = alices("EXPORT"), export_id;
+
+	s->in.export.id = id;
+	if (stall_begin(s, "EXPORT")) {
+		export_id = listed(CCSHM_TYPE_EXPORT, id);
+		ok(export_id, "EXPORT: the export is listed meanwhile");
+		raw_query(ccshm, id, &q);
+		is_int(q.exports, 1, "EXPORT: QUERY of the buffer counts it");
+		alice_ends_it("EXPORT", 1);
+		is_errno(raw_query(ccshm, export_id, &q), 0, "EXPORT: it still waits");
+		is_int(q.state, CCSHM_STATE_REVOKED, "EXPORT: it is revoked");
+	}
+	is_errno(stall_end(s), ENOENT, "EXPORT: fails, the buffer is freed");
+	is_int(s->access, false, "EXPORT: gives no access");
+	is_int(s->fds, 0, "EXPORT: leaves no descriptor");
+	munmap(s, sizeof(*s));
+}
+
+/* The buffer stays, its export is revoked. */
+static void makes_revoked_export(void)
+{
+	struct stall *s = stall_new(BOB, 0, CCSHM_IOC_EXPORT);
+	uint64_t id = alices("EXPORT of a buffer that stays"), export_id;
+
+	s->in.export.id = id;
+	if (stall_begin(s, "EXPORT of a buffer that stays")) {
+		export_id = listed(CCSHM_TYPE_EXPORT, id);
+		is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0,
+			 "REVOKE finds the export by its id");
+	}
+	is_errno(stall_end(s), ENODEV, "EXPORT: fails, the export is revoked");
+	is_int(s->access, false, "EXPORT: gives no access");
+	is_int(s->fds, 0, "EXPORT: leaves no descriptor");
+	alice_ends_it("EXPORT of a buffer that stays", 0);
+	munmap(s, sizeof(*s));
+}
+
+static void makes_attachment(void)
+{
+	struct stall *s = stall_new(BOB, CAP(SYS_RAWIO), CCSHM_IOC_ATTACH);
+	uint64_t id = alices("ATTACH"), attachment_id;
+	struct ccshm_ioc_query q;
+
+	s->in.attach.id = id;
+	s->in.attach.dma_bits = 32;
+	snprintf(s->in.attach.device, sizeof(s->in.attach.device), "%s", PCI_B);
+	if (stall_begin(s, "ATTACH")) {
+		attachment_id = listed(CCSHM_TYPE_ATTACHMENT, id);
+		ok(attachment_id, "ATTACH: the attachment is listed meanwhile");
+		raw_query(ccshm, id, &q);
+		is_int(q.attachments, 1, "ATTACH: QUERY of the buffer counts it");
+		alice_ends_it("ATTACH", 1);
+	}
+	is_errno(stall_end(s), ENOENT, "ATTACH: fails, the buffer is freed");
+	is_int(s->fds, 0, "ATTACH: leaves no descriptor");
+	is_int(listed(CCSHM_TYPE_ATTACHMENT, 0), 0, "ATTACH: leaves no attachment");
+	munmap(s, sizeof(*s));
+}
+
+/* ---- calls that make a buffer ---- */
+
+static void makes_buffer(void)
+{
+	struct stall *s = stall_new(ALICE, 0, CCSHM_IOC_ALLOC);
+	struct ccshm_ioc_query q;
+	uint64_t id;
+
+	s->in.alloc.size = SIZE;
+	s->in.alloc.flags = CCSHM_ALLOC_PERSISTENT;
+	s->in.alloc.mode = 0600;
+	snprintf(s->in.alloc.name, sizeof(s->in.alloc.name), "stopped");
+	if (stall_begin(s, "ALLOC")) {
+		id = listed(CCSHM_TYPE_BUFFER, 0);
+		ok(id && !raw_query(ccshm, id, &q) && q.uid == ALICE && q.charged >= SIZE,
+		   "ALLOC: the buffer is listed meanwhile, with what it costs");
+		alice->id[0] = id;
+		alice_ends_it("ALLOC", 1);
+	}
+	is_errno(stall_end(s), ENOENT, "ALLOC: fails, the buffer is freed");
+	is_int(listed(CCSHM_TYPE_BUFFER, 0), 0, "ALLOC: leaves no buffer");
+	munmap(s, sizeof(*s));
+}
+
+static void makes_heap_buffer(void)
+{
+	struct stall *s = stall_new(ROOT, ALL_CAPS, DMA_HEAP_IOCTL_ALLOC);
+	uint64_t id, export_id = 0;
+
+	s->heap = true;
+	s->in.heap.len = SIZE;
+	s->in.heap.fd_flags = O_RDWR | O_CLOEXEC;
+	if (stall_begin(s, "heap")) {
+		id = listed(CCSHM_TYPE_BUFFER, 0);
+		export_id = listed(CCSHM_TYPE_EXPORT, id);
+		ok(id && export_id, "heap: buffer and export are listed meanwhile");
+		is_errno(raw_revoke(ccshm, id, 0, in_ms(5000), NULL), 0, "heap: REVOKE");
+		is_errno(raw_free(ccshm, id), 0, "heap: FREE");
+		ok(root_is_charged_nothing(), "heap: the payer is charged nothing meanwhile");
+	}
+	is_errno(stall_end(s), ENOENT, "heap: fails, the buffer is freed");
+	is_int(s->access, false, "heap: gives no access");
+	is_int(s->fds, 0, "heap: leaves no descriptor");
+	is_int(listed(CCSHM_TYPE_EXPORT, 0), 0, "heap: leaves no export");
+	munmap(s, sizeof(*s));
+}
+
+/* ---- calls that look ---- */
+
+static void looks_at_pages(bool array)
+{
+	const char *what = array ? "PAGES, array" : "PAGES, answer";
+	struct stall *s = stall_new(BOB, 0, CCSHM_IOC_PAGES);
+
+	s->in.pages.id = alices(what);
+	s->in.pages.capacity = 1;
+	s->array = array;
+	if (!array)
+		s->in.pages.offset = SIZE - PAGE;
+	if (stall_begin(s, what))
+		alice_ends_it(what, 0);
+	is_errno(stall_end(s), 0, "%s: what it had found", what);
+	munmap(s, sizeof(*s));
+}
+
+static void looks_at_importers(void)
+{
+	struct stall *s = stall_new(BOB, 0, CCSHM_IOC_IMPORTERS);
+	uint64_t id = alices("IMPORTERS"), export_id;
+	int fd = raw_export(ccshm, id, 0, &export_id);
+
+	if (fd < 0)
+		bail("EXPORT: %s", strerror(-fd));
+	s->in.importers.id = export_id;
+	if (stall_begin(s, "IMPORTERS"))
+		alice_ends_it("IMPORTERS", 1);
+	is_errno(stall_end(s), 0, "IMPORTERS: what it had found");
+	close(fd);
+	munmap(s, sizeof(*s));
+}
+
+/* The holder of an attachment, who lets go. */
+static void looks_at_segments(void)
+{
+	struct stall *s = stall_new(BOB, CAP(SYS_RAWIO), CCSHM_IOC_SEGMENTS);
+
+	s->attach_first = alices("SEGMENTS");
+	s->in.segments.capacity = 1;
+	s->array = true;
+	if (stall_begin(s, "SEGMENTS")) {
+		is_errno(peer_ask(&s->peer, STALL_DETACH), 0, "SEGMENTS: DETACH does not wait for it");
+		alice_ends_it("SEGMENTS", 1);
+	}
+	stall_end(s);
+	ok(s->err == 0 || s->err == -ENODEV, "SEGMENTS: comes back");
+	munmap(s, sizeof(*s));
+}
+
+static bool stalls_here(void)
+{
+	int uffd = uffd_open();
+	bool can = uffd >= 0 && uffd_page(uffd);
+
+	if (uffd >= 0)
+		close(uffd);
+	return can;
+}
+
+int main(void)
+{
+	struct ccshm_ioc_info info;
+
+	if (!stalls_here())
+		skip_all("this kernel cannot stop a write to user memory");
+	driver_load();
+	touch_init();
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+	alice = user_start(ALICE, 0);
+	raw_info(ccshm, &info);
+
+	makes_export();
+	makes_revoked_export();
+	makes_attachment();
+	makes_buffer();
+	if (info.features & CCSHM_FEATURE_HEAP)
+		makes_heap_buffer();
+	else
+		skip("the heap's node", "it is the kernel's");
+	looks_at_pages(true);
+	looks_at_pages(false);
+	looks_at_importers();
+	looks_at_segments();
+
+	user_end(alice);
+	ok(wait_clean(ccshm), "nothing is left");
+	close(ccshm);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}
