@@ -113,6 +113,8 @@ static const struct reason {
 	  "the device cannot be given shared memory, or needs none; `ccshmctl devices DEVICE` says why" },
 	{ OP_ATTACH, ERANGE,
 	  "the device's addresses do not reach the memory; if its engine drives more address bits, say so with --dma-bits" },
+	{ OP_ATTACH, ESHUTDOWN,
+	  "the machine is going down; no device is given memory any more" },
 
 	{ OP_SEGMENTS, ENODEV,
 	  "it is being revoked; its addresses must not be used any more" },

@@ -29,6 +29,12 @@ static struct workqueue_struct *stop_wq;
 static atomic_t stops_pending;
 static DECLARE_WAIT_QUEUE_HEAD(stops_done);
 
+/* The machine goes down: no new ones (ccshm_lock). */
+static bool closed;
+
+/* How long that waits for the devices to stop. One that does not answer takes 1 s. */
+#define STOP_ALL_WAIT	(5 * HZ)
+
 static void attachment_free(struct ccshm_object *object)
 {
 	struct ccshm_attachment *att = container_of(object,
@@ -67,7 +73,7 @@ static int attachment_list(struct ccshm_attachment *att, struct ccshm_client *cl
 	int err;
 
 	mutex_lock(&ccshm_lock);
-	err = attachment_may(att, client);
+	err = closed ? -ESHUTDOWN : attachment_may(att, client);
 	if (!err) {
 		__module_get(THIS_MODULE);
 		/* Reserved by attachment_new(). */
@@ -819,6 +825,47 @@ static int device_event(struct notifier_block *nb, unsigned long action,
 		ccshm_object_put(&att->obj);
 	}
 	return NOTIFY_DONE;
+}
+
+/* The one with the lowest id above @id, with a reference. */
+static struct ccshm_attachment *next_of_all(u64 id)
+{
+	struct ccshm_attachment *att, *found = NULL;
+
+	mutex_lock(&ccshm_lock);
+	list_for_each_entry(att, &attachments, device_link) {
+		if (att->obj.id > id && (!found || att->obj.id < found->obj.id))
+			found = att;
+	}
+	if (found)
+		kref_get(&found->obj.ref);
+	mutex_unlock(&ccshm_lock);
+	return found;
+}
+
+/**
+ * ccshm_attach_stop_all - stop the devices of all attachments, for good
+ *
+ * For a machine that goes down: ATTACH fails from now on. Waits for the stops no
+ * longer than STOP_ALL_WAIT: a device lock may be held for ever, and what waits for
+ * it goes on trying.
+ */
+void ccshm_attach_stop_all(void)
+{
+	struct ccshm_attachment *att;
+	u64 id = 0;
+
+	mutex_lock(&ccshm_lock);
+	closed = true;
+	mutex_unlock(&ccshm_lock);
+	while ((att = next_of_all(id))) {
+		id = att->obj.id;
+		ccshm_attachment_ask(att, true);
+		ccshm_object_put(&att->obj);
+	}
+	if (!wait_event_timeout(stops_done, !atomic_read(&stops_pending),
+				STOP_ALL_WAIT))
+		pr_warn("ccshm: not all devices that use shared memory have stopped\n");
 }
 
 static struct notifier_block device_notifier = { .notifier_call = device_event };

@@ -585,8 +585,13 @@ struct ccshm_object *ccshm_attachment_from_fd(int fd);
 void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
 void ccshm_attachment_describe(struct ccshm_attachment *attachment,
 			       struct ccshm_ioc_query *q);
+void ccshm_attach_stop_all(void);
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
+
+/* power.c: the machine goes down */
+int ccshm_power_init(void);
+void ccshm_power_exit(void);
 
 /* revoke.c: how access ends */
 int ccshm_revoke(struct ccshm_call *call);

@@ -286,9 +286,12 @@ static int __init ccshm_init(void)
 	err = ccshm_attach_init();
 	if (err)
 		goto exit_revoke;
-	err = ccshm_netlink_init();
+	err = ccshm_power_init();
 	if (err)
 		goto exit_attach;
+	err = ccshm_netlink_init();
+	if (err)
+		goto exit_power;
 	err = misc_register(&device);
 	if (err)
 		goto exit_netlink;
@@ -297,6 +300,8 @@ static int __init ccshm_init(void)
 
 exit_netlink:
 	ccshm_netlink_exit();
+exit_power:
+	ccshm_power_exit();
 exit_attach:
 	ccshm_attach_exit();
 exit_revoke:
@@ -311,6 +316,7 @@ static void __exit ccshm_exit(void)
 {
 	ccshm_heap_exit();
 	misc_deregister(&device);
+	ccshm_power_exit();
 	ccshm_attach_exit();
 	ccshm_revoke_exit();
 	flush_workqueue(ccshm_wq);

@@ -1295,7 +1295,8 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * coherent, has a restricted DMA pool, was never configured for DMA, or needs
  * no sharing); -ERANGE (its addresses do not reach the memory); -EINTR (a signal
  * came while the device was locked, as vfio's unbind does until the device's
- * descriptors are closed); -EMFILE, -ENFILE.
+ * descriptors are closed); -ESHUTDOWN (the machine goes down, which first stops all
+ * attached devices); -EMFILE, -ENFILE.
  */
 int ccshm_buffer_attach(struct ccshm_buffer *buffer, const char *device,
 			const struct ccshm_attach_options *options,

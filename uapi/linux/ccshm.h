@@ -717,7 +717,8 @@ struct ccshm_ioc_revoke {
  * restricted DMA pool, was never configured for DMA, or needs no sharing);
  * ERANGE (its addresses do not reach the memory); EINTR (a signal came while
  * the device was locked, as vfio's unbind does until the device's descriptors are
- * closed); EMFILE, ENFILE.
+ * closed); ESHUTDOWN (the machine goes down: reboot, halt or kexec, which first
+ * stop all attached devices); EMFILE, ENFILE.
  */
 struct ccshm_ioc_attach {
 	__u64 id;
