@@ -847,7 +847,7 @@ static struct ccshm_attachment *next_of_all(u64 id)
  * ccshm_attach_stop_all - stop the devices of all attachments, for good
  *
  * For a machine that goes down: ATTACH fails from now on. Waits for the stops no
- * longer than STOP_ALL_WAIT: a device lock may be held for ever, and what waits for
+ * longer than STOP_ALL_WAIT: a device lock may be held indefinitely, and what waits for
  * it goes on trying.
  */
 void ccshm_attach_stop_all(void)

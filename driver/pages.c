@@ -71,9 +71,8 @@ static struct ccshm_ioc_run next_pages(struct page_walk *walk)
 }
 
 /*
- * The next runs, at most @most. The memory is used only for as long as they are
- * looked up, and found anew each time: user memory, to which they are copied then,
- * may never answer.
+ * Look the next runs up, at most @most. Use the memory only meanwhile, and find the
+ * buffer again each time: the user memory to which they are copied may never answer.
  */
 static int batch_fill(struct ccshm_call *call, struct page_walk *walk,
 		      struct ccshm_ioc_run *batch, u32 most, u32 *nr)

@@ -420,9 +420,9 @@ static void descriptors(void)
 
 	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0, "a device is attached");
 	is_errno(by_fd(BOB, 0, a.fd), EPERM, "bob holds the attachment: EPERM");
-	is_errno(by_fd(ALICE, 0, a.fd), ETIMEDOUT, "alice revokes it: the holder is told");
+	is_errno(by_fd(ALICE, 0, a.fd), ETIMEDOUT, "alice revokes it: the holder is notified");
 	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "it is being revoked");
-	is_errno(raw_detach(a.fd, 0), 0, "the holder lets go");
+	is_errno(raw_detach(a.fd, 0), 0, "the holder detaches");
 	is_errno(by_fd(ALICE, 0, a.fd), 0, "now it is revoked");
 	close(a.fd);
 	close(other);
@@ -479,7 +479,7 @@ static void free_revoke(void)
 	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "FREE with REVOKE: the attachment is asked");
 	ok(!raw_info(ccshm, &info) && info.bytes_shared >= SIZE,
 	   "FREE with REVOKE: the device holds the memory");
-	is_errno(raw_detach(a.fd, 0), 0, "FREE with REVOKE: the holder lets go");
+	is_errno(raw_detach(a.fd, 0), 0, "FREE with REVOKE: the holder detaches");
 	ok(wait_held(ccshm, 0, &info), "FREE with REVOKE: the memory goes back, all else is open");
 	is_int(info.exports, 2, "FREE with REVOKE: ... both exports are");
 	close(a.fd);

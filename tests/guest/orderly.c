@@ -94,7 +94,7 @@ static void device_stops_first(bool whole_buffer)
 	struct attached other;
 
 	revoke_start(whole_buffer ? d.s.id : d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(20000));
-	is_int(told(&d.a, 10000) & POLLPRI, POLLPRI, "%s: the holder is told", what);
+	is_int(told(&d.a, 10000) & POLLPRI, POLLPRI, "%s: the holder is notified", what);
 	sleep_ms(300);
 	ok(!rev.done, "%s: the revoke waits for it", what);
 	ok(stamp_pages_check(d.p, 1, 0, UNIT), "%s: the mapping is still there", what);
