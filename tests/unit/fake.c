@@ -555,7 +555,7 @@ static int fake_export(struct ccshm_ioc_export *arg)
 	    !(buffer->query.object_flags & CCSHM_ALLOC_OTHERS_PIN))
 		return -EPERM;
 	if (fake.no_control && buffer->query.query_flags & CCSHM_QUERY_SEALED)
-		return -EACCES;
+		return -EPERM;
 	fd = file_new(DMABUF, &file);
 	if (fd < 0)
 		return fd;
