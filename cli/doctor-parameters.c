@@ -75,6 +75,7 @@ static const struct parameter {
 	{ "limit_total_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
 	{ "limit_user_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
 	{ "limit_user_buffers", count_is_valid, "a number, or max" },
+	{ "limit_user_exports", count_is_valid, "a number, or max" },
 	{ "heap", heap_is_valid, "auto or off" },
 	{ "allow_plain", bool_is_valid, "0 or 1" },
 };

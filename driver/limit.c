@@ -519,7 +519,7 @@ void ccshm_limit_info(struct ccshm_ioc_info *info)
 
 static unsigned int unit_shift(char unit)
 {
-	switch (unit) {
+	switch (toupper(unit)) {
 	case 'K':
 		return 10;
 	case 'M':
@@ -533,7 +533,10 @@ static unsigned int unit_shift(char unit)
 	}
 }
 
-/* "max", or a decimal number; if it is of bytes one of K, M, G, T may follow. */
+/*
+ * "max", or a decimal number; if it is of bytes, one of K, M, G and T may follow, in
+ * either case, as in the sizes of ccshmctl.
+ */
 static int limit_parse(const char *text, const struct limit *limit, u64 *result)
 {
 	char number[24];
@@ -673,9 +676,14 @@ const struct attribute_group *ccshm_limit_groups[] = { &limit_group, NULL };
 static int limit_param_set(const char *text, const struct kernel_param *param)
 {
 	struct limit *limit = param->arg;
+	int err = limit_set(limit, text);
 
 	limit->given = true;
-	return limit_set(limit, text);
+	if (err)
+		pr_err("ccshm: %s=%s: not a limit: a number%s, or max\n",
+		       param->name, text,
+		       limit->bytes ? ", with K, M, G or T" : "");
+	return err;
 }
 
 static const struct kernel_param_ops limit_param = { .set = limit_param_set };

@@ -150,7 +150,7 @@ static const struct {
 	{ " 1", EINVAL, EINVAL, NULL },
 	{ "1 ", EINVAL, EINVAL, NULL },
 	{ "1\n\n", EINVAL, EINVAL, NULL },
-	{ "1k", EINVAL, EINVAL, NULL },
+	{ "1k", 0, EINVAL, "1024" },
 	{ "1KB", EINVAL, EINVAL, NULL },
 	{ "M", EINVAL, EINVAL, NULL },
 	{ "0x10", EINVAL, EINVAL, NULL },
@@ -768,8 +768,10 @@ static void test_parameters(void)
 	is_errno(driver_unload(), 0, "the driver is unloaded");
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		reload(bad[i], EINVAL);
+	ok(logged("ccshm: limit_user_bytes=1Q: not a limit"),
+	   "a parameter that is refused: the kernel log names it");
 	reload("limit_user_bytes=17000000T", ERANGE);
-	reload("limit_total_bytes=64M limit_user_bytes=5000001 limit_user_buffers=3 limit_user_exports=4", 0);
+	reload("limit_total_bytes=64m limit_user_bytes=5000001 limit_user_buffers=3 limit_user_exports=4", 0);
 	device_for_group();
 	is_str(setting(TOTAL), "67108864", "the parameter for the total holds");
 	is_str(setting(BYTES), "5000001", "... for each user");
