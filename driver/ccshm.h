@@ -16,6 +16,7 @@
 #include <linux/completion.h>
 #include <linux/kref.h>
 #include <linux/list.h>
+#include <linux/log2.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/rbtree.h>
@@ -32,8 +33,12 @@
 
 #include "compat.h"
 
-/* The unit of conversion: what one leaf of the direct map covers. */
-#define CCSHM_UNIT_ORDER	(PMD_SHIFT - PAGE_SHIFT)
+/*
+ * The unit of conversion, 2 MiB on every page size: what one leaf of the direct map
+ * covers with 4 KiB pages. PMD_SIZE is 32 or 512 MiB with larger pages, far too much
+ * for a small buffer.
+ */
+#define CCSHM_UNIT_ORDER	(ilog2(SZ_2M) - PAGE_SHIFT)
 #define CCSHM_UNIT_PAGES	BIT(CCSHM_UNIT_ORDER)
 
 /* The largest block of the page allocator. */

@@ -72,6 +72,7 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 	struct ccshm_export *export = vmf->vma->vm_private_data;
 	vm_fault_t ret;
 
+	/* With larger pages a PMD covers more than a unit. */
 	if (order != CCSHM_UNIT_ORDER)
 		return VM_FAULT_FALLBACK;
 	if (!ccshm_export_enter_fault(export))
