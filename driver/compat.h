@@ -15,9 +15,6 @@
 #ifndef CONFIG_ARCH_HAS_MEM_ENCRYPT
 #error "ccshm needs a kernel with CONFIG_ARCH_HAS_MEM_ENCRYPT: it makes memory shared and private"
 #endif
-#ifndef CONFIG_ARCH_HAS_CC_PLATFORM
-#error "ccshm needs a kernel with CONFIG_ARCH_HAS_CC_PLATFORM: a possible confidential guest"
-#endif
 #ifndef CONFIG_DMA_SHARED_BUFFER
 #error "ccshm needs a kernel with CONFIG_DMA_SHARED_BUFFER: exports are dma-bufs"
 #endif
