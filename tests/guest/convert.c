@@ -146,7 +146,7 @@ static void test_refused_in_the_middle(void)
 
 	/* Two blocks of two units each, and a part of the third. */
 	if (cvm_partial(5 * UNIT / PAGE + 7)) {
-		skip("a run refused in its middle", "only a TDX guest is told RETRY");
+		skip("a run refused in its middle", "only TDX has the answer RETRY");
 		return;
 	}
 	refuse(CVM_FAIL_SHARED, 0, FOREVER);
@@ -156,7 +156,7 @@ static void test_refused_in_the_middle(void)
 	   "%s: %llu MiB are in quarantine: not what was shared", what,
 	   (unsigned long long)(held / MIB));
 	is_int(rig(CVM_PAGES_SHARED), rig_before, "%s: no page is shared", what);
-	is_int(info_now().user_bytes, held, "%s: whoever asked is charged for it", what);
+	is_int(info_now().user_bytes, held, "%s: the caller is charged for it", what);
 	cvm_partial(0);
 	for (int i = 0; i < 3; i++) {
 		is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: EIO again", what);

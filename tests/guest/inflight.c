@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls that are stopped in the middle, by user memory that does not answer: whoever
- * stops one keeps nothing of somebody else's memory, and gets nothing by it.
+ * Calls that user memory stops in the middle, since it does not answer: the process that
+ * stops one keeps none of another user's memory, and gains no access by it.
  *
  * vm-modules: ccshm
  * vm-timeout: 180
@@ -441,7 +441,7 @@ static void looks_at_importers(void)
 	munmap(s, sizeof(*s));
 }
 
-/* The holder of an attachment, who lets go. */
+/* The holder of an attachment detaches. */
 static void looks_at_segments(void)
 {
 	struct stall *s = stall_new(BOB, CAP(SYS_RAWIO), CCSHM_IOC_SEGMENTS);

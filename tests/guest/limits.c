@@ -313,7 +313,7 @@ static void test_no_wait(void)
 		user_ask(alice, USER_FREE, i);
 	is_errno(user_has(bob, 1, UNIT), EDQUOT, "beyond a limit while others' memory comes back");
 	info = info_now();
-	ok(info.bytes_shared > UNIT, "is told before it has: %llu MiB are still on their way",
+	ok(info.bytes_shared > UNIT, "is refused while it is being returned: %llu MiB are left",
 	   (unsigned long long)(info.bytes_shared / MIB));
 	user_end(alice);
 	user_end(bob);

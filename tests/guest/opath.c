@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A dma-buf of which only a path is left: an O_PATH descriptor keeps its dentry and
- * lets go of its file. It is found and revoked as any other, nothing else is hit, and
+ * not its file. It is found and revoked as any other, nothing else is hit, and
  * the memory is given back.
  *
  * vm-modules: ccshm
