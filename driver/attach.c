@@ -29,6 +29,9 @@ static struct workqueue_struct *stop_wq;
 static atomic_t stops_pending;
 static DECLARE_WAIT_QUEUE_HEAD(stops_done);
 
+/* Attachments with such a stop, for ATTACH of the same device (ccshm_lock). */
+static LIST_HEAD(stopping);
+
 /* The machine goes down: no new ones (ccshm_lock). */
 static bool closed;
 
@@ -132,6 +135,23 @@ static void attachment_end(struct ccshm_attachment *att)
 		attachment_unlist(att);
 }
 
+/* Its device was stopped (@err 0), or could not be. */
+static void attachment_stopped(struct ccshm_attachment *att, int err)
+{
+	bool known = att->state == CCSHM_STATE_STUCK;
+
+	lockdep_assert_held(&att->lock);
+	att->stopped = !err;
+	if (!err) {
+		attachment_end(att);
+		return;
+	}
+	WRITE_ONCE(att->state, CCSHM_STATE_STUCK);
+	if (!known)
+		attachment_event(att, CCSHM_EVENT_STUCK);
+	wake_up_all(&att->wait);
+}
+
 /*
  * Stop the device, under its device lock or while it is being removed. Removal alone
  * proves nothing: a device that is removed by "echo 1 > remove" is still there and
@@ -142,24 +162,23 @@ static void attachment_stop(struct ccshm_attachment *att)
 {
 	int err;
 
+	if (READ_ONCE(att->state) == CCSHM_STATE_REVOKED)
+		return;
+	/* This can take a second: without att->lock, so that no call waits for it. */
+	err = ccshm_device_stop(att->pdev);
 	mutex_lock(&att->lock);
-	if (att->state != CCSHM_STATE_REVOKED) {
-		err = ccshm_device_stop(att->pdev);
-		att->stopped = !err;
-		if (!err) {
-			attachment_end(att);
-		} else {
-			WRITE_ONCE(att->state, CCSHM_STATE_STUCK);
-			attachment_event(att, CCSHM_EVENT_STUCK);
-			wake_up_all(&att->wait);
-		}
-	}
+	if (att->state != CCSHM_STATE_REVOKED)
+		attachment_stopped(att, err);
 	mutex_unlock(&att->lock);
 }
 
 /* End a stop that stop_later() has queued. */
 static void stop_done(struct ccshm_attachment *att)
 {
+	mutex_lock(&ccshm_lock);
+	if (!--att->stops)
+		list_del_init(&att->stop_link);
+	mutex_unlock(&ccshm_lock);
 	ccshm_object_put(&att->obj);
 	if (atomic_dec_and_test(&stops_pending))
 		wake_up_all(&stops_done);
@@ -195,8 +214,42 @@ static void stop_later(struct ccshm_attachment *att)
 {
 	kref_get(&att->obj.ref);
 	atomic_inc(&stops_pending);
+	mutex_lock(&ccshm_lock);
+	att->stops++;
+	if (list_empty(&att->stop_link))
+		list_add_tail(&att->stop_link, &stopping);
+	mutex_unlock(&ccshm_lock);
 	if (!queue_delayed_work(stop_wq, &att->stop, 0))
 		stop_done(att);
+}
+
+/*
+ * Finish the stops of a device, under its device lock: one that ran after ATTACH would
+ * stop the device of whoever comes next. Leave the rest to their work items when the
+ * device does not stop.
+ */
+static void finish_stops(struct pci_dev *pdev)
+{
+	struct ccshm_attachment *att, *next;
+	bool stuck = false;
+	LIST_HEAD(ours);
+
+	mutex_lock(&ccshm_lock);
+	list_for_each_entry_safe(att, next, &stopping, stop_link)
+		if (att->pdev == pdev)
+			list_move_tail(&att->stop_link, &ours);
+	while (!stuck && !list_empty(&ours)) {
+		att = list_first_entry(&ours, struct ccshm_attachment, stop_link);
+		list_del_init(&att->stop_link);
+		kref_get(&att->obj.ref);
+		mutex_unlock(&ccshm_lock);
+		attachment_stop(att);
+		stuck = READ_ONCE(att->state) == CCSHM_STATE_STUCK;
+		ccshm_object_put(&att->obj);
+		mutex_lock(&ccshm_lock);
+	}
+	list_splice(&ours, &stopping);
+	mutex_unlock(&ccshm_lock);
 }
 
 /**
@@ -445,6 +498,7 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	att->size = size;
 	att->dma_bits = req->dma_bits;
 	INIT_LIST_HEAD(&att->device_link);
+	INIT_LIST_HEAD(&att->stop_link);
 	mutex_init(&att->lock);
 	init_waitqueue_head(&att->wait);
 	INIT_DELAYED_WORK(&att->stop, stop_work);
@@ -528,8 +582,10 @@ static int attachment_start(struct ccshm_attachment *att, struct ccshm_client *c
 	/* For commit and undo: what lists it can be gone before they run. */
 	kref_get(&att->obj.ref);
 	err = ccshm_device_check(att->pdev);
-	if (!err)
+	if (!err) {
+		finish_stops(att->pdev);
 		err = attachment_use(att, client);
+	}
 	if (err)
 		ccshm_object_put(&att->obj);
 	device_unlock(&att->pdev->dev);

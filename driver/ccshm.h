@@ -562,6 +562,8 @@ int ccshm_device(struct ccshm_call *call);
  * @committed: ATTACH has succeeded: its addresses can be known to somebody
  * @wait: woken when @state changes
  * @stop: stops the device
+ * @stops: how often @stop is to run or runs (ccshm_lock)
+ * @stop_link: of the list of those with such a stop (ccshm_lock)
  */
 struct ccshm_attachment {
 	struct ccshm_object obj;
@@ -581,6 +583,8 @@ struct ccshm_attachment {
 	bool committed;
 	wait_queue_head_t wait;
 	struct delayed_work stop;
+	unsigned int stops;
+	struct list_head stop_link;
 };
 
 int ccshm_attach(struct ccshm_call *call);

@@ -379,6 +379,30 @@ static void last_reference(void)
 	shared_end(&s);
 }
 
+/* As a service that dies and is started again: the end of the first stops only the first. */
+static void attached_anew(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct attached a;
+	struct edu edu;
+	int stopped = 0;
+
+	if (edu_open(EDU_A, &edu))
+		bail("no device");
+	for (int i = 0; i < 20; i++) {
+		if (attach_buffer(ccshm, s.id, PCI_A, &a))
+			bail("round %d: not attached anew", i);
+		edu_set_bus_master(&edu, true);
+		sleep_ms(20);
+		stopped += !edu_bus_master(&edu);
+		close(a.fd);
+	}
+	is_int(stopped, 0, "a device that is attached anew, 20 times: it is not stopped by the end of before");
+	ok(bus_master_is(&edu, 0), "the last holder goes: the device is stopped");
+	edu_close(&edu);
+	shared_end(&s);
+}
+
 /* Stopping is for the whole device, the attachment that goes is only one. */
 static void two_of_one_device(void)
 {
@@ -713,6 +737,7 @@ int main(void)
 	holder_goes();
 	forced();
 	last_reference();
+	attached_anew();
 	two_of_one_device();
 	persistent();
 	permissions();

@@ -414,7 +414,8 @@ static int unanswered(void *arg)
 	req->size = UNIT;
 	mprotect(req, PAGE, PROT_READ);
 	err = raw_ioctl(fd, CCSHM_IOC_ALLOC, req);
-	for (int i = 0; i < 500 && !raw_info(fd, &info) && info.user_bytes; i++)
+	for (int i = 0; i < 500 && !raw_info(fd, &info) &&
+			(info.user_bytes || info.user_buffers); i++)
 		sleep_ms(10);
 	return err != -EFAULT ? err : info.user_bytes || info.user_buffers ? -EIO : 0;
 }

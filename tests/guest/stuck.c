@@ -221,6 +221,30 @@ static void device_recovers(void)
 	ok(wait_clean(ccshm), "recovery: the memory is given back");
 }
 
+/* A stop of a device that does not answer takes a second: no call waits for it. */
+static void nobody_waits(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct ccshm_ioc_revoke r;
+	struct attached a;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached that will be silent");
+	silent("-1");
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, 0, NULL), ETIMEDOUT,
+		 "silent: a forced revoke begins to stop it");
+	sleep_ms(200);
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, 0, &r), ETIMEDOUT,
+		 "silent: another REVOKE does not wait for the stop: ETIMEDOUT");
+	is_errno(raw_detach(a.fd, 0), 0, "silent: DETACH");
+	/* Had one of them waited, the stop would have found that the device is gone. */
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "silent: it is revoked");
+	is_int(r.stopped, 0, "silent: ... by DETACH, which did not wait for the stop");
+	silent("0");
+	close(a.fd);
+	shared_end(&s);
+	ok(wait_clean(ccshm), "silent: the memory is given back");
+}
+
 static void bridges(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -246,6 +270,7 @@ int main(void)
 	device_is_removed();
 	device_is_gone();
 	device_recovers();
+	nobody_waits();
 	bridges();
 	is_errno(raw_rmmod("ccshm_stubborn"), 0, "the device is as it was");
 	close(ccshm);

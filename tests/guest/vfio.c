@@ -198,6 +198,7 @@ static int attach_until_killed(struct peer *parent, void *arg)
 static void unbind_waits(struct shared *s)
 {
 	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };
+	struct ccshm_ioc_alloc low = { .size = PAGE, .flags = CCSHM_ALLOC_DMA32 };
 	struct locked l = { .s = s, .container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC) };
 	struct peer unbinder, p;
 	struct attached a, other;
@@ -205,7 +206,8 @@ static void unbind_waits(struct shared *s)
 
 	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "locked: vfio takes the device");
 	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "locked: the device is attached");
-	is_errno(attach_buffer(ccshm, s->id, PCI_B, &other), 0, "locked: another one is attached");
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &low), 0, "locked: memory for another device");
+	is_errno(attach_buffer(ccshm, low.id, PCI_B, &other), 0, "locked: another one is attached");
 	/* The unbind begins with a stop: let it fail, so that there is one to retry. */
 	is_errno(raw_insmod("/lib/ccshm/ccshm_stubborn.ko", "device=" EDU_C), 0,
 		 "locked: the device becomes stubborn");
@@ -238,6 +240,7 @@ static void unbind_waits(struct shared *s)
 		 "locked: a forced revoke of another device's attachment is not held up");
 	is_errno(raw_rmmod("ccshm_stubborn"), 0, "locked: the device gives in");
 	is_errno(attached_end(&other), 0, "locked: DETACH of the other device");
+	is_errno(raw_free(ccshm, low.id), 0, "locked: its memory is freed");
 	locked_close(&l);
 	is_errno(peer_hear(&unbinder), 0, "locked: the unbind ends when the device is closed");
 	peer_end(&unbinder, 0);

@@ -706,6 +706,10 @@ struct ccshm_ioc_revoke {
  * stop the device in the same way. A device that cannot be stopped leaves the
  * attachment in CCSHM_STATE_STUCK, also after the device's removal.
  *
+ * When the device has attachments that ccshm is stopping (forced revokes, holders that
+ * are gone), ATTACH completes these stops first, so that none of them hits the new
+ * holder. For a device that does not answer this takes up to a second.
+ *
  * Needs CAP_SYS_RAWIO and write permission. Errors: EINVAL (also a malformed
  * device, or dma_bits above 64); ENOENT (no such buffer); ENODEV (no such
  * device, or the export is revoked); EPERM (no CAP_SYS_RAWIO); EACCES (mode of
