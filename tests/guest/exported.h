@@ -90,6 +90,7 @@ static RAW_UNUSED bool moves_right(int imp, struct shared *s, uint64_t slice,
 
 static struct {
 	uint64_t id;
+	atomic_int tid;
 	atomic_int result;
 	struct ccshm_ioc_revoke r;
 } waiting;
@@ -97,18 +98,27 @@ static struct {
 static void *wait_for_revoke(void *arg)
 {
 	(void)arg;
+	waiting.tid = gettid();
 	waiting.result = raw_revoke(ccshm, waiting.id, 0, in_ms(20000), &waiting.r);
 	return NULL;
 }
 
-/* A thread revokes; it has not come back after a while. */
+/* The thread has not come back, and waits. */
+static RAW_UNUSED bool revoke_still_waits(void)
+{
+	while (!waiting.tid)
+		sleep_ms(1);
+	return waits_in(waiting.tid, CCSHM_IOC_REVOKE) && waiting.result == 1;
+}
+
+/* A thread revokes, and waits. */
 static RAW_UNUSED bool revoke_waits(pthread_t *thread, uint64_t id)
 {
 	waiting.id = id;
 	waiting.result = 1;
+	waiting.tid = 0;
 	pthread_create(thread, NULL, wait_for_revoke, NULL);
-	sleep_ms(300);
-	return waiting.result == 1;
+	return revoke_still_waits();
 }
 
 /* ---- the driver and the importer ---- */

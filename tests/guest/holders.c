@@ -232,9 +232,7 @@ static void held_by(enum importer_kind kind, const char *what)
 	shared_end(&s);
 	ok(query(s.export_id).query_flags & CCSHM_QUERY_ORPHAN, "%s: the buffer has ended", what);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "%s: still held", what);
-	sleep_ms(100);
-	raw_info(ccshm, &info);
-	is_int(info.bytes_shared, UNIT, "%s: the memory stays shared", what);
+	ok(stays_shared(UNIT), "%s: the memory stays shared", what);
 	close(imp);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "%s: it ends, so does the revoke", what);
 	is_int(r.state, CCSHM_STATE_REVOKED, "%s: result: revoked", what);
@@ -264,7 +262,8 @@ static void lets_go_later(void)
 	int slow = imp_open(), quick = imp_open();
 	struct ccshm_ioc_revoke r;
 
-	is_errno(imp_attach_delayed(slow, s.fd, 300), 0, "an importer that lets go late");
+	/* Much longer than a revoke that does not wait takes on a busy machine. */
+	is_errno(imp_attach_delayed(slow, s.fd, 1500), 0, "an importer that lets go late");
 	is_errno(imp_attach_delayed(quick, s.fd, 1), 0, "... and one, soon");
 	is_errno(imp_map(slow, IMPORTER_BIDIRECTIONAL), 0, "... map");
 	is_errno(imp_map(quick, IMPORTER_BIDIRECTIONAL), 0, "... both");
@@ -294,12 +293,28 @@ static int imp_fenced(struct shared *s, bool map, enum importer_fence_what what,
 static void late_fence(void)
 {
 	struct shared s = shared_new(UNIT, 0);
-	int imp = imp_fenced(&s, true, IMPORTER_FENCE_LATE, IMPORTER_USAGE_BOOKKEEP, 500);
+	int imp = imp_fenced(&s, true, IMPORTER_FENCE_ADD, IMPORTER_USAGE_BOOKKEEP, 0);
 	struct ccshm_ioc_revoke r;
+	pthread_t thread;
 
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "it takes a while");
 	is_int(imp_status(imp).mapped, 0, "... though it has unmapped");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), &r), 0, "the revoke waits for it");
+	ok(revoke_waits(&thread, s.export_id), "the revoke waits for it");
+	is_errno(imp_fence(imp, true), 0, "... until it ends");
+	pthread_join(thread, NULL);
+	is_errno(waiting.result, 0, "... and is done then");
+	close(imp);
+	shared_end(&s);
+}
+
+/* From a work item. */
+static void fence_by_itself(void)
+{
+	struct shared s = shared_new(UNIT, 0);
+	int imp = imp_fenced(&s, true, IMPORTER_FENCE_LATE, IMPORTER_USAGE_BOOKKEEP, 200);
+
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), NULL), 0,
+		 "a fence that ends by itself: revoked");
 	is_errno(imp_fence(imp, true), EALREADY, "... and it has ended");
 	close(imp);
 	shared_end(&s);
@@ -350,8 +365,7 @@ static void fence_of_who_is_late(void)
 	ok(revoke_waits(&thread, s.export_id), "a revoke waits for it");
 	is_errno(imp_fence(imp, false), 0, "it puts a fence");
 	is_errno(imp_unmap(imp), 0, "... and unmaps");
-	sleep_ms(300);
-	is_int(waiting.result, 1, "the revoke waits for the fence");
+	ok(revoke_still_waits(), "the revoke waits for the fence");
 	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING, "QUERY: revoking");
 	is_errno(imp_fence(imp, true), 0, "which is signalled");
 	pthread_join(thread, NULL);
@@ -425,7 +439,8 @@ static struct peer holder_start(struct shared *s)
 	struct peer p = peer_start(ROOT, ALL_CAPS, hold, &s->fd);
 
 	peer_hear(&p);
-	sleep_ms(300);
+	/* To wait for the lock is not interruptible: it has it. */
+	ok(waits_in(p.pid, IMPORTER_IOC_HOLD), "a process holds the reservation lock");
 	return p;
 }
 
@@ -487,12 +502,11 @@ static void lock_is_held_for_ever(void)
 	holder = holder_start(&s);
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	peer_hear(&revoker);
-	sleep_ms(200);
-	ok(still_holds(&revoker), "a revoke waits for ever for the lock");
+	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE), "a revoke waits for ever for the lock");
 	ok(WIFSIGNALED(peer_end(&revoker, SIGKILL)), "... and can be killed");
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	peer_hear(&revoker);
-	sleep_ms(200);
+	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE), "another does");
 	peer_end(&holder, SIGKILL);
 	is_errno(peer_hear(&revoker), 0, "... or ends with the lock");
 	peer_end(&revoker, 0);
@@ -519,8 +533,7 @@ static void core_holds_the_lock(void)
 	struct ccshm_ioc_revoke r;
 
 	peer_hear(&p);
-	sleep_ms(300);
-	ok(still_holds(&p), "a static importer waits for another's fence");
+	ok(waits_in(p.pid, 0), "a static importer waits for another's fence");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
 		 "a revoke does not wait for both");
 	ok(still_holds(&p), "... while they hold on");
@@ -549,6 +562,7 @@ int main(void)
 	pinned_export_held_by(IMPORTER_STUBBORN, "stubborn");
 	lets_go_later();
 	late_fence();
+	fence_by_itself();
 	fence_that_stays(IMPORTER_USAGE_BOOKKEEP, "bookkeeping");
 	fence_that_stays(IMPORTER_USAGE_KERNEL, "the kernel's");
 	fences_without_end();

@@ -51,16 +51,7 @@ static bool wait_buffers(int fd, unsigned int nr)
 /* The memory is there, and it stays: nothing in the background gives it back. */
 static bool still_shared(uint64_t bytes)
 {
-	struct ccshm_ioc_info info;
-	int fd = open_device();
-
-	sleep_ms(30);
-	raw_info(fd, &info);
-	close(fd);
-	if (info.bytes_shared != bytes)
-		diag("%llu bytes are shared, expected %llu",
-		     (unsigned long long)info.bytes_shared, (unsigned long long)bytes);
-	return info.bytes_shared == bytes &&
+	return stays_shared(bytes) &&
 	       (!cvm_present() || rig(CVM_PAGES_SHARED) == rig_before + bytes / PAGE);
 }
 
@@ -365,6 +356,26 @@ static void busy(const char *what)
 	is_errno(driver_unload(), EWOULDBLOCK, "rmmod while there is %s: refused", what);
 }
 
+/* All that holds the module are so many references (10 s at most). */
+static bool wait_module_references(int want)
+{
+	int nr = -1;
+
+	for (int i = 0; i < 1000; i++) {
+		FILE *f = fopen("/sys/module/ccshm/refcnt", "r");
+
+		if (f && fscanf(f, "%d", &nr) != 1)
+			nr = -1;
+		if (f)
+			fclose(f);
+		if (nr == want)
+			return true;
+		sleep_ms(10);
+	}
+	diag("the module has %d references", nr);
+	return false;
+}
+
 /* Module references of files that were closed go a moment later. */
 static int unload_soon(void)
 {
@@ -402,7 +413,7 @@ static void test_rmmod(void)
 	fd = open_device();
 	is_errno(raw_alloc_named(fd, SIZE, "stay", 0600, &id), 0, "a persistent buffer");
 	close(fd);
-	sleep_ms(50);
+	ok(wait_module_references(1), "it holds the module, and nothing else does");
 	busy("a persistent buffer and nothing open");
 	fd = open_device();
 	raw_free(fd, id);

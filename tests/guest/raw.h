@@ -394,6 +394,33 @@ static RAW_UNUSED bool wait_clean(int fd)
 	return false;
 }
 
+/*
+ * So much is shared, and the driver gives none of it back: what is freed here goes to its
+ * queue after everything that is there already, and comes back after it.
+ */
+static RAW_UNUSED bool stays_shared(uint64_t bytes)
+{
+	struct ccshm_ioc_info info = { 0 };
+	int fd = raw_open();
+	uint64_t id;
+
+	/* Two of them: two workers serve the queue. */
+	for (int i = 0; i < 2; i++) {
+		if (raw_alloc(fd, 2 * UNIT, &id) || raw_free(fd, id))
+			diag("ALLOC or FREE failed");
+		for (int k = 0; k < 1000; k++) {
+			if (raw_info(fd, &info) || info.bytes_shared <= bytes)
+				break;
+			sleep_ms(10);
+		}
+	}
+	close(fd);
+	if (info.bytes_shared != bytes)
+		diag("%llu bytes are shared, expected %llu",
+		     (unsigned long long)info.bytes_shared, (unsigned long long)bytes);
+	return info.bytes_shared == bytes;
+}
+
 /* The emulator's pages_shared comes back to what it was (5 s at most). */
 static RAW_UNUSED bool wait_rig_shared(uint64_t pages)
 {
@@ -608,6 +635,71 @@ static RAW_UNUSED int peer_end(struct peer *p, int sig)
 	}
 	close(p->sock);
 	return status;
+}
+
+/**
+ * struct thread_look - what a thread does
+ * @state: as in /proc/PID/stat; 0: there is no such thread
+ * @call: the system call in which it sleeps, or -1
+ * @request: its second argument
+ * @switches: how often it has begun to wait
+ */
+struct thread_look {
+	char state;
+	long call;
+	unsigned long request;
+	unsigned long long switches;
+};
+
+static RAW_UNUSED struct thread_look thread_look(pid_t tid)
+{
+	struct thread_look look = { .call = -1 };
+	char path[64], line[256];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%ld %*x %lx", &look.call, &look.request) != 2)
+		look.call = -1;
+	if (f)
+		fclose(f);
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		sscanf(line, "State: %c", &look.state);
+		sscanf(line, "voluntary_ctxt_switches: %llu", &look.switches);
+	}
+	if (f)
+		fclose(f);
+	return look;
+}
+
+/*
+ * A thread waits in an ioctl (0: in any), so that a signal would end the wait: it sleeps
+ * there, and goes on doing so. False when it has ended, or does not wait within 20 s.
+ */
+static RAW_UNUSED bool waits_in(pid_t tid, unsigned long request)
+{
+	struct thread_look last = { 0 }, look;
+	int64_t end = in_ms(20000);
+	int same = 0;
+
+	while (same < 5 && now_ns() < end) {
+		look = thread_look(tid);
+		if (!look.state || look.state == 'Z')
+			break;
+		if (look.state == 'S' && look.call == SYS_ioctl &&
+		    (!request || look.request == request))
+			same = same && look.switches == last.switches ? same + 1 : 1;
+		else
+			same = 0;
+		last = look;
+		sleep_ms(10);
+	}
+	if (same < 5)
+		diag("process %d: state %c, call %ld 0x%lx", tid, look.state ? look.state : '-',
+		     look.call, look.request);
+	return same >= 5;
 }
 
 struct as_user_call {

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What only probes in the kernel can show: a revoke is not held up by a call that is in the
+ * middle of a walk over the pages, since the door of an export is held to count a mapping
+ * and not to make it; and fork copies no large entry of ours.
+ *
+ * vm-modules: ccshm importer probe
+ * vm-flavours: sev
+ * vm-boot: alone
+ */
+#include "tap.h"
+#include "raw.h"
+#include "touch.h"
+#include "device.h"
+#include "importing.h"
+#include "exported.h"
+
+#define SIZE	(2 * UNIT)
+
+/* ---- the probes ---- */
+
+static void probe_set(const char *name, unsigned long value)
+{
+	char path[64], text[32];
+
+	snprintf(path, sizeof(path), "/sys/module/ccshm_probe/parameters/%s", name);
+	snprintf(text, sizeof(text), "%lu", value);
+	if (write_text(path, text))
+		bail("cannot write %s", path);
+}
+
+static unsigned long probe_get(const char *name)
+{
+	unsigned long value = ~0UL;
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/ccshm_probe/parameters/%s", name);
+	f = fopen(path, "r");
+	if (!f || fscanf(f, "%lu", &value) != 1)
+		bail("cannot read %s", path);
+	fclose(f);
+	return value;
+}
+
+/* It is in the middle of a walk, within 20 s. */
+static bool is_stalled(pid_t pid)
+{
+	int64_t end = in_ms(20000);
+
+	while (probe_get("stalled") != (unsigned long)pid && now_ns() < end)
+		sleep_ms(5);
+	return probe_get("stalled") == (unsigned long)pid;
+}
+
+/* ---- calls that are stopped in their walk ---- */
+
+/* What walks, in another process; each is told to begin, and says what the call returned. */
+struct walker {
+	struct shared *s;
+	int imp;
+};
+
+static int walker_vmap(struct peer *parent, void *arg)
+{
+	struct walker *w = arg;
+
+	peer_hear(parent);
+	return raw_ioctl(w->imp, IMPORTER_IOC_VMAP, NULL);
+}
+
+static int walker_map(struct peer *parent, void *arg)
+{
+	struct walker *w = arg;
+
+	peer_hear(parent);
+	return imp_map(w->imp, IMPORTER_BIDIRECTIONAL);
+}
+
+static int walker_attach(struct peer *parent, void *arg)
+{
+	struct walker *w = arg;
+	struct attached a;
+
+	peer_hear(parent);
+	return attach_dmabuf(ccshm, w->s->fd, PCI_B, &a);
+}
+
+static int revokes(struct peer *parent, void *arg)
+{
+	struct shared *s = arg;
+
+	(void)parent;
+	return raw_revoke(ccshm, s->export_id, 0, 0, NULL);
+}
+
+/**
+ * check_walker - revoke what a call is about to map
+ * @walk: the call
+ * @flags: of the export
+ * @want: what REVOKE returns while the call is stopped
+ * @what: name of the call
+ */
+static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t flags, int want,
+			 const char *what)
+{
+	struct shared s = shared_new(SIZE, flags);
+	struct walker w = { .s = &s, .imp = walk == walker_attach ? -1 :
+							imp_new(s.fd, IMPORTER_DYNAMIC) };
+	char *p = raw_map(s.fd, SIZE, RW);
+	struct peer walker, revoker;
+	int result = 1;
+	bool answered;
+
+	is_int(touch_read(p), 0, "%s: the CPU has a mapping", what);
+	walker = peer_start(ROOT, ALL_CAPS, walk, &w);
+	probe_set("stall", walker.pid);
+	peer_send(&walker, 0, -1);
+	ok(is_stalled(walker.pid), "%s: the call is stopped in its walk", what);
+
+	/* For ever if it is held up: what is stopped goes on only when this says so. */
+	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
+	answered = peer_receive(&revoker, &result, NULL, 10000);
+	ok(answered, "%s: a revoke without a deadline to wait for comes back meanwhile", what);
+	is_errno(answered ? result : EAGAIN, want, "%s: ... and says what there is", what);
+	ok(probe_get("stalled") == (unsigned long)walker.pid, "%s: the call is where it was", what);
+	if (answered) {
+		ok(query(s.export_id).state != CCSHM_STATE_ACTIVE, "%s: the export is closed", what);
+		is_int(touch_read(p), SIGBUS, "%s: the CPU mapping is gone", what);
+		is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "%s: there is no new one", what);
+	}
+	probe_set("stall", 0);
+	is_errno(peer_hear(&walker), ENODEV, "%s: released, the call fails: ENODEV", what);
+	peer_end(&walker, 0);
+	peer_end(&revoker, 0);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0, "%s: nobody holds it", what);
+	is_int(query(s.export_id).device_mappings, 0, "%s: nothing is counted", what);
+	munmap(p, SIZE);
+	if (w.imp >= 0)
+		close(w.imp);
+	shared_end(&s);
+}
+
+/* ---- fork ---- */
+
+static int child_touches(struct peer *parent, void *arg)
+{
+	peer_send(parent, 0, -1);
+	peer_hear(parent);
+	return touch_some(arg, SIZE, PAGE, SIGBUS);
+}
+
+static int ends_at_once(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* Large entries that fork copies of this range. */
+static unsigned long copied_by_fork(const char *p, size_t size)
+{
+	unsigned long before;
+
+	probe_set("from", (unsigned long)p);
+	probe_set("to", (unsigned long)p + size);
+	before = probe_get("copied");
+	as_user(ROOT, ALL_CAPS, ends_at_once, NULL);
+	return probe_get("copied") - before;
+}
+
+/* The probe sees what it is to see: memory that the kernel maps large by itself. */
+static bool probe_sees_copies(void)
+{
+	char *p = aligned_space(4 * UNIT);
+	unsigned long nr;
+
+	p = mmap(p, 4 * UNIT, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+	if (p == MAP_FAILED || madvise(p, 4 * UNIT, MADV_HUGEPAGE))
+		bail("huge pages: %s", strerror(errno));
+	memset(p, 1, 4 * UNIT);
+	nr = copied_by_fork(p, 4 * UNIT);
+	munmap(p, 4 * UNIT);
+	return ok(nr > 0, "fork copies %lu large entries of ordinary memory", nr);
+}
+
+static void fork_copies_none(void)
+{
+	struct shared s = shared_new(SIZE, 0);
+	char *p = map_aligned(s.fd, SIZE, RW, 0);
+	struct peer child;
+
+	probe_sees_copies();
+	ok(touch_all(p, SIZE, 0), "a mapping is touched");
+	is_int(copied_by_fork(p, SIZE), 0, "fork copies no large entry of a dma-buf's mapping");
+	ok(touch_all(p, SIZE, 0), "the parent touches it again");
+	child = peer_start(ROOT, ALL_CAPS, child_touches, p);
+	is_int(peer_hear(&child), 0, "a child has the mapping");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "REVOKE");
+	is_int(peer_ask(&child, 0), 1, "... after which every page of the child's gives SIGBUS");
+	peer_end(&child, 0);
+	munmap(p, SIZE);
+	shared_end(&s);
+}
+
+int main(void)
+{
+	int err;
+
+	exported_setup();
+	err = raw_insmod("/lib/ccshm/ccshm_probe.ko", "");
+	if (err)
+		bail("cannot load ccshm_probe.ko: %s", strerror(-err));
+
+	/* The core warns of any vmap that an exporter refuses. */
+	expect_kmsg("WARNING: .*dma_buf_vmap");
+	check_walker(walker_vmap, CCSHM_EXPORT_PINNED, ETIMEDOUT, "vmap");
+	check_walker(walker_map, 0, ETIMEDOUT, "map");
+	/* An attachment is listed, and counts, only after its walk. */
+	check_walker(walker_attach, 0, 0, "ATTACH");
+	fork_copies_none();
+
+	is_errno(raw_rmmod("ccshm_probe"), 0, "the probes can be removed");
+	exported_end();
+	return done_testing();
+}
