@@ -78,6 +78,8 @@ static const struct reason {
 	  "it is larger than what there can be in one piece: `ccshmctl info` says how much that is" },
 	{ OP_ALLOC, EIO,
 	  "the platform refused to share the memory; see dmesg, and `ccshmctl info` for what was leaked" },
+	{ OP_ALLOC, EBUSY,
+	  "the machine is being hibernated; try again when that is over" },
 
 	{ OP_EXPORT, EINVAL,
 	  "the slice is beyond the end of the buffer, or this is no buffer" },

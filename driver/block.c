@@ -225,8 +225,8 @@ static int blocks_tail(struct ccshm_blocks *blocks, unsigned long pages,
  * @blocks: all zero but for @interruptible
  * @wish: what is wanted; all of it will be there, and more only in its last block
  *
- * Return: 0, -ENOMEM, -EDQUOT or -ENOSPC (a limit), -EINTR (a signal), -EIO (a
- * block to be carved could not be shared); then @blocks is empty.
+ * Return: 0, -ENOMEM, -EDQUOT or -ENOSPC (a limit), -EINTR (a signal), -EIO or
+ * -EBUSY (a block to be carved could not be shared); then @blocks is empty.
  */
 int ccshm_blocks_alloc(struct ccshm_blocks *blocks, const struct ccshm_wish *wish)
 {

@@ -250,7 +250,7 @@ free:
  * The pages are zero, whoever had them.
  *
  * Return: 0; -ENOMEM (no block with room, and none can be made), -EDQUOT or -ENOSPC
- * (none may be made), -EINTR or -EIO, as of ccshm_convert_share().
+ * (none may be made), -EINTR, -EIO or -EBUSY, as of ccshm_convert_share().
  */
 int ccshm_carve(struct ccshm_blocks *blocks, unsigned int pages,
 		const struct ccshm_wish *wish, bool fresh)

@@ -4,10 +4,11 @@
  *
  * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock >
  * ccshm_lock > fs_reclaim, and device_lock > export->lock. Last come carve_lock,
- * export->importers_lock and the account_lock of limit.c, only to look and to mark.
- * Neither these three nor dma_resv, export->lock or ccshm_lock are held across a
- * conversion, a zap, a wait or a copy to or from user space. The quarantine_lock of
- * convert.c is held across the conversion of one block, with no other lock.
+ * export->importers_lock, the share_lock of convert.c and the account_lock of limit.c
+ * (in this order), only to look and to mark. Neither these four nor dma_resv,
+ * export->lock or ccshm_lock are held across a conversion, a zap, a wait or a copy to
+ * or from user space. The quarantine_lock of convert.c is held across the conversion
+ * of one block, with no other lock.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
@@ -197,10 +198,24 @@ struct ccshm_convert_stats {
 	u64 calls_failed;
 };
 
+/**
+ * struct ccshm_convert_held - memory that is not known to be private, in bytes
+ * @shared: shared with the host
+ * @quarantined: not private again yet
+ * @leaked: never made private again
+ */
+struct ccshm_convert_held {
+	u64 shared;
+	u64 quarantined;
+	u64 leaked;
+};
+
 void ccshm_convert_zero(struct page *page, unsigned long pages);
 int ccshm_convert_share(struct ccshm_blocks *blocks);
 void ccshm_convert_unshare(struct ccshm_blocks *blocks);
 void ccshm_convert_stats(struct ccshm_convert_stats *stats);
+bool ccshm_convert_stop(struct ccshm_convert_held *held);
+void ccshm_convert_continue(void);
 void ccshm_convert_exit(void);
 
 /* limit.c: what there is and what there may be */
@@ -598,7 +613,7 @@ void ccshm_attach_stop_all(void);
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
 
-/* power.c: the machine goes down */
+/* power.c: the machine goes down, or hibernates */
 int ccshm_power_init(void);
 void ccshm_power_exit(void);
 

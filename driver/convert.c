@@ -58,11 +58,30 @@ static atomic64_t calls_shared, calls_private, calls_failed;
 /* The platform refused the last conversion to shared. */
 static bool sharing_refused;
 
+/* No memory is shared: see ccshm_convert_stop() (share_lock). */
+static bool sharing_stopped;
+/* Held to add to pages_shared: checked and counted at once, or not at all. */
+static DEFINE_SPINLOCK(share_lock);
+
 static LIST_HEAD(quarantine);
 /* Held across the retry of one block, so that ALLOC finds every other block. */
 static DEFINE_MUTEX(quarantine_lock);
 static void quarantine_retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(quarantine_work, quarantine_retry);
+
+/* Count pages before they are shared: the host can reach them before that returns. */
+static int share_begin(unsigned long pages)
+{
+	int err = 0;
+
+	spin_lock(&share_lock);
+	if (sharing_stopped)
+		err = -EBUSY;
+	else
+		atomic64_add(pages, &pages_shared);
+	spin_unlock(&share_lock);
+	return err;
+}
 
 static int pages_to_shared(struct page *page, unsigned long nr)
 {
@@ -403,8 +422,9 @@ void ccshm_convert_zero(struct page *page, unsigned long pages)
  * ccshm_convert_share - make fresh blocks shared and zero
  * @blocks: private blocks; what was carved is shared already
  *
- * Return: 0; -EIO when the platform refused, -EINTR for a signal: then what was
- * shared until then is left for ccshm_convert_unshare().
+ * Return: 0; -EIO when the platform refused, -EINTR for a signal, -EBUSY while
+ * sharing is stopped: then what was shared until then is left for
+ * ccshm_convert_unshare().
  */
 int ccshm_convert_share(struct ccshm_blocks *blocks)
 {
@@ -421,10 +441,11 @@ int ccshm_convert_share(struct ccshm_blocks *blocks)
 		if (ccshm_blocks_interrupted(blocks))
 			return -EINTR;
 		blocks->units_whole += count_whole(blocks, i, end);
+		err = share_begin(pages);
+		if (err)
+			return err;
 		blocks->conversions++;
 		blocks->tried = end;
-		/* Not after: the host can reach them before the call returns. */
-		atomic64_add(pages, &pages_shared);
 		if (pages_to_shared(blocks->block[i].page, pages))
 			return -EIO;
 		ccshm_convert_zero(blocks->block[i].page, pages);
@@ -469,6 +490,44 @@ void ccshm_convert_stats(struct ccshm_convert_stats *stats)
 	stats->calls_shared = atomic64_read(&calls_shared);
 	stats->calls_private = atomic64_read(&calls_private);
 	stats->calls_failed = atomic64_read(&calls_failed);
+}
+
+/**
+ * ccshm_convert_stop - share no more memory, if the host can reach none
+ * @held: out: the memory that the host can reach, or may be able to
+ *
+ * Until ccshm_convert_continue(), ccshm_convert_share() fails with -EBUSY.
+ *
+ * Return: true; false when there is such memory: then nothing has changed.
+ */
+bool ccshm_convert_stop(struct ccshm_convert_held *held)
+{
+	struct ccshm_convert_stats stats;
+	struct ccshm_usage usage;
+	bool none;
+
+	spin_lock(&share_lock);
+	/* In the order in which pages go from one count to the next. */
+	ccshm_convert_stats(&stats);
+	ccshm_limit_usage_all(&usage);
+	*held = (struct ccshm_convert_held){
+		.shared = (u64)stats.pages_shared << PAGE_SHIFT,
+		.quarantined = (u64)stats.pages_quarantined << PAGE_SHIFT,
+		.leaked = (u64)usage.leaked << PAGE_SHIFT,
+	};
+	none = !held->shared && !held->quarantined && !held->leaked;
+	if (none)
+		sharing_stopped = true;
+	spin_unlock(&share_lock);
+	return none;
+}
+
+/* Memory may be shared again. */
+void ccshm_convert_continue(void)
+{
+	spin_lock(&share_lock);
+	sharing_stopped = false;
+	spin_unlock(&share_lock);
 }
 
 void ccshm_convert_exit(void)

@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The machine goes down. Before a reboot, a halt or kexec, the devices that userspace
+ * The machine goes down, or hibernates.
+ *
+ * Before a reboot, a halt or kexec, the devices that userspace
  * drivers have given shared memory are stopped: no kernel driver does it for them, and
  * after kexec they would go on writing into what is then the next kernel's memory. For
  * kexec the kernel clears bus mastering itself, but 6.1 and 6.12 only of devices whose
  * power state they know: not of one that no kernel driver has ever enabled.
+ *
+ * Hibernation is refused while memory is shared: the next boot has all memory private,
+ * and the image would bring back a kernel that takes some of it for shared. So is a
+ * resume: the image would be loaded into pages that the host can reach.
  */
 #include <linux/notifier.h>
 #include <linux/reboot.h>
+#include <linux/suspend.h>
 
 #include "ccshm.h"
 
@@ -19,12 +26,56 @@ static int going_down(struct notifier_block *nb, unsigned long action, void *dat
 
 static struct notifier_block reboot_notifier = { .notifier_call = going_down };
 
+/* Refuse @what while the host can reach memory; otherwise share none until it is over. */
+static int image_prepare(const char *what)
+{
+	struct ccshm_convert_held held;
+
+	if (ccshm_convert_stop(&held))
+		return NOTIFY_DONE;
+	if (held.shared)
+		pr_warn("ccshm: %s refused: %llu bytes are shared with the host; free all buffers first\n",
+			what, held.shared);
+	else if (held.quarantined)
+		pr_warn("ccshm: %s refused: %llu bytes are not private again yet; retry later\n",
+			what, held.quarantined);
+	else
+		pr_warn("ccshm: %s refused: %llu bytes were leaked, and the host may reach them until the next reboot\n",
+			what, held.leaked);
+	return notifier_from_errno(-EBUSY);
+}
+
+static int image_event(struct notifier_block *nb, unsigned long action, void *data)
+{
+	switch (action) {
+	case PM_HIBERNATION_PREPARE:
+		return image_prepare("hibernation");
+	case PM_RESTORE_PREPARE:
+		return image_prepare("resume from hibernation");
+	case PM_POST_HIBERNATION:
+	case PM_POST_RESTORE:
+		ccshm_convert_continue();
+		break;
+	}
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block image_notifier = { .notifier_call = image_event };
+
 int ccshm_power_init(void)
 {
-	return register_reboot_notifier(&reboot_notifier);
+	int err = register_reboot_notifier(&reboot_notifier);
+
+	if (err)
+		return err;
+	err = register_pm_notifier(&image_notifier);
+	if (err)
+		unregister_reboot_notifier(&reboot_notifier);
+	return err;
 }
 
 void ccshm_power_exit(void)
 {
+	unregister_pm_notifier(&image_notifier);
 	unregister_reboot_notifier(&reboot_notifier);
 }

@@ -670,8 +670,9 @@ void ccshm_alloc_options_set_others_pin(struct ccshm_alloc_options *options,
  * what there can be in one piece); -ENOMEM (not that much memory is free of the
  * kind asked for, or not in one piece); -EDQUOT (the caller would have more bytes
  * or buffers than each user may); -ENOSPC (all users together would have more bytes
- * than they may); -EINTR; -EIO (the platform refused to share memory). A handle without a driver: -EOPNOTSUPP (options for a persistent
- * buffer, a node, memory below 4 GiB or in one piece: of ordinary memory none of
+ * than they may); -EINTR; -EIO (the platform refused to share memory); -EBUSY (the
+ * machine is being hibernated). A handle without a driver: -EOPNOTSUPP (options for a
+ * persistent buffer, a node, memory below 4 GiB or in one piece: of ordinary memory none of
  * these can be promised).
  */
 int ccshm_buffer_alloc(struct ccshm *handle, uint64_t size,

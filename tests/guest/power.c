@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
+ * The machine hibernates: that is refused while memory is shared, and nothing is shared
+ * while it goes on. /dev/snapshot, as it is opened, goes through the same preparations
+ * as a hibernation, and when it is opened for writing as the resume of one.
+ *
  * The machine goes down: the devices that userspace drivers have given shared memory
  * stop before anything else happens, as kexec would leave them running, and are given
  * no more of it.
@@ -7,6 +11,8 @@
  * vm-modules: ccshm restart
  * vm-boot: alone
  */
+#include <linux/dma-heap.h>
+
 #include "tap.h"
 #include "raw.h"
 #include "touch.h"
@@ -24,6 +30,150 @@ static long long command_after(void)
 		sleep_ms(10);
 	return read_number(COMMAND);
 }
+
+/* ---- hibernation ---- */
+
+#define HEAP		"/dev/dma_heap/system_cc_shared"
+
+/* Prepare to hibernate (O_RDONLY) or to resume (O_WRONLY): a descriptor or -errno. */
+static int snapshot_open(int flags)
+{
+	int fd = open("/dev/snapshot", flags | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* ... which is not to work: 0 or the errno. */
+static int snapshot_try(int flags)
+{
+	int fd = snapshot_open(flags);
+
+	if (fd < 0)
+		return -fd;
+	close(fd);
+	return 0;
+}
+
+static int alloc_try(uint64_t size)
+{
+	uint64_t id;
+	int err = raw_alloc(ccshm, size, &id);
+
+	return err ?: raw_free(ccshm, id);
+}
+
+/* Of the driver's node; 0 where the node is the kernel's. */
+static int heap_try(void)
+{
+	struct dma_heap_allocation_data req = { .len = UNIT, .fd_flags = O_RDWR | O_CLOEXEC };
+	int fd = open(HEAP, O_RDWR | O_CLOEXEC), err;
+
+	if (fd < 0)
+		return -errno;
+	err = raw_ioctl(fd, DMA_HEAP_IOCTL_ALLOC, &req);
+	if (!err)
+		close(req.fd);
+	close(fd);
+	return err;
+}
+
+static void refused_while_shared(const char *what, int flags)
+{
+	struct ccshm_ioc_info info;
+	uint64_t id, small;
+	char line[128];
+	int dmabuf;
+
+	snprintf(line, sizeof(line), "ccshm: %s refused: %lu bytes are shared with the host",
+		 what, 2 * UNIT);
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "%s: a buffer is allocated", what);
+	is_errno(raw_alloc(ccshm, PAGE, &small), 0, "%s: and one of a page", what);
+	is_errno(snapshot_try(flags), EBUSY, "%s while memory is shared: EBUSY", what);
+	ok(logged(line), "%s: the log names the bytes that are shared", what);
+	is_errno(alloc_try(UNIT), 0, "%s: ALLOC works after the refusal", what);
+	raw_free(ccshm, small);
+	ok(wait_held(ccshm, UNIT, &info), "%s: one of them is freed", what);
+	dmabuf = raw_export(ccshm, id, 0, NULL);
+	raw_free(ccshm, id);
+	is_errno(snapshot_try(flags), EBUSY, "%s while only an export reaches the memory: EBUSY",
+		 what);
+	close(dmabuf);
+	ok(wait_clean(ccshm), "%s: no memory is shared", what);
+}
+
+static void nothing_shared_meanwhile(const char *what, int flags)
+{
+	uint64_t pages = rig(CVM_PAGES_SHARED);
+	struct ccshm_ioc_info info = { 0 };
+	int fd = snapshot_open(flags);
+
+	if (!ok(fd >= 0, "%s is prepared when no memory is shared", what)) {
+		diag("%s", strerror(-fd));
+		return;
+	}
+	is_errno(alloc_try(2 * UNIT), EBUSY, "%s is prepared: ALLOC: EBUSY", what);
+	is_errno(alloc_try(PAGE), EBUSY, "%s is prepared: ALLOC of a page: EBUSY", what);
+	is_errno(alloc_try(UNIT + PAGE), EBUSY, "%s is prepared: ALLOC of a unit and a page: EBUSY",
+		 what);
+	raw_info(ccshm, &info);
+	if (info.features & CCSHM_FEATURE_HEAP)
+		is_errno(heap_try(), EBUSY, "%s is prepared: the heap node: EBUSY", what);
+	else
+		skip("the heap node while hibernation is prepared", "the node is the kernel's");
+	ok(wait_clean(ccshm), "%s is prepared: nothing was shared", what);
+	is_int(rig(CVM_PAGES_SHARED), pages, "%s is prepared: the host reaches no more pages",
+	       what);
+	close(fd);
+	is_errno(alloc_try(UNIT + PAGE), 0, "%s is over: ALLOC works", what);
+	ok(wait_clean(ccshm), "%s is over: the memory comes back", what);
+}
+
+/* A block that cannot be made private may be reached by the host for as long. */
+static void refused_in_quarantine(void)
+{
+	struct ccshm_ioc_info info = { 0 };
+	uint64_t id;
+
+	if (cvm_fail(CVM_FAIL_PRIVATE, 0, 2)) {
+		skip("hibernation with memory in quarantine",
+		     "the platform refuses no conversions here");
+		return;
+	}
+	expect_refusal();
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "a buffer whose way back is refused twice");
+	raw_free(ccshm, id);
+	for (int i = 0; i < 1000 && !(info.bytes_quarantined && !info.bytes_shared); i++) {
+		sleep_ms(1);
+		raw_info(ccshm, &info);
+	}
+	is_errno(snapshot_try(O_RDONLY), EBUSY, "hibernation with memory in quarantine: EBUSY");
+	ok(logged("ccshm: hibernation refused: 2097152 bytes are not private again yet"),
+	   "the log names the bytes in quarantine");
+	for (int i = 0; i < 1000 && info.bytes_quarantined; i++) {
+		sleep_ms(10);
+		raw_info(ccshm, &info);
+	}
+	ok(wait_clean(ccshm), "the quarantine ends");
+	is_errno(snapshot_try(O_RDONLY), 0, "hibernation after the quarantine is prepared");
+}
+
+static void machine_hibernates(void)
+{
+	int err = snapshot_try(O_RDONLY);
+
+	if (err == ENOENT || err == EPERM) {
+		skip("hibernation", err == ENOENT ? "this kernel is built without it" :
+						    "this kernel has it turned off");
+		return;
+	}
+	refused_while_shared("hibernation", O_RDONLY);
+	nothing_shared_meanwhile("hibernation", O_RDONLY);
+	refused_while_shared("resume from hibernation", O_WRONLY);
+	nothing_shared_meanwhile("resume from hibernation", O_WRONLY);
+	refused_in_quarantine();
+}
+
+/* ---- restart ---- */
 
 /* One attachment has a holder that does nothing, and one has none. */
 static void machine_restarts(void)
@@ -72,6 +222,7 @@ int main(void)
 	/* They have to stay: not for the harness to unload. */
 	unlink(RESTART_KO);
 	unlink("/lib/ccshm/ccshm.ko");
+	machine_hibernates();
 	machine_restarts();
 	ok(wait_clean(ccshm), "the memory is given back");
 	close(ccshm);

@@ -217,6 +217,7 @@ static const struct {
 	{ OP_ALLOC, -EEXIST, EXIT_FAILED },
 	{ OP_ALLOC, -EPERM, EXIT_PERMISSION },
 	{ OP_ALLOC, -EIO, EXIT_FAILED },
+	{ OP_ALLOC, -EBUSY, EXIT_BUSY },
 	{ OP_FIND, -ENOENT, EXIT_FAILED },
 	{ OP_SHOW, -ENOENT, EXIT_FAILED },
 	{ OP_FREE, -EPERM, EXIT_PERMISSION },
@@ -259,6 +260,7 @@ START_TEST(reasons)
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_REVOKE, ETIMEDOUT), "--timeout"));
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_ATTACH, ERANGE), "--dma-bits"));
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_ALLOC, EEXIST), "already"));
+	ck_assert_ptr_nonnull(strstr(error_reason(OP_ALLOC, EBUSY), "hibernated"));
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_FREE, ENOENT), "ended"));
 	ck_assert_str_eq(error_reason(OP_OUTPUT, ENOENT), strerror(ENOENT));
 	ck_assert_str_eq(error_reason(OP_INFO, ENFILE), strerror(ENFILE));

@@ -285,7 +285,9 @@ struct ccshm_ioc_info {
  * cgroup has no room for whole blocks); EDQUOT (the
  * caller would have more bytes or buffers than each user may); ENOSPC (all users
  * together would have more bytes than they may); EINTR; EIO (the platform refused
- * the conversion: what could not be made private again is leaked and counted).
+ * the conversion: what could not be made private again is leaked and counted); EBUSY
+ * (the machine hibernates, or resumes from hibernation: no memory is shared until that
+ * is over; while memory is shared the kernel is kept from both).
  */
 struct ccshm_ioc_alloc {
 	__u64 size;
