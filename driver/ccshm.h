@@ -3,12 +3,13 @@
  * What the rooms of the driver know of each other.
  *
  * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock >
- * ccshm_lock > fs_reclaim, and device_lock > export->lock. Last come carve_lock,
- * export->importers_lock, the share_lock of convert.c and the account_lock of limit.c
- * (in this order), only to look and to mark. Neither these four nor dma_resv,
- * export->lock or ccshm_lock are held across a conversion, a zap, a wait or a copy to
- * or from user space. The quarantine_lock of convert.c is held across the conversion
- * of one block, with no other lock.
+ * ccshm_lock, and device_lock > export->lock. Last come carve_lock,
+ * export->importers_lock, the share_lock of convert.c, the account_lock of limit.c and
+ * the ring_lock of event.c (in this order), only to look and to mark. Neither these
+ * five nor dma_resv, export->lock or ccshm_lock are held across a conversion, a zap, a
+ * wait or a copy to or from user space. Nothing is allocated under ccshm_lock either:
+ * fs_reclaim > ccshm_lock. The quarantine_lock of convert.c is held across the
+ * conversion of one block, with no other lock.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
@@ -318,6 +319,7 @@ struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
 u64 ccshm_object_last_id(void);
+void ccshm_object_prime(void);
 u64 ccshm_object_made(enum ccshm_type type);
 void ccshm_changed(void);
 unsigned int ccshm_generation(void);
@@ -649,7 +651,7 @@ int ccshm_netlink_init(void);
 void ccshm_netlink_exit(void);
 int ccshm_netlink_put(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 
-/* event.c: tells what happens; none of these waits for anybody */
+/* event.c: tells what happens; none of these waits or allocates */
 
 /**
  * struct ccshm_event_stats - since the module was loaded
@@ -680,7 +682,7 @@ void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
 		       u64 limit);
 void ccshm_event_stats(struct ccshm_event_stats *stats);
 int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data);
-void ccshm_event_init(void);
+int ccshm_event_init(void);
 void ccshm_event_exit(void);
 
 /* main.c: the table of calls */

@@ -2,14 +2,18 @@
 /*
  * Events: what happens, for those who listen to the family's group.
  *
- * Whatever tells of an event only puts a message into a queue, and nothing at all
- * when nobody listens. A work item sends them, in their order. When the queue is
- * full, or there is no memory, listeners are told that they have missed something.
+ * An event is stored as a record in a ring, and not at all when nobody listens: its
+ * callers hold ccshm_lock, under which nothing may be allocated. A work item encodes
+ * and sends the records in their order. When the ring is full, or there is no memory
+ * for a message, listeners are notified that they have missed something.
  */
 #include <linux/capability.h>
 #include <linux/ktime.h>
+#include <linux/mm.h>
 #include <linux/net.h>
 #include <linux/skbuff.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
 #include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
@@ -17,13 +21,48 @@
 
 #include "ccshm.h"
 
-/* Events that may wait to be sent. */
-#define QUEUE_MAX	4096
+/* Records in the ring; it is allocated once, when the module is loaded. */
+#define RING_SIZE	2048
 
 /* Room in a message: what is said of an attachment needs half of it. */
 #define EVENT_SIZE	1024
 
-static struct sk_buff_head queue;
+/**
+ * struct record - an event that waits to be sent
+ * @type: type of the event
+ * @described: @q describes the object; otherwise it has only its type and ids, and
+ *	what the type of the event reports
+ * @q: object, as described for the initial user namespace
+ * @time: CLOCK_REALTIME of the event, nanoseconds
+ * @result: positive errno of a revoke
+ * @stopped: devices that ccshm had to stop
+ * @duration: of a revoke, nanoseconds
+ * @pages: revoked or leaked
+ * @quota: limit that refused an allocation
+ * @asked: what the allocation asked for
+ * @used: what was in use
+ * @limit: value of the limit
+ */
+struct record {
+	enum ccshm_event_type type;
+	bool described;
+	struct ccshm_ioc_query q;
+	u64 time;
+	u32 result;
+	u32 stopped;
+	u64 duration;
+	u64 pages;
+	enum ccshm_quota quota;
+	u64 asked;
+	u64 used;
+	u64 limit;
+};
+
+/* Protects the ring; nothing is allocated and nobody waits under it. */
+static DEFINE_SPINLOCK(ring_lock);
+static struct record *ring;
+static unsigned int ring_first, ring_count;
+
 static void deliver(struct work_struct *work);
 static DECLARE_WORK(deliver_work, deliver);
 
@@ -38,59 +77,57 @@ int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data)
 	       !file_ns_capable(sock->file, &init_user_ns, CAP_SYS_ADMIN);
 }
 
-static void deliver(struct work_struct *work)
-{
-	struct sk_buff *skb;
-
-	while ((skb = skb_dequeue(&queue))) {
-		ccshm_multicast(&ccshm_genl, skb, ccshm_event_refuses);
-		atomic64_inc(&sent);
-		cond_resched();
-	}
-}
-
 static bool anybody_listens(void)
 {
 	return ccshm_genl.n_mcgrps &&
 	       genl_has_listeners(&ccshm_genl, &init_net, 0);
 }
 
-static void lose(struct sk_buff *skb)
+static void lose(void)
 {
-	nlmsg_free(skb);
 	atomic64_inc(&lost);
 	genl_set_err(&ccshm_genl, &init_net, 0, 0, -ENOBUFS);
 }
 
-/* NULL: nobody listens, or it is lost. */
-static struct sk_buff *event_new(enum ccshm_event_type type, void **hdr)
-{
-	struct sk_buff *skb;
+/* ---- the ring ---- */
 
-	if (!anybody_listens())
-		return NULL;
-	skb = nlmsg_new(EVENT_SIZE, GFP_KERNEL);
-	*hdr = skb ? genlmsg_put(skb, 0, 0, &ccshm_genl, 0, CCSHM_CMD_EVENT) :
-		     NULL;
-	if (!*hdr || nla_put_u32(skb, CCSHM_A_EVENT, type) ||
-	    nla_put_u64_64bit(skb, CCSHM_A_TIME, ktime_get_real_ns(),
-			      CCSHM_A_PAD)) {
-		lose(skb);
-		return NULL;
-	}
-	return skb;
+static bool ring_put(const struct record *r)
+{
+	bool room;
+
+	spin_lock(&ring_lock);
+	room = ring_count < RING_SIZE;
+	if (room)
+		ring[(ring_first + ring_count++) % RING_SIZE] = *r;
+	spin_unlock(&ring_lock);
+	return room;
 }
 
-static void event_queue(struct sk_buff *skb, void *hdr, int err)
+static bool ring_take(struct record *r)
 {
-	if (err || skb_queue_len_lockless(&queue) >= QUEUE_MAX) {
-		lose(skb);
-		return;
+	bool any;
+
+	spin_lock(&ring_lock);
+	any = ring_count > 0;
+	if (any) {
+		*r = ring[ring_first];
+		ring_first = (ring_first + 1) % RING_SIZE;
+		ring_count--;
 	}
-	genlmsg_end(skb, hdr);
-	skb_queue_tail(&queue, skb);
-	schedule_work(&deliver_work);
+	spin_unlock(&ring_lock);
+	return any;
 }
+
+static void record_queue(struct record *r)
+{
+	r->time = ktime_get_real_ns();
+	if (ring_put(r))
+		schedule_work(&deliver_work);
+	else
+		lose();
+}
+
+/* ---- messages ---- */
 
 static int put_u64(struct sk_buff *skb, enum ccshm_attr attr, u64 value)
 {
@@ -98,127 +135,188 @@ static int put_u64(struct sk_buff *skb, enum ccshm_attr attr, u64 value)
 }
 
 /* Of which object. */
-static int put_object(struct sk_buff *skb, const struct ccshm_object *object)
+static int put_object(struct sk_buff *skb, const struct ccshm_ioc_query *q)
 {
-	if (nla_put_u32(skb, CCSHM_A_TYPE, object->type) ||
-	    put_u64(skb, CCSHM_A_ID, object->id))
+	if (nla_put_u32(skb, CCSHM_A_TYPE, q->type) ||
+	    put_u64(skb, CCSHM_A_ID, q->object_id))
 		return -EMSGSIZE;
-	return put_u64(skb, CCSHM_A_BUFFER_ID, object->buffer->obj.id);
+	return put_u64(skb, CCSHM_A_BUFFER_ID, q->buffer_id);
 }
+
+static int put_described(struct sk_buff *skb, const struct record *r)
+{
+	int err = ccshm_netlink_put(skb, &r->q);
+
+	if (err || r->q.type != CCSHM_TYPE_ATTACHMENT)
+		return err;
+	return nla_put_u32(skb, CCSHM_A_STOPPED, r->stopped);
+}
+
+static int put_revoke(struct sk_buff *skb, const struct record *r)
+{
+	if (nla_put_u32(skb, CCSHM_A_RESULT, r->result) ||
+	    put_u64(skb, CCSHM_A_DURATION, r->duration) ||
+	    nla_put_u32(skb, CCSHM_A_STATE, r->q.state) ||
+	    nla_put_u32(skb, CCSHM_A_DEVICE_MAPPINGS, r->q.device_mappings) ||
+	    put_u64(skb, CCSHM_A_PAGES, r->pages))
+		return -EMSGSIZE;
+	return nla_put_u32(skb, CCSHM_A_STOPPED, r->stopped);
+}
+
+static int put_quota(struct sk_buff *skb, const struct record *r)
+{
+	if (nla_put_u32(skb, CCSHM_A_QUOTA, r->quota) ||
+	    nla_put_u32(skb, CCSHM_A_UID, r->q.uid) ||
+	    put_u64(skb, CCSHM_A_ASKED, r->asked) ||
+	    put_u64(skb, CCSHM_A_USED, r->used))
+		return -EMSGSIZE;
+	return put_u64(skb, CCSHM_A_LIMIT, r->limit);
+}
+
+static int put_said(struct sk_buff *skb, const struct record *r)
+{
+	if (r->described)
+		return put_described(skb, r);
+	switch (r->type) {
+	case CCSHM_EVENT_IMPORTER_ATTACH:
+	case CCSHM_EVENT_IMPORTER_DETACH:
+		return put_object(skb, &r->q) ?:
+		       nla_put_string(skb, CCSHM_A_DEVICE, r->q.device);
+	case CCSHM_EVENT_REVOKE_END:
+		return put_object(skb, &r->q) ?: put_revoke(skb, r);
+	case CCSHM_EVENT_LEAK:
+		return put_u64(skb, CCSHM_A_PAGES, r->pages);
+	case CCSHM_EVENT_QUOTA:
+		return put_quota(skb, r);
+	default:
+		return put_object(skb, &r->q);
+	}
+}
+
+/* NULL: there is no memory for it. */
+static struct sk_buff *encode(const struct record *r)
+{
+	struct sk_buff *skb = nlmsg_new(EVENT_SIZE, GFP_KERNEL);
+	void *hdr;
+
+	if (!skb)
+		return NULL;
+	hdr = genlmsg_put(skb, 0, 0, &ccshm_genl, 0, CCSHM_CMD_EVENT);
+	if (!hdr || nla_put_u32(skb, CCSHM_A_EVENT, r->type) ||
+	    put_u64(skb, CCSHM_A_TIME, r->time) || put_said(skb, r)) {
+		nlmsg_free(skb);
+		return NULL;
+	}
+	genlmsg_end(skb, hdr);
+	return skb;
+}
+
+static void deliver(struct work_struct *work)
+{
+	struct sk_buff *skb;
+	struct record r;
+
+	while (ring_take(&r)) {
+		skb = encode(&r);
+		if (skb) {
+			ccshm_multicast(&ccshm_genl, skb, ccshm_event_refuses);
+			atomic64_inc(&sent);
+		} else {
+			lose();
+		}
+		cond_resched();
+	}
+}
+
+/* ---- what happens ---- */
 
 /* An object, as it was described for the initial user namespace. */
 void ccshm_event_described(enum ccshm_event_type type,
 			   const struct ccshm_ioc_query *q)
 {
-	void *hdr;
-	struct sk_buff *skb = event_new(type, &hdr);
+	struct record r = { .type = type, .described = true, .q = *q };
 
-	if (skb)
-		event_queue(skb, hdr, ccshm_netlink_put(skb, q));
-}
-
-static int put_stopped(struct sk_buff *skb, struct ccshm_object *object)
-{
-	if (object->type != CCSHM_TYPE_ATTACHMENT)
-		return 0;
-	return nla_put_u32(skb, CCSHM_A_STOPPED,
-			   container_of(object, struct ccshm_attachment,
-					obj)->stopped);
+	if (anybody_listens())
+		record_queue(&r);
 }
 
 /* An object as it is now. */
 void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 {
-	struct ccshm_ioc_query q = {};
-	struct sk_buff *skb;
-	void *hdr;
+	struct record r = { .type = type, .described = true };
 
 	lockdep_assert_held(&ccshm_lock);
-	skb = event_new(type, &hdr);
-	if (!skb)
+	if (!anybody_listens())
 		return;
-	ccshm_describe(object, &init_user_ns, &q);
-	event_queue(skb, hdr, ccshm_netlink_put(skb, &q) ?:
-			      put_stopped(skb, object));
+	ccshm_describe(object, &init_user_ns, &r.q);
+	if (object->type == CCSHM_TYPE_ATTACHMENT)
+		r.stopped = container_of(object, struct ccshm_attachment,
+					 obj)->stopped;
+	record_queue(&r);
+}
+
+static void say_object(struct record *r, const struct ccshm_object *object)
+{
+	r->q.type = object->type;
+	r->q.object_id = object->id;
+	r->q.buffer_id = object->buffer->obj.id;
 }
 
 /* A driver has attached its device to an export, or detached it. */
 void ccshm_event_importer(enum ccshm_event_type type,
 			  struct ccshm_export *export, struct device *dev)
 {
-	char name[CCSHM_DEVICE_LEN];
-	struct sk_buff *skb;
-	void *hdr;
+	struct record r = { .type = type };
 
-	skb = event_new(type, &hdr);
-	if (!skb)
+	if (!anybody_listens())
 		return;
-	ccshm_importer_device(dev, name);
-	event_queue(skb, hdr, put_object(skb, &export->obj) ?:
-			      nla_put_string(skb, CCSHM_A_DEVICE, name));
+	say_object(&r, &export->obj);
+	ccshm_importer_device(dev, r.q.device);
+	record_queue(&r);
 }
 
 /* Gives what ccshm_event_revoke_end() wants to have. */
 u64 ccshm_event_revoke_begin(struct ccshm_object *object)
 {
-	void *hdr;
-	struct sk_buff *skb = event_new(CCSHM_EVENT_REVOKE_BEGIN, &hdr);
+	struct record r = { .type = CCSHM_EVENT_REVOKE_BEGIN };
 
 	atomic64_inc(&revokes);
-	if (skb)
-		event_queue(skb, hdr, put_object(skb, object));
+	if (anybody_listens()) {
+		say_object(&r, object);
+		record_queue(&r);
+	}
 	return ktime_get_ns();
-}
-
-static int put_revoke(struct sk_buff *skb, u64 duration,
-		      const struct ccshm_ioc_revoke *req, int err)
-{
-	/* What the caller gets to see of a signal. */
-	u32 result = err == -ERESTARTSYS ? EINTR : -err;
-
-	if (nla_put_u32(skb, CCSHM_A_RESULT, result) ||
-	    put_u64(skb, CCSHM_A_DURATION, duration) ||
-	    nla_put_u32(skb, CCSHM_A_STATE, req->state) ||
-	    nla_put_u32(skb, CCSHM_A_DEVICE_MAPPINGS, req->device_mappings) ||
-	    put_u64(skb, CCSHM_A_PAGES, req->pages))
-		return -EMSGSIZE;
-	return nla_put_u32(skb, CCSHM_A_STOPPED, req->stopped);
 }
 
 void ccshm_event_revoke_end(struct ccshm_object *object, u64 begin,
 			    const struct ccshm_ioc_revoke *req, int err)
 {
-	u64 duration = ktime_get_ns() - begin;
-	struct sk_buff *skb;
-	void *hdr;
+	struct record r = {
+		.type = CCSHM_EVENT_REVOKE_END,
+		.duration = ktime_get_ns() - begin,
+		/* What the caller gets to see of a signal. */
+		.result = err == -ERESTARTSYS ? EINTR : -err,
+		.q.state = req->state,
+		.q.device_mappings = req->device_mappings,
+		.pages = req->pages,
+		.stopped = req->stopped,
+	};
 
 	if (err)
 		atomic64_inc(&revokes_failed);
-	skb = event_new(CCSHM_EVENT_REVOKE_END, &hdr);
-	if (skb)
-		event_queue(skb, hdr, put_object(skb, object) ?:
-				      put_revoke(skb, duration, req, err));
+	if (!anybody_listens())
+		return;
+	say_object(&r, object);
+	record_queue(&r);
 }
 
 /* So many pages are never given back. */
 void ccshm_event_leak(unsigned long pages)
 {
-	void *hdr;
-	struct sk_buff *skb = event_new(CCSHM_EVENT_LEAK, &hdr);
+	struct record r = { .type = CCSHM_EVENT_LEAK, .pages = pages };
 
-	if (skb)
-		event_queue(skb, hdr, put_u64(skb, CCSHM_A_PAGES, pages));
-}
-
-static int put_quota(struct sk_buff *skb, enum ccshm_quota quota, kuid_t uid,
-		     u64 asked, u64 used, u64 limit)
-{
-	if (nla_put_u32(skb, CCSHM_A_QUOTA, quota) ||
-	    nla_put_u32(skb, CCSHM_A_UID, from_kuid(&init_user_ns, uid)) ||
-	    put_u64(skb, CCSHM_A_ASKED, asked) ||
-	    put_u64(skb, CCSHM_A_USED, used))
-		return -EMSGSIZE;
-	return put_u64(skb, CCSHM_A_LIMIT, limit);
+	if (anybody_listens())
+		record_queue(&r);
 }
 
 /**
@@ -229,19 +327,23 @@ static int put_quota(struct sk_buff *skb, enum ccshm_quota quota, kuid_t uid,
  * @used: so many were in use
  * @limit: so many there may be
  *
- * Also counts it. May sleep.
+ * Also counts it.
  */
 void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
 		       u64 limit)
 {
-	struct sk_buff *skb;
-	void *hdr;
+	struct record r = {
+		.type = CCSHM_EVENT_QUOTA,
+		.quota = quota,
+		.q.uid = from_kuid(&init_user_ns, uid),
+		.asked = asked,
+		.used = used,
+		.limit = limit,
+	};
 
 	atomic64_inc(&refused);
-	skb = event_new(CCSHM_EVENT_QUOTA, &hdr);
-	if (skb)
-		event_queue(skb, hdr, put_quota(skb, quota, uid, asked, used,
-						limit));
+	if (anybody_listens())
+		record_queue(&r);
 }
 
 void ccshm_event_stats(struct ccshm_event_stats *stats)
@@ -253,13 +355,15 @@ void ccshm_event_stats(struct ccshm_event_stats *stats)
 	stats->lost = atomic64_read(&lost);
 }
 
-void __init ccshm_event_init(void)
+int __init ccshm_event_init(void)
 {
-	skb_queue_head_init(&queue);
+	ring = kvmalloc_array(RING_SIZE, sizeof(*ring), GFP_KERNEL);
+	return ring ? 0 : -ENOMEM;
 }
 
 /* Nothing happens any more; what did is told. */
 void ccshm_event_exit(void)
 {
 	flush_work(&deliver_work);
+	kvfree(ring);
 }

@@ -20,7 +20,10 @@
 
 #include "ccshm.h"
 
-/* What a limit is before it is set; that of the total is half of memory. */
+/*
+ * What a limit is before it is set; that of the total is half of memory, and that of
+ * a user half of the total.
+ */
 #define USER_BUFFERS	65536
 #define USER_EXPORTS	65536
 
@@ -694,7 +697,7 @@ MODULE_PARM_DESC(limit_total_bytes,
 		 "bytes that all users together may share, with K, M, G or T, or max (default: half of memory)");
 module_param_cb(limit_user_bytes, &limit_param, &user_bytes, 0);
 MODULE_PARM_DESC(limit_user_bytes,
-		 "bytes that each user may share, with K, M, G or T, or max (default: max)");
+		 "bytes that each user may share, with K, M, G or T, or max (default: half of limit_total_bytes)");
 module_param_cb(limit_user_buffers, &limit_param, &user_buffers, 0);
 MODULE_PARM_DESC(limit_user_buffers,
 		 "buffers that each user may have, or max (default: 65536)");
@@ -706,10 +709,13 @@ void __init ccshm_limit_init(void)
 {
 	struct sysinfo memory;
 
-	if (total_bytes.given)
-		return;
-	si_meminfo(&memory);
-	total_bytes.value = (u64)memory.totalram * memory.mem_unit / 2;
+	if (!total_bytes.given) {
+		si_meminfo(&memory);
+		total_bytes.value = (u64)memory.totalram * memory.mem_unit / 2;
+	}
+	/* So that no user keeps all others out. A total of max is no limit to halve. */
+	if (!user_bytes.given && total_bytes.value != CCSHM_LIMIT_NONE)
+		user_bytes.value = total_bytes.value / 2;
 }
 
 /* What is left says only what was leaked. */

@@ -279,6 +279,7 @@ static int __init ccshm_init(void)
 	ccshm_wq = alloc_workqueue("ccshm", WQ_UNBOUND, 2);
 	if (!ccshm_wq)
 		return -ENOMEM;
+	ccshm_object_prime();
 	ccshm_limit_init();
 	err = ccshm_revoke_init();
 	if (err)

@@ -391,8 +391,14 @@ static int register_family(void)
 
 int __init ccshm_netlink_init(void)
 {
-	ccshm_event_init();
-	return register_family();
+	int err = ccshm_event_init();
+
+	if (err)
+		return err;
+	err = register_family();
+	if (err)
+		ccshm_event_exit();
+	return err;
 }
 
 void ccshm_netlink_exit(void)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Objects: one space of ids for buffers, exports and attachments. */
 #include <linux/cred.h>
+#include <linux/sched/mm.h>
 #include <linux/xarray.h>
 
 #include "ccshm.h"
@@ -58,7 +59,8 @@ int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
 void ccshm_object_publish(struct ccshm_object *object)
 {
 	lockdep_assert_held(&ccshm_lock);
-	xa_store(&objects, object->id, object, GFP_KERNEL);
+	/* Reserved by ccshm_object_init(). */
+	xa_store(&objects, object->id, object, 0);
 	xa_set_mark(&objects, object->id, marks[object->type]);
 	ccshm_changed();
 }
@@ -189,6 +191,20 @@ static void object_release(struct kref *ref)
 void ccshm_object_put(struct ccshm_object *object)
 {
 	kref_put(&object->ref, object_release);
+}
+
+/**
+ * ccshm_object_prime - declare that nothing is allocated under ccshm_lock
+ *
+ * On a kernel with lockdep, every allocation under ccshm_lock that may reclaim memory
+ * is reported from now on, whether it has to reclaim or not.
+ */
+void __init ccshm_object_prime(void)
+{
+	fs_reclaim_acquire(GFP_KERNEL);
+	mutex_lock(&ccshm_lock);
+	mutex_unlock(&ccshm_lock);
+	fs_reclaim_release(GFP_KERNEL);
 }
 
 /* How many of a type were announced since the module was loaded. */

@@ -7,6 +7,7 @@
  * vm-timeout: 240
  */
 #include <sched.h>
+#include <sys/mount.h>
 
 #include "tap.h"
 #include "raw.h"
@@ -195,6 +196,66 @@ static void test_process_dies(void)
 		is_int(said(CCSHM_A_UID), ALICE, "whose it is");
 	happens(CCSHM_EVENT_BUFFER_END, *id, "its end");
 	happens(CCSHM_EVENT_BUFFER_GONE, *id, "its memory");
+}
+
+/* ---- no memory for messages in the calls ---- */
+
+static bool trace_write(const char *file, const char *text)
+{
+	char path[96];
+	int fd;
+	bool good;
+
+	snprintf(path, sizeof(path), "t/%s", file);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	good = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* How many socket buffers this process has allocated since the trace was cleared. */
+static int messages_allocated(void)
+{
+	FILE *f = fopen("t/trace", "r");
+	char line[1024];
+	int n = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		n += strstr(line, "call_site=__alloc_skb") != NULL;
+	if (f)
+		fclose(f);
+	return n;
+}
+
+static void test_no_allocation(void)
+{
+	uint64_t id, export_id;
+	char filter[32];
+	int fd;
+
+	snprintf(filter, sizeof(filter), "common_pid == %d", getpid());
+	if (mkdir("t", 0755) || mount("tracefs", "t", "tracefs", 0, NULL) ||
+	    !trace_write("events/kmem/kmem_cache_alloc/filter", filter) ||
+	    !trace_write("events/kmem/kmem_cache_alloc/enable", "1")) {
+		skip("no allocation", "this kernel does not trace allocations");
+		return;
+	}
+	nl_statistic(nl, CCSHM_A_STATS_EVENTS);
+	if (ok(messages_allocated() > 0, "the trace shows who allocates a message")) {
+		trace_write("trace", "");
+		raw_alloc(ccshm, PAGE, &id);
+		fd = raw_export(ccshm, id, 0, &export_id);
+		raw_revoke(ccshm, export_id, 0, -1, NULL);
+		raw_free(ccshm, id);
+		close(fd);
+		is_int(messages_allocated(), 0, "no call allocates the message of its event");
+	}
+	trace_write("events/kmem/kmem_cache_alloc/enable", "0");
+	umount("t");
+	for (int i = 0; i < 7; i++)
+		is_errno(nl_event(nl, &ev, 10000), 0, "... and each event is sent");
+	nothing_happens("calls that were traced");
 }
 
 /* ---- revokes ---- */
@@ -435,6 +496,7 @@ int main(void)
 	test_buffer();
 	test_failures();
 	test_process_dies();
+	test_no_allocation();
 	is_int(peer_ask(&early, 0), 0, "one who had joined before hears nothing");
 	peer_end(&early, 0);
 	test_revoke();

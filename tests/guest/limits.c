@@ -106,18 +106,19 @@ static void test_defaults(void)
 {
 	struct ccshm_ioc_info info = info_now();
 	struct sysinfo memory;
-	char half[32];
+	char half[32], quarter[32];
 
 	sysinfo(&memory);
 	snprintf(half, sizeof(half), "%llu",
 		 (unsigned long long)memory.totalram * memory.mem_unit / 2);
 	is_str(setting(TOTAL), half, "all users may have half of memory");
-	is_str(setting(BYTES), "max", "each user may have all of that");
+	snprintf(quarter, sizeof(quarter), "%llu", strtoull(half, NULL, 10) / 2);
+	is_str(setting(BYTES), quarter, "each user may have half of that");
 	is_str(setting(BUFFERS), "65536", "in so many buffers");
 	is_str(setting(EXPORTS), "65536", "default of limit_user_exports: 65536");
 	is_int(info.limit_user_exports, 65536, "INFO: limit_user_exports is 65536");
 	is_int(info.limit_total_bytes, strtoull(half, NULL, 10), "INFO says the same of the total");
-	is_int(info.limit_user_bytes, CCSHM_LIMIT_NONE, "... of a user's bytes");
+	is_int(info.limit_user_bytes, strtoull(quarter, NULL, 10), "... of a user's bytes");
 	is_int(info.limit_user_buffers, 65536, "... and of a user's buffers");
 	is_str(setting("used_bytes"), "0", "nothing is in use");
 	is_str(setting("used_buffers"), "0", "no buffer either");
@@ -784,7 +785,18 @@ static void test_parameters(void)
 	reload("limit_total_bytes=max limit_user_buffers=max", 0);
 	device_for_group();
 	is_str(setting(TOTAL), "max", "max is no limit");
+	is_str(setting(BYTES), "max", "nor is there one for each user then");
 	is_str(setting(BUFFERS), "max", "for the number of buffers, too");
+	driver_unload();
+	reload("limit_total_bytes=64M", 0);
+	device_for_group();
+	is_str(setting(BYTES), "33554432", "each user may have half of the total that was given");
+	set(TOTAL, "16M");
+	is_str(setting(BYTES), "33554432", "the limit of each user stays when the total changes");
+	driver_unload();
+	reload("limit_total_bytes=64M limit_user_bytes=max", 0);
+	device_for_group();
+	is_str(setting(BYTES), "max", "limit_user_bytes=max: no limit for each user");
 	dev = raw_open();
 }
 
