@@ -124,6 +124,8 @@ unsigned long parse_number_arg(const char *what, const char *arg,
 /* 0, -EINVAL or -ERANGE. */
 int size_parse(const char *text, uint64_t *bytes);
 const char *size_error(int err);
+/* Is it more than the driver can be asked for? */
+bool size_is_beyond(uint64_t bytes);
 /* The shortest exact form, one that size_parse() reads back. */
 char *size_format(uint64_t bytes, char text[SIZE_TEXT_LEN]);
 
@@ -244,6 +246,8 @@ enum exit_code error_exit_code(enum op op, int err);
 const char *error_reason(enum op op, int err);
 /* "ccshmctl: cannot OP OBJECT: reason"; returns the exit code. */
 int report(enum op op, int err, const char *object);
+/* The same with a cause that is known; returns EXIT_FAILED. */
+int report_cause(enum op op, const char *object, const char *cause);
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The memory, or the end of the program. */
 void *or_die(void *memory);
@@ -275,6 +279,21 @@ int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *obj
 /* NULL, or what to say of a text that is no name for a buffer, behind it. */
 const char *name_error(const char *name);
 
+/* ---- refusal.c: the one cause of an EINVAL ---- */
+
+#define CAUSE_LEN	256
+
+/*
+ * Each returns the cause, which may be in @text, or NULL: it is another one. A length of 0 is
+ * all up to the end; id -1 and node -1 are those that the driver chooses.
+ */
+const char *slice_refused(uint64_t size, uint64_t offset, uint64_t length,
+			  char text[CAUSE_LEN]);
+const char *node_refused(int node, char text[CAUSE_LEN]);
+const char *owner_refused(uid_t owner, gid_t group, char text[CAUSE_LEN]);
+/* Of a text that is neither the id of a buffer nor a name for one. */
+const char *buffer_refused(struct ccshm *ctx, const char *buffer, char text[CAUSE_LEN]);
+
 /* ---- users.c: names of users and groups ---- */
 
 /* Or the number, if there is no name. They stay until the program ends. */
@@ -286,10 +305,13 @@ const char *group_name(gid_t gid);
 #define DEVICE_TEXT_LEN	512
 
 /*
- * Adds the bus to the name of a device that only one bus has; any other text
- * stays as it is. An exit code.
+ * Turns what a person calls a device into the name that the driver takes: "BUS:NAME" in any
+ * case, a PCI address without domain or with a longer one, a name that only one bus has, a
+ * path in sysfs. Else complains of what is wrong with it. An exit code.
  */
 int device_resolve(const char *text, char name[DEVICE_TEXT_LEN]);
+/* Of a name that device_resolve() has made. */
+bool device_is_pci(const char *name);
 /*
  * Visits "BUS:NAME" of all devices, in order, until a visit gives another exit
  * code than EXIT_OK, which is returned.

@@ -91,6 +91,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		opts->size = parse_size_arg("SIZE", opts->common.args[0], state);
 		if (!opts->size)
 			usage_error(state, "SIZE: it must not be 0");
+		else if (size_is_beyond(opts->size))
+			usage_error(state, "SIZE: '%s' %s", opts->common.args[0],
+				    size_error(-ERANGE));
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -146,6 +149,21 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 	return err;
 }
 
+/* Size, name and mode were checked before. */
+static int report_alloc(const struct alloc_opts *opts, int err)
+{
+	char object[128], size[SIZE_TEXT_LEN], why[CAUSE_LEN];
+	const char *cause = NULL;
+
+	snprintf(object, sizeof(object), "%s%s%s", size_format(opts->size, size),
+		 opts->name ? " as " : "", opts->name ? opts->name : "");
+	if (err == -EINVAL)
+		cause = node_refused(opts->node, why);
+	if (err == -EINVAL && !cause)
+		cause = owner_refused(opts->owner, opts->group, why);
+	return cause ? report_cause(OP_ALLOC, object, cause) : report(OP_ALLOC, err, object);
+}
+
 static int print_buffer(const struct alloc_opts *opts,
 			const struct ccshm_buffer *buffer)
 {
@@ -169,7 +187,6 @@ int alloc_run(const struct command *cmd, int argc, char **argv)
 		.owner = (uid_t)-1, .group = (gid_t)-1, .mode = 0600, .node = -1,
 	};
 	struct ccshm_buffer *buffer;
-	char object[128], size[SIZE_TEXT_LEN];
 	struct ccshm *ctx;
 	int code, err;
 
@@ -183,10 +200,7 @@ int alloc_run(const struct command *cmd, int argc, char **argv)
 		interrupt_die();
 	}
 	if (err) {
-		snprintf(object, sizeof(object), "%s%s%s",
-			 size_format(opts.size, size), opts.name ? " as " : "",
-			 opts.name ? opts.name : "");
-		code = report(OP_ALLOC, err, object);
+		code = report_alloc(&opts, err);
 		goto close;
 	}
 	/* A buffer whose id nobody was told would stay for ever. */

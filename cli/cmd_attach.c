@@ -72,7 +72,7 @@ const struct argp attach_argp = {
 	.options = options,
 	.parser = parse_opt,
 	.doc = "\vDEVICE is a PCI device without a kernel driver, or with vfio-pci or a uio driver, "
-	       "such as pci:0000:00:04.0; the bus can be left out. Needs CAP_SYS_RAWIO."
+	       "such as pci:0000:00:04.0, 00:04.0 or its path in /sys. Needs CAP_SYS_RAWIO."
 	       "\n\n"
 	       "COMMAND inherits the attachment as the file descriptor CCSHM_ATTACHMENT_FD (its "
 	       "id is CCSHM_ATTACHMENT_ID), and the DMA addresses as CCSHM_SEGMENTS_FD, which "
@@ -213,14 +213,71 @@ static int use(struct ccshm_attachment *attachment, const struct attach_opts *op
 	return code;
 }
 
+/* What the driver would call EINVAL. */
+static const char *attach_refused(struct ccshm_buffer *buffer, const struct attach_opts *opts,
+				  const char *device, char why[CAUSE_LEN])
+{
+	struct ccshm_status *st;
+	bool persistent;
+
+	if (!device_is_pci(device)) {
+		snprintf(why, CAUSE_LEN, "only PCI devices can be attached, and this is a %.*s device",
+			 (int)strcspn(device, ":"), device);
+		return why;
+	}
+	if (opts->persistent && !ccshm_buffer_status(buffer, &st)) {
+		persistent = ccshm_status_is_persistent(st);
+		ccshm_status_free(st);
+		if (!persistent)
+			return "--persistent is for persistent buffers, and this one ends with the program that allocated it";
+	}
+	return slice_refused(ccshm_buffer_size(buffer), opts->offset, opts->length, why);
+}
+
+/* What `ccshmctl devices DEVICE' says, where that is why. */
+static const char *device_refused(struct ccshm *ctx, const char *name, char why[CAUSE_LEN])
+{
+	struct ccshm_device *device;
+
+	if (ccshm_device_get(ctx, name, &device))
+		return NULL;
+	snprintf(why, CAUSE_LEN, "%s", ccshm_device_reason(device));
+	ccshm_device_free(device);
+	return *why ? why : NULL;
+}
+
+static int attach_and_use(struct ccshm *ctx, struct ccshm_buffer *buffer,
+			  const struct attach_opts *opts, const char *device)
+{
+	struct ccshm_attachment *attachment;
+	char object[192], why[CAUSE_LEN];
+	const char *cause;
+	int code, err;
+
+	snprintf(object, sizeof(object), "%s to %s", opts->common.args[0], opts->common.args[1]);
+	cause = attach_refused(buffer, opts, device, why);
+	if (cause)
+		return report_cause(OP_ATTACH, object, cause);
+	err = attach(buffer, opts, device, &attachment);
+	if (err == -EOPNOTSUPP)
+		cause = device_refused(ctx, device, why);
+	if (err)
+		return cause ? report_cause(OP_ATTACH, object, cause) :
+			       report_use(OP_ATTACH, err, buffer, object);
+	if (opts->persistent)
+		block_signals();
+	code = use(attachment, opts);
+	ccshm_attachment_close(attachment);
+	return code;
+}
+
 int attach_run(const struct command *cmd, int argc, char **argv)
 {
 	struct attach_opts opts = { .offset = 0 };
-	struct ccshm_attachment *attachment;
+	char device[DEVICE_TEXT_LEN];
 	struct ccshm_buffer *buffer;
-	char object[192], device[DEVICE_TEXT_LEN];
 	struct ccshm *ctx;
-	int code, err;
+	int code;
 
 	parse(cmd, argc, argv, &opts.common);
 	code = driver_open(&ctx);
@@ -232,17 +289,7 @@ int attach_run(const struct command *cmd, int argc, char **argv)
 	code = buffer_open(ctx, opts.common.args[0], &buffer);
 	if (code)
 		goto close;
-	err = attach(buffer, &opts, device, &attachment);
-	if (err) {
-		snprintf(object, sizeof(object), "%s to %s", opts.common.args[0],
-			 opts.common.args[1]);
-		code = report_use(OP_ATTACH, err, buffer, object);
-	} else {
-		if (opts.persistent)
-			block_signals();
-		code = use(attachment, &opts);
-		ccshm_attachment_close(attachment);
-	}
+	code = attach_and_use(ctx, buffer, &opts, device);
 	ccshm_buffer_close(buffer);
 close:
 	ccshm_close(ctx);

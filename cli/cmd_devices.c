@@ -35,8 +35,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp devices_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vDEVICE is pci:DDDD:BB:DD.F, platform:NAME or virtio:NAME, as in /sys/bus; the "
-	       "bus can be left out where only one has that name. Without it all devices are "
+	.doc = "\vDEVICE is pci:DDDD:BB:DD.F, platform:NAME or virtio:NAME, as in /sys/bus, or its "
+	       "path in /sys; the bus can be left out where only one has that name, and the "
+	       "domain of PCI where it is 0000. Without it all devices are "
 	       "listed, but for those platform devices that nobody has told what memory they "
 	       "can reach: nearly all of them do no DMA.",
 };

@@ -70,13 +70,30 @@ static int run(struct ccshm_export *exp, char **command)
 	return run_command(&run);
 }
 
+static int export(struct ccshm_buffer *buffer, const struct export_opts *opts)
+{
+	const char *object = opts->common.args[0], *cause;
+	char why[CAUSE_LEN];
+	struct ccshm_export *exp;
+	int code, err;
+
+	cause = slice_refused(ccshm_buffer_size(buffer), opts->offset, opts->length, why);
+	if (cause)
+		return report_cause(OP_EXPORT, object, cause);
+	err = ccshm_export_create(buffer, opts->flags, opts->offset, opts->length, &exp);
+	if (err)
+		return report_use(OP_EXPORT, err, buffer, object);
+	code = run(exp, opts->common.command);
+	ccshm_export_close(exp);
+	return code;
+}
+
 int export_run(const struct command *cmd, int argc, char **argv)
 {
 	struct export_opts opts = { .offset = 0 };
 	struct ccshm_buffer *buffer;
-	struct ccshm_export *exp;
 	struct ccshm *ctx;
-	int code, err;
+	int code;
 
 	parse(cmd, argc, argv, &opts.common);
 	code = driver_open(&ctx);
@@ -85,13 +102,7 @@ int export_run(const struct command *cmd, int argc, char **argv)
 	code = buffer_open(ctx, opts.common.args[0], &buffer);
 	if (code)
 		goto close;
-	err = ccshm_export_create(buffer, opts.flags, opts.offset, opts.length, &exp);
-	if (err) {
-		code = report_use(OP_EXPORT, err, buffer, opts.common.args[0]);
-	} else {
-		code = run(exp, opts.common.command);
-		ccshm_export_close(exp);
-	}
+	code = export(buffer, &opts);
 	ccshm_buffer_close(buffer);
 close:
 	ccshm_close(ctx);

@@ -324,11 +324,17 @@ static int make_or_find(struct ccshm *ctx, const struct buffer_plan *plan,
 	}
 }
 
-/* Name, mode and size are valid, so that is what is left of them. */
-static const char *make_reason(const struct buffer_plan *plan, int err)
+/* Name, mode and size are valid. */
+static const char *make_reason(const struct buffer_plan *plan, int err, char why[CAUSE_LEN])
 {
-	if (err == -EINVAL && plan->node >= 0)
-		return "this machine has no such NUMA node, or none with memory";
+	const char *cause = NULL;
+
+	if (err == -EINVAL)
+		cause = node_refused(plan->node, why);
+	if (err == -EINVAL && !cause)
+		cause = owner_refused(plan->owner, plan->group, why);
+	if (cause)
+		return cause;
 	if (err == -EEXIST)
 		return "its owner has a buffer of that name, which we may not see, or somebody is making it now";
 	return error_reason(OP_ALLOC, err);
@@ -339,6 +345,7 @@ static void create(struct provision *provision, const struct buffer_plan *plan,
 		   struct outcome *outcome)
 {
 	struct ccshm_buffer *buffer = NULL;
+	char why[CAUSE_LEN];
 	int err;
 
 	if (provision->dry_run) {
@@ -353,7 +360,7 @@ static void create(struct provision *provision, const struct buffer_plan *plan,
 		judge(plan, buffer, outcome);
 	} else {
 		fail(outcome, "failed", (int)error_exit_code(OP_ALLOC, err), "%s",
-		     make_reason(plan, err));
+		     make_reason(plan, err, why));
 	}
 	ccshm_buffer_close(buffer);
 }

@@ -98,8 +98,9 @@ static int read_buffer(struct ccshm_buffer *buffer, const struct read_opts *opts
 		length = opts->offset < size ? size - opts->offset : 0;
 	err = window_open(buffer, opts->offset, length, PROT_READ, &window);
 	if (err == -ERANGE) {
-		complain("cannot read %s: --offset or --length is beyond its end, at %s",
-			 name, size_format(size, text));
+		complain("cannot read %s: %s beyond its end, at %s", name,
+			 opts->offset > size ? "--offset is" : "--length goes",
+			 size_format(size, text));
 		return EXIT_FAILED;
 	}
 	if (err)

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+
 #include "ccshmctl.h"
 
 struct set_opts {
@@ -105,9 +107,11 @@ static int make_options(const struct set_opts *opts, struct ccshm_set_options **
 	return opts->name ? ccshm_set_options_set_name(*set, opts->name) : 0;
 }
 
-static int set_one(struct ccshm *ctx, const struct ccshm_set_options *set,
-		   const char *object)
+static int set_one(struct ccshm *ctx, const struct set_opts *opts,
+		   const struct ccshm_set_options *set, const char *object)
 {
+	const char *cause = NULL;
+	char why[CAUSE_LEN];
 	struct ccshm_buffer *buffer;
 	int code, err;
 
@@ -115,8 +119,11 @@ static int set_one(struct ccshm *ctx, const struct ccshm_set_options *set,
 	if (code)
 		return code;
 	err = ccshm_buffer_set(buffer, set);
+	if (err == -EINVAL)
+		cause = owner_refused(opts->has_owner ? opts->owner : (uid_t)-1,
+				      opts->has_group ? opts->group : (gid_t)-1, why);
 	if (err)
-		code = report(OP_SET, err, object);
+		code = cause ? report_cause(OP_SET, object, cause) : report(OP_SET, err, object);
 	ccshm_buffer_close(buffer);
 	return code;
 }
@@ -136,7 +143,7 @@ int set_run(const struct command *cmd, int argc, char **argv)
 	if (err)
 		worst = report(OP_SET, err, opts.common.many[0]);
 	for (i = 0; !err && i < opts.common.nargs; i++) {
-		code = set_one(ctx, set, opts.common.many[i]);
+		code = set_one(ctx, &opts, set, opts.common.many[i]);
 		worst = worst ? worst : code;
 	}
 	ccshm_set_options_free(set);

@@ -4,10 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ccshmctl.h"
 
-/* "virtio10" comes behind "virtio9", but "0000:00:10.0" is hexadecimal. */
+/* pci is the first. "virtio10" comes behind "virtio9", but "0000:00:10.0" is hexadecimal. */
 static const struct bus {
 	const char *name;
 	int (*compare)(const struct dirent **a, const struct dirent **b);
@@ -19,42 +20,210 @@ static const struct bus {
 
 #define NR_BUSES	(sizeof(buses) / sizeof(buses[0]))
 
-static bool has_bus(const char *text)
-{
-	size_t i, length;
+#define BUS_NAMES	"pci, platform and virtio"
 
-	for (i = 0; i < NR_BUSES; i++) {
-		length = strlen(buses[i].name);
-		if (!strncmp(text, buses[i].name, length) && text[length] == ':')
-			return true;
-	}
-	return false;
+/* In any case: "PCI" is the bus pci. NULL: another one. */
+static const struct bus *find_bus(const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < NR_BUSES; i++)
+		if (!strncasecmp(buses[i].name, name, len) && !buses[i].name[len])
+			return &buses[i];
+	return NULL;
 }
 
-static bool is_on_bus(const struct bus *bus, const char *name)
+static int refuse(const char *text, const char *why)
 {
-	return system_exists("/sys/bus/%s/devices/%s", bus->name, name);
+	complain("'%s' %s", text, why);
+	return EXIT_FAILED;
+}
+
+/* A hexadecimal number of at most @digits digits: what follows it, or NULL. */
+static const char *hex(const char *text, size_t digits, unsigned long *value)
+{
+	size_t len = strspn(text, "0123456789abcdefABCDEF");
+
+	if (!len || len > digits)
+		return NULL;
+	*value = strtoul(text, NULL, 16);
+	return text + len;
+}
+
+struct pci_address {
+	unsigned long domain, bus, device, function;
+};
+
+/* "[DOMAIN:]BUS:DEVICE.FUNCTION", as lspci and sysfs print it. */
+static bool pci_parse(const char *text, struct pci_address *address)
+{
+	const char *s = text;
+
+	address->domain = 0;
+	if (strchr(text, ':') != strrchr(text, ':')) {
+		s = hex(s, 8, &address->domain);
+		if (!s || *s++ != ':')
+			return false;
+	}
+	s = hex(s, 2, &address->bus);
+	if (!s || *s++ != ':')
+		return false;
+	s = hex(s, 2, &address->device);
+	if (!s || *s++ != '.')
+		return false;
+	s = hex(s, 1, &address->function);
+	return s && !*s;
+}
+
+/* As the kernel writes it: NULL, or what is wrong. */
+static const char *pci_name(const char *text, char name[CCSHM_DEVICE_LEN])
+{
+	struct pci_address address;
+
+	if (!pci_parse(text, &address))
+		return "is not a PCI address: say [DOMAIN:]BUS:DEVICE.FUNCTION, such as 0000:00:04.0";
+	if (address.device > 0x1f)
+		return "is not a PCI address: the number of the device is at most 1f";
+	if (address.function > 7)
+		return "is not a PCI address: the number of the function is at most 7";
+	snprintf(name, CCSHM_DEVICE_LEN, "%04lx:%02lx:%02lx.%lx", address.domain, address.bus,
+		 address.device, address.function);
+	return NULL;
+}
+
+/* @text: as typed; @local: what stands after the bus. */
+static int name_on_bus(const char *text, const struct bus *bus, const char *local,
+		       char name[DEVICE_TEXT_LEN])
+{
+	char address[CCSHM_DEVICE_LEN];
+	const char *why = NULL;
+
+	if (!strcmp(bus->name, "pci")) {
+		why = pci_name(local, address);
+		local = address;
+	} else if (!*local) {
+		why = "has no name after its bus";
+	} else if (strlen(bus->name) + 1 + strlen(local) >= CCSHM_DEVICE_LEN) {
+		why = "is a name of more than 63 characters, the most that the driver takes";
+	}
+	if (why)
+		return refuse(text, why);
+	snprintf(name, DEVICE_TEXT_LEN, "%s:%s", bus->name, local);
+	return EXIT_OK;
+}
+
+static int refuse_bus(const char *text, const char *bus)
+{
+	complain("'%s' is on the bus %s; only devices of " BUS_NAMES " can be named", text, bus);
+	return EXIT_FAILED;
+}
+
+/* A directory in /sys/devices, or a link to it, such as those in /sys/bus. */
+static int resolve_path(const char *text, char name[DEVICE_TEXT_LEN])
+{
+	char path[SYSTEM_PATH_LEN], target[SYSTEM_PATH_LEN], *real;
+	const struct bus *bus;
+	ssize_t n;
+	int code;
+
+	system_path(path, "%s", text);
+	real = realpath(path, NULL);
+	if (!real) {
+		complain("'%s' is not the path of a device: %s", text, strerror(errno));
+		return EXIT_FAILED;
+	}
+	snprintf(path, sizeof(path), "%s/subsystem", real);
+	n = readlink(path, target, sizeof(target) - 1);
+	target[n < 0 ? 0 : n] = '\0';
+	bus = find_bus(basename(target), strlen(basename(target)));
+	if (n < 0)
+		code = refuse(text, "is not the path of a device: it has no subsystem");
+	else if (!bus)
+		code = refuse_bus(text, basename(target));
+	else
+		code = name_on_bus(text, bus, basename(real), name);
+	free(real);
+	return code;
+}
+
+static bool is_on_bus(const char *bus, const char *name)
+{
+	return *name && *name != '.' && system_exists("/sys/bus/%s/devices/%s", bus, name);
+}
+
+/* A device that none of the buses has: where is it, then? */
+static int refuse_unknown(const char *text)
+{
+	char path[SYSTEM_PATH_LEN];
+	struct dirent *entry;
+	int code = EXIT_OK;
+	DIR *dir;
+
+	system_path(path, "/sys/bus");
+	dir = opendir(path);
+	while (dir && !code && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+
+		if (*entry->d_name == '.' || find_bus(entry->d_name, len))
+			continue;
+		if (is_on_bus(entry->d_name, text) ||
+		    (!strncasecmp(text, entry->d_name, len) && text[len] == ':'))
+			code = refuse_bus(text, entry->d_name);
+	}
+	if (dir)
+		closedir(dir);
+	if (!code)
+		code = refuse(text, "is not a device of " BUS_NAMES
+			      "; `ccshmctl devices --all' lists those");
+	return code;
+}
+
+/* Without its bus. A PCI address that no device has is for the driver to look for. */
+static int resolve_bare(const char *text, char name[DEVICE_TEXT_LEN])
+{
+	char address[CCSHM_DEVICE_LEN] = "";
+	const char *why = pci_name(text, address), *local;
+	struct pci_address parsed;
+	unsigned int found = 0;
+	size_t i;
+
+	for (i = 0; i < NR_BUSES; i++) {
+		local = i || why ? text : address;
+		if (!is_on_bus(buses[i].name, local))
+			continue;
+		snprintf(name, DEVICE_TEXT_LEN, "%s:%s", buses[i].name, local);
+		found++;
+	}
+	if (found > 1) {
+		complain("'%s' is a device on more than one bus; say BUS:%s", text, text);
+		return EXIT_FAILED;
+	}
+	if (found)
+		return EXIT_OK;
+	if (pci_parse(text, &parsed))
+		return name_on_bus(text, &buses[0], text, name);
+	return refuse_unknown(text);
 }
 
 int device_resolve(const char *text, char name[DEVICE_TEXT_LEN])
 {
-	unsigned int found = 0;
-	size_t i;
+	size_t len = strcspn(text, ":");
+	const struct bus *bus = text[len] ? find_bus(text, len) : NULL;
 
-	/* What it is not is for the driver to say. */
-	snprintf(name, DEVICE_TEXT_LEN, "%s", text);
-	if (has_bus(text) || !*text || *text == '.' || strchr(text, '/'))
-		return EXIT_OK;
-	for (i = 0; i < NR_BUSES; i++) {
-		if (!is_on_bus(&buses[i], text))
-			continue;
-		snprintf(name, DEVICE_TEXT_LEN, "%s:%s", buses[i].name, text);
-		found++;
-	}
-	if (found < 2)
-		return EXIT_OK;
-	complain("'%s' is a device on more than one bus; say BUS:%s", text, text);
-	return EXIT_FAILED;
+	if (bus)
+		return name_on_bus(text, bus, text + len + 1, name);
+	if (!*text)
+		return refuse(text, "is not the name of a device: it is empty");
+	if (*text == '/')
+		return resolve_path(text, name);
+	if (strchr(text, '/'))
+		return refuse(text, "is not the name of a device: a path begins with /sys/");
+	return resolve_bare(text, name);
+}
+
+bool device_is_pci(const char *name)
+{
+	return !strncmp(name, "pci:", 4);
 }
 
 static int skip_dots(const struct dirent *entry)

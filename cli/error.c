@@ -47,6 +47,10 @@ static const char *const op_verbs[] = {
 	"you may not read /dev/ccshm, and this is not the initial network namespace; "	\
 	"be root, or a member of the group that owns it"
 
+/* What commands do not check before, nor find the cause of after it (refusal.c). */
+#define OLD_DRIVER							\
+	"the driver does not know one of the options; install ccshmctl and driver of the same release"
+
 /* The first row that matches counts. */
 static const struct reason {
 	int op;
@@ -62,8 +66,7 @@ static const struct reason {
 	{ OP_OPEN, EPROTONOSUPPORT,
 	  "this ccshmctl is too old for the driver; install ccshmctl and libccshm of the driver's release" },
 
-	{ OP_ALLOC, EINVAL,
-	  "size, name, mode or node is not valid; a name is a letter or '_', then letters, digits, '.', '_' or '-'" },
+	{ OP_ALLOC, EINVAL, OLD_DRIVER },
 	{ OP_ALLOC, EPERM,
 	  "only root may give a buffer to another user, or to a group that you are not in" },
 	{ OP_ALLOC, EEXIST,
@@ -81,8 +84,7 @@ static const struct reason {
 	{ OP_ALLOC, EBUSY,
 	  "the machine is being hibernated; try again when that is over" },
 
-	{ OP_EXPORT, EINVAL,
-	  "the slice is beyond the end of the buffer, or this is no buffer" },
+	{ OP_EXPORT, EINVAL, OLD_DRIVER },
 	{ OP_EXPORT, EDQUOT,
 	  "you have made as many exports as each user may: `ccshmctl info` shows limit_user_exports; close some, or have an administrator raise the limit" },
 	{ OP_EXPORT, EPERM,
@@ -102,7 +104,7 @@ static const struct reason {
 	  "only the buffer's owner and root may revoke, and --force needs CAP_SYS_RAWIO; be root" },
 
 	{ OP_ATTACH, EINVAL,
-	  "the slice is beyond the end of the buffer, the device is not of the form pci:DDDD:BB:DD.F, or --persistent was asked for a buffer that is not" },
+	  "the device cannot take a whole page of memory at once" },
 	{ OP_ATTACH, ENODEV,
 	  "there is no such device; `ccshmctl devices` lists them" },
 	{ OP_ATTACH, EPERM,
@@ -135,7 +137,7 @@ static const struct reason {
 	  "the owner already has a buffer of that name; choose another name with --name" },
 
 	{ OP_DEVICE, EINVAL,
-	  "that is no name of a device; say pci:DDDD:BB:DD.F, platform:NAME or virtio:NAME, as in /sys/bus, with no more than 63 characters" },
+	  "its name has more than 63 characters, the most that the driver takes" },
 	{ OP_DEVICE, ENODEV,
 	  "there is no such device; `ccshmctl devices --all` lists them" },
 
@@ -153,8 +155,7 @@ static const struct reason {
 	{ OP_READ, EFAULT, "the buffer was revoked meanwhile" },
 	{ OP_WRITE, EFAULT, "the buffer was revoked meanwhile" },
 
-	{ OP_FIND, EINVAL,
-	  "that is no buffer's id or name; say ID, NAME or USER/NAME" },
+	{ OP_FIND, EINVAL, "it is not a buffer" },
 	{ OP_DETACH, EINVAL, "that is no attachment" },
 	{ ANY_OP, ENOENT,
 	  "there is none, or none that you may see; it may have ended" },
@@ -223,6 +224,12 @@ int report(enum op op, int err, const char *object)
 {
 	complain("cannot %s %s: %s", op_verbs[op], object, error_reason(op, err));
 	return (int)error_exit_code(op, err);
+}
+
+int report_cause(enum op op, const char *object, const char *cause)
+{
+	complain("cannot %s %s: %s", op_verbs[op], object, cause);
+	return EXIT_FAILED;
 }
 
 void *or_die(void *memory)

@@ -145,8 +145,10 @@ int driver_look(struct ccshm **ctx)
 
 int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffer)
 {
+	char why[CAUSE_LEN];
+	const char *cause;
 	uint64_t id;
-	int err;
+	int err = -EINVAL;
 
 	*buffer = NULL;
 	if (*text == '@' || isdigit((unsigned char)*text)) {
@@ -159,7 +161,11 @@ int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffe
 	} else {
 		err = ccshm_buffer_open(ctx, text, buffer);
 	}
-	return err ? report(OP_FIND, err, text) : EXIT_OK;
+	if (!err)
+		return EXIT_OK;
+	/* A user that there is not is not a buffer that there is not. */
+	cause = err == -EINVAL || err == -ENOENT ? buffer_refused(ctx, text, why) : NULL;
+	return cause ? report_cause(OP_FIND, text, cause) : report(OP_FIND, err, text);
 }
 
 int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *object)

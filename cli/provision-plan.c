@@ -120,7 +120,7 @@ static const char *size_value(struct buffer_plan *buffer, const char *value)
 		return size_error(err);
 	if (!buffer->size)
 		return "is no size for a buffer";
-	if (buffer->size > UINT64_MAX - (page - 1))
+	if (size_is_beyond(buffer->size))
 		return size_error(-ERANGE);
 	/* As the driver does. */
 	buffer->size = (buffer->size + page - 1) / page * page;

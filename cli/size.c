@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ccshmctl.h"
 
@@ -98,6 +99,11 @@ const char *size_error(int err)
 	if (err == -ERANGE)
 		return "is too large";
 	return "is not a size in bytes: a number with K, M, G, T, P or E (powers of 1024), or 0x...";
+}
+
+bool size_is_beyond(uint64_t bytes)
+{
+	return bytes > (uint64_t)INT64_MAX - (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 char *size_format(uint64_t bytes, char text[SIZE_TEXT_LEN])

@@ -63,6 +63,7 @@ exits 2 "an argument too many" cc alloc 4K 8K
 exits 2 "a size that is none" cc alloc 4KB
 exits 2 "size 0" cc alloc 0
 exits 2 "a size that overflows" cc alloc 16E
+exits 2 "a size that the driver does not count to" cc alloc 8E
 exits 2 "a name that is none" cc alloc 4K --name 4you
 exits 2 "a mode with more than read and write" cc alloc 4K --mode 0755
 exits 2 "an unknown user" cc alloc 4K --owner nobody-here
@@ -115,6 +116,7 @@ like "$out" "cannot allocate 4K as first: .*already has a buffer" "it says which
 exits 1 "more than there is" cc alloc 64T
 like "$out" "not enough memory" "it says why"
 exits 1 "a node that does not exist" cc alloc 4K --node 63
+like "$out" "cannot allocate 4K: there is no NUMA node 63; this machine has 0" "it says which there are"
 runs "alloc --json" cc alloc 1.5M --json
 other=$(json id "$out")
 is "$(json size "$out")" 1572864 "alloc --json: the size"
@@ -199,7 +201,11 @@ exits 143 "so is a signal that ends it" cc export first -- sh -c 'kill -TERM $$'
 exits 127 "a command that is not there" cc export first -- no-such-command
 exits 126 "a command that cannot run" cc export first -- /tmp
 exits 1 "a slice beyond the end" cc export first --offset 4M -- true
+like "$out" "cannot export first: --offset is not before its end, at 4M" "it says what is wrong"
+exits 1 "a slice that is too long" cc export first --offset 2M --length 4M -- true
+like "$out" "cannot export first: --length goes beyond its end, at 4M" "it says what is wrong"
 exits 1 "an export of an export" cc export first -- sh -c 'ccshmctl export $CCSHM_EXPORT_ID -- true'
+like "$out" "it is an export, not a buffer" "it says what it is"
 is "$(echo x | cc export first -- cat)" x "the command has our standard input"
 is "$(info exports)" 0 "the export ends with the command"
 
@@ -225,6 +231,7 @@ is "$(info exports)" 0 "and the export ends"
 
 exits 1 "a device that is not there" cc attach first pci:0000:00:1e.0 -- true
 exits 1 "a device that is none" cc attach first eth0 -- true
+like "$out" "'eth0' is not a device of pci, platform and virtio" "it says which there are"
 if ! cc attach first $DEVICE -- true 2>reason; then
 	skip "attach" "$(cat reason)"
 else

@@ -4,11 +4,12 @@
 # without a driver, and what the kernel's sysfs says of the same.
 # vm-modules: ccshm
 # vm-kmods: virtio_pci virtio_rng
-# vm-qemu: -device virtio-rng-pci,addr=06.0,disable-legacy=on,iommu_platform=on
+# vm-qemu: -device virtio-rng-pci,addr=06.0,disable-legacy=on,iommu_platform=on -device pci-bridge,chassis_nr=1,addr=07.0
 . /suites/tap.sh
 
 EDU=0000:00:04.0
 RNG=0000:00:06.0
+BRIDGE=0000:00:07.0
 CC=$(command -v ccshmctl)
 flavour=$(cvmctl present 2>/dev/null) || flavour=plain
 
@@ -45,6 +46,11 @@ is "$(field 'needs shared' "$out")" $needs "whether it needs shared memory"
 is "$(field reason "$out")" "$reason" "... and why not"
 runs "the same without the bus" cc devices $EDU
 is "$(field device "$out")" pci:$EDU "... is the same device"
+for spelled in "${EDU#0000:}" "0000$EDU" "PCI:$EDU" "/sys/bus/pci/devices/$EDU" \
+	"$(readlink -f "/sys/bus/pci/devices/$EDU")/"; do
+	runs "called $spelled" cc devices "$spelled"
+	is "$(field device "$out")" pci:$EDU "... it is the same device"
+done
 
 # As before 7.3 a confidential guest bounces all DMA, and says so by that.
 kernel=$(uname -r)
@@ -97,7 +103,7 @@ runs "devices --all" cc devices --all
 is "$(names | sed -n 's/^platform://p' | sort)" "$(ls /sys/bus/platform/devices | sort)" "--all lists all platform devices"
 is "$(names | grep -vc '^platform:')" "$(printf '%s\n' "$listed" | grep -vc '^platform:')" "... and no others besides"
 runs "devices --json" cc devices --json
-is "$(printf '%s\n' "$out" | grep -c '"needs_shared": "'$needs'"')" "$(printf '%s\n' "$listed" | wc -l)" "JSON says the same of each"
+is "$(printf '%s\n' "$out" | grep -c '"needs_shared": "'$needs'"')" "$(printf '%s\n' "$listed" | grep -vc "^pci:$BRIDGE\$")" "JSON says the same of each but the bridge"
 
 # ---- who may, and what is not there
 
@@ -106,8 +112,12 @@ is "$(field 'needs shared' "$out")" $needs "... and gets the same answer"
 exits 4 "others may not" as mallory "$CC" devices
 exits 1 "a device that is not there" cc devices pci:0000:00:1e.0
 like "$out" "cannot ask about pci:0000:00:1e.0: there is no such device" "it says so"
-exits 1 "a device of another bus" cc devices usb:1-1
-like "$out" "no name of a device" "it says what one looks like"
+exits 1 "a device of another bus" cc devices cpu:cpu0
+is "$out" "ccshmctl: 'cpu:cpu0' is on the bus cpu; only devices of pci, platform and virtio can be named" "it says which bus"
+exits 1 "the same by its path" cc devices /sys/devices/system/cpu/cpu0
+like "$out" "is on the bus cpu" "it says which bus"
+exits 1 "a PCI address with a function too many" cc devices 00:04.8
+like "$out" "the number of the function is at most 7" "it says what is wrong"
 exits 2 "two devices" cc devices $EDU $RNG
 
 # ---- drivers come and go
@@ -130,6 +140,11 @@ is "$(field driver "$out")" virtio-pci "it has it"
 id=$(cc alloc 4K)
 runs "a device that needs it, or may have it, can be attached" cc attach "$id" $EDU -- true
 exits 5 "one that a driver of the kernel has cannot" cc attach "$id" $RNG -- true
+runs "nor does its spelling matter" cc attach "$id" "/sys/bus/pci/devices/$EDU/" -- true
+exits 1 "a device of another bus than PCI" cc attach "$id" "platform:$platform" -- true
+like "$out" "only PCI devices can be attached, and this is a platform device" "it says why"
+exits 1 "a bridge cannot be attached" cc attach "$id" $BRIDGE -- true
+like "$out" "cannot attach $id to $BRIDGE: it is a bridge" "it says why"
 cc free "$id"
 
 done_testing

@@ -17,3 +17,5 @@ test_cli_complete_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get \
 	-Wl,--wrap=ccshm_stats_get -Wl,--wrap=ccshm_events_open -lutil
 test_cli_provision_OBJS := cli-run fake-root
 test_cli_provision_LIBS := -Wl,--wrap=ccshm_open -lutil
+test_cli_refusals_OBJS := cli-run fake-root
+test_cli_refusals_LIBS := -Wl,--wrap=ccshm_open -lutil

@@ -191,7 +191,7 @@ START_TEST(list_long_name)
 	appear("platform", name);
 	ck_assert_int_eq(cli_run("devices", NULL), 0);
 	check_err("cannot ask about platform:xxxx");
-	check_err("63 characters");
+	check_err("its name has more than 63 characters");
 	ck_assert_ptr_nonnull(strstr(cli.out, "virtio:virtio10"));
 }
 END_TEST
@@ -273,6 +273,61 @@ START_TEST(one_without_bus)
 }
 END_TEST
 
+static const struct {
+	const char *text;
+	const char *name;
+} spellings[] = {
+	{ "00:04.0", "pci:0000:00:04.0" },
+	{ "0:4.0", "pci:0000:00:04.0" },
+	{ "0000:0A:1F.0", "pci:0000:0a:1f.0" },
+	{ "pci:0a:1F.0", "pci:0000:0a:1f.0" },
+	{ "00000000:00:04.0", "pci:0000:00:04.0" },
+	{ "PCI:00000000:00:04.0", "pci:0000:00:04.0" },
+	{ "Pci:0000:00:04.0", "pci:0000:00:04.0" },
+	{ "00010000:00:04.0", "pci:10000:00:04.0" },
+	{ "10000:00:04.0", "pci:10000:00:04.0" },
+	{ "PLATFORM:set", "platform:set" },
+	{ "Virtio:virtio2", "virtio:virtio2" },
+	{ "/sys/bus/pci/devices/0000:0a:1f.0", "pci:0000:0a:1f.0" },
+	{ "/sys/bus/pci/devices/0000:0a:1f.0/", "pci:0000:0a:1f.0" },
+	{ "/sys/devices/pci0000:0a/0000:0a:1f.0", "pci:0000:0a:1f.0" },
+	{ "/sys/devices/pci0000:0a/0000:0a:1f.0//", "pci:0000:0a:1f.0" },
+	{ "/sys/class/net/eth0/device", "pci:0000:0a:1f.0" },
+	{ "/sys/devices/platform/set", "platform:set" },
+};
+
+/* In /sys/devices, with the links that sysfs has. */
+static void appear_in_full(const char *bus, const char *parent, const char *name)
+{
+	char path[128], link[256];
+
+	snprintf(path, sizeof(path), "%s/sys/devices/%s/%s", top, parent, name);
+	run_shell("mkdir -p %s%s", path, "");
+	snprintf(link, sizeof(link), "%s/subsystem", path);
+	run_shell("ln -s ../../../bus/%s %s", bus, link);
+	snprintf(link, sizeof(link), "%s/%s/devices/%s", root, bus, name);
+	rmdir(link);
+	ck_assert_int_eq(symlink(path, link), 0);
+}
+
+/* However a device is called, the driver is asked for the one name that it has. */
+START_TEST(one_spelled)
+{
+	char line[64];
+
+	strcpy(fake.devices[2].device, "pci:0000:0a:1f.0");
+	strcpy(fake.devices[4].device, "pci:10000:00:04.0");
+	appear_in_full("pci", "pci0000:0a", "0000:0a:1f.0");
+	appear_in_full("platform", "platform", "set");
+	run_shell("mkdir -p %s/sys/class/net/%s", top, "eth0");
+	run_shell("ln -s ../../../devices/pci0000:0a/%s %s/sys/class/net/eth0/device", "0000:0a:1f.0", top);
+	ck_assert_int_eq(cli_run("devices", spellings[_i].text, NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	snprintf(line, sizeof(line), "device          %s\n", spellings[_i].name);
+	ck_assert_msg(!strncmp(cli.out, line, strlen(line)), "not %s but: %s", line, cli.out);
+}
+END_TEST
+
 START_TEST(one_on_two_buses)
 {
 	appear("virtio", "set");
@@ -288,19 +343,44 @@ static const struct {
 } absent[] = {
 	{ "pci:0000:00:1e.0", "there is no such device" },
 	{ "virtio:virtio7", "there is no such device" },
-	{ "nonsense", "no name of a device" },
-	{ "usb:1-1", "no name of a device" },
-	{ "", "no name of a device" },
-	{ "..", "no name of a device" },
-	{ "../devices", "no name of a device" },
+	{ "1e:00.0", "there is no such device" },
+	{ "PCI:1E:00.0", "there is no such device" },
+	{ "10000:00:04.0", "there is no such device" },
+	{ "nonsense", "'nonsense' is not a device of pci, platform and virtio; `ccshmctl devices --all' lists those" },
+	{ "usb:1-1", "'usb:1-1' is on the bus usb; only devices of pci, platform and virtio can be named" },
+	{ "1-1", "'1-1' is on the bus usb;" },
+	{ "", "it is empty" },
+	{ "..", "'..' is not a device of" },
+	{ "../devices", "a path begins with /sys/" },
+	{ "/sys/bus/pci/devices/0000:00:1e.0", "is not the path of a device: No such file or directory" },
+	{ "/sys/bus", "is not the path of a device: it has no subsystem" },
+	{ "/sys/bus/usb/devices/1-1", "is on the bus usb" },
+	{ "pci:", "is not a PCI address: say [DOMAIN:]BUS:DEVICE.FUNCTION" },
+	{ "pci:0000:00:04", "is not a PCI address: say" },
+	{ "pci:0000:00:04.0 ", "is not a PCI address: say" },
+	{ "pci:0x0:00:04.0", "is not a PCI address: say" },
+	{ "pci:123456789:00:04.0", "is not a PCI address: say" },
+	{ "0000:00:20.0", "the number of the device is at most 1f" },
+	{ "00:04.8", "the number of the function is at most 7" },
+	{ "virtio:", "has no name after its bus" },
 	{ "platform:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "63 characters" },
 };
 
 START_TEST(one_absent)
 {
+	char line[256];
+
+	appear("usb", "1-1");
+	run_shell("ln -s ../../../../bus/usb %s/usb/devices/1-1/subsystem%s", root, "");
 	ck_assert_int_eq(cli_run("devices", absent[_i].name, NULL), EXIT_FAILED);
-	check_err("cannot ask about ");
 	check_err(absent[_i].says);
+	/* One sentence, of what was typed. */
+	ck_assert_ptr_eq(strchr(cli.err, '\n'), cli.err + strlen(cli.err) - 1);
+	snprintf(line, sizeof(line), "%s'%s' ", "ccshmctl: ", absent[_i].name);
+	if (strncmp(cli.err, line, strlen(line))) {
+		snprintf(line, sizeof(line), "ccshmctl: cannot ask about %s: ", absent[_i].name);
+		ck_assert_msg(!strncmp(cli.err, line, strlen(line)), "%s", cli.err);
+	}
 	ck_assert_str_eq(cli.out, "");
 }
 END_TEST
@@ -348,6 +428,27 @@ START_TEST(attach_without_bus)
 }
 END_TEST
 
+static int refuse_attach(int fd, unsigned long request, void *arg)
+{
+	return request == CCSHM_IOC_ATTACH ? -EOPNOTSUPP : fake_seam.ioctl(fd, request, arg);
+}
+
+/* Why a device cannot be attached is known to DEVICE. */
+START_TEST(attach_reason)
+{
+	struct ccshm *handle = fake_handle();
+	struct ccshm_buffer *buffer = fake_named(handle, "one");
+
+	cli_seam.ioctl = refuse_attach;
+	ck_assert_int_eq(cli_run("attach", "one", "00:10.0", "-p", NULL), EXIT_FAILED);
+	ck_assert_str_eq(cli.err, "ccshmctl: cannot attach one to 00:10.0: it is behind an IOMMU\n");
+	ck_assert_int_eq(cli_run("attach", "one", "00:04.0", "-p", NULL), EXIT_FAILED);
+	check_err("the device cannot be given shared memory");
+	ccshm_buffer_close(buffer);
+	ccshm_close(handle);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
 	TCase *c = tcase_create("devices");
@@ -365,12 +466,14 @@ static void add(Suite *suite)
 	tcase_add_test(c, one);
 	tcase_add_test(c, one_json);
 	tcase_add_test(c, one_without_bus);
+	tcase_add_loop_test(c, one_spelled, 0, sizeof(spellings) / sizeof(spellings[0]));
 	tcase_add_test(c, one_on_two_buses);
 	tcase_add_loop_test(c, one_absent, 0, sizeof(absent) / sizeof(absent[0]));
 	tcase_add_test(c, usage);
 	tcase_add_test(c, no_driver);
 	tcase_add_test(c, unprinted);
 	tcase_add_test(c, attach_without_bus);
+	tcase_add_test(c, attach_reason);
 	suite_add_tcase(suite, c);
 }
 

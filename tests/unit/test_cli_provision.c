@@ -597,7 +597,7 @@ static const struct {
 	{ -EDQUOT, "you would have more than each user may" },
 	{ -EFBIG, "larger than what there can be in one piece" },
 	{ -EIO, "the platform refused" },
-	{ -EINVAL, "this machine has no such NUMA node" },
+	{ -EINVAL, "the driver does not know one of the options" },
 };
 
 START_TEST(one_fails)
@@ -609,6 +609,22 @@ START_TEST(one_fails)
 	check_complaint(ETC "a.conf", 1, "buffer one: ");
 	check_result("two", "created", NULL);
 	ck_assert_uint_eq(cli.buffers, 1);
+}
+END_TEST
+
+/* The one cause of an EINVAL. */
+START_TEST(refused)
+{
+	put(ETC "a.conf", "[buffer one]\nsize=4K\nnode=1\n[buffer two]\nsize=4K\n");
+	fake_fail_ioctl(CCSHM_IOC_ALLOC, -EINVAL);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("one", "failed", "there is no NUMA node 1; this machine has 0");
+	check_result("two", "created", NULL);
+	put("/proc/self/uid_map", "0 100000 1\n");
+	put(ETC "a.conf", "[buffer three]\nsize=4K\nowner=1\n");
+	fake_fail_ioctl(CCSHM_IOC_ALLOC, -EINVAL);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("three", "failed", "the user 1 is not mapped in this user namespace");
 }
 END_TEST
 
@@ -719,6 +735,7 @@ static void add(Suite *suite)
 	tcase_add_test(c, limits_override);
 	tcase_add_test(c, limits_fail);
 	LOOP(c, one_fails, failure);
+	tcase_add_test(c, refused);
 	tcase_add_test(c, race);
 	tcase_add_test(c, unseen);
 	tcase_add_test(c, not_to_be_asked);

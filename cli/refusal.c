@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * EINVAL has many causes, and the driver cannot say which: name the one that it is. The driver
+ * decides; that is asked here after it has refused, or before where the answer is sure.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ccshmctl.h"
+
+#define LIST_LEN	512
+
+const char *slice_refused(uint64_t size, uint64_t offset, uint64_t length,
+			  char text[CAUSE_LEN])
+{
+	char end[SIZE_TEXT_LEN];
+
+	if (offset >= size)
+		snprintf(text, CAUSE_LEN, "--offset is not before its end, at %s",
+			 size_format(size, end));
+	else if (length > size - offset)
+		snprintf(text, CAUSE_LEN, "--length goes beyond its end, at %s",
+			 size_format(size, end));
+	else
+		return NULL;
+	return text;
+}
+
+/* Is it in a list such as "0-3,7"? */
+static bool is_listed(const char *list, unsigned long number)
+{
+	unsigned long first, last;
+	char *end;
+
+	while (*list) {
+		first = strtoul(list, &end, 10);
+		last = *end == '-' ? strtoul(end + 1, &end, 10) : first;
+		if (end != list && number >= first && number <= last)
+			return true;
+		list = *end ? end + 1 : end;
+	}
+	return false;
+}
+
+/* The nodes that this process may have memory of, as the kernel lists them. */
+static int allowed_nodes(char list[LIST_LEN])
+{
+	static const char key[] = "Mems_allowed_list:";
+	char status[8192], *s;
+
+	if (system_read(status, sizeof(status), "/proc/self/status") < 0)
+		return -ENOENT;
+	s = strstr(status, key);
+	if (!s)
+		return -ENOENT;
+	s += strlen(key);
+	s += strspn(s, " \t");
+	snprintf(list, LIST_LEN, "%.*s", (int)strcspn(s, "\n"), s);
+	return 0;
+}
+
+const char *node_refused(int node, char text[CAUSE_LEN])
+{
+	char online[LIST_LEN], memory[LIST_LEN], allowed[LIST_LEN];
+	unsigned long number = (unsigned long)node;
+
+	if (node < 0)
+		return NULL;
+	/* A kernel without NUMA has one node, and no such file. */
+	if (system_line(online, sizeof(online), "/sys/devices/system/node/online"))
+		strcpy(online, "0");
+	if (!is_listed(online, number))
+		snprintf(text, CAUSE_LEN, "there is no NUMA node %d; this machine has %.64s",
+			 node, online);
+	else if (!system_line(memory, sizeof(memory), "/sys/devices/system/node/has_memory") &&
+		 !is_listed(memory, number))
+		snprintf(text, CAUSE_LEN, "NUMA node %d has no memory; these have: %.64s", node,
+			 memory);
+	else if (!allowed_nodes(allowed) && !is_listed(allowed, number))
+		snprintf(text, CAUSE_LEN,
+			 "NUMA node %d is not in the cpuset of this process, which has %.64s", node,
+			 allowed);
+	else
+		return NULL;
+	return text;
+}
+
+/* Has the user namespace that we are in this user or group? Where it is not known: yes. */
+static bool is_mapped(const char *map, unsigned long id)
+{
+	unsigned long first, outside, count;
+	char lines[8192];
+	const char *line;
+
+	if (system_read(lines, sizeof(lines), "/proc/self/%s", map) <= 0)
+		return true;
+	for (line = lines; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "%lu %lu %lu", &first, &outside, &count) == 3 && id >= first &&
+		    id - first < count)
+			return true;
+	}
+	return false;
+}
+
+const char *owner_refused(uid_t owner, gid_t group, char text[CAUSE_LEN])
+{
+	if (owner != (uid_t)-1 && !is_mapped("uid_map", owner))
+		snprintf(text, CAUSE_LEN, "the user %u is not mapped in this user namespace", owner);
+	else if (group != (gid_t)-1 && !is_mapped("gid_map", group))
+		snprintf(text, CAUSE_LEN, "the group %u is not mapped in this user namespace", group);
+	else
+		return NULL;
+	return text;
+}
+
+/* Of what stands before the slash. */
+static const char *user_refused(const char *buffer, size_t len, char text[CAUSE_LEN])
+{
+	char *user = or_die(strndup(buffer, len));
+	const char *cause = NULL;
+	uid_t uid;
+
+	if (!len) {
+		cause = "there is no user before the '/'";
+	} else if (user_parse(user, &uid)) {
+		snprintf(text, CAUSE_LEN, "there is no user '%.64s'", user);
+		cause = text;
+	}
+	free(user);
+	return cause;
+}
+
+/* Of an id that can be one. */
+static const char *id_refused(struct ccshm *ctx, uint64_t id, char text[CAUSE_LEN])
+{
+	struct ccshm_status *st;
+	uint32_t type;
+
+	if (ccshm_status_get(ctx, id, &st))
+		return NULL;
+	type = ccshm_status_type(st);
+	ccshm_status_free(st);
+	if (type == CCSHM_TYPE_BUFFER || !ccshm_type_name(type))
+		return NULL;
+	snprintf(text, CAUSE_LEN, "it is an %s, not a buffer", ccshm_type_name(type));
+	return text;
+}
+
+const char *buffer_refused(struct ccshm *ctx, const char *buffer, char text[CAUSE_LEN])
+{
+	const char *slash = strchr(buffer, '/'), *name = slash ? slash + 1 : buffer, *why;
+	uint64_t id;
+
+	if (!id_parse(buffer, &id))
+		return id_refused(ctx, id, text);
+	if (slash) {
+		why = user_refused(buffer, (size_t)(slash - buffer), text);
+		if (why)
+			return why;
+	} else if (*buffer == '@' || (*buffer >= '0' && *buffer <= '9')) {
+		return "it is neither a name nor an id: an id is a number from 1 on, or @ and such a number";
+	}
+	why = name_error(name);
+	if (!why)
+		return NULL;
+	snprintf(text, CAUSE_LEN, "'%.64s' %s", name, why);
+	return text;
+}
