@@ -122,6 +122,8 @@ static const struct {
 	  "cannot export one: --length goes beyond its end, at 4K" },
 	{ { "export", "one", "-l", "0xfffffffffffff000", "--", "true" },
 	  "cannot export one: --length goes beyond its end, at 4K" },
+	{ { "export", "2", "-O", "4K", "-l", "8K", "--", "true" },
+	  "cannot export 2: --length goes beyond its end, at 8K" },
 	{ { "attach", "one", FAKE_DEVICE, "-O", "4K", "--", "true" },
 	  "cannot attach one to " FAKE_DEVICE ": --offset is not before its end, at 4K" },
 	{ { "attach", "one", FAKE_DEVICE, "-l", "8K", "-p" },
@@ -144,7 +146,7 @@ START_TEST(slice)
 	struct ccshm_buffer *anonymous;
 	char text[256];
 
-	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, NULL, &anonymous), 0);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, 2 * PAGE, NULL, &anonymous), 0);
 	ck_assert_uint_eq(ccshm_buffer_id(anonymous), 2);
 	cli_run(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], NULL);
 	snprintf(text, sizeof(text), "ccshmctl: %s\n", slices[_i].says);
