@@ -36,6 +36,7 @@ enum exit_code {
 #define CMD_RUNS	(1U << 1)	/* takes -- COMMAND [ARGUMENT...] */
 #define CMD_COLUMNS	(1U << 2)	/* --output, too */
 #define CMD_MANY	(1U << 3)	/* takes any number of its one argument */
+#define CMD_PRINTS	(1U << 4)	/* changes nothing: SIGPIPE ends it, quietly */
 
 #define ARGS_MAX	2
 
@@ -369,6 +370,8 @@ void run_setenv(struct run *run, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 /* For us, not for the program that is run. */
 void ignore_sigpipe(void);
+/* As it was before that, for a command that only prints. */
+void restore_sigpipe(void);
 /* For the moment between making something and telling its id. */
 void block_signals(void);
 /* Runs it to its end: its exit status, 128 + signal, 126 or 127. */

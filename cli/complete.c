@@ -63,11 +63,12 @@ static void offer_id(const struct line *line, const struct ccshm_status *st,
 {
 	char id[32];
 
-	snprintf(id, sizeof(id), "%" PRIu64, ccshm_status_id(st));
+	snprintf(id, sizeof(id), "%s%" PRIu64, *line->typed == '@' ? "@" : "",
+		 ccshm_status_id(st));
 	offer(line, id, description);
 }
 
-/* By its name, if it has one, unless digits are typed. */
+/* By its name, if it has one, unless an id is typed. */
 static void offer_buffer(const struct line *line, const struct ccshm_status *st)
 {
 	const char *owner = user_name(ccshm_status_owner(st));
@@ -79,7 +80,7 @@ static void offer_buffer(const struct line *line, const struct ccshm_status *st)
 		return;
 	size_format(ccshm_status_size(st), size);
 	snprintf(description, sizeof(description), "%s, of %s", size, owner);
-	if (!*name || isdigit((unsigned char)*line->typed))
+	if (!*name || *line->typed == '@' || isdigit((unsigned char)*line->typed))
 		offer_id(line, st, description);
 	if (!*name)
 		return;

@@ -19,6 +19,7 @@ static const struct argp_option options[] = {
 	{ "list-commands", KEY_LIST_COMMANDS, NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "list-options", KEY_LIST_OPTIONS, "COMMAND", OPTION_HIDDEN, NULL, 0 },
 	{ "complete", KEY_COMPLETE, NULL, OPTION_HIDDEN, NULL, 0 },
+	{ "h", 'h', NULL, OPTION_HIDDEN, NULL, 0 },
 	{ "version", 'V', NULL, 0, "Print the version of ccshmctl and of the library", -1 },
 	{ 0 }
 };
@@ -50,6 +51,9 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 	case KEY_COMPLETE:
 		/* All that follows are words of a line. */
 		exit(complete(options, state->argc - state->next, state->argv + state->next));
+	case 'h':
+		argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
+		return 0;
 	case 'V':
 		printf("ccshmctl %s, libccshm %s\n", CCSHM_VERSION, ccshm_version());
 		exit(EXIT_OK);
@@ -111,7 +115,8 @@ static int help(char **argv, int argc, const struct argp *argp)
 	const struct command *cmd;
 	struct top top = { 0 };
 
-	if (argc < 2)
+	restore_sigpipe();
+	if (argc < 2 || !strcmp(argv[1], "help"))
 		return argp_parse(argp, 2, help_argv, 0, NULL, &top);
 	cmd = command_find(argv[1]);
 	if (!cmd) {
@@ -156,5 +161,7 @@ int ccshmctl_main(int argc, char **argv)
 		complain("there is no command '%s'; `ccshmctl help` lists them", argv[0]);
 		return EXIT_USAGE;
 	}
+	if (cmd->flags & CMD_PRINTS)
+		restore_sigpipe();
 	return cmd->run(cmd, argc, argv);
 }

@@ -78,6 +78,26 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 	}
 }
 
+/* What many expect of -h; argp itself knows -? and --help. */
+static error_t parse_help(int key, char *arg, struct argp_state *state)
+{
+	(void)arg;
+	if (key != 'h')
+		return ARGP_ERR_UNKNOWN;
+	argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
+	return 0;
+}
+
+static const struct argp_option help_options[] = {
+	{ "h", 'h', NULL, OPTION_HIDDEN, NULL, 0 },
+	{ 0 }
+};
+
+static const struct argp help_argp = {
+	.options = help_options,
+	.parser = parse_help,
+};
+
 /* Cuts argv at "--"; what follows belongs to another program. */
 static int split_command(int argc, char **argv, struct common *opts)
 {
@@ -95,7 +115,9 @@ static int split_command(int argc, char **argv, struct common *opts)
 
 void parse(const struct command *cmd, int argc, char **argv, struct common *opts)
 {
-	const struct argp_child children[] = { { cmd->argp, 0, NULL, 0 }, { 0 } };
+	const struct argp_child children[] = {
+		{ cmd->argp, 0, NULL, 0 }, { &help_argp, 0, NULL, 0 }, { 0 }
+	};
 	char doc[256], name[64], *own_name = argv[0];
 	struct argp argp = {
 		.options = command_options(cmd, 1),

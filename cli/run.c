@@ -29,6 +29,11 @@ void ignore_sigpipe(void)
 	original_sigpipe = signal(SIGPIPE, SIG_IGN);
 }
 
+void restore_sigpipe(void)
+{
+	signal(SIGPIPE, original_sigpipe);
+}
+
 void block_signals(void)
 {
 	sigset_t all;

@@ -130,6 +130,7 @@ static void __attribute__((noreturn)) child(int argc, char **argv, int in, int o
 	/* Check has handlers of its own. */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
+	signal(SIGPIPE, SIG_DFL);
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(err, 2);
@@ -154,10 +155,15 @@ static int finish(pid_t pid)
 
 static int open_output(void)
 {
-	int fd;
+	int fd, ends[2];
 
 	if (!cli_stdout || !*cli_stdout)
 		return temporary();
+	if (!strcmp(cli_stdout, CLI_BROKEN)) {
+		ck_assert_int_eq(pipe(ends), 0);
+		close(ends[0]);
+		return ends[1];
+	}
 	fd = open(cli_stdout, O_WRONLY);
 	ck_assert_int_ge(fd, 0);
 	return fd;

@@ -26,9 +26,11 @@ extern struct cli_result cli;
 extern struct ccshm_seam cli_seam;
 /* Its standard input; NULL: nothing. */
 extern const char *cli_input;
-/* The file that its standard output is, or CLI_CLOSED; NULL: it goes to cli.out. */
+/* The file that its standard output is, CLI_CLOSED or CLI_BROKEN; NULL: it goes to cli.out. */
 extern const char *cli_stdout;
 #define CLI_CLOSED ""
+/* A pipe that nobody reads. */
+#define CLI_BROKEN "|"
 /* A terminal as its stderr; what it shows is in cli.err. */
 extern bool cli_terminal;
 /* Number of a fake file that the program passes on: make a real one of it. */

@@ -194,6 +194,8 @@ START_TEST(buffers)
 	}
 	candidates("free", "2");
 	ck_assert(offered("2"));
+	candidates("free", "@");
+	ck_assert(offered("@1") && offered("@2") && !offered("1"));
 	ck_assert_str_eq(candidates("free", "x"), "");
 	ck_assert_str_eq(candidates("free", "1", "r"), "");
 	fake.no_access = true;

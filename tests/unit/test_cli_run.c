@@ -120,11 +120,17 @@ START_TEST(help)
 	for (cmd = commands; cmd->name; cmd++)
 		ck_assert_msg(strstr(cli.out, cmd->summary) != NULL, "%s", cmd->name);
 	ck_assert_int_eq(cli_run("help", NULL), 0);
+	ck_assert_int_eq(cli_run("-h", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "Commands:"));
+	ck_assert_int_eq(cli_run("help", "help", NULL), 0);
+	ck_assert_ptr_nonnull(strstr(cli.out, "Commands:"));
 	ck_assert_int_eq(cli_run("--version", NULL), 0);
 	ck_assert_ptr_nonnull(strstr(cli.out, ccshm_version()));
 	fake.no_driver = true;
 	for (cmd = commands; cmd->name; cmd++) {
 		ck_assert_int_eq(cli_run("help", cmd->name, NULL), 0);
+		ck_assert_ptr_nonnull(strstr(cli.out, cmd->args));
+		ck_assert_int_eq(cli_run(cmd->name, "-h", NULL), 0);
 		ck_assert_ptr_nonnull(strstr(cli.out, cmd->args));
 		ck_assert_int_eq(cli_run(cmd->name, "--help", NULL), 0);
 		ck_assert_ptr_nonnull(strstr(cli.out, cmd->args));
@@ -838,6 +844,29 @@ START_TEST(closed_output)
 }
 END_TEST
 
+/* `ccshmctl list | head -1` is no error; `ccshmctl alloc | true` has lost the id. */
+static const char *const prints[][2] = {
+	{ "doctor" }, { "info" }, { "list" }, { "show", "one" }, { "read", "one" },
+};
+
+START_TEST(broken_output)
+{
+	cli_stdout = CLI_BROKEN;
+	ck_assert_int_eq(cli_run(prints[_i][0], prints[_i][1], NULL), 128 + SIGPIPE);
+	ck_assert_str_eq(cli.err, "");
+}
+END_TEST
+
+START_TEST(broken_change)
+{
+	cli_stdout = CLI_BROKEN;
+	ck_assert_int_eq(cli_run("help", NULL), 128 + SIGPIPE);
+	ck_assert_int_eq(cli_run("alloc", "4K", NULL), EXIT_FAILED);
+	check_err("Broken pipe");
+	check_clean(1);
+}
+END_TEST
+
 #define COUNT(a)	((int)(sizeof(a) / sizeof((a)[0])))
 
 static TCase *new_case(Suite *suite, const char *name)
@@ -867,6 +896,8 @@ static void add(Suite *suite)
 	tcase_add_test(c, nothing_there);
 	tcase_add_test(c, output_fails);
 	tcase_add_test(c, closed_output);
+	tcase_add_loop_test(c, broken_output, 0, COUNT(prints));
+	tcase_add_test(c, broken_change);
 
 	c = new_case(suite, "alloc");
 	tcase_add_test(c, alloc);
