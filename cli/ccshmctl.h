@@ -32,11 +32,12 @@ enum exit_code {
 
 /* ---- commands.c: the table ---- */
 
-#define CMD_FORMAT	(1U << 0)	/* prints data: --json, --bytes */
+#define CMD_FORMAT	(1U << 0)	/* prints data: --json */
 #define CMD_RUNS	(1U << 1)	/* takes -- COMMAND [ARGUMENT...] */
-#define CMD_COLUMNS	(1U << 2)	/* --output, too */
+#define CMD_COLUMNS	(1U << 2)	/* --json, --bytes, --output */
 #define CMD_MANY	(1U << 3)	/* takes any number of its one argument */
 #define CMD_PRINTS	(1U << 4)	/* changes nothing: SIGPIPE ends it, quietly */
+#define CMD_SIZES	(1U << 5)	/* of CMD_FORMAT: --bytes, too */
 
 #define ARGS_MAX	2
 
@@ -102,6 +103,7 @@ struct common {
 	char **command;		/* behind "--", NULL-terminated; or NULL */
 };
 
+extern const struct argp_option json_options[];		/* --json */
 extern const struct argp_option common_options[];	/* --json, --bytes */
 extern const struct argp_option column_options[];	/* these and --output */
 

@@ -35,6 +35,9 @@ static void check_mode(const struct attach_opts *opts, struct argp_state *state)
 		return;
 	if (opts->persistent && opts->common.command)
 		usage_error(state, "--persistent runs no command");
+	else if (!opts->persistent && (opts->common.format.json || opts->common.format.bytes))
+		usage_error(state, "--json and --bytes are for --persistent: with a command "
+			    "nothing is printed");
 	else if (!opts->persistent && !opts->common.command)
 		usage_error(state, "a command behind --, or --persistent, is missing");
 }

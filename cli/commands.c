@@ -11,7 +11,7 @@ const struct command commands[] = {
 	{ "doctor", "tell whether this machine can use ccshm, and what to do if not",
 	  "[CHECK]", 0, 1, CMD_FORMAT | CMD_PRINTS, &doctor_argp, doctor_run },
 	{ "info", "what the driver is, and what it holds",
-	  "", 0, 0, CMD_FORMAT | CMD_PRINTS, &info_argp, info_run },
+	  "", 0, 0, CMD_FORMAT | CMD_SIZES | CMD_PRINTS, &info_argp, info_run },
 	{ "list", "list the buffers, exports or attachments that you may see",
 	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS | CMD_PRINTS, &list_argp, list_run,
 	  list_columns },
@@ -29,8 +29,8 @@ const struct command commands[] = {
 	{ "export", "run a program with a buffer's memory as a dma-buf",
 	  "BUFFER -- COMMAND [ARGUMENT...]", 1, 1, CMD_RUNS, &export_argp, export_run },
 	{ "attach", "give a device the memory, while a program runs or until detach",
-	  "BUFFER DEVICE [-- COMMAND [ARGUMENT...]]", 2, 2, CMD_RUNS | CMD_FORMAT,
-	  &attach_argp, attach_run },
+	  "BUFFER DEVICE [-- COMMAND [ARGUMENT...]]", 2, 2,
+	  CMD_RUNS | CMD_FORMAT | CMD_SIZES, &attach_argp, attach_run },
 	{ "detach", "end an attachment whose device has stopped",
 	  "ID", 1, 1, 0, &detach_argp, detach_run },
 	{ "revoke", "end all access through exports and attachments",
@@ -96,7 +96,8 @@ const struct argp_option *command_options(const struct command *cmd, int nth)
 		return cmd->argp->options ? cmd->argp->options : none;
 	case 1:
 		return cmd->flags & CMD_COLUMNS ? column_options :
-		       cmd->flags & CMD_FORMAT ? common_options : none;
+		       cmd->flags & CMD_SIZES ? common_options :
+		       cmd->flags & CMD_FORMAT ? json_options : none;
 	case 2:
 		return argp_own_options;
 	default:

@@ -12,6 +12,11 @@
 
 #include "ccshmctl.h"
 
+const struct argp_option json_options[] = {
+	{ "json", 'j', NULL, 0, "Print JSON", -2 },
+	{ 0 }
+};
+
 const struct argp_option common_options[] = {
 	{ "json", 'j', NULL, 0, "Print JSON; sizes are in bytes", -2 },
 	{ "bytes", 'b', NULL, 0, "Print sizes in bytes", -2 },
