@@ -52,8 +52,8 @@ static const struct columns {
 } columns[] = {
 	[CCSHM_TYPE_BUFFER] = {
 		"id,name,persistent,ended,heap,size,charged,carved,dma32,contiguous,"
-		"others_pin,sealed,owner,group,mode,payer,control,blocks,blocks_small,units,units_whole,"
-		"conversions,exports,attachments",
+		"whole_units,others_pin,sealed,owner,group,mode,payer,control,blocks,"
+		"blocks_small,units,units_whole,conversions,exports,attachments",
 		"id,name,owner,mode,size,charged,exports,attachments,ended",
 	},
 	[CCSHM_TYPE_EXPORT] = {

@@ -228,6 +228,8 @@ static void compare(const struct buffer_plan *plan, const struct ccshm_status *s
 		differs(diff, "group is %u, not %u", ccshm_status_group(st), plan->group);
 	if (plan->contiguous && !(flags & CCSHM_ALLOC_CONTIGUOUS))
 		differs(diff, "it was not made in one piece");
+	if (plan->whole_units && !(flags & CCSHM_ALLOC_WHOLE_UNITS))
+		differs(diff, "it was not made of whole units");
 	if (plan->others_pin && !(flags & CCSHM_ALLOC_OTHERS_PIN))
 		differs(diff, "other users may not make pinned exports");
 	if (plan->dma32 && !(flags & CCSHM_ALLOC_DMA32))
@@ -290,6 +292,7 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 	ccshm_alloc_options_set_node(alloc, plan->node);
 	ccshm_alloc_options_set_dma32(alloc, plan->dma32);
 	ccshm_alloc_options_set_contiguous(alloc, plan->contiguous);
+	ccshm_alloc_options_set_whole_units(alloc, plan->whole_units);
 	ccshm_alloc_options_set_others_pin(alloc, plan->others_pin);
 	err = ccshm_alloc_options_set_name(alloc, plan->name);
 	if (!err) {

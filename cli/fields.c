@@ -36,6 +36,7 @@ static void add_buffer(struct out *out, const struct ccshm_status *st,
 	out_size(out, "carved", ccshm_status_carved(st));
 	out_bool(out, "dma32", ccshm_status_flags(st) & CCSHM_ALLOC_DMA32);
 	out_bool(out, "contiguous", ccshm_status_flags(st) & CCSHM_ALLOC_CONTIGUOUS);
+	out_bool(out, "whole_units", ccshm_status_flags(st) & CCSHM_ALLOC_WHOLE_UNITS);
 	out_bool(out, "others_pin", ccshm_status_flags(st) & CCSHM_ALLOC_OTHERS_PIN);
 	out_bool(out, "sealed", ccshm_status_is_sealed(st));
 	if (ccshm_status_is_sealed(st))

@@ -179,6 +179,11 @@ static const char *contiguous_value(struct buffer_plan *buffer, const char *valu
 	return bool_value(&buffer->contiguous, value);
 }
 
+static const char *whole_units_value(struct buffer_plan *buffer, const char *value)
+{
+	return bool_value(&buffer->whole_units, value);
+}
+
 static const char *others_pin_value(struct buffer_plan *buffer, const char *value)
 {
 	return bool_value(&buffer->others_pin, value);
@@ -195,6 +200,7 @@ static const struct buffer_key {
 	{ "node", node_value },
 	{ "dma32", dma32_value },
 	{ "contiguous", contiguous_value },
+	{ "whole-units", whole_units_value },
 	{ "others-pin", others_pin_value },
 };
 

@@ -84,6 +84,7 @@ struct limit_plan {
  * @node: NUMA node; -1: any
  * @dma32: below 4 GiB
  * @contiguous: in one piece
+ * @whole_units: of whole units only
  * @others_pin: other users may make pinned exports
  * @size: in whole pages; 0: no line says it
  * @seen: bits of the keys that its section has
@@ -99,6 +100,7 @@ struct buffer_plan {
 	int node;
 	bool dma32;
 	bool contiguous;
+	bool whole_units;
 	bool others_pin;
 	uint64_t size;
 	unsigned int seen;

@@ -60,6 +60,7 @@ cat >$lib/10-vendor.conf <<-END
 
 	[buffer frames]
 	size = 4M
+	whole-units = yes
 	owner = alice
 	group = ccshm
 	mode = 0660
@@ -92,6 +93,7 @@ is "$(field size alice/frames) $(field owner alice/frames) $(field group alice/f
 is "$(field payer alice/frames)" root "root pays for it"
 is "$(field size root/frames) $(field owner root/frames) $(field mode root/frames)" "8192 root 0600" "what is not said is root's, and for root alone"
 is "$(field contiguous bob/piece) $(field dma32 bob/piece) $(field contiguous alice/frames)" "true true false" "in one piece and below 4 GiB as asked for"
+is "$(field whole_units alice/frames) $(field whole_units bob/piece)" "true false" "of whole units as asked for"
 runs "its owner uses it" sh -c "printf hello | as alice $CC write frames"
 is "$(as bob "$CC" read alice/frames --length 5)" hello "so does its group"
 exits 1 "nobody else knows that bob's is there" as alice "$CC" show bob/piece

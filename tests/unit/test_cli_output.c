@@ -376,7 +376,7 @@ static const struct {
 	{ "owner", "4000000000" }, { "group", "root" }, { "mode", "0640" },
 	{ "control", "yes" }, { "blocks", "3" }, { "conversions", "2" },
 	{ "carved", "12K" }, { "dma32", "no" }, { "contiguous", "yes" },
-	{ "sealed", "yes" }, { "others pin", "yes" },
+	{ "sealed", "yes" }, { "others pin", "yes" }, { "whole units", "yes" },
 };
 
 START_TEST(show_buffer)
@@ -384,7 +384,8 @@ START_TEST(show_buffer)
 	size_t i;
 
 	set_status(CCSHM_TYPE_BUFFER);
-	status.object_flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_OTHERS_PIN;
+	status.object_flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_CONTIGUOUS |
+			      CCSHM_ALLOC_WHOLE_UNITS | CCSHM_ALLOC_OTHERS_PIN;
 	status.query_flags = CCSHM_QUERY_CONTROL | CCSHM_QUERY_SEALED;
 	status.carved = 12 << 10;
 	status.buffer_id = 12;

@@ -147,6 +147,7 @@ static const struct {
 	{ "size=8K\nmode=0640\ngroup=8", "group is 7, not 8" },
 	{ "size=8K\nmode=0640\ncontiguous=yes", "not made in one piece" },
 	{ "size=8K\nmode=0640\ndma32=on", "not made below 4 GiB" },
+	{ "size=8K\nmode=0640\nwhole-units=yes", "it was not made of whole units" },
 	{ "size=8K\nmode=0640\nothers-pin=yes", "other users may not make pinned exports" },
 	{ "size=8K\nmode=0640\nnode=0", "not made for one NUMA node" },
 	{ "size=1M\nmode=0644", "size is 8K, not 1M, mode is 0640, not 0644; none of this can be changed" },
