@@ -15,9 +15,6 @@
 #define INTERCEPT_SHUTDOWN	BIT(31)
 #define INTERCEPT_SVM		(0x7full << 32)	/* VMRUN ... SKINIT; VMRUN must be */
 
-#define CR0_BIT			BIT(0)
-#define CR3_BIT			BIT(3)
-
 #define EXIT_CR0_WRITE		0x10
 #define EXIT_CR3_WRITE		0x13
 #define EXIT_EXCEPTION		0x40
@@ -66,7 +63,7 @@ void vcpu_init(struct vcpu *v)
 
 	wrmsr(MSR_HSAVE, (u64)rig_alloc(PAGE_SIZE));
 	v->vmcb = s;
-	s->cr_write = CR0_BIT | CR3_BIT;
+	s->cr_write = CR_WRITE_EARLY;
 	s->exceptions = flavour->exceptions;
 	s->intercepts = INTERCEPT_CPUID | INTERCEPT_MSR | INTERCEPT_SHUTDOWN | INTERCEPT_SVM;
 	s->msrpm = (u64)make_msr_map();

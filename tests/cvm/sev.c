@@ -151,6 +151,24 @@ void early_cr3_write(struct vcpu *v)
 	vcpu_skip(v, len);
 }
 
+/*
+ * kexec: the kernel leaves by a CR3 without the C-bit, which the hardware's walks do not need.
+ * From there on it is early again, until the next kernel proper runs. The nested page fault
+ * of the walk shows it, so this takes a trap on the shared view of private pages.
+ */
+bool early_again(struct vcpu *v)
+{
+	u64 private_bit = flavour->private_bit;
+	struct vmcb *s = v->vmcb;
+
+	if ((s->cr3 & private_bit) == private_bit)
+		return false;
+	s->cr3 |= private_bit;
+	s->cr_write = CR_WRITE_EARLY;
+	log_("the kernel starts another one, at rip %lx", s->rip);
+	return true;
+}
+
 static void copy_low_memory(bool to_private)
 {
 	u64 gpa;

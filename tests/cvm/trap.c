@@ -87,6 +87,8 @@ void trap_nested_fault(struct vcpu *v)
 	if (view == VIEW_PRIVATE && !page_is_shared(gpa) && !page_accepted(gpa))
 		stop("access to %lx, private and not accepted, rip %lx, cpl %u", gpa, s->rip,
 		     s->cpl);
+	if (s->info1 & NPF_TABLE_WALK && early_again(v))
+		return;
 	violation(gpa, view, s->rip, s->cpl, access_name(s->info1));
 	page_open(gpa, view);
 	if (mode & CVM_MODE_STEP)

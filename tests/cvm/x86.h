@@ -82,6 +82,7 @@ struct vcpu {
 
 #define CR0_PE		BIT(0)
 #define CR0_PG		BIT(31)
+#define CR_WRITE_EARLY	(BIT(0) | BIT(3))	/* CR0 and CR3, in vmcb.cr_write */
 #define CR4_PAE		BIT(5)
 #define CR4_LA57	BIT(12)
 #define CR4_OSXSAVE	BIT(18)
@@ -180,6 +181,7 @@ bool trap_stepped(struct vcpu *v);	/* was the #DB ours? */
 
 void early_cr3_write(struct vcpu *v);
 void early_cr0_write(struct vcpu *v);
+bool early_again(struct vcpu *v);	/* this fault of a page walk was kexec's */
 
 /* ---- tdx.c ---- */
 
