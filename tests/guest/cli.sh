@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ccshmctl against the driver: every command, its output, its errors and exit codes.
 # vm-modules: ccshm
-# vm-tests: programs
+# vm-matrix: once
 # vm-make: tests/demo tests/guest/tools
 # vm-files: demo/edu demo/mapper tools/pty
 # vm-memory: 2048

@@ -3,7 +3,7 @@
 # ccshmctl doctor on real machines: without the driver, with it, as users who may and may
 # not use it, and on a kernel that is locked down.
 # vm-modules: ccshm
-# vm-tests: programs
+# vm-matrix: once
 # vm-boot: alone
 . /suites/tap.sh
 

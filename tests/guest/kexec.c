@@ -9,11 +9,12 @@
  * half fails.
  *
  * vm-flavours: sev tdx cca
- * vm-kernels: 6.12 7.3
+ * vm-kernels: 6.12 7.2 7.3
+ * vm-matrix: once
  * vm-modules: ccshm
  * vm-files: @kernel
  * vm-boot: alone
- * vm-timeout: 60
+ * vm-timeout: 180
  */
 #include <linux/kexec.h>
 #include <linux/reboot.h>

@@ -3,7 +3,7 @@
 # ccshmctl provision against the driver: what files ask for is there, once, with owner, mode
 # and kind as asked for; what fails does not take the rest with it.
 # vm-modules: ccshm
-# vm-tests: programs
+# vm-matrix: once
 # vm-memory: 1024
 . /suites/tap.sh
 
