@@ -397,7 +397,7 @@ static void attached_anew(void)
 		stopped += !edu_bus_master(&edu);
 		close(a.fd);
 	}
-	is_int(stopped, 0, "a device that is attached anew, 20 times: it is not stopped by the end of before");
+	is_int(stopped, 0, "attached again 20 times, at once after its holder has gone: the device keeps running");
 	ok(bus_master_is(&edu, 0), "the last holder goes: the device is stopped");
 	edu_close(&edu);
 	shared_end(&s);
