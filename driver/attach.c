@@ -224,9 +224,9 @@ static void stop_later(struct ccshm_attachment *att)
 }
 
 /*
- * Finish the stops of a device, under its device lock: one that ran after ATTACH would
- * stop the device of whoever comes next. Leave the rest to their work items when the
- * device does not stop.
+ * Finish the pending stops of a device, under its device lock: a stop that runs after
+ * ATTACH would stop the device of the new holder. If the device does not stop, leave the
+ * remaining ones to their work items.
  */
 static void finish_stops(struct pci_dev *pdev)
 {

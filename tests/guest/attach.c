@@ -391,7 +391,7 @@ static void attached_anew(void)
 		bail("no device");
 	for (int i = 0; i < 20; i++) {
 		if (attach_buffer(ccshm, s.id, PCI_A, &a))
-			bail("round %d: not attached anew", i);
+			bail("round %d: not attached again", i);
 		edu_set_bus_master(&edu, true);
 		sleep_ms(20);
 		stopped += !edu_bus_master(&edu);

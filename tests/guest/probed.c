@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What only probes in the kernel can show: a revoke is not held up by a call that is in the
- * middle of a walk over the pages, since the door of an export is held to count a mapping
- * and not to make it; and fork copies no large entry of ours.
+ * What only probes in the kernel can show: a revoke does not wait for a call that is still
+ * walking over the pages, because the door of an export is held only to count a mapping;
+ * and fork copies no large entry of ours.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev
@@ -55,7 +55,7 @@ static bool is_stalled(pid_t pid)
 
 /* ---- calls that are stopped in their walk ---- */
 
-/* What walks, in another process; each is told to begin, and says what the call returned. */
+/* The call that is stopped, in another process: it begins when told to, and sends its result. */
 struct walker {
 	struct shared *s;
 	int imp;
@@ -118,7 +118,7 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	peer_send(&walker, 0, -1);
 	ok(is_stalled(walker.pid), "%s: the call is stopped in its walk", what);
 
-	/* For ever if it is held up: what is stopped goes on only when this says so. */
+	/* If REVOKE waited for the stopped call, it would never return: that is released below. */
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	answered = peer_receive(&revoker, &result, NULL, 10000);
 	ok(answered, "%s: a revoke without a deadline to wait for comes back meanwhile", what);
