@@ -263,7 +263,7 @@ static void lets_go_later(void)
 	struct ccshm_ioc_revoke r;
 
 	/* Much longer than a revoke that does not wait takes on a busy machine. */
-	is_errno(imp_attach_delayed(slow, s.fd, 1500), 0, "an importer that lets go late");
+	is_errno(imp_attach_delayed(slow, s.fd, 1500), 0, "an importer that releases its mapping late");
 	is_errno(imp_attach_delayed(quick, s.fd, 1), 0, "... and one, soon");
 	is_errno(imp_map(slow, IMPORTER_BIDIRECTIONAL), 0, "... map");
 	is_errno(imp_map(quick, IMPORTER_BIDIRECTIONAL), 0, "... both");
@@ -502,7 +502,7 @@ static void lock_is_held_for_ever(void)
 	holder = holder_start(&s);
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	peer_hear(&revoker);
-	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE), "a revoke waits for ever for the lock");
+	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE), "a revoke without a deadline waits for the lock");
 	ok(WIFSIGNALED(peer_end(&revoker, SIGKILL)), "... and can be killed");
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	peer_hear(&revoker);

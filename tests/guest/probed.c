@@ -2,7 +2,7 @@
 /*
  * What only probes in the kernel can show: a revoke does not wait for a call that is still
  * walking over the pages, because the door of an export is held only to count a mapping;
- * and fork copies no large entry of ours.
+ * and fork copies no 2 MiB page table entry of a ccshm mapping.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev

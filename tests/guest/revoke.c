@@ -368,7 +368,7 @@ static void attachment_is_told(void)
 
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
 	device_start(&edu, EDU_A);
-	is_int(told(&a, 0), 0, "its holder is told nothing");
+	is_int(told(&a, 0), 0, "its holder is not notified yet");
 	other = revoker_start(a.id, 0, -1);
 	is_int(told(&a, 20000), POLLPRI, "a revoke: the holder is told by POLLPRI");
 	ok(still_waits(&other), "the revoke waits for it");
@@ -629,7 +629,7 @@ static void one_attachment(void)
 	is_errno(attach_dmabuf(ccshm, s.fd, PCI_B, &b), 0, "another is, too");
 	is_int(query(s.export_id).attachments, 2, "QUERY of the export: two");
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT, "the first is revoked");
-	is_int(told(&b, 0), 0, "the second is told nothing");
+	is_int(told(&b, 0), 0, "the second is not notified");
 	is_int(query(b.id).state, CCSHM_STATE_ACTIVE, "... and active");
 	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), 0, "so is the export");
 	is_errno(attached_end(&a), 0, "the first ends");
