@@ -38,12 +38,12 @@ const struct argp monitor_argp = {
 	.parser = parse_opt,
 	.doc = "\vNeeds CAP_SYS_ADMIN. A line for each event, written at once; with --json each "
 	       "is an object. \"events-lost\" says that there were more than could be read in "
-	       "time. An interrupt (Ctrl-C) ends it.",
+	       "time, or than one user may cause. An interrupt (Ctrl-C) ends it.",
 };
 
 static const char columns[] =
 	"time,event,type,id,buffer,name,owner,size,charged,lifetime,device,stopped,"
-	"result,duration_ns,state,device_mappings,pages,quota,user,asked,used,limit";
+	"result,duration_ns,state,device_mappings,pages,quota,user,asked,used,limit,actor,pid";
 
 char *monitor_columns(uint32_t type)
 {
@@ -166,6 +166,16 @@ static void add_said(struct out *out, const struct ccshm_event *event, unsigned 
 		add_quota(out, event, st);
 }
 
+static void add_actor(struct out *out, const struct ccshm_event *event)
+{
+	uint32_t pid = ccshm_event_actor_pid(event);
+
+	if (!pid)
+		return;
+	out_user(out, "actor", ccshm_event_actor_uid(event));
+	out_number(out, "pid", pid);
+}
+
 static int print_event(const struct ccshm_event *event, const struct format *format)
 {
 	struct out *out = out_new("event", OUT_LIST, format);
@@ -176,6 +186,7 @@ static int print_event(const struct ccshm_event *event, const struct format *for
 	out_string(out, "event", ccshm_event_type_name(type));
 	if (type < sizeof(says) / sizeof(says[0]))
 		add_said(out, event, says[type]);
+	add_actor(out, event);
 	return out_line(out);
 }
 

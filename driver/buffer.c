@@ -48,7 +48,7 @@ static void buffer_release(struct work_struct *work)
 	ccshm_object_unpublish(&buffer->obj);
 	mutex_unlock(&ccshm_lock);
 	if (buffer->obj.announced)
-		ccshm_event_described(CCSHM_EVENT_BUFFER_GONE, &q);
+		ccshm_event_described(CCSHM_EVENT_BUFFER_GONE, &q, payer);
 	complete_all(&buffer->released);
 	ccshm_object_put(&buffer->obj);
 	ccshm_limit_returned(payer, returning);

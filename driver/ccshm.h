@@ -4,18 +4,19 @@
  *
  * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock >
  * ccshm_lock, and device_lock > export->lock. Last come carve_lock,
- * export->importers_lock, the share_lock of convert.c, the account_lock of limit.c and
- * the ring_lock of event.c (in this order), only to look and to mark. Neither these
- * five nor dma_resv, export->lock or ccshm_lock are held across a conversion, a zap, a
- * wait or a copy to or from user space. Nothing is allocated under ccshm_lock either:
- * fs_reclaim > ccshm_lock. The quarantine_lock of convert.c is held across the
- * conversion of one block, with no other lock.
+ * export->importers_lock, the share_lock of convert.c, the account_lock of limit.c, the
+ * rate_lock of rate.c and the ring_lock of event.c (in this order), only to look and to
+ * mark. Neither these six nor dma_resv, export->lock or ccshm_lock are held across a
+ * conversion, a zap, a wait or a copy to or from user space. Nothing is allocated under
+ * ccshm_lock either: fs_reclaim > ccshm_lock. The quarantine_lock of convert.c is held
+ * across the conversion of one block, with no other lock.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
 
 #include <linux/bits.h>
 #include <linux/completion.h>
+#include <linux/cred.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/log2.h>
@@ -29,6 +30,7 @@
 #include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
+#include <linux/user_namespace.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
@@ -651,6 +653,22 @@ int ccshm_netlink_init(void);
 void ccshm_netlink_exit(void);
 int ccshm_netlink_put(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 
+/* rate.c: what one user may cause */
+
+enum ccshm_rate {
+	CCSHM_RATE_EVENTS,
+	CCSHM_RATE_REFUSALS,
+	CCSHM_RATE_LINES,
+};
+
+bool ccshm_rate_allows(enum ccshm_rate what, kuid_t uid);
+
+/* Whom events and log lines name: the caller, as the initial user namespace sees it. */
+static inline u32 ccshm_actor_uid(void)
+{
+	return from_kuid(&init_user_ns, current_euid());
+}
+
 /* event.c: tells what happens; none of these waits or allocates */
 
 /**
@@ -660,6 +678,7 @@ int ccshm_netlink_put(struct sk_buff *skb, const struct ccshm_ioc_query *q);
  * @refused: by a limit
  * @sent: events
  * @lost: events that could not be sent
+ * @suppressed: events that were too many for one user
  */
 struct ccshm_event_stats {
 	u64 revokes;
@@ -667,11 +686,12 @@ struct ccshm_event_stats {
 	u64 refused;
 	u64 sent;
 	u64 lost;
+	u64 suppressed;
 };
 
 void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object);
 void ccshm_event_described(enum ccshm_event_type type,
-			   const struct ccshm_ioc_query *q);
+			   const struct ccshm_ioc_query *q, kuid_t payer);
 void ccshm_event_importer(enum ccshm_event_type type,
 			  struct ccshm_export *export, struct device *dev);
 u64 ccshm_event_revoke_begin(struct ccshm_object *object);

@@ -115,8 +115,9 @@ static void quarantined_leak(struct quarantined *q)
 
 	ccshm_limit_leak(q->payer, pages);
 	ccshm_event_leak(pages);
-	pr_warn_ratelimited("ccshm: leaked %lu pages: they cannot be made private again\n",
-			    pages);
+	if (ccshm_rate_allows(CCSHM_RATE_LINES, q->payer))
+		pr_warn("ccshm: leaked %lu pages: they cannot be made private again (uid %u)\n",
+			pages, from_kuid(&init_user_ns, q->payer));
 	atomic64_sub(pages, &pages_quarantined);
 	list_del(&q->link);
 	kfree(q);

@@ -10,6 +10,7 @@
 #include <linux/log2.h>
 #include <linux/platform_device.h>
 #include <linux/scatterlist.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/swiotlb.h>
@@ -110,11 +111,12 @@ static u64 own_mask(struct device *dev)
 	return has_mask(dev) ? *dev->dma_mask : 0;
 }
 
-static void report_refusal(struct device *dev,
-			   const struct ccshm_dma_verdict *verdict)
+/* Say it as often as the user who asks for it may cause a line in the log. */
+static void report_refusal(struct device *dev, const char *reason)
 {
-	dev_info_ratelimited(dev, "ccshm: cannot use shared memory: %s\n",
-			     verdict->reason);
+	if (ccshm_rate_allows(CCSHM_RATE_LINES, current_euid()))
+		dev_info(dev, "ccshm: cannot use shared memory: %s (uid %u, pid %d)\n",
+			 reason, ccshm_actor_uid(), task_tgid_nr(current));
 }
 
 /* Checked by us first: the DMA API warns when it finds it out. */
@@ -307,7 +309,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
 	if (addresses_are_right(dev, sgt))
 		return 0;
 	dma_unmap_sgtable(dev, sgt, dir, attrs);
-	dev_info_ratelimited(dev, "ccshm: cannot use shared memory: the kernel bounces it\n");
+	report_refusal(dev, "the kernel bounces it");
 	return -EOPNOTSUPP;
 }
 
@@ -339,7 +341,7 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 	int err;
 
 	if (verdict.how == CCSHM_DMA_REFUSE) {
-		report_refusal(dev, &verdict);
+		report_refusal(dev, verdict.reason);
 		return verdict.err;
 	}
 	err = fill_table(dev, sgt, blocks, first, pages, limit);
@@ -418,7 +420,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	int err;
 
 	if (verdict.how == CCSHM_DMA_REFUSE) {
-		report_refusal(dev, &verdict);
+		report_refusal(dev, verdict.reason);
 		return verdict.err;
 	}
 	*dma_bits = fls64(mask);

@@ -4,17 +4,19 @@
  *
  * An event is stored as a record in a ring, and not at all when nobody listens: its
  * callers hold ccshm_lock, under which nothing may be allocated. A work item encodes
- * and sends the records in their order. When the ring is full, or there is no memory
- * for a message, listeners are notified that they have missed something.
+ * and sends the records in their order. When the ring is full, there is no memory for a
+ * message, or a user causes too many, listeners are notified that they have missed
+ * something, at most once a second.
  */
 #include <linux/capability.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/mm.h>
 #include <linux/net.h>
+#include <linux/sched.h>
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
-#include <linux/user_namespace.h>
 #include <linux/workqueue.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
@@ -23,6 +25,12 @@
 
 /* Records in the ring; it is allocated once, when the module is loaded. */
 #define RING_SIZE	2048
+
+/*
+ * Many users together may fill so much of it. The rest is for what they cannot cause
+ * at will: memory that leaks, devices that do not stop.
+ */
+#define RING_ORDINARY	(RING_SIZE / 4 * 3)
 
 /* Room in a message: what is said of an attachment needs half of it. */
 #define EVENT_SIZE	1024
@@ -34,6 +42,9 @@
  *	what the type of the event reports
  * @q: object, as described for the initial user namespace
  * @time: CLOCK_REALTIME of the event, nanoseconds
+ * @payer: of the object, who answers for what the kernel's own threads do
+ * @actor_uid: effective uid of the process that causes it, in the initial user namespace
+ * @actor_pid: that process, in the initial pid namespace; 0: the kernel itself
  * @result: positive errno of a revoke
  * @stopped: devices that ccshm had to stop
  * @duration: of a revoke, nanoseconds
@@ -48,6 +59,9 @@ struct record {
 	bool described;
 	struct ccshm_ioc_query q;
 	u64 time;
+	kuid_t payer;
+	u32 actor_uid;
+	u32 actor_pid;
 	u32 result;
 	u32 stopped;
 	u64 duration;
@@ -66,7 +80,11 @@ static unsigned int ring_first, ring_count;
 static void deliver(struct work_struct *work);
 static DECLARE_WORK(deliver_work, deliver);
 
-static atomic64_t revokes, revokes_failed, refused, sent, lost;
+static void notify_loss(struct work_struct *work);
+static DECLARE_DELAYED_WORK(loss_work, notify_loss);
+static unsigned long loss_notified;
+
+static atomic64_t revokes, revokes_failed, refused, sent, lost, suppressed;
 
 /* May this listener not have it? Judged by the opener, as a dump is. */
 int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data)
@@ -83,20 +101,56 @@ static bool anybody_listens(void)
 	       genl_has_listeners(&ccshm_genl, &init_net, 0);
 }
 
-static void lose(void)
+/* ---- what listeners miss ---- */
+
+static void notify_loss(struct work_struct *work)
 {
-	atomic64_inc(&lost);
+	WRITE_ONCE(loss_notified, jiffies);
 	genl_set_err(&ccshm_genl, &init_net, 0, 0, -ENOBUFS);
+}
+
+/* Each loss is followed by a notification, and no two of these are within a second. */
+static void lose(atomic64_t *counter)
+{
+	unsigned long next = READ_ONCE(loss_notified) + HZ;
+
+	atomic64_inc(counter);
+	schedule_delayed_work(&loss_work,
+			      time_before(jiffies, next) ? next - jiffies : 0);
+}
+
+/* ---- whose event it is ---- */
+
+/* A user cannot cause these by calls that succeed, or fail, as often as he likes. */
+static bool is_ordinary(const struct record *r)
+{
+	return r->type != CCSHM_EVENT_LEAK && r->type != CCSHM_EVENT_STUCK;
+}
+
+static void record_actor(struct record *r)
+{
+	if (current->flags & PF_KTHREAD)
+		return;
+	r->actor_uid = ccshm_actor_uid();
+	r->actor_pid = task_tgid_nr(current);
+}
+
+static bool rate_allows(const struct record *r)
+{
+	kuid_t uid = r->actor_pid ? current_euid() : r->payer;
+
+	return ccshm_rate_allows(r->type == CCSHM_EVENT_QUOTA ?
+				 CCSHM_RATE_REFUSALS : CCSHM_RATE_EVENTS, uid);
 }
 
 /* ---- the ring ---- */
 
-static bool ring_put(const struct record *r)
+static bool ring_put(const struct record *r, unsigned int most)
 {
 	bool room;
 
 	spin_lock(&ring_lock);
-	room = ring_count < RING_SIZE;
+	room = ring_count < most;
 	if (room)
 		ring[(ring_first + ring_count++) % RING_SIZE] = *r;
 	spin_unlock(&ring_lock);
@@ -120,11 +174,16 @@ static bool ring_take(struct record *r)
 
 static void record_queue(struct record *r)
 {
+	bool ordinary = is_ordinary(r);
+
 	r->time = ktime_get_real_ns();
-	if (ring_put(r))
+	record_actor(r);
+	if (ordinary && !rate_allows(r))
+		lose(&suppressed);
+	else if (ring_put(r, ordinary ? RING_ORDINARY : RING_SIZE))
 		schedule_work(&deliver_work);
 	else
-		lose();
+		lose(&lost);
 }
 
 /* ---- messages ---- */
@@ -193,6 +252,14 @@ static int put_said(struct sk_buff *skb, const struct record *r)
 	}
 }
 
+static int put_actor(struct sk_buff *skb, const struct record *r)
+{
+	if (!r->actor_pid)
+		return 0;
+	return nla_put_u32(skb, CCSHM_A_ACTOR_UID, r->actor_uid) ?:
+	       nla_put_u32(skb, CCSHM_A_ACTOR_PID, r->actor_pid);
+}
+
 /* NULL: there is no memory for it. */
 static struct sk_buff *encode(const struct record *r)
 {
@@ -203,7 +270,8 @@ static struct sk_buff *encode(const struct record *r)
 		return NULL;
 	hdr = genlmsg_put(skb, 0, 0, &ccshm_genl, 0, CCSHM_CMD_EVENT);
 	if (!hdr || nla_put_u32(skb, CCSHM_A_EVENT, r->type) ||
-	    put_u64(skb, CCSHM_A_TIME, r->time) || put_said(skb, r)) {
+	    put_u64(skb, CCSHM_A_TIME, r->time) || put_said(skb, r) ||
+	    put_actor(skb, r)) {
 		nlmsg_free(skb);
 		return NULL;
 	}
@@ -222,7 +290,7 @@ static void deliver(struct work_struct *work)
 			ccshm_multicast(&ccshm_genl, skb, ccshm_event_refuses);
 			atomic64_inc(&sent);
 		} else {
-			lose();
+			lose(&lost);
 		}
 		cond_resched();
 	}
@@ -230,11 +298,13 @@ static void deliver(struct work_struct *work)
 
 /* ---- what happens ---- */
 
-/* An object, as it was described for the initial user namespace. */
+/* An object, as it was described for the initial user namespace, and its payer. */
 void ccshm_event_described(enum ccshm_event_type type,
-			   const struct ccshm_ioc_query *q)
+			   const struct ccshm_ioc_query *q, kuid_t payer)
 {
-	struct record r = { .type = type, .described = true, .q = *q };
+	struct record r = {
+		.type = type, .described = true, .q = *q, .payer = payer,
+	};
 
 	if (anybody_listens())
 		record_queue(&r);
@@ -243,7 +313,9 @@ void ccshm_event_described(enum ccshm_event_type type,
 /* An object as it is now. */
 void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 {
-	struct record r = { .type = type, .described = true };
+	struct record r = {
+		.type = type, .described = true, .payer = object->payer,
+	};
 
 	lockdep_assert_held(&ccshm_lock);
 	if (!anybody_listens())
@@ -260,6 +332,7 @@ static void say_object(struct record *r, const struct ccshm_object *object)
 	r->q.type = object->type;
 	r->q.object_id = object->id;
 	r->q.buffer_id = object->buffer->obj.id;
+	r->payer = object->payer;
 }
 
 /* A driver has attached its device to an export, or detached it. */
@@ -335,6 +408,7 @@ void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
 	struct record r = {
 		.type = CCSHM_EVENT_QUOTA,
 		.quota = quota,
+		.payer = uid,
 		.q.uid = from_kuid(&init_user_ns, uid),
 		.asked = asked,
 		.used = used,
@@ -353,10 +427,12 @@ void ccshm_event_stats(struct ccshm_event_stats *stats)
 	stats->refused = atomic64_read(&refused);
 	stats->sent = atomic64_read(&sent);
 	stats->lost = atomic64_read(&lost);
+	stats->suppressed = atomic64_read(&suppressed);
 }
 
 int __init ccshm_event_init(void)
 {
+	loss_notified = jiffies - HZ;
 	ring = kvmalloc_array(RING_SIZE, sizeof(*ring), GFP_KERNEL);
 	return ring ? 0 : -ENOMEM;
 }
@@ -365,5 +441,6 @@ int __init ccshm_event_init(void)
 void ccshm_event_exit(void)
 {
 	flush_work(&deliver_work);
+	flush_delayed_work(&loss_work);
 	kvfree(ring);
 }

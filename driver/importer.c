@@ -51,8 +51,9 @@ static int refuse(struct dma_buf_attachment *attach, const char *reason)
 	unsigned int key = full_name_hash(reason, name, strlen(name));
 
 	if (xa_insert(&said, key, xa_mk_value(1), GFP_KERNEL) != -EBUSY)
-		pr_info("ccshm: %s cannot let go of a mapping (%s): refused for %s; such a device needs a pinned export\n",
-			name, reason, export->exp_name);
+		pr_info("ccshm: %s cannot let go of a mapping (%s): refused for %s; such a device needs a pinned export (uid %u, pid %d)\n",
+			name, reason, export->exp_name, ccshm_actor_uid(),
+			task_tgid_nr(current));
 	return -EOPNOTSUPP;
 }
 

@@ -276,7 +276,7 @@ static int dump_some(struct sk_buff *skb, struct netlink_callback *cb)
 
 static int put_stats(struct sk_buff *skb)
 {
-	u64 stats[CCSHM_A_STATS_EVENTS_LOST + 1] = {};
+	u64 stats[CCSHM_A_STATS_EVENTS_SUPPRESSED + 1] = {};
 	struct ccshm_convert_stats convert;
 	struct ccshm_carve_stats carve;
 	struct ccshm_event_stats event;
@@ -312,6 +312,7 @@ static int put_stats(struct sk_buff *skb)
 	stats[CCSHM_A_STATS_QUOTA_REFUSED] = event.refused;
 	stats[CCSHM_A_STATS_EVENTS] = event.sent;
 	stats[CCSHM_A_STATS_EVENTS_LOST] = event.lost;
+	stats[CCSHM_A_STATS_EVENTS_SUPPRESSED] = event.suppressed;
 	for (i = CCSHM_A_STATS_PAD + 1; i < ARRAY_SIZE(stats); i++) {
 		err = nla_put_u64_64bit(skb, i, stats[i], CCSHM_A_STATS_PAD);
 		if (err)

@@ -49,6 +49,7 @@ int ccshm_info(struct ccshm_call *call)
 	info->revokes_failed = event.revokes_failed;
 	info->events = event.sent;
 	info->events_lost = event.lost;
+	info->events_suppressed = event.suppressed;
 	strscpy(info->driver_version, CCSHM_VERSION,
 		sizeof(info->driver_version));
 	return 0;

@@ -1920,6 +1920,22 @@ uint64_t ccshm_event_used(const struct ccshm_event *event);
 /** ccshm_event_limit() - bytes or buffers that there may be */
 uint64_t ccshm_event_limit(const struct ccshm_event *event);
 
+/**
+ * ccshm_event_actor_pid() - process that caused it
+ *
+ * It can have ended meanwhile. Returns the id of the process in the initial pid
+ * namespace; 0: the kernel did it by itself.
+ */
+uint32_t ccshm_event_actor_pid(const struct ccshm_event *event);
+
+/**
+ * ccshm_event_actor_uid() - effective user of the process that caused it
+ *
+ * Returns the user's id in the initial user namespace; UINT32_MAX where
+ * ccshm_event_actor_pid() returns 0.
+ */
+uint32_t ccshm_event_actor_uid(const struct ccshm_event *event);
+
 #ifdef __cplusplus
 }
 #endif

@@ -226,3 +226,13 @@ CCSHM_API uint64_t ccshm_event_limit(const struct ccshm_event *event)
 {
 	return event->said.limit;
 }
+
+CCSHM_API uint32_t ccshm_event_actor_uid(const struct ccshm_event *event)
+{
+	return event->said.actor_pid ? event->said.actor_uid : UINT32_MAX;
+}
+
+CCSHM_API uint32_t ccshm_event_actor_pid(const struct ccshm_event *event)
+{
+	return event->said.actor_pid;
+}

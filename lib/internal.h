@@ -82,6 +82,8 @@ struct ccshm_message {
 	uint32_t result;
 	uint32_t stopped;
 	uint32_t quota;
+	uint32_t actor_uid;
+	uint32_t actor_pid;
 	uint64_t time;
 	uint64_t duration;
 	uint64_t pages;

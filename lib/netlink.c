@@ -64,6 +64,8 @@ static const struct field fields[] = {
 	FIELD(ASKED, asked),
 	FIELD(USED, used),
 	FIELD(LIMIT, limit),
+	FIELD(ACTOR_UID, actor_uid),
+	FIELD(ACTOR_PID, actor_pid),
 };
 
 /* Cut off where it is too long. */

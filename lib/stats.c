@@ -45,6 +45,7 @@ static const struct counter counters[] = {
 	COUNTER(QUOTA_REFUSED, refusals, false, "quota_refused"),
 	COUNTER(EVENTS, events, false, "events"),
 	COUNTER(EVENTS_LOST, events_lost, false, "events_lost"),
+	COUNTER(EVENTS_SUPPRESSED, events_suppressed, false, "events_suppressed"),
 };
 
 #define COUNTERS	(sizeof(counters) / sizeof(counters[0]))

@@ -6,7 +6,6 @@
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */
-#include <sched.h>
 #include <sys/mount.h>
 
 #include "tap.h"
@@ -40,6 +39,19 @@ static bool happens(unsigned int type, uint64_t id, const char *what)
 		return pass("%s: it is told", what);
 	diag("got event %u of %llu", ev.type, (unsigned long long)said(CCSHM_A_ID));
 	return fail("%s: event %u of %llu", what, type, (unsigned long long)id);
+}
+
+/* Who did it. */
+static void done_by(pid_t pid, uid_t uid, const char *what)
+{
+	is_int(said(CCSHM_A_ACTOR_PID), pid, "%s: the process", what);
+	is_int(said(CCSHM_A_ACTOR_UID), uid, "%s: and its user", what);
+}
+
+static void done_by_the_kernel(const char *what)
+{
+	ok(!ev.said.attr[CCSHM_A_ACTOR_PID] && !ev.said.attr[CCSHM_A_ACTOR_UID],
+	   "%s: no process did it", what);
 }
 
 static void nothing_happens(const char *what)
@@ -129,6 +141,7 @@ static void test_buffer(void)
 		is_str(nl_text(&ev.said, CCSHM_A_NAME), "ring", "the name");
 		is_int(said(CCSHM_A_SIZE), 3 * PAGE, "the size");
 		is_int(said(CCSHM_A_UID), 0, "the owner");
+		done_by(getpid(), 0, "ALLOC");
 	}
 	fd = raw_export(ccshm, id, CCSHM_EXPORT_READ_ONLY, &export_id);
 	if (happens(CCSHM_EVENT_EXPORT_NEW, export_id, "EXPORT")) {
@@ -143,7 +156,14 @@ static void test_buffer(void)
 	happens(CCSHM_EVENT_EXPORT_GONE, export_id, "the dma-buf is closed");
 	if (happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory is given back"))
 		is_int(said(CCSHM_A_CHARGED), 3 * PAGE, "what it took");
+	done_by_the_kernel("the memory is given back");
 	nothing_happens("a buffer's life");
+	raw_alloc(ccshm, UNIT, &id);
+	happens(CCSHM_EVENT_BUFFER_NEW, id, "a larger one");
+	raw_free(ccshm, id);
+	happens(CCSHM_EVENT_BUFFER_END, id, "it is freed");
+	if (happens(CCSHM_EVENT_BUFFER_GONE, id, "a work item gives it back"))
+		done_by_the_kernel("a work item");
 }
 
 /* What fails did not happen. */
@@ -194,6 +214,7 @@ static void test_process_dies(void)
 	is_errno(as_user(ALICE, 0, alloc_and_die, id), 0, "alice allocates, and is gone");
 	if (happens(CCSHM_EVENT_BUFFER_NEW, *id, "her buffer"))
 		is_int(said(CCSHM_A_UID), ALICE, "whose it is");
+	is_int(said(CCSHM_A_ACTOR_UID), ALICE, "who made it");
 	happens(CCSHM_EVENT_BUFFER_END, *id, "its end");
 	happens(CCSHM_EVENT_BUFFER_GONE, *id, "its memory");
 }
@@ -432,52 +453,6 @@ static void test_slow(void)
 	close(fd);
 }
 
-/* ---- more at once than may wait ---- */
-
-#define FLOOD		6000
-#define FLOOD_ROOM	(64 << 20)
-
-/* Whoever sends them does not run meanwhile: there is one processor. */
-static void close_at_once(int fd)
-{
-	struct sched_param first = { .sched_priority = 1 }, as_before = { 0 };
-
-	if (sched_setscheduler(0, SCHED_FIFO, &first))
-		bail("SCHED_FIFO: %s", strerror(errno));
-	close(fd);
-	sched_setscheduler(0, SCHED_OTHER, &as_before);
-}
-
-static void test_flood(void)
-{
-	int own = raw_open(), fd = nl_socket(), stats = nl_socket(), room = FLOOD_ROOM, err = 0;
-	uint64_t id, sent, lost;
-	unsigned int heard = 0, told = 0;
-
-	for (int i = 0; i < FLOOD && !err; i++)
-		err = raw_alloc(own, PAGE, &id);
-	is_errno(err, 0, "%d buffers that nobody hears of", FLOOD);
-	sleep_ms(500);
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	is_errno(nl_join(fd, family.group), 0, "a listener with room for all");
-	sent = nl_statistic(stats, CCSHM_A_STATS_EVENTS);
-	lost = nl_statistic(stats, CCSHM_A_STATS_EVENTS_LOST);
-	close_at_once(own);
-	/* The first wait is until their memory is on its way back. */
-	while ((err = nl_event(fd, &ev, heard ? 3000 : 20000)) != -ETIMEDOUT) {
-		heard += !err;
-		told += err == -ENOBUFS;
-	}
-	sent = nl_statistic(stats, CCSHM_A_STATS_EVENTS) - sent;
-	lost = nl_statistic(stats, CCSHM_A_STATS_EVENTS_LOST) - lost;
-	is_int(heard, sent, "what was sent is heard");
-	ok(lost > 0, "that they all end at once is more than may wait");
-	is_int(sent + lost, 2 * FLOOD, "each event that was lost is counted");
-	ok(told > 0, "and that some were is told");
-	close(fd);
-	close(stats);
-}
-
 int main(void)
 {
 	struct nl_event *e = common(sizeof(*e));
@@ -491,7 +466,6 @@ int main(void)
 		bail("there is no group of events");
 	setsockopt(nl, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	test_who_may_listen();
-	test_flood();
 	is_errno(nl_join(nl, family.group), 0, "root listens");
 	test_buffer();
 	test_failures();

@@ -130,6 +130,38 @@ static void refused_without(enum importer_kind kind, uint64_t flags, const char 
 	shared_end(&s);
 }
 
+static int map_often(void *arg)
+{
+	const int *imp = arg;
+
+	for (int i = 0; i < 50; i++)
+		if (imp_map(*imp, IMPORTER_BIDIRECTIONAL) != -EINVAL)
+			return -EPROTO;
+	return 0;
+}
+
+static int map_once(void *arg)
+{
+	const int *imp = arg;
+
+	return imp_map(*imp, IMPORTER_BIDIRECTIONAL);
+}
+
+/* Nobody hides what others are refused behind what he is. */
+static void lines_of_users(int imp)
+{
+	char alice[32], bob[32];
+	unsigned int lines;
+
+	snprintf(alice, sizeof(alice), "(uid %u, pid ", ALICE);
+	snprintf(bob, sizeof(bob), "(uid %u, pid ", BOB);
+	is_errno(as_user(ALICE, 0, map_often, &imp), 0, "alice is refused 50 times");
+	is_errno(as_user(BOB, 0, map_once, &imp), EINVAL, "bob once");
+	lines = logged_times(alice);
+	ok(lines >= 10 && lines < 25, "alice has %u lines in the log", lines);
+	is_int(logged_times(bob), 1, "and bob has one");
+}
+
 static void no_mask(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -144,6 +176,7 @@ static void no_mask(void)
 	   "no mask: the kernel log says why");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EINVAL, "no mask: still none");
+	lines_of_users(imp);
 	is_errno(imp_mask(32, 65536), 0, "the device gets one");
 	is_str(judged(PCI_A), usable(), "it is judged anew: DEVICE says so");
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "it is asked anew: mapped");

@@ -9,7 +9,7 @@
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 
-#define NL_ATTRS	(CCSHM_A_LIMIT + 1)
+#define NL_ATTRS	(CCSHM_A_ACTOR_PID + 1)
 
 static struct {
 	int id;

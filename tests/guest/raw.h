@@ -448,23 +448,27 @@ static RAW_UNUSED long first_other(const void *p, unsigned char value, size_t si
 /* ---- what the kernel says ---- */
 
 /* Is there such a line in the kernel log? */
-static RAW_UNUSED bool logged(const char *text)
+static RAW_UNUSED unsigned int logged_times(const char *text)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	bool found = false;
+	unsigned int times = 0;
 	char record[8192];
 	ssize_t n;
 
-	while (fd >= 0 && !found && ((n = read(fd, record, sizeof(record) - 1)) >= 0 ||
-				     errno == EPIPE)) {
+	while (fd >= 0 && ((n = read(fd, record, sizeof(record) - 1)) >= 0 || errno == EPIPE)) {
 		if (n < 0)
 			continue;
 		record[n] = 0;
-		found = strstr(record, text);
+		times += strstr(record, text) != NULL;
 	}
 	if (fd >= 0)
 		close(fd);
-	return found;
+	return times;
+}
+
+static RAW_UNUSED bool logged(const char *text)
+{
+	return logged_times(text) > 0;
 }
 
 /* ---- other processes ---- */

@@ -224,7 +224,7 @@ static void answer_stats(uint32_t seq)
 	struct nlmsghdr *m = message_new(d, FAMILY, 0, seq, CCSHM_CMD_STATS_GET);
 	uint16_t i;
 
-	for (i = CCSHM_A_STATS_PAD + 1; i <= CCSHM_A_STATS_EVENTS_LOST; i++)
+	for (i = CCSHM_A_STATS_PAD + 1; i <= CCSHM_A_STATS_EVENTS_SUPPRESSED; i++)
 		mnl_attr_put_u64(m, i, fake.stats[i]);
 	/* A newer driver's. */
 	mnl_attr_put_u64(m, i, 1);

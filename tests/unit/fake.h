@@ -100,7 +100,7 @@ struct fake {
 	unsigned int per_datagram;
 	int dump_error;
 	bool wrong_size;
-	uint64_t stats[CCSHM_A_STATS_EVENTS_LOST + 1];
+	uint64_t stats[CCSHM_A_STATS_EVENTS_SUPPRESSED + 1];
 	uint32_t joined;
 
 	/* The last structure as the driver got it, of each ioctl. */

@@ -253,7 +253,7 @@ START_TEST(statistics)
 	ck_assert_int_eq(cli_run("stats", NULL), EXIT_OK);
 	ck_assert(has("bytes shared        3M\n"));
 	ck_assert(has("events lost         7\n"));
-	ck_assert_uint_eq(lines(cli.out), CCSHM_A_STATS_EVENTS_LOST - 1);
+	ck_assert_uint_eq(lines(cli.out), CCSHM_A_STATS_EVENTS_SUPPRESSED - 1);
 	ck_assert_int_eq(cli_run("stats", "--json", NULL), EXIT_OK);
 	ck_assert_msg(!json_error(cli.out), "%s", cli.out);
 	ck_assert(has("\"bytes_shared\": 3145728"));
@@ -277,6 +277,8 @@ static void one_of_each(void)
 	mnl_attr_put_u32(m, CCSHM_A_UID, 4000000);
 	mnl_attr_put_u64(m, CCSHM_A_SIZE, 4096);
 	mnl_attr_put_u64(m, CCSHM_A_CHARGED, 2 << 20);
+	mnl_attr_put_u32(m, CCSHM_A_ACTOR_UID, 4000001);
+	mnl_attr_put_u32(m, CCSHM_A_ACTOR_PID, 812);
 	m = fake_event(CCSHM_EVENT_IMPORTER_ATTACH);
 	mnl_attr_put_u32(m, CCSHM_A_TYPE, CCSHM_TYPE_EXPORT);
 	mnl_attr_put_u64(m, CCSHM_A_ID, 8);
@@ -307,7 +309,8 @@ START_TEST(monitor)
 	one_of_each();
 	ck_assert_int_eq(cli_run("monitor", "--count", "6", NULL), EXIT_OK);
 	ck_assert_str_eq(cli.out,
-		TIME "buffer-new type=buffer id=7 name=ring owner=4000000 size=4K charged=2M\n"
+		TIME "buffer-new type=buffer id=7 name=ring owner=4000000 size=4K charged=2M "
+			"actor=4000001 pid=812\n"
 		TIME "importer-attach type=export id=8 buffer=7 device=" FAKE_DEVICE "\n"
 		TIME "revoke-end type=export id=8 buffer=7 result=ETIMEDOUT duration_ns=1500 "
 			"state=revoking device_mappings=1 pages=1 stopped=0\n"
@@ -328,7 +331,8 @@ START_TEST(monitor_json)
 	ck_assert_int_eq(cli_run("monitor", "--json", "-n6", NULL), EXIT_OK);
 	ck_assert(has("\"event\": \"buffer-new\", \"type\": \"buffer\", \"id\": 7, "
 		      "\"name\": \"ring\""));
-	ck_assert(has("\"charged\": 2097152}"));
+	ck_assert(has("\"charged\": 2097152, \"actor\": "));
+	ck_assert(has(", \"pid\": 812}"));
 	for (line = strtok_r(cli.out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		ck_assert_msg(!json_error(line), "%s", line);
 		ck_assert_int_eq(line[0], '{');

@@ -169,16 +169,18 @@ START_TEST(statistics)
 	fake.info.refusals = 118;
 	fake.info.buffers_made = 113;
 	fake.info.events_lost = 120;
+	fake.info.events_suppressed = 121;
 	ck_assert_int_eq(ccshm_stats_get_seam(&fake_seam, &stats), 0);
 	ck_assert_uint_eq(fake.count[FAKE_NETLINK], 0);
-	ck_assert_uint_eq(ccshm_stats_count(stats), CCSHM_A_STATS_EVENTS_LOST - 1);
+	ck_assert_uint_eq(ccshm_stats_count(stats), CCSHM_A_STATS_EVENTS_SUPPRESSED - 1);
 	for (i = 0; i < ccshm_stats_count(stats); i++) {
 		const char *name = ccshm_stats_name(stats, i);
 		bool set = !strcmp(name, "bytes_shared") ||
 			   !strcmp(name, "conversions_private") ||
 			   !strcmp(name, "quota_refused") ||
 			   !strcmp(name, "buffers_made") ||
-			   !strcmp(name, "events_lost");
+			   !strcmp(name, "events_lost") ||
+			   !strcmp(name, "events_suppressed");
 
 		ck_assert_uint_eq(ccshm_stats_value(stats, i), set ? 102 + i : 0);
 	}

@@ -293,11 +293,11 @@ START_TEST(statistics)
 {
 	uint32_t i, j;
 
-	for (i = 0; i <= CCSHM_A_STATS_EVENTS_LOST; i++)
+	for (i = 0; i <= CCSHM_A_STATS_EVENTS_SUPPRESSED; i++)
 		fake.stats[i] = 100 + i;
 	ck_assert_int_eq(get_stats(), 0);
 	/* Each of those that the header knows, and not the one that it does not. */
-	ck_assert_uint_eq(ccshm_stats_count(stats), CCSHM_A_STATS_EVENTS_LOST - 1);
+	ck_assert_uint_eq(ccshm_stats_count(stats), CCSHM_A_STATS_EVENTS_SUPPRESSED - 1);
 	for (i = 0; i < ccshm_stats_count(stats); i++) {
 		ck_assert_uint_eq(ccshm_stats_value(stats, i), 102 + i);
 		ck_assert(ccshm_stats_is_bytes(stats, i) ==
@@ -307,7 +307,7 @@ START_TEST(statistics)
 					 ccshm_stats_name(stats, j));
 	}
 	ck_assert_str_eq(ccshm_stats_name(stats, 0), "bytes_shared");
-	ck_assert_str_eq(ccshm_stats_name(stats, i - 1), "events_lost");
+	ck_assert_str_eq(ccshm_stats_name(stats, i - 1), "events_suppressed");
 	ck_assert_str_eq(ccshm_stats_name(stats, i), "");
 	ck_assert_uint_eq(ccshm_stats_value(stats, i), 0);
 	ck_assert(!ccshm_stats_is_bytes(stats, i));
@@ -379,6 +379,8 @@ START_TEST(event_of_an_object)
 	ck_assert_str_eq(ccshm_status_device(st), FAKE_DEVICE);
 	ck_assert_int_eq(ccshm_event_result(event), 0);
 	ck_assert_uint_eq(ccshm_event_limit(event), 0);
+	ck_assert_uint_eq(ccshm_event_actor_uid(event), UINT32_MAX);
+	ck_assert_uint_eq(ccshm_event_actor_pid(event), 0);
 	ccshm_event_free(event);
 	ck_assert_int_eq(next(), -EAGAIN);
 	ccshm_events_close(events);
@@ -398,6 +400,8 @@ START_TEST(event_numbers)
 	mnl_attr_put_u64(m, CCSHM_A_ASKED, 1);
 	mnl_attr_put_u64(m, CCSHM_A_USED, 2);
 	mnl_attr_put_u64(m, CCSHM_A_LIMIT, 3);
+	mnl_attr_put_u32(m, CCSHM_A_ACTOR_UID, 0);
+	mnl_attr_put_u32(m, CCSHM_A_ACTOR_PID, 812);
 	ck_assert_int_eq(next(), 0);
 	ck_assert_int_eq(ccshm_event_result(event), -ETIMEDOUT);
 	ck_assert_uint_eq(ccshm_event_duration(event), 5000000000);
@@ -406,6 +410,8 @@ START_TEST(event_numbers)
 	ck_assert_uint_eq(ccshm_event_asked(event), 1);
 	ck_assert_uint_eq(ccshm_event_used(event), 2);
 	ck_assert_uint_eq(ccshm_event_limit(event), 3);
+	ck_assert_uint_eq(ccshm_event_actor_uid(event), 0);
+	ck_assert_uint_eq(ccshm_event_actor_pid(event), 812);
 	ck_assert_uint_eq(ccshm_status_type(ccshm_event_status(event)), 0);
 	ccshm_event_free(event);
 	ccshm_events_close(events);

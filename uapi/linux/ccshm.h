@@ -162,8 +162,10 @@ enum ccshm_platform {
  * @events: out: netlink events that were sent
  * @events_lost: out: netlink events that could not be sent: their listeners got
  *	ENOBUFS
+ * @events_suppressed: out: netlink events that were not sent, because one user
+ *	caused too many of them: likewise
  *
- * @refusals and the last seven counters count since the module was loaded.
+ * @refusals and the last eight counters count since the module was loaded.
  *
  * Where nothing comes or goes, @used_bytes is the sum of @bytes_shared and
  * @bytes_quarantined. The sum of @bytes_shared, @bytes_quarantined and @bytes_leaked
@@ -217,6 +219,7 @@ struct ccshm_ioc_info {
 	__u64 revokes_failed;
 	__u64 events;
 	__u64 events_lost;
+	__u64 events_suppressed;
 };
 
 /* The buffer outlives the file that made it; otherwise it is anonymous. */
@@ -1100,6 +1103,9 @@ enum ccshm_cmd {
  * @CCSHM_A_ASKED: u64: what was asked for: bytes, buffers or exports
  * @CCSHM_A_USED: u64: what was in use then, likewise
  * @CCSHM_A_LIMIT: u64: and the limit, likewise
+ * @CCSHM_A_ACTOR_UID: u32: effective uid of the process that caused the event; there
+ *	is none when the kernel did it by itself
+ * @CCSHM_A_ACTOR_PID: u32: that process, in the initial pid namespace; likewise
  */
 enum ccshm_attr {
 	CCSHM_A_UNSPEC = 0,
@@ -1144,6 +1150,8 @@ enum ccshm_attr {
 	CCSHM_A_ASKED = 39,
 	CCSHM_A_USED = 40,
 	CCSHM_A_LIMIT = 41,
+	CCSHM_A_ACTOR_UID = 42,
+	CCSHM_A_ACTOR_PID = 43,
 };
 
 /**
@@ -1184,6 +1192,8 @@ enum ccshm_importer_attr {
  * @CCSHM_A_STATS_EVENTS: events that were sent
  * @CCSHM_A_STATS_EVENTS_LOST: events that were not, for want of memory or because
  *	too many were waiting: their listeners got ENOBUFS
+ * @CCSHM_A_STATS_EVENTS_SUPPRESSED: events that were not sent, because one user
+ *	caused too many: likewise
  */
 enum ccshm_stats_attr {
 	CCSHM_A_STATS_UNSPEC = 0,
@@ -1207,6 +1217,7 @@ enum ccshm_stats_attr {
 	CCSHM_A_STATS_QUOTA_REFUSED = 18,
 	CCSHM_A_STATS_EVENTS = 19,
 	CCSHM_A_STATS_EVENTS_LOST = 20,
+	CCSHM_A_STATS_EVENTS_SUPPRESSED = 21,
 };
 
 /**

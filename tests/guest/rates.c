@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Rates: nobody can hide what others do behind what he does himself. Of events each user
+ * may cause so many, all of them together do not take all the room that there is, and
+ * what is left out is counted and told.
+ *
+ * vm-modules: ccshm
+ * vm-matrix: once
+ * vm-timeout: 240
+ */
+#include <sched.h>
+
+#include "tap.h"
+#include "raw.h"
+#include "netlink.h"
+
+static int ccshm;
+
+static struct nl_event ev;
+
+#define FLOOD		2500
+#define FLOOD_ROOM	(64 << 20)
+
+/* What one user may cause at once, and then in each second: see ccshm_events_open(3). */
+#define BURST		1000
+#define EACH_SECOND	500
+#define REFUSALS_BURST	100
+
+/* Of the records that may wait, a quarter is not for what users can cause at will. */
+#define ROOM_ORDINARY	1536
+
+/**
+ * struct flood - what came of many events
+ * @fd: listener with room for all
+ * @heard: events
+ * @ends: of these, CCSHM_EVENT_BUFFER_END
+ * @told: times that it was told of a loss
+ * @sent: statistics
+ * @lost: likewise
+ * @suppressed: likewise
+ * @began: nanoseconds
+ * @seconds: that it took, rounded up
+ */
+struct flood {
+	int fd;
+	unsigned int heard, ends, told;
+	uint64_t sent, lost, suppressed, began, seconds;
+};
+
+static uint64_t ns_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void flood_count(struct flood *f, int sign)
+{
+	int stats = nl_socket();
+
+	f->sent += sign * nl_statistic(stats, CCSHM_A_STATS_EVENTS);
+	f->lost += sign * nl_statistic(stats, CCSHM_A_STATS_EVENTS_LOST);
+	f->suppressed += sign * nl_statistic(stats, CCSHM_A_STATS_EVENTS_SUPPRESSED);
+	close(stats);
+}
+
+static struct flood flood_begin(void)
+{
+	struct flood f = { .fd = nl_socket() };
+	int room = FLOOD_ROOM;
+
+	setsockopt(f.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
+	is_errno(nl_join(f.fd, family.group), 0, "a listener with room for all");
+	flood_count(&f, -1);
+	f.began = ns_now();
+	return f;
+}
+
+/* Hear all of it. The first wait is until memory is on its way back. */
+static void flood_end(struct flood *f)
+{
+	int err;
+
+	while ((err = nl_event(f->fd, &ev, f->heard ? 3000 : 20000)) != -ETIMEDOUT) {
+		f->heard += !err;
+		f->ends += !err && ev.type == CCSHM_EVENT_BUFFER_END;
+		f->told += err == -ENOBUFS;
+	}
+	flood_count(f, 1);
+	f->seconds = (ns_now() - f->began) / 1000000000 + 1;
+	close(f->fd);
+	is_int(f->heard, f->sent, "what was sent is heard");
+	ok(f->told > 0, "the listener learns that it has missed some");
+	ok(f->told <= f->seconds + 1, "... %u times in %llu s: not more often than each second",
+	   f->told, (unsigned long long)f->seconds);
+}
+
+/* Whoever sends events does not run meanwhile: there is one processor. */
+static void run_first(bool first)
+{
+	struct sched_param param = { .sched_priority = first };
+
+	if (sched_setscheduler(0, first ? SCHED_FIFO : SCHED_OTHER, &param))
+		bail("sched_setscheduler(): %s", strerror(errno));
+}
+
+/* One user causes more than one user may. */
+static void test_flood(void)
+{
+	int own = raw_open(), err = 0;
+	struct flood f;
+	uint64_t id;
+
+	for (int i = 0; i < FLOOD && !err; i++)
+		err = raw_alloc(own, PAGE, &id);
+	is_errno(err, 0, "%d buffers that nobody hears of", FLOOD);
+	sleep_ms(500);
+	f = flood_begin();
+	run_first(true);
+	close(own);
+	run_first(false);
+	flood_end(&f);
+	ok(f.ends >= BURST, "one user can cause %u events at once", BURST);
+	ok(f.sent <= BURST + f.seconds * EACH_SECOND, "%llu in %llu s are not too many",
+	   (unsigned long long)f.sent, (unsigned long long)f.seconds);
+	ok(f.suppressed > 0, "others are suppressed");
+	is_int(f.sent + f.lost + f.suppressed, 2 * FLOOD, "each event is counted");
+}
+
+static int crowd_of_buffers(struct peer *parent, void *arg)
+{
+	int fd = raw_open(), err = fd < 0 ? fd : 0;
+	uint64_t id;
+
+	(void)arg;
+	for (int i = 0; i < BURST && !err; i++)
+		err = raw_alloc(fd, PAGE, &id);
+	run_first(true);
+	peer_send(parent, err, -1);
+	if (peer_hear(parent) != 1)
+		return -EPROTO;
+	close(fd);
+	return 0;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, text, strlen(text)) < 0)
+		bail("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* Several users, each no more than one may, together more than may wait. */
+static void test_crowd(void)
+{
+	static const uid_t uid[] = { ROOT, ALICE, BOB };
+	struct peer p[3];
+	struct flood f;
+
+	/* Otherwise others get a twentieth of each second. */
+	write_file("/proc/sys/kernel/sched_rt_runtime_us", "-1");
+	for (int i = 0; i < 3; i++) {
+		p[i] = peer_start(uid[i], CAP(SYS_NICE), crowd_of_buffers, NULL);
+		is_errno(peer_hear(&p[i]), 0, "user %u has %u buffers", uid[i], BURST);
+	}
+	sleep_ms(500);
+	f = flood_begin();
+	run_first(true);
+	for (int i = 0; i < 3; i++)
+		peer_send(&p[i], 1, -1);
+	for (int i = 0; i < 3; i++)
+		peer_end(&p[i], 0);
+	run_first(false);
+	flood_end(&f);
+	write_file("/proc/sys/kernel/sched_rt_runtime_us", "950000");
+	is_int(f.ends, ROOM_ORDINARY, "users cannot take all the room that events have");
+	ok(f.lost >= 3 * BURST - ROOM_ORDINARY, "what there was no room for is lost");
+	is_int(f.sent + f.lost + f.suppressed, 6 * BURST, "each event is counted");
+}
+
+static int refused_often(void *arg)
+{
+	uint64_t id;
+	int fd = raw_open(), err = 0;
+
+	(void)arg;
+	for (int i = 0; i < 3 * REFUSALS_BURST && (!err || err == -EDQUOT); i++)
+		err = raw_alloc(fd, 4 * UNIT, &id);
+	if (err == -EDQUOT)
+		err = raw_alloc(fd, PAGE, &id);
+	close(fd);
+	return err;
+}
+
+static int refused_once(void *arg)
+{
+	uint64_t id;
+	int fd = raw_open(), err = raw_alloc(fd, 4 * UNIT, &id);
+
+	(void)arg;
+	close(fd);
+	return err;
+}
+
+/* Refusals have a share of their own: they do not hide others, nor what else happens. */
+static void test_refusals(void)
+{
+	unsigned int refusals = 0, of_bob = 0, of_alice = 0;
+	uint64_t began = ns_now(), seconds;
+	int nl = nl_socket(), err;
+
+	is_errno(nl_join(nl, family.group), 0, "a listener");
+	write_file("/sys/class/misc/ccshm/limit_user_bytes", "4M");
+	is_errno(as_user(ALICE, 0, refused_often, NULL), 0, "alice is refused too much, not a page");
+	is_errno(as_user(BOB, 0, refused_once, NULL), EDQUOT, "bob is refused, once");
+	while ((err = nl_event(nl, &ev, 2000)) != -ETIMEDOUT) {
+		if (err)
+			continue;
+		refusals += ev.type == CCSHM_EVENT_QUOTA && nl_number(&ev.said, CCSHM_A_ACTOR_UID) == ALICE;
+		of_bob += ev.type == CCSHM_EVENT_QUOTA && nl_number(&ev.said, CCSHM_A_ACTOR_UID) == BOB;
+		of_alice += ev.type == CCSHM_EVENT_BUFFER_NEW && nl_number(&ev.said, CCSHM_A_UID) == ALICE;
+	}
+	close(nl);
+	seconds = (ns_now() - began) / 1000000000 + 1;
+	ok(refusals >= REFUSALS_BURST && refusals <= REFUSALS_BURST + 10 * seconds,
+	   "%u of alice's %u refusals are told", refusals, 3 * REFUSALS_BURST);
+	is_int(of_bob, 1, "and bob's");
+	is_int(of_alice, 1, "and what alice does besides");
+	write_file("/sys/class/misc/ccshm/limit_user_bytes", "max");
+}
+
+/* More than one user may cause in a row, as slow as that is. */
+static void test_lasting(void)
+{
+	struct flood f = flood_begin();
+	uint64_t id;
+
+	sleep_ms(1000 * (BURST / EACH_SECOND));
+	for (int i = 0; i < 100; i++) {
+		raw_alloc(ccshm, PAGE, &id);
+		raw_free(ccshm, id);
+	}
+	while (f.heard < 300 && !nl_event(f.fd, &ev, 5000))
+		f.heard++;
+	is_int(f.heard, 300, "after %u s one user can cause as many as before",
+	       BURST / EACH_SECOND);
+	close(f.fd);
+}
+
+int main(void)
+{
+	int nl;
+
+	driver_load();
+	ccshm = raw_open();
+	if (ccshm < 0)
+		bail("/dev/ccshm: %s", strerror(-ccshm));
+	nl = nl_socket();
+	if (nl_find_family(nl) || !family.group)
+		bail("there is no group of events");
+	close(nl);
+	test_flood();
+	test_lasting();
+	test_crowd();
+	test_refusals();
+	close(ccshm);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}
