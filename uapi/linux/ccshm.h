@@ -642,7 +642,7 @@ struct ccshm_ioc_export {
  * @state: out: enum ccshm_state; for a buffer the least advanced of its parts
  * @device_mappings: out: mappings and attachments of devices that are left; 0
  *	when @state is CCSHM_STATE_REVOKED
- * @pages: out: pages of 4 KiB (the page size) that the revoke covers
+ * @pages: out: pages that the revoke covers
  * @revoked: out: exports and attachments that are revoked
  * @stopped: out: of the attachments, those whose device ccshm had to stop
  *
