@@ -474,7 +474,9 @@ enum ccshm_state {
  * @blocks_small: out: blocks smaller than a conversion unit
  * @units: out: conversion units of 2 MiB in the larger blocks
  * @units_whole: out: of these, units that one direct-map leaf covered when they
- *	were converted; each costs one page-state hypercall, and splits nothing
+ *	were converted; each costs one page-state hypercall, and splits nothing. With
+ *	pages of 16 or 64 KiB, where a leaf has 32 or 512 MiB, only those of leaves
+ *	that were converted in one call
  * @conversions: out: calls to share the buffer; 0 when it found room in a block
  *	that was shared already
  * @exports: out: buffers: live exports
