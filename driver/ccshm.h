@@ -129,7 +129,7 @@ struct ccshm_slice {
  * @slice: what comes behind them
  * @small: blocks smaller than a conversion unit
  * @units: conversion units in blocks that are at least that large
- * @units_whole: of these, the ones that a single direct-map leaf covered
+ * @units_whole: of these, the ones that a single direct-map leaf covered, and still does
  * @conversions: calls that shared the memory
  * @shared: of @nr, the first blocks: these are shared and zero
  * @tried: of @nr, the first blocks: these were given to a conversion. The platform

@@ -380,21 +380,32 @@ static void unshare_refused(struct ccshm_blocks *blocks, unsigned long i,
 	}
 }
 
+/*
+ * Units of a run of @pages, blocks [i, end), that are one leaf of the direct map and stay
+ * so: with pages of 16 or 64 KiB a leaf is larger than a unit, and split when the run has
+ * only a part of it.
+ */
 static unsigned long count_whole(const struct ccshm_blocks *blocks,
-				 unsigned long i, unsigned long end)
+				 unsigned long i, unsigned long end,
+				 unsigned long pages)
 {
+	unsigned long start = (unsigned long)page_address(blocks->block[i].page);
+	unsigned long stop = start + (pages << PAGE_SHIFT);
 	unsigned long whole = 0;
 
 	for (; i < end; i++) {
 		const struct ccshm_block *block = &blocks->block[i];
-		unsigned long page;
+		unsigned long page, addr, leaf;
 
 		if (block->order < CCSHM_UNIT_ORDER)
 			continue;
 		for (page = 0; page < ccshm_block_pages(block);
-		     page += CCSHM_UNIT_PAGES)
-			whole += ccshm_leaf_is_whole((unsigned long)
-					page_address(block->page + page));
+		     page += CCSHM_UNIT_PAGES) {
+			addr = (unsigned long)page_address(block->page + page);
+			leaf = addr & PMD_MASK;
+			whole += leaf >= start && leaf + PMD_SIZE <= stop &&
+				 ccshm_leaf_is_whole(addr);
+		}
 	}
 	return whole;
 }
@@ -441,7 +452,7 @@ int ccshm_convert_share(struct ccshm_blocks *blocks)
 			end = run_end(blocks, i, blocks->nr, &pages);
 		if (ccshm_blocks_interrupted(blocks))
 			return -EINTR;
-		blocks->units_whole += count_whole(blocks, i, end);
+		blocks->units_whole += count_whole(blocks, i, end, pages);
 		err = share_begin(pages);
 		if (err)
 			return err;

@@ -4,6 +4,7 @@
  * seal, REVOKE of a descriptor, and FREE with REVOKE.
  *
  * vm-modules: ccshm
+ * vm-pages: 4k 16k
  * vm-timeout: 180
  */
 #include "tap.h"

@@ -4,6 +4,7 @@
  * is private again and back with the kernel once the last is gone, and not before.
  *
  * vm-modules: ccshm
+ * vm-pages: 4k 16k
  * vm-timeout: 240
  */
 #include "tap.h"

@@ -31,7 +31,7 @@
 #include "cvm_guest.h"
 
 #define RAW_UNUSED	TAP_UNUSED
-#define PAGE		4096UL
+#define PAGE		4096UL	/* the kernel's, too, but in suites that say vm-pages: 16k */
 #define KIB		1024UL
 #define MIB		(1024UL * KIB)
 #define UNIT		(2 * MIB)

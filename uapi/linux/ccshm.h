@@ -477,7 +477,9 @@ enum ccshm_state {
  * @blocks_small: out: blocks smaller than a conversion unit
  * @units: out: conversion units of 2 MiB in the larger blocks
  * @units_whole: out: of these, units that one direct-map leaf covered when they
- *	were converted; each costs one page-state hypercall, and splits nothing
+ *	were converted; each costs one page-state hypercall, and splits nothing. With
+ *	pages of 16 or 64 KiB, where a leaf has 32 or 512 MiB, only those of leaves
+ *	that were converted in one call
  * @conversions: out: calls to share the buffer; 0 when it found room in a block
  *	that was shared already
  * @exports: out: buffers: live exports
@@ -645,7 +647,7 @@ struct ccshm_ioc_export {
  * @state: out: enum ccshm_state; for a buffer the least advanced of its parts
  * @device_mappings: out: mappings and attachments of devices that are left; 0
  *	when @state is CCSHM_STATE_REVOKED
- * @pages: out: pages of 4 KiB (the page size) that the revoke covers
+ * @pages: out: pages that the revoke covers
  * @revoked: out: exports and attachments that are revoked
  * @stopped: out: of the attachments, those whose device ccshm had to stop
  *

@@ -9,6 +9,7 @@
 
 #define TCR_T1SZ(tcr)	((u32)((tcr) >> 16 & 0x3f))
 #define TCR_TG1(tcr)	((u32)((tcr) >> 30 & 3))
+#define TG1_16K		1
 #define TG1_4K		2
 #define ENTRY_ADDRESS	0xfffffffff000ull
 #define ENTRY_VALID	1
@@ -18,19 +19,21 @@
 static u64 leaf(u64 va)
 {
 	u64 tcr = read_register(tcr_el1);
-	u32 bits = 64 - TCR_T1SZ(tcr), shift = 12 + (bits - 13) / 9 * 9;
+	u32 bits = 64 - TCR_T1SZ(tcr), page = TCR_TG1(tcr) == TG1_16K ? 14 : 12;
+	/* An entry has 8 bytes, and a table is a page. */
+	u32 index = page - 3, shift = page + (bits - page - 1) / index * index;
 	u64 gpa = read_register(ttbr1_el1) & ENTRY_ADDRESS, entry;
 
-	if (TCR_TG1(tcr) != TG1_4K)
+	if (TCR_TG1(tcr) != TG1_4K && TCR_TG1(tcr) != TG1_16K)
 		return CVM_ERROR;
 	va &= BIT(bits) - 1;
-	for (;; shift -= 9) {
+	for (;; shift -= index) {
 		if (!page_tracked(gpa))
 			return CVM_ERROR;
 		entry = ((u64 *)memory_private(gpa))[va >> shift];
 		if (!(entry & ENTRY_VALID))
 			return 0;
-		if (!(entry & ENTRY_TABLE) || shift == 12)
+		if (!(entry & ENTRY_TABLE) || shift == page)
 			break;
 		gpa = entry & ENTRY_ADDRESS;
 		va &= BIT(shift) - 1;
