@@ -3,6 +3,7 @@
  * The ioctl interface: every call with bad sizes, flags, reserved fields, pointers,
  * ranges, names and ids gives the documented errno and changes nothing.
  *
+ * vm-matrix: once
  * vm-modules: ccshm
  */
 #include "tap.h"

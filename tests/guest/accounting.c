@@ -4,6 +4,7 @@
  * again what is said of each buffer, of each user, of each device and of all of them is
  * what there is, and what the emulator counts as shared.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-boot: alone
  * vm-timeout: 300

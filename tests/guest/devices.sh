@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ccshmctl devices on real devices: of PCI, of virtio and of the platform, with and
 # without a driver, and what the kernel's sysfs says of the same.
+# vm-matrix: once
 # vm-modules: ccshm
 # vm-kmods: virtio_pci virtio_rng
 # vm-qemu: -device virtio-rng-pci,addr=06.0,disable-legacy=on,iommu_platform=on -device pci-bridge,chassis_nr=1,addr=07.0

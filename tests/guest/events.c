@@ -3,6 +3,7 @@
  * Events: what happens is told, in its order, to those who may know it and to nobody
  * else; who is too slow is told so.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */

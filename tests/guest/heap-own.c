@@ -7,6 +7,7 @@
  * The heap is the kernel's own source of it, see tests/kernel_heap. Only these kernels let a
  * module add one; it stays until the machine ends.
  *
+ * vm-matrix: once
  * vm-modules: ccshm own_heap kernel_heap importer
  * vm-fetch: heap-test
  * vm-files: heap-test/dmabuf-heap

@@ -3,6 +3,7 @@
  * Whoever holds an export, well or badly: who they are, who is kept out, and that
  * none of them keeps a revoke beyond its deadline, nor gets past it.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */

@@ -3,6 +3,7 @@
  * Calls that user memory stops in the middle, since it does not answer: the process that
  * stops one keeps none of another user's memory, and gains no access by it.
  *
+ * vm-matrix: once
  * vm-modules: ccshm
  * vm-timeout: 180
  */

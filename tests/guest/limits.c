@@ -4,6 +4,7 @@
  * blocks count, from before they are taken until they are back; a limit that is
  * lowered takes nothing away; CAP_SYS_RESOURCE exempts, in the initial namespace.
  *
+ * vm-matrix: once
  * vm-modules: ccshm
  * vm-boot: alone
  * vm-timeout: 240

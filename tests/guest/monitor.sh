@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ccshmctl list, stats and monitor: what several users see, and that each event is a
 # line at once.
+# vm-matrix: once
 # vm-modules: ccshm
 . /suites/tap.sh
 

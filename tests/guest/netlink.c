@@ -3,6 +3,7 @@
  * The generic netlink family: who sees what in a dump, that a dump is true and says
  * when it may not be, and that ten thousand buffers are listed one by one.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */

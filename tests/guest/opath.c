@@ -4,6 +4,7 @@
  * not its file. It is found and revoked as any other, nothing else is hit, and
  * the memory is given back.
  *
+ * vm-matrix: once
  * vm-modules: ccshm
  * vm-timeout: 120
  */

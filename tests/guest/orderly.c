@@ -4,6 +4,7 @@
  * stopped; one that nobody waits for any more ends by itself; and one without a
  * deadline to wait for comes back, whoever holds a lock.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-timeout: 240
  */

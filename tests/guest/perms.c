@@ -3,6 +3,7 @@
  * Permissions: what is not yours does not exist for you, unless its mode, the open file
  * of an anonymous buffer, or CAP_SYS_ADMIN says otherwise; devices need CAP_SYS_RAWIO.
  *
+ * vm-matrix: once
  * vm-modules: ccshm
  */
 #include "tap.h"

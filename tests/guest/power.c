@@ -8,6 +8,7 @@
  * stop before anything else happens, as kexec would leave them running, and are given
  * no more of it.
  *
+ * vm-matrix: once
  * vm-modules: ccshm restart
  * vm-boot: alone
  */

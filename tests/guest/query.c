@@ -3,6 +3,7 @@
  * QUERY of the next object and of a file descriptor: what each user sees, in a
  * network namespace of its own, and what only the holder of a descriptor learns.
  *
+ * vm-matrix: once
  * vm-modules: ccshm
  * vm-timeout: 240
  */

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # ccshmctl set, sealing, free --revoke and --wait, and pinned exports of others, by two users.
+# vm-matrix: once
 # vm-modules: ccshm
 # vm-make: tests/demo
 # vm-timeout: 240

@@ -3,6 +3,7 @@
  * What people look at from outside: the tracepoints, with the right numbers in them,
  * and what fdinfo says of the device's file, of attachments and of dma-bufs.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  */
 #include "tap.h"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The commands in docs/upgrade-out.md, where the kernel has its own heap (tests/kernel_heap):
 # all is as it was. The suite heap-own has what programs meet there.
+# vm-matrix: once
 # vm-modules: ccshm kernel_heap
 # vm-make: tests/demo
 # vm-files: docs/upgrade-out.md tests/readme/blocks.sh demo/mapper demo/edu
