@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two probes. One stops a thread in the middle of a walk over a buffer's pages: in
+ * Probes. One stops a thread in the middle of a walk over a buffer's pages: in
  * ccshm_blocks_pfn(), which is called where memory is mapped for the kernel, for an
- * importer and for an attachment. It must stop where sleeping is allowed. The other
- * counts the large entries that fork copies.
+ * importer and for an attachment. It must stop where sleeping is allowed. One holds the
+ * work items that give memory back, in ccshm_convert_unshare(). One counts the large
+ * entries that fork copies.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -32,6 +33,26 @@ MODULE_PARM_DESC(stall, "thread that is stopped the next time; 0: none, and the 
 static int stalled;
 module_param(stalled, int, 0400);
 MODULE_PARM_DESC(stalled, "thread that is stopped now; 0: none");
+
+static int hold;
+
+static const struct kernel_param_ops hold_ops = {
+	.set = stall_set,
+	.get = param_get_int,
+};
+module_param_cb(hold, &hold_ops, &hold, 0600);
+MODULE_PARM_DESC(hold, "1: hold the work items that give memory back; 0: they continue");
+
+static atomic_t nr_held;
+
+static int held_get(char *text, const struct kernel_param *kp)
+{
+	return sysfs_emit(text, "%d\n", atomic_read(&nr_held));
+}
+
+static const struct kernel_param_ops held_ops = { .get = held_get };
+module_param_cb(held, &held_ops, NULL, 0400);
+MODULE_PARM_DESC(held, "work items that are held now");
 
 static ulong copied;
 module_param(copied, ulong, 0400);
@@ -78,6 +99,33 @@ static int blocks_pfn_called(struct kprobe *p, struct pt_regs *regs)
 	return 1;
 }
 
+static int unshare_called(struct kprobe *p, struct pt_regs *regs);
+
+static struct kprobe unshare = {
+	.symbol_name = "ccshm_convert_unshare",
+	.pre_handler = unshare_called,
+	.post_handler = nothing,
+};
+
+/* In the place of ccshm_convert_unshare(), which is called in the end. */
+static noinline void hold_here(void *blocks)
+{
+	void (*real)(void *blocks) = (void *)unshare.addr;
+
+	atomic_inc(&nr_held);
+	wait_event_idle(released, !READ_ONCE(hold));
+	atomic_dec(&nr_held);
+	real(blocks);
+}
+
+static int unshare_called(struct kprobe *p, struct pt_regs *regs)
+{
+	if (!READ_ONCE(hold) || !(current->flags & PF_WQ_WORKER))
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)hold_here);
+	return 1;
+}
+
 /* copy_huge_pmd(dst_mm, src_mm, dst_pmd, src_pmd, addr, dst_vma, src_vma) */
 static int huge_pmd_copied(struct kprobe *p, struct pt_regs *regs)
 {
@@ -93,7 +141,7 @@ static struct kprobe huge_pmd = {
 	.pre_handler = huge_pmd_copied,
 };
 
-static struct kprobe *probes[] = { &blocks_pfn, &huge_pmd };
+static struct kprobe *probes[] = { &blocks_pfn, &unshare, &huge_pmd };
 
 static int __init probe_init(void)
 {
