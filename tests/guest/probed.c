@@ -2,8 +2,9 @@
 /*
  * What only probes in the kernel can show: a revoke does not wait for a call that is still
  * walking over the pages, because the door of an export is held only to count a mapping;
- * an ALLOC waits only for memory that would help it, and can be killed while it waits; and
- * fork copies no 2 MiB page table entry of a ccshm mapping.
+ * an ALLOC waits only for memory that would help it, and can be killed while it waits; of an
+ * ALLOC and a hibernation that is being prepared one is refused; and fork copies no 2 MiB
+ * page table entry of a ccshm mapping.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev
@@ -53,6 +54,13 @@ static bool is_stalled(pid_t pid)
 	while (probe_get("stalled") != (unsigned long)pid && now_ns() < end)
 		sleep_ms(5);
 	return probe_get("stalled") == (unsigned long)pid;
+}
+
+/* Where the next thread is stopped. */
+static void stall_at(const char *function)
+{
+	if (write_text("/sys/module/ccshm_probe/parameters/stall_at", function))
+		bail("cannot write stall_at");
 }
 
 /* ---- calls that are stopped in their walk ---- */
@@ -115,6 +123,7 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	bool answered;
 
 	is_int(touch_read(p), 0, "%s: the CPU has a mapping", what);
+	stall_at("ccshm_blocks_pfn");
 	walker = peer_start(ROOT, ALL_CAPS, walk, &w);
 	probe_set("stall", walker.pid);
 	peer_send(&walker, 0, -1);
@@ -292,6 +301,68 @@ static void waits_for_no_more(void)
 	returning_end("two users");
 }
 
+/* ---- an ALLOC while hibernation is prepared ---- */
+
+static int allocates_when_told(struct peer *parent, void *arg)
+{
+	peer_hear(parent);
+	return allocates(parent, arg);
+}
+
+/* As a hibernation is prepared: a descriptor that undoes it when it is closed, or -errno. */
+static int snapshot_open(void)
+{
+	int fd = open("/dev/snapshot", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/**
+ * check_hibernation - prepare to hibernate while an ALLOC is under way
+ * @size: of the buffer
+ * @function: that the ALLOC is about to enter
+ * @prepared: what preparing returns: 0 or an errno
+ * @allocated: what ALLOC returns
+ * @what: describes this
+ */
+static void check_hibernation(uint64_t size, const char *function, int prepared, int allocated,
+			      const char *what)
+{
+	struct wanted w = { .size = size };
+	struct peer p = peer_start(ROOT, ALL_CAPS, allocates_when_told, &w);
+	int fd;
+
+	stall_at(function);
+	probe_set("stall", p.pid);
+	peer_send(&p, 0, -1);
+	ok(is_stalled(p.pid), "%s: it is stopped there", what);
+	fd = snapshot_open();
+	is_errno(fd < 0 ? fd : 0, prepared, "%s: hibernation is prepared: %s", what,
+		 tap_errno_name(prepared));
+	probe_set("stall", 0);
+	is_errno(peer_hear(&p), allocated, "%s: ALLOC: %s", what, tap_errno_name(allocated));
+	peer_end(&p, 0);
+	if (fd >= 0)
+		close(fd);
+	ok(wait_clean(ccshm), "%s: no memory is shared afterwards", what);
+}
+
+static void one_is_refused(void)
+{
+	int fd = snapshot_open();
+
+	if (fd == -ENOENT || fd == -EPERM) {
+		skip("ALLOC while hibernation is prepared", "there is none with this kernel");
+		return;
+	}
+	is_errno(fd < 0 ? fd : 0, 0, "hibernation is prepared when no memory is shared");
+	close(fd);
+	check_hibernation(2 * UNIT, "ccshm_convert_share", 0, EBUSY, "ALLOC before it shares");
+	check_hibernation(2 * UNIT, "set_memory_decrypted", EBUSY, 0, "ALLOC while it shares");
+	check_hibernation(PAGE, "ccshm_convert_share", 0, EBUSY, "ALLOC of a page before it shares");
+	check_hibernation(PAGE, "set_memory_decrypted", EBUSY, 0, "ALLOC of a page while it shares");
+}
+
 /* ---- fork ---- */
 
 static int child_touches(struct peer *parent, void *arg)
@@ -371,6 +442,7 @@ int main(void)
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
 	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");
 	waits_for_no_more();
+	one_is_refused();
 	fork_copies_none();
 
 	is_errno(raw_rmmod("ccshm_probe"), 0, "the probes can be removed");
