@@ -282,7 +282,7 @@ int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *obj
 /* NULL, or what to say of a text that is no name for a buffer, behind it. */
 const char *name_error(const char *name);
 
-/* ---- refusal.c: the one cause of an EINVAL ---- */
+/* ---- refusal.c: the one cause of an EINVAL, or of a limit ---- */
 
 #define CAUSE_LEN	256
 
@@ -294,6 +294,9 @@ const char *slice_refused(uint64_t size, uint64_t offset, uint64_t length,
 			  char text[CAUSE_LEN]);
 const char *node_refused(int node, char text[CAUSE_LEN]);
 const char *owner_refused(uid_t owner, gid_t group, char text[CAUSE_LEN]);
+/* Of an ALLOC that a limit refused with @err: the caller has leaked memory. */
+const char *leak_refused(struct ccshm *ctx, int err, uint64_t size, bool contiguous,
+			 char text[CAUSE_LEN]);
 /* Of a text that is neither the id of a buffer nor a name for one. */
 const char *buffer_refused(struct ccshm *ctx, const char *buffer, char text[CAUSE_LEN]);
 

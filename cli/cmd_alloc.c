@@ -150,7 +150,7 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 }
 
 /* Size, name and mode were checked before. */
-static int report_alloc(const struct alloc_opts *opts, int err)
+static int report_alloc(struct ccshm *ctx, const struct alloc_opts *opts, int err)
 {
 	char object[128], size[SIZE_TEXT_LEN], why[CAUSE_LEN];
 	const char *cause = NULL;
@@ -161,6 +161,8 @@ static int report_alloc(const struct alloc_opts *opts, int err)
 		cause = node_refused(opts->node, why);
 	if (err == -EINVAL && !cause)
 		cause = owner_refused(opts->owner, opts->group, why);
+	if (err == -EDQUOT || err == -ENOSPC)
+		cause = leak_refused(ctx, err, opts->size, opts->contiguous, why);
 	return cause ? report_cause(OP_ALLOC, object, cause) : report(OP_ALLOC, err, object);
 }
 
@@ -200,7 +202,7 @@ int alloc_run(const struct command *cmd, int argc, char **argv)
 		interrupt_die();
 	}
 	if (err) {
-		code = report_alloc(&opts, err);
+		code = report_alloc(ctx, &opts, err);
 		goto close;
 	}
 	/* A buffer whose id nobody was told would stay for ever. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * EINVAL has many causes, and the driver cannot say which: name the one that it is. The driver
- * decides; that is asked here after it has refused, or before where the answer is sure.
+ * EINVAL has many causes, and the driver cannot say which: name the one that it is. So has a
+ * limit that refuses memory. The driver decides; that is asked here after it has refused, or
+ * before where the answer is sure.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -114,6 +115,55 @@ const char *owner_refused(uid_t owner, gid_t group, char text[CAUSE_LEN])
 	else
 		return NULL;
 	return text;
+}
+
+/* Bytes that a limit counts for a buffer, at most. */
+static uint64_t counted_bytes(const struct ccshm_info *info, uint64_t size, bool contiguous)
+{
+	uint64_t block = ccshm_info_block_size(info), units = size / block + !!(size % block);
+	uint64_t power = 1;
+
+	while (contiguous && power < units && power <= UINT64_MAX / 2)
+		power *= 2;
+	return (contiguous ? power : units) * block;
+}
+
+/* Would it be within the limit if nothing had been leaked? */
+static bool fits_without_leaks(const struct ccshm_info *info, int err, uint64_t bytes)
+{
+	uint64_t limit, used;
+
+	if (err == -ENOSPC) {
+		limit = ccshm_info_limit_total_bytes(info);
+		used = ccshm_info_used_bytes(info);
+	} else if (ccshm_info_user_buffers(info) < ccshm_info_limit_user_buffers(info)) {
+		limit = ccshm_info_limit_user_bytes(info);
+		used = ccshm_info_user_bytes(info);
+	} else {
+		return false;
+	}
+	return used <= limit && bytes <= limit - used;
+}
+
+const char *leak_refused(struct ccshm *ctx, int err, uint64_t size, bool contiguous,
+			 char text[CAUSE_LEN])
+{
+	const char *cause = NULL;
+	struct ccshm_info *info;
+	char leaked[SIZE_TEXT_LEN];
+
+	if (ccshm_info_get(ctx, &info))
+		return NULL;
+	if (ccshm_info_user_bytes_leaked(info) && ccshm_info_block_size(info) &&
+	    fits_without_leaks(info, err, counted_bytes(info, size, contiguous))) {
+		snprintf(text, CAUSE_LEN,
+			 "%s of your memory could not be made private again, and counts against %s until the machine restarts (user_bytes_leaked in `ccshmctl info`); have an administrator raise the limit",
+			 size_format(ccshm_info_user_bytes_leaked(info), leaked),
+			 err == -ENOSPC ? "limit_total_bytes" : "limit_user_bytes");
+		cause = text;
+	}
+	ccshm_info_free(info);
+	return cause;
 }
 
 /* Of what stands before the slash. */

@@ -469,7 +469,8 @@ void ccshm_limit_refused(kuid_t uid, int err, u64 bytes)
 	ccshm_limit_usage(uid, &usage);
 	if (err == -ENOSPC)
 		ccshm_event_quota(CCSHM_QUOTA_TOTAL_BYTES, uid, bytes,
-				  used_bytes(), READ_ONCE(total_bytes.value));
+				  used_bytes() + to_bytes(usage.leaked),
+				  READ_ONCE(total_bytes.value));
 	else if (bytes)
 		ccshm_event_quota(CCSHM_QUOTA_USER_BYTES, uid, bytes,
 				  to_bytes(usage.pages + usage.leaked),

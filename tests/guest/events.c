@@ -391,6 +391,21 @@ static void test_quota(void)
 	nothing_happens("a limit");
 }
 
+/* Root, without capabilities here, has lost a unit, and that is why a limit refuses. */
+static void leak_counts(const char *limit, int err, uint32_t quota)
+{
+	uint64_t *id = common(sizeof(*id));
+
+	set_limit(limit, "2M");
+	is_errno(as_user(ROOT, 0, alloc_and_die, id), err, "%s: the leaked memory is all of it: %s",
+		 limit, tap_errno_name(err));
+	if (happens(CCSHM_EVENT_QUOTA, 0, limit)) {
+		is_int(said(CCSHM_A_QUOTA), quota, "%s: the event names it", limit);
+		is_int(said(CCSHM_A_USED), UNIT, "%s: the event counts the leaked memory", limit);
+	}
+	set_limit(limit, "max");
+}
+
 static void test_leak(void)
 {
 	uint64_t id;
@@ -416,6 +431,8 @@ static void test_leak(void)
 		fail("the leak is told");
 	}
 	cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 0);
+	leak_counts("limit_user_bytes", EDQUOT, CCSHM_QUOTA_USER_BYTES);
+	leak_counts("limit_total_bytes", ENOSPC, CCSHM_QUOTA_TOTAL_BYTES);
 }
 
 /* ---- too slow ---- */

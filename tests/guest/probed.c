@@ -2,7 +2,9 @@
 /*
  * What only probes in the kernel can show: a revoke does not wait for a call that is still
  * walking over the pages, because the door of an export is held only to count a mapping;
- * and fork copies no 2 MiB page table entry of a ccshm mapping.
+ * an ALLOC waits only for memory that would help it, and can be killed while it waits; of an
+ * ALLOC and a hibernation that is being prepared one is refused; and fork copies no 2 MiB
+ * page table entry of a ccshm mapping.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev
@@ -14,6 +16,7 @@
 #include "device.h"
 #include "importing.h"
 #include "exported.h"
+#include "users.h"
 
 #define SIZE	(2 * UNIT)
 
@@ -51,6 +54,13 @@ static bool is_stalled(pid_t pid)
 	while (probe_get("stalled") != (unsigned long)pid && now_ns() < end)
 		sleep_ms(5);
 	return probe_get("stalled") == (unsigned long)pid;
+}
+
+/* Where the next thread is stopped. */
+static void stall_at(const char *function)
+{
+	if (write_text("/sys/module/ccshm_probe/parameters/stall_at", function))
+		bail("cannot write stall_at");
 }
 
 /* ---- calls that are stopped in their walk ---- */
@@ -113,6 +123,7 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	bool answered;
 
 	is_int(touch_read(p), 0, "%s: the CPU has a mapping", what);
+	stall_at("ccshm_blocks_pfn");
 	walker = peer_start(ROOT, ALL_CAPS, walk, &w);
 	probe_set("stall", walker.pid);
 	peer_send(&walker, 0, -1);
@@ -139,6 +150,217 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	if (w.imp >= 0)
 		close(w.imp);
 	shared_end(&s);
+}
+
+/* ---- memory that is being returned ---- */
+
+static void limit_set(const char *name, uint64_t value)
+{
+	char path[64], text[32] = "max";
+
+	snprintf(path, sizeof(path), "/sys/class/misc/ccshm/limit_%s", name);
+	if (value != CCSHM_LIMIT_NONE)
+		snprintf(text, sizeof(text), "%" PRIu64, value);
+	if (write_text(path, text))
+		bail("cannot write %s", path);
+}
+
+static void no_limits(void)
+{
+	limit_set("total_bytes", CCSHM_LIMIT_NONE);
+	limit_set("user_bytes", CCSHM_LIMIT_NONE);
+	limit_set("user_buffers", CCSHM_LIMIT_NONE);
+}
+
+/* From now on memory that is freed does not come back, beginning with this. */
+static void returning_begin(struct user *u, unsigned int slot, const char *what)
+{
+	int64_t end = in_ms(20000);
+
+	probe_set("hold", 1);
+	is_errno(user_ask(u, USER_FREE, slot), 0, "%s: a buffer is freed", what);
+	while (!probe_get("held") && now_ns() < end)
+		sleep_ms(5);
+	is_int(probe_get("held"), 1, "%s: its memory is being returned", what);
+}
+
+/* Conversions go on, and all memory comes back. */
+static void returning_end(const char *what)
+{
+	probe_set("hold", 0);
+	no_limits();
+	ok(wait_clean(ccshm), "%s: all memory is returned", what);
+}
+
+static void ignore(int sig)
+{
+	(void)sig;
+}
+
+struct wanted {
+	uint64_t size, flags;
+};
+
+/* Allocates, with a signal that is handled; what it has ends with it. */
+static int allocates(struct peer *parent, void *arg)
+{
+	struct wanted *w = arg;
+	struct ccshm_ioc_alloc req = { .size = w->size, .flags = w->flags };
+	struct sigaction sa = { .sa_handler = ignore };
+	int fd = raw_open();
+
+	(void)parent;
+	sigaction(SIGUSR1, &sa, NULL);
+	return fd < 0 ? fd : raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
+}
+
+/* An ALLOC of this user, which waits: killably ('D'), or interruptibly ('S'). */
+static struct peer waiter_start(uid_t uid, uint64_t size, uint64_t flags, const char *what)
+{
+	struct wanted w = { size, flags };
+	struct peer p = peer_start(uid, 0, allocates, &w);
+
+	ok(waits_in_state(p.pid, CCSHM_IOC_ALLOC, flags & CCSHM_ALLOC_INTERRUPTIBLE ? 'S' : 'D'),
+	   "%s: ALLOC waits", what);
+	return p;
+}
+
+static void waiter_is_killed(struct peer *p, const char *what)
+{
+	int64_t start = now_ns();
+	int status;
+
+	kill(p->pid, SIGKILL);
+	status = reap(p->pid, 10000);
+	diag("gone after %lld ms", (long long)(now_ns() - start) / 1000000);
+	ok(status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	   "%s: SIGKILL ends the ALLOC that waits", what);
+	is_int(probe_get("held"), 1, "%s: ... and nothing was returned meanwhile", what);
+	if (status < 0) {
+		probe_set("hold", 0);
+		reap(p->pid, 20000);
+	}
+	close(p->sock);
+}
+
+/* Beyond the user's own limit, in bytes or in buffers. */
+static void own_returns(const char *limit, uint64_t most, uint64_t size, const char *what)
+{
+	struct user *alice = user_start(ALICE, 0);
+	struct peer p;
+
+	limit_set(limit, most);
+	is_errno(user_has(alice, 0, size), 0, "%s: all that the user may have", what);
+	returning_begin(alice, 0, what);
+	p = waiter_start(ALICE, size, 0, what);
+	kill(p.pid, SIGUSR1);
+	ok(waits_in_state(p.pid, CCSHM_IOC_ALLOC, 'D'),
+	   "%s: a signal that is handled does not end the ALLOC", what);
+	waiter_is_killed(&p, what);
+	p = waiter_start(ALICE, size, CCSHM_ALLOC_INTERRUPTIBLE, what);
+	kill(p.pid, SIGUSR1);
+	is_errno(peer_hear(&p), EINTR, "%s: interruptible: EINTR", what);
+	peer_end(&p, 0);
+	is_int(user_info(alice)->user_buffers, 1, "%s: only the buffer that returns is charged", what);
+	p = waiter_start(ALICE, size, 0, what);
+	probe_set("hold", 0);
+	is_errno(peer_hear(&p), 0, "%s: what was returned is allocated", what);
+	peer_end(&p, 0);
+	is_errno(user_has(alice, 1, size), 0, "%s: the user can have all of it again", what);
+	user_end(alice);
+	returning_end(what);
+}
+
+/* What is on its way back, but would not be enough, or is charged to somebody else. */
+static void waits_for_no_more(void)
+{
+	struct user *alice = user_start(ALICE, 0), *bob = user_start(BOB, 0);
+	struct peer p;
+
+	limit_set("user_bytes", 2 * UNIT);
+	is_errno(user_has(alice, 0, 2 * UNIT), 0, "alice has all that a user may have");
+	is_errno(user_has(bob, 0, 2 * UNIT), 0, "bob, too");
+	returning_begin(alice, 0, "two users");
+	is_errno(user_has(bob, 1, PAGE), EDQUOT,
+		 "ALLOC beyond the own limit does not wait for memory of another user: EDQUOT");
+	is_errno(user_has(alice, 1, 3 * UNIT), EDQUOT,
+		 "ALLOC does not wait for memory that would not be enough: EDQUOT");
+	limit_set("user_bytes", CCSHM_LIMIT_NONE);
+	limit_set("total_bytes", 4 * UNIT);
+	is_errno(user_has(bob, 1, 3 * UNIT), ENOSPC,
+		 "ALLOC beyond the total does not wait for memory that would not be enough: ENOSPC");
+	is_int(probe_get("held"), 1, "nothing was returned meanwhile");
+	p = waiter_start(BOB, 2 * UNIT, 0, "beyond the total, where it would be enough");
+	waiter_is_killed(&p, "beyond the total");
+	p = waiter_start(BOB, 2 * UNIT, 0, "beyond the total, again");
+	probe_set("hold", 0);
+	is_errno(peer_hear(&p), 0, "memory of another user, returned, is allocated");
+	peer_end(&p, 0);
+	user_end(alice);
+	user_end(bob);
+	returning_end("two users");
+}
+
+/* ---- an ALLOC while hibernation is prepared ---- */
+
+static int allocates_when_told(struct peer *parent, void *arg)
+{
+	peer_hear(parent);
+	return allocates(parent, arg);
+}
+
+/* As a hibernation is prepared: a descriptor that undoes it when it is closed, or -errno. */
+static int snapshot_open(void)
+{
+	int fd = open("/dev/snapshot", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/**
+ * check_hibernation - prepare to hibernate while an ALLOC is under way
+ * @size: of the buffer
+ * @function: that the ALLOC is about to enter
+ * @prepared: what preparing returns: 0 or an errno
+ * @allocated: what ALLOC returns
+ * @what: describes this
+ */
+static void check_hibernation(uint64_t size, const char *function, int prepared, int allocated,
+			      const char *what)
+{
+	struct wanted w = { .size = size };
+	struct peer p = peer_start(ROOT, ALL_CAPS, allocates_when_told, &w);
+	int fd;
+
+	stall_at(function);
+	probe_set("stall", p.pid);
+	peer_send(&p, 0, -1);
+	ok(is_stalled(p.pid), "%s: it is stopped there", what);
+	fd = snapshot_open();
+	is_errno(fd < 0 ? fd : 0, prepared, "%s: hibernation is prepared: %s", what,
+		 tap_errno_name(prepared));
+	probe_set("stall", 0);
+	is_errno(peer_hear(&p), allocated, "%s: ALLOC: %s", what, tap_errno_name(allocated));
+	peer_end(&p, 0);
+	if (fd >= 0)
+		close(fd);
+	ok(wait_clean(ccshm), "%s: no memory is shared afterwards", what);
+}
+
+static void one_is_refused(void)
+{
+	int fd = snapshot_open();
+
+	if (fd == -ENOENT || fd == -EPERM) {
+		skip("ALLOC while hibernation is prepared", "there is none with this kernel");
+		return;
+	}
+	is_errno(fd < 0 ? fd : 0, 0, "hibernation is prepared when no memory is shared");
+	close(fd);
+	check_hibernation(2 * UNIT, "ccshm_convert_share", 0, EBUSY, "ALLOC before it shares");
+	check_hibernation(2 * UNIT, "set_memory_decrypted", EBUSY, 0, "ALLOC while it shares");
+	check_hibernation(PAGE, "ccshm_convert_share", 0, EBUSY, "ALLOC of a page before it shares");
+	check_hibernation(PAGE, "set_memory_decrypted", EBUSY, 0, "ALLOC of a page while it shares");
 }
 
 /* ---- fork ---- */
@@ -217,6 +439,10 @@ int main(void)
 	check_walker(walker_map, 0, ETIMEDOUT, "map");
 	/* An attachment is listed, and counts, only after its walk. */
 	check_walker(walker_attach, 0, 0, "ATTACH");
+	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
+	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");
+	waits_for_no_more();
+	one_is_refused();
 	fork_copies_none();
 
 	is_errno(raw_rmmod("ccshm_probe"), 0, "the probes can be removed");

@@ -679,10 +679,10 @@ static RAW_UNUSED struct thread_look thread_look(pid_t tid)
 }
 
 /*
- * A thread waits in an ioctl (0: in any), so that a signal would end the wait: it sleeps
- * there, and goes on doing so. False when it has ended, or does not wait within 20 s.
+ * A thread waits in an ioctl (0: in any) in this state of /proc/PID/stat, and goes on doing
+ * so. False when it has ended, or does not wait so within 20 s.
  */
-static RAW_UNUSED bool waits_in(pid_t tid, unsigned long request)
+static RAW_UNUSED bool waits_in_state(pid_t tid, unsigned long request, char state)
 {
 	struct thread_look last = { 0 }, look;
 	int64_t end = in_ms(20000);
@@ -692,7 +692,7 @@ static RAW_UNUSED bool waits_in(pid_t tid, unsigned long request)
 		look = thread_look(tid);
 		if (!look.state || look.state == 'Z')
 			break;
-		if (look.state == 'S' && look.call == SYS_ioctl &&
+		if (look.state == state && look.call == SYS_ioctl &&
 		    (!request || look.request == request))
 			same = same && look.switches == last.switches ? same + 1 : 1;
 		else
@@ -704,6 +704,12 @@ static RAW_UNUSED bool waits_in(pid_t tid, unsigned long request)
 		diag("process %d: state %c, call %ld 0x%lx", tid, look.state ? look.state : '-',
 		     look.call, look.request);
 	return same >= 5;
+}
+
+/* ... so that a signal would end the wait. */
+static RAW_UNUSED bool waits_in(pid_t tid, unsigned long request)
+{
+	return waits_in_state(tid, request, 'S');
 }
 
 struct as_user_call {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two probes. One stops a thread in the middle of a walk over a buffer's pages: in
- * ccshm_blocks_pfn(), which is called where memory is mapped for the kernel, for an
- * importer and for an attachment. It must stop where sleeping is allowed. The other
- * counts the large entries that fork copies.
+ * Probes. One stops a thread where it enters a function: ccshm_blocks_pfn(), in the middle
+ * of a walk over a buffer's pages, where memory is mapped for the kernel, for an importer
+ * and for an attachment; ccshm_convert_share(), before an ALLOC shares its memory; or
+ * set_memory_decrypted(), where it does. It must stop where sleeping is allowed. One holds
+ * the work items that give memory back, in ccshm_convert_unshare(). One looks whether
+ * memory is zero when it is shared. One counts the large entries that fork copies. One
+ * measures how long mutexes are held, if it is told which.
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
+#include <linux/string.h>
 #include <linux/wait.h>
 
 static DECLARE_WAIT_QUEUE_HEAD(released);
@@ -29,9 +33,33 @@ static const struct kernel_param_ops stall_ops = {
 module_param_cb(stall, &stall_ops, &stall, 0600);
 MODULE_PARM_DESC(stall, "thread that is stopped the next time; 0: none, and the one that is goes on");
 
+static char stall_at[32] = "ccshm_blocks_pfn";
+module_param_string(stall_at, stall_at, sizeof(stall_at), 0600);
+MODULE_PARM_DESC(stall_at, "function in which it is stopped");
+
 static int stalled;
 module_param(stalled, int, 0400);
 MODULE_PARM_DESC(stalled, "thread that is stopped now; 0: none");
+
+static int hold;
+
+static const struct kernel_param_ops hold_ops = {
+	.set = stall_set,
+	.get = param_get_int,
+};
+module_param_cb(hold, &hold_ops, &hold, 0600);
+MODULE_PARM_DESC(hold, "1: hold the work items that give memory back; 0: they continue");
+
+static atomic_t nr_held;
+
+static int held_get(char *text, const struct kernel_param *kp)
+{
+	return sysfs_emit(text, "%d\n", atomic_read(&nr_held));
+}
+
+static const struct kernel_param_ops held_ops = { .get = held_get };
+module_param_cb(held, &held_ops, NULL, 0400);
+MODULE_PARM_DESC(held, "work items that are held now");
 
 static ulong copied;
 module_param(copied, ulong, 0400);
@@ -43,12 +71,29 @@ MODULE_PARM_DESC(from, "first address of the range");
 module_param(to, ulong, 0600);
 MODULE_PARM_DESC(to, "first address after the range");
 
-static int blocks_pfn_called(struct kprobe *p, struct pt_regs *regs);
-
-/* With it the probe is not optimized, which would ignore the new instruction pointer. */
+/* With it a probe is not optimized, which would ignore the new instruction pointer. */
 static void nothing(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
 {
 }
+
+static void stop_here(void)
+{
+	WRITE_ONCE(stalled, current->pid);
+	wait_event_killable(released, READ_ONCE(stall) != current->pid);
+	WRITE_ONCE(stall, 0);
+	WRITE_ONCE(stalled, 0);
+}
+
+/* Have the thread that is to be stopped here continue in a function in this one's place. */
+static int stop_in(struct kprobe *p, struct pt_regs *regs, void *instead)
+{
+	if (READ_ONCE(stall) != current->pid || strcmp(stall_at, p->symbol_name))
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)instead);
+	return 1;
+}
+
+static int blocks_pfn_called(struct kprobe *p, struct pt_regs *regs);
 
 static struct kprobe blocks_pfn = {
 	.symbol_name = "ccshm_blocks_pfn",
@@ -56,25 +101,102 @@ static struct kprobe blocks_pfn = {
 	.post_handler = nothing,
 };
 
-/* In the place of ccshm_blocks_pfn(), which is called in the end. */
-static noinline unsigned long stop_here(const void *blocks, unsigned long index,
-					unsigned long *run)
+static noinline unsigned long stop_blocks_pfn(const void *blocks, unsigned long index,
+					      unsigned long *run)
 {
 	unsigned long (*real)(const void *blocks, unsigned long index,
 			      unsigned long *run) = (void *)blocks_pfn.addr;
 
-	WRITE_ONCE(stalled, current->pid);
-	wait_event_killable(released, READ_ONCE(stall) != current->pid);
-	WRITE_ONCE(stall, 0);
-	WRITE_ONCE(stalled, 0);
+	stop_here();
 	return real(blocks, index, run);
 }
 
 static int blocks_pfn_called(struct kprobe *p, struct pt_regs *regs)
 {
-	if (READ_ONCE(stall) != current->pid)
+	return stop_in(p, regs, stop_blocks_pfn);
+}
+
+static int share_called(struct kprobe *p, struct pt_regs *regs);
+
+static struct kprobe share = {
+	.symbol_name = "ccshm_convert_share",
+	.pre_handler = share_called,
+	.post_handler = nothing,
+};
+
+static noinline int stop_share(void *blocks)
+{
+	int (*real)(void *blocks) = (void *)share.addr;
+
+	stop_here();
+	return real(blocks);
+}
+
+static int share_called(struct kprobe *p, struct pt_regs *regs)
+{
+	return stop_in(p, regs, stop_share);
+}
+
+static ulong decrypted, dirty;
+module_param(decrypted, ulong, 0600);
+MODULE_PARM_DESC(decrypted, "pages that were to be shared");
+module_param(dirty, ulong, 0600);
+MODULE_PARM_DESC(dirty, "... and were not zero before");
+
+static int decrypted_called(struct kprobe *p, struct pt_regs *regs);
+
+static struct kprobe set_memory = {
+	.symbol_name = "set_memory_decrypted",
+	.pre_handler = decrypted_called,
+	.post_handler = nothing,
+};
+
+static noinline int stop_decrypted(unsigned long addr, int pages)
+{
+	int (*real)(unsigned long addr, int pages) = (void *)set_memory.addr;
+
+	stop_here();
+	return real(addr, pages);
+}
+
+static int decrypted_called(struct kprobe *p, struct pt_regs *regs)
+{
+	const char *addr = (void *)regs_get_kernel_argument(regs, 0);
+	int i, pages = regs_get_kernel_argument(regs, 1);
+
+	if (stop_in(p, regs, stop_decrypted))
+		return 1;
+	for (i = 0; i < pages; i++)
+		if (memchr_inv(addr + i * PAGE_SIZE, 0, PAGE_SIZE))
+			WRITE_ONCE(dirty, dirty + 1);
+	WRITE_ONCE(decrypted, decrypted + pages);
+	return 0;
+}
+
+static int unshare_called(struct kprobe *p, struct pt_regs *regs);
+
+static struct kprobe unshare = {
+	.symbol_name = "ccshm_convert_unshare",
+	.pre_handler = unshare_called,
+	.post_handler = nothing,
+};
+
+/* In the place of ccshm_convert_unshare(), which is called in the end. */
+static noinline void hold_here(void *blocks)
+{
+	void (*real)(void *blocks) = (void *)unshare.addr;
+
+	atomic_inc(&nr_held);
+	wait_event_idle(released, !READ_ONCE(hold));
+	atomic_dec(&nr_held);
+	real(blocks);
+}
+
+static int unshare_called(struct kprobe *p, struct pt_regs *regs)
+{
+	if (!READ_ONCE(hold) || !(current->flags & PF_WQ_WORKER))
 		return 0;
-	instruction_pointer_set(regs, (unsigned long)stop_here);
+	instruction_pointer_set(regs, (unsigned long)hold_here);
 	return 1;
 }
 
@@ -93,16 +215,113 @@ static struct kprobe huge_pmd = {
 	.pre_handler = huge_pmd_copied,
 };
 
-static struct kprobe *probes[] = { &blocks_pfn, &huge_pmd };
+/* ---- how long a mutex is held ---- */
+
+#define LOCKS	4
+
+static ulong lock[LOCKS];
+static int locks;
+module_param_array(lock, ulong, &locks, 0400);
+MODULE_PARM_DESC(lock, "addresses of mutexes that are taken by mutex_lock()");
+
+static ulong longest[LOCKS];
+module_param_array(longest, ulong, NULL, 0600);
+MODULE_PARM_DESC(longest, "nanoseconds that each was held at most");
+
+static u64 taken[LOCKS];
+
+static int lock_of(struct pt_regs *regs)
+{
+	unsigned long mutex = regs_get_kernel_argument(regs, 0);
+	int i;
+
+	for (i = 0; i < locks; i++)
+		if (lock[i] == mutex)
+			return i;
+	return -1;
+}
+
+static int mutex_lock_called(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	*(int *)ri->data = lock_of(regs);
+	return *(int *)ri->data < 0;
+}
+
+static int mutex_lock_returns(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	WRITE_ONCE(taken[*(int *)ri->data], ktime_get_mono_fast_ns());
+	return 0;
+}
+
+static struct kretprobe mutex_locked = {
+	.kp.symbol_name = "mutex_lock",
+	.entry_handler = mutex_lock_called,
+	.handler = mutex_lock_returns,
+	.data_size = sizeof(int),
+	.maxactive = 64,
+};
+
+static int mutex_unlock_called(struct kprobe *p, struct pt_regs *regs)
+{
+	int i = lock_of(regs);
+	u64 held;
+
+	if (i < 0 || !taken[i])
+		return 0;
+	held = ktime_get_mono_fast_ns() - taken[i];
+	taken[i] = 0;
+	if (held > longest[i])
+		longest[i] = held;
+	return 0;
+}
+
+static struct kprobe mutex_unlocked = {
+	.symbol_name = "mutex_unlock",
+	.pre_handler = mutex_unlock_called,
+};
+
+static int measure_locks(void)
+{
+	int err;
+
+	if (!locks)
+		return 0;
+	err = register_kretprobe(&mutex_locked);
+	if (err)
+		return err;
+	err = register_kprobe(&mutex_unlocked);
+	if (err)
+		unregister_kretprobe(&mutex_locked);
+	return err;
+}
+
+/* ---- the module ---- */
+
+static struct kprobe *probes[] = {
+	&blocks_pfn, &share, &set_memory, &unshare, &huge_pmd,
+};
 
 static int __init probe_init(void)
 {
-	return register_kprobes(probes, ARRAY_SIZE(probes));
+	int err = measure_locks();
+
+	if (err)
+		return err;
+	err = register_kprobes(probes, ARRAY_SIZE(probes));
+	if (err && locks) {
+		unregister_kprobe(&mutex_unlocked);
+		unregister_kretprobe(&mutex_locked);
+	}
+	return err;
 }
 
 static void __exit probe_exit(void)
 {
 	unregister_kprobes(probes, ARRAY_SIZE(probes));
+	if (!locks)
+		return;
+	unregister_kprobe(&mutex_unlocked);
+	unregister_kretprobe(&mutex_locked);
 }
 
 module_init(probe_init);

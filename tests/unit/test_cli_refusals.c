@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the driver calls EINVAL: ccshmctl names the one cause. */
+/* What the driver calls EINVAL, or refuses for a limit: ccshmctl names the one cause. */
 #include <unistd.h>
 
 #include "cli-run.h"
@@ -93,6 +93,46 @@ START_TEST(alloc_owner)
 	fake_fail_ioctl(CCSHM_IOC_SET, -EINVAL);
 	cli_run("set", "one", "-o", "999", NULL);
 	check_said(EXIT_FAILED, "ccshmctl: cannot change one: this buffer is not persistent: only --seal and --unseal are possible\n");
+}
+END_TEST
+
+/*
+ * A user with 2 MiB who has lost 4 MiB, with limits of 8 MiB and of 100 buffers, and 16 MiB
+ * for all users, who have 10 MiB.
+ */
+static const struct {
+	const char *size, *option;
+	int err;
+	bool leaked;
+	unsigned int buffers;
+	const char *says;
+} leaks[] = {
+	{ "4M", NULL, -EDQUOT, true, 1, "4M of your memory could not be made private again, and counts against limit_user_bytes until the machine restarts" },
+	{ "5M", NULL, -EDQUOT, true, 1, "4M of your memory could not be made private again, and counts against limit_user_bytes" },
+	{ "6M", "--contiguous", -EDQUOT, true, 1, "you would have more than each user may" },
+	{ "4M", "--contiguous", -EDQUOT, true, 1, "4M of your memory could not be made private again, and counts against limit_user_bytes" },
+	{ "6148K", NULL, -EDQUOT, true, 1, "you would have more than each user may" },
+	{ "4K", NULL, -EDQUOT, true, 100, "you would have more than each user may" },
+	{ "4M", NULL, -EDQUOT, false, 1, "you would have more than each user may" },
+	{ "6M", NULL, -ENOSPC, true, 100, "4M of your memory could not be made private again, and counts against limit_total_bytes until the machine restarts" },
+	{ "8M", NULL, -ENOSPC, true, 1, "all users together would have more than they may" },
+	{ "6M", NULL, -ENOSPC, false, 1, "all users together would have more than they may" },
+};
+
+START_TEST(alloc_leaked)
+{
+	fake.info.block_size = 2 << 20;
+	fake.info.user_bytes = 2 << 20;
+	fake.info.user_bytes_leaked = leaks[_i].leaked ? 4 << 20 : 0;
+	fake.info.limit_user_bytes = 8 << 20;
+	fake.info.user_buffers = leaks[_i].buffers;
+	fake.info.limit_user_buffers = 100;
+	fake.info.used_bytes = 10 << 20;
+	fake.info.limit_total_bytes = 16 << 20;
+	fake_fail_ioctl(CCSHM_IOC_ALLOC, leaks[_i].err);
+	cli_run("alloc", leaks[_i].size, leaks[_i].option, NULL);
+	ck_assert_int_eq(cli.code, EXIT_FAILED);
+	ck_assert_msg(strstr(cli.err, leaks[_i].says), "not \"%s\" but: %s", leaks[_i].says, cli.err);
 }
 END_TEST
 
@@ -210,6 +250,7 @@ static void add(Suite *suite)
 	tcase_add_loop_test(c, alloc_node, 0, COUNT(nodes));
 	tcase_add_test(c, alloc_no_numa);
 	tcase_add_test(c, alloc_owner);
+	tcase_add_loop_test(c, alloc_leaked, 0, COUNT(leaks));
 	tcase_add_test(c, alloc_size);
 	tcase_add_loop_test(c, slice, 0, COUNT(slices));
 	tcase_add_loop_test(c, no_buffer, 0, COUNT(buffers));

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * No call of one user holds a lock of all users for long, however many objects that user
+ * has: measured in the kernel, from where a lock is taken to where it is released.
+ *
+ * The machine's clock counts instructions, 4 ns each, so that what else the host does is
+ * no part of the time; and RCU frees memory in threads, not in interrupts that would count
+ * as the holder's time. One kernel is enough: what is measured are the driver's loops.
+ *
+ * vm-modules: ccshm probe
+ * vm-flavours: sev
+ * vm-kernels: 6.12
+ * vm-boot: alone
+ * vm-qemu: -icount shift=2
+ * vm-append: rcutree.use_softirq=0
+ */
+#include "tap.h"
+#include "raw.h"
+#include "netlink.h"
+
+#include <sys/resource.h>
+
+/*
+ * 2 ms are allowed with 65536 objects, a quarter of it with a quarter of them. What holds a
+ * lock for each of them takes several milliseconds, what does not 40 us.
+ */
+#define OBJECTS	16384
+#define BOUND	500000UL	/* ns */
+
+#define LONGEST	"/sys/module/ccshm_probe/parameters/longest"
+
+static int dev, netlink;
+static uint64_t id[OBJECTS];
+
+/* ---- the meter ---- */
+
+/* The kernel's (module NULL) or a module's symbol; 0 if there is none. */
+static unsigned long address_of(const char *symbol, const char *module)
+{
+	unsigned long address, found = 0;
+	char name[128], in[64], line[256];
+	FILE *f = fopen("/proc/kallsyms", "r");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		int n = sscanf(line, "%lx %*c %127s [%63[^]]", &address, name, in);
+
+		if (n == (module ? 3 : 2) && !strcmp(name, symbol) &&
+		    (!module || !strcmp(in, module)))
+			found = address;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+static void meter_load(void)
+{
+	unsigned long objects = address_of("ccshm_lock", "ccshm");
+	unsigned long carving = address_of("carve_lock", "ccshm");
+	char text[64];
+
+	if (!objects || !carving)
+		bail("the locks are not in /proc/kallsyms");
+	snprintf(text, sizeof(text), "lock=0x%lx,0x%lx", objects, carving);
+	if (raw_insmod("/lib/ccshm/ccshm_probe.ko", text))
+		bail("cannot load ccshm_probe.ko");
+}
+
+static void meter_reset(void)
+{
+	int fd = open(LONGEST, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, "0,0", 3) != 3)
+		bail("cannot write " LONGEST);
+	close(fd);
+}
+
+/* Since the last reset. */
+static void check_holds(const char *what)
+{
+	unsigned long objects = 0, carving = 0;
+	FILE *f = fopen(LONGEST, "r");
+
+	if (!f || fscanf(f, "%lu,%lu", &objects, &carving) != 2)
+		bail("cannot read " LONGEST);
+	fclose(f);
+	diag("%s: ccshm_lock at most %lu us, carve_lock at most %lu us", what, objects / 1000,
+	     carving / 1000);
+	ok(objects && objects <= BOUND && carving <= BOUND,
+	   "%s: no lock of all is held for more than %lu us", what, BOUND / 1000);
+	meter_reset();
+}
+
+/* ---- what is measured ---- */
+
+static void all_returned(const char *what)
+{
+	ok(wait_clean(dev), "%s: all memory is returned", what);
+	check_holds(what);
+}
+
+static int read_fdinfo(int fd)
+{
+	static char text[MIB];
+	char path[64];
+	int info, n, lines = 0;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	while ((n = read(info, text, sizeof(text))) > 0)
+		for (int i = 0; i < n; i++)
+			lines += text[i] == '\n';
+	close(info);
+	return lines;
+}
+
+static void one_file(void)
+{
+	int fd = raw_open(), n = 0;
+	uint64_t buffer;
+
+	while (n < OBJECTS && !raw_alloc(fd, PAGE, &buffer))
+		n++;
+	is_int(n, OBJECTS, "%d anonymous buffers of one file", OBJECTS);
+	check_holds("ALLOC");
+	ok(read_fdinfo(fd) >= OBJECTS, "fdinfo of the file has all of them");
+	check_holds("fdinfo");
+	close(fd);
+	check_holds("close of the file");
+	all_returned("the buffers of the file");
+}
+
+static unsigned int next_of_all(void)
+{
+	struct ccshm_ioc_query q = { 0 };
+	unsigned int n = 0;
+
+	for (;;) {
+		q.flags = CCSHM_QUERY_NEXT;
+		q.next_type = CCSHM_TYPE_BUFFER;
+		if (raw_ioctl(dev, CCSHM_IOC_QUERY, &q))
+			return n;
+		q = (struct ccshm_ioc_query){ .id = q.object_id };
+		n++;
+	}
+}
+
+static int rename_buffer(uint64_t buffer, const char *name)
+{
+	struct ccshm_ioc_set req = { .id = buffer, .flags = CCSHM_SET_NAME };
+
+	snprintf(req.name, sizeof(req.name), "%s", name);
+	return raw_ioctl(dev, CCSHM_IOC_SET, &req);
+}
+
+static void named(void)
+{
+	char name[CCSHM_NAME_LEN];
+	uint64_t found;
+	int n;
+
+	for (n = 0; n < OBJECTS; n++) {
+		snprintf(name, sizeof(name), "b%d", n);
+		if (raw_alloc_named(dev, PAGE, name, 0600, &id[n]))
+			break;
+	}
+	is_int(n, OBJECTS, "%d persistent buffers with names", OBJECTS);
+	check_holds("ALLOC with a name");
+	is_errno(raw_find(dev, "b8191x", -1, &found), ENOENT, "OPEN of a name that does not exist");
+	is_errno(raw_find(dev, "b8191", -1, &found), 0, "OPEN of one that exists");
+	check_holds("OPEN");
+	is_errno(rename_buffer(id[8191], "another"), 0, "SET of a name");
+	check_holds("SET");
+	is_int(nl_dump(netlink, CCSHM_CMD_BUFFER_GET, NULL, NULL).messages, OBJECTS,
+	       "a dump of the buffers");
+	check_holds("dump of buffers");
+	is_int(next_of_all(), OBJECTS, "QUERY of the next buffer, to the last");
+	check_holds("QUERY");
+	for (n = 0; n < OBJECTS; n++)
+		if (raw_free(dev, id[n]))
+			break;
+	is_int(n, OBJECTS, "FREE of each");
+	check_holds("FREE");
+	all_returned("the persistent buffers");
+}
+
+static void exported(void)
+{
+	static int fd[OBJECTS];
+	struct ccshm_ioc_query q;
+	uint64_t buffer;
+	int n;
+
+	is_errno(raw_alloc(dev, PAGE, &buffer), 0, "a buffer");
+	for (n = 0; n < OBJECTS; n++) {
+		fd[n] = raw_export(dev, buffer, 0, NULL);
+		if (fd[n] < 0)
+			break;
+	}
+	is_int(n, OBJECTS, "%d exports of one buffer", OBJECTS);
+	check_holds("EXPORT");
+	is_errno(raw_query(dev, buffer, &q), 0, "QUERY of the buffer");
+	check_holds("QUERY of a buffer with many exports");
+	is_int(nl_dump(netlink, CCSHM_CMD_EXPORT_GET, NULL, NULL).messages, OBJECTS,
+	       "a dump of the exports");
+	check_holds("dump of exports");
+	is_errno(raw_revoke(dev, buffer, 0, in_ms(60000), NULL), 0, "REVOKE of the buffer");
+	check_holds("REVOKE of a buffer with many exports");
+	is_errno(raw_free(dev, buffer), 0, "FREE of the buffer");
+	while (n)
+		close(fd[--n]);
+	all_returned("a buffer with many exports");
+}
+
+int main(void)
+{
+	struct rlimit files = { OBJECTS + 64, OBJECTS + 64 };
+
+	if (!address_of("mutex_lock", NULL))
+		skip_all("this kernel takes mutexes by other names (lockdep)");
+	driver_load();
+	dev = raw_open();
+	if (dev < 0 || setrlimit(RLIMIT_NOFILE, &files))
+		bail("%s, or the limit of open files", CCSHM_DEVICE);
+	netlink = nl_socket();
+	if (nl_find_family(netlink))
+		bail("no netlink family");
+	meter_load();
+	one_file();
+	named();
+	exported();
+	is_errno(raw_rmmod("ccshm_probe"), 0, "the meter can be removed");
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	return done_testing();
+}
