@@ -1103,7 +1103,7 @@ enum ccshm_cmd {
  * @CCSHM_A_STOPPED: u32: devices that ccshm had to stop
  * @CCSHM_A_QUOTA: u32: enum ccshm_quota
  * @CCSHM_A_ASKED: u64: what was asked for: bytes, buffers or exports
- * @CCSHM_A_USED: u64: what was in use then, likewise
+ * @CCSHM_A_USED: u64: what counted against the limit then, likewise
  * @CCSHM_A_LIMIT: u64: and the limit, likewise
  * @CCSHM_A_ACTOR_UID: u32: effective uid of the process that caused the event; there
  *	is none when the kernel did it by itself
