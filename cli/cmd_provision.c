@@ -279,7 +279,7 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 		struct ccshm_buffer **buffer)
 {
 	struct ccshm_alloc_options *alloc;
-	char what[64 + CCSHM_NAME_LEN], size[SIZE_TEXT_LEN];
+	char size[SIZE_TEXT_LEN];
 	int err;
 
 	err = ccshm_alloc_options_new(&alloc);
@@ -296,9 +296,8 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 	ccshm_alloc_options_set_others_pin(alloc, plan->others_pin);
 	err = ccshm_alloc_options_set_name(alloc, plan->name);
 	if (!err) {
-		snprintf(what, sizeof(what), "allocating %s for %s",
-			 size_format(plan->size, size), plan->name);
-		progress_start(what, 0);
+		progress_start(0, "allocating %s for %s", size_format(plan->size, size),
+			       plan->name);
 		/* A signal that kills us ends it; a named buffer is found again. */
 		err = ccshm_buffer_alloc(ctx, plan->size, alloc, buffer);
 		progress_stop();

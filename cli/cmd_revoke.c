@@ -155,15 +155,13 @@ static int revoke(struct ccshm *ctx, const struct revoke_opts *opts,
 		  const char *object, struct out *out, int *rows)
 {
 	struct ccshm_revoke_result result;
-	char what[128];
 	int code, err;
 	uint64_t id;
 
 	code = object_find(ctx, object, &id);
 	if (code)
 		return code;
-	snprintf(what, sizeof(what), "revoking %s", object);
-	progress_start(what, 0);
+	progress_start(0, "revoking %s", object);
 	err = ccshm_revoke(ctx, id, opts->timeout_ns, opts->flags, &result);
 	progress_stop();
 	if (err && err != -ETIMEDOUT && err != -EBUSY && err != -EIO)

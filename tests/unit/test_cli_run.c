@@ -104,7 +104,21 @@ static const struct {
 	{ { "set", "one", "-m", "0777" }, "is not an octal number" },
 	{ { "read", "one", "--length", "4X" }, "'4X' is not a size" },
 	{ { "write", "one", "--length", "4K" }, "" },
+	/* What getopt() would print as it is. */
+	{ { "--\033x" }, "there is no option '--\\033x'; `ccshmctl --help'" },
+	{ { "-\xff", "list" }, "there is no option '-\\377'" },
+	{ { "read", "one", "--\033x" }, "no option '--\\033x'; `ccshmctl read --help'" },
+	{ { "read", "--off\n=1" }, "no option '--off\\012=1'" },
+	{ { "alloc", "4K", "--n=\x9b" }, "no option '--n=\\233'" },
+	{ { "alloc", "4K", "-cd\x9b" }, "no option '-cd\\233'" },
+	/* These have an option's name. */
+	{ { "alloc", "4K", "--nam=\x9b" }, "--name: '\\233' is not a name" },
+	{ { "alloc", "4K", "-cn\x9b" }, "--name: '\\233' is not a name" },
+	{ { "alloc", "4K", "--dma32=\x9b" }, "'--dma32' doesn't allow an argument" },
 };
+
+#define PRINTABLE "\n !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`" \
+		  "abcdefghijklmnopqrstuvwxyz{|}~"
 
 START_TEST(usage)
 {
@@ -115,6 +129,7 @@ START_TEST(usage)
 	ck_assert_str_eq(cli.out, "");
 	check_err("ccshmctl");
 	check_err(wrong[_i].says);
+	ck_assert_msg(!cli.err[strspn(cli.err, PRINTABLE)], "%s", cli.err);
 }
 END_TEST
 
