@@ -113,7 +113,7 @@ as bob "$CC" free piece
 sed -i 's/^size = 4M/size = 8M/; s/^mode = 0660/mode = 0640/; s/^group = ccshm/group = bob/' $lib/10-vendor.conf
 exits 1 "a buffer that differs" cc provision
 is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists frames:differs frames:exists piece:created " "is told, and the rest is done"
-like "$out" "$lib/10-vendor.conf:7: buffer frames: it differs: size is 4M, not 8M, mode is 0660, not 0640, group is 900, not 1002; none" \
+like "$out" "$lib/10-vendor.conf:7: buffer frames: it differs: size is 4M, not 8M, mode is 0660, not 0640, group is 900, not 1002; free the buffer" \
 	"it says where, and in what"
 is "$(field size alice/frames) $(as bob "$CC" read alice/frames --length 5)" "4194304 hello" "nothing is destroyed"
 cc free alice/frames
@@ -160,8 +160,8 @@ is "$(results)" "good1:created nowhere:failed huge:failed wide:failed typo:faile
 like "$out" "a.conf:3: buffer nowhere: there is no NUMA node [0-9]+; this machine has 0" "a node that is not there"
 like "$out" "a.conf:6: buffer huge: not enough memory" "more than there is"
 like "$out" "a.conf:8: buffer wide: it is larger than what there can be in one piece" "larger than one piece"
-like "$out" "a.conf:12: a buffer has no 'szie'" "a line that is wrong"
-like "$out" "a.conf:13: the owner's buffer good1 is defined at $etc/a.conf:1 already" "a name that is there twice"
+like "$out" "a.conf:12: 'szie' is not a key of a buffer" "a line that is wrong"
+like "$out" "a.conf:13: the owner's buffer good1 is already defined at $etc/a.conf:1" "a name that is there twice"
 is "$(info buffers)" 2 "nothing else is there"
 free_all
 
