@@ -159,7 +159,7 @@ exits 1 "some fail" cc provision
 is "$(results)" "good1:created nowhere:failed huge:failed wide:failed typo:failed good1:failed good2:created " "the rest is made"
 like "$out" "a.conf:3: buffer nowhere: there is no NUMA node [0-9]+; this machine has 0" "a node that is not there"
 like "$out" "a.conf:6: buffer huge: not enough memory" "more than there is"
-like "$out" "a.conf:8: buffer wide: it is larger than what there can be in one piece" "larger than one piece"
+like "$out" "a.conf:8: buffer wide: it is larger than the largest possible piece" "larger than one piece"
 like "$out" "a.conf:12: 'szie' is not a key of a buffer" "a line that is wrong"
 like "$out" "a.conf:13: the owner's buffer good1 is already defined at $etc/a.conf:1" "a name that is there twice"
 is "$(info buffers)" 2 "nothing else is there"
@@ -201,7 +201,7 @@ runs "root is exempt from limits" cc provision
 free_all
 exits 1 "a user has limits, too" as alice "$CC" provision
 is "$(results)" "user-buffers:exists one:created two:created three:failed " "one that is set already is no matter, and binds"
-like "$out" "buffer three: you would have more than each user may" "it says which"
+like "$out" "buffer three: this would exceed your per-user limit" "it says which"
 as alice "$CC" free two
 sed -i 's/= 2$/= 3/' $etc/a.conf
 exits 4 "a user makes what it may" as alice "$CC" provision

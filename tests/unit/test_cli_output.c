@@ -546,7 +546,7 @@ START_TEST(show_importers)
 }
 END_TEST
 
-/* Those that have let go are not to blame. */
+/* Devices without a mapping are not reported. */
 START_TEST(revoke_names_importers)
 {
 	set_status(CCSHM_TYPE_EXPORT);
@@ -557,11 +557,11 @@ START_TEST(revoke_names_importers)
 	fake.revoke_error = -EBUSY;
 	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
 	ck_assert_ptr_nonnull(strstr(cli.err, FAKE_DEVICE
-				     " has not let go of it (mappings: 3)\n"));
+				     " still uses it (mappings: 3)\n"));
 	ck_assert_ptr_null(strstr(cli.err, "vivid"));
 	importers[1].flags = CCSHM_IMPORTER_CANNOT_LET_GO;
 	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
-	ck_assert_ptr_nonnull(strstr(cli.err, "(mappings: 3); its driver does so only when"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "(mappings: 3); its driver cannot release them"));
 }
 END_TEST
 
@@ -571,10 +571,10 @@ START_TEST(revoke_names_attachment)
 	status.state = CCSHM_STATE_REVOKING;
 	fake.revoke_error = -ETIMEDOUT;
 	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
-	ck_assert_ptr_nonnull(strstr(cli.err, FAKE_DEVICE " has not let go of it\n"));
+	ck_assert_ptr_nonnull(strstr(cli.err, FAKE_DEVICE " still uses it\n"));
 	status.state = CCSHM_STATE_REVOKED;
 	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
-	ck_assert_ptr_null(strstr(cli.err, "has not let go"));
+	ck_assert_ptr_null(strstr(cli.err, "still uses"));
 }
 END_TEST
 
@@ -677,7 +677,7 @@ START_TEST(pages_fail)
 	fake_fail_ioctl(CCSHM_IOC_PAGES, -ENOENT);
 	ck_assert_int_eq(cli_run("show", "1", "--pages", NULL), EXIT_FAILED);
 	ck_assert_str_eq(cli.out, "");
-	ck_assert_ptr_nonnull(strstr(cli.err, "cannot show the pages of 1: there is none"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "cannot show the pages of 1: no such object"));
 	ccshm_buffer_close(buffer);
 	ccshm_close(handle);
 }

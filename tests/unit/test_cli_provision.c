@@ -593,10 +593,10 @@ static const struct {
 	int error;
 	const char *says;
 } failure[] = {
-	{ -ENOMEM, "not enough memory is free" },
-	{ -ENOSPC, "all users together would have more" },
-	{ -EDQUOT, "you would have more than each user may" },
-	{ -EFBIG, "larger than what there can be in one piece" },
+	{ -ENOMEM, "not enough memory" },
+	{ -ENOSPC, "the limit of all users together" },
+	{ -EDQUOT, "this would exceed your per-user limit" },
+	{ -EFBIG, "larger than the largest possible piece" },
 	{ -EIO, "the platform refused" },
 	{ -EINVAL, "the driver does not know one of the options" },
 };
@@ -664,7 +664,7 @@ START_TEST(not_to_be_asked)
 	/* After INFO, OPEN, and QUERY for the handle: somebody has freed it. */
 	fake_fail(FAKE_IOCTL, 3, -ENOENT);
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
-	check_result("one", "failed", "there is none");
+	check_result("one", "failed", "no such object");
 	check_result("two", "created", NULL);
 	ck_assert_uint_eq(cli.buffers, 2);
 }
