@@ -9,11 +9,11 @@
 
 #include "provision.h"
 
-const char *const limit_names[LIMITS] = { "total-bytes", "user-bytes", "user-buffers" };
+const char *const limit_names[LIMITS] = { "total-bytes", "user-bytes", "user-buffers", "user-exports" };
 
 bool limit_is_number(size_t limit)
 {
-	return limit == 2;
+	return limit >= 2;
 }
 
 int worse_code(int a, int b)

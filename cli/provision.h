@@ -59,13 +59,13 @@ const char *ini_name(const char *path, bool named);
 
 /* ---- provision-plan.c ---- */
 
-#define LIMITS	3
+#define LIMITS	4
 
 /**
  * struct limit_plan - a limit to set
  * @file: file that sets it; NULL: none
  * @line: line in @file
- * @value: bytes or buffers; CCSHM_LIMIT_NONE: no limit
+ * @value: bytes, or a number of objects; CCSHM_LIMIT_NONE: no limit
  */
 struct limit_plan {
 	const char *file;
@@ -143,7 +143,7 @@ struct plan {
 
 /* "total-bytes" and so on. */
 extern const char *const limit_names[LIMITS];
-/* Does the limit count buffers instead of bytes? */
+/* Does the limit count objects instead of bytes? */
 bool limit_is_number(size_t limit);
 
 void plan_read(struct plan *plan, const struct file_list *files);

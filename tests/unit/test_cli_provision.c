@@ -286,6 +286,7 @@ static const struct {
 	{ "[limits]\ntotal-bytes=much\n", 2, "total-bytes: 'much' is not a size" },
 	{ "[limits]\nuser-buffers=4K\n", 2, "user-buffers: '4K' is neither a number nor max" },
 	{ "[limits]\nuser-buffers=-4\n", 2, "user-buffers: '-4' is neither a number nor max" },
+	{ "[limits]\nuser-exports=4K\n", 2, "user-exports: '4K' is neither a number nor max" },
 	{ "[limits]\nuser-bytes=1G\nuser-bytes=2G\n", 3, "user-bytes is set twice" },
 	{ "[limits]\nuser-bytes=\u00a01G\n", 2, "column 12 has a no-break space" },
 };
@@ -543,11 +544,14 @@ START_TEST(limits)
 	put(SYSFS "limit_total_bytes", "max\n");
 	put(SYSFS "limit_user_bytes", "5\n");
 	put(SYSFS "limit_user_buffers", "65536\n");
-	put(ETC "a.conf", "[limits]\ntotal-bytes=1G\nuser-bytes=max\nuser-buffers=65536\n");
+	put(SYSFS "limit_user_exports", "65536\n");
+	put(ETC "a.conf", "[limits]\ntotal-bytes=1G\nuser-bytes=max\nuser-buffers=65536\nuser-exports=100\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
 	check_result("total-bytes", "set", "\"size\": 1073741824");
 	check_result("user-bytes", "set", "\"size\": null");
 	check_result("user-buffers", "exists", "\"size\": 65536");
+	check_result("user-exports", "set", "\"size\": 100");
+	shell("test \"$(head -c 3 %s" SYSFS "limit_user_exports%s%s)\" = 100", "", "");
 	shell("test \"$(cat %s" SYSFS "limit_total_bytes%s%s | head -c 10)\" = 1073741824", "", "");
 	shell("test \"$(head -c 3 %s" SYSFS "limit_user_bytes%s%s)\" = max", "", "");
 	/* Written by nobody: it is as it was, with its newline. */
