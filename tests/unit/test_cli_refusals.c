@@ -109,14 +109,14 @@ static const struct {
 } leaks[] = {
 	{ "4M", NULL, -EDQUOT, true, 1, "4M of your memory could not be made private again, and counts against limit_user_bytes until the machine restarts" },
 	{ "5M", NULL, -EDQUOT, true, 1, "4M of your memory could not be made private again, and counts against limit_user_bytes" },
-	{ "6M", "--contiguous", -EDQUOT, true, 1, "you would have more than each user may" },
+	{ "6M", "--contiguous", -EDQUOT, true, 1, "this would exceed your per-user limit" },
 	{ "4M", "--contiguous", -EDQUOT, true, 1, "4M of your memory could not be made private again, and counts against limit_user_bytes" },
-	{ "6148K", NULL, -EDQUOT, true, 1, "you would have more than each user may" },
-	{ "4K", NULL, -EDQUOT, true, 100, "you would have more than each user may" },
-	{ "4M", NULL, -EDQUOT, false, 1, "you would have more than each user may" },
+	{ "6148K", NULL, -EDQUOT, true, 1, "this would exceed your per-user limit" },
+	{ "4K", NULL, -EDQUOT, true, 100, "this would exceed your per-user limit" },
+	{ "4M", NULL, -EDQUOT, false, 1, "this would exceed your per-user limit" },
 	{ "6M", NULL, -ENOSPC, true, 100, "4M of your memory could not be made private again, and counts against limit_total_bytes until the machine restarts" },
-	{ "8M", NULL, -ENOSPC, true, 1, "all users together would have more than they may" },
-	{ "6M", NULL, -ENOSPC, false, 1, "all users together would have more than they may" },
+	{ "8M", NULL, -ENOSPC, true, 1, "this would exceed the limit of all users together" },
+	{ "6M", NULL, -ENOSPC, false, 1, "this would exceed the limit of all users together" },
 };
 
 START_TEST(alloc_leaked)
