@@ -572,7 +572,7 @@ static RAW_UNUSED int peer_hear(struct peer *p)
 {
 	int value;
 
-	return peer_receive(p, &value, NULL, 20000) ? value : -ETIMEDOUT;
+	return peer_receive(p, &value, NULL, 60000) ? value : -ETIMEDOUT;
 }
 
 /* Tell and hear the answer. */
