@@ -49,6 +49,7 @@
 #define CCSHM_CONTIGUOUS_MAX	((u64)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
 
 struct ccshm_call;
+struct ccshm_client;
 struct ccshm_fence_wait;
 struct dentry;
 struct device;
@@ -284,45 +285,65 @@ static inline bool ccshm_limit_refuses(int err)
 
 /* object.c: one space of ids */
 
+enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
+
 extern struct mutex ccshm_lock;
+
+/**
+ * struct ccshm_object_ops - operations of a type of object
+ * @type: type of the objects
+ * @free: free an object whose last reference was dropped
+ * @describe: describe an object and its buffer, with user and group ids as seen in
+ *	@ns; called under ccshm_lock, after the id and the type are filled in
+ */
+struct ccshm_object_ops {
+	enum ccshm_type type;
+	void (*free)(struct ccshm_object *object);
+	void (*describe)(struct ccshm_object *object, struct user_namespace *ns,
+			 struct ccshm_ioc_query *q);
+};
 
 /**
  * struct ccshm_object - what buffers, exports and attachments have in common
  * @id: never 0, never used twice
  * @type: which of the three
+ * @ops: operations of @type
  * @buffer: that it belongs to; exports and attachments hold a reference
  * @ended: no longer to be found, but still listed (ccshm_lock)
  * @announced: the call that made it has succeeded: its events are sent (ccshm_lock)
  * @ref: lifetime of the structure
- * @free: called when @ref is gone
  * @payer: user that the object counts for: for an export the user who made it,
  *	otherwise the payer of @buffer
  */
 struct ccshm_object {
 	u64 id;
 	enum ccshm_type type;
+	const struct ccshm_object_ops *ops;
 	bool ended;
 	bool announced;
 	struct ccshm_buffer *buffer;
 	struct kref ref;
-	void (*free)(struct ccshm_object *object);
 	kuid_t payer;
 };
 
-int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
-		      struct ccshm_buffer *buffer,
-		      void (*free)(struct ccshm_object *object));
+int ccshm_object_init(struct ccshm_object *object,
+		      const struct ccshm_object_ops *ops,
+		      struct ccshm_buffer *buffer);
 void ccshm_object_publish(struct ccshm_object *object);
 void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type);
 void ccshm_object_end(struct ccshm_object *object);
 void ccshm_object_unpublish(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
+struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want);
 struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
 u64 ccshm_object_last_id(void);
 void ccshm_object_prime(void);
 u64 ccshm_object_made(enum ccshm_type type);
+void ccshm_object_describe(struct ccshm_object *object, struct user_namespace *ns,
+			   struct ccshm_ioc_query *q);
 void ccshm_changed(void);
 unsigned int ccshm_generation(void);
 
@@ -390,12 +411,8 @@ struct ccshm_buffer {
 	struct completion released;
 };
 
-enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
-
 int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 		     enum ccshm_want want);
-struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want);
 struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
 				       enum ccshm_want want);
 int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size);
@@ -512,7 +529,6 @@ void ccshm_export_hold(struct ccshm_export *export);
 void ccshm_export_unhold(struct ccshm_export *export);
 struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
 struct dentry *ccshm_export_dentry(struct ccshm_export *export);
-void ccshm_export_describe(struct ccshm_export *export, struct ccshm_ioc_query *q);
 
 /* importer.c: the devices that drivers attach to an export */
 int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
@@ -611,8 +627,6 @@ int ccshm_segments(struct ccshm_call *call);
 int ccshm_detach(struct ccshm_call *call);
 struct ccshm_object *ccshm_attachment_from_fd(int fd);
 void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
-void ccshm_attachment_describe(struct ccshm_attachment *attachment,
-			       struct ccshm_ioc_query *q);
 void ccshm_attach_stop_all(void);
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
@@ -643,8 +657,6 @@ int ccshm_pages(struct ccshm_call *call);
 int ccshm_info(struct ccshm_call *call);
 int ccshm_query(struct ccshm_call *call);
 struct ccshm_object *ccshm_object_from_fd(int fd);
-void ccshm_describe(struct ccshm_object *object, struct user_namespace *ns,
-		    struct ccshm_ioc_query *q);
 
 /* netlink.c: shows what there is */
 extern struct genl_family ccshm_genl;

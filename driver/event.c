@@ -320,7 +320,7 @@ void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 	lockdep_assert_held(&ccshm_lock);
 	if (!anybody_listens())
 		return;
-	ccshm_describe(object, &init_user_ns, &r.q);
+	ccshm_object_describe(object, &init_user_ns, &r.q);
 	if (object->type == CCSHM_TYPE_ATTACHMENT)
 		r.stopped = container_of(object, struct ccshm_attachment,
 					 obj)->stopped;

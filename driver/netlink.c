@@ -245,7 +245,7 @@ static int dump_one(struct sk_buff *skb, struct netlink_callback *cb,
 		return 0;
 	memset(&d->q, 0, sizeof(d->q));
 	mutex_lock(&ccshm_lock);
-	ccshm_describe(object, current_user_ns(), &d->q);
+	ccshm_object_describe(object, current_user_ns(), &d->q);
 	mutex_unlock(&ccshm_lock);
 	if (control)
 		d->q.query_flags |= CCSHM_QUERY_CONTROL;
