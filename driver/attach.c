@@ -351,12 +351,20 @@ static int attachment_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static const struct ccshm_call_entry attachment_calls[] = {
+	CCSHM_CALL(CCSHM_IOC_SEGMENTS, ccshm_segments, ccshm_ioc_segments,
+		   CCSHM_OUT(ccshm_ioc_segments, count)),
+	CCSHM_CALL(CCSHM_IOC_DETACH, ccshm_detach, ccshm_ioc_detach,
+		   CCSHM_NO_OUT(ccshm_ioc_detach)),
+};
+
 static long attachment_ioctl(struct file *file, unsigned int cmd,
 			     unsigned long arg)
 {
 	struct ccshm_call call = { .attachment = file->private_data };
 
-	return ccshm_dispatch(&call, cmd, arg);
+	return ccshm_call_dispatch(&call, attachment_calls,
+				   ARRAY_SIZE(attachment_calls), cmd, arg);
 }
 
 static const char *state_name(enum ccshm_state state)

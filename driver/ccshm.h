@@ -15,6 +15,7 @@
 #define CCSHM_DRIVER_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/kref.h>
@@ -717,7 +718,7 @@ int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data);
 int ccshm_event_init(void);
 void ccshm_event_exit(void);
 
-/* main.c: the table of calls */
+/* call.c: dispatches the ioctls of a file */
 
 /**
  * struct ccshm_call - one ioctl
@@ -747,9 +748,65 @@ struct ccshm_call {
 	int fd;
 };
 
-int ccshm_call_end(struct ccshm_call *call, int err, bool unanswered);
-long ccshm_dispatch(struct ccshm_call *call, unsigned int cmd, unsigned long arg);
+/**
+ * struct ccshm_call_entry - one ioctl in the table of a file
+ * @handler: carries it out; NULL: the file does not have it
+ * @size: size of its structure
+ * @out: offset of the first field that is only output; from there on the structure is
+ *	cleared before @handler is called
+ * @read_only: it changes nothing: also allowed on a file without write access
+ */
+struct ccshm_call_entry {
+	int (*handler)(struct ccshm_call *call);
+	u16 size;
+	u16 out;
+	bool read_only;
+};
 
+/* Holds the structure of any call: the dispatcher has one on its stack. */
+union ccshm_call_arg {
+	struct ccshm_ioc_info info;
+	struct ccshm_ioc_alloc alloc;
+	struct ccshm_ioc_free free;
+	struct ccshm_ioc_open open;
+	struct ccshm_ioc_query query;
+	struct ccshm_ioc_export export;
+	struct ccshm_ioc_revoke revoke;
+	struct ccshm_ioc_attach attach;
+	struct ccshm_ioc_segments segments;
+	struct ccshm_ioc_detach detach;
+	struct ccshm_ioc_importers importers;
+	struct ccshm_ioc_device device;
+	struct ccshm_ioc_pages pages;
+	struct ccshm_ioc_set set;
+};
+
+/* Index of an ioctl in a table. */
+#define CCSHM_CALL_INDEX(cmd)	(_IOC_NR(cmd) - _IOC_NR(CCSHM_IOC_INFO))
+
+/*
+ * Entry of a table. Does not compile when union ccshm_call_arg is too small for the
+ * structure: the dispatcher would write beyond the one on its stack.
+ */
+#define CCSHM_CALL(cmd, fn, type, first_out, ...)			\
+	[CCSHM_CALL_INDEX(cmd)] = {					\
+		.handler = (fn),					\
+		.size = sizeof(struct type) +				\
+			BUILD_BUG_ON_ZERO(sizeof(struct type) >		\
+					  sizeof(union ccshm_call_arg)), \
+		.out = (first_out), __VA_ARGS__				\
+	}
+#define CCSHM_OUT(type, member)	offsetof(struct type, member)
+#define CCSHM_NO_OUT(type)	sizeof(struct type)
+#define CCSHM_READ_ONLY		.read_only = true
+
+int ccshm_call_end(struct ccshm_call *call, int err, bool unanswered);
+long ccshm_call_dispatch(struct ccshm_call *call,
+			 const struct ccshm_call_entry *calls,
+			 unsigned int nr_calls, unsigned int cmd,
+			 unsigned long arg);
+
+/* main.c: state of the module */
 extern enum ccshm_platform ccshm_platform;
 extern struct workqueue_struct *ccshm_wq;
 
