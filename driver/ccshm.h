@@ -59,7 +59,6 @@ struct dma_buf_attachment;
 struct genl_family;
 struct seq_file;
 struct sk_buff;
-struct sock;
 struct user_namespace;
 
 /* block.c: physically contiguous runs from the page allocator */
@@ -659,12 +658,12 @@ int ccshm_info(struct ccshm_call *call);
 int ccshm_query(struct ccshm_call *call);
 struct ccshm_object *ccshm_object_from_fd(int fd);
 
-/* netlink.c: shows what there is */
-extern struct genl_family ccshm_genl;
+/* encode.c: objects as netlink attributes */
+int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 
+/* netlink.c: shows what there is */
 int ccshm_netlink_init(void);
 void ccshm_netlink_exit(void);
-int ccshm_netlink_put(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 
 /* rate.c: what one user may cause */
 
@@ -714,8 +713,7 @@ void ccshm_event_leak(unsigned long pages);
 void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
 		       u64 limit);
 void ccshm_event_stats(struct ccshm_event_stats *stats);
-int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data);
-int ccshm_event_init(void);
+int ccshm_event_init(const struct genl_family *genl);
 void ccshm_event_exit(void);
 
 /* call.c: dispatches the ioctls of a file */
