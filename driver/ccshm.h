@@ -77,6 +77,8 @@ struct ccshm_block {
 
 struct ccshm_carved;
 
+extern enum ccshm_platform ccshm_platform;
+
 /**
  * struct ccshm_payer - whom blocks are charged to, and for whom
  * @uid: who pays
@@ -213,6 +215,8 @@ struct ccshm_convert_held {
 	u64 quarantined;
 	u64 leaked;
 };
+
+extern struct workqueue_struct *ccshm_wq;
 
 void ccshm_convert_zero(struct page *page, unsigned long pages);
 int ccshm_convert_share(struct ccshm_blocks *blocks);
@@ -803,9 +807,5 @@ long ccshm_call_dispatch(struct ccshm_call *call,
 			 const struct ccshm_call_entry *calls,
 			 unsigned int nr_calls, unsigned int cmd,
 			 unsigned long arg);
-
-/* main.c: state of the module */
-extern enum ccshm_platform ccshm_platform;
-extern struct workqueue_struct *ccshm_wq;
 
 #endif /* CCSHM_DRIVER_H */

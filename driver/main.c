@@ -8,9 +8,6 @@
 
 #include "ccshm.h"
 
-enum ccshm_platform ccshm_platform;
-struct workqueue_struct *ccshm_wq;
-
 static bool allow_plain;
 module_param(allow_plain, bool, 0444);
 MODULE_PARM_DESC(allow_plain,
