@@ -51,6 +51,31 @@ static void attachment_free(struct ccshm_object *object)
 	kfree(att);
 }
 
+static void attachment_describe(struct ccshm_object *object,
+				struct user_namespace *ns,
+				struct ccshm_ioc_query *q)
+{
+	struct ccshm_attachment *att = container_of(object,
+						    struct ccshm_attachment, obj);
+
+	ccshm_buffer_describe(object->buffer, ns, q);
+	q->object_flags = att->flags;
+	q->state = READ_ONCE(att->state);
+	q->export_id = att->export ? att->export->obj.id : 0;
+	q->offset = att->offset;
+	q->size = att->size;
+	q->device_mappings = q->state != CCSHM_STATE_REVOKED;
+	q->dma_bits = att->dma_bits;
+	q->segments = att->segments;
+	snprintf(q->device, sizeof(q->device), "pci:%s", pci_name(att->pdev));
+}
+
+static const struct ccshm_object_ops attachment_ops = {
+	.type = CCSHM_TYPE_ATTACHMENT,
+	.free = attachment_free,
+	.describe = attachment_describe,
+};
+
 /* With an export, the caller was let in at its door. */
 static int attachment_may(struct ccshm_attachment *att, struct ccshm_client *client)
 {
@@ -326,12 +351,20 @@ static int attachment_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
+static const struct ccshm_call_entry attachment_calls[] = {
+	CCSHM_CALL(CCSHM_IOC_SEGMENTS, ccshm_segments, ccshm_ioc_segments,
+		   CCSHM_OUT(ccshm_ioc_segments, count)),
+	CCSHM_CALL(CCSHM_IOC_DETACH, ccshm_detach, ccshm_ioc_detach,
+		   CCSHM_NO_OUT(ccshm_ioc_detach)),
+};
+
 static long attachment_ioctl(struct file *file, unsigned int cmd,
 			     unsigned long arg)
 {
 	struct ccshm_call call = { .attachment = file->private_data };
 
-	return ccshm_dispatch(&call, cmd, arg);
+	return ccshm_call_dispatch(&call, attachment_calls,
+				   ARRAY_SIZE(attachment_calls), cmd, arg);
 }
 
 static const char *state_name(enum ccshm_state state)
@@ -502,8 +535,7 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	mutex_init(&att->lock);
 	init_waitqueue_head(&att->wait);
 	INIT_DELAYED_WORK(&att->stop, stop_work);
-	if (ccshm_object_init(&att->obj, CCSHM_TYPE_ATTACHMENT, target->buffer,
-			      attachment_free)) {
+	if (ccshm_object_init(&att->obj, &attachment_ops, target->buffer)) {
 		kfree(att);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -825,21 +857,6 @@ int ccshm_detach(struct ccshm_call *call)
 	mutex_unlock(&att->lock);
 	ccshm_object_put(&att->obj);
 	return 0;
-}
-
-void ccshm_attachment_describe(struct ccshm_attachment *att,
-			       struct ccshm_ioc_query *q)
-{
-	lockdep_assert_held(&ccshm_lock);
-	q->object_flags = att->flags;
-	q->state = READ_ONCE(att->state);
-	q->export_id = att->export ? att->export->obj.id : 0;
-	q->offset = att->offset;
-	q->size = att->size;
-	q->device_mappings = q->state != CCSHM_STATE_REVOKED;
-	q->dma_bits = att->dma_bits;
-	q->segments = att->segments;
-	snprintf(q->device, sizeof(q->device), "pci:%s", pci_name(att->pdev));
 }
 
 /* The one with the lowest id above @id that is for @dev, with a reference. */

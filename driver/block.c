@@ -9,6 +9,9 @@
 
 #include "ccshm.h"
 
+/* Type of this machine; set when the module is loaded, before anything is allocated. */
+enum ccshm_platform ccshm_platform;
+
 /* Two units at once where the allocator has such: half as many blocks. */
 #define LARGE_ORDER	(CCSHM_UNIT_ORDER + 1)
 

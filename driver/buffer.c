@@ -24,6 +24,56 @@ static void buffer_free(struct ccshm_object *object)
 	kfree(container_of(object, struct ccshm_buffer, obj));
 }
 
+/**
+ * ccshm_buffer_describe - describe the buffer of any object
+ * @buffer: buffer to describe
+ * @ns: user namespace of the user and group ids
+ * @q: out: the fields about the object's buffer, whatever the object's type
+ */
+void ccshm_buffer_describe(struct ccshm_buffer *buffer,
+			   struct user_namespace *ns, struct ccshm_ioc_query *q)
+{
+	lockdep_assert_held(&ccshm_lock);
+	q->buffer_id = buffer->obj.id;
+	q->uid = from_kuid_munged(ns, buffer->uid);
+	q->gid = from_kgid_munged(ns, buffer->gid);
+	q->payer = from_kuid_munged(ns, buffer->payer);
+	q->mode = buffer->mode;
+	q->charged = buffer->charged;
+	q->carved = (u64)buffer->blocks.slice.pages << PAGE_SHIFT;
+	q->blocks = buffer->blocks.nr;
+	q->blocks_small = buffer->blocks.small;
+	q->units = buffer->blocks.units;
+	q->units_whole = buffer->blocks.units_whole;
+	q->conversions = buffer->blocks.conversions;
+	if (!buffer->live)
+		q->query_flags |= CCSHM_QUERY_ORPHAN;
+	if (buffer->heap)
+		q->query_flags |= CCSHM_QUERY_HEAP;
+	if (buffer->sealed)
+		q->query_flags |= CCSHM_QUERY_SEALED;
+	memcpy(q->name, buffer->name, sizeof(q->name));
+}
+
+static void buffer_describe(struct ccshm_object *object,
+			    struct user_namespace *ns, struct ccshm_ioc_query *q)
+{
+	struct ccshm_buffer *buffer = container_of(object, struct ccshm_buffer,
+						   obj);
+
+	ccshm_buffer_describe(buffer, ns, q);
+	q->object_flags = buffer->flags;
+	q->size = buffer->size;
+	q->exports = buffer->nr_exports;
+	q->attachments = buffer->nr_attachments;
+}
+
+static const struct ccshm_object_ops buffer_ops = {
+	.type = CCSHM_TYPE_BUFFER,
+	.free = buffer_free,
+	.describe = buffer_describe,
+};
+
 static void buffer_release(struct work_struct *work)
 {
 	struct ccshm_buffer *buffer = container_of(work, struct ccshm_buffer,
@@ -35,7 +85,7 @@ static void buffer_release(struct work_struct *work)
 
 	/* An export that is revoked but still open can be queried meanwhile. */
 	mutex_lock(&ccshm_lock);
-	ccshm_describe(&buffer->obj, &init_user_ns, &q);
+	ccshm_object_describe(&buffer->obj, &init_user_ns, &q);
 	if (buffer->charged)
 		trace_ccshm_free(buffer, buffer->charged);
 	blocks = buffer->blocks;
@@ -283,29 +333,14 @@ void ccshm_buffer_seal(struct ccshm_buffer *buffer)
 }
 
 /**
- * ccshm_object_find - an object that the caller may use
- * @id: its id
- * @client: the open file that the caller came through
- * @want: what the caller is going to do with the buffer behind it
+ * ccshm_buffer_find - find a buffer that the caller may use
+ * @id: id of the buffer
+ * @client: open file that the caller came through, or NULL
+ * @want: what the caller is going to do with the buffer
  *
- * Return: the object with a reference, or what ccshm_buffer_may() says.
+ * Return: the buffer with a reference; -ENOENT when there is none, it has ended or
+ * the object is of another type, or what ccshm_buffer_may() returns.
  */
-struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want)
-{
-	struct ccshm_object *object = ccshm_object_get(id);
-	int err;
-
-	if (!object)
-		return ERR_PTR(-ENOENT);
-	err = ccshm_buffer_may(object->buffer, client, want);
-	if (!err)
-		return object;
-	ccshm_object_put(object);
-	return ERR_PTR(err);
-}
-
-/* The same for a buffer that has not ended; other objects are not found. */
 struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
 				       enum ccshm_want want)
 {
@@ -480,8 +515,7 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 
 	err = buffer_set_owner(buffer, req);
 	if (!err)
-		err = ccshm_object_init(&buffer->obj, CCSHM_TYPE_BUFFER,
-					buffer, buffer_free);
+		err = ccshm_object_init(&buffer->obj, &buffer_ops, buffer);
 	if (err) {
 		kfree(buffer);
 		return ERR_PTR(err);
@@ -857,36 +891,4 @@ int ccshm_open(struct ccshm_call *call)
 		req->id = buffer->obj.id;
 	mutex_unlock(&ccshm_lock);
 	return err;
-}
-
-/* What the description of any object says of its buffer. */
-void ccshm_buffer_describe(struct ccshm_buffer *buffer,
-			   struct user_namespace *ns, struct ccshm_ioc_query *q)
-{
-	lockdep_assert_held(&ccshm_lock);
-	q->buffer_id = buffer->obj.id;
-	q->uid = from_kuid_munged(ns, buffer->uid);
-	q->gid = from_kgid_munged(ns, buffer->gid);
-	q->payer = from_kuid_munged(ns, buffer->payer);
-	q->mode = buffer->mode;
-	q->charged = buffer->charged;
-	q->carved = (u64)buffer->blocks.slice.pages << PAGE_SHIFT;
-	q->blocks = buffer->blocks.nr;
-	q->blocks_small = buffer->blocks.small;
-	q->units = buffer->blocks.units;
-	q->units_whole = buffer->blocks.units_whole;
-	q->conversions = buffer->blocks.conversions;
-	if (!buffer->live)
-		q->query_flags |= CCSHM_QUERY_ORPHAN;
-	if (buffer->heap)
-		q->query_flags |= CCSHM_QUERY_HEAP;
-	if (buffer->sealed)
-		q->query_flags |= CCSHM_QUERY_SEALED;
-	memcpy(q->name, buffer->name, sizeof(q->name));
-	if (q->type != CCSHM_TYPE_BUFFER)
-		return;
-	q->object_flags = buffer->flags;
-	q->size = buffer->size;
-	q->exports = buffer->nr_exports;
-	q->attachments = buffer->nr_attachments;
 }

@@ -15,6 +15,7 @@
 #define CCSHM_DRIVER_H
 
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/kref.h>
@@ -49,6 +50,7 @@
 #define CCSHM_CONTIGUOUS_MAX	((u64)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
 
 struct ccshm_call;
+struct ccshm_client;
 struct ccshm_fence_wait;
 struct dentry;
 struct device;
@@ -57,7 +59,6 @@ struct dma_buf_attachment;
 struct genl_family;
 struct seq_file;
 struct sk_buff;
-struct sock;
 struct user_namespace;
 
 /* block.c: physically contiguous runs from the page allocator */
@@ -75,6 +76,8 @@ struct ccshm_block {
 };
 
 struct ccshm_carved;
+
+extern enum ccshm_platform ccshm_platform;
 
 /**
  * struct ccshm_payer - whom blocks are charged to, and for whom
@@ -213,6 +216,8 @@ struct ccshm_convert_held {
 	u64 leaked;
 };
 
+extern struct workqueue_struct *ccshm_wq;
+
 void ccshm_convert_zero(struct page *page, unsigned long pages);
 int ccshm_convert_share(struct ccshm_blocks *blocks);
 void ccshm_convert_unshare(struct ccshm_blocks *blocks);
@@ -284,45 +289,65 @@ static inline bool ccshm_limit_refuses(int err)
 
 /* object.c: one space of ids */
 
+enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
+
 extern struct mutex ccshm_lock;
+
+/**
+ * struct ccshm_object_ops - operations of a type of object
+ * @type: type of the objects
+ * @free: free an object whose last reference was dropped
+ * @describe: describe an object and its buffer, with user and group ids as seen in
+ *	@ns; called under ccshm_lock, after the id and the type are filled in
+ */
+struct ccshm_object_ops {
+	enum ccshm_type type;
+	void (*free)(struct ccshm_object *object);
+	void (*describe)(struct ccshm_object *object, struct user_namespace *ns,
+			 struct ccshm_ioc_query *q);
+};
 
 /**
  * struct ccshm_object - what buffers, exports and attachments have in common
  * @id: never 0, never used twice
  * @type: which of the three
+ * @ops: operations of @type
  * @buffer: that it belongs to; exports and attachments hold a reference
  * @ended: no longer to be found, but still listed (ccshm_lock)
  * @announced: the call that made it has succeeded: its events are sent (ccshm_lock)
  * @ref: lifetime of the structure
- * @free: called when @ref is gone
  * @payer: user that the object counts for: for an export the user who made it,
  *	otherwise the payer of @buffer
  */
 struct ccshm_object {
 	u64 id;
 	enum ccshm_type type;
+	const struct ccshm_object_ops *ops;
 	bool ended;
 	bool announced;
 	struct ccshm_buffer *buffer;
 	struct kref ref;
-	void (*free)(struct ccshm_object *object);
 	kuid_t payer;
 };
 
-int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
-		      struct ccshm_buffer *buffer,
-		      void (*free)(struct ccshm_object *object));
+int ccshm_object_init(struct ccshm_object *object,
+		      const struct ccshm_object_ops *ops,
+		      struct ccshm_buffer *buffer);
 void ccshm_object_publish(struct ccshm_object *object);
 void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type);
 void ccshm_object_end(struct ccshm_object *object);
 void ccshm_object_unpublish(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
+struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want);
 struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
 u64 ccshm_object_last_id(void);
 void ccshm_object_prime(void);
 u64 ccshm_object_made(enum ccshm_type type);
+void ccshm_object_describe(struct ccshm_object *object, struct user_namespace *ns,
+			   struct ccshm_ioc_query *q);
 void ccshm_changed(void);
 unsigned int ccshm_generation(void);
 
@@ -390,12 +415,8 @@ struct ccshm_buffer {
 	struct completion released;
 };
 
-enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
-
 int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 		     enum ccshm_want want);
-struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want);
 struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
 				       enum ccshm_want want);
 int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size);
@@ -512,7 +533,6 @@ void ccshm_export_hold(struct ccshm_export *export);
 void ccshm_export_unhold(struct ccshm_export *export);
 struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
 struct dentry *ccshm_export_dentry(struct ccshm_export *export);
-void ccshm_export_describe(struct ccshm_export *export, struct ccshm_ioc_query *q);
 
 /* importer.c: the devices that drivers attach to an export */
 int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
@@ -611,8 +631,6 @@ int ccshm_segments(struct ccshm_call *call);
 int ccshm_detach(struct ccshm_call *call);
 struct ccshm_object *ccshm_attachment_from_fd(int fd);
 void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
-void ccshm_attachment_describe(struct ccshm_attachment *attachment,
-			       struct ccshm_ioc_query *q);
 void ccshm_attach_stop_all(void);
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
@@ -643,15 +661,13 @@ int ccshm_pages(struct ccshm_call *call);
 int ccshm_info(struct ccshm_call *call);
 int ccshm_query(struct ccshm_call *call);
 struct ccshm_object *ccshm_object_from_fd(int fd);
-void ccshm_describe(struct ccshm_object *object, struct user_namespace *ns,
-		    struct ccshm_ioc_query *q);
+
+/* encode.c: objects as netlink attributes */
+int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 
 /* netlink.c: shows what there is */
-extern struct genl_family ccshm_genl;
-
 int ccshm_netlink_init(void);
 void ccshm_netlink_exit(void);
-int ccshm_netlink_put(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 
 /* rate.c: what one user may cause */
 
@@ -701,11 +717,10 @@ void ccshm_event_leak(unsigned long pages);
 void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
 		       u64 limit);
 void ccshm_event_stats(struct ccshm_event_stats *stats);
-int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data);
-int ccshm_event_init(void);
+int ccshm_event_init(const struct genl_family *genl);
 void ccshm_event_exit(void);
 
-/* main.c: the table of calls */
+/* call.c: dispatches the ioctls of a file */
 
 /**
  * struct ccshm_call - one ioctl
@@ -735,10 +750,62 @@ struct ccshm_call {
 	int fd;
 };
 
-int ccshm_call_end(struct ccshm_call *call, int err, bool unanswered);
-long ccshm_dispatch(struct ccshm_call *call, unsigned int cmd, unsigned long arg);
+/**
+ * struct ccshm_call_entry - one ioctl in the table of a file
+ * @handler: carries it out; NULL: the file does not have it
+ * @size: size of its structure
+ * @out: offset of the first field that is only output; from there on the structure is
+ *	cleared before @handler is called
+ * @read_only: it changes nothing: also allowed on a file without write access
+ */
+struct ccshm_call_entry {
+	int (*handler)(struct ccshm_call *call);
+	u16 size;
+	u16 out;
+	bool read_only;
+};
 
-extern enum ccshm_platform ccshm_platform;
-extern struct workqueue_struct *ccshm_wq;
+/* Holds the structure of any call: the dispatcher has one on its stack. */
+union ccshm_call_arg {
+	struct ccshm_ioc_info info;
+	struct ccshm_ioc_alloc alloc;
+	struct ccshm_ioc_free free;
+	struct ccshm_ioc_open open;
+	struct ccshm_ioc_query query;
+	struct ccshm_ioc_export export;
+	struct ccshm_ioc_revoke revoke;
+	struct ccshm_ioc_attach attach;
+	struct ccshm_ioc_segments segments;
+	struct ccshm_ioc_detach detach;
+	struct ccshm_ioc_importers importers;
+	struct ccshm_ioc_device device;
+	struct ccshm_ioc_pages pages;
+	struct ccshm_ioc_set set;
+};
+
+/* Index of an ioctl in a table. */
+#define CCSHM_CALL_INDEX(cmd)	(_IOC_NR(cmd) - _IOC_NR(CCSHM_IOC_INFO))
+
+/*
+ * Entry of a table. Does not compile when union ccshm_call_arg is too small for the
+ * structure: the dispatcher would write beyond the one on its stack.
+ */
+#define CCSHM_CALL(cmd, fn, type, first_out, ...)			\
+	[CCSHM_CALL_INDEX(cmd)] = {					\
+		.handler = (fn),					\
+		.size = sizeof(struct type) +				\
+			BUILD_BUG_ON_ZERO(sizeof(struct type) >		\
+					  sizeof(union ccshm_call_arg)), \
+		.out = (first_out), __VA_ARGS__				\
+	}
+#define CCSHM_OUT(type, member)	offsetof(struct type, member)
+#define CCSHM_NO_OUT(type)	sizeof(struct type)
+#define CCSHM_READ_ONLY		.read_only = true
+
+int ccshm_call_end(struct ccshm_call *call, int err, bool unanswered);
+long ccshm_call_dispatch(struct ccshm_call *call,
+			 const struct ccshm_call_entry *calls,
+			 unsigned int nr_calls, unsigned int cmd,
+			 unsigned long arg);
 
 #endif /* CCSHM_DRIVER_H */

@@ -52,6 +52,9 @@ struct quarantined {
 	kuid_t payer;
 };
 
+/* Runs conversions to private; allocated before the first one. */
+struct workqueue_struct *ccshm_wq;
+
 static atomic64_t pages_shared, pages_quarantined;
 static atomic64_t calls_shared, calls_private, calls_failed;
 

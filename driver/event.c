@@ -72,6 +72,9 @@ struct record {
 	u64 limit;
 };
 
+/* The family whose group the events are for, registered or about to be. */
+static const struct genl_family *family;
+
 /* Protects the ring; nothing is allocated and nobody waits under it. */
 static DEFINE_SPINLOCK(ring_lock);
 static struct record *ring;
@@ -87,7 +90,7 @@ static unsigned long loss_notified;
 static atomic64_t revokes, revokes_failed, refused, sent, lost, suppressed;
 
 /* May this listener not have it? Judged by the opener, as a dump is. */
-int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data)
+static int event_refuses(struct sock *sk, struct sk_buff *skb, void *data)
 {
 	const struct socket *sock = sk->sk_socket;
 
@@ -97,8 +100,8 @@ int ccshm_event_refuses(struct sock *sk, struct sk_buff *skb, void *data)
 
 static bool anybody_listens(void)
 {
-	return ccshm_genl.n_mcgrps &&
-	       genl_has_listeners(&ccshm_genl, &init_net, 0);
+	return family->n_mcgrps &&
+	       genl_has_listeners(family, &init_net, 0);
 }
 
 /* ---- what listeners miss ---- */
@@ -106,7 +109,7 @@ static bool anybody_listens(void)
 static void notify_loss(struct work_struct *work)
 {
 	WRITE_ONCE(loss_notified, jiffies);
-	genl_set_err(&ccshm_genl, &init_net, 0, 0, -ENOBUFS);
+	genl_set_err(family, &init_net, 0, 0, -ENOBUFS);
 }
 
 /* Each loss is followed by a notification, and no two of these are within a second. */
@@ -204,7 +207,7 @@ static int put_object(struct sk_buff *skb, const struct ccshm_ioc_query *q)
 
 static int put_described(struct sk_buff *skb, const struct record *r)
 {
-	int err = ccshm_netlink_put(skb, &r->q);
+	int err = ccshm_encode_object(skb, &r->q);
 
 	if (err || r->q.type != CCSHM_TYPE_ATTACHMENT)
 		return err;
@@ -268,7 +271,7 @@ static struct sk_buff *encode(const struct record *r)
 
 	if (!skb)
 		return NULL;
-	hdr = genlmsg_put(skb, 0, 0, &ccshm_genl, 0, CCSHM_CMD_EVENT);
+	hdr = genlmsg_put(skb, 0, 0, family, 0, CCSHM_CMD_EVENT);
 	if (!hdr || nla_put_u32(skb, CCSHM_A_EVENT, r->type) ||
 	    put_u64(skb, CCSHM_A_TIME, r->time) || put_said(skb, r) ||
 	    put_actor(skb, r)) {
@@ -287,7 +290,7 @@ static void deliver(struct work_struct *work)
 	while (ring_take(&r)) {
 		skb = encode(&r);
 		if (skb) {
-			ccshm_multicast(&ccshm_genl, skb, ccshm_event_refuses);
+			ccshm_multicast(family, skb, event_refuses);
 			atomic64_inc(&sent);
 		} else {
 			lose(&lost);
@@ -320,7 +323,7 @@ void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 	lockdep_assert_held(&ccshm_lock);
 	if (!anybody_listens())
 		return;
-	ccshm_describe(object, &init_user_ns, &r.q);
+	ccshm_object_describe(object, &init_user_ns, &r.q);
 	if (object->type == CCSHM_TYPE_ATTACHMENT)
 		r.stopped = container_of(object, struct ccshm_attachment,
 					 obj)->stopped;
@@ -430,8 +433,15 @@ void ccshm_event_stats(struct ccshm_event_stats *stats)
 	stats->suppressed = atomic64_read(&suppressed);
 }
 
-int __init ccshm_event_init(void)
+/**
+ * ccshm_event_init - prepare for events
+ * @genl: family with the group of events, to be registered later
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init ccshm_event_init(const struct genl_family *genl)
 {
+	family = genl;
 	loss_notified = jiffies - HZ;
 	ring = kvmalloc_array(RING_SIZE, sizeof(*ring), GFP_KERNEL);
 	return ring ? 0 : -ENOMEM;

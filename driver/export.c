@@ -28,6 +28,30 @@ static void export_free(struct ccshm_object *object)
 	kfree(export);
 }
 
+static void export_describe(struct ccshm_object *object,
+			    struct user_namespace *ns, struct ccshm_ioc_query *q)
+{
+	struct ccshm_export *export = container_of(object, struct ccshm_export,
+						   obj);
+
+	ccshm_buffer_describe(object->buffer, ns, q);
+	q->object_flags = export->flags;
+	q->state = READ_ONCE(export->state);
+	q->offset = (u64)export->first << PAGE_SHIFT;
+	q->size = (u64)export->pages << PAGE_SHIFT;
+	q->attachments = export->attachments;
+	q->importers = READ_ONCE(export->nr_importers);
+	q->device_mappings = atomic_read(&export->device_mappings);
+	if (!READ_ONCE(export->zapped))
+		q->cpu_mappings = atomic_read(&export->cpu_mappings);
+}
+
+static const struct ccshm_object_ops export_ops = {
+	.type = CCSHM_TYPE_EXPORT,
+	.free = export_free,
+	.describe = export_describe,
+};
+
 /**
  * ccshm_export_enter - open the door to a new mapping
  * @export: export to be mapped
@@ -211,8 +235,7 @@ static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 	init_waitqueue_head(&export->idle);
 	ccshm_revocation_init(export);
 
-	err = ccshm_object_init(&export->obj, CCSHM_TYPE_EXPORT, buffer,
-				export_free);
+	err = ccshm_object_init(&export->obj, &export_ops, buffer);
 	if (err) {
 		kfree(export);
 		return ERR_PTR(err);
@@ -401,20 +424,6 @@ int ccshm_export(struct ccshm_call *call)
 					 O_RDONLY : O_RDWR));
 	req->size = asked;
 	return err;
-}
-
-void ccshm_export_describe(struct ccshm_export *export, struct ccshm_ioc_query *q)
-{
-	lockdep_assert_held(&ccshm_lock);
-	q->object_flags = export->flags;
-	q->state = READ_ONCE(export->state);
-	q->offset = (u64)export->first << PAGE_SHIFT;
-	q->size = (u64)export->pages << PAGE_SHIFT;
-	q->attachments = export->attachments;
-	q->importers = READ_ONCE(export->nr_importers);
-	q->device_mappings = atomic_read(&export->device_mappings);
-	if (!READ_ONCE(export->zapped))
-		q->cpu_mappings = atomic_read(&export->cpu_mappings);
 }
 
 /**

@@ -17,102 +17,7 @@
 
 #include "ccshm.h"
 
-/* ---- objects ---- */
-
-#define BUFFERS		BIT(CCSHM_TYPE_BUFFER)
-#define EXPORTS		BIT(CCSHM_TYPE_EXPORT)
-#define ATTACHMENTS	BIT(CCSHM_TYPE_ATTACHMENT)
-#define SLICES		(EXPORTS | ATTACHMENTS)
-#define ALL		(BUFFERS | SLICES)
-
-/**
- * struct field - a number that is said of an object
- * @attr: enum ccshm_attr
- * @size: of the member, and of the attribute
- * @types: bits of the types of objects that it is said of
- * @offset: of the member in struct ccshm_ioc_query
- */
-struct field {
-	u16 attr;
-	u8 size;
-	u8 types;
-	u16 offset;
-};
-
-#define FIELD(name, type, member, of) {					\
-		.attr = CCSHM_A_##name, .size = sizeof(type), .types = (of), \
-		.offset = offsetof(struct ccshm_ioc_query, member)	\
-	}
-
-static const struct field fields[] = {
-	FIELD(TYPE, u32, type, ALL),
-	FIELD(ID, u64, object_id, ALL),
-	FIELD(STATE, u32, state, SLICES),
-	FIELD(OBJECT_FLAGS, u64, object_flags, ALL),
-	FIELD(QUERY_FLAGS, u64, query_flags, ALL),
-	FIELD(BUFFER_ID, u64, buffer_id, SLICES),
-	FIELD(EXPORT_ID, u64, export_id, ATTACHMENTS),
-	FIELD(OFFSET, u64, offset, SLICES),
-	FIELD(SIZE, u64, size, ALL),
-	FIELD(UID, u32, uid, ALL),
-	FIELD(GID, u32, gid, ALL),
-	FIELD(MODE, u32, mode, ALL),
-	FIELD(PAYER, u32, payer, ALL),
-	FIELD(CHARGED, u64, charged, BUFFERS),
-	FIELD(CARVED, u64, carved, BUFFERS),
-	FIELD(BLOCKS, u64, blocks, BUFFERS),
-	FIELD(BLOCKS_SMALL, u64, blocks_small, BUFFERS),
-	FIELD(UNITS, u64, units, BUFFERS),
-	FIELD(UNITS_WHOLE, u64, units_whole, BUFFERS),
-	FIELD(CONVERSIONS, u64, conversions, BUFFERS),
-	FIELD(EXPORTS, u32, exports, BUFFERS),
-	FIELD(ATTACHMENTS, u32, attachments, BUFFERS | EXPORTS),
-	FIELD(IMPORTERS, u32, importers, EXPORTS),
-	FIELD(DEVICE_MAPPINGS, u32, device_mappings, SLICES),
-	FIELD(CPU_MAPPINGS, u32, cpu_mappings, EXPORTS),
-	FIELD(DMA_BITS, u32, dma_bits, ATTACHMENTS),
-	FIELD(SEGMENTS, u32, segments, ATTACHMENTS),
-};
-
-static int put_number(struct sk_buff *skb, const struct field *field,
-		      const struct ccshm_ioc_query *q)
-{
-	const void *member = (const char *)q + field->offset;
-
-	if (field->size == sizeof(u32))
-		return nla_put_u32(skb, field->attr, *(const u32 *)member);
-	return nla_put_u64_64bit(skb, field->attr, *(const u64 *)member,
-				 CCSHM_A_PAD);
-}
-
-/**
- * ccshm_netlink_put - describe an object in a message
- * @skb: the message
- * @q: what there is to say
- *
- * Return: 0 or -EMSGSIZE.
- */
-int ccshm_netlink_put(struct sk_buff *skb, const struct ccshm_ioc_query *q)
-{
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (!(fields[i].types & BIT(q->type)))
-			continue;
-		err = put_number(skb, &fields[i], q);
-		if (err)
-			return err;
-	}
-	if (q->name[0]) {
-		err = nla_put_string(skb, CCSHM_A_NAME, q->name);
-		if (err)
-			return err;
-	}
-	if (q->type == CCSHM_TYPE_ATTACHMENT)
-		return nla_put_string(skb, CCSHM_A_DEVICE, q->device);
-	return 0;
-}
+/* ---- importers ---- */
 
 static int put_importer(struct sk_buff *skb,
 			const struct ccshm_ioc_importer *importer)
@@ -129,6 +34,8 @@ static int put_importer(struct sk_buff *skb,
 }
 
 /* ---- dumps ---- */
+
+static struct genl_family family;
 
 /**
  * struct dump - one that is under way
@@ -220,11 +127,11 @@ static int dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 	int err;
 
 	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-			  &ccshm_genl, NLM_F_MULTI, request->cmd);
+			  &family, NLM_F_MULTI, request->cmd);
 	if (!hdr)
 		return -EMSGSIZE;
 	genl_dump_check_consistent(cb, hdr);
-	err = ccshm_netlink_put(skb, &d->q);
+	err = ccshm_encode_object(skb, &d->q);
 	if (!err && d->type == CCSHM_TYPE_EXPORT)
 		err = put_importers(skb, d, object);
 	if (err)
@@ -245,7 +152,7 @@ static int dump_one(struct sk_buff *skb, struct netlink_callback *cb,
 		return 0;
 	memset(&d->q, 0, sizeof(d->q));
 	mutex_lock(&ccshm_lock);
-	ccshm_describe(object, current_user_ns(), &d->q);
+	ccshm_object_describe(object, current_user_ns(), &d->q);
 	mutex_unlock(&ccshm_lock);
 	if (control)
 		d->q.query_flags |= CCSHM_QUERY_CONTROL;
@@ -328,7 +235,7 @@ static int get_stats(struct sk_buff *request, struct genl_info *info)
 
 	if (!skb)
 		return -ENOMEM;
-	hdr = genlmsg_put_reply(skb, info, &ccshm_genl, 0, CCSHM_CMD_STATS_GET);
+	hdr = genlmsg_put_reply(skb, info, &family, 0, CCSHM_CMD_STATS_GET);
 	if (!hdr || put_stats(skb)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
@@ -355,7 +262,7 @@ static const struct genl_multicast_group groups[] = {
 	CCSHM_GROUP(CCSHM_GENL_GROUP_EVENTS),
 };
 
-struct genl_family ccshm_genl = {
+static struct genl_family family = {
 	.name = CCSHM_GENL_NAME,
 	.version = CCSHM_GENL_VERSION,
 	.module = THIS_MODULE,
@@ -379,20 +286,20 @@ static int register_family(void)
 	int err;
 
 	for (i = 0; i < REGISTER_TRIES; i++) {
-		err = genl_register_family(&ccshm_genl);
+		err = genl_register_family(&family);
 		if (err || CCSHM_LISTENERS_JUDGED || !CCSHM_GROUPS ||
-		    !genl_has_listeners(&ccshm_genl, &init_net, 0))
+		    !genl_has_listeners(&family, &init_net, 0))
 			return err;
-		genl_unregister_family(&ccshm_genl);
+		genl_unregister_family(&family);
 	}
 	pr_warn("ccshm: somebody listens to events that are not there yet: there will be none\n");
-	ccshm_genl.n_mcgrps = 0;
-	return genl_register_family(&ccshm_genl);
+	family.n_mcgrps = 0;
+	return genl_register_family(&family);
 }
 
 int __init ccshm_netlink_init(void)
 {
-	int err = ccshm_event_init();
+	int err = ccshm_event_init(&family);
 
 	if (err)
 		return err;
@@ -405,5 +312,5 @@ int __init ccshm_netlink_init(void)
 void ccshm_netlink_exit(void)
 {
 	ccshm_event_exit();
-	genl_unregister_family(&ccshm_genl);
+	genl_unregister_family(&family);
 }

@@ -24,27 +24,26 @@ static const xa_mark_t marks[] = {
 /**
  * ccshm_object_init - give an object its id, which is not yet to be found
  * @object: to initialise, with one reference
- * @type: of it
+ * @ops: operations of its type
  * @buffer: that it belongs to
- * @free: called with the last reference
  *
  * An export is charged to the caller's effective uid, other objects to the payer
  * of @buffer.
  *
  * Return: 0 or -ENOMEM; for a buffer or an export also -EDQUOT.
  */
-int ccshm_object_init(struct ccshm_object *object, enum ccshm_type type,
-		      struct ccshm_buffer *buffer,
-		      void (*free)(struct ccshm_object *object))
+int ccshm_object_init(struct ccshm_object *object,
+		      const struct ccshm_object_ops *ops,
+		      struct ccshm_buffer *buffer)
 {
 	int err;
 
 	object->id = atomic64_inc_return(&last_id);
-	object->type = type;
+	object->type = ops->type;
+	object->ops = ops;
 	object->buffer = buffer;
-	object->free = free;
-	object->payer = type == CCSHM_TYPE_EXPORT ? current_euid() :
-						    buffer->payer;
+	object->payer = ops->type == CCSHM_TYPE_EXPORT ? current_euid() :
+							 buffer->payer;
 	kref_init(&object->ref);
 	err = ccshm_limit_add(object);
 	if (err)
@@ -129,6 +128,30 @@ struct ccshm_object *ccshm_object_get(u64 id)
 }
 
 /**
+ * ccshm_object_find - find an object that the caller may use
+ * @id: id of the object
+ * @client: open file that the caller came through, or NULL
+ * @want: what the caller is going to do with the object's buffer
+ *
+ * Return: the object with a reference; -ENOENT when there is none, or what
+ * ccshm_buffer_may() returns.
+ */
+struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want)
+{
+	struct ccshm_object *object = ccshm_object_get(id);
+	int err;
+
+	if (!object)
+		return ERR_PTR(-ENOENT);
+	err = ccshm_buffer_may(object->buffer, client, want);
+	if (!err)
+		return object;
+	ccshm_object_put(object);
+	return ERR_PTR(err);
+}
+
+/**
  * ccshm_object_next - visit all objects of a type, in the order of their ids
  * @type: which
  * @id: the id of the one before; 0 at first
@@ -185,7 +208,7 @@ static void object_release(struct kref *ref)
 	struct ccshm_object *object = container_of(ref, struct ccshm_object, ref);
 
 	ccshm_limit_remove(object);
-	object->free(object);
+	object->ops->free(object);
 }
 
 void ccshm_object_put(struct ccshm_object *object)
@@ -211,4 +234,19 @@ void __init ccshm_object_prime(void)
 u64 ccshm_object_made(enum ccshm_type type)
 {
 	return atomic64_read(&made[type]);
+}
+
+/**
+ * ccshm_object_describe - describe an object and its buffer
+ * @object: object to describe
+ * @ns: user namespace of the user and group ids
+ * @q: out: everything but whether a caller has control
+ */
+void ccshm_object_describe(struct ccshm_object *object, struct user_namespace *ns,
+			   struct ccshm_ioc_query *q)
+{
+	lockdep_assert_held(&ccshm_lock);
+	q->object_id = object->id;
+	q->type = object->type;
+	object->ops->describe(object, ns, q);
 }

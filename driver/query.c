@@ -55,34 +55,6 @@ int ccshm_info(struct ccshm_call *call)
 	return 0;
 }
 
-/**
- * ccshm_describe - what there is to say about an object
- * @object: it
- * @ns: user namespace that the ids of users and groups are to be in
- * @q: out: all but who has control
- */
-void ccshm_describe(struct ccshm_object *object, struct user_namespace *ns,
-		    struct ccshm_ioc_query *q)
-{
-	lockdep_assert_held(&ccshm_lock);
-	q->object_id = object->id;
-	q->type = object->type;
-	ccshm_buffer_describe(object->buffer, ns, q);
-	switch (object->type) {
-	case CCSHM_TYPE_BUFFER:
-		break;
-	case CCSHM_TYPE_EXPORT:
-		ccshm_export_describe(container_of(object, struct ccshm_export,
-						   obj), q);
-		break;
-	case CCSHM_TYPE_ATTACHMENT:
-		ccshm_attachment_describe(container_of(object,
-						       struct ccshm_attachment,
-						       obj), q);
-		break;
-	}
-}
-
 /* Each flag has the field that belongs to it; the others are 0. */
 static bool query_valid(const struct ccshm_ioc_query *q)
 {
@@ -192,7 +164,7 @@ int ccshm_query(struct ccshm_call *call)
 		return PTR_ERR(object);
 
 	mutex_lock(&ccshm_lock);
-	ccshm_describe(object, current_user_ns(), q);
+	ccshm_object_describe(object, current_user_ns(), q);
 	seen = ccshm_buffer_seen(object->buffer, call->client, admin, &control);
 	mutex_unlock(&ccshm_lock);
 	if (control)

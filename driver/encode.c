@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Encode the description of an object as netlink attributes, for dumps and events. */
+#include <net/netlink.h>
+
+#include "ccshm.h"
+
+#define BUFFERS		BIT(CCSHM_TYPE_BUFFER)
+#define EXPORTS		BIT(CCSHM_TYPE_EXPORT)
+#define ATTACHMENTS	BIT(CCSHM_TYPE_ATTACHMENT)
+#define SLICES		(EXPORTS | ATTACHMENTS)
+#define ALL		(BUFFERS | SLICES)
+
+/**
+ * struct field - a number in the description of an object
+ * @attr: enum ccshm_attr
+ * @size: size of the member, and of the attribute
+ * @types: types of objects that have it, a bit each
+ * @offset: offset of the member in struct ccshm_ioc_query
+ */
+struct field {
+	u16 attr;
+	u8 size;
+	u8 types;
+	u16 offset;
+};
+
+#define FIELD(name, type, member, of) {					\
+		.attr = CCSHM_A_##name, .size = sizeof(type), .types = (of), \
+		.offset = offsetof(struct ccshm_ioc_query, member)	\
+	}
+
+static const struct field fields[] = {
+	FIELD(TYPE, u32, type, ALL),
+	FIELD(ID, u64, object_id, ALL),
+	FIELD(STATE, u32, state, SLICES),
+	FIELD(OBJECT_FLAGS, u64, object_flags, ALL),
+	FIELD(QUERY_FLAGS, u64, query_flags, ALL),
+	FIELD(BUFFER_ID, u64, buffer_id, SLICES),
+	FIELD(EXPORT_ID, u64, export_id, ATTACHMENTS),
+	FIELD(OFFSET, u64, offset, SLICES),
+	FIELD(SIZE, u64, size, ALL),
+	FIELD(UID, u32, uid, ALL),
+	FIELD(GID, u32, gid, ALL),
+	FIELD(MODE, u32, mode, ALL),
+	FIELD(PAYER, u32, payer, ALL),
+	FIELD(CHARGED, u64, charged, BUFFERS),
+	FIELD(CARVED, u64, carved, BUFFERS),
+	FIELD(BLOCKS, u64, blocks, BUFFERS),
+	FIELD(BLOCKS_SMALL, u64, blocks_small, BUFFERS),
+	FIELD(UNITS, u64, units, BUFFERS),
+	FIELD(UNITS_WHOLE, u64, units_whole, BUFFERS),
+	FIELD(CONVERSIONS, u64, conversions, BUFFERS),
+	FIELD(EXPORTS, u32, exports, BUFFERS),
+	FIELD(ATTACHMENTS, u32, attachments, BUFFERS | EXPORTS),
+	FIELD(IMPORTERS, u32, importers, EXPORTS),
+	FIELD(DEVICE_MAPPINGS, u32, device_mappings, SLICES),
+	FIELD(CPU_MAPPINGS, u32, cpu_mappings, EXPORTS),
+	FIELD(DMA_BITS, u32, dma_bits, ATTACHMENTS),
+	FIELD(SEGMENTS, u32, segments, ATTACHMENTS),
+};
+
+static int put_number(struct sk_buff *skb, const struct field *field,
+		      const struct ccshm_ioc_query *q)
+{
+	const void *member = (const char *)q + field->offset;
+
+	if (field->size == sizeof(u32))
+		return nla_put_u32(skb, field->attr, *(const u32 *)member);
+	return nla_put_u64_64bit(skb, field->attr, *(const u64 *)member,
+				 CCSHM_A_PAD);
+}
+
+/**
+ * ccshm_encode_object - add the description of an object to a message
+ * @skb: message
+ * @q: description of the object
+ *
+ * Return: 0, or -EMSGSIZE when the message has no room.
+ */
+int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (!(fields[i].types & BIT(q->type)))
+			continue;
+		err = put_number(skb, &fields[i], q);
+		if (err)
+			return err;
+	}
+	if (q->name[0]) {
+		err = nla_put_string(skb, CCSHM_A_NAME, q->name);
+		if (err)
+			return err;
+	}
+	if (q->type == CCSHM_TYPE_ATTACHMENT)
+		return nla_put_string(skb, CCSHM_A_DEVICE, q->device);
+	return 0;
+}
