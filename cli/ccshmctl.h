@@ -110,6 +110,12 @@ extern const struct argp_option column_options[];	/* these and --output */
 /* Exits with EXIT_USAGE, or with 0 for --help. */
 void parse(const struct command *cmd, int argc, char **argv, struct common *opts);
 
+/*
+ * Exit with EXIT_USAGE if there is an option that none of @sets (NULL after the last) has and
+ * that has control characters: getopt() would print it as it is.
+ */
+void refuse_wild_options(const struct argp_option *const *sets, int argc, char **argv);
+
 /* For option parsers: the value, or a usage error that names the option. */
 uint64_t parse_size_arg(const char *what, const char *arg,
 			struct argp_state *state);
@@ -141,6 +147,15 @@ char *text_utf8(const char *text);
  * octal numbers (\033).
  */
 char *text_shown(const char *text);
+/*
+ * The bytes of a text's first character, and how many columns of a terminal it takes: 0, 1
+ * or 2. A byte of no character counts as one. Not of an empty text.
+ */
+size_t text_step(const char *text, size_t *columns);
+/* The columns that the whole text takes. */
+size_t text_columns(const char *text);
+/* The bytes of its whole characters that fit into so many columns. */
+int text_fitting(const char *text, size_t columns);
 /* A string of JSON, with its quotes. */
 void text_json(FILE *f, const char *text);
 /* argp_error() for texts from outside. */
@@ -353,8 +368,9 @@ int system_setting(char *value, size_t len, const char *text, const char *key);
 
 /* ---- progress.c: on a terminal's stderr, after half a second ---- */
 
-/* total 0: nothing to count, only the time. */
-void progress_start(const char *what, uint64_t total);
+/* total 0: nothing to count, only the time. The text may have any bytes. */
+void progress_start(uint64_t total, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 void progress_set(uint64_t done);
 void progress_stop(void);
 

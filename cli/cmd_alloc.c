@@ -112,7 +112,7 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 		    struct ccshm_buffer **buffer)
 {
 	struct ccshm_alloc_options *alloc;
-	char what[64], size[SIZE_TEXT_LEN];
+	char size[SIZE_TEXT_LEN];
 	int err;
 
 	err = ccshm_alloc_options_new(&alloc);
@@ -130,10 +130,8 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 	ccshm_alloc_options_set_others_pin(alloc, opts->others_pin);
 	err = ccshm_alloc_options_set_name(alloc, opts->name);
 	if (!err) {
-		snprintf(what, sizeof(what), "allocating %s",
-			 size_format(opts->size, size));
 		interrupt_catch();
-		progress_start(what, 0);
+		progress_start(0, "allocating %s", size_format(opts->size, size));
 		err = ccshm_buffer_alloc(ctx, opts->size, alloc, buffer);
 		/* From now on there is something to lose: an id not printed yet. */
 		block_signals();

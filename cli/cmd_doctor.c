@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tells whether this machine can use ccshm, and what to do if not. It must work where
- * nothing else does: without the driver, and for a user who may not see everything.
+ * Report whether this machine can use ccshm, and what to do if not. The command must work
+ * where nothing else does: without the driver, and for a user with few permissions.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -26,30 +26,30 @@ struct finding {
 	char *advice;
 };
 
-/* In an order in which the first that fails explains those behind it. */
+/* Ordered so that the first failure explains the ones after it. */
 static const struct check {
 	const char *name;
 	void (*look)(struct doctor *doctor);
 	const char *what;
 } checks[] = {
-	{ "platform", doctor_check_platform, "what keeps this guest's memory private" },
+	{ "platform", doctor_check_platform, "the technology that keeps this guest's memory private" },
 	{ "kernel", doctor_check_kernel, "the version of the kernel" },
-	{ "module", doctor_check_module, "is it there, loaded, and built for this kernel" },
-	{ "parameters", doctor_check_parameters, "parameters that the driver refuses" },
-	{ "signature", doctor_check_signature, "signatures of modules, Secure Boot" },
-	{ "headers", doctor_check_headers, "what is needed to build the module" },
-	{ "dkms", doctor_check_dkms, "what DKMS made of it" },
-	{ "units", doctor_check_units, "systemd's units that load it and make buffers" },
-	{ "driver", doctor_check_driver, "does it answer" },
-	{ "access", doctor_check_access, "permissions of its device nodes" },
-	{ "heap", doctor_check_heap, "whose dma-buf heap there is" },
-	{ "limits", doctor_check_limits, "how near they are" },
+	{ "module", doctor_check_module, "is the module installed, loaded and built for this kernel" },
+	{ "parameters", doctor_check_parameters, "module parameters that the driver refuses" },
+	{ "signature", doctor_check_signature, "module signatures and Secure Boot" },
+	{ "headers", doctor_check_headers, "the kernel headers that building the module needs" },
+	{ "dkms", doctor_check_dkms, "how far DKMS got with the module" },
+	{ "units", doctor_check_units, "the systemd units that load the module and make buffers" },
+	{ "driver", doctor_check_driver, "does the driver answer" },
+	{ "access", doctor_check_access, "permissions of the device nodes" },
+	{ "heap", doctor_check_heap, "is the dma-buf heap the kernel's or that of ccshm" },
+	{ "limits", doctor_check_limits, "how close usage is to the limits" },
 	{ "losses", doctor_check_losses, "memory that could not be made private again" },
 	{ "fragmentation", doctor_check_fragmentation, "free blocks of 2 MiB" },
-	{ "direct-map", doctor_check_direct_map, "splits of the kernel's page tables" },
-	{ "swiotlb", doctor_check_swiotlb, "bounce buffers: size and use" },
-	{ "lockdown", doctor_check_lockdown, "what it forbids userspace drivers" },
-	{ "devices", doctor_check_devices, "which can use shared memory" },
+	{ "direct-map", doctor_check_direct_map, "large pages of the kernel's direct map that were split" },
+	{ "swiotlb", doctor_check_swiotlb, "bounce buffers: size and usage" },
+	{ "lockdown", doctor_check_lockdown, "what lockdown forbids userspace drivers" },
+	{ "devices", doctor_check_devices, "which devices can use shared memory" },
 };
 
 #define NR_CHECKS	(sizeof(checks) / sizeof(checks[0]))
@@ -62,7 +62,7 @@ const char *doctor_check_name(unsigned int i, const char **what)
 	return checks[i].name;
 }
 
-/* The list of checks stands between the text and the end of the help. */
+/* Insert the list of checks at the end of the help. */
 static char *write_checks(int key, const char *text, void *input)
 {
 	char *list = NULL;
@@ -86,9 +86,9 @@ static char *write_checks(int key, const char *text, void *input)
 }
 
 const struct argp doctor_argp = {
-	.doc = "\vEach check ends with pass, warn, fail or skip (could not be looked at, or does "
-	       "not matter here). Root sees more than others do. The exit code is that of the "
-	       "worst failure, and 0 if there is none.",
+	.doc = "\vThe result of each check is pass, warn, fail or skip (cannot be checked, or does "
+	       "not apply here). Some checks need root. The exit code is that of the worst "
+	       "failure, or 0 if there is none.",
 	.help_filter = write_checks,
 };
 
@@ -168,7 +168,7 @@ void doctor_advise(struct doctor *doctor, const char *format, ...)
 	va_end(ap);
 }
 
-/* Without a driver nothing works; without permission nothing does for this user. */
+/* Worst first: without a driver nothing works; without permission, nothing for this user. */
 static int exit_code(const struct doctor *doctor)
 {
 	static const enum exit_code worst[] = {
@@ -211,7 +211,7 @@ static void print_json(struct out *out, const struct finding *finding)
 	out_string(out, "advice", finding->advice);
 }
 
-/* Advice has a line of its own: both are long. */
+/* Print the advice on a separate line: both texts are long. */
 static void print_text(struct out *out, const struct finding *finding)
 {
 	char text[2 * FINDING_LEN];

@@ -76,11 +76,9 @@ static int is_listed(uint64_t id)
 static int wait_until_private(uint64_t id, const char *object, int64_t end_ns)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
-	char what[128];
 	int code = EXIT_OK, ret;
 
-	snprintf(what, sizeof(what), "waiting for the memory of %s", object);
-	progress_start(what, 0);
+	progress_start(0, "waiting for the memory of %s", object);
 	while ((ret = is_listed(id)) > 0) {
 		if (end_ns >= 0 && now_ns() >= end_ns)
 			break;

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sees to it that the buffers and limits of ccshm-buffers.d(5) are there. What is there
- * already is left alone, what differs is told and left alone too: the driver changes
- * neither size nor owner nor mode of a buffer, and somebody may be using it.
+ * Make the buffers and set the limits of ccshm-buffers.d(5). A buffer that exists is left
+ * alone, and one that differs is reported and left alone also: a program may be using it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +20,7 @@ struct provision_opts {
 	bool dry_run;
 };
 
-/* What was made of one buffer or limit. */
+/* The result for one buffer or limit. */
 struct outcome {
 	const char *result;
 	uint64_t id;		/* 0: none */
@@ -45,7 +44,7 @@ char *provision_columns(uint32_t type)
 }
 
 static const struct argp_option options[] = {
-	{ "dry-run", 'n', NULL, 0, "Change nothing, and tell what would be done", 0 },
+	{ "dry-run", 'n', NULL, 0, "Change nothing, and report what would be done", 0 },
 	{ 0 }
 };
 
@@ -65,10 +64,9 @@ const struct argp provision_argp = {
 	.parser = parse_opt,
 	.doc = "\vReads FILE or, without it, *.conf in /etc/ccshm/buffers.d, /run/ccshm/buffers.d, "
 	       "/usr/local/lib/ccshm/buffers.d and /usr/lib/ccshm/buffers.d; ccshm-buffers.d(5) "
-	       "tells what they may say. A buffer that is there already, as asked for, is left "
-	       "alone; one that differs is told, and left alone too. What fails does not keep "
-	       "the rest from being done. --dry-run works without the driver, too: it takes it "
-	       "that there is nothing yet.",
+	       "describes them. A buffer that exists as asked for is left alone; one that differs "
+	       "is reported, and left alone also. A failure does not stop the rest. --dry-run also "
+	       "works without the driver: it assumes that no buffers exist.",
 };
 
 static void __attribute__((format(printf, 4, 5)))
@@ -151,7 +149,7 @@ static void set_limit(const struct provision *provision, size_t limit, uint64_t 
 	limit_path(path, limit);
 	limit_text(wanted, value);
 	if (provision->ctx)
-		/* That cannot be read is told when it cannot be written. */
+		/* A failure to read it is reported by the failure to write it. */
 		system_line(now, sizeof(now), "%s", path + strlen(system_root()));
 	if (!strcmp(now, wanted)) {
 		outcome->result = "exists";
@@ -198,21 +196,23 @@ static void do_limit(struct provision *provision, size_t limit,
 struct differences {
 	FILE *f;
 	bool any;
+	bool fixed;		/* one of them cannot be changed */
 };
 
-static void __attribute__((format(printf, 2, 3)))
-differs(struct differences *diff, const char *format, ...)
+static void __attribute__((format(printf, 3, 4)))
+differs(struct differences *diff, bool fixed, const char *format, ...)
 {
 	va_list ap;
 
 	fputs(diff->any ? ", " : "it differs: ", diff->f);
 	diff->any = true;
+	diff->fixed |= fixed;
 	va_start(ap, format);
 	vfprintf(diff->f, format, ap);
 	va_end(ap);
 }
 
-/* What the section does not say may be as it is, but for size and mode. */
+/* Keys that the section does not have match anything, except size and mode. */
 static void compare(const struct buffer_plan *plan, const struct ccshm_status *st,
 		    struct differences *diff)
 {
@@ -220,26 +220,26 @@ static void compare(const struct buffer_plan *plan, const struct ccshm_status *s
 	char is[SIZE_TEXT_LEN], asked[SIZE_TEXT_LEN];
 
 	if (ccshm_status_size(st) != plan->size)
-		differs(diff, "size is %s, not %s", size_format(ccshm_status_size(st), is),
+		differs(diff, true, "size is %s, not %s", size_format(ccshm_status_size(st), is),
 			size_format(plan->size, asked));
 	if (ccshm_status_mode(st) != plan->mode)
-		differs(diff, "mode is %04o, not %04o", ccshm_status_mode(st), plan->mode);
+		differs(diff, false, "mode is %04o, not %04o", ccshm_status_mode(st), plan->mode);
 	if (plan->group != (gid_t)-1 && ccshm_status_group(st) != plan->group)
-		differs(diff, "group is %u, not %u", ccshm_status_group(st), plan->group);
+		differs(diff, false, "group is %u, not %u", ccshm_status_group(st), plan->group);
 	if (plan->contiguous && !(flags & CCSHM_ALLOC_CONTIGUOUS))
-		differs(diff, "it was not made in one piece");
+		differs(diff, true, "it was not made in one piece");
 	if (plan->whole_units && !(flags & CCSHM_ALLOC_WHOLE_UNITS))
-		differs(diff, "it was not made of whole units");
+		differs(diff, true, "it was not made of whole units");
 	if (plan->others_pin && !(flags & CCSHM_ALLOC_OTHERS_PIN))
-		differs(diff, "other users may not make pinned exports");
+		differs(diff, true, "other users may not make pinned exports");
 	if (plan->dma32 && !(flags & CCSHM_ALLOC_DMA32))
-		differs(diff, "it was not made below 4 GiB");
-	/* Which one it was made for is not to be had. */
+		differs(diff, true, "it was not made below 4 GiB");
+	/* The driver does not report for which node the buffer was made. */
 	if (plan->node >= 0 && !(flags & CCSHM_ALLOC_NODE))
-		differs(diff, "it was not made for one NUMA node");
+		differs(diff, true, "it was not made for one NUMA node");
 }
 
-/* The one that is there. */
+/* Compare a buffer that exists with what the file asks for. */
 static void judge(const struct buffer_plan *plan, struct ccshm_buffer *buffer,
 		  struct outcome *outcome)
 {
@@ -257,7 +257,8 @@ static void judge(const struct buffer_plan *plan, struct ccshm_buffer *buffer,
 	diff.f = or_die(fmemopen(outcome->reason, sizeof(outcome->reason), "w"));
 	compare(plan, st, &diff);
 	if (diff.any)
-		fputs("; none of this can be changed: free it to have it made anew", diff.f);
+		fputs(diff.fixed ? "; free the buffer and run provision again" :
+				   "; change it with `ccshmctl set`", diff.f);
 	fclose(diff.f);
 	outcome->result = diff.any ? "differs" : "exists";
 	outcome->code = diff.any ? EXIT_FAILED : EXIT_OK;
@@ -279,7 +280,7 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 		struct ccshm_buffer **buffer)
 {
 	struct ccshm_alloc_options *alloc;
-	char what[64 + CCSHM_NAME_LEN], size[SIZE_TEXT_LEN];
+	char size[SIZE_TEXT_LEN];
 	int err;
 
 	err = ccshm_alloc_options_new(&alloc);
@@ -296,9 +297,8 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 	ccshm_alloc_options_set_others_pin(alloc, plan->others_pin);
 	err = ccshm_alloc_options_set_name(alloc, plan->name);
 	if (!err) {
-		snprintf(what, sizeof(what), "allocating %s for %s",
-			 size_format(plan->size, size), plan->name);
-		progress_start(what, 0);
+		progress_start(0, "allocating %s for %s", size_format(plan->size, size),
+			       plan->name);
 		/* A signal that kills us ends it; a named buffer is found again. */
 		err = ccshm_buffer_alloc(ctx, plan->size, alloc, buffer);
 		progress_stop();
@@ -311,8 +311,8 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 #define OTHERS_WAIT_US	50000
 
 /*
- * -EEXIST with a buffer: somebody was faster. Its name is taken before it can be seen, so
- * one that is not seen may be in the making, and may fail yet.
+ * -EEXIST with a buffer: another process has made it. Its name is taken before the buffer is
+ * listed, so one that is not listed may still be in allocation, which can fail.
  */
 static int make_or_find(struct ccshm *ctx, const struct buffer_plan *plan,
 			struct ccshm_buffer **buffer)
@@ -339,11 +339,12 @@ static const char *make_reason(const struct buffer_plan *plan, int err, char why
 	if (cause)
 		return cause;
 	if (err == -EEXIST)
-		return "its owner has a buffer of that name, which we may not see, or somebody is making it now";
+		return "the owner has a buffer of that name that you are not permitted to see, or another "
+		       "process is allocating it";
 	return error_reason(OP_ALLOC, err);
 }
 
-/* There is none yet, as far as we can see. */
+/* No such buffer is visible: make it. */
 static void create(struct provision *provision, const struct buffer_plan *plan,
 		   struct outcome *outcome)
 {
@@ -389,7 +390,7 @@ static void do_buffer(struct provision *provision, const struct buffer_plan *pla
 	struct outcome outcome = { .result = NULL };
 	struct out *out = provision->out;
 
-	/* That was complained of when it was read. */
+	/* The error was reported when the file was read. */
 	if (plan->wrong) {
 		fail(&outcome, "failed", EXIT_FAILED, "%s", plan->wrong);
 	} else {
@@ -411,7 +412,7 @@ static void do_buffer(struct provision *provision, const struct buffer_plan *pla
 
 /* ------------------------------------------------------------------------- */
 
-/* What was reported when it was read, and is neither a buffer nor a limit that counts. */
+/* An error that was reported when the file was read, and belongs to no buffer or limit. */
 static void show_problem(struct provision *provision, const struct problem *problem)
 {
 	struct outcome outcome = { .result = NULL };
@@ -430,7 +431,7 @@ static void do_plan(struct provision *provision, const struct plan *plan)
 {
 	size_t i;
 
-	/* Limits first: others may be allocating already. */
+	/* Limits first: other users may already be allocating. */
 	for (i = 0; i < LIMITS; i++)
 		if (plan->limits[i].file)
 			do_limit(provision, i, &plan->limits[i]);
@@ -463,7 +464,7 @@ static int read_and_do(struct provision *provision, const struct provision_opts 
 	return code ? code : provision->code;
 }
 
-/* Without a driver there is nothing yet, as far as --dry-run is concerned. */
+/* Without a driver --dry-run assumes that no buffers exist. */
 static int begin(struct provision *provision)
 {
 	int err;
@@ -475,7 +476,7 @@ static int begin(struct provision *provision)
 		return EXIT_OK;
 	if (error_exit_code(OP_OPEN, err) != EXIT_NO_DRIVER)
 		return report(OP_OPEN, err, CCSHM_DEVICE);
-	complain("there is no driver: taking it that there is nothing yet");
+	complain("driver not loaded; assuming that no buffers exist");
 	return EXIT_OK;
 }
 

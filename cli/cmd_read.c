@@ -106,7 +106,7 @@ static int read_buffer(struct ccshm_buffer *buffer, const struct read_opts *opts
 	if (err)
 		return report(OP_MAP, err, name);
 	if (!isatty(STDOUT_FILENO))
-		progress_start("reading", length);
+		progress_start(length, "reading");
 	code = copy_out(&window, name);
 	window_close(&window);
 	return code;

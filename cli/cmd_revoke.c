@@ -16,7 +16,7 @@ struct revoke_opts {
 
 static const struct argp_option options[] = {
 	{ "timeout", 't', "SECONDS", 0,
-	  "How long devices have to let go; 0 does not wait, 'forever' does; 10 if not given", 0 },
+	  "How long to wait for devices; 0: do not wait, 'forever': no limit; 10 if not given", 0 },
 	{ "force", 'f', NULL, 0,
 	  "Do not wait for holders of attachments: stop their devices (needs CAP_SYS_RAWIO)", 0 },
 	{ "orderly", 'o', NULL, 0,
@@ -76,7 +76,7 @@ static void add_result(struct out *out, uint64_t id,
 	out_number(out, "pages", result->pages);
 }
 
-/* How many mappings there are of which the holder is known. */
+/* Report the importers that still map the export. Returns the number of their mappings. */
 static uint32_t complain_of_importers(struct ccshm *ctx, uint64_t export_id, const char *what)
 {
 	struct ccshm_importers *importers;
@@ -87,17 +87,17 @@ static uint32_t complain_of_importers(struct ccshm *ctx, uint64_t export_id, con
 	for (i = 0; i < ccshm_importers_count(importers); i++) {
 		mappings = ccshm_importers_mappings(importers, i);
 		if (mappings)
-			complain("%s has not let go of %s (mappings: %u)%s",
+			complain("%s still uses %s (mappings: %u)%s",
 				 ccshm_importers_device(importers, i), what, mappings,
 				 ccshm_importers_can_let_go(importers, i) ? "" :
-				 "; its driver does so only when it is done");
+				 "; its driver cannot release them on request");
 		all += mappings;
 	}
 	ccshm_importers_free(importers);
 	return all;
 }
 
-/* Who it is that holds on to an export or an attachment. */
+/* Report the devices that still use an export or an attachment. */
 static void complain_of_slice(struct ccshm *ctx, const struct ccshm_status *st,
 			      const char *what)
 {
@@ -106,12 +106,12 @@ static void complain_of_slice(struct ccshm *ctx, const struct ccshm_status *st,
 	if (ccshm_status_state(st) == CCSHM_STATE_REVOKED)
 		return;
 	if (ccshm_status_type(st) == CCSHM_TYPE_ATTACHMENT)
-		complain("%s has not let go of %s", ccshm_status_device(st), what);
+		complain("%s still uses %s", ccshm_status_device(st), what);
 	else if (!complain_of_importers(ctx, ccshm_status_id(st), what) && mappings)
 		complain("a driver has %s mapped for the CPU (mappings: %u)", what, mappings);
 }
 
-/* Of the slices of this type that a buffer or an export has: those not yet revoked. */
+/* The same for all slices of this type of a buffer or an export that are not yet revoked. */
 static void complain_of_slices(struct ccshm *ctx, uint64_t id, uint32_t type)
 {
 	const struct ccshm_status *st;
@@ -134,7 +134,7 @@ static void complain_of_slices(struct ccshm *ctx, uint64_t id, uint32_t type)
 	ccshm_list_free(list);
 }
 
-/* Who it is that holds on, where that can be known. */
+/* Report the devices that still use the object, as far as they are known. */
 static void complain_of_holders(struct ccshm *ctx, uint64_t id)
 {
 	struct ccshm_status *st;
@@ -155,15 +155,13 @@ static int revoke(struct ccshm *ctx, const struct revoke_opts *opts,
 		  const char *object, struct out *out, int *rows)
 {
 	struct ccshm_revoke_result result;
-	char what[128];
 	int code, err;
 	uint64_t id;
 
 	code = object_find(ctx, object, &id);
 	if (code)
 		return code;
-	snprintf(what, sizeof(what), "revoking %s", object);
-	progress_start(what, 0);
+	progress_start(0, "revoking %s", object);
 	err = ccshm_revoke(ctx, id, opts->timeout_ns, opts->flags, &result);
 	progress_stop();
 	if (err && err != -ETIMEDOUT && err != -EBUSY && err != -EIO)

@@ -129,7 +129,7 @@ static int write_buffer(struct ccshm_buffer *buffer, const struct write_opts *op
 	if (!t.chunk) {
 		code = report(OP_WRITE, ENOMEM, t.name);
 	} else {
-		progress_start("writing", window.length);
+		progress_start(window.length, "writing");
 		code = copy_in(&window, &t);
 		progress_stop();
 		if (!code && t.done == window.length)

@@ -38,12 +38,24 @@ struct line {
 
 static void offer(const struct line *line, const char *candidate, const char *description)
 {
+	char *word, *shown;
+
 	if (strncmp(candidate, line->typed, strlen(line->typed)))
 		return;
-	printf("%.*s%s", (int)(line->typed - line->word), line->word, candidate);
-	if (description && *description)
-		printf("\t%s", description);
-	putchar('\n');
+	if (asprintf(&word, "%.*s%s", (int)(line->typed - line->word), line->word, candidate) < 0)
+		word = NULL;
+	shown = text_shown(or_die(word));
+	/* Any other text would be another word, and this one is not for a terminal. */
+	if (!strcmp(word, shown)) {
+		fputs(word, stdout);
+		free(shown);
+		shown = text_shown(description ? description : "");
+		if (*shown)
+			printf("\t%s", shown);
+		putchar('\n');
+	}
+	free(shown);
+	free(word);
 }
 
 static bool is_given(const struct line *line, const char *name)
@@ -73,7 +85,7 @@ static void offer_buffer(const struct line *line, const struct ccshm_status *st)
 {
 	const char *owner = user_name(ccshm_status_owner(st));
 	const char *name = ccshm_status_name(st);
-	char size[SIZE_TEXT_LEN], text[CCSHM_NAME_LEN + 64], description[128];
+	char size[SIZE_TEXT_LEN], *text, description[128];
 
 	/* Its id and name are gone. */
 	if (ccshm_status_is_orphan(st))
@@ -84,11 +96,14 @@ static void offer_buffer(const struct line *line, const struct ccshm_status *st)
 		offer_id(line, st, description);
 	if (!*name)
 		return;
-	if (ccshm_status_owner(st) == geteuid())
-		snprintf(text, sizeof(text), "%s", name);
-	else
-		snprintf(text, sizeof(text), "%s/%s", owner, name);
-	offer(line, text, description);
+	if (ccshm_status_owner(st) == geteuid()) {
+		offer(line, name, description);
+		return;
+	}
+	if (asprintf(&text, "%s/%s", owner, name) < 0)
+		text = NULL;
+	offer(line, or_die(text), description);
+	free(text);
 }
 
 static void offer_export(const struct line *line, const struct ccshm_status *st)

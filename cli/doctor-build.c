@@ -24,7 +24,7 @@ void doctor_check_headers(struct doctor *doctor)
 	}
 	headers_package(doctor->release, command, sizeof(command));
 	if (doctor->loaded || !module_find(doctor->release, &file))
-		doctor_pass(doctor, "The headers of Linux %s are not installed, and not needed: the module is there.",
+		doctor_pass(doctor, "The headers of Linux %s are not installed, and not needed: the module is installed.",
 			    doctor->release);
 	else
 		doctor_fail(doctor, EXIT_NO_DRIVER,
@@ -33,7 +33,7 @@ void doctor_check_headers(struct doctor *doctor)
 	doctor_advise(doctor, "To build it: %s", command);
 }
 
-/* How far DKMS got with one version of the module. */
+/* Report how far DKMS got with one version of the module. */
 static void check_version(struct doctor *doctor, const char *version, const char *machine)
 {
 	if (system_exists("/var/lib/dkms/ccshm/%s/%s/%s/module", version, doctor->release, machine)) {
@@ -42,7 +42,7 @@ static void check_version(struct doctor *doctor, const char *version, const char
 		doctor_advise(doctor, "Run `dkms install ccshm/%s -k %s`.", version, doctor->release);
 	} else if (system_exists("/var/lib/dkms/ccshm/%s/build/make.log", version)) {
 		doctor_fail(doctor, EXIT_NO_DRIVER, "DKMS could not build version %s.", version);
-		doctor_advise(doctor, "Its log says why: /var/lib/dkms/ccshm/%s/build/make.log", version);
+		doctor_advise(doctor, "See the build log: /var/lib/dkms/ccshm/%s/build/make.log", version);
 	} else {
 		doctor_warn(doctor, "DKMS has version %s, but has not built it for Linux %s.",
 			    version, doctor->release);
@@ -53,7 +53,7 @@ static void check_version(struct doctor *doctor, const char *version, const char
 
 static int is_version(const struct dirent *entry)
 {
-	/* Links "kernel-RELEASE-MACHINE" are what is installed. */
+	/* The links "kernel-RELEASE-MACHINE" are not versions: they are what is installed. */
 	return entry->d_name[0] != '.' && strncmp(entry->d_name, "kernel-", 7) &&
 	       strcmp(entry->d_name, "original_module");
 }
@@ -73,11 +73,11 @@ void doctor_check_dkms(struct doctor *doctor)
 	system_path(path, "/var/lib/dkms/ccshm");
 	count = scandir(path, &entries, is_version, versionsort);
 	if (count < 0 && errno != ENOENT) {
-		doctor_skip(doctor, "What DKMS did is not to be seen: %s.", strerror(errno));
+		doctor_skip(doctor, "Cannot read the state of DKMS: %s.", strerror(errno));
 		return;
 	}
 	if (count <= 0) {
-		doctor_skip(doctor, "DKMS does not have the module.");
+		doctor_skip(doctor, "The module is not registered with DKMS.");
 	} else {
 		check_version(doctor, entries[count - 1]->d_name, machine.machine);
 	}

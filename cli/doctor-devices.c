@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Devices: those that go through bounce buffers, and what the driver says of each. */
+/* Devices: which use bounce buffers, and what the driver reports of each. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ static unsigned int percent(uint64_t part, uint64_t all)
 	return (unsigned int)(100 * part / all);
 }
 
-/* Counters that began after the first use have been seen below zero. */
+/* Counters that start after the first use can be below zero. */
 static int read_counter(uint64_t *value, uint64_t slots, const char *name)
 {
 	int err = system_number(value, "/sys/kernel/debug/swiotlb/%s", name);
@@ -63,11 +63,11 @@ static void judge_swiotlb(struct doctor *doctor, uint64_t slots)
 	uint64_t used, peak;
 
 	if (read_counter(&used, slots, "io_tlb_used")) {
-		doctor_skip(doctor, "The bounce buffers (swiotlb) have %llu MiB; how much of it is in use is not "
-			    "to be seen.", mib);
+		doctor_skip(doctor, "The bounce buffers (swiotlb) have %llu MiB; cannot determine how much of "
+			    "it is in use.", mib);
 		return;
 	}
-	/* Before 6.4 nobody counts it. */
+	/* Linux before 6.4 does not count it. */
 	if (read_counter(&peak, slots, "io_tlb_used_hiwater") || peak < used)
 		peak = used;
 	if (percent(used, slots) >= FULL)
@@ -91,10 +91,10 @@ void doctor_check_swiotlb(struct doctor *doctor)
 	if (!err && slots) {
 		judge_swiotlb(doctor, slots);
 	} else if (err == -EACCES) {
-		doctor_skip(doctor, "How full the bounce buffers (swiotlb) are is for root only.");
-		doctor_advise(doctor, "Run `ccshmctl doctor` as root to see it.");
+		doctor_skip(doctor, "Only root can read how full the bounce buffers (swiotlb) are.");
+		doctor_advise(doctor, "Run `ccshmctl doctor` as root.");
 	} else if (err && system_exists("/sys/kernel/debug/swiotlb")) {
-		doctor_skip(doctor, "How large the bounce buffers (swiotlb) are is not to be seen: %s.",
+		doctor_skip(doctor, "Cannot determine how large the bounce buffers (swiotlb) are: %s.",
 			    strerror(-err));
 	} else if (err) {
 		doctor_skip(doctor, "There are no bounce buffers (swiotlb), or debugfs is not mounted.");
@@ -123,18 +123,18 @@ static void judge_device(struct doctor *doctor, const char *name, const struct c
 
 	switch (ccshm_device_needs(device)) {
 	case CCSHM_DEVICE_NEEDS:
-		doctor_pass(doctor, "It needs shared memory, and can use it.");
+		doctor_pass(doctor, "The device needs shared memory, and can use it.");
 		break;
 	case CCSHM_DEVICE_NEEDS_NOT:
-		doctor_pass(doctor, "It needs no shared memory: %s.", reason);
+		doctor_pass(doctor, "The device needs no shared memory: %s.", reason);
 		break;
 	default:
-		/* What does no DMA misses nothing. */
+		/* A device without DMA needs no memory. */
 		if (ccshm_device_mode(device) == CCSHM_DMA_MODE_NONE) {
-			doctor_skip(doctor, "It does no DMA.");
+			doctor_skip(doctor, "The device does no DMA.");
 			break;
 		}
-		doctor_warn(doctor, "It cannot use shared memory: %s.", reason);
+		doctor_warn(doctor, "The device cannot use shared memory: %s.", reason);
 		advise_device(doctor, name, device);
 	}
 	doctor_object(doctor, name);
@@ -146,11 +146,11 @@ static int check_device(const char *name, void *data)
 	struct ccshm_device *device;
 	int err = ccshm_device_get(doctor->ctx, name, &device);
 
-	/* It has gone meanwhile. */
+	/* The device has gone since it was listed. */
 	if (err == -ENODEV)
 		return EXIT_OK;
 	if (err) {
-		doctor_skip(doctor, "The driver cannot be asked about it: %s.", error_reason(OP_DEVICE, err));
+		doctor_skip(doctor, "Cannot query the driver about the device: %s.", error_reason(OP_DEVICE, err));
 		doctor_object(doctor, name);
 		return EXIT_OK;
 	}
@@ -165,7 +165,7 @@ void doctor_check_devices(struct doctor *doctor)
 	size_t before = doctor->nfindings;
 
 	if (!doctor->ctx) {
-		doctor_skip(doctor, "There is no driver to ask.");
+		doctor_skip(doctor, "Cannot query the driver.");
 		return;
 	}
 	if (device_for_each(check_device, doctor))

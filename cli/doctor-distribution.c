@@ -5,7 +5,7 @@
 
 #include "doctor.h"
 
-/* Fixed by Azure for all of its machines; the vendor is that of any Hyper-V. */
+/* The same for all machines of Azure; the vendor is that of any Hyper-V. */
 #define AZURE_ASSET_TAG	"7783-7084-3265-9085-8269-3286-77"
 
 enum cloud cloud_detect(void)
@@ -21,7 +21,7 @@ enum cloud cloud_detect(void)
 	return CLOUD_NONE;
 }
 
-/* @release: the package's name ends with that of the kernel. */
+/* @release: the name of the package ends with the release of the kernel. */
 static const struct distribution {
 	const char *id;
 	const char *command;
@@ -41,7 +41,7 @@ static const struct distribution {
 	{ "arch", "pacman -S", "linux-headers", false },
 };
 
-/* One word of a list of them. */
+/* Check whether a list of words has this one. */
 static bool has_word(const char *list, const char *word)
 {
 	size_t len = strlen(word), n;
@@ -94,7 +94,7 @@ void headers_package(const char *release, char *text, size_t len)
 		snprintf(text, len, "install the headers of Linux %s", release);
 }
 
-/* "make install" puts it below /usr/local, packages below /usr. */
+/* "make install" installs below /usr/local, packages below /usr. */
 bool from_package(void)
 {
 	char path[SYSTEM_PATH_LEN], program[SYSTEM_PATH_LEN];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The driver's device nodes, and what the driver says of itself. */
+/* The driver's device nodes, and what the driver reports about itself. */
 #include <errno.h>
 #include <grp.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #define HEAP_DEVICE	"/dev/dma_heap/system_cc_shared"
 
-/* The group of a node, by its name; false if the node is not there. */
+/* Get the name of a node's group; false if there is no such node. */
 static bool node_group(const char *node, struct stat *st, char *group, size_t len)
 {
 	char path[SYSTEM_PATH_LEN];
@@ -38,12 +38,12 @@ static void not_permitted(struct doctor *doctor)
 	struct stat st = { 0 };
 	char group[64];
 
-	doctor_fail(doctor, EXIT_PERMISSION, "You may not open %s.", CCSHM_DEVICE);
+	doctor_fail(doctor, EXIT_PERMISSION, "You are not permitted to open %s.", CCSHM_DEVICE);
 	if (node_group(CCSHM_DEVICE, &st, group, sizeof(group)) && group_may(&st))
-		doctor_advise(doctor, "Become a member of its group (as root: `usermod -aG %s USER`), then "
-			      "log in again; or be root.", group);
+		doctor_advise(doctor, "Join its group (as root: `usermod -aG %s USER`) and log in again, or "
+			      "run as root.", group);
 	else
-		doctor_advise(doctor, "Be root, or give it to a group with a udev rule.");
+		doctor_advise(doctor, "Run as root, or give the node to a group with a udev rule.");
 }
 
 /*
@@ -89,9 +89,9 @@ void doctor_check_driver(struct doctor *doctor)
 	}
 	if (doctor->loaded) {
 		doctor_fail(doctor, EXIT_NO_DRIVER, "The module is loaded, but there is no %s.", CCSHM_DEVICE);
-		doctor_advise(doctor, "In a container: give it that device. Elsewhere devtmpfs makes it.");
+		doctor_advise(doctor, "In a container, allow the device. Elsewhere devtmpfs creates the node.");
 	} else {
-		doctor_skip(doctor, "There is no driver to ask.");
+		doctor_skip(doctor, "Cannot query the driver.");
 	}
 }
 
@@ -103,20 +103,20 @@ static void check_node(struct doctor *doctor, const char *node)
 	if (!node_group(node, &st, group, sizeof(group)))
 		return;
 	if (st.st_mode & 0006) {
-		doctor_warn(doctor, "Every user may open it (mode %04o), and share memory.",
+		doctor_warn(doctor, "Every user may open the node (mode %04o), and share memory.",
 			    st.st_mode & 07777);
-		doctor_advise(doctor, "Give it to a group, with mode 0660.");
+		doctor_advise(doctor, "Give the node to a group, with mode 0660.");
 	} else if (group_may(&st)) {
-		doctor_pass(doctor, "Members of the group %s may open it (mode %04o).", group,
+		doctor_pass(doctor, "Members of the group %s may open the node (mode %04o).", group,
 			    st.st_mode & 07777);
 	} else {
-		doctor_warn(doctor, "Only root may open it (mode %04o).", st.st_mode & 07777);
-		doctor_advise(doctor, "For other users give it to a group (ccshm) with a udev rule.");
+		doctor_warn(doctor, "Only root may open the node (mode %04o).", st.st_mode & 07777);
+		doctor_advise(doctor, "To permit other users, give the node to a group (ccshm) with a udev rule.");
 	}
 	doctor_object(doctor, node);
 }
 
-/* The largest gid of a system group, as the distribution has it. */
+/* Get the largest gid of a system group, which the distribution sets. */
 static unsigned long system_gid_max(void)
 {
 	char text[16384], *line = text, *end;
@@ -201,11 +201,11 @@ static bool node_is_of(const char *device)
 static void no_heap_node(struct doctor *doctor, const char *owner)
 {
 	doctor_warn(doctor, "%s has its heap, but there is no %s.", owner, HEAP_DEVICE);
-	doctor_advise(doctor, "In a container: give it that device. Elsewhere devtmpfs makes it when the heap "
-		      "appears: restart the guest.");
+	doctor_advise(doctor, "In a container, allow the device. Elsewhere devtmpfs creates the node when the "
+		      "heap appears: restart the guest.");
 }
 
-/* Either may have come first: the node is that of the first, and goes with it. */
+/* The node belongs to the heap that was registered first, and goes away with it. */
 static void judge_heaps(struct doctor *doctor, bool kernels, bool ours)
 {
 	if (!system_exists(HEAP_DEVICE)) {
@@ -215,14 +215,14 @@ static void judge_heaps(struct doctor *doctor, bool kernels, bool ours)
 	} else if (ours && node_is_of(OUR_HEAP) && kernels) {
 		doctor_warn(doctor, "The heap %s is that of ccshm: the kernel's own heap appeared later and has "
 			    "no node.", HEAP_DEVICE);
-		doctor_advise(doctor, "Programs work with either. To use the kernel's, load the module that brings it "
-			      "before ccshm, or ccshm with heap=off.");
+		doctor_advise(doctor, "Programs work with either heap. To use that of the kernel, load its module "
+			      "before ccshm, or load ccshm with heap=off.");
 	} else if (ours && node_is_of(OUR_HEAP)) {
 		doctor_pass(doctor, "The heap %s is that of ccshm.", HEAP_DEVICE);
 	} else {
 		doctor_fail(doctor, EXIT_FAILED, "%s is neither the kernel's heap nor that of ccshm.", HEAP_DEVICE);
-		doctor_advise(doctor, "It is a node that is left over, or of another machine: remove it and restart "
-			      "the guest, or create the container again.");
+		doctor_advise(doctor, "The node is stale, or belongs to another machine: remove it and restart the "
+			      "guest, or create the container again.");
 	}
 }
 
@@ -234,10 +234,10 @@ void doctor_check_heap(struct doctor *doctor)
 		judge_heaps(doctor, kernels, ours);
 	} else if (doctor->loaded) {
 		doctor_warn(doctor, "There is no %s.", HEAP_DEVICE);
-		doctor_advise(doctor, "Programs that know this heap only need it: load the module without "
-			      "heap=off. If that was not given, `dmesg | grep ccshm` says why.");
+		doctor_advise(doctor, "Programs that support only this heap need it: load the module without "
+			      "heap=off. If heap=off was not set, `dmesg | grep ccshm` shows why.");
 	} else {
-		doctor_skip(doctor, "There is no %s; ccshm makes one where the kernel has none.", HEAP_DEVICE);
+		doctor_skip(doctor, "There is no %s; ccshm creates it if the kernel has none.", HEAP_DEVICE);
 	}
 }
 
@@ -251,20 +251,20 @@ void doctor_check_losses(struct doctor *doctor)
 	const struct ccshm_info *info = doctor->info;
 
 	if (!info) {
-		doctor_skip(doctor, "There is no driver to ask.");
+		doctor_skip(doctor, "Cannot query the driver.");
 	} else if (ccshm_info_bytes_leaked(info)) {
-		doctor_warn(doctor, "%llu MiB could not be made private again, and are lost.",
+		doctor_warn(doctor, "%llu MiB could not be made private again and are lost.",
 			    mib(ccshm_info_bytes_leaked(info)));
-		doctor_advise(doctor, "Only a restart of the guest brings them back; the kernel's log says what the "
+		doctor_advise(doctor, "Only a restart of the guest recovers them; the kernel's log shows what the "
 			      "platform refused.");
 	} else if (ccshm_info_bytes_quarantined(info)) {
 		doctor_warn(doctor, "%llu MiB could not be made private again yet.",
 			    mib(ccshm_info_bytes_quarantined(info)));
-		doctor_advise(doctor, "The driver tries again by itself; look again in a minute.");
+		doctor_advise(doctor, "The driver retries by itself; check again in a minute.");
 	} else if (ccshm_info_conversions_failed(info)) {
 		doctor_warn(doctor, "%llu conversions have failed; nothing was lost.",
 			    (unsigned long long)ccshm_info_conversions_failed(info));
-		doctor_advise(doctor, "The kernel's log says what the platform refused.");
+		doctor_advise(doctor, "The kernel's log shows what the platform refused.");
 	} else {
 		doctor_pass(doctor, "No conversion has failed, and no memory was lost.");
 	}

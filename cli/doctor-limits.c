@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Limits, and how near to them all users and the one who asks are. */
+/* Limits, and how close all users together and the calling user are to them. */
 #include "doctor.h"
 
 #define NEAR	90	/* percent */
@@ -20,7 +20,7 @@ static unsigned int fullness(const struct limit *limit)
 	return (unsigned int)((unsigned __int128)limit->used * 100 / limit->limit);
 }
 
-/* Is there something to say of this one? */
+/* Report a limit that is reached or close; false if there is nothing to report. */
 static bool judge(struct doctor *doctor, const struct limit *limit)
 {
 	unsigned int percent = fullness(limit);
@@ -32,8 +32,8 @@ static bool judge(struct doctor *doctor, const struct limit *limit)
 	else
 		doctor_warn(doctor, "%s reached %u %% of the limit.", limit->what, percent);
 	doctor_object(doctor, limit->file);
-	doctor_advise(doctor, "Free what is not needed, or, as root, raise /sys/class/misc/ccshm/%s. "
-		      "CAP_SYS_RESOURCE exempts from it.", limit->file);
+	doctor_advise(doctor, "Free what is not needed, or raise /sys/class/misc/ccshm/%s as root. "
+		      "CAP_SYS_RESOURCE exempts from the limit.", limit->file);
 	return true;
 }
 
@@ -42,16 +42,16 @@ static void all_is_well(struct doctor *doctor)
 	const struct ccshm_info *info = doctor->info;
 
 	if (ccshm_info_limit_total_bytes(info) == CCSHM_LIMIT_NONE) {
-		doctor_warn(doctor, "Nothing limits what all users together may share.");
-		doctor_advise(doctor, "One of them can take all free memory: as root, write a size to "
+		doctor_warn(doctor, "No limit is set for what all users together may share.");
+		doctor_advise(doctor, "One user can take all free memory: as root, write a size to "
 			      "/sys/class/misc/ccshm/limit_total_bytes.");
 	} else if (ccshm_info_refusals(info)) {
 		doctor_warn(doctor, "Limits have refused %llu allocations since the module was loaded.",
 			    (unsigned long long)ccshm_info_refusals(info));
-		doctor_advise(doctor, "If programs needed them: `ccshmctl info` shows the limits, and ccshm(4) "
-			      "how to raise them.");
+		doctor_advise(doctor, "If programs need more, `ccshmctl info` shows the limits, and ccshm(4) "
+			      "describes how to raise them.");
 	} else {
-		doctor_pass(doctor, "No limit is near: users have %llu of %llu MiB.",
+		doctor_pass(doctor, "No limit is close: all users together have %llu of %llu MiB.",
 			    (unsigned long long)ccshm_info_used_bytes(info) >> 20,
 			    (unsigned long long)ccshm_info_limit_total_bytes(info) >> 20);
 	}
@@ -84,5 +84,5 @@ void doctor_check_limits(struct doctor *doctor)
 	if (doctor->info)
 		check_all(doctor, doctor->info);
 	else
-		doctor_skip(doctor, "There is no driver to ask.");
+		doctor_skip(doctor, "Cannot query the driver.");
 }

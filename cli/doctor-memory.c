@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory: what is left of its large blocks, and of the large leaves that map it. */
+/* Memory: free blocks of 2 MiB, and the large leaves that map memory. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,17 +7,17 @@
 
 #include "doctor.h"
 
-/* The unit of conversion: whatever is smaller splits a leaf of the direct map. */
+/* The unit of conversion: anything smaller splits a leaf of the direct map. */
 #define BLOCK_SIZE	(2ULL << 20)
 #define TEXT_LEN	65536
 
-/* Memory that the driver cannot have: it may not move, and belongs to no device. */
+/* The driver cannot allocate from zones of movable or device memory. */
 static bool is_usable(const char *zone)
 {
 	return strncmp(zone, "Movable", 7) && strncmp(zone, "Device", 6);
 }
 
-/* "Node 0, zone   Normal   3074   3782 ...": free blocks of each order. Is it that? */
+/* Add the free blocks of each order: "Node 0, zone   Normal   3074   3782 ..." */
 static bool add_zone(const char *line, uint64_t page, uint64_t *all, uint64_t *large)
 {
 	const char *zone = strstr(line, "zone");
@@ -52,11 +52,11 @@ void doctor_check_fragmentation(struct doctor *doctor)
 	while ((line = strsep(&rest, "\n")))
 		zones |= add_zone(line, page, &all, &large);
 	if (!zones) {
-		doctor_skip(doctor, "What memory is free is not to be seen: /proc/buddyinfo cannot be read.");
+		doctor_skip(doctor, "Cannot determine which memory is free: /proc/buddyinfo cannot be read.");
 		return;
 	}
 	blocks = large / BLOCK_SIZE;
-	/* Half of it in small pieces is what a busy machine has; more gets in the way. */
+	/* On a busy machine half of it is in small pieces; more than that is a problem. */
 	if (blocks && large >= all / 4) {
 		doctor_pass(doctor, "%llu blocks of 2 MiB are free: %llu of %llu MiB.", blocks,
 			    (unsigned long long)large >> 20, (unsigned long long)all >> 20);
@@ -64,9 +64,9 @@ void doctor_check_fragmentation(struct doctor *doctor)
 	}
 	doctor_warn(doctor, "Free memory is fragmented: %llu blocks of 2 MiB are free, of %llu MiB in all.",
 		    blocks, (unsigned long long)all >> 20);
-	doctor_advise(doctor, "Large buffers get smaller blocks, each of which costs more calls and splits the "
-		      "direct map for good. Try `echo 1 >/proc/sys/vm/compact_memory` as root, and allocate "
-		      "soon after the guest has started.");
+	doctor_advise(doctor, "Large buffers get smaller blocks, which need more conversions and split the "
+		      "direct map permanently. Run `echo 1 >/proc/sys/vm/compact_memory` as root, or "
+		      "allocate soon after the guest has started.");
 }
 
 void doctor_check_direct_map(struct doctor *doctor)
@@ -86,7 +86,7 @@ void doctor_check_direct_map(struct doctor *doctor)
 	}
 	all = small + middle + large;
 	if (!all) {
-		doctor_skip(doctor, "How this kernel maps its memory is not to be seen.");
+		doctor_skip(doctor, "Cannot determine how this kernel maps its memory.");
 		return;
 	}
 	percent = (unsigned int)(100 * small / all);
@@ -98,7 +98,7 @@ void doctor_check_direct_map(struct doctor *doctor)
 	}
 	doctor_warn(doctor, "%u %% of memory is mapped by small pages: %llu leaves of 2 MiB were split since the "
 		    "guest started.", percent, (unsigned long long)splits);
-	doctor_advise(doctor, "Each conversion of such memory takes a call to the host per page, not per 2 MiB. "
-		      "Only a restart undoes it; drivers with many small coherent buffers, and the kernel's own "
-		      "heap, do this.");
+	doctor_advise(doctor, "Conversions of such memory need one call to the host per page, not per 2 MiB. "
+		      "Only a restart undoes the splits. Drivers with many small coherent buffers, and "
+		      "the kernel's own heap, cause them.");
 }

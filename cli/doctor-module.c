@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module: is it there, was it made for this kernel, and may it be loaded? */
+/* The module: is it installed, built for this kernel, and permitted to load? */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static const char *const refusals[] = {
 	"module loading is restricted", NULL,
 };
 
-/* The same for a shell. */
+/* The same search as a shell command. */
 #define GREP_REFUSALS	"dmesg | grep -E \"ccshm|Loading of .* is rejected|PKCS#7|module loading is restricted\""
 
 static void installed(struct doctor *doctor, const struct module_file *file)
@@ -46,13 +46,13 @@ static void absent(struct doctor *doctor, int err)
 	}
 	if (module_others(doctor->release, others, sizeof(others))) {
 		doctor_fail(doctor, EXIT_NO_DRIVER,
-			    "The module is not installed for Linux %s, which runs, but for %s.",
-			    doctor->release, others);
+			    "The module is installed for %s, but not for the running kernel, Linux %s.",
+			    others, doctor->release);
 		if (from_package())
 			snprintf(text, sizeof(text), "Run `dkms autoinstall -k %s`", doctor->release);
 		else
 			module_install(text, sizeof(text));
-		doctor_advise(doctor, "%s, or restart into a kernel that has it.", text);
+		doctor_advise(doctor, "%s, or boot a kernel that has it.", text);
 		return;
 	}
 	doctor_fail(doctor, EXIT_NO_DRIVER, "The module is not installed for any kernel.");
@@ -99,14 +99,14 @@ void doctor_check_module(struct doctor *doctor)
 	if (doctor->loaded)
 		loaded(doctor, &file, err);
 	else if (doctor->no_guest)
-		doctor_skip(doctor, "The module is not loaded, and would refuse: there is nothing to share.");
+		doctor_skip(doctor, "The module is not loaded, and would not load: there is nothing to share.");
 	else if (err)
 		absent(doctor, err);
 	else
 		installed(doctor, &file);
 }
 
-/* "none [integrity] confidentiality": what is in brackets; empty if not to be seen. */
+/* Get the word in brackets of "none [integrity] confidentiality"; empty if unknown. */
 static void read_lockdown(char *mode, size_t len)
 {
 	char line[128], *open, *close;
@@ -117,7 +117,7 @@ static void read_lockdown(char *mode, size_t len)
 	snprintf(mode, len, "%.*s", close ? (int)(close - open - 1) : 0, open ? open + 1 : "");
 }
 
-/* The variable is four bytes of attributes and one that says it. */
+/* The variable has four bytes of attributes and one byte of data. */
 static bool secure_boot(void)
 {
 	char bytes[8];
@@ -130,7 +130,7 @@ static bool secure_boot(void)
 struct policy {
 	bool known;
 	bool enforced;
-	const char *why;	/* it is enforced */
+	const char *why;	/* the reason for enforcing it */
 };
 
 static void read_policy(struct policy *policy)
@@ -153,14 +153,14 @@ static void advise_key(struct doctor *doctor)
 {
 	switch (cloud_detect()) {
 	case CLOUD_AZURE:
-		doctor_advise(doctor, "On Azure no key can be added to a machine that runs: sign the module, "
-			      "and put the certificate into the UEFI settings (db) of the image version in "
-			      "your compute gallery that the machine is made from.");
+		doctor_advise(doctor, "On Azure a key cannot be added to an existing machine: sign the module, "
+			      "add the certificate to the UEFI settings (db) of an image version in your "
+			      "compute gallery, and create the machine from that version.");
 		return;
 	case CLOUD_GOOGLE:
-		doctor_advise(doctor, "On Google Cloud keys are those of the image: sign the module, make an image "
-			      "with `gcloud compute images create --signature-database-file=` and the "
-			      "certificates, and the machine from that.");
+		doctor_advise(doctor, "On Google Cloud the keys belong to the image: sign the module, create an "
+			      "image with `gcloud compute images create --signature-database-file=` and the "
+			      "certificates, and create the machine from that image.");
 		return;
 	default:
 		break;
@@ -206,7 +206,7 @@ static enum key_state find_key(const char *signer)
 	return state;
 }
 
-/* What the kernel logs of a signed module whose key it does not have or trust. */
+/* What the kernel logs about a signed module whose key it does not have or trust. */
 static const char *const key_refusals[] = {
 	"Loading of module with unavailable key is rejected",
 	"PKCS#7 signature not signed with a trusted key",
@@ -240,13 +240,13 @@ static void signature_of_loaded(struct doctor *doctor)
 {
 	char taint[32];
 
-	/* The kernel says so of each module that it has taken without. */
+	/* The kernel marks each module that it has loaded without a valid signature. */
 	if (system_line(taint, sizeof(taint), "/sys/module/ccshm/taint"))
-		doctor_skip(doctor, "How the kernel judged the module's signature is not to be seen.");
+		doctor_skip(doctor, "Cannot determine how the kernel judged the module's signature.");
 	else if (strchr(taint, 'E'))
-		doctor_pass(doctor, "The module has no signature that the kernel knows; it does not ask for one.");
+		doctor_pass(doctor, "The module has no signature that the kernel accepts, and the kernel does not require one.");
 	else
-		doctor_pass(doctor, "The kernel takes the module as it is.");
+		doctor_pass(doctor, "The kernel has accepted the module.");
 }
 
 void doctor_check_signature(struct doctor *doctor)
@@ -265,23 +265,23 @@ void doctor_check_signature(struct doctor *doctor)
 	}
 	read_policy(&policy);
 	if (!policy.known) {
-		doctor_skip(doctor, "Whether this kernel asks modules for signatures is not to be seen.");
+		doctor_skip(doctor, "Cannot determine whether this kernel requires signed modules.");
 		return;
 	}
 	if (!policy.enforced) {
-		doctor_pass(doctor, "This kernel takes modules without a signature.");
+		doctor_pass(doctor, "This kernel loads modules without a signature.");
 		return;
 	}
 	err = module_find(doctor->release, &file);
 	if (err) {
-		doctor_warn(doctor, "This kernel takes modules only that a key it trusts has signed: %s.",
+		doctor_warn(doctor, "This kernel loads only modules that are signed with a key it trusts: %s.",
 			    policy.why);
 	} else if (!file.known) {
-		doctor_warn(doctor, "This kernel takes signed modules only (%s); whether the module is signed "
-			    "is not to be seen.", policy.why);
+		doctor_warn(doctor, "This kernel loads only signed modules (%s); cannot determine whether the "
+			    "module is signed.", policy.why);
 	} else if (!file.is_signed) {
 		doctor_fail(doctor, EXIT_NO_DRIVER,
-			    "The module is not signed, and this kernel takes signed ones only: %s.", policy.why);
+			    "The module is not signed, and this kernel loads only signed modules: %s.", policy.why);
 	} else {
 		signed_module(doctor, &file, policy.why);
 		return;
@@ -295,13 +295,13 @@ void doctor_check_lockdown(struct doctor *doctor)
 
 	read_lockdown(mode, sizeof(mode));
 	if (!*mode) {
-		doctor_skip(doctor, "Whether the kernel is locked down is not to be seen: it has no lockdown, "
-			    "or securityfs is not mounted.");
+		doctor_skip(doctor, "Cannot determine whether the kernel is locked down: it has no lockdown, or "
+			    "securityfs is not mounted.");
 	} else if (!strcmp(mode, "none")) {
 		doctor_pass(doctor, "The kernel is not locked down.");
 	} else {
 		doctor_warn(doctor, "The kernel is locked down (%s): programs cannot map a device's registers "
 			    "through sysfs.", mode);
-		doctor_advise(doctor, "Userspace drivers have to use vfio.");
+		doctor_advise(doctor, "Userspace drivers must use vfio.");
 	}
 }

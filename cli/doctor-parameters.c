@@ -11,7 +11,7 @@
 
 #include "doctor.h"
 
-/* As modprobe.d(5) has them; a file overrides those of its name in later ones. */
+/* In the order of modprobe.d(5): a file overrides files of the same name in later ones. */
 static const char *const directories[] = {
 	"/etc/modprobe.d",
 	"/run/modprobe.d",

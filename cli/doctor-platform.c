@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the machine is, and its kernel. */
+/* The kind of machine, and its kernel. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,15 +24,15 @@ static void no_guest(struct doctor *doctor)
 {
 	doctor_fail(doctor, EXIT_NO_DRIVER,
 		    "This is not a confidential guest: nothing keeps its memory private from the host.");
-	doctor_advise(doctor, "Memory need not be shared here: programs and devices can use any. "
-		      "For development `modprobe ccshm allow_plain=1` loads the module all the same.");
+	doctor_advise(doctor, "Memory need not be shared here: devices can use any memory. "
+		      "For development, `modprobe ccshm allow_plain=1` loads the module anyway.");
 }
 
 static void made_to_load(struct doctor *doctor)
 {
-	doctor_warn(doctor, "This is not a confidential guest: the driver was made to load "
-		    "(allow_plain=1), and sharing does nothing.");
-	doctor_advise(doctor, "Fine for development; elsewhere unload the module.");
+	doctor_warn(doctor, "This is not a confidential guest: the driver was loaded with "
+		    "allow_plain=1, and sharing does nothing.");
+	doctor_advise(doctor, "This is fine for development; otherwise unload the module.");
 }
 
 static void by_driver(struct doctor *doctor)
@@ -40,11 +40,11 @@ static void by_driver(struct doctor *doctor)
 	if (ccshm_info_is_plain(doctor->info))
 		made_to_load(doctor);
 	else
-		doctor_pass(doctor, "This is a confidential guest (%s), as the driver says.",
+		doctor_pass(doctor, "This is a confidential guest (%s), as the driver reports.",
 			    platform_text(ccshm_info_platform(doctor->info)));
 }
 
-/* Files that only such a guest has. */
+/* Refine the platform by files that only such a guest has. */
 static uint32_t by_sysfs(uint32_t platform)
 {
 	if (platform == CCSHM_PLATFORM_SEV && system_exists("/sys/devices/system/cpu/sev"))
@@ -73,17 +73,17 @@ void doctor_check_platform(struct doctor *doctor)
 	}
 	platform = by_sysfs(platform);
 	if (platform == CCSHM_PLATFORM_NONE) {
-		doctor_skip(doctor, "Whether this is a confidential guest cannot be told without the driver.");
-		doctor_advise(doctor, "Load the module: it refuses where there is nothing to share.");
+		doctor_skip(doctor, "Cannot determine without the driver whether this is a confidential guest.");
+		doctor_advise(doctor, "Load the module: loading fails where there is nothing to share.");
 	} else if (platform == CCSHM_PLATFORM_SEV) {
 		doctor_pass(doctor, "This is a confidential guest (AMD SEV, SEV-ES or SEV-SNP: "
-			    "without the driver they look alike).");
+			    "only the driver can distinguish them).");
 	} else {
 		doctor_pass(doctor, "This is a confidential guest (%s).", platform_text(platform));
 	}
 }
 
-/* Older ones were never tried; the module is not for them. */
+/* The module does not support older kernels. */
 #define KERNEL_MAJOR	6
 #define KERNEL_MINOR	1
 
@@ -96,14 +96,14 @@ void doctor_check_kernel(struct doctor *doctor)
 	if (*end == '.')
 		minor = strtoul(end + 1, NULL, 10);
 	if (!major) {
-		doctor_skip(doctor, "The version of the kernel is not to be seen: /proc is missing.");
+		doctor_skip(doctor, "Cannot determine the version of the kernel: /proc is missing.");
 	} else if (major > KERNEL_MAJOR || (major == KERNEL_MAJOR && minor >= KERNEL_MINOR)) {
 		doctor_pass(doctor, "Linux %s is new enough.", doctor->release);
 	} else if (major == 5 && minor == 14) {
 		doctor_warn(doctor, "Linux %s is older than 6.1.", doctor->release);
-		doctor_advise(doctor, "RHEL 9's 5.14 may do, but nobody has tested it.");
+		doctor_advise(doctor, "Linux 5.14 of RHEL 9 may work, but is not tested.");
 	} else {
 		doctor_fail(doctor, EXIT_NO_DRIVER, "Linux %s is older than 6.1.", doctor->release);
-		doctor_advise(doctor, "Install a newer kernel, of the distribution's backports for instance.");
+		doctor_advise(doctor, "Install a newer kernel, for instance from the distribution's backports.");
 	}
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The units of systemd that load the module and make the buffers. */
+/* The systemd units that load the module and make the buffers. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>

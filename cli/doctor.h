@@ -2,10 +2,10 @@
 /*
  * ccshmctl doctor: what its checks share.
  *
- * cmd_doctor.c has the table of checks, the findings and how they are shown. Each
- * check is a function in a doctor-*.c: it looks at the machine and adds findings,
- * each with a sentence, and with advice where there is something to do. It asks the
- * driver if there is one, reads files below system_root(), and changes nothing.
+ * cmd_doctor.c has the table of checks and prints the findings. Each check is a
+ * function in a doctor-*.c file: it examines the machine and adds findings, each
+ * with a sentence, and with advice if there is something to do. It queries the
+ * driver if possible, reads files below system_root(), and changes nothing.
  */
 #ifndef CCSHMCTL_DOCTOR_H
 #define CCSHMCTL_DOCTOR_H
@@ -16,16 +16,16 @@
 #define FINDING_LEN	1024
 
 /**
- * struct doctor - the patient, and what was found
- * @ctx: NULL: there is no driver, or we may not use it
- * @error: why there is no ctx: what ccshm_open() returned
- * @info: what the driver says of itself; NULL without ctx
- * @loaded: the kernel has the module
- * @release: of the kernel that runs
+ * struct doctor - the examined machine and the findings
+ * @ctx: handle; NULL: there is no driver, or this user is not permitted to use it
+ * @error: without @ctx: the error of ccshm_open()
+ * @info: the driver's INFO; NULL without @ctx
+ * @loaded: the module is loaded
+ * @release: release of the running kernel
  * @no_guest: this is certainly not a confidential guest
- * @findings: in the order in which they were made
- * @nfindings: their number
- * @check: the name of the one that looks now
+ * @findings: findings, in the order in which they were made
+ * @nfindings: number of findings
+ * @check: name of the check that is running
  */
 struct doctor {
 	struct ccshm *ctx;
@@ -43,20 +43,20 @@ struct doctor {
 
 void doctor_pass(struct doctor *doctor, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Could not be looked at, or does not matter here. */
+/* Cannot be checked, or does not apply here. */
 void doctor_skip(struct doctor *doctor, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void doctor_warn(struct doctor *doctor, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void doctor_fail(struct doctor *doctor, enum exit_code code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* What the finding added last is about, where the check is about several things. */
+/* Name the object of the last finding, for a check that examines several. */
 void doctor_object(struct doctor *doctor, const char *object);
-/* What to do about the finding added last. */
+/* Add advice to the last finding. */
 void doctor_advise(struct doctor *doctor, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* The nth check, and what it is about; NULL behind the last. */
+/* Name of the nth check, and a description in *@what; NULL after the last. */
 const char *doctor_check_name(unsigned int nth, const char **what);
 
 /* ---- the checks, by file ---- */
@@ -141,7 +141,7 @@ void headers_package(const char *release, char *text, size_t len);
 bool from_package(void);
 /* How to install the module of the package, or build it from the source. */
 void module_install(char *text, size_t len);
-/* How to build it again for a kernel that has one which does not fit. */
+/* How to build the module again for a kernel whose module was built for another. */
 void module_rebuild(const char *release, char *text, size_t len);
 
 /* ---- doctor-log.c ---- */

@@ -40,14 +40,14 @@ static const char *const op_verbs[] = {
 
 #define NO_FAMILY							\
 	"the driver is not loaded, or this is not the initial network namespace; "	\
-	"see `ccshmctl doctor'"
+	"see `ccshmctl doctor`"
 #define NO_NODE								\
-	"the driver is not loaded, or there is no device node here; see `ccshmctl doctor'"
+	"the driver is not loaded, or its device node is missing; see `ccshmctl doctor`"
 #define NO_PERMISSION							\
-	"you may not read /dev/ccshm, and this is not the initial network namespace; "	\
-	"be root, or a member of the group that owns it"
+	"you are not permitted to read /dev/ccshm, and this is not the initial network "	\
+	"namespace; run as root, or join the group that owns it"
 
-/* What commands do not check before, nor find the cause of after it (refusal.c). */
+/* EINVAL that commands neither prevent by a check nor explain afterwards (refusal.c). */
 #define OLD_DRIVER							\
 	"the driver does not know one of the options; install ccshmctl and driver of the same release"
 
@@ -58,9 +58,9 @@ static const struct reason {
 	const char *text;
 } reasons[] = {
 	{ OP_OPEN, EACCES,
-	  "you may not use it; be root, or a member of the group that owns it" },
+	  "you are not permitted to use it; run as root, or join the group that owns it" },
 	{ OP_OPEN, EPERM,
-	  "you may not use it; be root, or a member of the group that owns it" },
+	  "you are not permitted to use it; run as root, or join the group that owns it" },
 	{ OP_OPEN, EPROTO,
 	  "the driver is too old for this ccshmctl; install the driver of a newer release and load the new module" },
 	{ OP_OPEN, EPROTONOSUPPORT,
@@ -70,74 +70,74 @@ static const struct reason {
 	{ OP_ALLOC, EPERM,
 	  "only root may give a buffer to another user, or to a group that you are not in" },
 	{ OP_ALLOC, EEXIST,
-	  "its owner already has a buffer of that name; free that one, or choose another name" },
+	  "the owner already has a buffer of that name; free that one, or choose another name" },
 	{ OP_ALLOC, ENOMEM,
-	  "not enough memory is free of the kind asked for, or not in one piece; ask for less, or free some" },
+	  "not enough memory of the requested kind is free, or not in one piece; request less, or free some" },
 	{ OP_ALLOC, EDQUOT,
-	  "you would have more than each user may: `ccshmctl info` says how much that is; free some, or have an administrator raise the limit" },
+	  "this would exceed your per-user limit (limit_user_bytes, limit_user_buffers in `ccshmctl info`); free some, or have an administrator raise the limit" },
 	{ OP_ALLOC, ENOSPC,
-	  "all users together would have more than they may: `ccshmctl info` says how much that is; free some, or have an administrator raise the limit" },
+	  "this would exceed the limit of all users together (limit_total_bytes in `ccshmctl info`); free some, or have an administrator raise the limit" },
 	{ OP_ALLOC, EFBIG,
-	  "it is larger than what there can be in one piece: `ccshmctl info` says how much that is" },
+	  "it is larger than the largest possible piece (contiguous_max in `ccshmctl info`)" },
 	{ OP_ALLOC, EIO,
-	  "the platform refused to share the memory; see dmesg, and `ccshmctl info` for what was leaked" },
+	  "the platform refused to share the memory; see dmesg, and bytes_leaked in `ccshmctl info`" },
 	{ OP_ALLOC, EBUSY,
-	  "the machine is being hibernated; try again when that is over" },
+	  "the machine is hibernating; retry after it has resumed" },
 
 	{ OP_EXPORT, EINVAL, OLD_DRIVER },
 	{ OP_EXPORT, EDQUOT,
-	  "you have made as many exports as each user may: `ccshmctl info` shows limit_user_exports; close some, or have an administrator raise the limit" },
+	  "this would exceed your limit of exports (limit_user_exports in `ccshmctl info`); close some, or have an administrator raise the limit" },
 	{ OP_EXPORT, EPERM,
 	  "only the owner may make pinned exports of this buffer; the owner can allow it with alloc --others-pin" },
 	{ OP_EXPORT, EACCES,
-	  "the buffer's mode does not allow it; try --read-only, or ask its owner" },
+	  "the buffer's mode does not allow it; use --read-only, or ask its owner" },
 	{ OP_MAP, EACCES,
 	  "the buffer's mode does not allow it; ask its owner" },
 
 	{ OP_REVOKE, ETIMEDOUT,
-	  "a device has not been let go of yet; nothing new gets in, and the memory is held; try again with a longer --timeout, or stop the device with --force" },
+	  "a device is still using the memory; new access is refused; retry with a longer --timeout, or stop the device with --force" },
 	{ OP_REVOKE, EBUSY,
-	  "a pinned export has holders that cannot let go; nothing new gets in; end the programs that use it, then try again" },
+	  "importers of a pinned export still use the memory; new access is refused; end the programs that use it, then retry" },
 	{ OP_REVOKE, EIO,
 	  "a device could not be stopped; the memory is held until the device is removed" },
 	{ OP_REVOKE, EPERM,
-	  "only the buffer's owner and root may revoke, and --force needs CAP_SYS_RAWIO; be root" },
+	  "only the buffer's owner and root may revoke, and --force needs CAP_SYS_RAWIO; run as root" },
 
 	{ OP_ATTACH, EINVAL,
 	  "the device cannot take a whole page of memory at once" },
 	{ OP_ATTACH, ENODEV,
 	  "there is no such device; `ccshmctl devices` lists them" },
 	{ OP_ATTACH, EPERM,
-	  "it needs CAP_SYS_RAWIO; be root" },
+	  "it needs CAP_SYS_RAWIO; run as root" },
 	{ OP_ATTACH, EACCES,
-	  "the buffer's mode does not let you write to it; ask its owner" },
+	  "the buffer's mode does not permit you to write; ask its owner" },
 	{ OP_ATTACH, EBUSY,
 	  "a kernel driver owns the device; unbind that driver, or bind vfio-pci or a uio driver" },
 	{ OP_ATTACH, EOPNOTSUPP,
-	  "the device cannot be given shared memory, or needs none; `ccshmctl devices DEVICE` says why" },
+	  "the device cannot use shared memory, or needs none; `ccshmctl devices DEVICE` shows why" },
 	{ OP_ATTACH, ERANGE,
-	  "the device's addresses do not reach the memory; if its engine drives more address bits, say so with --dma-bits" },
+	  "the device cannot address the memory; if its DMA engine drives more address bits, set --dma-bits" },
 	{ OP_ATTACH, ESHUTDOWN,
-	  "the machine is going down; no device is given memory any more" },
+	  "the machine is shutting down; devices cannot be attached any more" },
 
 	{ OP_SEGMENTS, ENODEV,
 	  "it is being revoked; its addresses must not be used any more" },
 	{ OP_SEGMENTS, EPERM,
-	  "only the buffer's owner may see them, and it needs CAP_SYS_RAWIO; be root" },
+	  "only the buffer's owner may see them, and it needs CAP_SYS_RAWIO; run as root" },
 	{ OP_DETACH, EPERM,
-	  "only the buffer's owner may, and it needs CAP_SYS_RAWIO; be root" },
+	  "only the buffer's owner may, and it needs CAP_SYS_RAWIO; run as root" },
 	{ OP_FREE, EPERM,
 	  "only the buffer's owner and root may free it" },
 
 	{ OP_SET, EINVAL,
 	  "this buffer is not persistent: only --seal and --unseal are possible" },
 	{ OP_SET, EPERM,
-	  "only the buffer's owner and root may change it; another owner, or a group that you are not in, needs CAP_CHOWN; be root" },
+	  "only the buffer's owner and root may change it; another owner, or a group that you are not in, needs CAP_CHOWN; run as root" },
 	{ OP_SET, EEXIST,
 	  "the owner already has a buffer of that name; choose another name with --name" },
 
 	{ OP_DEVICE, EINVAL,
-	  "its name has more than 63 characters, the most that the driver takes" },
+	  "its name is longer than the 63 characters that the driver accepts" },
 	{ OP_DEVICE, ENODEV,
 	  "there is no such device; `ccshmctl devices --all` lists them" },
 
@@ -148,17 +148,17 @@ static const struct reason {
 	{ OP_STATS, EACCES, NO_PERMISSION },
 	{ OP_STATS, EPERM, NO_PERMISSION },
 	{ OP_EVENTS, ENODEV, NO_FAMILY },
-	{ OP_EVENTS, EPERM, "it needs CAP_SYS_ADMIN; be root" },
+	{ OP_EVENTS, EPERM, "it needs CAP_SYS_ADMIN; run as root" },
 	{ OP_EVENTS, EOPNOTSUPP,
-	  "this kernel cannot keep events from others, so there are none; update it" },
+	  "this kernel cannot restrict events to root, so the driver sends none; update the kernel" },
 
-	{ OP_READ, EFAULT, "the buffer was revoked meanwhile" },
-	{ OP_WRITE, EFAULT, "the buffer was revoked meanwhile" },
+	{ OP_READ, EFAULT, "the buffer was revoked during the copy" },
+	{ OP_WRITE, EFAULT, "the buffer was revoked during the copy" },
 
 	{ OP_FIND, EINVAL, "it is not a buffer" },
-	{ OP_DETACH, EINVAL, "that is no attachment" },
+	{ OP_DETACH, EINVAL, "it is not an attachment" },
 	{ ANY_OP, ENOENT,
-	  "there is none, or none that you may see; it may have ended" },
+	  "no such object, or you are not permitted to see it" },
 	{ ANY_OP, ENOTTY,
 	  "the driver does not know this call; install ccshmctl and driver of the same release" },
 };
@@ -168,7 +168,7 @@ const char *error_reason(enum op op, int err)
 	size_t i;
 
 	err = abs(err);
-	/* These come from files and pipes, where ENOENT and so on mean themselves. */
+	/* Errors of files and pipes, where ENOENT and others have their usual meaning. */
 	for (i = 0; op != OP_OUTPUT && op != OP_LIST && op != OP_CONFIG && i < sizeof(reasons) / sizeof(reasons[0]); i++) {
 		const struct reason *r = &reasons[i];
 

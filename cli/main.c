@@ -126,9 +126,20 @@ static int help(char **argv, int argc, const struct argp *argp)
 	return cmd->run(cmd, 2, help_argv);
 }
 
+/* The options before the command; the words after --complete are not options. */
+static int leading_options(int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc && *argv[i] == '-' && strcmp(argv[i], "--complete"); i++)
+		;
+	return i;
+}
+
 int ccshmctl_main(int argc, char **argv)
 {
-	char doc[1024];
+	const struct argp_option *const sets[] = { options, argp_own_options, NULL };
+	char doc[1024], name[] = "ccshmctl";
 	const struct argp argp = {
 		.options = options,
 		.parser = parse_top,
@@ -149,6 +160,9 @@ int ccshmctl_main(int argc, char **argv)
 	snprintf(doc, sizeof(doc),
 		 "Shared memory for confidential virtual machines.\v%s",
 		 after_options);
+	/* Whatever the file is called. */
+	argv[0] = name;
+	refuse_wild_options(sets, leading_options(argc, argv), argv);
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &top))
 		return EXIT_FAILED;
 

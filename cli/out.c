@@ -354,15 +354,16 @@ static size_t room(const struct out *out, size_t wrapped, FILE *f)
 	if (ioctl(fileno(f), TIOCGWINSZ, &window))
 		return 0;
 	for (i = 0; i < out->ncolumns; i++) {
-		size_t width = strlen(out->columns[i].key);
+		size_t width = text_columns(out->columns[i].key);
 
 		if (i == wrapped)
 			continue;
 		for (row = 0; row < out->nrows; row++) {
 			const char *text = out->cells[row * out->ncolumns + i].text;
+			size_t columns = text ? text_columns(text) : 0;
 
-			if (text && strlen(text) > width)
-				width = strlen(text);
+			if (columns > width)
+				width = columns;
 		}
 		used += width + 1;
 	}
@@ -372,15 +373,20 @@ static size_t room(const struct out *out, size_t wrapped, FILE *f)
 /* Breaks lines between words, where libsmartcols would break them anywhere. */
 static void reflow(char *text, size_t width)
 {
-	char *line = text, *space = NULL, *s;
+	size_t used = 0, before = 0, columns, len;
+	char *space = NULL, *s;
 
-	for (s = text; *s; s++) {
-		if (*s == ' ')
+	for (s = text; *s; s += len) {
+		len = text_step(s, &columns);
+		used += columns;
+		if (*s == ' ') {
 			space = s;
-		if ((size_t)(s - line) < width || !space)
+			before = used;
+		}
+		if (used <= width || !space)
 			continue;
 		*space = '\n';
-		line = space + 1;
+		used -= before;
 		space = NULL;
 	}
 }

@@ -118,10 +118,77 @@ static int split_command(int argc, char **argv, struct common *opts)
 	return argc;
 }
 
+/* Is it the name of one option, which may be cut short? */
+static bool is_long(const struct argp_option *const *sets, const char *name, size_t len)
+{
+	const struct argp_option *opt;
+	int matching = 0;
+
+	for (; *sets; sets++) {
+		for (opt = *sets; opt->name; opt++) {
+			if (strncmp(opt->name, name, len))
+				continue;
+			if (!opt->name[len])
+				return true;
+			matching++;
+		}
+	}
+	return matching == 1;
+}
+
+static const struct argp_option *find_short(const struct argp_option *const *sets,
+					    unsigned char key)
+{
+	const struct argp_option *opt;
+
+	for (; *sets; sets++)
+		for (opt = *sets; opt->name; opt++)
+			if (opt->key == key)
+				return opt;
+	return NULL;
+}
+
+static bool is_option(const struct argp_option *const *sets, const char *word)
+{
+	const struct argp_option *opt;
+	const char *key;
+
+	if (word[1] == '-')
+		return is_long(sets, word + 2, strcspn(word + 2, "="));
+	for (key = word + 1; *key; key++) {
+		opt = find_short(sets, (unsigned char)*key);
+		if (!opt || opt->arg)
+			return opt;
+	}
+	return true;
+}
+
+void refuse_wild_options(const struct argp_option *const *sets, int argc, char **argv)
+{
+	char *shown;
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--"); i++) {
+		if (*argv[i] != '-' || !argv[i][1])
+			continue;
+		shown = text_shown(argv[i]);
+		if (strcmp(argv[i], shown) && !is_option(sets, argv[i])) {
+			complain("there is no option '%s'; `%s --help' lists them", argv[i],
+				 argv[0]);
+			exit(EXIT_USAGE);
+		}
+		free(shown);
+	}
+}
+
 void parse(const struct command *cmd, int argc, char **argv, struct common *opts)
 {
 	const struct argp_child children[] = {
 		{ cmd->argp, 0, NULL, 0 }, { &help_argp, 0, NULL, 0 }, { 0 }
+	};
+	const struct argp_option *const sets[] = {
+		command_options(cmd, 0), command_options(cmd, 1), command_options(cmd, 2),
+		help_options, NULL
 	};
 	char doc[256], name[64], *own_name = argv[0];
 	struct argp argp = {
@@ -139,6 +206,7 @@ void parse(const struct command *cmd, int argc, char **argv, struct common *opts
 	doc[0] = (char)toupper((unsigned char)doc[0]);
 	snprintf(name, sizeof(name), "ccshmctl %s", cmd->name);
 	argv[0] = name;
+	refuse_wild_options(sets, argc, argv);
 	if (argp_parse(&argp, argc, argv, 0, NULL, opts))
 		exit(EXIT_FAILED);
 	argv[0] = own_name;

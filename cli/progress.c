@@ -8,10 +8,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +30,7 @@ static struct {
 	bool running;
 	bool stop;
 	bool drawn;
-	char what[160];
+	char *what;		/* as it is shown */
 	uint64_t done, total;
 	struct timespec begin;
 } progress = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -41,9 +44,10 @@ static void add_ms(struct timespec *t, long ms)
 
 static void draw(void)
 {
-	char done[SIZE_TEXT_LEN], line[320];
+	char done[SIZE_TEXT_LEN], end[2 * SIZE_TEXT_LEN], *line;
+	struct winsize window;
 	struct timespec now;
-	int len;
+	int len, end_len, room = INT_MAX;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (progress.total)
@@ -52,10 +56,18 @@ static void draw(void)
 					(double)progress.total));
 	else
 		done[0] = '\0';
-	len = snprintf(line, sizeof(line), "\r%s...%s %ld s ", progress.what, done,
-		       (long)(now.tv_sec - progress.begin.tv_sec));
+	end_len = snprintf(end, sizeof(end), "...%s %ld s ", done,
+			   (long)(now.tv_sec - progress.begin.tv_sec));
+	/* A second line would stay: "\r" and the clearing reach the last one only. */
+	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &window) && window.ws_col)
+		room = window.ws_col > end_len ? window.ws_col - end_len : 0;
+	len = asprintf(&line, "\r%.*s%s", text_fitting(progress.what, (size_t)room),
+		       progress.what, end);
+	if (len < 0)
+		return;
 	if (write(STDERR_FILENO, line, (size_t)len) == len)
 		progress.drawn = true;
+	free(line);
 }
 
 static void *draw_until_stopped(void *unused)
@@ -76,14 +88,21 @@ static void *draw_until_stopped(void *unused)
 	return NULL;
 }
 
-void progress_start(const char *what, uint64_t total)
+void progress_start(uint64_t total, const char *format, ...)
 {
 	pthread_condattr_t attr;
 	sigset_t all, old;
+	char *what = NULL;
+	va_list ap;
 
 	if (!isatty(STDERR_FILENO))
 		return;
-	snprintf(progress.what, sizeof(progress.what), "%s", what);
+	va_start(ap, format);
+	if (vasprintf(&what, format, ap) < 0)
+		what = NULL;
+	va_end(ap);
+	progress.what = text_shown(or_die(what));
+	free(what);
 	progress.done = 0;
 	progress.total = total;
 	progress.stop = false;
@@ -100,6 +119,8 @@ void progress_start(const char *what, uint64_t total)
 	progress.running = !pthread_create(&progress.thread, NULL,
 					   draw_until_stopped, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (!progress.running)
+		free(progress.what);
 }
 
 void progress_set(uint64_t done)
@@ -124,6 +145,7 @@ void progress_stop(void)
 	pthread_join(progress.thread, NULL);
 	pthread_cond_destroy(&progress.wake);
 	progress.running = false;
+	free(progress.what);
 	if (progress.drawn && write(STDERR_FILENO, clear, sizeof(clear) - 1) < 0)
 		return;
 }

@@ -2,11 +2,11 @@
 /*
  * Sections and "key = value", one a line.
  *
- * Written here because each line that is wrong must be told, with its number, and must
- * not take the rest of its file with it. The libraries that distributions have do not
- * give that: inih cuts section names after 49 characters and knows no numbers, libeconf
- * passes over lines without "=", keys that are there twice and empty sections, and
- * libini_config gives nothing of a file with one wrong line, and no line of a section.
+ * This is a parser of its own because each wrong line must be reported with its number,
+ * and the rest of the file must still be used. The libraries of distributions cannot do
+ * that: inih cuts section names after 49 characters and has no line numbers, libeconf
+ * skips lines without "=", duplicate keys and empty sections, and libini_config returns
+ * nothing of a file with one wrong line, and no line numbers of sections.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -19,8 +19,8 @@
 #include "provision.h"
 
 /*
- * Spaces of Unicode, which look like an ordinary one, or like nothing. Text that is copied
- * from web pages and word processors has them.
+ * Unicode spaces that look like an ordinary space, or are invisible. Text that is copied
+ * from web pages and word processors contains them.
  */
 static const struct space {
 	const char *bytes;
@@ -81,7 +81,7 @@ static void visit_section(char *text, unsigned int line,
 	if (!end || end[1]) {
 		/* Its keys must not become those of the section before it. */
 		visitor->section(data, line, NULL);
-		visitor->wrong(data, line, end ? "there is something behind the ]" :
+		visitor->wrong(data, line, end ? "unexpected text after the ]" :
 						 "the ] of the section is missing");
 		return;
 	}
@@ -153,7 +153,7 @@ static int read_lines(FILE *f, const struct ini_visitor *visitor, void *data)
 		if (line == 1 && !strncmp(text, byte_order_mark, strlen(byte_order_mark)))
 			mark = strlen(byte_order_mark);
 		if (strlen(text) < (size_t)n)
-			visitor->wrong(data, line, "there is a NUL in it");
+			visitor->wrong(data, line, "the line contains a NUL");
 		else
 			visit_line(text + mark, line, visitor, data);
 	}

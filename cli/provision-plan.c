@@ -9,11 +9,11 @@
 
 #include "provision.h"
 
-const char *const limit_names[LIMITS] = { "total-bytes", "user-bytes", "user-buffers" };
+const char *const limit_names[LIMITS] = { "total-bytes", "user-bytes", "user-buffers", "user-exports" };
 
 bool limit_is_number(size_t limit)
 {
-	return limit == 2;
+	return limit >= 2;
 }
 
 int worse_code(int a, int b)
@@ -25,9 +25,9 @@ int worse_code(int a, int b)
 
 enum where {
 	NOWHERE,	/* before the first section */
-	IGNORED,	/* in one that has been complained of */
+	IGNORED,	/* in a section that was reported as wrong */
 	IN_LIMITS,
-	IN_BUFFER,	/* the last of the plan */
+	IN_BUFFER,	/* in that of the last buffer of the plan */
 };
 
 struct reader {
@@ -71,7 +71,7 @@ void plan_unreadable(struct plan *plan, enum op op, int err, const char *path)
 	plan->code = worse_code(plan->code, (int)error_exit_code(op, err));
 }
 
-/* Each mistake in a section with its line: the row of the buffer has that of the section. */
+/* Add a mistake with its line: the buffer's row shows only the line of the section. */
 static void add_wrong(struct buffer_plan *buffer, unsigned int line, const char *text)
 {
 	char *all;
@@ -83,7 +83,7 @@ static void add_wrong(struct buffer_plan *buffer, unsigned int line, const char 
 	buffer->wrong = or_die(all);
 }
 
-/* A buffer with a line that is wrong is not made: it would be another one. */
+/* Report a wrong line. The buffer of its section is not made: it would be a different one. */
 static void __attribute__((format(printf, 3, 4)))
 mistake(struct reader *reader, unsigned int line, const char *format, ...)
 {
@@ -109,7 +109,7 @@ mistake(struct reader *reader, unsigned int line, const char *format, ...)
 /* Values                                                                    */
 /* ------------------------------------------------------------------------- */
 
-/* Each gives NULL, or what is wrong with the value. */
+/* Each returns NULL, or what is wrong with the value. */
 
 static const char *size_value(struct buffer_plan *buffer, const char *value)
 {
@@ -119,7 +119,7 @@ static const char *size_value(struct buffer_plan *buffer, const char *value)
 	if (err)
 		return size_error(err);
 	if (!buffer->size)
-		return "is no size for a buffer";
+		return "is not a size for a buffer";
 	if (size_is_beyond(buffer->size))
 		return size_error(-ERANGE);
 	/* As the driver does. */
@@ -129,12 +129,12 @@ static const char *size_value(struct buffer_plan *buffer, const char *value)
 
 static const char *owner_value(struct buffer_plan *buffer, const char *value)
 {
-	return user_parse(value, &buffer->owner) ? "is no user of this machine" : NULL;
+	return user_parse(value, &buffer->owner) ? "is not a user of this machine" : NULL;
 }
 
 static const char *group_value(struct buffer_plan *buffer, const char *value)
 {
-	return group_parse(value, &buffer->group) ? "is no group of this machine" : NULL;
+	return group_parse(value, &buffer->group) ? "is not a group of this machine" : NULL;
 }
 
 static const char *mode_value(struct buffer_plan *buffer, const char *value)
@@ -216,9 +216,9 @@ static void buffer_key(struct reader *reader, unsigned int line, const char *key
 	for (i = 0; i < BUFFER_KEYS && strcmp(buffer_keys[i].key, key); i++)
 		;
 	if (i == BUFFER_KEYS) {
-		mistake(reader, line, "a buffer has no '%s'", key);
+		mistake(reader, line, "'%s' is not a key of a buffer", key);
 	} else if (buffer->seen & 1u << i) {
-		mistake(reader, line, "%s is there twice", key);
+		mistake(reader, line, "%s is set twice", key);
 	} else {
 		buffer->seen |= 1u << i;
 		why = buffer_keys[i].set(buffer, value);
@@ -247,7 +247,7 @@ static const char *limit_value(size_t limit, const char *value, uint64_t *out)
 	return NULL;
 }
 
-/* A file behind the first one may have another value: the last one counts. */
+/* A later file may set another value: the last one counts. */
 static void limit_key(struct reader *reader, unsigned int line, const char *key,
 		      const char *value)
 {
@@ -262,7 +262,7 @@ static void limit_key(struct reader *reader, unsigned int line, const char *key,
 	if (i == LIMITS) {
 		mistake(reader, line, "there is no limit '%s'", key);
 	} else if (reader->limits_seen & 1u << i) {
-		mistake(reader, line, "%s is there twice", key);
+		mistake(reader, line, "%s is set twice", key);
 	} else {
 		reader->limits_seen |= 1u << i;
 		why = limit_value(i, value, &number);
@@ -298,7 +298,7 @@ static void check_unique(struct reader *reader)
 		if (other->wrong || strcmp(other->name, buffer->name) ||
 		    owner_of(other) != owner_of(buffer))
 			continue;
-		mistake(reader, buffer->line, "the owner's buffer %s is defined at %s:%u already",
+		mistake(reader, buffer->line, "the owner's buffer %s is already defined at %s:%u",
 			buffer->name, other->file, other->line);
 		return;
 	}
@@ -365,7 +365,7 @@ static void see_key(void *data, unsigned int line, const char *key, const char *
 	else if (reader->where == IN_LIMITS)
 		limit_key(reader, line, key, value);
 	else if (reader->where == NOWHERE)
-		mistake(reader, line, "%s stands before the first section", key);
+		mistake(reader, line, "%s is before the first section", key);
 }
 
 static void see_wrong(void *data, unsigned int line, const char *why)

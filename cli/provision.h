@@ -2,10 +2,10 @@
 /*
  * ccshmctl provision: what its files share.
  *
- * provision-files.c says which files count, provision-ini.c reads one of them line by
- * line, provision-plan.c makes of them what shall be there, and cmd_provision.c sees to
- * it. What is wrong is said as soon as it is seen, with file and line, and the rest is
- * done.
+ * provision-files.c finds the files, provision-ini.c reads a file line by line,
+ * provision-plan.c makes a plan of the buffers and limits, and cmd_provision.c carries
+ * it out. Errors are reported as soon as they are found, with file and line, and do not
+ * stop the rest.
  */
 #ifndef CCSHMCTL_PROVISION_H
 #define CCSHMCTL_PROVISION_H
@@ -26,7 +26,7 @@ struct file_list {
 	bool named;
 };
 
-/* The path is the list's from now on. */
+/* The list takes ownership of @path. */
 void files_add(struct file_list *files, char *path);
 
 struct plan;
@@ -41,7 +41,7 @@ void files_free(struct file_list *files);
 
 /* ---- provision-ini.c ---- */
 
-/* What a file has in its lines. The texts are gone when the function returns. */
+/* Called for each section, key and wrong line. The texts are valid during the call only. */
 struct ini_visitor {
 	void (*section)(void *data, unsigned int line, const char *name);
 	void (*key)(void *data, unsigned int line, const char *key, const char *value);
@@ -59,13 +59,13 @@ const char *ini_name(const char *path, bool named);
 
 /* ---- provision-plan.c ---- */
 
-#define LIMITS	3
+#define LIMITS	4
 
 /**
- * struct limit_plan - a limit that shall hold
- * @file: where it stands; NULL: nowhere
- * @line: and on which line
- * @value: bytes or buffers; CCSHM_LIMIT_NONE: no limit
+ * struct limit_plan - a limit to set
+ * @file: file that sets it; NULL: none
+ * @line: line in @file
+ * @value: bytes, or a number of objects; CCSHM_LIMIT_NONE: no limit
  */
 struct limit_plan {
 	const char *file;
@@ -74,21 +74,21 @@ struct limit_plan {
 };
 
 /**
- * struct buffer_plan - a buffer that shall be there
- * @file: where its section stands
- * @line: and on which line that begins
- * @name: as the section has it
- * @owner: -1: whoever runs this
- * @group: -1: likewise
+ * struct buffer_plan - a buffer to make
+ * @file: file that has its section
+ * @line: line where the section begins
+ * @name: name in the section
+ * @owner: uid; -1: the caller
+ * @group: gid; -1: that of the caller
  * @mode: permission bits
  * @node: NUMA node; -1: any
  * @dma32: below 4 GiB
  * @contiguous: in one piece
  * @whole_units: of whole units only
  * @others_pin: other users may make pinned exports
- * @size: in whole pages; 0: no line says it
- * @seen: bits of the keys that its section has
- * @wrong: everything that is wrong with the section, separated by "; "; NULL: nothing
+ * @size: bytes, in whole pages; 0: not set
+ * @seen: bits of the keys that the section has
+ * @wrong: all errors of the section, separated by "; "; NULL: none
  */
 struct buffer_plan {
 	const char *file;
@@ -124,7 +124,7 @@ struct problem {
 };
 
 /**
- * struct plan - all of it
+ * struct plan - the buffers and limits of all files, and the problems with them
  * @limits: in the order of limit_names
  * @buffers: in the order of the files and their lines
  * @nbuffers: their number
@@ -143,7 +143,7 @@ struct plan {
 
 /* "total-bytes" and so on. */
 extern const char *const limit_names[LIMITS];
-/* Does the limit count buffers instead of bytes? */
+/* Does the limit count objects instead of bytes? */
 bool limit_is_number(size_t limit);
 
 void plan_read(struct plan *plan, const struct file_list *files);
@@ -154,7 +154,7 @@ void plan_problem(struct plan *plan, const char *kind, const char *name, const c
 void plan_unreadable(struct plan *plan, enum op op, int err, const char *path);
 void plan_free(struct plan *plan);
 
-/* The one that tells scripts most: permission, then any failure. */
+/* Choose the exit code that is most useful to scripts: permission, then any failure. */
 int worse_code(int a, int b);
 
 #endif /* CCSHMCTL_PROVISION_H */

@@ -176,7 +176,7 @@ static const char *user_refused(const char *buffer, size_t len, char text[CAUSE_
 	if (!len) {
 		cause = "there is no user before the '/'";
 	} else if (user_parse(user, &uid)) {
-		snprintf(text, CAUSE_LEN, "there is no user '%.64s'", user);
+		snprintf(text, CAUSE_LEN, "there is no user '%.*s'", text_fitting(user, 64), user);
 		cause = text;
 	}
 	free(user);
@@ -216,6 +216,6 @@ const char *buffer_refused(struct ccshm *ctx, const char *buffer, char text[CAUS
 	why = name_error(name);
 	if (!why)
 		return NULL;
-	snprintf(text, CAUSE_LEN, "'%.64s' %s", name, why);
+	snprintf(text, CAUSE_LEN, "'%.*s' %s", text_fitting(name, 64), name, why);
 	return text;
 }

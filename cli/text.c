@@ -7,6 +7,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wchar.h>
+#include <wctype.h>
 
 #include "ccshmctl.h"
 
@@ -37,8 +39,14 @@ static size_t character(const char *text, uint32_t *code)
 /* C0, DEL and C1, and what breaks or turns round a line. */
 static bool is_control(uint32_t code)
 {
-	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f ||
-	       (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e ||
+	       code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
+	       (code >= 0x2066 && code <= 0x2069);
+}
+
+static bool locale_is_utf8(void)
+{
+	return !strcmp(nl_langinfo(CODESET), "UTF-8");
 }
 
 char *text_utf8(const char *text)
@@ -58,7 +66,7 @@ char *text_utf8(const char *text)
 
 char *text_shown(const char *text)
 {
-	bool utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
+	bool utf8 = locale_is_utf8();
 	char *copy = or_die(malloc(4 * strlen(text) + 1)), *to = copy;
 	uint32_t code;
 	size_t len, i;
@@ -66,7 +74,7 @@ char *text_shown(const char *text)
 	for (; *text; text += len) {
 		len = character(text, &code);
 		/* Elsewhere a byte of a character can be a control character. */
-		if (len && !is_control(code) && (utf8 || len == 1)) {
+		if (len && !is_control(code) && (len == 1 || (utf8 && iswprint((wint_t)code)))) {
 			to = mempcpy(to, text, len);
 			continue;
 		}
@@ -76,6 +84,41 @@ char *text_shown(const char *text)
 	}
 	*to = '\0';
 	return copy;
+}
+
+size_t text_step(const char *text, size_t *columns)
+{
+	uint32_t code;
+	size_t len = character(text, &code);
+	int width = len > 1 && locale_is_utf8() ? wcwidth((wchar_t)code) : 1;
+
+	*columns = width > 0 ? (size_t)width : 0;
+	return len ? len : 1;
+}
+
+size_t text_columns(const char *text)
+{
+	size_t all = 0, columns;
+
+	while (*text) {
+		text += text_step(text, &columns);
+		all += columns;
+	}
+	return all;
+}
+
+int text_fitting(const char *text, size_t columns)
+{
+	const char *s = text;
+	size_t len, one;
+
+	for (; *s; s += len) {
+		len = text_step(s, &one);
+		if (one > columns)
+			break;
+		columns -= one;
+	}
+	return (int)(s - text);
 }
 
 void text_json(FILE *f, const char *text)

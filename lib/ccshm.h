@@ -672,8 +672,8 @@ void ccshm_alloc_options_set_others_pin(struct ccshm_alloc_options *options,
  * or buffers than each user may); -ENOSPC (all users together would have more bytes
  * than they may); -EINTR; -EIO (the platform refused to share memory); -EBUSY (the
  * machine is being hibernated). A handle without a driver: -EOPNOTSUPP (options for a
- * persistent buffer, a node, memory below 4 GiB or in one piece: of ordinary memory none of
- * these can be promised).
+ * persistent buffer, pinned exports of others, a node, whole units, memory below 4 GiB or in one
+ * piece: ordinary memory comes without such a promise).
  */
 int ccshm_buffer_alloc(struct ccshm *handle, uint64_t size,
 		       const struct ccshm_alloc_options *options,

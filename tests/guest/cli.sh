@@ -123,7 +123,7 @@ is "$(json size "$out")" 1572864 "alloc --json: the size"
 is "$(json name "$out")" null "alloc --json: no name"
 runs "free by id" cc free "$other"
 exits 1 "it is gone" cc show "$other"
-like "$out" "cannot show $other: there is none" "it says so"
+like "$out" "cannot show $other: no such object" "it says so"
 exits 1 "free of what is not there" cc free "$other"
 exits 1 "a name that nobody has" cc free nothing
 if [ -e /dev/full ] || mknod /dev/full c 1 7; then
@@ -162,7 +162,7 @@ is "$(info exports)" 0 "read and write leave no export behind"
 # ---- other users
 
 exits 4 "a user outside the group may not open the device" as mallory "$CC" info
-like "$out" "member of the group" "it says what to do"
+like "$out" "join the group" "it says what to do"
 runs "alice allocates" as alice "$CC" alloc 2M --name hers
 exits 1 "bob does not see it" as bob "$CC" show alice/hers
 exits 1 "nor by its id" as bob "$CC" show "$(cc show alice/hers --json | sed -nE 's/.*"id": *([0-9]+).*/\1/p')"

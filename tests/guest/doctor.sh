@@ -53,7 +53,7 @@ mkdir -p "/lib/modules/0.0-other/extra"
 cp /lib/ccshm/ccshm.ko /lib/modules/0.0-other/extra/
 echo extra/ccshm.ko: >/lib/modules/0.0-other/modules.dep
 exits 3 "a module for another kernel" cc doctor
-[ "$flavour" = plain ] || like "$(says module)" "not installed for Linux $pattern, which runs, but for 0.0-other" "it says for which"
+[ "$flavour" = plain ] || like "$(says module)" "installed for 0.0-other, but not for the running kernel, Linux $pattern" "it says for which"
 mkdir -p "/lib/modules/$release"
 mv /lib/modules/0.0-other/extra "/lib/modules/$release/"
 mv /lib/modules/0.0-other/modules.dep "/lib/modules/$release/"

@@ -56,6 +56,7 @@ cat >$lib/10-vendor.conf <<-END
 	[limits]
 	user-bytes = 64M
 	user-buffers = 7
+	user-exports = 900
 	total-bytes = 512M
 
 	[buffer frames]
@@ -79,14 +80,15 @@ cat >$etc/20-local.conf <<-END
 END
 total=$(cat $sysfs/limit_total_bytes)
 runs "--dry-run" cc provision --dry-run
-is "$(results)" "total-bytes:would-set user-bytes:would-set user-buffers:would-set frames:would-create frames:would-create piece:would-create " \
+is "$(results)" "total-bytes:would-set user-bytes:would-set user-buffers:would-set user-exports:would-set frames:would-create frames:would-create piece:would-create " \
 	"--dry-run tells what would be done"
 is "$(info buffers) $(cat $sysfs/limit_total_bytes)" "0 $total" "--dry-run changes nothing"
 
 runs "provision" cc provision
-is "$(results)" "total-bytes:set user-bytes:set user-buffers:set frames:created frames:created piece:created " "it tells what was done"
+is "$(results)" "total-bytes:set user-bytes:set user-buffers:set user-exports:set frames:created frames:created piece:created " "it tells what was done"
 is "$(info buffers)" 3 "the buffers are there"
-is "$(cat $sysfs/limit_total_bytes) $(cat $sysfs/limit_user_bytes) $(cat $sysfs/limit_user_buffers)" "536870912 33554432 7" \
+is "$(cat $sysfs/limit_total_bytes $sysfs/limit_user_bytes $sysfs/limit_user_buffers $sysfs/limit_user_exports | tr '\n' ' ')" \
+	"536870912 33554432 7 900 " \
 	"limits are set, and the last file counts"
 is "$(field size alice/frames) $(field owner alice/frames) $(field group alice/frames) $(field mode alice/frames) $(field persistent alice/frames)" \
 	"4194304 alice ccshm 0660 true" "a buffer has the size, owner, group and mode asked for"
@@ -101,19 +103,19 @@ exits 1 "nobody else knows that bob's is there" as alice "$CC" show bob/piece
 id=$(field id alice/frames)
 conversions=$(info conversions_shared)
 runs "provision again" cc provision
-is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists frames:exists frames:exists piece:exists " "it finds all that is there"
+is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists user-exports:exists frames:exists frames:exists piece:exists " "it finds all that is there"
 is "$(field id alice/frames) $(info buffers) $(info conversions_shared)" "$id 3 $conversions" "and makes nothing a second time"
 is "$(as bob "$CC" read alice/frames --length 5)" hello "contents are left alone"
 runs "--json" cc provision --json
-is "$(printf '%s\n' "$out" | grep -c '"result": "exists"')" 6 "--json tells the same"
+is "$(printf '%s\n' "$out" | grep -c '"result": "exists"')" 7 "--json tells the same"
 
 # ---- one that is gone, one that differs
 
 as bob "$CC" free piece
 sed -i 's/^size = 4M/size = 8M/; s/^mode = 0660/mode = 0640/; s/^group = ccshm/group = bob/' $lib/10-vendor.conf
 exits 1 "a buffer that differs" cc provision
-is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists frames:differs frames:exists piece:created " "is told, and the rest is done"
-like "$out" "$lib/10-vendor.conf:7: buffer frames: it differs: size is 4M, not 8M, mode is 0660, not 0640, group is 900, not 1002; none" \
+is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists user-exports:exists frames:differs frames:exists piece:created " "is told, and the rest is done"
+like "$out" "$lib/10-vendor.conf:8: buffer frames: it differs: size is 4M, not 8M, mode is 0660, not 0640, group is 900, not 1002; free the buffer" \
 	"it says where, and in what"
 is "$(field size alice/frames) $(as bob "$CC" read alice/frames --length 5)" "4194304 hello" "nothing is destroyed"
 cc free alice/frames
@@ -159,9 +161,9 @@ exits 1 "some fail" cc provision
 is "$(results)" "good1:created nowhere:failed huge:failed wide:failed typo:failed good1:failed good2:created " "the rest is made"
 like "$out" "a.conf:3: buffer nowhere: there is no NUMA node [0-9]+; this machine has 0" "a node that is not there"
 like "$out" "a.conf:6: buffer huge: not enough memory" "more than there is"
-like "$out" "a.conf:8: buffer wide: it is larger than what there can be in one piece" "larger than one piece"
-like "$out" "a.conf:12: a buffer has no 'szie'" "a line that is wrong"
-like "$out" "a.conf:13: the owner's buffer good1 is defined at $etc/a.conf:1 already" "a name that is there twice"
+like "$out" "a.conf:8: buffer wide: it is larger than the largest possible piece" "larger than one piece"
+like "$out" "a.conf:12: 'szie' is not a key of a buffer" "a line that is wrong"
+like "$out" "a.conf:13: the owner's buffer good1 is already defined at $etc/a.conf:1" "a name that is there twice"
 is "$(info buffers)" 2 "nothing else is there"
 free_all
 
@@ -201,7 +203,7 @@ runs "root is exempt from limits" cc provision
 free_all
 exits 1 "a user has limits, too" as alice "$CC" provision
 is "$(results)" "user-buffers:exists one:created two:created three:failed " "one that is set already is no matter, and binds"
-like "$out" "buffer three: you would have more than each user may" "it says which"
+like "$out" "buffer three: this would exceed your per-user limit" "it says which"
 as alice "$CC" free two
 sed -i 's/= 2$/= 3/' $etc/a.conf
 exits 4 "a user makes what it may" as alice "$CC" provision

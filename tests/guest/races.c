@@ -4,6 +4,7 @@
  * first, nobody gets in behind it and nobody stays in. Each race is run a number of
  * times; races-smp does it on two processors.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-timeout: 400
  */

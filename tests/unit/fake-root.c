@@ -39,7 +39,7 @@ void put_bytes(const char *path, const void *bytes, size_t len)
 
 	snprintf(full, sizeof(full), "%s%s", top, path);
 	if (full[strlen(full) - 1] == '/') {
-		shell("mkdir -p %s%s%s", path, "");
+		shell("mkdir -p '%s%s'%s", path, "");
 		return;
 	}
 	shell("mkdir -p \"$(dirname %s%s)\"%s", path, "");

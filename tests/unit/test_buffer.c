@@ -67,12 +67,14 @@ START_TEST(every_option)
 	ccshm_alloc_options_set_dma32(options, true);
 	ccshm_alloc_options_set_contiguous(options, true);
 	ccshm_alloc_options_set_whole_units(options, true);
+	ccshm_alloc_options_set_others_pin(options, true);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags,
 			  CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID |
 			  CCSHM_ALLOC_GID | CCSHM_ALLOC_NODE |
 			  CCSHM_ALLOC_INTERRUPTIBLE | CCSHM_ALLOC_DMA32 |
-			  CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_WHOLE_UNITS);
+			  CCSHM_ALLOC_CONTIGUOUS | CCSHM_ALLOC_WHOLE_UNITS |
+			  CCSHM_ALLOC_OTHERS_PIN);
 	ck_assert_uint_eq(fake.got.alloc.uid, 0);
 	ck_assert_uint_eq(fake.got.alloc.gid, 7);
 	ck_assert_uint_eq(fake.got.alloc.mode, 0640);
@@ -92,6 +94,7 @@ START_TEST(options_can_be_taken_back)
 	ccshm_alloc_options_set_dma32(options, true);
 	ccshm_alloc_options_set_contiguous(options, true);
 	ccshm_alloc_options_set_whole_units(options, true);
+	ccshm_alloc_options_set_others_pin(options, true);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "longer"), 0);
 	ccshm_alloc_options_set_persistent(options, false);
 	ccshm_alloc_options_set_owner(options, (uid_t)-1);
@@ -101,6 +104,7 @@ START_TEST(options_can_be_taken_back)
 	ccshm_alloc_options_set_dma32(options, false);
 	ccshm_alloc_options_set_contiguous(options, false);
 	ccshm_alloc_options_set_whole_units(options, false);
+	ccshm_alloc_options_set_others_pin(options, false);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, ""), 0);
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags, 0);
@@ -125,6 +129,31 @@ START_TEST(kinds_of_memory)
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags, CCSHM_ALLOC_WHOLE_UNITS);
 	ccshm_buffer_close(buffer);
+}
+END_TEST
+
+/* Others may pin what was allocated so, and nothing else; it is for persistent buffers. */
+START_TEST(others_pin)
+{
+	struct ccshm_export *pinned;
+	int allowed;
+
+	ccshm_alloc_options_set_others_pin(options, true);
+	alloc_expecting(-EINVAL);
+	ck_assert_uint_eq(fake.got.alloc.flags, CCSHM_ALLOC_OTHERS_PIN);
+	ccshm_alloc_options_set_persistent(options, true);
+	for (allowed = 1; allowed >= 0; allowed--) {
+		ccshm_alloc_options_set_others_pin(options, allowed);
+		fake.no_control = false;
+		alloc_expecting(0);
+		ck_assert_uint_eq(fake.got.alloc.flags, CCSHM_ALLOC_PERSISTENT |
+				  (allowed ? CCSHM_ALLOC_OTHERS_PIN : 0));
+		fake.no_control = true;
+		ck_assert_int_eq(ccshm_export_create(buffer, CCSHM_EXPORT_PINNED,
+						     0, 0, &pinned), allowed ? 0 : -EPERM);
+		ccshm_export_close(pinned);
+		ccshm_buffer_close(buffer);
+	}
 }
 END_TEST
 
@@ -245,6 +274,41 @@ START_TEST(free_ends_it)
 	fake_fail_ioctl(CCSHM_IOC_FREE, -EPERM);
 	ck_assert_int_eq(ccshm_buffer_free(two), -EPERM);
 	ck_assert_int_eq(ccshm_buffer_free(two), 0);
+	ccshm_buffer_close(two);
+}
+END_TEST
+
+START_TEST(free_flags)
+{
+	struct ccshm_buffer *one = fake_buffer(handle, 1), *two = fake_buffer(handle, 1);
+	struct ccshm_export *export;
+	struct ccshm_status *st;
+
+	ck_assert_int_eq(ccshm_export_create(one, 0, 0, 0, &export), 0);
+	/* The driver judges them, all 64 bits, and nothing ends. */
+	ck_assert_int_eq(ccshm_buffer_free_flags(one, CCSHM_FREE_REVOKE | 1ULL << 63), -EINVAL);
+	ck_assert_uint_eq(fake.got.free.flags, CCSHM_FREE_REVOKE | 1ULL << 63);
+	fake.count[FAKE_IOCTL] = 0;
+	ck_assert_int_eq(ccshm_buffer_free_flags(one, CCSHM_FREE_REVOKE), 0);
+	ck_assert_uint_eq(fake.count[FAKE_IOCTL], 1);
+	ck_assert_uint_eq(fake.got_request, CCSHM_IOC_FREE);
+	ck_assert_int_eq(fake.got_fd, ccshm_fd(handle));
+	ck_assert_uint_eq(fake.got.free.id, ccshm_buffer_id(one));
+	ck_assert_uint_eq(fake.got.free.flags, CCSHM_FREE_REVOKE);
+	ck_assert_int_eq(ccshm_status_get(handle, ccshm_export_id(export), &st), 0);
+	ck_assert_uint_eq(ccshm_status_state(st), CCSHM_STATE_REVOKING);
+	ccshm_status_free(st);
+	ck_assert_int_eq(ccshm_buffer_free_flags(one, CCSHM_FREE_REVOKE), -ENOENT);
+	ccshm_export_close(export);
+	ccshm_buffer_close(one);
+
+	fake.no_control = true;
+	ck_assert_int_eq(ccshm_buffer_free_flags(two, CCSHM_FREE_REVOKE), -EPERM);
+	fake.no_control = false;
+	fake_fail_ioctl(CCSHM_IOC_FREE, -ENOTTY);
+	ck_assert_int_eq(ccshm_buffer_free_flags(two, 0), -ENOTTY);
+	ck_assert_int_eq(ccshm_buffer_free_flags(two, 0), 0);
+	ck_assert_uint_eq(fake.got.free.flags, 0);
 	ccshm_buffer_close(two);
 }
 END_TEST
@@ -541,6 +605,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, fresh_options_are_no_options);
 	tcase_add_test(tests, every_option);
 	tcase_add_test(tests, kinds_of_memory);
+	tcase_add_test(tests, others_pin);
 	tcase_add_test(tests, options_can_be_taken_back);
 	tcase_add_test(tests, persistent_is_0600_unless_told);
 	tcase_add_test(tests, name_lengths);
@@ -550,6 +615,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, no_memory);
 	tcase_add_test(tests, anonymous_ends_with_the_file);
 	tcase_add_test(tests, free_ends_it);
+	tcase_add_test(tests, free_flags);
 	tcase_add_test(tests, open_by_name);
 	tcase_add_test(tests, open_says_whose);
 	tcase_add_loop_test(tests, open_bad_names, 0, COUNT(bad_names));

@@ -260,8 +260,8 @@ START_TEST(reasons)
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_REVOKE, ETIMEDOUT), "--timeout"));
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_ATTACH, ERANGE), "--dma-bits"));
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_ALLOC, EEXIST), "already"));
-	ck_assert_ptr_nonnull(strstr(error_reason(OP_ALLOC, EBUSY), "hibernated"));
-	ck_assert_ptr_nonnull(strstr(error_reason(OP_FREE, ENOENT), "ended"));
+	ck_assert_ptr_nonnull(strstr(error_reason(OP_ALLOC, EBUSY), "hibernating"));
+	ck_assert_ptr_nonnull(strstr(error_reason(OP_FREE, ENOENT), "no such object"));
 	ck_assert_str_eq(error_reason(OP_OUTPUT, ENOENT), strerror(ENOENT));
 	ck_assert_str_eq(error_reason(OP_INFO, ENFILE), strerror(ENFILE));
 }

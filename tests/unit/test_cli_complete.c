@@ -231,6 +231,33 @@ START_TEST(devices)
 }
 END_TEST
 
+/* A word that a terminal cannot be shown is not offered, and what is said of one is shown. */
+START_TEST(wild_names)
+{
+	setenv("LC_ALL", "C.UTF-8", 1);
+	put("/sys/bus/virtio/devices/\033]0;x\a/", "");
+	put("/sys/bus/virtio/devices/two\nlines/", "");
+	put("/sys/bus/virtio/devices/tab\tbed/", "");
+	put("/sys/bus/virtio/devices/\xff/", "");
+	put("/sys/bus/virtio/devices/\u00e9/", "");
+	fake.devices[3] = (struct ccshm_ioc_device){
+		.device = "virtio:\033]0;x\a", .verdict = CCSHM_DEVICE_NEEDS };
+	fake.devices[4] = (struct ccshm_ioc_device){
+		.device = "virtio:two\nlines", .verdict = CCSHM_DEVICE_NEEDS };
+	fake.devices[5] = (struct ccshm_ioc_device){
+		.device = "virtio:tab\tbed", .verdict = CCSHM_DEVICE_NEEDS };
+	fake.devices[6] = (struct ccshm_ioc_device){
+		.device = "virtio:\xff", .verdict = CCSHM_DEVICE_NEEDS };
+	fake.devices[7] = (struct ccshm_ioc_device){
+		.device = "virtio:\u00e9", .verdict = CCSHM_DEVICE_NEEDS,
+		.driver = "d\033\u00e9\n" };
+	ck_assert_str_eq(candidates("devices", "virtio:"),
+			 "virtio:virtio2\nvirtio:\u00e9\td\\033\u00e9\\012\n");
+	/* What is typed already is a part of the word. */
+	ck_assert_str_eq(candidates("list", "--output=\033,na"), ":nospace\n");
+}
+END_TEST
+
 /* ---- columns, the same that --output takes ---- */
 
 START_TEST(columns)
@@ -366,6 +393,7 @@ int main(int argc, char **argv)
 	tcase_add_test(words, buffers);
 	tcase_add_test(words, objects);
 	tcase_add_test(words, devices);
+	tcase_add_test(words, wild_names);
 	tcase_add_loop_test(words, columns, 0, 6);
 	tcase_add_test(words, column_lists);
 	tcase_add_test(words, other_values);

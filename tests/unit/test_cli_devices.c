@@ -191,7 +191,7 @@ START_TEST(list_long_name)
 	appear("platform", name);
 	ck_assert_int_eq(cli_run("devices", NULL), 0);
 	check_err("cannot ask about platform:xxxx");
-	check_err("its name has more than 63 characters");
+	check_err("its name is longer than the 63 characters");
 	ck_assert_ptr_nonnull(strstr(cli.out, "virtio:virtio10"));
 }
 END_TEST
@@ -443,7 +443,7 @@ START_TEST(attach_reason)
 	ck_assert_int_eq(cli_run("attach", "one", "00:10.0", "-p", NULL), EXIT_FAILED);
 	ck_assert_str_eq(cli.err, "ccshmctl: cannot attach one to 00:10.0: it is behind an IOMMU\n");
 	ck_assert_int_eq(cli_run("attach", "one", "00:04.0", "-p", NULL), EXIT_FAILED);
-	check_err("the device cannot be given shared memory");
+	check_err("the device cannot use shared memory");
 	ccshm_buffer_close(buffer);
 	ccshm_close(handle);
 }

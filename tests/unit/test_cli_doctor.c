@@ -262,8 +262,8 @@ static void never_cpuid(void)
 }
 
 static const struct story platform_stories[] = {
-	{ "platform", "pass", 0, "(AMD SEV-SNP), as the driver says", NULL, { NULL }, { { 0 } } },
-	{ "platform", "pass", 0, "(Intel TDX), as the driver says", NULL, { tdx_driver }, { { 0 } } },
+	{ "platform", "pass", 0, "(AMD SEV-SNP), as the driver reports", NULL, { NULL }, { { 0 } } },
+	{ "platform", "pass", 0, "(Intel TDX), as the driver reports", NULL, { tdx_driver }, { { 0 } } },
 	{ "platform", "pass", 0, "unknown to this ccshmctl", NULL, { newer_driver }, { { 0 } } },
 	{ "platform", "warn", 0, "allow_plain=1", "unload", { plain_driver }, { { 0 } } },
 	{ "platform", "fail", 3, "not a confidential guest", "modprobe ccshm allow_plain=1",
@@ -272,7 +272,7 @@ static const struct story platform_stories[] = {
 	{ "platform", "pass", 0, "AMD SEV, SEV-ES or SEV-SNP", NULL, { sev_guest }, { { 0 } } },
 	{ "platform", "pass", 0, "(AMD SEV-SNP).", NULL, { sev_guest },
 	  { { "/sys/devices/system/cpu/sev/vmpl", "0\n" } } },
-	{ "platform", "skip", 0, "cannot be told", "Load the module", { never_cpuid }, { { 0 } } },
+	{ "platform", "skip", 0, "Cannot determine without the driver", "Load the module", { never_cpuid }, { { 0 } } },
 	{ "platform", "pass", 0, "(Arm CCA)", NULL, { never_cpuid },
 	  { { "/sys/devices/platform/arm-cca-dev/", "" } } },
 	{ "kernel", "pass", 0, RELEASE " is new enough", NULL, { NULL }, { { 0 } } },
@@ -284,7 +284,7 @@ static const struct story platform_stories[] = {
 	  { { "/proc/sys/kernel/osrelease", "5.15.0-91-generic\n" } } },
 	{ "kernel", "warn", 0, "5.14.0-427.el9.x86_64 is older", "RHEL 9", { NULL },
 	  { { "/proc/sys/kernel/osrelease", "5.14.0-427.el9.x86_64\n" } } },
-	{ "kernel", "skip", 0, "not to be seen", NULL, { NULL },
+	{ "kernel", "skip", 0, "Cannot determine the version of the kernel", NULL, { NULL },
 	  { { "/proc/sys/kernel/osrelease", "" } } },
 };
 
@@ -356,10 +356,10 @@ static const struct story module_stories[] = {
 	{ "module", "skip", 0, "nothing to share", NULL, { no_driver }, { { 0 } } },
 	{ "module", "fail", 3, "not installed for any kernel", "make -C driver modules_install",
 	  { sev_guest }, { { 0 } } },
-	{ "module", "fail", 3, "not installed for Linux " RELEASE ", which runs, but for 6.1.0-old, 6.13.0-new",
+	{ "module", "fail", 3, "installed for 6.1.0-old, 6.13.0-new, but not for the running kernel, Linux " RELEASE,
 	  "dkms autoinstall -k " RELEASE, { sev_guest, module_of_others, of_package }, { { 0 } } },
-	{ "module", "fail", 3, "not installed for Linux " RELEASE ", which runs",
-	  "make -C driver modules_install && depmod`, or restart", { sev_guest, module_of_others }, { { 0 } } },
+	{ "module", "fail", 3, "not for the running kernel, Linux " RELEASE,
+	  "make -C driver modules_install && depmod`, or boot a kernel", { sev_guest, module_of_others }, { { 0 } } },
 	{ "module", "fail", 3, "installed for Linux " RELEASE " was built for 6.12.2-other", "Build it again",
 	  { sev_guest, foreign_module }, { { 0 } } },
 	{ "module", "fail", 3, "installed, but not loaded", "dmesg", { sev_guest, good_module }, { { 0 } } },
@@ -391,18 +391,18 @@ static void secure_boot_off(void)
 	"0a1 I------ 1 perm 1f010000 0 0 asymmetri " name ": 6ccece7e: X509.rsa bb419ea1 []\n" }
 
 static const struct story signature_stories[] = {
-	{ "signature", "skip", 0, "not to be seen", NULL, { sev_guest }, { { 0 } } },
+	{ "signature", "skip", 0, "Cannot determine whether this kernel requires", NULL, { sev_guest }, { { 0 } } },
 	{ "signature", "skip", 0, "No module is needed", NULL, { no_driver, good_module }, { ENFORCE } },
 	{ "signature", "pass", 0, "without a signature", NULL, { sev_guest }, { NO_ENFORCE, NOT_LOCKED } },
 	{ "signature", "pass", 0, "without a signature", NULL, { sev_guest }, { NOT_LOCKED } },
-	{ "signature", "fail", 3, "not signed, and this kernel takes signed ones only: it is locked down",
+	{ "signature", "fail", 3, "not signed, and this kernel loads only signed modules: it is locked down",
 	  "mokutil --import /var/lib/dkms/mok.pub", { sev_guest, good_module, secure_boot_off },
 	  { NO_ENFORCE, LOCKED } },
 	{ "signature", "fail", 3, "module.sig_enforce is set", NULL, { sev_guest, good_module },
 	  { ENFORCE, NOT_LOCKED } },
 	{ "signature", "fail", 3, "Secure Boot is on", "/var/lib/shim-signed/mok/MOK.der",
 	  { sev_guest, good_module, secure_boot }, { LOCKED, { "/var/lib/shim-signed/mok/MOK.der", "" } } },
-	{ "signature", "fail", 3, "Secure Boot is on", "On Azure no key can be added",
+	{ "signature", "fail", 3, "Secure Boot is on", "On Azure a key cannot be added",
 	  { sev_guest, good_module, secure_boot }, { LOCKED, AZURE } },
 	{ "signature", "fail", 3, "Secure Boot is on", "--signature-database-file=",
 	  { sev_guest, good_module, secure_boot }, { LOCKED, GOOGLE } },
@@ -427,16 +427,16 @@ static const struct story signature_stories[] = {
 	  { ENFORCE, KEYS("DKMS module signing key") } },
 	{ "signature", "warn", 0, "signed by an unknown signer; cannot determine whether the kernel trusts", "mokutil",
 	  { sev_guest, signed_module, secure_boot }, { LOCKED } },
-	{ "signature", "warn", 0, "a key it trusts has signed", "mokutil", { sev_guest }, { ENFORCE } },
-	{ "signature", "warn", 0, "whether the module is signed is not to be seen", NULL,
+	{ "signature", "warn", 0, "signed with a key it trusts", "mokutil", { sev_guest }, { ENFORCE } },
+	{ "signature", "warn", 0, "cannot determine whether the module is signed", NULL,
 	  { sev_guest, truncated_module }, { ENFORCE } },
-	{ "signature", "skip", 0, "not to be seen", NULL, { NULL }, { { 0 } } },
-	{ "signature", "pass", 0, "does not ask for one", NULL, { NULL },
+	{ "signature", "skip", 0, "Cannot determine how the kernel judged", NULL, { NULL }, { { 0 } } },
+	{ "signature", "pass", 0, "does not require one", NULL, { NULL },
 	  { { "/sys/module/ccshm/taint", "OE\n" } } },
-	{ "signature", "pass", 0, "takes the module as it is", NULL, { NULL },
+	{ "signature", "pass", 0, "has accepted the module", NULL, { NULL },
 	  { { "/sys/module/ccshm/taint", "O\n" } } },
-	{ "lockdown", "skip", 0, "not to be seen", NULL, { NULL }, { { 0 } } },
-	{ "lockdown", "skip", 0, "not to be seen", NULL, { NULL }, { { "/sys/kernel/security/lockdown", "none\n" } } },
+	{ "lockdown", "skip", 0, "Cannot determine whether the kernel is locked down", NULL, { NULL }, { { 0 } } },
+	{ "lockdown", "skip", 0, "Cannot determine whether the kernel is locked down", NULL, { NULL }, { { "/sys/kernel/security/lockdown", "none\n" } } },
 	{ "lockdown", "pass", 0, "not locked down", NULL, { NULL }, { NOT_LOCKED } },
 	{ "lockdown", "warn", 0, "locked down (integrity)", "vfio", { NULL }, { LOCKED } },
 };
@@ -490,15 +490,15 @@ static const struct story build_stories[] = {
 	{ "headers", "fail", 3, "cannot be built", "install the headers of Linux " RELEASE, { sev_guest },
 	  { OS("ID=debianesque") } },
 	{ "headers", "fail", 3, "cannot be built", "install the headers of Linux " RELEASE, { sev_guest }, { { 0 } } },
-	{ "dkms", "skip", 0, "does not have", NULL, { NULL }, { { 0 } } },
-	{ "dkms", "skip", 0, "does not have", NULL, { dkms_for_other }, { { 0 } } },
+	{ "dkms", "skip", 0, "not registered", NULL, { NULL }, { { 0 } } },
+	{ "dkms", "skip", 0, "not registered", NULL, { dkms_for_other }, { { 0 } } },
 	{ "dkms", "pass", 0, "built and installed", NULL, { dkms_installed }, { { 0 } } },
 	{ "dkms", "warn", 0, "not installed it", "dkms install ccshm/0.1.0 -k " RELEASE, { dkms_built }, { { 0 } } },
 	{ "dkms", "warn", 0, "has not built it", "dkms autoinstall -k " RELEASE, { dkms_for_other },
 	  { { "/var/lib/dkms/ccshm/0.1.0/source", "" } } },
 	{ "dkms", "fail", 3, "could not build version 0.10.0", "/var/lib/dkms/ccshm/0.10.0/build/make.log",
 	  { NULL }, { { "/var/lib/dkms/ccshm/0.10.0/build/make.log", "" }, { "/var/lib/dkms/ccshm/0.9.0/source", "" } } },
-	{ "dkms", "skip", 0, "not to be seen: Not a directory", NULL, { NULL }, { { "/var/lib/dkms/ccshm", "" } } },
+	{ "dkms", "skip", 0, "Cannot read the state of DKMS: Not a directory", NULL, { NULL }, { { "/var/lib/dkms/ccshm", "" } } },
 };
 
 /* ------------------------------------------------------------------------- */
@@ -629,11 +629,11 @@ static void failed_once(void)
 
 static const struct story driver_stories[] = {
 	{ "driver", "pass", 0, "answers", NULL, { NULL }, { { 0 } } },
-	{ "driver", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },
+	{ "driver", "skip", 0, "Cannot query the driver", NULL, { no_driver }, { { 0 } } },
 	{ "driver", "fail", 3, "loaded, but there is no /dev/ccshm", "container", { no_driver, loaded }, { { 0 } } },
-	{ "driver", "fail", 4, "may not open", "usermod -aG 4711 USER", { closed, node_of_group }, { { 0 } } },
-	{ "driver", "fail", 4, "may not open", "udev rule", { closed, node_of_root }, { { 0 } } },
-	{ "driver", "fail", 4, "may not open", "udev rule", { closed }, { { 0 } } },
+	{ "driver", "fail", 4, "not permitted to open", "usermod -aG 4711 USER", { closed, node_of_group }, { { 0 } } },
+	{ "driver", "fail", 4, "not permitted to open", "udev rule", { closed, node_of_root }, { { 0 } } },
+	{ "driver", "fail", 4, "not permitted to open", "udev rule", { closed }, { { 0 } } },
 	{ "driver", "fail", 1, "is too old for the driver", "driver's release", { other_abi }, { { 0 } } },
 	{ "driver", "fail", 1, "driver is too old", "newer release", { old_abi }, { { 0 } } },
 	{ "driver", "fail", 4, "A device policy forbids opening /dev/ccshm", "DeviceAllow=/dev/ccshm rw",
@@ -641,7 +641,7 @@ static const struct story driver_stories[] = {
 	{ "driver", "fail", 1, "Too many open files", NULL, { too_many_files }, { { 0 } } },
 	{ "access", "skip", 0, "no device node", NULL, { NULL }, { { 0 } } },
 	{ "access", "warn", 0, "Only root", "udev rule", { node_of_root }, { { 0 } } },
-	{ "access", "pass", 0, "group 4711 may open it (mode 0660)", NULL, { node_of_group }, { { 0 } } },
+	{ "access", "pass", 0, "group 4711 may open the node (mode 0660)", NULL, { node_of_group }, { { 0 } } },
 	{ "access", "warn", 0, "Every user", "0660", { node_of_all }, { { 0 } } },
 	{ "access", "warn", 0, "\"object\": \"" HEAP "\"", "0660", { node_of_group, heap_of_all }, { { 0 } } },
 	{ "access", "warn", 0, "group ccshm is not a system group (gid 1001, above 999)", "groupmod -g",
@@ -663,7 +663,7 @@ static const struct story driver_stories[] = {
 	{ "heap", "warn", 0, "has its heap, but there is no", "container", { NULL }, { OUR_HEAP } },
 	{ "heap", "warn", 0, "There is no", "heap=off", { NULL }, { { 0 } } },
 	{ "heap", "skip", 0, "There is no", NULL, { no_driver }, { { 0 } } },
-	{ "limits", "pass", 0, "users have 899 of 1000 MiB", NULL, { limited }, { { 0 } } },
+	{ "limits", "pass", 0, "all users together have 899 of 1000 MiB", NULL, { limited }, { { 0 } } },
 	{ "limits", "warn", 0, "The memory of all users has reached 90 % of the limit", "limit_total_bytes",
 	  { limited, total_near }, { { 0 } } },
 	{ "limits", "fail", 1, "The memory of all users has reached the limit", "/sys/class/misc/ccshm/limit_total_bytes",
@@ -674,14 +674,14 @@ static const struct story driver_stories[] = {
 	  { limited, buffers_reached }, { { 0 } } },
 	{ "limits", "fail", 1, "The number of your exports has reached the limit", "limit_user_exports",
 	  { limited, exports_reached }, { { 0 } } },
-	{ "limits", "warn", 0, "Nothing limits", "limit_total_bytes", { limited, unlimited }, { { 0 } } },
+	{ "limits", "warn", 0, "No limit is set", "limit_total_bytes", { limited, unlimited }, { { 0 } } },
 	{ "limits", "warn", 0, "refused 12 allocations", "ccshmctl info", { limited, refused }, { { 0 } } },
-	{ "limits", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },
+	{ "limits", "skip", 0, "Cannot query the driver", NULL, { no_driver }, { { 0 } } },
 	{ "losses", "pass", 0, "no memory was lost", NULL, { NULL }, { { 0 } } },
-	{ "losses", "warn", 0, "5 MiB could not be made private again, and are lost", "restart", { leaked }, { { 0 } } },
-	{ "losses", "warn", 0, "3 MiB could not be made private again yet", "tries again", { quarantined }, { { 0 } } },
+	{ "losses", "warn", 0, "5 MiB could not be made private again and are lost", "restart", { leaked }, { { 0 } } },
+	{ "losses", "warn", 0, "3 MiB could not be made private again yet", "retries", { quarantined }, { { 0 } } },
 	{ "losses", "warn", 0, "17 conversions have failed", NULL, { failed_once }, { { 0 } } },
-	{ "losses", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },
+	{ "losses", "skip", 0, "Cannot query the driver", NULL, { no_driver }, { { 0 } } },
 };
 
 /* ------------------------------------------------------------------------- */
@@ -733,9 +733,9 @@ static const struct story memory_stories[] = {
 	  { NULL }, { MEMINFO("10", "990"), VMSTAT } },
 	{ "direct-map", "warn", 0, "60 % of memory is mapped by small pages: 77", "restart", { NULL },
 	  { MEMINFO("600", "400"), VMSTAT } },
-	{ "direct-map", "skip", 0, "not to be seen", NULL, { NULL }, { { "/proc/meminfo", "MemTotal: 1 kB\n" } } },
-	{ "direct-map", "skip", 0, "not to be seen", NULL, { NULL }, { { 0 } } },
-	{ "direct-map", "skip", 0, "not to be seen", NULL, { NULL }, { MEMINFO("nonsense", "") } },
+	{ "direct-map", "skip", 0, "Cannot determine how this kernel maps", NULL, { NULL }, { { "/proc/meminfo", "MemTotal: 1 kB\n" } } },
+	{ "direct-map", "skip", 0, "Cannot determine how this kernel maps", NULL, { NULL }, { { 0 } } },
+	{ "direct-map", "skip", 0, "Cannot determine how this kernel maps", NULL, { NULL }, { MEMINFO("nonsense", "") } },
 	{ "swiotlb", "pass", 0, "64 MiB) are 1 % full, and were 79 % at most", "\"advice\": null", { NULL },
 	  { SWIOTLB("32768", "400", "26000") } },
 	{ "swiotlb", "warn", 0, "1 % full, and were 80 %", "swiotlb=65536", { NULL },
@@ -751,11 +751,11 @@ static const struct story memory_stories[] = {
 	  { { "/sys/kernel/debug/swiotlb/io_tlb_nslabs", "100\n" },
 	    { "/sys/kernel/debug/swiotlb/io_tlb_used", "85\n" } } },
 	{ "swiotlb", "pass", 0, "were 10 % at most", NULL, { NULL }, { SWIOTLB("100", "10", "18446744073709551615") } },
-	{ "swiotlb", "skip", 0, "in use is not to be seen", NULL, { NULL },
+	{ "swiotlb", "skip", 0, "cannot determine how much", NULL, { NULL },
 	  { SWIOTLB("100", "18446744073709551615", "10") } },
 	{ "swiotlb", "pass", 0, "There are no bounce buffers", NULL, { NULL }, { SWIOTLB("0", "0", "0") } },
 	{ "swiotlb", "skip", 0, "or debugfs is not mounted", NULL, { NULL }, { { 0 } } },
-	{ "swiotlb", "skip", 0, "is not to be seen: Invalid", NULL, { NULL }, { SWIOTLB("nonsense", "1", "1") } },
+	{ "swiotlb", "skip", 0, "(swiotlb) are: Invalid", NULL, { NULL }, { SWIOTLB("nonsense", "1", "1") } },
 };
 
 /* ------------------------------------------------------------------------- */
@@ -825,7 +825,7 @@ static void not_asked(void)
 }
 
 static const struct story device_stories[] = {
-	{ "devices", "skip", 0, "no driver", NULL, { no_driver }, { { 0 } } },
+	{ "devices", "skip", 0, "Cannot query the driver.", NULL, { no_driver }, { { 0 } } },
 	{ "devices", "pass", 0, "no devices", NULL, { NULL }, { { 0 } } },
 	{ "devices", "pass", 0, "can use it", "\"object\": \"pci:0000:00:03.0\"", { needing }, { { 0 } } },
 	{ "devices", "pass", 0, "needs no shared memory: it can reach all.", NULL, { content }, { { 0 } } },
@@ -992,8 +992,8 @@ START_TEST(table)
 	ck_assert_str_eq(cli.err, "");
 	ck_assert_str_eq(cli.out,
 		"RESULT CHECK  FINDING\n"
-		"warn   access /dev/ccshm: Only root may open it (mode 0600).\n"
-		"              -> For other users give it to a group (ccshm) with a udev rule.\n");
+		"warn   access /dev/ccshm: Only root may open the node (mode 0600).\n"
+		"              -> To permit other users, give the node to a group (ccshm) with a udev rule.\n");
 	ck_assert_int_eq(cli_run("doctor", NULL), 0);
 	ck_assert_ptr_nonnull(strstr(cli.out, "\npass   module "));
 	ck_assert_int_ge(lines(cli.out), 16);
@@ -1023,9 +1023,9 @@ START_TEST(nothing_to_see)
 	never_cpuid();
 	put("/proc/sys/kernel/osrelease", "");
 	ck_assert_int_eq(cli_run("doctor", "--json", NULL), EXIT_NO_DRIVER);
-	check_finding("kernel", "skip", "not to be seen");
+	check_finding("kernel", "skip", "Cannot determine");
 	check_finding("module", "fail", "not installed");
-	check_finding("devices", "skip", "no driver");
+	check_finding("devices", "skip", "Cannot query the driver");
 }
 END_TEST
 

@@ -388,7 +388,7 @@ START_TEST(monitor_errors)
 	fake.no_admin = false;
 	fake.no_group = true;
 	ck_assert_int_eq(cli_run("monitor", NULL), EXIT_FAILED);
-	ck_assert(complains("update it"));
+	ck_assert(complains("update the kernel"));
 }
 END_TEST
 
@@ -450,8 +450,8 @@ START_TEST(revoke_names_holders)
 	fake.revoke_error = -ETIMEDOUT;
 	ck_assert_int_eq(cli_run("revoke", "ring", NULL), EXIT_BUSY);
 	/* Export 3 and attachment 6 are its; 4 and 5 are the other buffer's. */
-	ck_assert(complains("platform:vivid.0 has not let go of export 3 (mappings: 2)\n"));
-	ck_assert(complains(FAKE_DEVICE " has not let go of attachment 6\n"));
+	ck_assert(complains("platform:vivid.0 still uses export 3 (mappings: 2)\n"));
+	ck_assert(complains(FAKE_DEVICE " still uses attachment 6\n"));
 	ck_assert_msg(lines(cli.err) == 3, "%s", cli.err);
 	/* Those that have are not to blame, nor is what has come meanwhile. */
 	fake.importers[0].mappings = 0;

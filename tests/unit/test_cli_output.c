@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <locale.h>
 #include <pty.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli-run.h"
@@ -137,6 +138,11 @@ START_TEST(wild_text)
 	ck_assert_str_eq(printed(wild(&plain)),
 			 "TEXT\na\\033\\177\\302\\233\\377\\342\\202 \xc3\xa9\n");
 	ck_assert_ptr_nonnull(strstr(on_terminal_of(80, wild(&plain)), "a\\033\\177\\302\\233"));
+	/* Marks of a text's direction, and what is no character in this locale. */
+	text = text_shown("\u061c\u200e\u202e\u2066\U0010ffff\ufeff");
+	ck_assert_str_eq(text, "\\330\\234\\342\\200\\216\\342\\200\\256\\342\\201\\246"
+			 "\\364\\217\\277\\277\ufeff");
+	free(text);
 	for (i = 0; i < sizeof(not_utf8) / sizeof(not_utf8[0]); i++) {
 		text = text_utf8(not_utf8[i]);
 		ck_assert_uint_eq(strlen(text), 3 * strlen(not_utf8[i]));
@@ -263,6 +269,95 @@ START_TEST(broken_lines)
 				     "longer This is rather long and a_word"));
 	ck_assert_ptr_nonnull(strstr(printed(sentence(&plain)), "longer This is rather long and a_word"));
 	ck_assert_ptr_nonnull(strstr(printed(sentence(&json)), "\"This is rather long and a_word"));
+}
+END_TEST
+
+/*
+ * A line has as many columns as the terminal, whatever their bytes: 5 for the key, one for the
+ * gap, 24 for the text, in which each character of "\u4e2d" takes two and U+0301 none.
+ */
+START_TEST(broken_characters)
+{
+	struct out *out = out_new("things", OUT_LIST, &plain);
+
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+	unsetenv("NO_COLOR");
+	out_row(out);
+	out_string(out, "key", "\u00e9\u00e9\u00e9\u4e2d");
+	out_string(out, "text", "\u00e9\u00e9\u00e9\u00e9\u00e9 \u00e9\u00e9\u00e9\u00e9\u00e9 abcdefghijkl "
+		   "\u4e2d\u4e2d\u4e2d\u4e2d\u4e2d\u4e2d \u4e2d\u4e2d\u4e2d\u4e2d\u4e2d "
+		   "e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301 abcdefghijklmnopq end");
+	out_wrap(out);
+	ck_assert_str_eq(on_terminal_of(30, out),
+		"KEY   TEXT\r\n"
+		"\u00e9\u00e9\u00e9\u4e2d \u00e9\u00e9\u00e9\u00e9\u00e9 \u00e9\u00e9\u00e9\u00e9\u00e9 abcdefghijkl\r\n"
+		"      \u4e2d\u4e2d\u4e2d\u4e2d\u4e2d\u4e2d \u4e2d\u4e2d\u4e2d\u4e2d\u4e2d\r\n"
+		"      e\u0301e\u0301e\u0301e\u0301e\u0301e\u0301 abcdefghijklmnopq\r\n"
+		"      end\r\n");
+}
+END_TEST
+
+/* Of whole characters; a byte that is none counts as one. */
+START_TEST(columns_of_text)
+{
+	size_t columns;
+
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+	ck_assert_uint_eq(text_columns("a\u00e9\u4e2de\u0301"), 5);
+	ck_assert_uint_eq(text_step("\u4e2d", &columns), 3);
+	ck_assert_uint_eq(columns, 2);
+	ck_assert_uint_eq(text_step("\xff", &columns), 1);
+	ck_assert_uint_eq(columns, 1);
+	ck_assert_int_eq(text_fitting("a\u4e2db", 2), 1);
+	ck_assert_int_eq(text_fitting("a\u4e2db", 3), 4);
+	ck_assert_int_eq(text_fitting("a\u4e2db", 80), 5);
+	ck_assert_int_eq(text_fitting("e\u0301", 1), 3);
+}
+END_TEST
+
+/* A terminal of this width is shown it as that, once or more often, and nothing of it stays. */
+static void check_progress(unsigned short columns, const char *what, const char *shown)
+{
+	char text[CLI_TEXT], begin[256];
+	struct winsize size = { .ws_row = 25, .ws_col = columns };
+	int master, slave, status;
+	size_t len = 0;
+	ssize_t n;
+	pid_t pid;
+
+	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, &size), 0);
+	pid = fork();
+	if (!pid) {
+		dup2(slave, STDERR_FILENO);
+		progress_start(0, "showing %s", what);
+		usleep(700000);
+		progress_stop();
+		_exit(0);
+	}
+	close(slave);
+	while (len < sizeof(text) - 1 &&
+	       (n = read(master, text + len, sizeof(text) - 1 - len)) > 0)
+		len += (size_t)n;
+	text[len] = '\0';
+	close(master);
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert_int_eq(status, 0);
+	snprintf(begin, sizeof(begin), "\r%s... ", shown);
+	ck_assert_msg(!strncmp(text, begin, strlen(begin)), "%s", text);
+	ck_assert_uint_eq(strspn(text + strlen(begin), "0123456789"), 1);
+	ck_assert_ptr_eq(strchr(text, '\033'), text + len - 3);
+	ck_assert_str_eq(text + len - 6, "s \r\033[K");
+}
+
+START_TEST(wild_progress)
+{
+	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
+	check_progress(80, WILD, "showing a\\033\\177\\302\\233\\377\\342\\202 \u00e9");
+	/* One line, and no half of a character. */
+	check_progress(20, "\u4e2d\u4e2d\u4e2d\u4e2d", "showing \u4e2d\u4e2d");
+	check_progress(4, "x", "");
+	/* Nobody knows how wide this one is. */
+	check_progress(0, "\u4e2d", "showing \u4e2d");
 }
 END_TEST
 
@@ -451,7 +546,7 @@ START_TEST(show_importers)
 }
 END_TEST
 
-/* Those that have let go are not to blame. */
+/* Devices without a mapping are not reported. */
 START_TEST(revoke_names_importers)
 {
 	set_status(CCSHM_TYPE_EXPORT);
@@ -462,11 +557,11 @@ START_TEST(revoke_names_importers)
 	fake.revoke_error = -EBUSY;
 	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
 	ck_assert_ptr_nonnull(strstr(cli.err, FAKE_DEVICE
-				     " has not let go of it (mappings: 3)\n"));
+				     " still uses it (mappings: 3)\n"));
 	ck_assert_ptr_null(strstr(cli.err, "vivid"));
 	importers[1].flags = CCSHM_IMPORTER_CANNOT_LET_GO;
 	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
-	ck_assert_ptr_nonnull(strstr(cli.err, "(mappings: 3); its driver does so only when"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "(mappings: 3); its driver cannot release them"));
 }
 END_TEST
 
@@ -476,10 +571,10 @@ START_TEST(revoke_names_attachment)
 	status.state = CCSHM_STATE_REVOKING;
 	fake.revoke_error = -ETIMEDOUT;
 	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
-	ck_assert_ptr_nonnull(strstr(cli.err, FAKE_DEVICE " has not let go of it\n"));
+	ck_assert_ptr_nonnull(strstr(cli.err, FAKE_DEVICE " still uses it\n"));
 	status.state = CCSHM_STATE_REVOKED;
 	ck_assert_int_eq(cli_run("revoke", "12", NULL), EXIT_BUSY);
-	ck_assert_ptr_null(strstr(cli.err, "has not let go"));
+	ck_assert_ptr_null(strstr(cli.err, "still uses"));
 }
 END_TEST
 
@@ -582,7 +677,7 @@ START_TEST(pages_fail)
 	fake_fail_ioctl(CCSHM_IOC_PAGES, -ENOENT);
 	ck_assert_int_eq(cli_run("show", "1", "--pages", NULL), EXIT_FAILED);
 	ck_assert_str_eq(cli.out, "");
-	ck_assert_ptr_nonnull(strstr(cli.err, "cannot show the pages of 1: there is none"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "cannot show the pages of 1: no such object"));
 	ccshm_buffer_close(buffer);
 	ccshm_close(handle);
 }
@@ -652,6 +747,9 @@ static void add(Suite *suite)
 	tcase_add_test(rows, full_disk);
 	tcase_add_test(rows, colour);
 	tcase_add_test(rows, broken_lines);
+	tcase_add_test(rows, broken_characters);
+	tcase_add_test(rows, columns_of_text);
+	tcase_add_test(rows, wild_progress);
 	tcase_add_test(rows, not_cut);
 	suite_add_tcase(suite, rows);
 

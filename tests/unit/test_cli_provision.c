@@ -143,14 +143,14 @@ static const struct {
 } difference[] = {
 	{ "size=12K\nmode=0640", "size is 8K, not 12K" },
 	{ "size=4K\nmode=0640", "size is 8K, not 4K" },
-	{ "size=8K\nmode=0600", "mode is 0640, not 0600" },
-	{ "size=8K\nmode=0640\ngroup=8", "group is 7, not 8" },
+	{ "size=8K\nmode=0600", "mode is 0640, not 0600; change it with `ccshmctl set`\"" },
+	{ "size=8K\nmode=0640\ngroup=8", "group is 7, not 8; change it with `ccshmctl set`\"" },
 	{ "size=8K\nmode=0640\ncontiguous=yes", "not made in one piece" },
 	{ "size=8K\nmode=0640\ndma32=on", "not made below 4 GiB" },
 	{ "size=8K\nmode=0640\nwhole-units=yes", "it was not made of whole units" },
 	{ "size=8K\nmode=0640\nothers-pin=yes", "other users may not make pinned exports" },
 	{ "size=8K\nmode=0640\nnode=0", "not made for one NUMA node" },
-	{ "size=1M\nmode=0644", "size is 8K, not 1M, mode is 0640, not 0644; none of this can be changed" },
+	{ "size=1M\nmode=0644", "size is 8K, not 1M, mode is 0640, not 0644; free the buffer and run provision again\"" },
 };
 
 START_TEST(differs)
@@ -198,7 +198,7 @@ START_TEST(dry_run_without_driver)
 	ck_assert_int_eq(cli_run("provision", "-n", "--json", NULL), 0);
 	check_result("one", "would-create", NULL);
 	check_result("total-bytes", "would-set", NULL);
-	ck_assert_ptr_nonnull(strstr(cli.err, "there is no driver"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "driver not loaded; assuming that no buffers exist"));
 	put(ETC "a.conf", "[buffer one]\nsize=8Q\n");
 	ck_assert_int_eq(cli_run("provision", "-n", NULL), EXIT_FAILED);
 	check_complaint(ETC "a.conf", 2, "size: '8Q' is not a size");
@@ -241,29 +241,29 @@ static const struct {
 	unsigned int line;
 	const char *says;
 } mistakes[] = {
-	{ "size=4K\n[buffer one]\nsize=4K\n", 1, "size stands before the first section" },
+	{ "size=4K\n[buffer one]\nsize=4K\n", 1, "size is before the first section" },
 	{ "[buffer]\nsize=4K\n", 1, "there is no section [buffer]" },
 	{ "[bufferone]\nsize=4K\n", 1, "there is no section [bufferone]" },
 	{ "[pool]\nsize=4K\nother\n", 1, "there is no section [pool]" },
 	{ "[buffer bad\nsize=4K\n", 1, "the ] of the section is missing" },
-	{ "[buffer bad] size=4K\n", 1, "there is something behind the ]" },
+	{ "[buffer bad] size=4K\n", 1, "unexpected text after the ]" },
 	{ "[]\n", 1, "there is no section []" },
 	{ "[buffer bad]\n", 1, "buffer bad has no size" },
 	{ "[buffer bad]\nmode=0600", 1, "buffer bad has no size" },
 	{ "[buffer bad]\nsize 4K\n", 2, "neither [SECTION] nor KEY=VALUE" },
 	{ "[buffer bad]\n=4K\nsize=4K\n", 2, "neither [SECTION] nor KEY=VALUE" },
 	{ "[buffer bad]\nsize=\n", 2, "size: '' is not a size" },
-	{ "[buffer bad]\nsize=0\n", 2, "size: '0' is no size for a buffer" },
+	{ "[buffer bad]\nsize=0\n", 2, "size: '0' is not a size for a buffer" },
 	{ "[buffer bad]\nsize=4KB\n", 2, "size: '4KB' is not a size" },
 	{ "[buffer bad]\nsize=4K # four\n", 2, "size: '4K # four' is not a size" },
 	{ "[buffer bad]\nsize=16E\n", 2, "size: '16E' is too large" },
 	{ "[buffer bad]\nsize=18446744073709551615\n", 2, "size: '18446744073709551615' is too large" },
-	{ "[buffer bad]\nsize=4K\nsize=8K\n", 3, "size is there twice" },
-	{ "[buffer bad]\nSize=4K\n", 2, "a buffer has no 'Size'" },
-	{ "[buffer bad]\nsize=4K\n\n# and\nspeed=fast\n", 5, "a buffer has no 'speed'" },
-	{ "[buffer bad]\nsize=4K\nowner=nobody-of-that-name\n", 3, "owner: 'nobody-of-that-name' is no user of this machine" },
-	{ "[buffer bad]\nsize=4K\nowner=-1\n", 3, "owner: '-1' is no user" },
-	{ "[buffer bad]\nsize=4K\ngroup=nobody-of-that-name\n", 3, "group: 'nobody-of-that-name' is no group of this machine" },
+	{ "[buffer bad]\nsize=4K\nsize=8K\n", 3, "size is set twice" },
+	{ "[buffer bad]\nSize=4K\n", 2, "'Size' is not a key of a buffer" },
+	{ "[buffer bad]\nsize=4K\n\n# and\nspeed=fast\n", 5, "'speed' is not a key of a buffer" },
+	{ "[buffer bad]\nsize=4K\nowner=nobody-of-that-name\n", 3, "owner: 'nobody-of-that-name' is not a user of this machine" },
+	{ "[buffer bad]\nsize=4K\nowner=-1\n", 3, "owner: '-1' is not a user" },
+	{ "[buffer bad]\nsize=4K\ngroup=nobody-of-that-name\n", 3, "group: 'nobody-of-that-name' is not a group of this machine" },
 	{ "[buffer bad]\nsize=4K\nmode=0755\n", 3, "mode: '0755' is not an octal number" },
 	{ "[buffer bad]\nsize=4K\nmode=rw\n", 3, "mode: 'rw' is not an octal number" },
 	{ "[buffer bad]\nsize=4K\nnode=all\n", 3, "node: 'all' is not the number" },
@@ -275,7 +275,7 @@ static const struct {
 	{ "[buffer a/b]\nsize=4K\n", 1, "'a/b' is not a name" },
 	{ "[buffer abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl]\nsize=4K\n", 1,
 	  "'abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijkl' is a name of more than" },
-	{ "[buffer other]\nsize=4K\n", 1, "the owner's buffer other is defined at " },
+	{ "[buffer other]\nsize=4K\n", 1, "the owner's buffer other is already defined at " },
 	{ "[buffer bad]\nsize\u00a0=\u00a04K\n", 2, "column 5 has a no-break space (U+00A0)" },
 	{ "[buffer bad]\nsize=4K\n\u202fmode=0600\n", 3, "column 1 has a narrow no-break space (U+202F)" },
 	{ "[buffer bad]\nsize=4K\u200b\n", 2, "column 8 has a zero-width space (U+200B)" },
@@ -286,7 +286,8 @@ static const struct {
 	{ "[limits]\ntotal-bytes=much\n", 2, "total-bytes: 'much' is not a size" },
 	{ "[limits]\nuser-buffers=4K\n", 2, "user-buffers: '4K' is neither a number nor max" },
 	{ "[limits]\nuser-buffers=-4\n", 2, "user-buffers: '-4' is neither a number nor max" },
-	{ "[limits]\nuser-bytes=1G\nuser-bytes=2G\n", 3, "user-bytes is there twice" },
+	{ "[limits]\nuser-exports=4K\n", 2, "user-exports: '4K' is neither a number nor max" },
+	{ "[limits]\nuser-bytes=1G\nuser-bytes=2G\n", 3, "user-bytes is set twice" },
 	{ "[limits]\nuser-bytes=\u00a01G\n", 2, "column 12 has a no-break space" },
 };
 
@@ -317,7 +318,7 @@ START_TEST(several_mistakes)
 	put(ETC "a.conf", "[buffer bad]\nsize=4Q\nspeed=1\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
 	check_result("bad", "failed", "line 2: size: '4Q' is not a size");
-	check_result("bad", "failed", "; line 3: a buffer has no 'speed'");
+	check_result("bad", "failed", "; line 3: 'speed' is not a key of a buffer");
 	check_result("bad", "failed", "a.conf:1\"");
 }
 END_TEST
@@ -356,9 +357,9 @@ START_TEST(wrong_and_good)
 	ck_assert_int_eq(cli_run("provision", "-o", "name,size,result,source", NULL), EXIT_FAILED);
 	ck_assert_ptr_nonnull(strstr(cli.out, " 4K created "));
 	check_complaint(LIB "10.conf", 2, "size: '8Q' is not a size");
-	check_complaint(ETC "20.conf", 1, "the owner's buffer one is defined at ");
+	check_complaint(ETC "20.conf", 1, "the owner's buffer one is already defined at ");
 	check_complaint(ETC "20.conf", 4, "size: '?' is not a size");
-	ck_assert_ptr_nonnull(strstr(cli.err, "10.conf:3 already"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "already defined at "));
 	ck_assert_uint_eq(cli.buffers, 1);
 }
 END_TEST
@@ -390,7 +391,7 @@ START_TEST(nul)
 
 	put_bytes(ETC "a.conf", text, sizeof(text) - 1);
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
-	check_complaint(ETC "a.conf", 2, "there is a NUL in it");
+	check_complaint(ETC "a.conf", 2, "the line contains a NUL");
 	check_result("one", "failed", NULL);
 	check_result("two", "created", NULL);
 }
@@ -503,7 +504,7 @@ START_TEST(standard_input)
 	ck_assert_int_eq(cli_run("provision", stdin_names[_i], "-o", "name,result", NULL), EXIT_FAILED);
 	ck_assert_str_eq(cli.out, "NAME RESULT\none  failed\ntwo  created\n");
 	if (!_i)
-		ck_assert_ptr_nonnull(strstr(cli.err, "ccshmctl: standard input:3: a buffer has no 'speed'"));
+		ck_assert_ptr_nonnull(strstr(cli.err, "ccshmctl: standard input:3: 'speed' is not a key of a buffer"));
 }
 END_TEST
 
@@ -529,8 +530,8 @@ START_TEST(owners)
 	put(ETC "b.conf", "[buffer x]\nsize=8K\nowner=1\n");
 	ck_assert_int_eq(cli_run("provision", "-o", "name,result", NULL), EXIT_FAILED);
 	ck_assert_str_eq(cli.out, "NAME RESULT\nx    created\nx    created\nx    failed\n");
-	check_complaint(ETC "b.conf", 1, "the owner's buffer x is defined at ");
-	ck_assert_ptr_nonnull(strstr(cli.err, "a.conf:1 already"));
+	check_complaint(ETC "b.conf", 1, "the owner's buffer x is already defined at ");
+	ck_assert_ptr_nonnull(strstr(cli.err, "already defined at "));
 }
 END_TEST
 
@@ -543,11 +544,14 @@ START_TEST(limits)
 	put(SYSFS "limit_total_bytes", "max\n");
 	put(SYSFS "limit_user_bytes", "5\n");
 	put(SYSFS "limit_user_buffers", "65536\n");
-	put(ETC "a.conf", "[limits]\ntotal-bytes=1G\nuser-bytes=max\nuser-buffers=65536\n");
+	put(SYSFS "limit_user_exports", "65536\n");
+	put(ETC "a.conf", "[limits]\ntotal-bytes=1G\nuser-bytes=max\nuser-buffers=65536\nuser-exports=100\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
 	check_result("total-bytes", "set", "\"size\": 1073741824");
 	check_result("user-bytes", "set", "\"size\": null");
 	check_result("user-buffers", "exists", "\"size\": 65536");
+	check_result("user-exports", "set", "\"size\": 100");
+	shell("test \"$(head -c 3 %s" SYSFS "limit_user_exports%s%s)\" = 100", "", "");
 	shell("test \"$(cat %s" SYSFS "limit_total_bytes%s%s | head -c 10)\" = 1073741824", "", "");
 	shell("test \"$(head -c 3 %s" SYSFS "limit_user_bytes%s%s)\" = max", "", "");
 	/* Written by nobody: it is as it was, with its newline. */
@@ -593,10 +597,10 @@ static const struct {
 	int error;
 	const char *says;
 } failure[] = {
-	{ -ENOMEM, "not enough memory is free" },
-	{ -ENOSPC, "all users together would have more" },
-	{ -EDQUOT, "you would have more than each user may" },
-	{ -EFBIG, "larger than what there can be in one piece" },
+	{ -ENOMEM, "not enough memory" },
+	{ -ENOSPC, "the limit of all users together" },
+	{ -EDQUOT, "this would exceed your per-user limit" },
+	{ -EFBIG, "larger than the largest possible piece" },
 	{ -EIO, "the platform refused" },
 	{ -EINVAL, "the driver does not know one of the options" },
 };
@@ -652,7 +656,7 @@ START_TEST(unseen)
 	existing_of("one", 1);
 	fake.no_admin = true;
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
-	check_result("one", "failed", "which we may not see");
+	check_result("one", "failed", "that you are not permitted to see");
 	check_result("two", "created", NULL);
 }
 END_TEST
@@ -664,7 +668,7 @@ START_TEST(not_to_be_asked)
 	/* After INFO, OPEN, and QUERY for the handle: somebody has freed it. */
 	fake_fail(FAKE_IOCTL, 3, -ENOENT);
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
-	check_result("one", "failed", "there is none");
+	check_result("one", "failed", "no such object");
 	check_result("two", "created", NULL);
 	ck_assert_uint_eq(cli.buffers, 2);
 }

@@ -104,7 +104,21 @@ static const struct {
 	{ { "set", "one", "-m", "0777" }, "is not an octal number" },
 	{ { "read", "one", "--length", "4X" }, "'4X' is not a size" },
 	{ { "write", "one", "--length", "4K" }, "" },
+	/* What getopt() would print as it is. */
+	{ { "--\033x" }, "there is no option '--\\033x'; `ccshmctl --help'" },
+	{ { "-\xff", "list" }, "there is no option '-\\377'" },
+	{ { "read", "one", "--\033x" }, "no option '--\\033x'; `ccshmctl read --help'" },
+	{ { "read", "--off\n=1" }, "no option '--off\\012=1'" },
+	{ { "alloc", "4K", "--n=\x9b" }, "no option '--n=\\233'" },
+	{ { "alloc", "4K", "-cd\x9b" }, "no option '-cd\\233'" },
+	/* These have an option's name. */
+	{ { "alloc", "4K", "--nam=\x9b" }, "--name: '\\233' is not a name" },
+	{ { "alloc", "4K", "-cn\x9b" }, "--name: '\\233' is not a name" },
+	{ { "alloc", "4K", "--dma32=\x9b" }, "'--dma32' doesn't allow an argument" },
 };
+
+#define PRINTABLE "\n !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`" \
+		  "abcdefghijklmnopqrstuvwxyz{|}~"
 
 START_TEST(usage)
 {
@@ -115,6 +129,7 @@ START_TEST(usage)
 	ck_assert_str_eq(cli.out, "");
 	check_err("ccshmctl");
 	check_err(wrong[_i].says);
+	ck_assert_msg(!cli.err[strspn(cli.err, PRINTABLE)], "%s", cli.err);
 }
 END_TEST
 
@@ -180,7 +195,7 @@ START_TEST(no_driver)
 	fake.no_driver = false;
 	fake_fail(FAKE_OPEN, 0, -EACCES);
 	ck_assert_int_eq(cli_run(a[0], a[1], a[2], a[3], a[4], NULL), EXIT_PERMISSION);
-	check_err("you may not use it");
+	check_err("you are not permitted to use it");
 }
 END_TEST
 
@@ -216,7 +231,7 @@ START_TEST(nothing_there)
 		ck_assert_int_eq(cli_run(a[0], a[1], a[2], a[3], a[4], NULL), EXIT_FAILED);
 		ck_assert_str_eq(cli.out, "");
 		check_err(a[1]);
-		check_err("there is none, or none that you may see");
+		check_err("no such object, or you are not permitted to see it");
 		check_clean(1);
 	}
 }
@@ -279,7 +294,7 @@ static const struct {
 	const char *says;
 } alloc_errors[] = {
 	{ -ENOMEM, EXIT_FAILED, "not enough memory" },
-	{ -EFBIG, EXIT_FAILED, "larger than what there can be in one piece" },
+	{ -EFBIG, EXIT_FAILED, "larger than the largest possible piece" },
 	{ -EEXIST, EXIT_FAILED, "choose another name" },
 	{ -EPERM, EXIT_PERMISSION, "only root" },
 	{ -EIO, EXIT_FAILED, "platform refused" },
@@ -352,7 +367,7 @@ START_TEST(free_options)
 	/* The first is private at once; the export holds the other one. */
 	ck_assert_int_eq(cli_run("free", "--wait=0.05", "one", NULL), 0);
 	ck_assert_int_eq(cli_run("free", "--wait=0.05", "two", "none", NULL), EXIT_FAILED);
-	check_err("none: there is none");
+	check_err("none: no such object");
 	check_err("two (id 2) is freed, but its memory is not private yet");
 	ck_assert_int_eq(cli_run("free", "two", "one", "-r", "-w0", NULL), EXIT_BUSY);
 	/* The child's driver is a copy. */
@@ -590,11 +605,11 @@ START_TEST(revoked_commands)
 	cli_seam.mmap = map_gone;
 	cli_seam.munmap = unmap_gone;
 	ck_assert_int_eq(cli_run("read", "one", NULL), EXIT_FAILED);
-	check_err("cannot read one: the buffer was revoked meanwhile");
+	check_err("cannot read one: the buffer was revoked during the copy");
 	check_clean(1);
 	cli_input = "x";
 	ck_assert_int_eq(cli_run("write", "one", NULL), EXIT_FAILED);
-	check_err("cannot write one: the buffer was revoked meanwhile");
+	check_err("cannot write one: the buffer was revoked during the copy");
 	check_clean(1);
 }
 END_TEST
@@ -748,7 +763,7 @@ START_TEST(detach)
 	ck_assert_str_eq(cli.out, "");
 	check_clean(1);
 	ck_assert_int_eq(cli_run("detach", "1", NULL), EXIT_FAILED);
-	check_err("cannot detach 1: that is no attachment");
+	check_err("cannot detach 1: it is not an attachment");
 	fake.no_rawio = true;
 	ck_assert_int_eq(cli_run("detach", "2", NULL), EXIT_PERMISSION);
 	fake.no_rawio = false;

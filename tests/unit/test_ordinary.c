@@ -375,6 +375,10 @@ START_TEST(options_that_need_a_driver)
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
 			 -EOPNOTSUPP);
 	ccshm_alloc_options_set_persistent(options, false);
+	ccshm_alloc_options_set_others_pin(options, true);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
+			 -EOPNOTSUPP);
+	ccshm_alloc_options_set_others_pin(options, false);
 	/* What is wrong with a driver is wrong without one. */
 	ccshm_alloc_options_set_mode(options, 0600);
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
@@ -401,6 +405,7 @@ START_TEST(everything_else_is_not_supported)
 	struct ccshm_buffer *buffer = fake_buffer(handle, 1), *found;
 	struct ccshm_attachment *attachment;
 	struct ccshm_revoke_result result;
+	struct ccshm_set_options *changes;
 	struct ccshm_export *export;
 	struct ccshm_status *status;
 	struct ccshm_info *info;
@@ -430,6 +435,14 @@ START_TEST(everything_else_is_not_supported)
 	ck_assert_int_eq(ccshm_buffer_revoke(buffer, 0, 0, NULL), -EOPNOTSUPP);
 	ck_assert_int_eq(ccshm_buffer_pages(buffer, 0, 0, &run, 1, &next),
 			 -EOPNOTSUPP);
+	ck_assert_int_eq(ccshm_set_options_new(&changes), 0);
+	ccshm_set_options_set_sealed(changes, true);
+	ck_assert_int_eq(ccshm_buffer_set(buffer, changes), -EOPNOTSUPP);
+	ccshm_set_options_free(changes);
+	/* It does not end then. */
+	ck_assert_int_eq(ccshm_buffer_free_flags(buffer, CCSHM_FREE_REVOKE), -EOPNOTSUPP);
+	ck_assert_int_eq(ccshm_buffer_free_flags(buffer, 0), 0);
+	ck_assert_int_eq(ccshm_buffer_free_flags(buffer, 0), -ENOENT);
 	ck_assert_uint_eq(fake.count[FAKE_IOCTL], 0);
 	ccshm_buffer_close(buffer);
 	ccshm_close(handle);

@@ -49,7 +49,7 @@ ok $? "and ends the export"
 runs "and frees" as alice ccshmctl free mine
 runs "a member of the group opens the heap node" as alice sh -c ': </dev/dma_heap/system_cc_shared'
 exits 4 "another user may not allocate" as mallory ccshmctl alloc 4M
-like "$out" "cannot open /dev/ccshm: you may not use it" "and is told so"
+like "$out" "cannot open /dev/ccshm: you are not permitted to use it" "and is told so"
 exits 2 "nor open the device" as mallory sh -c ': </dev/ccshm'
 exits 2 "nor the heap node" as mallory sh -c ': </dev/dma_heap/system_cc_shared'
 
