@@ -113,10 +113,10 @@ static void command_line(void)
 	said(ccshmctl("show", s.export_id), PCI_A ", " PCI_A "\n", "show: both devices");
 	said(ccshmctl("show", t.export_id), "pinned\n", "show: pinned");
 	said(ccshmctl("revoke --timeout 0", s.export_id),
-	     PCI_A " has not let go of it (mappings: 1)\n", "revoke: who holds on");
-	said(ccshmctl("revoke", t.export_id), "; its driver does so only when it is done\n",
+	     PCI_A " still uses it (mappings: 1)\n", "revoke: who holds on");
+	said(ccshmctl("revoke", t.export_id), "; its driver cannot release them on request\n",
 	     "revoke: who cannot let go");
-	snprintf(held, sizeof(held), PCI_A " has not let go of export %llu (mappings: 1)\n",
+	snprintf(held, sizeof(held), PCI_A " still uses export %llu (mappings: 1)\n",
 		 (unsigned long long)s.export_id);
 	said(ccshmctl("revoke --timeout 0", s.id), held, "revoke of a buffer: who holds which export");
 	close(a);
