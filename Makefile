@@ -20,6 +20,7 @@ help:
 	@echo 'make                 the library and ccshmctl, in build/'
 	@echo 'make driver          the kernel module for the running kernel (KDIR=... for another)'
 	@echo 'make demo            a confidential guest that uses a shared buffer, start to end (FLAVOUR=sev, tdx, cca)'
+	@echo 'make quick           under 3 minutes: unit tests, and the guest suites that the change touches (BASE=COMMIT)'
 	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm'
 	@echo 'make check-packages  installs the packages in roots and images, boots, upgrades and removes them'
 	@echo 'make ci              make check, the demos, the static checks, check-packages: what a change has to pass'
@@ -62,6 +63,10 @@ shell: setup
 CHECKS ?= check-unit check-harness check-probes cvm-selftest check-vm
 check: setup
 	@tests/vm/check $(CHECKS)
+
+# What the change touches, on one kernel and flavour.
+quick: setup
+	@tests/vm/quick
 
 # What a change has to pass.
 ci:
@@ -139,6 +144,6 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell check ci check-unit check-harness check-probes cvm-selftest check-vm check-packages check-debug \
+.PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-packages check-debug \
 	mutants cvm-mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms tests-installed install-tests deb rpm clean distclean
