@@ -41,7 +41,7 @@ struct importer_map {
 	unsigned long attrs;
 };
 
-/* Whom it was said of, so that the log has it once for each device and reason. */
+/* Devices and reasons that the log has already: each is logged once. */
 static DEFINE_XARRAY(said);
 
 static int refuse(struct dma_buf_attachment *attach, const char *reason)
@@ -51,7 +51,7 @@ static int refuse(struct dma_buf_attachment *attach, const char *reason)
 	unsigned int key = full_name_hash(reason, name, strlen(name));
 
 	if (xa_insert(&said, key, xa_mk_value(1), GFP_KERNEL) != -EBUSY)
-		pr_info("ccshm: %s cannot let go of a mapping (%s): refused for %s; such a device needs a pinned export (uid %u, pid %d)\n",
+		pr_info("ccshm: %s cannot import a revocable export: %s; use a pinned export (%s, uid %u, pid %d)\n",
 			name, reason, export->exp_name, ccshm_actor_uid(),
 			task_tgid_nr(current));
 	return -EOPNOTSUPP;
@@ -86,7 +86,7 @@ int ccshm_importer_attach_revocable(struct dma_buf *dmabuf,
 				    struct dma_buf_attachment *attach)
 {
 	if (!ccshm_importer_is_told(attach))
-		return refuse(attach, "its driver cannot be told to");
+		return refuse(attach, "its driver cannot unmap on request");
 	return ccshm_importer_attach_pinned(dmabuf, attach);
 }
 
@@ -147,7 +147,7 @@ int ccshm_importer_pin(struct dma_buf_attachment *attach)
 	may = may_pin(export, imp);
 	imp->pins += may;
 	mutex_unlock(&export->importers_lock);
-	return may ? 0 : refuse(attach, "its driver pins");
+	return may ? 0 : refuse(attach, "its driver pins the memory");
 }
 
 void ccshm_importer_unpin(struct dma_buf_attachment *attach)

@@ -362,7 +362,7 @@ static void refused_at_attach(void)
 	int read_only = map_at_attach ? EACCES : EINVAL;
 	bool gone;
 
-	expect_kmsg("vivid.* cannot let go of a mapping.*: refused");
+	expect_kmsg("vivid.* cannot import a revocable export");
 	gone = refused(DMA_CONTIG, "dma-contig", 0, EOPNOTSUPP, "a revocable export");
 	gone &= refused(DMA_CONTIG, "dma-contig", CCSHM_EXPORT_PINNED | CCSHM_EXPORT_READ_ONLY,
 			read_only, "a read-only export");

@@ -170,7 +170,7 @@ static int log_lines(const char *text)
 
 static void reason_is_said_once(void)
 {
-	const char *said = EDU_A " cannot let go of a mapping (its driver cannot be told to)";
+	const char *said = EDU_A " cannot import a revocable export: its driver cannot unmap on request";
 	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, 0);
 	int before = log_lines(said), imp = imp_open();
 
@@ -189,7 +189,7 @@ static void reason_is_said_once(void)
  */
 static void pinned_is_kept_out(enum importer_kind kind, const char *what)
 {
-	const char *said = EDU_A " cannot let go of a mapping (its driver pins)";
+	const char *said = EDU_A " cannot import a revocable export: its driver pins the memory";
 	struct shared s = shared_new(UNIT, 0);
 	int imp = imp_new(s.fd, kind), later = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct ccshm_ioc_revoke r;
