@@ -2,8 +2,8 @@
 /*
  * ccshmctl doctor: what its checks share.
  *
- * cmd_doctor.c has the table of checks and prints the findings. Each check is a
- * function in a doctor-*.c file: it examines the machine and adds findings, each
+ * doctor.c has the table of checks and prints the findings. Each check is a
+ * function in another file: it examines the machine and adds findings, each
  * with a sentence, and with advice if there is something to do. It queries the
  * driver if possible, reads files below system_root(), and changes nothing.
  */
@@ -61,39 +61,39 @@ const char *doctor_check_name(unsigned int nth, const char **what);
 
 /* ---- the checks, by file ---- */
 
-/* doctor-platform.c */
+/* platform.c */
 void doctor_check_platform(struct doctor *doctor);
 void doctor_check_kernel(struct doctor *doctor);
 
-/* doctor-module.c */
+/* module.c */
 void doctor_check_module(struct doctor *doctor);
 void doctor_check_signature(struct doctor *doctor);
 void doctor_check_lockdown(struct doctor *doctor);
 
-/* doctor-parameters.c */
+/* parameters.c */
 void doctor_check_parameters(struct doctor *doctor);
 
-/* doctor-units.c */
+/* units.c */
 void doctor_check_units(struct doctor *doctor);
 
-/* doctor-build.c */
+/* build.c */
 void doctor_check_headers(struct doctor *doctor);
 void doctor_check_dkms(struct doctor *doctor);
 
-/* doctor-driver.c */
+/* driver.c */
 void doctor_check_driver(struct doctor *doctor);
 void doctor_check_access(struct doctor *doctor);
 void doctor_check_heap(struct doctor *doctor);
 void doctor_check_losses(struct doctor *doctor);
 
-/* doctor-limits.c */
+/* limits.c */
 void doctor_check_limits(struct doctor *doctor);
 
-/* doctor-memory.c */
+/* memory.c */
 void doctor_check_fragmentation(struct doctor *doctor);
 void doctor_check_direct_map(struct doctor *doctor);
 
-/* doctor-devices.c */
+/* devices.c */
 void doctor_check_swiotlb(struct doctor *doctor);
 void doctor_check_devices(struct doctor *doctor);
 
@@ -126,7 +126,7 @@ int module_find(const char *release, struct module_file *file);
 /* Releases of kernels that have it, for a sentence: "A, B"; their number. */
 int module_others(const char *release, char *text, size_t len);
 
-/* ---- doctor-distribution.c ---- */
+/* ---- distribution.c ---- */
 
 enum cloud {
 	CLOUD_NONE,
@@ -144,7 +144,7 @@ void module_install(char *text, size_t len);
 /* How to build the module again for a kernel whose module was built for another. */
 void module_rebuild(const char *release, char *text, size_t len);
 
-/* ---- doctor-log.c ---- */
+/* ---- log.c ---- */
 
 /*
  * Find the newest message of the kernel's log that has one of @texts, which ends with a

@@ -2,17 +2,16 @@
 /*
  * ccshmctl provision: what its files share.
  *
- * provision-files.c finds the files, provision-ini.c reads a file line by line,
- * provision-plan.c makes a plan of the buffers and limits, and cmd_provision.c carries
- * it out. Errors are reported as soon as they are found, with file and line, and do not
- * stop the rest.
+ * files.c finds the files, ini.c reads a file line by line, plan.c makes a plan of the
+ * buffers and limits, and provision.c carries it out. Errors are reported as soon as
+ * they are found, with file and line, and do not stop the rest.
  */
 #ifndef CCSHMCTL_PROVISION_H
 #define CCSHMCTL_PROVISION_H
 
 #include "ccshmctl.h"
 
-/* ---- provision-files.c ---- */
+/* ---- files.c ---- */
 
 /**
  * struct file_list - files to read
@@ -39,7 +38,7 @@ struct plan;
 void files_find(struct file_list *files, struct plan *plan);
 void files_free(struct file_list *files);
 
-/* ---- provision-ini.c ---- */
+/* ---- ini.c ---- */
 
 /* Called for each section, key and wrong line. The texts are valid during the call only. */
 struct ini_visitor {
@@ -57,7 +56,7 @@ int ini_read(const char *path, bool named, const struct ini_visitor *visitor, vo
 /* The path as messages show it. */
 const char *ini_name(const char *path, bool named);
 
-/* ---- provision-plan.c ---- */
+/* ---- plan.c ---- */
 
 #define LIMITS	4
 
