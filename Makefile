@@ -37,7 +37,7 @@ help:
 
 # SETUP=no: what is needed is there (package builds).
 setup:
-	@[ '$(SETUP)' = no ] || tests/vm/setup
+	@[ '$(SETUP)' = no ] || tests/harness/setup
 
 lib: setup
 	@$(MAKE) --no-print-directory -C lib O=$(O)
@@ -50,22 +50,22 @@ driver:
 	$(MAKE) -C driver KDIR=$(KDIR)
 
 demo: setup
-	@tests/vm/run --transcript --kernel $(KERNEL) --flavour $(FLAVOUR) demo
+	@tests/harness/run --transcript --kernel $(KERNEL) --flavour $(FLAVOUR) demo
 
 # The same, as parts of "make ci".
 demo-tdx demo-cca:
 	@$(MAKE) --no-print-directory demo FLAVOUR=$(@:demo-%=%)
 
 shell: setup
-	@tests/vm/shell $(KERNEL) $(FLAVOUR)
+	@tests/harness/shell $(KERNEL) $(FLAVOUR)
 
 CHECKS ?= check-unit check-harness check-probes cvm-selftest check-vm
 check: setup
-	@tests/vm/check $(CHECKS)
+	@tests/harness/check $(CHECKS)
 
 # What the change touches, on one kernel and flavour.
 quick: setup
-	@tests/vm/quick
+	@tests/harness/quick
 
 # What a change has to pass.
 ci:
@@ -75,16 +75,16 @@ check-unit: cli
 	@$(MAKE) --no-print-directory -C tests/unit O=$(O) check
 
 check-harness: setup
-	@tests/vm/selftest
+	@tests/harness/selftest
 
 check-probes: setup
-	@tests/vm/probes
+	@tests/harness/probes
 
 cvm-selftest: setup
-	@tests/vm/matrix cvm-selftest cvm-selftest-smp
+	@tests/harness/matrix cvm-selftest cvm-selftest-smp
 
 check-vm: setup
-	@tests/vm/matrix $(SUITES)
+	@tests/harness/matrix $(SUITES)
 
 # Roots, images, installations: not a part of "make check".
 check-packages: setup
@@ -92,17 +92,17 @@ check-packages: setup
 
 # Slow, and the kernel takes a while to build: not a part of "make check".
 check-debug: setup
-	@tests/vm/run --kernel 6.12 --debug --flavour sev $(SUITES)
-	@tests/vm/run --kernel 6.12 --debug --flavour plain --cpus 2 $(SUITES)
+	@tests/harness/run --kernel 6.12 --debug --flavour sev $(SUITES)
+	@tests/harness/run --kernel 6.12 --debug --flavour plain --cpus 2 $(SUITES)
 
 mutants: setup
 	@tests/mutants/run
 
 sparse: setup
-	@tests/vm/sparse $(KERNELS)
+	@tests/harness/sparse $(KERNELS)
 
 checkpatch: setup
-	@tests/vm/checkpatch
+	@tests/harness/checkpatch
 
 # Where to: DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR, MANDIR and
 # those of packaging/Makefile. The driver's source for DKMS goes by itself: install-dkms.
@@ -126,11 +126,11 @@ install-tests: tests-installed
 
 # Of this machine's architecture, if ARCH says no other.
 deb:
-	@[ '$(SETUP)' = no ] || tests/vm/setup deb
+	@[ '$(SETUP)' = no ] || tests/harness/setup deb
 	@$(if $(filter-out $(shell dpkg --print-architecture),$(ARCH)),tests/packages/cross-deb $(ARCH),packaging/build-deb)
 
 rpm:
-	@[ ! -e /etc/debian_version ] || tests/vm/setup rpm
+	@[ ! -e /etc/debian_version ] || tests/harness/setup rpm
 	@packaging/build-rpm
 
 clean:

@@ -2,8 +2,9 @@
 /*
  * ccshmctl: what its files share.
  *
- * commands.c holds the one table of commands. Each cmd_*.c has the options and
- * the handler of one command; everything else is a service to them.
+ * commands.c has the table of commands. A file of commands/ has the options and the
+ * handler of one command; doctor/ and provision/ are commands of several files. The
+ * files of output/ and common/ are for all commands.
  */
 #ifndef CCSHMCTL_H
 #define CCSHMCTL_H
@@ -85,7 +86,7 @@ int complete(const struct argp_option *options, int nwords, char **words);
 /* Is that placeholder of a synopsis one that it has thought of? */
 bool complete_knows(const char *what);
 
-/* ---- parse.c: a command's arguments ---- */
+/* ---- common/parse.c: a command's arguments ---- */
 
 struct format {
 	bool json;
@@ -126,7 +127,7 @@ int64_t parse_seconds_arg(const char *what, const char *arg,
 unsigned long parse_number_arg(const char *what, const char *arg,
 			       unsigned long max, struct argp_state *state);
 
-/* ---- size.c ---- */
+/* ---- common/size.c ---- */
 
 #define SIZE_TEXT_LEN	32
 
@@ -138,7 +139,7 @@ bool size_is_beyond(uint64_t bytes);
 /* The shortest exact form, one that size_parse() reads back. */
 char *size_format(uint64_t bytes, char text[SIZE_TEXT_LEN]);
 
-/* ---- text.c: texts from outside ---- */
+/* ---- output/text.c: texts from outside ---- */
 
 /* Copies, to be freed. U+FFFD for what is not valid UTF-8. */
 char *text_utf8(const char *text);
@@ -162,7 +163,7 @@ void text_json(FILE *f, const char *text);
 void usage_error(struct argp_state *state, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* ---- out.c: tables and JSON ---- */
+/* ---- output/out.c: tables and JSON ---- */
 
 enum out_shape {
 	OUT_LIST,	/* a line for each row, below a heading */
@@ -223,7 +224,7 @@ void out_close_stdout(void);
 
 void out_user(struct out *out, const char *key, uid_t uid);
 
-/* ---- fields.c: what is said of an object ---- */
+/* ---- output/fields.c: what is said of an object ---- */
 
 /* "buffers" and so on; NULL for a type that is not known. */
 const char *fields_list_name(uint32_t type);
@@ -231,7 +232,7 @@ const char *fields_list_name(uint32_t type);
 void fields_add(struct out *out, const struct ccshm_status *st,
 		const struct ccshm_importers *importers);
 
-/* ---- error.c ---- */
+/* ---- output/error.c ---- */
 
 enum op {
 	OP_OPEN,
@@ -270,7 +271,7 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* The memory, or the end of the program. */
 void *or_die(void *memory);
 
-/* ---- object.c: naming buffers, exports and attachments ---- */
+/* ---- common/object.c: naming buffers, exports and attachments ---- */
 
 /* "12" or "@12": 0 or -EINVAL. */
 int id_parse(const char *text, uint64_t *id);
@@ -297,7 +298,7 @@ int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *obj
 /* NULL, or what to say of a text that is no name for a buffer, behind it. */
 const char *name_error(const char *name);
 
-/* ---- refusal.c: the one cause of an EINVAL, or of a limit ---- */
+/* ---- output/refusal.c: the one cause of an EINVAL, or of a limit ---- */
 
 #define CAUSE_LEN	256
 
@@ -315,13 +316,13 @@ const char *leak_refused(struct ccshm *ctx, int err, uint64_t size, bool contigu
 /* Of a text that is neither the id of a buffer nor a name for one. */
 const char *buffer_refused(struct ccshm *ctx, const char *buffer, char text[CAUSE_LEN]);
 
-/* ---- users.c: names of users and groups ---- */
+/* ---- output/users.c: names of users and groups ---- */
 
 /* Or the number, if there is no name. They stay until the program ends. */
 const char *user_name(uid_t uid);
 const char *group_name(gid_t gid);
 
-/* ---- device.c: naming devices ---- */
+/* ---- common/device.c: naming devices ---- */
 
 #define DEVICE_TEXT_LEN	512
 
@@ -345,7 +346,7 @@ int device_for_each(int (*visit)(const char *name, void *data), void *data);
  */
 bool device_is_listed(const char *name, const struct ccshm_device *device);
 
-/* ---- root.c, system.c: what the system says in files ---- */
+/* ---- common/root.c, system.c: what the system says in files ---- */
 
 #define SYSTEM_PATH_LEN	4096
 
@@ -366,7 +367,7 @@ int system_number(uint64_t *value, const char *format, ...)
 int system_field(const char *text, const char *key, uint64_t *value);
 int system_setting(char *value, size_t len, const char *text, const char *key);
 
-/* ---- progress.c: on a terminal's stderr, after half a second ---- */
+/* ---- output/progress.c: on a terminal's stderr, after half a second ---- */
 
 /* total 0: nothing to count, only the time. The text may have any bytes. */
 void progress_start(uint64_t total, const char *format, ...)
@@ -374,7 +375,7 @@ void progress_start(uint64_t total, const char *format, ...)
 void progress_set(uint64_t done);
 void progress_stop(void);
 
-/* ---- run.c: the program behind "--" ---- */
+/* ---- common/run.c: the program behind "--" ---- */
 
 #define RUN_MAX	4
 
@@ -398,14 +399,14 @@ void block_signals(void);
 /* Runs it to its end: its exit status, 128 + signal, 126 or 127. */
 int run_command(const struct run *run);
 
-/* ---- interrupt.c: Ctrl-C while something is made that would stay ---- */
+/* ---- common/interrupt.c: Ctrl-C while something is made that would stay ---- */
 
 void interrupt_catch(void);
 bool interrupt_noted(void);
 /* After what was made has been undone. */
 void interrupt_die(void) __attribute__((noreturn));
 
-/* ---- copy.c: between files and shared memory ---- */
+/* ---- common/copy.c: between files and shared memory ---- */
 
 #define COPY_CHUNK	(1U << 20)
 
@@ -423,7 +424,7 @@ void window_close(struct window *window);
 /* memcpy() of which one side may be revoked meanwhile: 0 or -EFAULT. */
 int copy_guarded(void *to, const void *from, size_t len);
 
-/* ---- pages.c: the state of a buffer's pages ---- */
+/* ---- commands/pages.c: the state of a buffer's pages ---- */
 
 /* Opens it, prints, or says why not: an exit code. */
 int pages_show(struct ccshm *ctx, const char *text, const struct format *format);

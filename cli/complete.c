@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "ccshmctl.h"
-#include "doctor.h"
+#include "doctor/doctor.h"
 
 #define GIVEN_MAX	64
 

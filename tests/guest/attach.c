@@ -12,7 +12,7 @@
 #include "touch.h"
 #include "device.h"
 #include "attached.h"
-#include "../importer/ccshm_importer.h"
+#include "../modules/importer/ccshm_importer.h"
 
 #define LEN	TRANSFER
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshmctl doctor where the kernel's own heap (tests/kernel_heap) appears after that of ccshm:
+# ccshmctl doctor where the kernel's own heap (tests/modules/kernel_heap) appears after that of ccshm:
 # the node stays that of ccshm, and is gone when ccshm is unloaded.
 # vm-matrix: once
 # vm-modules: ccshm kernel_heap

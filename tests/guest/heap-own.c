@@ -4,7 +4,7 @@
  * beside each other; what the kernel's heap does not do is looked at. And where the node
  * cannot be made everything else works.
  *
- * The heap is the kernel's own source of it, see tests/kernel_heap. Only these kernels let a
+ * The heap is the kernel's own source of it, see tests/modules/kernel_heap. Only these kernels let a
  * module add one; it stays until the machine ends.
  *
  * vm-matrix: once

@@ -8,7 +8,7 @@
 
 #include <linux/dma-heap.h>
 
-#include "../importer/ccshm_importer.h"
+#include "../modules/importer/ccshm_importer.h"
 
 /* The device that importers have from now on. */
 static const char *imp_device = EDU_A;

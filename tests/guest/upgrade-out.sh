@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The commands in docs/upgrade-out.md, where the kernel has its own heap (tests/kernel_heap):
+# The commands in docs/upgrade-out.md, where the kernel has its own heap (tests/modules/kernel_heap):
 # all is as it was. The suite heap-own has what programs meet there.
 # vm-matrix: once
 # vm-modules: ccshm kernel_heap

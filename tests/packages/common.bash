@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Shared by the scripts in this directory: what tests/vm/common.bash has, and roots.
-# shellcheck source=../vm/common.bash
-. "$(dirname "${BASH_SOURCE[0]}")/../vm/common.bash"
+# Shared by the scripts in this directory: what tests/harness/common.bash has, and roots.
+# shellcheck source=../harness/common.bash
+. "$(dirname "${BASH_SOURCE[0]}")/../harness/common.bash"
 
 # in_root ROOT COMMAND...: as an image builder runs it: root, the files of ROOT, a /proc and
 # a /dev, no network. What it leaves running ends with it.
@@ -11,10 +11,10 @@ in_root() {
 		"$TOP/tests/packages/enter-root" "$@"
 }
 
-# add_kernel ROOT SERIES: a kernel of tests/vm, as far as modules are built for it
+# add_kernel ROOT SERIES: a kernel of tests/harness, as far as modules are built for it
 add_kernel() {
 	local from release dir package
-	"$TOP/tests/vm/fetch-kernel" "$2"
+	"$TOP/tests/harness/fetch-kernel" "$2"
 	from=$CACHE/kernels/$2/root
 	release=$(<"$CACHE/kernels/$2/release")
 	for dir in usr/src usr/lib; do

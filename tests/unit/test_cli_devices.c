@@ -9,7 +9,7 @@
 
 static char top[64], root[80];
 
-/* In the place of cli/root.c. */
+/* In the place of cli/common/root.c. */
 const char *system_root(void)
 {
 	return top;

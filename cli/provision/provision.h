@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * ccshmctl provision: what its files share.
+ *
+ * files.c finds the files, ini.c reads a file line by line, plan.c makes a plan of the
+ * buffers and limits, and provision.c carries it out. Errors are reported as soon as
+ * they are found, with file and line, and do not stop the rest.
+ */
+#ifndef CCSHMCTL_PROVISION_H
+#define CCSHMCTL_PROVISION_H
+
+#include "ccshmctl.h"
+
+/* ---- files.c ---- */
+
+/**
+ * struct file_list - files to read
+ * @paths: their paths; "-" is standard input if @named is set
+ * @count: number of paths
+ * @named: the user named the file, so a pipe or a terminal is a valid input
+ */
+struct file_list {
+	char **paths;
+	size_t count;
+	bool named;
+};
+
+/* The list takes ownership of @path. */
+void files_add(struct file_list *files, char *path);
+
+struct plan;
+
+/*
+ * List the *.conf files of all directories in the order of their names; a name counts
+ * once, in the first directory that has it. Record a directory that cannot be listed as a
+ * problem of @plan.
+ */
+void files_find(struct file_list *files, struct plan *plan);
+void files_free(struct file_list *files);
+
+/* ---- ini.c ---- */
+
+/* Called for each section, key and wrong line. The texts are valid during the call only. */
+struct ini_visitor {
+	void (*section)(void *data, unsigned int line, const char *name);
+	void (*key)(void *data, unsigned int line, const char *key, const char *value);
+	void (*wrong)(void *data, unsigned int line, const char *why);
+};
+
+/*
+ * Read one file; @named as in struct file_list. Returns 0 or a negative errno; lines that
+ * are wrong are reported to the visitor. -EMEDIUMTYPE: neither a regular file nor
+ * /dev/null, which hides another file.
+ */
+int ini_read(const char *path, bool named, const struct ini_visitor *visitor, void *data);
+/* The path as messages show it. */
+const char *ini_name(const char *path, bool named);
+
+/* ---- plan.c ---- */
+
+#define LIMITS	4
+
+/**
+ * struct limit_plan - a limit to set
+ * @file: file that sets it; NULL: none
+ * @line: line in @file
+ * @value: bytes, or a number of objects; CCSHM_LIMIT_NONE: no limit
+ */
+struct limit_plan {
+	const char *file;
+	unsigned int line;
+	uint64_t value;
+};
+
+/**
+ * struct buffer_plan - a buffer to make
+ * @file: file that has its section
+ * @line: line where the section begins
+ * @name: name in the section
+ * @owner: uid; -1: the caller
+ * @group: gid; -1: that of the caller
+ * @mode: permission bits
+ * @node: NUMA node; -1: any
+ * @dma32: below 4 GiB
+ * @contiguous: in one piece
+ * @whole_units: of whole units only
+ * @others_pin: other users may make pinned exports
+ * @size: bytes, in whole pages; 0: not set
+ * @seen: bits of the keys that the section has
+ * @wrong: all errors of the section, separated by "; "; NULL: none
+ */
+struct buffer_plan {
+	const char *file;
+	unsigned int line;
+	char *name;
+	uid_t owner;
+	gid_t group;
+	mode_t mode;
+	int node;
+	bool dma32;
+	bool contiguous;
+	bool whole_units;
+	bool others_pin;
+	uint64_t size;
+	unsigned int seen;
+	char *wrong;
+};
+
+/**
+ * struct problem - a failure that belongs to no buffer of the plan
+ * @kind: "limit", "section", "line" or "file"
+ * @name: of the limit or section; NULL for a line or a file
+ * @file: where it was found
+ * @line: its line; 0: the file as a whole
+ * @reason: what is wrong
+ */
+struct problem {
+	const char *kind;
+	char *name;
+	char *file;
+	unsigned int line;
+	char *reason;
+};
+
+/**
+ * struct plan - the buffers and limits of all files, and the problems with them
+ * @limits: in the order of limit_names
+ * @buffers: in the order of the files and their lines
+ * @nbuffers: their number
+ * @problems: in the order in which they were reported
+ * @nproblems: their number
+ * @code: the worst exit code of what was reported
+ */
+struct plan {
+	struct limit_plan limits[LIMITS];
+	struct buffer_plan *buffers;
+	size_t nbuffers;
+	struct problem *problems;
+	size_t nproblems;
+	int code;
+};
+
+/* "total-bytes" and so on. */
+extern const char *const limit_names[LIMITS];
+/* Does the limit count objects instead of bytes? */
+bool limit_is_number(size_t limit);
+
+void plan_read(struct plan *plan, const struct file_list *files);
+/* Record a failure that was reported on standard error; the texts are copied. */
+void plan_problem(struct plan *plan, const char *kind, const char *name, const char *file,
+		  unsigned int line, const char *reason);
+/* Report and record a file or directory that cannot be read. */
+void plan_unreadable(struct plan *plan, enum op op, int err, const char *path);
+void plan_free(struct plan *plan);
+
+/* Choose the exit code that is most useful to scripts: permission, then any failure. */
+int worse_code(int a, int b);
+
+#endif /* CCSHMCTL_PROVISION_H */

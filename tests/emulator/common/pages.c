@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The state of each page of the guest's RAM, and what follows from it: which of its two
+ * views is trapped. The state never decides where an access goes, only whether it counts.
+ */
+#include "cvm.h"
+#define CVM_NO_CALLS
+#include "../guest/cvm_guest.h"
+
+/* In an entry of a page table, on every machine. */
+#define ENTRY_VALID	BIT(0)
+
+/* Per page: what it is and how it is now. */
+#define PAGE_TRACKED	BIT(0)
+#define PAGE_SHARED	BIT(1)
+#define PAGE_ACCEPTED	BIT(2)
+#define PAGE_CLEAN	BIT(3)	/* its shared view is zero, as far as the guest goes */
+
+/* More than these would make a log of gigabytes in step mode. */
+#define LOG_MAX		200
+
+struct counters counters;
+u32 mode;
+bool conversions_can_fail, private_needs_accept;
+
+static u64 first, limit;	/* the guest's RAM is between these */
+static u8 *pages;		/* PAGE_*, [(limit - first) / 4 KiB] */
+static u64 *leaves[2];		/* per view, all 4 KiB entries of [first, limit) */
+static u32 logged;
+
+static struct {
+	u64 directions, skip, count;
+} failing;
+
+void pages_init(u64 start, u64 end)
+{
+	u64 n = (end - start) >> PAGE_SHIFT;
+
+	first = start;
+	limit = end;
+	pages = rig_alloc(n);
+	leaves[VIEW_PRIVATE] = rig_alloc(n * sizeof(u64));
+	leaves[VIEW_SHARED] = rig_alloc(n * sizeof(u64));
+}
+
+static u64 index(u64 gpa)
+{
+	return (gpa - first) >> PAGE_SHIFT;
+}
+
+void pages_track(u64 start, u64 end)
+{
+	u64 gpa;
+
+	for (gpa = start; gpa + PAGE_SIZE <= end; gpa += PAGE_SIZE)
+		pages[index(gpa)] = PAGE_TRACKED | PAGE_ACCEPTED | PAGE_CLEAN;
+}
+
+u64 *pages_leaf(u64 gpa, enum view view)
+{
+	return &leaves[view][index(gpa)];
+}
+
+bool page_tracked(u64 gpa)
+{
+	return gpa >= first && gpa < limit && pages[index(gpa)] & PAGE_TRACKED;
+}
+
+bool page_is_shared(u64 gpa)
+{
+	return page_tracked(gpa) && pages[index(gpa)] & PAGE_SHARED;
+}
+
+bool page_accepted(u64 gpa)
+{
+	return pages[index(gpa)] & PAGE_ACCEPTED;
+}
+
+bool page_is_clean(u64 gpa)
+{
+	return pages[index(gpa)] & PAGE_CLEAN && !page_is_shared(gpa);
+}
+
+static bool trapped(u64 gpa, enum view view)
+{
+	if (!page_tracked(gpa))
+		return false;
+	if (page_is_shared(gpa))
+		return view == VIEW_PRIVATE && mode & CVM_MODE_PRIVATE_ALIAS;
+	if (view == VIEW_PRIVATE)
+		return !page_accepted(gpa);
+	return mode & CVM_MODE_SHARED_ALIAS;
+}
+
+void page_open(u64 gpa, enum view view)
+{
+	*pages_leaf(gpa, view) = memory_entry(gpa, view);
+}
+
+/* A trap clears nothing but the valid bit. */
+void page_close(u64 gpa, enum view view)
+{
+	u64 entry = memory_entry(gpa, view);
+
+	if (trapped(gpa, view))
+		entry &= ~ENTRY_VALID;
+	*pages_leaf(gpa, view) = entry;
+}
+
+void pages_rearm(void)
+{
+	u64 gpa;
+
+	for (gpa = first; gpa < limit; gpa += PAGE_SIZE) {
+		page_close(gpa, VIEW_PRIVATE);
+		page_close(gpa, VIEW_SHARED);
+	}
+}
+
+/* Deterministic, and different for each page and each time. */
+static void fill_with_garbage(u64 *p)
+{
+	static u64 x = 0x9e3779b97f4a7c15ull;
+	u32 i;
+
+	for (i = 0; i < PAGE_SIZE / sizeof(*p); i++) {
+		x = x * 6364136223846793005ull + 1442695040888963407ull;
+		p[i] = x ^ (u64)p;
+	}
+}
+
+static void convert_page(u64 gpa, bool shared)
+{
+	u8 *page = &pages[index(gpa)];
+
+	/* Kernels announce some pages again; nothing may happen to their contents. */
+	if (page_is_shared(gpa) == shared)
+		return;
+	if (shared) {
+		*page |= PAGE_SHARED;
+		*page &= ~PAGE_CLEAN;
+		counters.pages_to_shared++;
+		counters.pages_shared++;
+	} else {
+		*page &= ~PAGE_SHARED;
+		if (private_needs_accept)
+			*page &= ~PAGE_ACCEPTED;
+		counters.pages_to_private++;
+		counters.pages_shared--;
+	}
+	if (mode & CVM_MODE_SCRAMBLE)
+		fill_with_garbage(shared ? memory_shared(gpa) : memory_private(gpa));
+	if (!shared && mode & CVM_MODE_ZERO) {
+		memset(memory_shared(gpa), 0, PAGE_SIZE);
+		*page |= PAGE_CLEAN;
+	}
+	page_close(gpa, VIEW_PRIVATE);
+	page_close(gpa, VIEW_SHARED);
+}
+
+void pages_convert(u64 gpa, u64 count, bool shared)
+{
+	for (; count; count--, gpa += PAGE_SIZE)
+		if (page_tracked(gpa))
+			convert_page(gpa, shared);
+}
+
+u64 pages_accept(u64 gpa, u64 count)
+{
+	u64 accepted = 0;
+
+	for (; count; count--, gpa += PAGE_SIZE) {
+		if (!page_tracked(gpa) || page_is_shared(gpa) || page_accepted(gpa))
+			continue;
+		pages[index(gpa)] |= PAGE_ACCEPTED;
+		memset(memory_private(gpa), 0, PAGE_SIZE);
+		page_close(gpa, VIEW_PRIVATE);
+		accepted++;
+	}
+	return accepted;
+}
+
+/* A page that is shared or accepted already keeps the whole range from being accepted. */
+bool pages_acceptable(u64 gpa, u64 count)
+{
+	for (; count; count--, gpa += PAGE_SIZE)
+		if (page_tracked(gpa) && (page_is_shared(gpa) || page_accepted(gpa)))
+			return false;
+	return true;
+}
+
+/* Conversions in these directions: let skip pass, refuse count. */
+bool conversions_fail(u64 directions, u64 skip, u64 count)
+{
+	if (!conversions_can_fail)
+		return false;
+	failing.directions = directions;
+	failing.skip = skip;
+	failing.count = count;
+	return true;
+}
+
+bool conversion_fails(bool shared)
+{
+	u64 direction = shared ? CVM_FAIL_SHARED : CVM_FAIL_PRIVATE;
+
+	if (!(failing.directions & direction) || !failing.count)
+		return false;
+	if (failing.skip) {
+		failing.skip--;
+		return false;
+	}
+	failing.count--;
+	counters.conv_failed++;
+	return true;
+}
+
+void violations_reset(void)
+{
+	logged = 0;
+}
+
+void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access)
+{
+	if (view == VIEW_PRIVATE) {
+		counters.viol_private_alias++;
+	} else {
+		counters.viol_shared_alias++;
+		/* It may write there. */
+		pages[index(gpa)] &= ~PAGE_CLEAN;
+	}
+	if (logged == LOG_MAX)
+		log_("violations: more of them, not logged");
+	if (logged++ >= LOG_MAX)
+		return;
+	log_("violation: %s gpa %lx pc %lx level %u %s",
+	     view == VIEW_PRIVATE ? "private_alias" : "shared_alias", gpa, pc, level, access);
+}

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The virtual CPU: its set-up, and what to do on each VM exit.
+ *
+ * Interrupts, ports, HLT and device memory are not intercepted: they are the machine's,
+ * and go straight to the guest.
+ */
+#include "x86.h"
+#define CVM_NO_CALLS
+#include "../guest/cvm_guest.h"
+
+/* The instruction intercepts, as bits from offset 0x00c of the VMCB. */
+#define INTERCEPT_CPUID		BIT(18)
+#define INTERCEPT_MSR		BIT(28)
+#define INTERCEPT_SHUTDOWN	BIT(31)
+#define INTERCEPT_SVM		(0x7full << 32)	/* VMRUN ... SKINIT; VMRUN must be */
+
+#define EXIT_CR0_WRITE		0x10
+#define EXIT_CR3_WRITE		0x13
+#define EXIT_EXCEPTION		0x40
+#define EXIT_CPUID		0x72
+#define EXIT_MSR		0x7c
+#define EXIT_SHUTDOWN		0x7f
+#define EXIT_VMRUN		0x80
+#define EXIT_VMMCALL		0x81
+#define EXIT_SKINIT		0x86
+#define EXIT_NPF		0x400
+
+#define MSR_EFER		0xc0000080
+#define MSR_SYSCFG		0xc0010010
+#define MSR_HWCR		0xc0010015
+#define MSR_HSAVE		0xc0010117
+#define MSR_SEV_STATUS		0xc0010131
+
+#define CPUID_1_ECX_CX16	BIT(13)
+#define CPUID_1_ECX_OSXSAVE	BIT(27)
+#define CPUID_7_ECX_OSPKE	BIT(4)
+#define CPUID_8_1_ECX_SVM	BIT(2)
+
+/*
+ * Two bits an MSR, read and write, in three ranges, the lowest of which needs none set;
+ * what is outside of these (KVM's own) always exits.
+ */
+static u8 *make_msr_map(void)
+{
+	static const u32 msrs[] = { MSR_EFER, MSR_SYSCFG, MSR_HWCR, MSR_SEV_STATUS };
+	u8 *map = rig_alloc(2 * PAGE_SIZE);
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(msrs); i++) {
+		u32 base = msrs[i] >= 0xc0010000 ? 0x1000 : 0x800;
+		u32 bit = (msrs[i] & 0xffff) * 2;
+
+		map[base + bit / 8] |= 3 << bit % 8;
+	}
+	return map;
+}
+
+/* The state of a 64-bit boot loader; linux.c adds where to start. */
+void vcpu_init(struct vcpu *v)
+{
+	struct vmcb *s = rig_alloc(PAGE_SIZE);
+
+	wrmsr(MSR_HSAVE, (u64)rig_alloc(PAGE_SIZE));
+	v->vmcb = s;
+	s->cr_write = CR_WRITE_EARLY;
+	s->exceptions = flavour->exceptions;
+	s->intercepts = INTERCEPT_CPUID | INTERCEPT_MSR | INTERCEPT_SHUTDOWN | INTERCEPT_SVM;
+	s->msrpm = (u64)make_msr_map();
+	s->asid = 1;
+	s->nested = 1;
+	s->ncr3 = memory_root();
+	s->efer = EFER_LME | EFER_LMA | EFER_SVME;
+	s->cr0 = CR0_PG | CR0_PE | 0x10032;	/* WP, NE, ET, MP */
+	s->cr4 = CR4_PAE;
+	s->dr6 = 0xffff0ff0;
+	s->dr7 = 0x400;
+	s->rflags = 2;
+	s->pat = 0x0007040600070406;
+	if (flavour == &tdx_flavour)
+		idle_init();
+}
+
+/* TCG saves no address of the next instruction, so the lengths are known by hand. */
+void vcpu_skip(struct vcpu *v, u32 bytes)
+{
+	v->vmcb->rip += bytes;
+	v->vmcb->int_shadow = 0;
+}
+
+/* Exceptions without an error code only. */
+static void vcpu_inject(struct vcpu *v, u8 vector)
+{
+	v->vmcb->event = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
+}
+
+/*
+ * A leaf above the highest is zero. The processor answers with the highest basic leaf
+ * instead, in which a guest that reads its clock's frequency finds nonsense.
+ */
+static void native_cpuid(u32 leaf, u32 subleaf, u32 r[4])
+{
+	u32 top[4];
+
+	memset(r, 0, 4 * sizeof(*r));
+	if (leaf >= 0x40000000 && leaf < 0x80000000)
+		return;
+	cpuid(leaf & 0x80000000, 0, top);
+	if (leaf <= top[0])
+		cpuid(leaf, subleaf, r);
+}
+
+/* CPUID runs here with the emulator's CR4; two bits mirror the guest's. */
+static u32 mirror(u32 reg, u32 bit, bool on)
+{
+	return on ? reg | bit : reg & ~bit;
+}
+
+/* What this guest's CPUID answers. */
+void vcpu_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 r[4])
+{
+	u64 cr4 = v->vmcb->cr4;
+
+	native_cpuid(leaf, subleaf, r);
+	switch (leaf) {
+	case 1:
+		r[2] = mirror(r[2], CPUID_1_ECX_OSXSAVE, cr4 & CR4_OSXSAVE);
+		/*
+		 * TCG 7.2 translates cmpxchg16b so that an interrupt right behind it
+		 * may find wrong flags. Kernels that do not see it use something else.
+		 */
+		r[2] &= ~CPUID_1_ECX_CX16;
+		break;
+	case 7:
+		if (!subleaf)
+			r[2] = mirror(r[2], CPUID_7_ECX_OSPKE, cr4 & CR4_PKE);
+		break;
+	case 0x80000001:
+		r[2] &= ~CPUID_8_1_ECX_SVM;
+		break;
+	case 0x8000000a:
+		r[0] = r[1] = r[2] = r[3] = 0;
+		break;
+	}
+	flavour->cpuid(leaf, subleaf, r);
+	guestif_cpuid(leaf, r);
+}
+
+static void exit_cpuid(struct vcpu *v)
+{
+	u32 r[4];
+
+	vcpu_cpuid(v, v->gpr[RAX], v->gpr[RCX], r);
+	v->gpr[RAX] = r[0];
+	v->gpr[RBX] = r[1];
+	v->gpr[RCX] = r[2];
+	v->gpr[RDX] = r[3];
+	vcpu_skip(v, 2);
+}
+
+/*
+ * The guest does not see that SVM is on, and must not turn it off: without EFER.SVME,
+ * VMRUN fails and TCG makes VMMCALL an undefined instruction.
+ */
+static void write_efer(struct vmcb *s, u64 value)
+{
+	s->efer = (value & ~EFER_LMA) | (s->efer & EFER_LMA) | EFER_SVME;
+}
+
+static void exit_msr(struct vcpu *v)
+{
+	u64 value = (u32)v->gpr[RAX] | v->gpr[RDX] << 32;
+	bool write = v->vmcb->info1 & 1;
+	u32 msr = v->gpr[RCX];
+
+	if (write) {
+		if (msr == MSR_EFER)
+			write_efer(v->vmcb, value);
+		else if (!flavour->wrmsr || !flavour->wrmsr(msr, value))
+			wrmsr(msr, value);
+	} else {
+		if (msr == MSR_EFER)
+			value = v->vmcb->efer & ~EFER_SVME;
+		else if (!flavour->rdmsr || !flavour->rdmsr(msr, &value))
+			value = rdmsr(msr);
+		v->gpr[RAX] = (u32)value;
+		v->gpr[RDX] = value >> 32;
+	}
+	vcpu_skip(v, 2);
+}
+
+void guestif_cpuid(u32 leaf, u32 r[4])
+{
+	if (leaf == CVM_CPUID_BASE) {
+		r[0] = CVM_CPUID_FLAVOUR;
+		r[1] = CVM_CPUID_EBX;
+		r[2] = CVM_CPUID_ECX;
+		r[3] = CVM_CPUID_EDX;
+	} else if (leaf == CVM_CPUID_FLAVOUR) {
+		r[1] = flavour->id;
+	}
+}
+
+/* Only TDX has calls of its own. */
+u64 guestif_machine(u64 call, const u64 arg[3])
+{
+	return flavour->id == CVM_TDX ? tdx_guestif(call, arg) : CVM_ERROR;
+}
+
+static bool guestif_call(struct vcpu *v)
+{
+	const u64 arg[3] = { v->gpr[RSI], v->gpr[RDX], v->gpr[RCX] };
+
+	if (v->gpr[RAX] != CVM_MAGIC)
+		return false;
+	v->gpr[RAX] = guestif(v->gpr[RDI], arg);
+	return true;
+}
+
+static void exit_vmmcall(struct vcpu *v)
+{
+	if (guestif_call(v) || (flavour->vmmcall && flavour->vmmcall(v)))
+		vcpu_skip(v, 3);
+	else
+		vcpu_inject(v, VECTOR_UD);
+}
+
+static void exit_exception(struct vcpu *v, u8 vector)
+{
+	if (vector == VECTOR_DB && trap_stepped(v))
+		return;
+	if (vector == VECTOR_UD && flavour->undefined && flavour->undefined(v))
+		return;
+	vcpu_inject(v, vector);
+}
+
+static void dispatch(struct vcpu *v)
+{
+	struct vmcb *s = v->vmcb;
+
+	switch (s->exitcode) {
+	case EXIT_NPF:
+		trap_nested_fault(v);
+		break;
+	case EXIT_CPUID:
+		exit_cpuid(v);
+		break;
+	case EXIT_MSR:
+		exit_msr(v);
+		break;
+	case EXIT_VMMCALL:
+		exit_vmmcall(v);
+		break;
+	case EXIT_CR0_WRITE:
+		early_cr0_write(v);
+		break;
+	case EXIT_CR3_WRITE:
+		early_cr3_write(v);
+		break;
+	case EXIT_EXCEPTION ... EXIT_EXCEPTION + 31:
+		exit_exception(v, s->exitcode - EXIT_EXCEPTION);
+		break;
+	case EXIT_VMRUN:
+	case EXIT_VMMCALL + 1 ... EXIT_SKINIT:
+		vcpu_inject(v, VECTOR_UD);
+		break;
+	case EXIT_SHUTDOWN:
+		stop("triple fault at rip %lx, cr3 %lx", s->rip, s->cr3);
+	default:
+		stop("VM exit %lx, info %lx %lx, rip %lx", s->exitcode, s->info1, s->info2, s->rip);
+	}
+}
+
+void vcpu_run(struct vcpu *v)
+{
+	struct vmcb *s = v->vmcb;
+
+	for (;;) {
+		s->rax = v->gpr[RAX];
+		s->rsp = v->gpr[RSP];
+		world_switch(v, s);
+		v->gpr[RAX] = s->rax;
+		v->gpr[RSP] = s->rsp;
+		counters.exits++;
+		/*
+		 * An exit in the middle of an event's delivery: deliver it again. But an
+		 * INT instruction is simply executed again, as RIP is still there.
+		 */
+		s->event = 0;
+		if (s->exit_event & EVENT_VALID && EVENT_TYPE(s->exit_event) != EVENT_SOFT) {
+			s->event = s->exit_event;
+			s->event_error = s->exit_event_error;
+		}
+		dispatch(v);
+	}
+}

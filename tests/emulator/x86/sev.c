@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What makes the guest an AMD SEV guest: CPUID, MSRs, KVM's page-state hypercall, and two
+ * things that the hardware does and plain nested paging does not (early boot, below).
+ * In SEV the address bit (the C-bit) means private.
+ */
+#include "x86.h"
+#define CVM_NO_CALLS
+#include "../guest/cvm_guest.h"
+
+#define KVM_CPUID			0x40000000
+#define KVM_CPUID_FEATURES		0x40000001
+#define KVM_FEATURE_HC_MAP_GPA_RANGE	BIT(16)
+#define KVM_FEATURE_MIGRATION_CONTROL	BIT(17)
+#define KVM_HC_MAP_GPA_RANGE		12
+#define KVM_MAP_GPA_PRIVATE		BIT(4)
+#define KVM_EPERM			1
+#define KVM_ENOSYS			1000
+
+#define CPUID_SEV			0x8000001f
+#define SEV_EAX_SEV			BIT(1)
+#define SEV_EAX_COHERENT		BIT(10)
+
+#define MSR_SYSCFG			0xc0010010
+#define SYSCFG_MEM_ENCRYPT		BIT(23)
+#define MSR_HWCR			0xc0010015
+#define HWCR_SMMLOCK			BIT(0)
+#define MSR_SEV_STATUS			0xc0010131
+#define MSR_KVM_MIGRATION_CONTROL	0x4b564d08
+
+#define KERNEL_HALF			BIT(63)
+#define LOW_MEMORY			KIB(640)
+
+static u64 migration_control;
+
+static void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
+{
+	(void)subleaf;
+	switch (leaf) {
+	case 1:
+		r[2] |= BIT(31);		/* under a hypervisor */
+		break;
+	case KVM_CPUID:
+		r[0] = KVM_CPUID_FEATURES;
+		memcpy(&r[1], "KVMKVMKVM\0\0\0", 12);
+		break;
+	case KVM_CPUID_FEATURES:
+		/* The kernel looks at the second before it uses the first. */
+		r[0] = KVM_FEATURE_HC_MAP_GPA_RANGE | KVM_FEATURE_MIGRATION_CONTROL;
+		break;
+	case 0x80000000:
+		if (r[0] < CPUID_SEV)
+			r[0] = CPUID_SEV;
+		break;
+	case CPUID_SEV:
+		r[0] = SEV_EAX_SEV | SEV_EAX_COHERENT;
+		r[1] = VIEW_SHIFT | 1 << 6;	/* the bit, and one address bit less */
+		r[2] = 1;
+		r[3] = 1;
+		break;
+	}
+}
+
+static bool sev_rdmsr(u32 msr, u64 *value)
+{
+	switch (msr) {
+	case MSR_SEV_STATUS:
+		*value = 1;
+		return true;
+	case MSR_SYSCFG:
+		*value = rdmsr(msr) | SYSCFG_MEM_ENCRYPT;
+		return true;
+	case MSR_HWCR:
+		/* Without it the kernel takes SEV for disabled by the firmware. */
+		*value = rdmsr(msr) | HWCR_SMMLOCK;
+		return true;
+	case MSR_KVM_MIGRATION_CONTROL:
+		*value = migration_control;
+		return true;
+	}
+	return false;
+}
+
+static bool sev_wrmsr(u32 msr, u64 value)
+{
+	switch (msr) {
+	case MSR_KVM_MIGRATION_CONTROL:
+		migration_control = value;
+		return true;
+	case MSR_SEV_STATUS:
+		return true;
+	}
+	return false;
+}
+
+static u64 map_gpa_range(struct vcpu *v)
+{
+	bool shared = !(v->gpr[RDX] & KVM_MAP_GPA_PRIVATE);
+
+	if (v->vmcb->cpl)
+		return -KVM_EPERM;
+	if (shared)
+		counters.hc_shared++;
+	else
+		counters.hc_private++;
+	pages_convert(memory_gpa(ALIGN_DOWN(v->gpr[RBX], PAGE_SIZE)), v->gpr[RCX], shared);
+	return 0;
+}
+
+static bool sev_vmmcall(struct vcpu *v)
+{
+	if (v->gpr[RAX] == KVM_HC_MAP_GPA_RANGE)
+		v->gpr[RAX] = map_gpa_range(v);
+	else
+		v->gpr[RAX] = -KVM_ENOSYS;
+	return true;
+}
+
+const struct flavour sev_flavour = {
+	.name = "SEV",
+	.id = CVM_SEV,
+	.private_bit = VIEW_BIT,
+	.cpuid = sev_cpuid,
+	.rdmsr = sev_rdmsr,
+	.wrmsr = sev_wrmsr,
+	.vmmcall = sev_vmmcall,
+};
+
+/*
+ * On hardware, walks of page tables and fetches are private whatever the bit says. The
+ * decompressor relies on it: it loads CR3 without the C-bit, for tables that are private.
+ * So until the kernel proper runs, the bit is added. It runs when a CR3 with the bit is
+ * loaded by code in the upper half; the bit alone is not enough, as the kernel's check of
+ * the bit's position reloads the decompressor's CR3 once.
+ *
+ * A TDX guest has no bit to add, and is through with the first.
+ */
+void early_cr3_write(struct vcpu *v)
+{
+	u64 private_bit = flavour->private_bit, value;
+	struct vmcb *s = v->vmcb;
+	u32 len;
+
+	if (!decode_mov_to_cr(v, &value, &len))
+		stop("cannot decode a write to CR3 at rip %lx", s->rip);
+	s->cr3 = (value & ~BIT(63)) | private_bit;
+	if (s->rip & KERNEL_HALF && (value & private_bit) == private_bit) {
+		s->cr_write = 0;
+		log_("the kernel proper runs, %lu exits so far", counters.exits);
+	}
+	vcpu_skip(v, len);
+}
+
+/*
+ * kexec: the kernel leaves by a CR3 without the C-bit, which the hardware's walks do not need.
+ * From there on it is early again, until the next kernel proper runs. The nested page fault
+ * of the walk shows it, so this takes a trap on the shared view of private pages.
+ */
+bool early_again(struct vcpu *v)
+{
+	u64 private_bit = flavour->private_bit;
+	struct vmcb *s = v->vmcb;
+
+	if ((s->cr3 & private_bit) == private_bit)
+		return false;
+	s->cr3 |= private_bit;
+	s->cr_write = CR_WRITE_EARLY;
+	log_("the kernel starts another one, at rip %lx", s->rip);
+	return true;
+}
+
+static void copy_low_memory(bool to_private)
+{
+	u64 gpa;
+
+	for (gpa = 0; gpa < LOW_MEMORY; gpa += PAGE_SIZE) {
+		if (!page_tracked(gpa))
+			continue;
+		if (to_private)
+			memcpy(memory_private(gpa), memory_shared(gpa), PAGE_SIZE);
+		else
+			memcpy(memory_shared(gpa), memory_private(gpa), PAGE_SIZE);
+	}
+}
+
+/*
+ * With paging off, memory is private for the hardware, but TCG leaves out the nested
+ * tables then and so reaches the shared bank. Kernels turn paging off in one place only,
+ * the decompressor's trampoline in low memory: give it the bytes in the bank it sees.
+ */
+void early_cr0_write(struct vcpu *v)
+{
+	struct vmcb *s = v->vmcb;
+	u64 value;
+	u32 len;
+
+	if (!decode_mov_to_cr(v, &value, &len))
+		stop("cannot decode a write to CR0 at rip %lx", s->rip);
+	if ((value ^ s->cr0) & CR0_PG) {
+		bool on = value & CR0_PG;
+
+		copy_low_memory(on);
+		s->efer &= ~EFER_LMA;
+		if (on && s->efer & EFER_LME)
+			s->efer |= EFER_LMA;
+	}
+	s->cr0 = value;
+	vcpu_skip(v, len);
+}

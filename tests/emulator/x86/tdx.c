@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What makes the guest an Intel TDX guest: CPUID and the TDX module's calls. TDCALL is an
+ * undefined instruction in TCG, which is how it gets here. No #VE is ever needed: what
+ * would cause one just runs. In TDX the address bit means shared.
+ */
+#include "x86.h"
+#define CVM_NO_CALLS
+#include "../guest/cvm_guest.h"
+
+#define CPUID_TDX		0x21
+#define KVM_CPUID		0x40000000
+
+/* TDCALL: the leaf in RAX. */
+#define TDG_VP_VMCALL		0
+#define TDG_VP_INFO		1
+#define TDG_MEM_PAGE_ACCEPT	6
+#define TDG_VM_RD		7
+#define TDG_VM_WR		8
+#define TDX_SUCCESS		0ull
+#define TDX_OPERAND_INVALID	0xc000010000000000ull
+#define TDX_PAGE_ACCEPTED	0x00000b0a00000000ull
+
+#define ATTR_SEPT_VE_DISABLE	BIT(28)	/* the kernel panics without */
+
+/* TDG.VP.VMCALL: the function in R11. */
+#define VMCALL_CPUID		10
+#define VMCALL_HLT		12
+#define VMCALL_IO		30
+#define VMCALL_RDMSR		31
+#define VMCALL_WRMSR		32
+#define VMCALL_MAP_GPA		0x10001
+#define VMCALL_FATAL_ERROR	0x10003
+#define VMCALL_SUCCESS		0ull
+#define VMCALL_RETRY		1ull	/* R11: where to go on */
+#define VMCALL_INVALID		0x8000000000000000ull
+
+/* The idle guest, see sleep_until_interrupt(). */
+#define INTERCEPT_INTR		BIT(0)
+#define INTERCEPT_NMI		BIT(1)
+#define INTERCEPT_SMI		BIT(2)
+#define INTERCEPT_VMRUN		BIT(32)
+#define V_INTR_MASKING		BIT(24)
+#define RFLAGS_IF		BIT(9)
+
+static struct vmcb *idle_vmcb;
+
+/* Of a conversion that is refused on request: pages that are converted before that. */
+static u64 partial;
+/* Where a guest goes on that was told so, to be refused there; ~0: it was not. */
+static u64 refuse_at = ~0ull;
+
+/* RETRY is no error of its own: the guest calls again for the rest. */
+static u64 refuse(u64 addr, u64 bytes, u64 *go_on)
+{
+	bool shared = memory_which(addr) == VIEW_SHARED;
+	u64 gpa = memory_gpa(addr);
+
+	log_("refused on request: %lx to %s", gpa, shared ? "shared" : "private");
+	if (!partial || partial >= bytes >> PAGE_SHIFT)
+		return VMCALL_INVALID;
+	pages_convert(gpa, partial, shared);
+	refuse_at = addr + (partial << PAGE_SHIFT);
+	*go_on = refuse_at;
+	return VMCALL_RETRY;
+}
+
+static u64 map_gpa(u64 addr, u64 bytes, u64 *go_on)
+{
+	bool rest = addr == refuse_at;
+	bool shared = memory_which(addr) == VIEW_SHARED;
+	u64 gpa = memory_gpa(addr);
+
+	if (gpa % PAGE_SIZE || bytes % PAGE_SIZE)
+		return VMCALL_INVALID;
+	refuse_at = ~0ull;
+	if (rest)
+		return VMCALL_INVALID;
+	if (conversion_fails(shared))
+		return refuse(addr, bytes, go_on);
+	if (shared)
+		counters.hc_shared++;
+	else
+		counters.hc_private++;
+	pages_convert(gpa, bytes >> PAGE_SHIFT, shared);
+	return VMCALL_SUCCESS;
+}
+
+static u64 accept(u64 arg)
+{
+	static const u64 size[] = { PAGE_SIZE, LARGE_SIZE, GIB(1) };
+	u64 level = arg & 7, gpa = memory_gpa(ALIGN_DOWN(arg, PAGE_SIZE));
+
+	if (level >= ARRAY_SIZE(size) || gpa % size[level])
+		return TDX_OPERAND_INVALID;
+	counters.accepts++;
+	if (!pages_acceptable(gpa, size[level] >> PAGE_SHIFT))
+		return TDX_PAGE_ACCEPTED;
+	pages_accept(gpa, size[level] >> PAGE_SHIFT);
+	return TDX_SUCCESS;
+}
+
+/*
+ * HLT for a guest that idles: it calls with interrupts off, and wants to wake up when one
+ * is pending, not to take it here. SVM can do just that for a guest whose interrupts are
+ * masked by its host: a second, tiny guest executes HLT, and the interrupt ends it
+ * without being taken. The first guest takes it when it enables interrupts.
+ */
+static void sleep_until_interrupt(void)
+{
+	static struct vcpu idle;
+
+	idle_vmcb->rip = (u64)rig_halt;
+	idle_vmcb->rflags = 2;
+	/* The host's IF masks its guests'; with the global flag clear none comes in here. */
+	asm volatile("sti");
+	world_switch(&idle, idle_vmcb);
+	asm volatile("cli");
+}
+
+/* The emulator's own address space and segments; no nested paging. */
+void idle_init(void)
+{
+	struct vmcb *s = rig_alloc(PAGE_SIZE);
+
+	s->intercepts = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_VMRUN;
+	s->int_ctl = V_INTR_MASKING;
+	s->asid = 2;
+	s->cs = (struct segment){ 0x08, 0xa9b, 0xffffffff, 0 };
+	s->ss = (struct segment){ 0x10, 0xc93, 0xffffffff, 0 };
+	s->ds = s->ss;
+	s->es = s->ss;
+	s->efer = EFER_LME | EFER_LMA | EFER_SVME;
+	s->dr6 = 0xffff0ff0;
+	s->dr7 = 0x400;
+	asm volatile("mov %%cr0, %0" : "=r"(s->cr0));
+	asm volatile("mov %%cr3, %0" : "=r"(s->cr3));
+	asm volatile("mov %%cr4, %0" : "=r"(s->cr4));
+	idle_vmcb = s;
+}
+
+static void port_io(struct vcpu *v)
+{
+	u64 size = v->gpr[R12];
+	u16 port = v->gpr[R14];
+	u32 value = v->gpr[R15];
+
+	if (v->gpr[R13]) {
+		if (size == 1)
+			asm volatile("outb %b0, %1" : : "a"(value), "d"(port));
+		else if (size == 2)
+			asm volatile("outw %w0, %1" : : "a"(value), "d"(port));
+		else
+			asm volatile("outl %0, %1" : : "a"(value), "d"(port));
+		return;
+	}
+	value = 0;
+	if (size == 1)
+		asm volatile("inb %1, %b0" : "+a"(value) : "d"(port));
+	else if (size == 2)
+		asm volatile("inw %1, %w0" : "+a"(value) : "d"(port));
+	else
+		asm volatile("inl %1, %0" : "+a"(value) : "d"(port));
+	v->gpr[R11] = value;
+}
+
+/* Standard calls to the host; the result is R10's. */
+static u64 vmcall(struct vcpu *v)
+{
+	u32 r[4];
+
+	switch (v->gpr[R11]) {
+	case VMCALL_CPUID:
+		vcpu_cpuid(v, v->gpr[R12], v->gpr[R13], r);
+		v->gpr[R12] = r[0];
+		v->gpr[R13] = r[1];
+		v->gpr[R14] = r[2];
+		v->gpr[R15] = r[3];
+		return VMCALL_SUCCESS;
+	case VMCALL_HLT:
+		sleep_until_interrupt();
+		return VMCALL_SUCCESS;
+	case VMCALL_IO:
+		port_io(v);
+		return VMCALL_SUCCESS;
+	case VMCALL_RDMSR:
+		v->gpr[R11] = rdmsr(v->gpr[R12]);
+		return VMCALL_SUCCESS;
+	case VMCALL_WRMSR:
+		wrmsr(v->gpr[R12], v->gpr[R13]);
+		return VMCALL_SUCCESS;
+	case VMCALL_MAP_GPA:
+		return map_gpa(v->gpr[R12], v->gpr[R13], &v->gpr[R11]);
+	case VMCALL_FATAL_ERROR:
+		stop("the guest reports a fatal error, code %lx", v->gpr[R12]);
+	}
+	return VMCALL_INVALID;
+}
+
+static void vp_info(struct vcpu *v)
+{
+	v->gpr[RCX] = VIEW_SHIFT + 1;		/* address width; the highest bit means shared */
+	v->gpr[RDX] = ATTR_SEPT_VE_DISABLE;
+	v->gpr[R8] = 1ull << 32 | 1;		/* one CPU, at most and now */
+	v->gpr[R9] = 0;
+	v->gpr[R10] = 0;
+	v->gpr[R11] = 0;
+}
+
+static u64 tdcall(struct vcpu *v)
+{
+	switch (v->gpr[RAX]) {
+	case TDG_VP_VMCALL:
+		/* R10 = 0: a call of the standard, else the host's own. */
+		v->gpr[R10] = v->gpr[R10] ? VMCALL_INVALID : vmcall(v);
+		return TDX_SUCCESS;
+	case TDG_VP_INFO:
+		vp_info(v);
+		return TDX_SUCCESS;
+	case TDG_MEM_PAGE_ACCEPT:
+		return accept(v->gpr[RCX]);
+	case TDG_VM_RD:
+		v->gpr[R8] = 0;
+		return TDX_SUCCESS;
+	case TDG_VM_WR:
+		return TDX_SUCCESS;
+	}
+	return TDX_OPERAND_INVALID;
+}
+
+static bool tdx_undefined(struct vcpu *v)
+{
+	u8 code[4];
+
+	if (v->vmcb->cpl || guest_code(v, code, 4) < 4 ||
+	    code[0] != 0x66 || code[1] != 0x0f || code[2] != 0x01 || code[3] != 0xcc)
+		return false;
+	v->gpr[RAX] = tdcall(v);
+	vcpu_skip(v, 4);
+	return true;
+}
+
+/* Calls that only this flavour has. */
+u64 tdx_guestif(u64 call, const u64 arg[3])
+{
+	if (call != CVM_CALL_PARTIAL)
+		return CVM_ERROR;
+	partial = arg[0];
+	return 0;
+}
+
+static void tdx_cpuid(u32 leaf, u32 subleaf, u32 r[4])
+{
+	switch (leaf) {
+	case 0:
+		if (r[0] < CPUID_TDX)
+			r[0] = CPUID_TDX;
+		break;
+	case 1:
+		r[2] |= BIT(31);		/* under a hypervisor */
+		break;
+	case CPUID_TDX:
+		if (subleaf)
+			break;
+		r[0] = 0;
+		memcpy(&r[1], "Inte", 4);
+		memcpy(&r[3], "lTDX", 4);
+		memcpy(&r[2], "    ", 4);
+		break;
+	case KVM_CPUID:
+		r[0] = KVM_CPUID + 1;		/* KVM, with no features */
+		memcpy(&r[1], "KVMKVMKVM\0\0\0", 12);
+		break;
+	}
+}
+
+const struct flavour tdx_flavour = {
+	.name = "TDX",
+	.id = CVM_TDX,
+	.private_bit = 0,
+	.exceptions = BIT(VECTOR_UD),
+	.can_fail = true,
+	.cpuid = tdx_cpuid,
+	.undefined = tdx_undefined,
+};

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Wrong accesses: the private view of a shared page, the shared view of a private one.
+ *
+ * A trapped access is logged and counted, and its entry opened; the access then goes to
+ * its own bank, so that the wrong reader also gets the wrong bytes. So a page counts once
+ * per direction, until it is converted or the traps are armed again. In step mode the
+ * entry is closed again after the one instruction, and every such instruction counts.
+ */
+#include "x86.h"
+#define CVM_NO_CALLS
+#include "../guest/cvm_guest.h"
+
+/* EXITINFO1 of a nested page fault. */
+#define NPF_WRITE	BIT(1)
+#define NPF_FETCH	BIT(4)
+#define NPF_TABLE_WALK	BIT(33)
+
+static struct {
+	bool active;
+	bool guest_tf;			/* the guest steps itself */
+	u32 n;
+	struct {
+		u64 gpa;
+		enum view view;
+	} opened[8];
+} step;
+
+static const char *access_name(u64 info)
+{
+	if (info & NPF_TABLE_WALK)
+		return "page walk";
+	if (info & NPF_FETCH)
+		return "fetch";
+	return info & NPF_WRITE ? "write" : "read";
+}
+
+/* One instruction may touch several pages: all that it opened are closed after it. */
+static void start_step(struct vcpu *v, u64 gpa, enum view view)
+{
+	if (!step.active) {
+		step.active = true;
+		step.n = 0;
+		step.guest_tf = v->vmcb->rflags & RFLAGS_TF;
+		v->vmcb->rflags |= RFLAGS_TF;
+		v->vmcb->exceptions |= BIT(VECTOR_DB);
+	}
+	if (step.n < ARRAY_SIZE(step.opened)) {
+		step.opened[step.n].gpa = gpa;
+		step.opened[step.n++].view = view;
+	}
+}
+
+static void end_step(struct vcpu *v)
+{
+	u32 i;
+
+	for (i = 0; i < step.n; i++)
+		page_close(step.opened[i].gpa, step.opened[i].view);
+	step.active = false;
+	v->vmcb->exceptions &= ~BIT(VECTOR_DB);
+	if (!step.guest_tf)
+		v->vmcb->rflags &= ~RFLAGS_TF;
+}
+
+bool trap_stepped(struct vcpu *v)
+{
+	if (!step.active || !(v->vmcb->dr6 & DR6_BS))
+		return false;
+	end_step(v);
+	if (step.guest_tf)
+		return false;
+	v->vmcb->dr6 &= ~DR6_BS;
+	return true;
+}
+
+void trap_nested_fault(struct vcpu *v)
+{
+	struct vmcb *s = v->vmcb;
+	u64 gpa = memory_gpa(ALIGN_DOWN(s->info2, PAGE_SIZE));
+	enum view view = memory_which(s->info2);
+
+	if (!page_tracked(gpa))
+		stop("access to %lx, which is not the guest's, rip %lx, cpl %u", s->info2, s->rip,
+		     s->cpl);
+	/* On hardware this ends the guest, too. */
+	if (view == VIEW_PRIVATE && !page_is_shared(gpa) && !page_accepted(gpa))
+		stop("access to %lx, private and not accepted, rip %lx, cpl %u", gpa, s->rip,
+		     s->cpl);
+	if (s->info1 & NPF_TABLE_WALK && early_again(v))
+		return;
+	violation(gpa, view, s->rip, s->cpl, access_name(s->info1));
+	page_open(gpa, view);
+	if (mode & CVM_MODE_STEP)
+		start_step(v, gpa, view);
+}

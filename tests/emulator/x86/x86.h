@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The emulator of SEV and TDX guests: what its parts know of each other.
+ *
+ *   boot.S    machine entry, the world switch      main.c    start-up, options
+ *   memory.c  the two banks, nested page tables    linux.c   loading a kernel
+ *   exit.c    dispatch of VM exits, CPUID, MSRs    trap.c    wrong accesses, stepping
+ *   sev.c     what makes it an SEV guest           tdx.c     what makes it a TDX guest
+ *   insn.c    reading the guest's code             io.c      ports, string instructions
+ */
+#ifndef CVM_X86_H
+#define CVM_X86_H
+
+#include "../common/cvm.h"
+
+#define LARGE_SIZE	MIB(2)
+
+/* The address bit that tells the two views of a page apart, in both flavours. */
+#define VIEW_SHIFT	39
+#define VIEW_BIT	BIT(VIEW_SHIFT)
+
+/* ---- the guest's processor ---- */
+
+struct segment {
+	u16 sel, attr;
+	u32 limit;
+	u64 base;
+};
+
+/* AMD's virtual machine control block, the fields that are used here. */
+struct vmcb {
+	u16 cr_read, cr_write;			/* 0x000 */
+	u32 dr;
+	u32 exceptions;				/* 0x008 */
+	u64 intercepts;				/* 0x00c */
+	u8 pad0[0x048 - 0x014];
+	u64 msrpm;				/* 0x048 */
+	u64 tsc_offset;
+	u32 asid, tlb;				/* 0x058 */
+	u64 int_ctl;				/* 0x060 */
+	u64 int_shadow;				/* 0x068 */
+	u64 exitcode, info1, info2;		/* 0x070 */
+	u32 exit_event, exit_event_error;	/* 0x088 */
+	u64 nested;				/* 0x090 */
+	u8 pad1[0x0a8 - 0x098];
+	u32 event, event_error;			/* 0x0a8 */
+	u64 ncr3;				/* 0x0b0 */
+	u8 pad2[0x400 - 0x0b8];
+	struct segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
+	u8 pad3[0x4cb - 0x4a0];
+	u8 cpl;					/* 0x4cb */
+	u32 pad4;
+	u64 efer;				/* 0x4d0 */
+	u8 pad5[0x548 - 0x4d8];
+	u64 cr4, cr3, cr0, dr7, dr6, rflags, rip;	/* 0x548 */
+	u8 pad6[0x5d8 - 0x580];
+	u64 rsp;				/* 0x5d8 */
+	u8 pad7[0x5f8 - 0x5e0];
+	u64 rax;				/* 0x5f8 */
+	u8 pad8[0x668 - 0x600];
+	u64 pat;				/* 0x668 */
+	u8 pad9[0x1000 - 0x670];
+} __packed;
+
+_Static_assert(offsetof(struct vmcb, ncr3) == 0x0b0, "vmcb");
+_Static_assert(offsetof(struct vmcb, cpl) == 0x4cb, "vmcb");
+_Static_assert(offsetof(struct vmcb, rip) == 0x578, "vmcb");
+_Static_assert(offsetof(struct vmcb, pat) == 0x668, "vmcb");
+_Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
+
+/* General registers, in the order that instructions number them. */
+enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NR_GPR };
+
+/*
+ * The one virtual CPU. gpr[RAX] and gpr[RSP] are copied from and to the VMCB
+ * around each exit, so that handlers see one register file.
+ */
+struct vcpu {
+	u64 gpr[NR_GPR];	/* boot.S knows that this is first */
+	struct vmcb *vmcb;
+};
+
+#define CR0_PE		BIT(0)
+#define CR0_PG		BIT(31)
+#define CR_WRITE_EARLY	(BIT(0) | BIT(3))	/* CR0 and CR3, in vmcb.cr_write */
+#define CR4_PAE		BIT(5)
+#define CR4_LA57	BIT(12)
+#define CR4_OSXSAVE	BIT(18)
+#define CR4_PKE		BIT(22)
+#define EFER_LME	BIT(8)
+#define EFER_LMA	BIT(10)
+#define EFER_SVME	BIT(12)
+#define RFLAGS_TF	BIT(8)
+#define DR6_BS		BIT(14)
+
+#define VECTOR_DB	1
+#define VECTOR_UD	6
+#define EVENT_VALID	BIT(31)
+#define EVENT_TYPE(e)	(((e) >> 8) & 7)
+#define EVENT_EXCEPTION	3
+#define EVENT_SOFT	4
+
+/* ---- main.c ---- */
+
+struct multiboot;
+
+void cvm_main(const struct multiboot *mb);	/* boot.S calls it */
+
+struct flavour {
+	const char *name;
+	u32 id;				/* enum cvm_flavour, for the guest */
+	u64 private_bit;		/* VIEW_BIT if the bit means private, 0 if shared */
+	u32 exceptions;			/* that this flavour must see */
+	bool can_fail;			/* its guests survive a refused conversion */
+	/* Change what CPUID answers; r is eax, ebx, ecx, edx. */
+	void (*cpuid)(u32 leaf, u32 subleaf, u32 r[4]);
+	/* Those that follow may be NULL. true: this MSR is the flavour's */
+	bool (*rdmsr)(u32 msr, u64 *value);
+	bool (*wrmsr)(u32 msr, u64 value);
+	/* true: was a call of this flavour, done */
+	bool (*vmmcall)(struct vcpu *v);
+	bool (*undefined)(struct vcpu *v);
+};
+
+extern const struct flavour *flavour;
+extern const struct flavour sev_flavour, tdx_flavour;
+
+extern u8 image_start[], image_end[];	/* boot.S, cvm.lds */
+
+/* ---- memory.c ---- */
+
+struct range {
+	u64 start, end;
+	u32 type;			/* as in the e820 */
+};
+
+#define E820_RAM	1
+#define E820_RESERVED	2
+#define MAX_RANGES	64
+
+struct memory_map {
+	struct range r[MAX_RANGES];
+	u32 n;
+};
+
+void memory_init(const struct memory_map *machine, u64 guest_bytes);
+void memory_guest_map(const struct memory_map *machine, struct memory_map *guest);
+u64 memory_limit(void);
+u64 memory_root(void);
+void *memory_view(u64 gpa);		/* by an address with or without VIEW_BIT */
+enum view memory_which(u64 addr);
+
+/* ---- linux.c ---- */
+
+struct blob {
+	const u8 *data;
+	u64 size;
+};
+
+void linux_load(struct vcpu *v, const struct memory_map *map, const struct blob *kernel,
+		const struct blob *initrd, const struct blob *cmdline);
+
+/* ---- exit.c ---- */
+
+void vcpu_init(struct vcpu *v);
+void __noreturn vcpu_run(struct vcpu *v);
+void vcpu_skip(struct vcpu *v, u32 bytes);
+void guestif_cpuid(u32 leaf, u32 r[4]);
+void vcpu_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 r[4]);
+
+/* boot.S */
+void world_switch(struct vcpu *v, struct vmcb *vmcb);
+void rig_halt(void);
+
+/* ---- trap.c ---- */
+
+void trap_nested_fault(struct vcpu *v);
+bool trap_stepped(struct vcpu *v);	/* was the #DB ours? */
+
+/* ---- sev.c: the early boot's needs, of no effect for TDX ---- */
+
+void early_cr3_write(struct vcpu *v);
+void early_cr0_write(struct vcpu *v);
+bool early_again(struct vcpu *v);	/* this fault of a page walk was kexec's */
+
+/* ---- tdx.c ---- */
+
+void idle_init(void);
+u64 tdx_guestif(u64 call, const u64 arg[3]);
+
+/* ---- insn.c ---- */
+
+u32 guest_code(struct vcpu *v, u8 *buf, u32 len);	/* bytes read at RIP */
+bool guest_read(struct vcpu *v, u64 va, void *buf, u32 len);
+/* MOV to CRn at RIP: the register's value and the instruction's length, or false. */
+bool decode_mov_to_cr(struct vcpu *v, u64 *value, u32 *len);
+
+/* ---- instructions ---- */
+
+static inline void outb(u16 port, u8 v)
+{
+	asm volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+
+static inline u64 rdmsr(u32 msr)
+{
+	u32 lo, hi;
+
+	asm volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
+	return (u64)hi << 32 | lo;
+}
+
+static inline void wrmsr(u32 msr, u64 v)
+{
+	asm volatile("wrmsr" : : "c"(msr), "a"((u32)v), "d"((u32)(v >> 32)));
+}
+
+static inline void cpuid(u32 leaf, u32 subleaf, u32 r[4])
+{
+	asm volatile("cpuid"
+		     : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+		     : "a"(leaf), "c"(subleaf));
+}
+
+#endif

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Shared by the scripts in this directory: paths, messages, locks, and a private
+# apt directory that has nothing to do with the machine's own packages.
+
+TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${CCSHM_BUILD:-$TOP/build}
+# Kernels, roots and package lists may be shared between several checkouts.
+CACHE=${CCSHM_CACHE:-$BUILD}
+PROG=$(basename "$0")
+
+[ -e /proc/self/fd ] || { echo "there is no /proc here: mount -t proc proc /proc" >&2; exit 1; }
+
+say() { echo "$PROG: $*" >&2; }
+die() { say "$@"; exit 1; }
+
+# with_lock FILE COMMAND...: one at a time, bounded. A command that fails ends the
+# script (never call this in a condition: bash would then ignore failures inside).
+with_lock() {
+	local lock=$1 fd
+	shift
+	mkdir -p "$(dirname "$lock")" || die "cannot create $(dirname "$lock")"
+	exec {fd}>"$lock" || die "cannot write $lock"
+	flock -w 1800 "$fd" || die "another process has held $lock for half an hour"
+	"$@"
+	exec {fd}>&-
+}
+
+# need_space DIR MIB WHAT
+need_space() {
+	local free
+	free=$(($(df --output=avail -B 1M "$1" | tail -n 1)))
+	[ "$free" -ge "$2" ] || die "$3 needs $2 MiB of free space in $1, there are $free MiB"
+}
+
+debian_keyring() {
+	local k
+	for k in /usr/share/keyrings/debian-archive-keyring.gpg /usr/share/keyrings/debian-archive-keyring.pgp; do
+		[ ! -s "$k" ] || { echo "$k"; return; }
+	done
+	die "no Debian archive keyring: apt-get install debian-archive-keyring"
+}
+
+# quiet_make DIR TARGET...: what it says only if it fails, and warnings. The programs are in one
+# place, so one process at a time: under $BUILD/programs.lock. For an arm64 guest $GUEST, $cross
+# and $arm64 are set.
+quiet_make() {
+	local log=$BUILD/logs/make-${1//\//-}.log
+	[ -v cross ] || local cross=()
+	mkdir -p "$BUILD/logs"
+	if ! make -s -j2 -C "$TOP/$1" "O=${GUEST-$BUILD}" "${cross[@]}" "${@:2}" >"$log" 2>&1; then
+		cat "$log" >&2
+		die "make in $1 failed"
+	fi
+	grep -E 'warning:' "$log" >&2 || true
+}
+
+# How many machines run at a time: JOBS, or as many as there are processors and memory for. Most
+# have 1 to 2 GiB, of which they touch a part, and the emulator needs some 300 MiB beside it.
+machines() {
+	local by_memory cpus
+	if [ -n "${JOBS-}" ]; then
+		echo "$JOBS"
+		return
+	fi
+	cpus=$(nproc)
+	by_memory=$(awk '$1 == "MemAvailable:" { print int($2 / 1024 / (2048 + 300)) }' /proc/meminfo)
+	[ "$by_memory" -ge "$cpus" ] || cpus=$by_memory
+	[ "$cpus" -ge 1 ] || cpus=1
+	echo "$cpus"
+}
+
+# What runs suites in the guest.
+build_tools() {
+	local out=${GUEST-$BUILD}/guest-tools t compiler=gcc
+	[ -z "${arm64-}" ] || compiler=aarch64-linux-gnu-gcc
+	mkdir -p "$out"
+	for t in supervise as; do
+		[ "$out/$t" -nt "$TOP/tests/harness/guest/$t.c" ] ||
+			"$compiler" -O2 -Wall -Wextra -Werror -o "$out/$t" "$TOP/tests/harness/guest/$t.c" || die "cannot build $t"
+	done
+}
+
+# The machine's own mirror, as apt itself understands its sources (both file
+# formats, every option). Prints "main URI" and, if there is one, "security URI".
+mirrors() {
+	local codename
+	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
+	apt-get --print-uris update 2>/dev/null |
+		sed -nE "s|^'([a-z+]+:.*)/dists/([^/]+)/InRelease' .*|\1 \2|p" |
+		awk -v c="$codename" '
+			$2 == c || $2 == "stable" || $2 == "testing" || $2 == "sid" { if (!m++) print "main", $1 }
+			$2 == c "-security" || $2 == "stable-security" { if (!s++) print "security", $1 }'
+}
+
+# A kernel is named by its series and what is special about it: 7.2, 7.2-generic, 7.2-arm64;
+# and a group of apt's suites like it, see below.
+arch_of() {
+	case $1 in
+	*-arm64) echo arm64 ;;
+	*) echo amd64 ;;
+	esac
+}
+# What is built for a guest of another processor has a directory of its own.
+guest_build() {
+	case $(arch_of "$1") in
+	amd64) echo "$BUILD" ;;
+	*) echo "$BUILD/$(arch_of "$1")" ;;
+	esac
+}
+
+# The C compiler and archiver of a guest's programs, as make takes them.
+guest_make_args() {
+	[ "$(arch_of "$1")" = arm64 ] || return 0
+	local root libs
+	root=$("$TOP/tests/harness/cross-root")
+	libs=$root/usr/lib/aarch64-linux-gnu
+	printf '%s\0' "CC=aarch64-linux-gnu-gcc -isystem $root/usr/include -L$libs -Wl,-rpath-link=$libs" \
+		AR=aarch64-linux-gnu-ar OBJCOPY=aarch64-linux-gnu-objcopy
+}
+
+# The suites are in three groups, each with its own package lists, so that a
+# search in one of them cannot find another one's newer kernel. GROUP-arm64 has the
+# packages of that architecture, and amd64's beside them, named PACKAGE:amd64.
+apt_suites() {
+	case ${1%-arm64} in
+	bookworm) echo "main:bookworm security:bookworm-security" ;;
+	trixie) echo "main:trixie security:trixie-security main:trixie-backports" ;;
+	sid) echo "main:sid" ;;
+	esac
+}
+
+apt_prepare() {
+	local group=$1 dir=$CACHE/apt/$1 arch keyring main security entry uri
+	arch=$(arch_of "$group")
+	[ ! -s "$dir/sources.list" ] || [ ! -s "$dir/apt.conf" ] || return 0
+	keyring=$(debian_keyring)
+	main=$(mirrors | awk '$1 == "main" { print $2 }')
+	security=$(mirrors | awk '$1 == "security" { print $2 }')
+	[ -n "$main" ] || die "no Debian mirror in this machine's apt sources (/etc/apt/sources.list*)"
+	mkdir -p "$dir/lists/partial" "$dir/archives/partial" || die "cannot create $dir"
+	: >"$dir/status"
+	for entry in $(apt_suites "$group"); do
+		case ${entry%%:*} in
+		main) uri=$main ;;
+		security) uri=$security ;;
+		esac
+		[ -z "$uri" ] || echo "deb [arch=${arch/arm64/arm64,amd64} signed-by=$keyring] $uri ${entry#*:} main"
+	done >"$dir/sources.tmp"
+	# The machine's configuration (proxies, for instance) stays in force; what
+	# could let unsigned data in does not.
+	cat >"$dir/apt.conf" <<-CONF
+		Dir::State "$dir";
+		Dir::State::lists "$dir/lists";
+		Dir::State::status "$dir/status";
+		Dir::Cache "$dir";
+		Dir::Cache::archives "$dir/archives";
+		Dir::Etc::sourcelist "$dir/sources.list";
+		Dir::Etc::sourceparts "-";
+		Dir::Etc::preferences "-";
+		Dir::Etc::preferencesparts "-";
+		Dir::Etc::trusted "-";
+		Dir::Etc::trustedparts "-";
+		APT::Architecture "$arch";
+		APT::Architectures { "${arch}"; "amd64"; };
+		APT::Sandbox::User "root";
+		APT::Get::AllowUnauthenticated "false";
+		APT::Install-Recommends "false";
+		APT::Update::Error-Mode "any";
+		Acquire::AllowInsecureRepositories "false";
+		Acquire::AllowWeakRepositories "false";
+		Acquire::AllowDowngradeToInsecureRepositories "false";
+		# A mirror that lags or a clock that is wrong is no reason to refuse a
+		# kernel that only ever runs in a test machine; a bad signature is.
+		Acquire::Check-Valid-Until "false";
+		Acquire::Check-Date "false";
+		Acquire::Languages "none";
+		Acquire::Retries "3";
+		Acquire::http::Timeout "60";
+		Acquire::https::Timeout "60";
+	CONF
+	mv "$dir/sources.tmp" "$dir/sources.list"
+}
+
+# Lists half a day old are good enough, unless "force" is said.
+apt_update_locked() {
+	local group=$1 dir=$CACHE/apt/$1
+	apt_prepare "$group"
+	if [ "${2-}" != force ] && [ -n "$(find "$dir/updated" -mmin -720 2>/dev/null)" ]; then
+		return 0
+	fi
+	need_space "$dir" 300 "fetching the package lists"
+	say "fetching the package lists of $group"
+	if ! timeout 900 apt-get -c "$dir/apt.conf" -qq update >"$dir/update.log" 2>&1; then
+		cat "$dir/update.log" >&2
+		die "apt could not fetch the package lists of $group from: $(awk '{ print $4 }' "$dir/sources.list" | sort -u | tr '\n' ' ')"
+	fi
+	touch "$dir/updated"
+}
+apt_update() { with_lock "$CACHE/apt/$1.lock" apt_update_locked "$@"; }
+
+apt_names() { apt-cache -c "$CACHE/apt/$1/apt.conf" pkgnames "$2"; }
+apt_show() { apt-cache -c "$CACHE/apt/$1/apt.conf" --no-all-versions show "$2" 2>/dev/null; }
+apt_field() { apt_show "$1" "$2" | sed -n "s/^$3: //p" | head -n 1; }
+apt_has() { [ -n "$(apt_field "$1" "$2" Filename)" ]; }
+
+# apt_fetch GROUP DIR VERB PACKAGE...: into DIR, VERB is "download" for these packages
+# only or "install" for their dependencies too
+apt_fetch() {
+	local group=$1 dir=$2 verb=$3 options=()
+	shift 3
+	mkdir -p "$dir/partial"
+	[ "$verb" = download ] || options=(--download-only -y)
+	(cd "$dir" && timeout 1800 apt-get -c "$CACHE/apt/$group/apt.conf" -o Dir::Cache::archives="$dir" \
+		-qq "${options[@]}" "$verb" "$@") >"$dir/log" 2>&1
+}
+
+# apt_download GROUP DIR VERB PACKAGE...: signed and checked, or it dies. The lists
+# may be older than the mirror's: on a failure renew them, once.
+apt_download() {
+	local group=$1 dir=$2
+	shift
+	mkdir -p "$dir"
+	need_space "$dir" 300 "downloading packages"
+	apt_fetch "$group" "$@" && return
+	rm -f "$dir"/*.deb
+	apt_update "$group" force
+	apt_fetch "$group" "$@" && return
+	cat "$dir/log" >&2
+	shift 2
+	die "could not download from the Debian mirror: $* (free space in $CACHE: $(df -h --output=avail "$dir" | tail -n 1 | tr -d ' '))"
+}
+
+# unpack DIR ROOT: all packages of DIR into ROOT
+unpack() {
+	local deb size mib=0
+	for deb in "$1"/*.deb; do
+		size=$(dpkg-deb -f "$deb" Installed-Size)
+		mib=$((mib + ${size:-0} / 1024 + 1))
+	done
+	mkdir -p "$2"
+	need_space "$2" $((mib + 64)) "unpacking the downloaded packages"
+	for deb in "$1"/*.deb; do
+		dpkg-deb -x "$deb" "$2" ||
+			die "could not unpack $(basename "$deb") (free space: $(df -h --output=avail "$2" | tail -n 1 | tr -d ' '))"
+	done
+}
+
+# A scratch directory beside the cache, so that the result can be moved in place.
+# Whatever way the script ends, nothing half made stays; what a kill -9 left is
+# swept up half a day later.
+scratch() {
+	mkdir -p "$CACHE/tmp" || die "cannot create $CACHE/tmp (disk full?)"
+	find "$CACHE/tmp" -mindepth 1 -maxdepth 1 -mmin +720 -exec rm -rf {} +
+	SCRATCH=$(mktemp -d "$CACHE/tmp/$PROG.XXXXXX") || die "cannot create a directory in $CACHE/tmp (disk full?)"
+	trap 'rm -rf "$SCRATCH"' EXIT
+	trap 'exit 130' INT TERM HUP
+}

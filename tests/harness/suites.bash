@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Which suites there are, and what the comment lines at the top of each source say (see README.md).
+# Source this after common.bash, then call read_suites once.
+
+all_suites() {
+	local f
+	for f in "$TOP"/tests/guest/*.sh "$TOP"/tests/guest/*.c; do
+		[ -e "$f" ] && [ "${f##*/}" != tap.sh ] || continue
+		f=${f##*/}
+		echo "${f%.*}"
+	done | sort -u
+}
+
+suite_source() {
+	local f
+	case $1 in
+	*/*) f=$1 ;;
+	cvm-selftest | cvm-selftest-*) f=$TOP/tests/emulator/selftest/${1#cvm-}.sh ;;
+	demo) f=$TOP/tests/demo/demo.sh ;;
+	*)
+		f=$TOP/tests/guest/$1.sh
+		[ -e "$f" ] || f=$TOP/tests/guest/$1.c
+		;;
+	esac
+	[ -n "$f" ] && [ -e "$f" ] || die "no suite $1 (tests/harness/run --list names them)"
+	echo "$f"
+}
+
+suite_name() { local n=${1##*/}; echo "${n%.sh}"; }
+
+declare -A SUITE_META=()
+
+# read_suites SUITE...: read the sources of these suites, for meta. Lines of the form
+# "# vm-KEY: VALUE" count among the first 60; several lines of one key are joined by spaces.
+read_suites() {
+	local s file key value
+	local -A names=()
+	SUITE_META=()
+	for s; do
+		file=$(suite_source "$s")
+		[[ " ${names[$file]-}" = *" $s "* ]] || names[$file]+="$s "
+	done
+	[ ${#names[@]} -gt 0 ] || return 0
+	while IFS=$'\t' read -r file key value; do
+		for s in ${names[$file]}; do
+			SUITE_META[$s:$key]+=${SUITE_META[$s:$key]:+ }$value
+		done
+	done < <(awk 'FNR <= 60 && match($0, /^[#\/* \t]*vm-[a-z-]+:[ \t]*/) {
+			value = substr($0, RSTART + RLENGTH)
+			key = substr($0, RSTART, RLENGTH)
+			sub(/^.*vm-/, "", key)
+			sub(/:[ \t]*$/, "", key)
+			sub(/[ \t\r]+$/, "", value)
+			if (value != "") print FILENAME "\t" key "\t" value
+		}' "${!names[@]}")
+}
+
+# meta SUITE KEY: the value of that key; nothing if the suite does not set it
+meta() { echo "${SUITE_META[$1:$2]-}"; }
+
+# unsupported SUITE: print why the suite does not run on $kernel ($series), $flavour, $pages and
+# $generic; nothing if it does.
+unsupported() {
+	local flavours kernels arch sizes
+	flavours=$(meta "$1" flavours)
+	arch=$(meta "$1" arch)
+	kernels=$(meta "$1" kernels)
+	sizes=$(meta "$1" pages)
+	if [ -n "$flavours" ] && [[ " $flavours " != *" $flavour "* ]]; then
+		echo "is for the flavours $flavours"
+	elif [ -n "$arch" ] && [ "$arch" != "$(arch_of "$series")" ]; then
+		echo "is for the architecture $arch"
+	elif [ -n "$kernels" ] && [[ " $kernels " != *" $kernel "* ]]; then
+		echo "is for the kernels $kernels"
+	elif [[ " ${sizes:-4k} " != *" ${pages:-4k} "* ]]; then
+		echo "is for kernels with pages of ${sizes:-4k}"
+	elif [ -z "$generic" ] && [ "$(meta "$1" generic)" = yes ]; then
+		echo "needs the generic flavour of the kernel (--generic)"
+	elif [ "$flavour" = tdx ] && [ "$kernel" = 6.1 ]; then
+		echo "Debian's 6.1 is built without TDX guest support"
+	elif [ "$flavour" = cca ] && [ "${kernel%%.*}" -lt 7 ]; then
+		echo "Debian's $kernel cannot be a Realm: Linux can from 6.13 on"
+	fi
+}

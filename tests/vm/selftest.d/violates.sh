@@ -1,9 +1,0 @@
-#!/bin/sh
-# SPDX-License-Identifier: GPL-2.0-only
-# The emulator's self-test does wrong things and says so; here it is kept from saying so.
-# vm-flavours: sev tdx
-# vm-modules: cvm_selftest
-# vm-make: tests/cvm
-# vm-files: cvm/selftest-program
-# vm-timeout: 180
-/suites/selftest-program | grep -v expect-violations
