@@ -228,7 +228,6 @@ void ccshm_convert_exit(void);
 
 /* limit.c: what there is and what there may be */
 
-struct attribute_group;
 struct ccshm_buffer;
 struct ccshm_object;
 
@@ -276,16 +275,21 @@ void ccshm_limit_refused(kuid_t uid, int err, u64 bytes);
 void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage);
 void ccshm_limit_usage_all(struct ccshm_usage *usage);
 void ccshm_limit_info(struct ccshm_ioc_info *info);
+u64 ccshm_limit_value(enum ccshm_quota quota);
+void ccshm_limit_set(enum ccshm_quota quota, u64 value);
 void ccshm_limit_init(void);
 void ccshm_limit_exit(void);
-
-extern const struct attribute_group *ccshm_limit_groups[];
 
 /* Does @err mean that a limit was reached? */
 static inline bool ccshm_limit_refuses(int err)
 {
 	return err == -EDQUOT || err == -ENOSPC;
 }
+
+/* limit_sysfs.c: the limits as attributes of the device and module parameters */
+struct attribute_group;
+
+extern const struct attribute_group *ccshm_limit_groups[];
 
 /* object.c: one space of ids */
 
