@@ -535,7 +535,7 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	mutex_init(&att->lock);
 	init_waitqueue_head(&att->wait);
 	INIT_DELAYED_WORK(&att->stop, stop_work);
-	if (ccshm_object_init(&att->obj, &attachment_ops, target->buffer)) {
+	if (ccshm_object_init(&att->obj, &attachment_ops, target->buffer, NULL)) {
 		kfree(att);
 		return ERR_PTR(-ENOMEM);
 	}

@@ -496,6 +496,7 @@ static int buffer_set_owner(struct ccshm_buffer *buffer,
 
 static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 {
+	struct ccshm_limit_refusal refusal;
 	struct ccshm_buffer *buffer;
 	int err;
 
@@ -515,7 +516,9 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 
 	err = buffer_set_owner(buffer, req);
 	if (!err)
-		err = ccshm_object_init(&buffer->obj, &buffer_ops, buffer);
+		err = ccshm_object_init(&buffer->obj, &buffer_ops, buffer, &refusal);
+	if (ccshm_limit_refuses(err))
+		ccshm_event_quota(&refusal);
 	if (err) {
 		kfree(buffer);
 		return ERR_PTR(err);
@@ -576,10 +579,14 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 		.whole_units = buffer->flags & CCSHM_ALLOC_WHOLE_UNITS,
 		.payer = &payer,
 	};
+	struct ccshm_limit_refusal refusal;
 	int err = buffer_fill(buffer, &wish);
 
-	if (ccshm_limit_refuses(err))
-		ccshm_limit_refused(buffer->payer, err, buffer->size);
+	if (ccshm_limit_refuses(err)) {
+		ccshm_limit_describe_refusal(buffer->payer, err, buffer->size,
+					     &refusal);
+		ccshm_event_quota(&refusal);
+	}
 	trace_ccshm_alloc(buffer, err);
 	return err;
 }

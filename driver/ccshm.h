@@ -224,6 +224,7 @@ void ccshm_convert_unshare(struct ccshm_blocks *blocks);
 void ccshm_convert_stats(struct ccshm_convert_stats *stats);
 bool ccshm_convert_stop(struct ccshm_convert_held *held);
 void ccshm_convert_continue(void);
+void ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages));
 void ccshm_convert_exit(void);
 
 /* limit.c: what there is and what there may be */
@@ -260,6 +261,22 @@ struct ccshm_limit_wait {
 	u64 seen;
 };
 
+/**
+ * struct ccshm_limit_refusal - limit that refused an allocation or an export
+ * @uid: user that was refused
+ * @quota: limit
+ * @asked: bytes that were asked for, or 1 buffer or export
+ * @used: what counted against the limit, in the same unit
+ * @limit: value of the limit, in the same unit
+ */
+struct ccshm_limit_refusal {
+	kuid_t uid;
+	enum ccshm_quota quota;
+	u64 asked;
+	u64 used;
+	u64 limit;
+};
+
 int ccshm_limit_charge(kuid_t uid, unsigned long pages);
 void ccshm_limit_uncharge(kuid_t uid, unsigned long pages);
 void ccshm_limit_leak(kuid_t uid, unsigned long pages);
@@ -268,10 +285,12 @@ void ccshm_limit_returned(kuid_t uid, unsigned long pages);
 void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait);
 int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 		     unsigned long pages, bool interruptible);
-int ccshm_limit_add(const struct ccshm_object *object);
-void ccshm_limit_remove(const struct ccshm_object *object);
-void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change);
-void ccshm_limit_refused(kuid_t uid, int err, u64 bytes);
+int ccshm_limit_add(kuid_t uid, enum ccshm_type type, bool interruptible,
+		    struct ccshm_limit_refusal *refusal);
+void ccshm_limit_remove(kuid_t uid, enum ccshm_type type);
+void ccshm_limit_importer(kuid_t uid, int change);
+void ccshm_limit_describe_refusal(kuid_t uid, int err, u64 bytes,
+				  struct ccshm_limit_refusal *refusal);
 void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage);
 void ccshm_limit_usage_all(struct ccshm_usage *usage);
 void ccshm_limit_info(struct ccshm_ioc_info *info);
@@ -336,7 +355,8 @@ struct ccshm_object {
 
 int ccshm_object_init(struct ccshm_object *object,
 		      const struct ccshm_object_ops *ops,
-		      struct ccshm_buffer *buffer);
+		      struct ccshm_buffer *buffer,
+		      struct ccshm_limit_refusal *refusal);
 void ccshm_object_publish(struct ccshm_object *object);
 void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type);
 void ccshm_object_end(struct ccshm_object *object);
@@ -718,8 +738,7 @@ u64 ccshm_event_revoke_begin(struct ccshm_object *object);
 void ccshm_event_revoke_end(struct ccshm_object *object, u64 begin,
 			    const struct ccshm_ioc_revoke *req, int err);
 void ccshm_event_leak(unsigned long pages);
-void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
-		       u64 limit);
+void ccshm_event_quota(const struct ccshm_limit_refusal *refusal);
 void ccshm_event_stats(struct ccshm_event_stats *stats);
 int ccshm_event_init(const struct genl_family *genl);
 void ccshm_event_exit(void);

@@ -66,6 +66,9 @@ static bool sharing_stopped;
 /* Held to add to pages_shared: checked and counted at once, or not at all. */
 static DEFINE_SPINLOCK(share_lock);
 
+/* Reports pages that are leaked; set before the first conversion. */
+static void (*report_leak)(kuid_t payer, unsigned long pages);
+
 static LIST_HEAD(quarantine);
 /* Held across the retry of one block, so that ALLOC finds every other block. */
 static DEFINE_MUTEX(quarantine_lock);
@@ -111,16 +114,13 @@ static int pages_to_private(struct page *page, unsigned long nr)
 	return err;
 }
 
-/* It is counted as leaked before it is no longer counted as in quarantine. */
+/* Count a block as leaked, then no longer as quarantined: it is always counted. */
 static void quarantined_leak(struct quarantined *q)
 {
 	unsigned long pages = 1UL << q->order;
 
 	ccshm_limit_leak(q->payer, pages);
-	ccshm_event_leak(pages);
-	if (ccshm_rate_allows(CCSHM_RATE_LINES, q->payer))
-		pr_warn("ccshm: leaked %lu pages: they cannot be made private again (uid %u)\n",
-			pages, from_kuid(&init_user_ns, q->payer));
+	report_leak(q->payer, pages);
 	atomic64_sub(pages, &pages_quarantined);
 	list_del(&q->link);
 	kfree(q);
@@ -543,6 +543,16 @@ void ccshm_convert_continue(void)
 	spin_lock(&share_lock);
 	sharing_stopped = false;
 	spin_unlock(&share_lock);
+}
+
+/**
+ * ccshm_convert_init - prepare for conversions
+ * @report: function that reports pages that are leaked; called with a mutex of
+ *	convert.c held
+ */
+void __init ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages))
+{
+	report_leak = report;
 }
 
 void ccshm_convert_exit(void)

@@ -75,7 +75,7 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 	list_add_tail(&imp->link, &export->importers);
 	export->nr_importers++;
 	mutex_unlock(&export->importers_lock);
-	ccshm_limit_importer(export->obj.buffer, 1);
+	ccshm_limit_importer(export->obj.buffer->payer, 1);
 	ccshm_changed();
 	ccshm_event_importer(CCSHM_EVENT_IMPORTER_ATTACH, export, attach->dev);
 	return 0;
@@ -100,7 +100,7 @@ void ccshm_importer_detach(struct dma_buf *dmabuf,
 	list_del(&imp->link);
 	export->nr_importers--;
 	mutex_unlock(&export->importers_lock);
-	ccshm_limit_importer(export->obj.buffer, -1);
+	ccshm_limit_importer(export->obj.buffer->payer, -1);
 	kfree(imp);
 	ccshm_changed();
 	ccshm_event_importer(CCSHM_EVENT_IMPORTER_DETACH, export, attach->dev);

@@ -368,7 +368,9 @@ int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 	return 0;
 }
 
-static int buffer_add(kuid_t uid, bool interruptible)
+/* Count a buffer; wait for buffers that are about to go if that can help. */
+static int account_add_buffer(kuid_t uid, bool interruptible,
+			      struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_limit_wait wait;
 	int err, failed;
@@ -384,7 +386,7 @@ static int buffer_add(kuid_t uid, bool interruptible)
 		if (failed)
 			break;
 	}
-	ccshm_limit_refused(uid, err, 0);
+	ccshm_limit_describe_refusal(uid, err, 0, refusal);
 	return err;
 }
 
@@ -415,7 +417,7 @@ static int export_grow(kuid_t uid, bool exempt)
 }
 
 /* Check the capability last: capable() leaves a trace in the audit log. */
-static int export_add(kuid_t uid)
+static int account_add_export(kuid_t uid, struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_usage usage;
 	int err = export_grow(uid, false);
@@ -425,72 +427,84 @@ static int export_add(kuid_t uid)
 	if (err != -EDQUOT)
 		return err;
 	ccshm_limit_usage(uid, &usage);
-	ccshm_event_quota(CCSHM_QUOTA_USER_EXPORTS, uid, 1,
-			  usage.objects[CCSHM_TYPE_EXPORT],
-			  ccshm_limit_value(CCSHM_QUOTA_USER_EXPORTS));
+	*refusal = (struct ccshm_limit_refusal){
+		.uid = uid,
+		.quota = CCSHM_QUOTA_USER_EXPORTS,
+		.asked = 1,
+		.used = usage.objects[CCSHM_TYPE_EXPORT],
+		.limit = ccshm_limit_value(CCSHM_QUOTA_USER_EXPORTS),
+	};
 	return err;
 }
 
 /**
  * ccshm_limit_add - count a new object
- * @object: object to charge to its payer
+ * @uid: payer of the object
+ * @type: type of the object
+ * @interruptible: any signal ends a wait, not only one that kills
+ * @refusal: out: which limit refused the object; not used for attachments
  *
- * Return: 0; for a buffer or an export also -EDQUOT (the payer has too many) or
- * -ENOMEM, for a buffer -EINTR.
+ * Return: 0; for a buffer or an export also -EDQUOT (the payer has too many, and
+ * @refusal is filled in) or -ENOMEM, for a buffer -EINTR.
  */
-int ccshm_limit_add(const struct ccshm_object *object)
+int ccshm_limit_add(kuid_t uid, enum ccshm_type type, bool interruptible,
+		    struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_usage change = {};
 
-	if (object->type == CCSHM_TYPE_BUFFER)
-		return buffer_add(object->payer, object->buffer->flags &
-						 CCSHM_ALLOC_INTERRUPTIBLE);
-	if (object->type == CCSHM_TYPE_EXPORT)
-		return export_add(object->payer);
-	change.objects[object->type] = 1;
-	account_change(object->payer, &change);
+	if (type == CCSHM_TYPE_BUFFER)
+		return account_add_buffer(uid, interruptible, refusal);
+	if (type == CCSHM_TYPE_EXPORT)
+		return account_add_export(uid, refusal);
+	change.objects[type] = 1;
+	account_change(uid, &change);
 	return 0;
 }
 
-void ccshm_limit_remove(const struct ccshm_object *object)
+/* Count an object no longer. */
+void ccshm_limit_remove(kuid_t uid, enum ccshm_type type)
 {
 	struct ccshm_usage change = {};
 
-	change.objects[object->type] = -1;
-	account_change(object->payer, &change);
+	change.objects[type] = -1;
+	account_change(uid, &change);
 }
 
-/* A device more, or less, is attached to one of its exports. */
-void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change)
+/* Add @change to the number of devices attached to exports of a payer's buffers. */
+void ccshm_limit_importer(kuid_t uid, int change)
 {
 	const struct ccshm_usage usage = { .importers = change };
 
-	account_change(buffer->payer, &usage);
+	account_change(uid, &usage);
 }
 
 /**
- * ccshm_limit_refused - somebody is told no
- * @uid: who would pay
- * @err: -EDQUOT or -ENOSPC
- * @bytes: that were asked for; 0: a buffer too many
+ * ccshm_limit_describe_refusal - find out which limit refused an allocation
+ * @uid: payer
+ * @err: error of the allocation: -EDQUOT or -ENOSPC
+ * @bytes: size of the allocation; 0 for one buffer too many
+ * @refusal: out
  */
-void ccshm_limit_refused(kuid_t uid, int err, u64 bytes)
+void ccshm_limit_describe_refusal(kuid_t uid, int err, u64 bytes,
+				  struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_usage usage;
 
 	ccshm_limit_usage(uid, &usage);
-	if (err == -ENOSPC)
-		ccshm_event_quota(CCSHM_QUOTA_TOTAL_BYTES, uid, bytes,
-				  used_bytes() + to_bytes(usage.leaked),
-				  ccshm_limit_value(CCSHM_QUOTA_TOTAL_BYTES));
-	else if (bytes)
-		ccshm_event_quota(CCSHM_QUOTA_USER_BYTES, uid, bytes,
-				  to_bytes(usage.pages + usage.leaked),
-				  ccshm_limit_value(CCSHM_QUOTA_USER_BYTES));
-	else
-		ccshm_event_quota(CCSHM_QUOTA_USER_BUFFERS, uid, 1,
-				  usage.objects[CCSHM_TYPE_BUFFER],
-				  ccshm_limit_value(CCSHM_QUOTA_USER_BUFFERS));
+	refusal->uid = uid;
+	refusal->asked = bytes;
+	if (err == -ENOSPC) {
+		refusal->quota = CCSHM_QUOTA_TOTAL_BYTES;
+		refusal->used = used_bytes() + to_bytes(usage.leaked);
+	} else if (bytes) {
+		refusal->quota = CCSHM_QUOTA_USER_BYTES;
+		refusal->used = to_bytes(usage.pages + usage.leaked);
+	} else {
+		refusal->quota = CCSHM_QUOTA_USER_BUFFERS;
+		refusal->asked = 1;
+		refusal->used = usage.objects[CCSHM_TYPE_BUFFER];
+	}
+	refusal->limit = ccshm_limit_value(refusal->quota);
 }
 
 /* What a user has. */
