@@ -590,7 +590,7 @@ static int attachment_use(struct ccshm_attachment *att, struct ccshm_client *cli
 	if (!refcount_inc_not_zero(&buffer->users))
 		return att->export ? -ENODEV : -ENOENT;
 	err = ccshm_dma_segments(&att->pdev->dev, &att->dma_bits,
-				 &buffer->blocks, att->offset >> PAGE_SHIFT,
+				 &buffer->memory, att->offset >> PAGE_SHIFT,
 				 att->size >> PAGE_SHIFT, &att->segment,
 				 &att->segments);
 	if (!err)

@@ -14,7 +14,7 @@
 #include <linux/slab.h>
 #include <linux/wait.h>
 
-#include "ccshm.h"
+#include "memory.h"
 
 /*
  * What a limit is before it is set; that of the total is half of memory, and that of
