@@ -535,7 +535,7 @@ attachment_new(const struct ccshm_ioc_attach *req, struct attach_target *target,
 	mutex_init(&att->lock);
 	init_waitqueue_head(&att->wait);
 	INIT_DELAYED_WORK(&att->stop, stop_work);
-	if (ccshm_object_init(&att->obj, &attachment_ops, target->buffer)) {
+	if (ccshm_object_init(&att->obj, &attachment_ops, target->buffer, NULL)) {
 		kfree(att);
 		return ERR_PTR(-ENOMEM);
 	}
@@ -590,7 +590,7 @@ static int attachment_use(struct ccshm_attachment *att, struct ccshm_client *cli
 	if (!refcount_inc_not_zero(&buffer->users))
 		return att->export ? -ENODEV : -ENOENT;
 	err = ccshm_dma_segments(&att->pdev->dev, &att->dma_bits,
-				 &buffer->blocks, att->offset >> PAGE_SHIFT,
+				 &buffer->memory, att->offset >> PAGE_SHIFT,
 				 att->size >> PAGE_SHIFT, &att->segment,
 				 &att->segments);
 	if (!err)

@@ -7,13 +7,10 @@
 #include <linux/slab.h>
 #include <linux/sort.h>
 
-#include "ccshm.h"
+#include "memory.h"
 
 /* Type of this machine; set when the module is loaded, before anything is allocated. */
 enum ccshm_platform ccshm_platform;
-
-/* Two units at once where the allocator has such: half as many blocks. */
-#define LARGE_ORDER	(CCSHM_UNIT_ORDER + 1)
 
 /*
  * __GFP_RETRY_MAYFAIL: rather fail than have somebody killed. Anything between
@@ -65,7 +62,7 @@ static struct page *block_pages(unsigned int order, const struct ccshm_wish *wis
  * no substitute: it would split leaves of the direct map for good, for everybody,
  * as often as somebody at his limit likes.
  */
-static bool unit_is_unpaid(const struct ccshm_wish *wish)
+bool ccshm_blocks_cgroup_full(const struct ccshm_wish *wish)
 {
 	gfp_t gfp = block_gfp(CCSHM_UNIT_ORDER, wish) & ~__GFP_ACCOUNT;
 	struct page *page = block_pages_gfp(CCSHM_UNIT_ORDER, gfp, wish);
@@ -103,21 +100,24 @@ static int blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
 	return 0;
 }
 
-/* The largest that there is; @limit remembers what was found missing. */
-static struct page *block_take(unsigned long left, unsigned int *limit,
+/*
+ * Take the largest block available; lower *@max_order to below the orders that the
+ * page allocator does not have.
+ */
+static struct page *block_take(unsigned long left, unsigned int *max_order,
 			       unsigned int *order, const struct ccshm_wish *wish)
 {
 	struct page *page;
 
 	for (;;) {
-		*order = min_t(unsigned int, *limit, ilog2(left));
+		*order = min_t(unsigned int, *max_order, ilog2(left));
 		page = block_pages(*order, wish);
 		if (page || !*order)
 			return page;
 		if (*order == CCSHM_UNIT_ORDER &&
-		    (wish->whole_units || unit_is_unpaid(wish)))
+		    (wish->whole_units || ccshm_blocks_cgroup_full(wish)))
 			return NULL;
-		*limit = *order - 1;
+		*max_order = *order - 1;
 	}
 }
 
@@ -130,7 +130,7 @@ static int compare_blocks(const void *a, const void *b)
 }
 
 /* By address, so that neighbours are converted in one call and mapped as one. */
-static void blocks_order(struct ccshm_blocks *blocks)
+void ccshm_blocks_sort(struct ccshm_blocks *blocks)
 {
 	unsigned long i, first = 0;
 
@@ -156,8 +156,8 @@ static int blocks_charge(struct ccshm_blocks *blocks, unsigned long pages,
 }
 
 /* As large as there are, until it has so many pages. */
-static int blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
-		       unsigned int *limit, const struct ccshm_wish *wish)
+int ccshm_blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
+		      unsigned int *max_order, const struct ccshm_wish *wish)
 {
 	unsigned long capacity = blocks->nr;
 	unsigned int order;
@@ -169,9 +169,9 @@ static int blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 	while (blocks->pages < pages) {
 		struct page *page;
 
-		if (ccshm_blocks_interrupted(blocks))
+		if (ccshm_interrupted(wish->interruptible))
 			return -EINTR;
-		page = block_take(pages - blocks->pages, limit, &order, wish);
+		page = block_take(pages - blocks->pages, max_order, &order, wish);
 		if (!page)
 			return -ENOMEM;
 		err = blocks_push(blocks, &capacity, page, order);
@@ -185,8 +185,8 @@ static int blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 }
 
 /* One block, all of which is the buffer's: there is no other way to have it. */
-static int blocks_one(struct ccshm_blocks *blocks, unsigned long pages,
-		      const struct ccshm_wish *wish)
+int ccshm_blocks_take_one(struct ccshm_blocks *blocks, unsigned long pages,
+			  const struct ccshm_wish *wish)
 {
 	unsigned int order = get_order(pages << PAGE_SHIFT);
 	unsigned long capacity = 0;
@@ -205,56 +205,10 @@ static int blocks_one(struct ccshm_blocks *blocks, unsigned long pages,
 	return err;
 }
 
-/*
- * What is less than a unit is carved: to convert less would split a leaf of the
- * direct map for good. Where there is no unit any more that is the smaller evil.
- */
-static int blocks_tail(struct ccshm_blocks *blocks, unsigned long pages,
-		       unsigned int *limit, const struct ccshm_wish *wish)
+/* Check that taking so many pages does not drive the system out of memory. */
+bool ccshm_blocks_available(unsigned long pages)
 {
-	bool fresh = *limit >= CCSHM_UNIT_ORDER;
-	int err = ccshm_carve(blocks, pages, wish, fresh);
-
-	if (err != -ENOMEM || wish->whole_units || (fresh && unit_is_unpaid(wish)))
-		return err;
-	if (wish->contiguous)
-		return blocks_one(blocks, pages, wish);
-	*limit = min_t(unsigned int, *limit, CCSHM_UNIT_ORDER - 1);
-	return blocks_fill(blocks, wish->pages, limit, wish);
-}
-
-/**
- * ccshm_blocks_alloc - take private pages from the kernel, and carve the rest
- * @blocks: all zero but for @interruptible
- * @wish: what is wanted; all of it will be there, and more only in its last block
- *
- * Return: 0, -ENOMEM, -EDQUOT or -ENOSPC (a limit), -EINTR (a signal), -EIO or
- * -EBUSY (a block to be carved could not be shared); then @blocks is empty.
- */
-int ccshm_blocks_alloc(struct ccshm_blocks *blocks, const struct ccshm_wish *wish)
-{
-	unsigned long tail = wish->carve ? wish->pages % CCSHM_UNIT_PAGES : 0;
-	unsigned long whole = wish->pages - tail;
-	unsigned int limit = LARGE_ORDER;
-	int err = 0;
-
-	/* Not to find out by driving everybody else out of memory. */
-	if (whole > (unsigned long)max(si_mem_available(), 0L))
-		return -ENOMEM;
-
-	if (whole && wish->contiguous) {
-		err = blocks_one(blocks, wish->pages, wish);
-		tail = 0;
-	} else if (whole) {
-		err = blocks_fill(blocks, whole, &limit, wish);
-	}
-	if (!err && tail)
-		err = blocks_tail(blocks, tail, &limit, wish);
-	if (err)
-		ccshm_blocks_discard(blocks);
-	else
-		blocks_order(blocks);
-	return err;
+	return pages <= (unsigned long)max(si_mem_available(), 0L);
 }
 
 /* Give back blocks that were never converted. */
@@ -272,18 +226,9 @@ void ccshm_blocks_discard(struct ccshm_blocks *blocks)
 /* What is not pages of its own: nothing is left. */
 void ccshm_blocks_forget(struct ccshm_blocks *blocks)
 {
-	ccshm_carve_put(&blocks->slice);
 	ccshm_limit_uncharge(blocks->payer, blocks->charged);
 	kvfree(blocks->block);
 	*blocks = (struct ccshm_blocks){};
-}
-
-static unsigned long slice_pfn(const struct ccshm_slice *slice,
-			       unsigned long index, unsigned long *run)
-{
-	if (run)
-		*run = slice->pages - index;
-	return page_to_pfn(ccshm_carve_page(slice)) + index;
 }
 
 /**
@@ -299,9 +244,6 @@ unsigned long ccshm_blocks_pfn(const struct ccshm_blocks *blocks,
 {
 	unsigned long low = 0, high = blocks->nr;
 	const struct ccshm_block *block;
-
-	if (index >= blocks->pages)
-		return slice_pfn(&blocks->slice, index - blocks->pages, run);
 
 	/* The last block that starts at or before index. */
 	while (high - low > 1) {

@@ -40,12 +40,12 @@ void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 	q->payer = from_kuid_munged(ns, buffer->payer);
 	q->mode = buffer->mode;
 	q->charged = buffer->charged;
-	q->carved = (u64)buffer->blocks.slice.pages << PAGE_SHIFT;
-	q->blocks = buffer->blocks.nr;
-	q->blocks_small = buffer->blocks.small;
-	q->units = buffer->blocks.units;
-	q->units_whole = buffer->blocks.units_whole;
-	q->conversions = buffer->blocks.conversions;
+	q->carved = (u64)buffer->memory.slice.pages << PAGE_SHIFT;
+	q->blocks = buffer->memory.blocks.nr;
+	q->blocks_small = buffer->memory.blocks.small;
+	q->units = buffer->memory.blocks.units;
+	q->units_whole = buffer->memory.blocks.units_whole;
+	q->conversions = ccshm_memory_conversions(&buffer->memory);
 	if (!buffer->live)
 		q->query_flags |= CCSHM_QUERY_ORPHAN;
 	if (buffer->heap)
@@ -81,19 +81,19 @@ static void buffer_release(struct work_struct *work)
 	unsigned long returning = buffer->returning;
 	struct ccshm_ioc_query q = {};
 	kuid_t payer = buffer->payer;
-	struct ccshm_blocks blocks;
+	struct ccshm_memory memory;
 
 	/* An export that is revoked but still open can be queried meanwhile. */
 	mutex_lock(&ccshm_lock);
 	ccshm_object_describe(&buffer->obj, &init_user_ns, &q);
 	if (buffer->charged)
 		trace_ccshm_free(buffer, buffer->charged);
-	blocks = buffer->blocks;
-	buffer->blocks = (struct ccshm_blocks){};
+	memory = buffer->memory;
+	buffer->memory = (struct ccshm_memory){};
 	buffer->charged = 0;
 	mutex_unlock(&ccshm_lock);
 
-	ccshm_convert_unshare(&blocks);
+	ccshm_memory_free(&memory);
 	mutex_lock(&ccshm_lock);
 	ccshm_object_unpublish(&buffer->obj);
 	mutex_unlock(&ccshm_lock);
@@ -104,15 +104,10 @@ static void buffer_release(struct work_struct *work)
 	ccshm_limit_returned(payer, returning);
 }
 
-/*
- * Give the memory back, from a work item. A carved block may come back with the
- * slice, or stay for other buffers.
- */
+/* Give the memory back, from a work item. */
 static void buffer_return(struct ccshm_buffer *buffer)
 {
-	buffer->returning = buffer->blocks.charged;
-	if (buffer->blocks.slice.pages)
-		buffer->returning += CCSHM_UNIT_PAGES;
+	buffer->returning = ccshm_memory_returning(&buffer->memory);
 	ccshm_limit_returning(buffer->payer, buffer->returning);
 	queue_work(ccshm_wq, &buffer->release);
 }
@@ -496,6 +491,7 @@ static int buffer_set_owner(struct ccshm_buffer *buffer,
 
 static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 {
+	struct ccshm_limit_refusal refusal;
 	struct ccshm_buffer *buffer;
 	int err;
 
@@ -515,7 +511,9 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 
 	err = buffer_set_owner(buffer, req);
 	if (!err)
-		err = ccshm_object_init(&buffer->obj, &buffer_ops, buffer);
+		err = ccshm_object_init(&buffer->obj, &buffer_ops, buffer, &refusal);
+	if (ccshm_limit_refuses(err))
+		ccshm_event_quota(&refusal);
 	if (err) {
 		kfree(buffer);
 		return ERR_PTR(err);
@@ -523,43 +521,7 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	return buffer;
 }
 
-/* What was freed a moment ago may be on its way back: wait for that if it would help. */
-static int buffer_take(struct ccshm_buffer *buffer, const struct ccshm_wish *wish)
-{
-	bool interruptible = buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE;
-	/* What is less than a unit may need none. */
-	unsigned long least = max(wish->pages & ~(CCSHM_UNIT_PAGES - 1), 1UL);
-	struct ccshm_limit_wait wait;
-	int err;
-
-	ccshm_limit_wait_begin(&wait);
-	do {
-		buffer->blocks.interruptible = interruptible;
-		err = ccshm_blocks_alloc(&buffer->blocks, wish);
-		if (err != -ENOMEM && !ccshm_limit_refuses(err))
-			return err;
-		err = ccshm_limit_wait(&wait, buffer->payer, err, least,
-				       interruptible);
-	} while (!err);
-	return err;
-}
-
-static int buffer_fill(struct ccshm_buffer *buffer, const struct ccshm_wish *wish)
-{
-	int err;
-
-	err = buffer_take(buffer, wish);
-	if (err)
-		return err;
-	err = ccshm_convert_share(&buffer->blocks);
-	if (err)
-		return err;
-	buffer->charged = (u64)(buffer->blocks.pages +
-				buffer->blocks.slice.pages) << PAGE_SHIFT;
-	return 0;
-}
-
-/* Memory as it was asked for, paid by the caller. */
+/* Allocate the memory of a new buffer, and charge it to the buffer's payer. */
 static int buffer_pay(struct ccshm_buffer *buffer, int node)
 {
 	const struct ccshm_payer payer = {
@@ -572,14 +534,20 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 		.node = buffer->flags & CCSHM_ALLOC_NODE ? node : NUMA_NO_NODE,
 		.dma32 = buffer->flags & CCSHM_ALLOC_DMA32,
 		.contiguous = buffer->flags & CCSHM_ALLOC_CONTIGUOUS,
-		.carve = true,
 		.whole_units = buffer->flags & CCSHM_ALLOC_WHOLE_UNITS,
+		.interruptible = buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE,
 		.payer = &payer,
 	};
-	int err = buffer_fill(buffer, &wish);
+	struct ccshm_limit_refusal refusal;
+	int err = ccshm_memory_alloc(&buffer->memory, &wish);
 
-	if (ccshm_limit_refuses(err))
-		ccshm_limit_refused(buffer->payer, err, buffer->size);
+	if (!err)
+		buffer->charged = (u64)ccshm_memory_pages(&buffer->memory) << PAGE_SHIFT;
+	if (ccshm_limit_refuses(err)) {
+		ccshm_limit_describe_refusal(buffer->payer, err, buffer->size,
+					     &refusal);
+		ccshm_event_quota(&refusal);
+	}
 	trace_ccshm_alloc(buffer, err);
 	return err;
 }
@@ -593,7 +561,7 @@ static void buffer_drop(struct ccshm_buffer *buffer)
 {
 	if (!refcount_dec_and_test(&buffer->users))
 		return;
-	if (!buffer->blocks.tried) {
+	if (!buffer->memory.blocks.tried) {
 		/* Not after the conversions of others. */
 		ccshm_limit_returning(buffer->payer, buffer->returning);
 		buffer_release(&buffer->release);

@@ -12,7 +12,7 @@
 #include <linux/slab.h>
 #include <linux/topology.h>
 
-#include "ccshm.h"
+#include "memory.h"
 
 /**
  * struct place - what the blocks with free pages are sorted by
@@ -201,16 +201,8 @@ static struct ccshm_slice carved_take(struct ccshm_carved *carved,
 }
 
 /* A new block, which nobody else knows yet. */
-static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
-				       bool interruptible)
+static struct ccshm_carved *carved_new(const struct ccshm_wish *wish)
 {
-	const struct ccshm_wish unit = {
-		.pages = CCSHM_UNIT_PAGES,
-		.node = wish->node,
-		.dma32 = wish->dma32,
-		.contiguous = true,
-		.payer = wish->payer,
-	};
 	struct ccshm_carved *carved;
 	int err;
 
@@ -218,16 +210,21 @@ static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
 	if (!carved)
 		return ERR_PTR(-ENOMEM);
 	RB_CLEAR_NODE(&carved->link);
-	carved->blocks.interruptible = interruptible;
-	err = ccshm_blocks_alloc(&carved->blocks, &unit);
-	if (err)
+	if (!ccshm_blocks_available(CCSHM_UNIT_PAGES)) {
+		err = -ENOMEM;
 		goto free;
+	}
+	err = ccshm_blocks_take_one(&carved->blocks, CCSHM_UNIT_PAGES, wish);
+	if (err) {
+		ccshm_blocks_discard(&carved->blocks);
+		goto free;
+	}
 	carved->place = (struct place){
 		.payer = *wish->payer,
 		.node = page_to_nid(carved_page(carved)),
 		.low = ccshm_pages_dma32(carved_page(carved), CCSHM_UNIT_PAGES),
 	};
-	err = ccshm_convert_share(&carved->blocks);
+	err = ccshm_convert_share(&carved->blocks, wish->interruptible);
 	if (err) {
 		ccshm_convert_unshare(&carved->blocks);
 		goto free;
@@ -242,7 +239,7 @@ free:
 
 /**
  * ccshm_carve - give a buffer pages of a block that is shared already
- * @blocks: the buffer's memory, in which @slice is set
+ * @slice: out: the pages
  * @pages: less than a unit
  * @wish: for whom, and where
  * @fresh: share a new block if there is none with room
@@ -252,7 +249,7 @@ free:
  * Return: 0; -ENOMEM (no block with room, and none can be made), -EDQUOT or -ENOSPC
  * (none may be made), -EINTR, -EIO or -EBUSY, as of ccshm_convert_share().
  */
-int ccshm_carve(struct ccshm_blocks *blocks, unsigned int pages,
+int ccshm_carve(struct ccshm_slice *slice, unsigned int pages,
 		const struct ccshm_wish *wish, bool fresh)
 {
 	struct ccshm_carved *carved;
@@ -260,21 +257,21 @@ int ccshm_carve(struct ccshm_blocks *blocks, unsigned int pages,
 	mutex_lock(&carve_lock);
 	carved = carved_find(pages, wish);
 	if (carved)
-		blocks->slice = carved_take(carved, pages);
+		*slice = carved_take(carved, pages);
 	mutex_unlock(&carve_lock);
 
 	if (!carved) {
 		if (!fresh)
 			return -ENOMEM;
-		carved = carved_new(wish, blocks->interruptible);
+		carved = carved_new(wish);
 		if (IS_ERR(carved))
 			return PTR_ERR(carved);
-		blocks->conversions += carved->blocks.conversions;
 		mutex_lock(&carve_lock);
-		blocks->slice = carved_take(carved, pages);
+		*slice = carved_take(carved, pages);
 		mutex_unlock(&carve_lock);
+		slice->conversions = carved->blocks.conversions;
 	}
-	ccshm_convert_zero(ccshm_carve_page(&blocks->slice), pages);
+	ccshm_convert_zero(ccshm_carve_page(slice), pages);
 	return 0;
 }
 

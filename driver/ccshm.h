@@ -14,21 +14,17 @@
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
 
-#include <linux/bits.h>
 #include <linux/build_bug.h>
 #include <linux/completion.h>
 #include <linux/cred.h>
 #include <linux/kref.h>
 #include <linux/list.h>
-#include <linux/log2.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
 #include <linux/rwsem.h>
 #include <linux/scatterlist.h>
-#include <linux/sched/signal.h>
-#include <linux/sizes.h>
 #include <linux/spinlock.h>
 #include <linux/uidgid.h>
 #include <linux/user_namespace.h>
@@ -37,21 +33,13 @@
 #include <linux/xarray.h>
 
 #include "compat.h"
+#include "memory.h"
 
-/*
- * The unit of conversion, 2 MiB on every page size: what one leaf of the direct map
- * covers with 4 KiB pages. PMD_SIZE is 32 or 512 MiB with larger pages, far too much
- * for a small buffer.
- */
-#define CCSHM_UNIT_ORDER	(ilog2(SZ_2M) - PAGE_SHIFT)
-#define CCSHM_UNIT_PAGES	BIT(CCSHM_UNIT_ORDER)
-
-/* The largest block of the page allocator. */
-#define CCSHM_CONTIGUOUS_MAX	((u64)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
-
+struct ccshm_buffer;
 struct ccshm_call;
 struct ccshm_client;
 struct ccshm_fence_wait;
+struct ccshm_object;
 struct dentry;
 struct device;
 struct dma_buf;
@@ -61,231 +49,10 @@ struct seq_file;
 struct sk_buff;
 struct user_namespace;
 
-/* block.c: physically contiguous runs from the page allocator */
-
-/**
- * struct ccshm_block - a run of pages, converted and given back as a whole
- * @page: its first page
- * @first: index of that page in the buffer
- * @order: it has 1 << @order pages
- */
-struct ccshm_block {
-	struct page *page;
-	unsigned long first;
-	unsigned int order;
-};
-
-struct ccshm_carved;
-
-extern enum ccshm_platform ccshm_platform;
-
-/**
- * struct ccshm_payer - whom blocks are charged to, and for whom
- * @uid: who pays
- * @owner: who has what is paid for
- * @cgroup: id of the memory cgroup that pays, which no other will ever have, and
- *	which keeps nothing alive; 0 where there are none
- */
-struct ccshm_payer {
-	kuid_t uid;
-	kuid_t owner;
-	u64 cgroup;
-};
-
-/**
- * struct ccshm_wish - what memory is wanted
- * @pages: number of pages
- * @node: NUMA node, or NUMA_NO_NODE
- * @dma32: below 4 GiB
- * @contiguous: in one piece
- * @carve: what is less than a unit may be carved
- * @whole_units: rather nothing than blocks smaller than a unit
- * @payer: whom it is charged to; to be carved are blocks of this one
- */
-struct ccshm_wish {
-	unsigned long pages;
-	int node;
-	bool dma32;
-	bool contiguous;
-	bool carve;
-	bool whole_units;
-	const struct ccshm_payer *payer;
-};
-
-/**
- * struct ccshm_slice - pages of a carved block
- * @block: it, or NULL
- * @first: the first of the pages in the block
- * @pages: number of pages
- */
-struct ccshm_slice {
-	struct ccshm_carved *block;
-	unsigned int first;
-	unsigned int pages;
-};
-
-/**
- * struct ccshm_blocks - the memory of a buffer
- * @block: array of @nr, in the order of their addresses
- * @nr: number of blocks
- * @pages: pages of all of these blocks
- * @slice: what comes behind them
- * @small: blocks smaller than a conversion unit
- * @units: conversion units in blocks that are at least that large
- * @units_whole: of these, the ones that a single direct-map leaf covered, and still does
- * @conversions: calls that shared the memory
- * @shared: of @nr, the first blocks: these are shared and zero
- * @tried: of @nr, the first blocks: these were given to a conversion. The platform
- *	has refused those between @shared and @tried
- * @payer: whom the blocks are charged to
- * @charged: pages that this one is charged for them
- * @interruptible: by any signal, not only one that kills
- */
-struct ccshm_blocks {
-	struct ccshm_block *block;
-	unsigned long nr;
-	unsigned long pages;
-	struct ccshm_slice slice;
-	unsigned long small;
-	unsigned long units;
-	unsigned long units_whole;
-	unsigned long conversions;
-	unsigned long shared;
-	unsigned long tried;
-	kuid_t payer;
-	unsigned long charged;
-	bool interruptible;
-};
-
-int ccshm_blocks_alloc(struct ccshm_blocks *blocks, const struct ccshm_wish *wish);
-void ccshm_blocks_discard(struct ccshm_blocks *blocks);
-void ccshm_blocks_forget(struct ccshm_blocks *blocks);
-unsigned long ccshm_blocks_pfn(const struct ccshm_blocks *blocks,
-			       unsigned long index, unsigned long *run);
-
-/* Is whoever waits for the memory to give up? */
-static inline bool ccshm_blocks_interrupted(const struct ccshm_blocks *blocks)
-{
-	return blocks->interruptible ? signal_pending(current) :
-				       fatal_signal_pending(current);
-}
-
-/* Is all of it below 4 GiB? */
-static inline bool ccshm_pages_dma32(struct page *page, unsigned long pages)
-{
-	return page_to_pfn(page) + pages <= SZ_4G >> PAGE_SHIFT;
-}
-
-static inline unsigned long ccshm_block_pages(const struct ccshm_block *block)
-{
-	return 1UL << block->order;
-}
-
-/* carve.c: pages of a block that is shared already */
-
-struct ccshm_carve_stats {
-	u64 blocks;
-	u64 pages;
-};
-
-int ccshm_carve(struct ccshm_blocks *blocks, unsigned int pages,
-		const struct ccshm_wish *wish, bool fresh);
-void ccshm_carve_put(struct ccshm_slice *slice);
-struct page *ccshm_carve_page(const struct ccshm_slice *slice);
-void ccshm_carve_stats(struct ccshm_carve_stats *stats);
-
-/* convert.c: the only caller of set_memory_*() */
-
-struct ccshm_convert_stats {
-	u64 pages_shared;
-	u64 pages_quarantined;
-	u64 calls_shared;
-	u64 calls_private;
-	u64 calls_failed;
-};
-
-/**
- * struct ccshm_convert_held - memory that is not known to be private, in bytes
- * @shared: shared with the host
- * @quarantined: not private again yet
- * @leaked: never made private again
- */
-struct ccshm_convert_held {
-	u64 shared;
-	u64 quarantined;
-	u64 leaked;
-};
-
-extern struct workqueue_struct *ccshm_wq;
-
-void ccshm_convert_zero(struct page *page, unsigned long pages);
-int ccshm_convert_share(struct ccshm_blocks *blocks);
-void ccshm_convert_unshare(struct ccshm_blocks *blocks);
-void ccshm_convert_stats(struct ccshm_convert_stats *stats);
-bool ccshm_convert_stop(struct ccshm_convert_held *held);
-void ccshm_convert_continue(void);
-void ccshm_convert_exit(void);
-
-/* limit.c: what there is and what there may be */
-
+/* limit_sysfs.c: the limits as attributes of the device and module parameters */
 struct attribute_group;
-struct ccshm_buffer;
-struct ccshm_object;
-
-/**
- * struct ccshm_usage - what a user has, as the payer, or all of them together
- * @pages: that are charged: blocks of buffers, blocks that are carved, and what
- *	cannot be made private again yet
- * @leaked: pages that were lost
- * @returning: pages that are likely to be uncharged soon: on their way back
- * @objects: number of objects of each enum ccshm_type
- * @importers: devices attached to the exports
- * @ending: buffers whose memory is on its way back
- */
-struct ccshm_usage {
-	u64 pages;
-	u64 leaked;
-	u64 returning;
-	u32 objects[4];
-	u32 importers;
-	u32 ending;
-};
-
-/**
- * struct ccshm_limit_wait - for what is on its way back
- * @until: buffers that will have come back when nothing is left to wait for
- * @seen: buffers that had come back before the try that failed
- */
-struct ccshm_limit_wait {
-	u64 until;
-	u64 seen;
-};
-
-int ccshm_limit_charge(kuid_t uid, unsigned long pages);
-void ccshm_limit_uncharge(kuid_t uid, unsigned long pages);
-void ccshm_limit_leak(kuid_t uid, unsigned long pages);
-void ccshm_limit_returning(kuid_t uid, unsigned long pages);
-void ccshm_limit_returned(kuid_t uid, unsigned long pages);
-void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait);
-int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
-		     unsigned long pages, bool interruptible);
-int ccshm_limit_add(const struct ccshm_object *object);
-void ccshm_limit_remove(const struct ccshm_object *object);
-void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change);
-void ccshm_limit_refused(kuid_t uid, int err, u64 bytes);
-void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage);
-void ccshm_limit_usage_all(struct ccshm_usage *usage);
-void ccshm_limit_info(struct ccshm_ioc_info *info);
-void ccshm_limit_init(void);
-void ccshm_limit_exit(void);
 
 extern const struct attribute_group *ccshm_limit_groups[];
-
-/* Does @err mean that a limit was reached? */
-static inline bool ccshm_limit_refuses(int err)
-{
-	return err == -EDQUOT || err == -ENOSPC;
-}
 
 /* object.c: one space of ids */
 
@@ -332,7 +99,8 @@ struct ccshm_object {
 
 int ccshm_object_init(struct ccshm_object *object,
 		      const struct ccshm_object_ops *ops,
-		      struct ccshm_buffer *buffer);
+		      struct ccshm_buffer *buffer,
+		      struct ccshm_limit_refusal *refusal);
 void ccshm_object_publish(struct ccshm_object *object);
 void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type);
 void ccshm_object_end(struct ccshm_object *object);
@@ -378,7 +146,7 @@ struct ccshm_client {
  * @mode: permission bits
  * @name: or empty
  * @size: what the user sees, whole pages
- * @blocks: the memory, unchanged until it is given back
+ * @memory: memory of the buffer, unchanged until it is given back
  * @charged: bytes of it: blocks, and what was carved
  * @name_node: of the tree of names (ccshm_lock)
  * @exports: struct ccshm_object of each export, by id (ccshm_lock)
@@ -403,7 +171,7 @@ struct ccshm_buffer {
 	umode_t mode;
 	char name[CCSHM_NAME_LEN];
 	u64 size;
-	struct ccshm_blocks blocks;
+	struct ccshm_memory memory;
 	u64 charged;
 	struct rb_node name_node;
 	struct xarray exports;
@@ -560,13 +328,13 @@ void ccshm_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 
 /* dma.c: how a device reaches the memory */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
-		  const struct ccshm_blocks *blocks, unsigned long first,
+		  const struct ccshm_memory *memory, unsigned long first,
 		  unsigned long pages, enum dma_data_direction dir,
 		  unsigned long *attrs);
 void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
 		     enum dma_data_direction dir, unsigned long attrs);
 int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
-		       const struct ccshm_blocks *blocks, unsigned long first,
+		       const struct ccshm_memory *memory, unsigned long first,
 		       unsigned long pages, struct ccshm_ioc_segment **segments,
 		       unsigned int *nr);
 void ccshm_dma_judge(struct device *dev, bool driver_maps,
@@ -714,8 +482,7 @@ u64 ccshm_event_revoke_begin(struct ccshm_object *object);
 void ccshm_event_revoke_end(struct ccshm_object *object, u64 begin,
 			    const struct ccshm_ioc_revoke *req, int err);
 void ccshm_event_leak(unsigned long pages);
-void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
-		       u64 limit);
+void ccshm_event_quota(const struct ccshm_limit_refusal *refusal);
 void ccshm_event_stats(struct ccshm_event_stats *stats);
 int ccshm_event_init(const struct genl_family *genl);
 void ccshm_event_exit(void);

@@ -18,8 +18,10 @@
 #include <linux/set_memory.h>
 #include <linux/slab.h>
 
-#include "ccshm.h"
-#include "trace.h"
+#include "memory.h"
+
+#define CREATE_TRACE_POINTS
+#include "trace_convert.h"
 
 /*
  * Pages per call. Between two calls others run and signals are noticed, and a call
@@ -66,6 +68,9 @@ static bool sharing_stopped;
 /* Held to add to pages_shared: checked and counted at once, or not at all. */
 static DEFINE_SPINLOCK(share_lock);
 
+/* Reports pages that are leaked; set before the first conversion. */
+static void (*report_leak)(kuid_t payer, unsigned long pages);
+
 static LIST_HEAD(quarantine);
 /* Held across the retry of one block, so that ALLOC finds every other block. */
 static DEFINE_MUTEX(quarantine_lock);
@@ -111,16 +116,13 @@ static int pages_to_private(struct page *page, unsigned long nr)
 	return err;
 }
 
-/* It is counted as leaked before it is no longer counted as in quarantine. */
+/* Count a block as leaked, then no longer as quarantined: it is always counted. */
 static void quarantined_leak(struct quarantined *q)
 {
 	unsigned long pages = 1UL << q->order;
 
 	ccshm_limit_leak(q->payer, pages);
-	ccshm_event_leak(pages);
-	if (ccshm_rate_allows(CCSHM_RATE_LINES, q->payer))
-		pr_warn("ccshm: leaked %lu pages: they cannot be made private again (uid %u)\n",
-			pages, from_kuid(&init_user_ns, q->payer));
+	report_leak(q->payer, pages);
 	atomic64_sub(pages, &pages_quarantined);
 	list_del(&q->link);
 	kfree(q);
@@ -258,8 +260,8 @@ static void quarantine_retry(struct work_struct *work)
 }
 
 /* Keep a block; its payer stays charged for it. */
-static void quarantine_block(struct ccshm_blocks *blocks,
-			     const struct ccshm_block *block, bool mixed)
+static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
+			   bool mixed)
 {
 	struct quarantined *q = kmalloc(sizeof(*q), GFP_KERNEL | __GFP_NOFAIL);
 
@@ -268,9 +270,8 @@ static void quarantine_block(struct ccshm_blocks *blocks,
 		.order = block->order,
 		.due = jiffies + QUARANTINE_DELAY,
 		.mixed = mixed,
-		.payer = blocks->payer,
+		.payer = payer,
 	};
-	blocks->charged -= ccshm_block_pages(block);
 	atomic64_add(ccshm_block_pages(block), &pages_quarantined);
 	/* Pairs with ccshm_convert_stats(): not after pages_shared is lowered. */
 	smp_mb__after_atomic();
@@ -286,15 +287,15 @@ static void quarantine_block(struct ccshm_blocks *blocks,
  * platform that goes on refusing costs nothing more. If there is none the next call
  * is for one block.
  */
-static int share_probe(const struct ccshm_blocks *blocks)
+static int share_probe(bool interruptible)
 {
 	struct quarantined *q;
 	int err;
 
 	if (!READ_ONCE(sharing_refused))
 		return 0;
-	err = blocks->interruptible ? mutex_lock_interruptible(&quarantine_lock) :
-				      mutex_lock_killable(&quarantine_lock);
+	err = interruptible ? mutex_lock_interruptible(&quarantine_lock) :
+			      mutex_lock_killable(&quarantine_lock);
 	if (err)
 		return -EINTR;
 	while (!err && READ_ONCE(sharing_refused)) {
@@ -332,8 +333,10 @@ static void block_give_back(struct ccshm_blocks *blocks, unsigned long i,
 	const struct ccshm_block *block = &blocks->block[i];
 	unsigned long pages = ccshm_block_pages(block);
 
-	if (!private)
-		quarantine_block(blocks, block, mixed);
+	if (!private) {
+		quarantine_add(block, blocks->payer, mixed);
+		blocks->charged -= pages;
+	}
 	atomic64_sub(pages, &pages_shared);
 	if (private)
 		__free_pages(block->page, block->order);
@@ -435,15 +438,16 @@ void ccshm_convert_zero(struct page *page, unsigned long pages)
 
 /**
  * ccshm_convert_share - make fresh blocks shared and zero
- * @blocks: private blocks; what was carved is shared already
+ * @blocks: private blocks
+ * @interruptible: any signal ends the call, not only one that kills
  *
  * Return: 0; -EIO when the platform refused, -EINTR for a signal, -EBUSY while
  * sharing is stopped: then what was shared until then is left for
  * ccshm_convert_unshare().
  */
-int ccshm_convert_share(struct ccshm_blocks *blocks)
+int ccshm_convert_share(struct ccshm_blocks *blocks, bool interruptible)
 {
-	int err = blocks->nr ? share_probe(blocks) : 0;
+	int err = blocks->nr ? share_probe(interruptible) : 0;
 
 	if (err)
 		return err;
@@ -453,7 +457,7 @@ int ccshm_convert_share(struct ccshm_blocks *blocks)
 
 		if (!READ_ONCE(sharing_refused))
 			end = run_end(blocks, i, blocks->nr, &pages);
-		if (ccshm_blocks_interrupted(blocks))
+		if (ccshm_interrupted(interruptible))
 			return -EINTR;
 		blocks->units_whole += count_whole(blocks, i, end, pages);
 		err = share_begin(pages);
@@ -497,7 +501,7 @@ void ccshm_convert_unshare(struct ccshm_blocks *blocks)
 void ccshm_convert_stats(struct ccshm_convert_stats *stats)
 {
 	stats->pages_shared = atomic64_read(&pages_shared);
-	/* Pairs with the atomic64_add() of quarantine_block(), before it leaves that. */
+	/* Pairs with the atomic64_add() of quarantine_add(), before it leaves that. */
 	smp_rmb();
 	stats->pages_quarantined = atomic64_read(&pages_quarantined);
 	/* Pairs with account_lock of ccshm_limit_leak(). */
@@ -543,6 +547,16 @@ void ccshm_convert_continue(void)
 	spin_lock(&share_lock);
 	sharing_stopped = false;
 	spin_unlock(&share_lock);
+}
+
+/**
+ * ccshm_convert_init - prepare for conversions
+ * @report: function that reports pages that are leaked; called with a mutex of
+ *	convert.c held
+ */
+void __init ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages))
+{
+	report_leak = report;
 }
 
 void ccshm_convert_exit(void)

@@ -131,7 +131,7 @@ static bool reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
 /**
  * struct segment_walk - position of a walk through the segments of a slice
  * @dev: device that the segments are for
- * @blocks: memory of the buffer
+ * @memory: memory of the buffer
  * @index: page at which the next segment starts
  * @end: page after the last one of the slice
  * @run_end: page after the last one of the current physically contiguous run
@@ -141,7 +141,7 @@ static bool reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
  */
 struct segment_walk {
 	struct device *dev;
-	const struct ccshm_blocks *blocks;
+	const struct ccshm_memory *memory;
 	unsigned long index;
 	unsigned long end;
 	unsigned long run_end;
@@ -151,12 +151,12 @@ struct segment_walk {
 };
 
 static struct segment_walk walk_start(struct device *dev,
-				      const struct ccshm_blocks *blocks,
+				      const struct ccshm_memory *memory,
 				      unsigned long first, unsigned long pages)
 {
 	return (struct segment_walk){
 		.dev = dev,
-		.blocks = blocks,
+		.memory = memory,
 		.index = first,
 		.end = first + pages,
 		.run_end = first,
@@ -191,9 +191,9 @@ static void walk_enter_run(struct segment_walk *walk)
 {
 	unsigned long pages, more, left = walk->end - walk->index;
 
-	walk->pfn = ccshm_blocks_pfn(walk->blocks, walk->index, &pages);
+	walk->pfn = ccshm_memory_pfn(walk->memory, walk->index, &pages);
 	while (pages < left &&
-	       ccshm_blocks_pfn(walk->blocks, walk->index + pages, &more) ==
+	       ccshm_memory_pfn(walk->memory, walk->index + pages, &more) ==
 	       walk->pfn + pages) {
 		pages += more;
 		cond_resched();
@@ -240,10 +240,10 @@ static unsigned long walk_count(struct segment_walk walk)
 }
 
 static int fill_table(struct device *dev, struct sg_table *sgt,
-		      const struct ccshm_blocks *blocks, unsigned long first,
+		      const struct ccshm_memory *memory, unsigned long first,
 		      unsigned long pages, u64 limit)
 {
-	struct segment_walk walk = walk_start(dev, blocks, first, pages);
+	struct segment_walk walk = walk_start(dev, memory, first, pages);
 	struct scatterlist *sg;
 	unsigned long nr, run;
 	phys_addr_t phys;
@@ -320,7 +320,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
  * ccshm_dma_map - give an importer's device a slice of shared memory
  * @dev: it
  * @sgt: out: the table
- * @blocks: the memory
+ * @memory: memory of the buffer
  * @first: first page of the slice
  * @pages: length of it
  * @dir: direction
@@ -331,7 +331,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
  * when it cannot DMA, or not to a whole page at once, -ENOMEM.
  */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
-		  const struct ccshm_blocks *blocks, unsigned long first,
+		  const struct ccshm_memory *memory, unsigned long first,
 		  unsigned long pages, enum dma_data_direction dir,
 		  unsigned long *attrs)
 {
@@ -344,7 +344,7 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		report_refusal(dev, verdict.reason);
 		return verdict.err;
 	}
-	err = fill_table(dev, sgt, blocks, first, pages, limit);
+	err = fill_table(dev, sgt, memory, first, pages, limit);
 	if (err)
 		return err;
 
@@ -397,7 +397,7 @@ static int fill_segments(struct device *dev, u64 limit,
  *	none that would balance the mapping
  * @dma_bits: in: what the caller says that it can drive, 0 for its mask; out:
  *	what it was judged by
- * @blocks: the memory
+ * @memory: memory of the buffer
  * @first: first page of the slice
  * @pages: length of it
  * @segments: out: to be freed with kvfree()
@@ -406,7 +406,7 @@ static int fill_segments(struct device *dev, u64 limit,
  * Return: as ccshm_dma_map().
  */
 int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
-		       const struct ccshm_blocks *blocks, unsigned long first,
+		       const struct ccshm_memory *memory, unsigned long first,
 		       unsigned long pages, struct ccshm_ioc_segment **segments,
 		       unsigned int *nr)
 {
@@ -415,7 +415,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	struct ccshm_dma_facts facts = read_facts(dev, false, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
 	/* No limits: those of dev->dma_parms are a kernel driver's, and there is none. */
-	struct segment_walk walk = walk_start(dev, blocks, first, pages);
+	struct segment_walk walk = walk_start(dev, memory, first, pages);
 	unsigned long runs;
 	int err;
 

@@ -395,27 +395,17 @@ void ccshm_event_leak(unsigned long pages)
 		record_queue(&r);
 }
 
-/**
- * ccshm_event_quota - a limit has not allowed an allocation
- * @quota: which limit
- * @uid: who was refused
- * @asked: for so many bytes, or buffers
- * @used: so many were in use
- * @limit: so many there may be
- *
- * Also counts it.
- */
-void ccshm_event_quota(enum ccshm_quota quota, kuid_t uid, u64 asked, u64 used,
-		       u64 limit)
+/* Report and count an allocation or export that a limit refused. */
+void ccshm_event_quota(const struct ccshm_limit_refusal *refusal)
 {
 	struct record r = {
 		.type = CCSHM_EVENT_QUOTA,
-		.quota = quota,
-		.payer = uid,
-		.q.uid = from_kuid(&init_user_ns, uid),
-		.asked = asked,
-		.used = used,
-		.limit = limit,
+		.quota = refusal->quota,
+		.payer = refusal->uid,
+		.q.uid = from_kuid(&init_user_ns, refusal->uid),
+		.asked = refusal->asked,
+		.used = refusal->used,
+		.limit = refusal->limit,
 	};
 
 	atomic64_inc(&refused);

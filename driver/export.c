@@ -220,6 +220,7 @@ static void export_forget(struct ccshm_export *export)
 static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 				       const struct ccshm_ioc_export *req)
 {
+	struct ccshm_limit_refusal refusal;
 	struct ccshm_export *export;
 	int err;
 
@@ -235,7 +236,9 @@ static struct ccshm_export *export_new(struct ccshm_buffer *buffer,
 	init_waitqueue_head(&export->idle);
 	ccshm_revocation_init(export);
 
-	err = ccshm_object_init(&export->obj, &export_ops, buffer);
+	err = ccshm_object_init(&export->obj, &export_ops, buffer, &refusal);
+	if (ccshm_limit_refuses(err))
+		ccshm_event_quota(&refusal);
 	if (err) {
 		kfree(export);
 		return ERR_PTR(err);

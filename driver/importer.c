@@ -75,7 +75,7 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 	list_add_tail(&imp->link, &export->importers);
 	export->nr_importers++;
 	mutex_unlock(&export->importers_lock);
-	ccshm_limit_importer(export->obj.buffer, 1);
+	ccshm_limit_importer(export->obj.buffer->payer, 1);
 	ccshm_changed();
 	ccshm_event_importer(CCSHM_EVENT_IMPORTER_ATTACH, export, attach->dev);
 	return 0;
@@ -100,7 +100,7 @@ void ccshm_importer_detach(struct dma_buf *dmabuf,
 	list_del(&imp->link);
 	export->nr_importers--;
 	mutex_unlock(&export->importers_lock);
-	ccshm_limit_importer(export->obj.buffer, -1);
+	ccshm_limit_importer(export->obj.buffer->payer, -1);
 	kfree(imp);
 	ccshm_changed();
 	ccshm_event_importer(CCSHM_EVENT_IMPORTER_DETACH, export, attach->dev);
@@ -177,7 +177,7 @@ static int map_slice(struct ccshm_export *export, struct device *dev,
 
 	if (export->flags & CCSHM_EXPORT_READ_ONLY && dir != DMA_TO_DEVICE)
 		return -EACCES;
-	err = ccshm_dma_map(dev, &map->sgt, &export->obj.buffer->blocks,
+	err = ccshm_dma_map(dev, &map->sgt, &export->obj.buffer->memory,
 			    export->first, export->pages, dir, &map->attrs);
 	if (err || ccshm_export_is_active(export))
 		return err;

@@ -9,16 +9,12 @@
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/ctype.h>
-#include <linux/device.h>
 #include <linux/hashtable.h>
 #include <linux/mm.h>
-#include <linux/moduleparam.h>
 #include <linux/slab.h>
-#include <linux/sysfs.h>
 #include <linux/wait.h>
 
-#include "ccshm.h"
+#include "memory.h"
 
 /*
  * What a limit is before it is set; that of the total is half of memory, and that of
@@ -28,21 +24,22 @@
 #define USER_EXPORTS	65536
 
 /**
- * struct limit - one that an administrator may change
- * @value: it, or CCSHM_LIMIT_NONE (account_lock)
- * @bytes: of bytes, which may be given with a unit
- * @given: by a module parameter
+ * struct limit - limit that an administrator can change
+ * @value: maximum, or CCSHM_LIMIT_NONE (account_lock)
+ * @set: by a module parameter or an administrator: not the default
  */
 struct limit {
 	u64 value;
-	bool bytes;
-	bool given;
+	bool set;
 };
 
-static struct limit total_bytes = { .value = CCSHM_LIMIT_NONE, .bytes = true };
-static struct limit user_bytes = { .value = CCSHM_LIMIT_NONE, .bytes = true };
-static struct limit user_buffers = { .value = USER_BUFFERS };
-static struct limit user_exports = { .value = USER_EXPORTS };
+/* Indexed by enum ccshm_quota. */
+static struct limit limits[] = {
+	[CCSHM_QUOTA_TOTAL_BYTES] = { .value = CCSHM_LIMIT_NONE },
+	[CCSHM_QUOTA_USER_BYTES] = { .value = CCSHM_LIMIT_NONE },
+	[CCSHM_QUOTA_USER_BUFFERS] = { .value = USER_BUFFERS },
+	[CCSHM_QUOTA_USER_EXPORTS] = { .value = USER_EXPORTS },
+};
 
 /**
  * struct account - what one user has
@@ -121,26 +118,40 @@ static u64 used_bytes(void)
 	return to_bytes(usage.pages);
 }
 
-static u64 refusals(void)
+/* Return the value of a limit: a maximum, or CCSHM_LIMIT_NONE. */
+u64 ccshm_limit_value(enum ccshm_quota quota)
 {
-	struct ccshm_event_stats stats;
+	return READ_ONCE(limits[quota].value);
+}
 
-	ccshm_event_stats(&stats);
-	return stats.refused;
+/* Change a limit; charges that exceed the new value stay. */
+void ccshm_limit_set(enum ccshm_quota quota, u64 value)
+{
+	spin_lock(&account_lock);
+	WRITE_ONCE(limits[quota].value, value);
+	limits[quota].set = true;
+	spin_unlock(&account_lock);
+}
+
+static bool exceeds_limit(enum ccshm_quota quota, u64 value)
+{
+	return value > limits[quota].value;
 }
 
 static int check(const struct account *account, u64 pages, u64 buffers)
 {
 	const struct ccshm_usage *usage = &account->usage;
 
-	if (buffers && usage->objects[CCSHM_TYPE_BUFFER] + buffers >
-	    user_buffers.value)
+	if (buffers && exceeds_limit(CCSHM_QUOTA_USER_BUFFERS,
+				     usage->objects[CCSHM_TYPE_BUFFER] + buffers))
 		return -EDQUOT;
 	if (!pages)
 		return 0;
-	if (to_bytes(usage->pages + usage->leaked + pages) > user_bytes.value)
+	if (exceeds_limit(CCSHM_QUOTA_USER_BYTES,
+			  to_bytes(usage->pages + usage->leaked + pages)))
 		return -EDQUOT;
-	if (to_bytes(all.pages + usage->leaked + pages) > total_bytes.value)
+	if (exceeds_limit(CCSHM_QUOTA_TOTAL_BYTES,
+			  to_bytes(all.pages + usage->leaked + pages)))
 		return -ENOSPC;
 	return 0;
 }
@@ -278,29 +289,30 @@ static bool would_help(kuid_t uid, int err, u64 pages)
 	const struct account *account;
 	struct ccshm_usage mine = {};
 	bool help = false;
+	u32 buffers;
 
 	spin_lock(&account_lock);
 	account = account_find(uid);
 	if (account)
 		mine = account->usage;
+	buffers = mine.objects[CCSHM_TYPE_BUFFER];
 	switch (err) {
 	case -EDQUOT:
 		if (pages)
 			help = mine.returning &&
-			       to_bytes(mine.pages + mine.leaked + pages -
-					min(mine.returning, mine.pages)) <=
-			       user_bytes.value;
+			       !exceeds_limit(CCSHM_QUOTA_USER_BYTES,
+					      to_bytes(mine.pages + mine.leaked + pages -
+						       min(mine.returning, mine.pages)));
 		else
 			help = mine.ending &&
-			       mine.objects[CCSHM_TYPE_BUFFER] + 1ULL -
-			       min(mine.ending, mine.objects[CCSHM_TYPE_BUFFER]) <=
-			       user_buffers.value;
+			       !exceeds_limit(CCSHM_QUOTA_USER_BUFFERS,
+					      buffers + 1ULL - min(mine.ending, buffers));
 		break;
 	case -ENOSPC:
 		help = all.returning &&
-		       to_bytes(all.pages + mine.leaked + pages -
-				min(all.returning, all.pages)) <=
-		       total_bytes.value;
+		       !exceeds_limit(CCSHM_QUOTA_TOTAL_BYTES,
+				      to_bytes(all.pages + mine.leaked + pages -
+					       min(all.returning, all.pages)));
 		break;
 	case -ENOMEM:
 		help = all.returning && pages <= available + all.returning;
@@ -356,7 +368,9 @@ int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 	return 0;
 }
 
-static int buffer_add(kuid_t uid, bool interruptible)
+/* Count a buffer; wait for buffers that are about to go if that can help. */
+static int account_add_buffer(kuid_t uid, bool interruptible,
+			      struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_limit_wait wait;
 	int err, failed;
@@ -372,7 +386,7 @@ static int buffer_add(kuid_t uid, bool interruptible)
 		if (failed)
 			break;
 	}
-	ccshm_limit_refused(uid, err, 0);
+	ccshm_limit_describe_refusal(uid, err, 0, refusal);
 	return err;
 }
 
@@ -387,8 +401,8 @@ static int export_grow(kuid_t uid, bool exempt)
 		return -ENOMEM;
 	spin_lock(&account_lock);
 	account = account_take(uid, &spare);
-	if (!exempt && account->usage.objects[CCSHM_TYPE_EXPORT] >=
-		       user_exports.value)
+	if (!exempt && exceeds_limit(CCSHM_QUOTA_USER_EXPORTS,
+				     account->usage.objects[CCSHM_TYPE_EXPORT] + 1ULL))
 		err = -EDQUOT;
 	if (!err) {
 		account->usage.objects[CCSHM_TYPE_EXPORT]++;
@@ -403,7 +417,7 @@ static int export_grow(kuid_t uid, bool exempt)
 }
 
 /* Check the capability last: capable() leaves a trace in the audit log. */
-static int export_add(kuid_t uid)
+static int account_add_export(kuid_t uid, struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_usage usage;
 	int err = export_grow(uid, false);
@@ -413,72 +427,84 @@ static int export_add(kuid_t uid)
 	if (err != -EDQUOT)
 		return err;
 	ccshm_limit_usage(uid, &usage);
-	ccshm_event_quota(CCSHM_QUOTA_USER_EXPORTS, uid, 1,
-			  usage.objects[CCSHM_TYPE_EXPORT],
-			  READ_ONCE(user_exports.value));
+	*refusal = (struct ccshm_limit_refusal){
+		.uid = uid,
+		.quota = CCSHM_QUOTA_USER_EXPORTS,
+		.asked = 1,
+		.used = usage.objects[CCSHM_TYPE_EXPORT],
+		.limit = ccshm_limit_value(CCSHM_QUOTA_USER_EXPORTS),
+	};
 	return err;
 }
 
 /**
  * ccshm_limit_add - count a new object
- * @object: object to charge to its payer
+ * @uid: payer of the object
+ * @type: type of the object
+ * @interruptible: any signal ends a wait, not only one that kills
+ * @refusal: out: which limit refused the object; not used for attachments
  *
- * Return: 0; for a buffer or an export also -EDQUOT (the payer has too many) or
- * -ENOMEM, for a buffer -EINTR.
+ * Return: 0; for a buffer or an export also -EDQUOT (the payer has too many, and
+ * @refusal is filled in) or -ENOMEM, for a buffer -EINTR.
  */
-int ccshm_limit_add(const struct ccshm_object *object)
+int ccshm_limit_add(kuid_t uid, enum ccshm_type type, bool interruptible,
+		    struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_usage change = {};
 
-	if (object->type == CCSHM_TYPE_BUFFER)
-		return buffer_add(object->payer, object->buffer->flags &
-						 CCSHM_ALLOC_INTERRUPTIBLE);
-	if (object->type == CCSHM_TYPE_EXPORT)
-		return export_add(object->payer);
-	change.objects[object->type] = 1;
-	account_change(object->payer, &change);
+	if (type == CCSHM_TYPE_BUFFER)
+		return account_add_buffer(uid, interruptible, refusal);
+	if (type == CCSHM_TYPE_EXPORT)
+		return account_add_export(uid, refusal);
+	change.objects[type] = 1;
+	account_change(uid, &change);
 	return 0;
 }
 
-void ccshm_limit_remove(const struct ccshm_object *object)
+/* Count an object no longer. */
+void ccshm_limit_remove(kuid_t uid, enum ccshm_type type)
 {
 	struct ccshm_usage change = {};
 
-	change.objects[object->type] = -1;
-	account_change(object->payer, &change);
+	change.objects[type] = -1;
+	account_change(uid, &change);
 }
 
-/* A device more, or less, is attached to one of its exports. */
-void ccshm_limit_importer(const struct ccshm_buffer *buffer, int change)
+/* Add @change to the number of devices attached to exports of a payer's buffers. */
+void ccshm_limit_importer(kuid_t uid, int change)
 {
 	const struct ccshm_usage usage = { .importers = change };
 
-	account_change(buffer->payer, &usage);
+	account_change(uid, &usage);
 }
 
 /**
- * ccshm_limit_refused - somebody is told no
- * @uid: who would pay
- * @err: -EDQUOT or -ENOSPC
- * @bytes: that were asked for; 0: a buffer too many
+ * ccshm_limit_describe_refusal - find out which limit refused an allocation
+ * @uid: payer
+ * @err: error of the allocation: -EDQUOT or -ENOSPC
+ * @bytes: size of the allocation; 0 for one buffer too many
+ * @refusal: out
  */
-void ccshm_limit_refused(kuid_t uid, int err, u64 bytes)
+void ccshm_limit_describe_refusal(kuid_t uid, int err, u64 bytes,
+				  struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_usage usage;
 
 	ccshm_limit_usage(uid, &usage);
-	if (err == -ENOSPC)
-		ccshm_event_quota(CCSHM_QUOTA_TOTAL_BYTES, uid, bytes,
-				  used_bytes() + to_bytes(usage.leaked),
-				  READ_ONCE(total_bytes.value));
-	else if (bytes)
-		ccshm_event_quota(CCSHM_QUOTA_USER_BYTES, uid, bytes,
-				  to_bytes(usage.pages + usage.leaked),
-				  READ_ONCE(user_bytes.value));
-	else
-		ccshm_event_quota(CCSHM_QUOTA_USER_BUFFERS, uid, 1,
-				  usage.objects[CCSHM_TYPE_BUFFER],
-				  READ_ONCE(user_buffers.value));
+	refusal->uid = uid;
+	refusal->asked = bytes;
+	if (err == -ENOSPC) {
+		refusal->quota = CCSHM_QUOTA_TOTAL_BYTES;
+		refusal->used = used_bytes() + to_bytes(usage.leaked);
+	} else if (bytes) {
+		refusal->quota = CCSHM_QUOTA_USER_BYTES;
+		refusal->used = to_bytes(usage.pages + usage.leaked);
+	} else {
+		refusal->quota = CCSHM_QUOTA_USER_BUFFERS;
+		refusal->asked = 1;
+		refusal->used = usage.objects[CCSHM_TYPE_BUFFER];
+	}
+	refusal->limit = ccshm_limit_value(refusal->quota);
 }
 
 /* What a user has. */
@@ -504,11 +530,10 @@ void ccshm_limit_info(struct ccshm_ioc_info *info)
 	info->importers = sum.importers;
 	info->bytes_leaked = to_bytes(sum.leaked);
 	info->used_bytes = to_bytes(sum.pages);
-	info->refusals = refusals();
-	info->limit_total_bytes = READ_ONCE(total_bytes.value);
-	info->limit_user_bytes = READ_ONCE(user_bytes.value);
-	info->limit_user_buffers = READ_ONCE(user_buffers.value);
-	info->limit_user_exports = READ_ONCE(user_exports.value);
+	info->limit_total_bytes = ccshm_limit_value(CCSHM_QUOTA_TOTAL_BYTES);
+	info->limit_user_bytes = ccshm_limit_value(CCSHM_QUOTA_USER_BYTES);
+	info->limit_user_buffers = ccshm_limit_value(CCSHM_QUOTA_USER_BUFFERS);
+	info->limit_user_exports = ccshm_limit_value(CCSHM_QUOTA_USER_EXPORTS);
 	info->user_bytes = to_bytes(mine.pages);
 	info->user_bytes_leaked = to_bytes(mine.leaked);
 	info->user_buffers = mine.objects[CCSHM_TYPE_BUFFER];
@@ -517,206 +542,19 @@ void ccshm_limit_info(struct ccshm_ioc_info *info)
 	info->user_importers = mine.importers;
 }
 
-/*
- * The attributes beside the device, and the module parameters of the same names.
- */
-
-static unsigned int unit_shift(char unit)
-{
-	switch (toupper(unit)) {
-	case 'K':
-		return 10;
-	case 'M':
-		return 20;
-	case 'G':
-		return 30;
-	case 'T':
-		return 40;
-	default:
-		return 0;
-	}
-}
-
-/*
- * "max", or a decimal number; if it is of bytes, one of K, M, G and T may follow, in
- * either case, as in the sizes of ccshmctl.
- */
-static int limit_parse(const char *text, const struct limit *limit, u64 *result)
-{
-	char number[24];
-	unsigned int shift;
-	size_t len = strcspn(text, "\n");
-	u64 value;
-	int err;
-
-	if (!len || len >= sizeof(number) || (text[len] && text[len + 1]))
-		return -EINVAL;
-	memcpy(number, text, len);
-	number[len] = '\0';
-	if (!strcmp(number, "max")) {
-		*result = CCSHM_LIMIT_NONE;
-		return 0;
-	}
-	shift = limit->bytes ? unit_shift(number[len - 1]) : 0;
-	if (shift)
-		number[len - 1] = '\0';
-	if (!isdigit(number[0]))
-		return -EINVAL;
-	err = kstrtou64(number, 10, &value);
-	if (err)
-		return err;
-	if (value > U64_MAX >> shift)
-		return -ERANGE;
-	*result = value << shift;
-	return 0;
-}
-
-static int limit_set(struct limit *limit, const char *text)
-{
-	u64 value;
-	int err = limit_parse(text, limit, &value);
-
-	if (err)
-		return err;
-	spin_lock(&account_lock);
-	WRITE_ONCE(limit->value, value);
-	spin_unlock(&account_lock);
-	return 0;
-}
-
-static struct limit *limit_of(struct device_attribute *attr)
-{
-	return container_of(attr, struct dev_ext_attribute, attr)->var;
-}
-
-static ssize_t limit_store(struct device *dev, struct device_attribute *attr,
-			   const char *text, size_t len)
-{
-	int err;
-
-	/* The file's owner is also who has that uid in a container. */
-	if (!capable(CAP_SYS_RESOURCE))
-		return -EPERM;
-	err = limit_set(limit_of(attr), text);
-	return err ? err : len;
-}
-
-static ssize_t limit_show(struct device *dev, struct device_attribute *attr,
-			  char *text)
-{
-	u64 value = READ_ONCE(limit_of(attr)->value);
-
-	if (value == CCSHM_LIMIT_NONE)
-		return sysfs_emit(text, "max\n");
-	return sysfs_emit(text, "%llu\n", value);
-}
-
-static struct dev_ext_attribute dev_attr_limit_total_bytes = {
-	__ATTR(limit_total_bytes, 0644, limit_show, limit_store), &total_bytes,
-};
-
-static struct dev_ext_attribute dev_attr_limit_user_bytes = {
-	__ATTR(limit_user_bytes, 0644, limit_show, limit_store), &user_bytes,
-};
-
-static struct dev_ext_attribute dev_attr_limit_user_buffers = {
-	__ATTR(limit_user_buffers, 0644, limit_show, limit_store), &user_buffers,
-};
-
-static struct dev_ext_attribute dev_attr_limit_user_exports = {
-	__ATTR(limit_user_exports, 0644, limit_show, limit_store), &user_exports,
-};
-
-static ssize_t used_bytes_show(struct device *dev,
-			       struct device_attribute *attr, char *text)
-{
-	return sysfs_emit(text, "%llu\n", used_bytes());
-}
-static DEVICE_ATTR_RO(used_bytes);
-
-static ssize_t used_buffers_show(struct device *dev,
-				 struct device_attribute *attr, char *text)
-{
-	struct ccshm_usage sum;
-
-	ccshm_limit_usage_all(&sum);
-	return sysfs_emit(text, "%u\n", sum.objects[CCSHM_TYPE_BUFFER]);
-}
-static DEVICE_ATTR_RO(used_buffers);
-
-static ssize_t leaked_bytes_show(struct device *dev,
-				 struct device_attribute *attr, char *text)
-{
-	struct ccshm_usage sum;
-
-	ccshm_limit_usage_all(&sum);
-	return sysfs_emit(text, "%llu\n", to_bytes(sum.leaked));
-}
-static DEVICE_ATTR_RO(leaked_bytes);
-
-static ssize_t refusals_show(struct device *dev, struct device_attribute *attr,
-			     char *text)
-{
-	return sysfs_emit(text, "%llu\n", refusals());
-}
-static DEVICE_ATTR_RO(refusals);
-
-static struct attribute *limit_attrs[] = {
-	&dev_attr_limit_total_bytes.attr.attr,
-	&dev_attr_limit_user_bytes.attr.attr,
-	&dev_attr_limit_user_buffers.attr.attr,
-	&dev_attr_limit_user_exports.attr.attr,
-	&dev_attr_used_bytes.attr,
-	&dev_attr_used_buffers.attr,
-	&dev_attr_leaked_bytes.attr,
-	&dev_attr_refusals.attr,
-	NULL,
-};
-
-static const struct attribute_group limit_group = { .attrs = limit_attrs };
-
-const struct attribute_group *ccshm_limit_groups[] = { &limit_group, NULL };
-
-static int limit_param_set(const char *text, const struct kernel_param *param)
-{
-	struct limit *limit = param->arg;
-	int err = limit_set(limit, text);
-
-	limit->given = true;
-	if (err)
-		pr_err("ccshm: %s=%s: not a limit: a number%s, or max\n",
-		       param->name, text,
-		       limit->bytes ? ", with K, M, G or T" : "");
-	return err;
-}
-
-static const struct kernel_param_ops limit_param = { .set = limit_param_set };
-
-/* Not in /sys/module: there would be two places to look and one that counts. */
-module_param_cb(limit_total_bytes, &limit_param, &total_bytes, 0);
-MODULE_PARM_DESC(limit_total_bytes,
-		 "bytes that all users together may share, with K, M, G or T, or max (default: half of memory)");
-module_param_cb(limit_user_bytes, &limit_param, &user_bytes, 0);
-MODULE_PARM_DESC(limit_user_bytes,
-		 "bytes that each user may share, with K, M, G or T, or max (default: half of limit_total_bytes)");
-module_param_cb(limit_user_buffers, &limit_param, &user_buffers, 0);
-MODULE_PARM_DESC(limit_user_buffers,
-		 "buffers that each user may have, or max (default: 65536)");
-module_param_cb(limit_user_exports, &limit_param, &user_exports, 0);
-MODULE_PARM_DESC(limit_user_exports,
-		 "exports that each user may make and keep, or max (default: 65536)");
-
 void __init ccshm_limit_init(void)
 {
+	struct limit *total = &limits[CCSHM_QUOTA_TOTAL_BYTES];
+	struct limit *user = &limits[CCSHM_QUOTA_USER_BYTES];
 	struct sysinfo memory;
 
-	if (!total_bytes.given) {
+	if (!total->set) {
 		si_meminfo(&memory);
-		total_bytes.value = (u64)memory.totalram * memory.mem_unit / 2;
+		total->value = (u64)memory.totalram * memory.mem_unit / 2;
 	}
-	/* So that no user keeps all others out. A total of max is no limit to halve. */
-	if (!user_bytes.given && total_bytes.value != CCSHM_LIMIT_NONE)
-		user_bytes.value = total_bytes.value / 2;
+	/* No user can take all. A total without a limit has no half. */
+	if (!user->set && total->value != CCSHM_LIMIT_NONE)
+		user->value = total->value / 2;
 }
 
 /* What is left says only what was leaked. */

@@ -119,6 +119,14 @@ static int __init check_platform(void)
 	return 0;
 }
 
+static void report_leak(kuid_t payer, unsigned long pages)
+{
+	ccshm_event_leak(pages);
+	if (ccshm_rate_allows(CCSHM_RATE_LINES, payer))
+		pr_warn("ccshm: leaked %lu pages: they cannot be made private again (uid %u)\n",
+			pages, from_kuid(&init_user_ns, payer));
+}
+
 static int __init ccshm_init(void)
 {
 	int err = ccshm_heap_check();
@@ -137,6 +145,7 @@ static int __init ccshm_init(void)
 		return -ENOMEM;
 	ccshm_object_prime();
 	ccshm_limit_init();
+	ccshm_convert_init(report_leak);
 	err = ccshm_revoke_init();
 	if (err)
 		goto destroy_wq;

@@ -26,7 +26,7 @@ static vm_fault_t fault_page(struct ccshm_export *export, struct vm_fault *vmf)
 	if (index >= export->pages)
 		return VM_FAULT_SIGBUS;
 	return vmf_insert_pfn_prot(vma, vmf->address,
-				   ccshm_blocks_pfn(&export->obj.buffer->blocks,
+				   ccshm_memory_pfn(&export->obj.buffer->memory,
 						    export->first + index, NULL),
 				   pgprot_decrypted(vma->vm_page_prot));
 }
@@ -55,7 +55,7 @@ static vm_fault_t fault_huge(struct ccshm_export *export, struct vm_fault *vmf)
 	index = fault_index(vma, addr);
 	if (index + CCSHM_UNIT_PAGES > export->pages)
 		return VM_FAULT_FALLBACK;
-	pfn = ccshm_blocks_pfn(&export->obj.buffer->blocks, export->first + index,
+	pfn = ccshm_memory_pfn(&export->obj.buffer->memory, export->first + index,
 			       &run);
 	if (run < CCSHM_UNIT_PAGES || !IS_ALIGNED(pfn, CCSHM_UNIT_PAGES))
 		return VM_FAULT_FALLBACK;
@@ -201,7 +201,7 @@ static void *vmap_pages(struct ccshm_export *export)
 	if (!pages)
 		return NULL;
 	while (i < export->pages) {
-		pfn = ccshm_blocks_pfn(&export->obj.buffer->blocks,
+		pfn = ccshm_memory_pfn(&export->obj.buffer->memory,
 				       export->first + i, &run);
 		for (run = min(run, export->pages - i); run; run--)
 			pages[i++] = pfn_to_page(pfn++);

@@ -26,15 +26,18 @@ static const xa_mark_t marks[] = {
  * @object: to initialise, with one reference
  * @ops: operations of its type
  * @buffer: that it belongs to
+ * @refusal: out: limit that refused a buffer or an export; NULL for an attachment
  *
  * An export is charged to the caller's effective uid, other objects to the payer
  * of @buffer.
  *
- * Return: 0 or -ENOMEM; for a buffer or an export also -EDQUOT.
+ * Return: 0 or -ENOMEM; for a buffer or an export also -EDQUOT, and @refusal is filled
+ * in; for a buffer also -EINTR.
  */
 int ccshm_object_init(struct ccshm_object *object,
 		      const struct ccshm_object_ops *ops,
-		      struct ccshm_buffer *buffer)
+		      struct ccshm_buffer *buffer,
+		      struct ccshm_limit_refusal *refusal)
 {
 	int err;
 
@@ -45,13 +48,14 @@ int ccshm_object_init(struct ccshm_object *object,
 	object->payer = ops->type == CCSHM_TYPE_EXPORT ? current_euid() :
 							 buffer->payer;
 	kref_init(&object->ref);
-	err = ccshm_limit_add(object);
+	err = ccshm_limit_add(object->payer, object->type,
+			      buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE, refusal);
 	if (err)
 		return err;
 	/* So that publishing cannot fail. */
 	err = xa_reserve(&objects, object->id, GFP_KERNEL);
 	if (err)
-		ccshm_limit_remove(object);
+		ccshm_limit_remove(object->payer, object->type);
 	return err;
 }
 
@@ -207,7 +211,7 @@ static void object_release(struct kref *ref)
 {
 	struct ccshm_object *object = container_of(ref, struct ccshm_object, ref);
 
-	ccshm_limit_remove(object);
+	ccshm_limit_remove(object->payer, object->type);
 	object->ops->free(object);
 }
 

@@ -13,13 +13,13 @@
 
 /**
  * struct page_walk - a walk over pages of a buffer
- * @blocks: its memory, which stays as long as the walk
+ * @memory: memory of the buffer, which stays while the walk lasts
  * @index: of the next page
  * @end: behind the last page
  * @admin: may know physical addresses
  */
 struct page_walk {
-	const struct ccshm_blocks *blocks;
+	const struct ccshm_memory *memory;
 	unsigned long index;
 	unsigned long end;
 	bool admin;
@@ -32,7 +32,7 @@ static struct ccshm_ioc_run look(const struct page_walk *walk,
 	unsigned long addr, run, in_unit;
 	struct ccshm_ioc_run found = { .offset = (u64)index << PAGE_SHIFT };
 
-	*pfn = ccshm_blocks_pfn(walk->blocks, index, &run);
+	*pfn = ccshm_memory_pfn(walk->memory, index, &run);
 	addr = (unsigned long)page_address(pfn_to_page(*pfn));
 	in_unit = CCSHM_UNIT_PAGES - *pfn % CCSHM_UNIT_PAGES;
 
@@ -41,7 +41,7 @@ static struct ccshm_ioc_run look(const struct page_walk *walk,
 		found.flags |= CCSHM_PAGES_LEAF_WHOLE;
 	else
 		in_unit = 1;
-	if (index >= walk->blocks->pages)
+	if (ccshm_memory_is_carved(walk->memory, index))
 		found.flags |= CCSHM_PAGES_CARVED;
 	found.length = (u64)min3(run, in_unit, walk->end - index) << PAGE_SHIFT;
 	if (walk->admin)
@@ -90,7 +90,7 @@ static int batch_fill(struct ccshm_call *call, struct page_walk *walk,
 		err = -ENOENT;
 	if (err)
 		goto put;
-	walk->blocks = &buffer->blocks;
+	walk->memory = &buffer->memory;
 	walk->end = (req->offset + size) >> PAGE_SHIFT;
 	for (*nr = 0; walk->index < walk->end && *nr < most; ++*nr)
 		batch[*nr] = next_pages(walk);

@@ -41,6 +41,7 @@ int ccshm_info(struct ccshm_call *call)
 	info->contiguous_max = CCSHM_CONTIGUOUS_MAX;
 	ccshm_limit_info(info);
 	ccshm_event_stats(&event);
+	info->refusals = event.refused;
 	info->generation = ccshm_generation();
 	info->buffers_made = ccshm_object_made(CCSHM_TYPE_BUFFER);
 	info->exports_made = ccshm_object_made(CCSHM_TYPE_EXPORT);

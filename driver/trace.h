@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints, which tracefs, perf and trace-cmd know as "ccshm". Their fields are
- * described in docs/tracing.md. Texts have a fixed length: how one of any length is
- * assigned depends on the kernel.
+ * Tracepoints of objects; trace_convert.h has the one of conversions. Tools list all of
+ * them as "ccshm:NAME"; docs/tracing.md describes the fields. Strings have a fixed
+ * length, because the macro that assigns others is not the same in all kernels.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM ccshm
@@ -10,34 +10,9 @@
 #if !defined(CCSHM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
 #define CCSHM_TRACE_H
 
-#include <linux/mm.h>
 #include <linux/tracepoint.h>
 
 #include "ccshm.h"
-
-TRACE_EVENT(ccshm_convert,
-	TP_PROTO(struct page *page, unsigned long pages, bool shared, u64 ns,
-		 int err),
-	TP_ARGS(page, pages, shared, ns, err),
-	TP_STRUCT__entry(
-		__field(u64, physical)
-		__field(u64, pages)
-		__field(u64, ns)
-		__field(u32, to)
-		__field(int, err)
-	),
-	TP_fast_assign(
-		__entry->physical = page_to_phys(page);
-		__entry->pages = pages;
-		__entry->ns = ns;
-		__entry->to = shared;
-		__entry->err = err;
-	),
-	TP_printk("to=%s physical=0x%llx pages=%llu ns=%llu err=%d",
-		  __print_symbolic(__entry->to, { 0, "private" },
-				   { 1, "shared" }),
-		  __entry->physical, __entry->pages, __entry->ns, __entry->err)
-);
 
 TRACE_EVENT(ccshm_alloc,
 	TP_PROTO(const struct ccshm_buffer *buffer, int err),
@@ -55,9 +30,9 @@ TRACE_EVENT(ccshm_alloc,
 	TP_fast_assign(
 		__entry->buffer = buffer->obj.id;
 		__entry->size = buffer->size;
-		__entry->carved = (u64)buffer->blocks.slice.pages << PAGE_SHIFT;
-		__entry->blocks = buffer->blocks.nr;
-		__entry->conversions = buffer->blocks.conversions;
+		__entry->carved = (u64)buffer->memory.slice.pages << PAGE_SHIFT;
+		__entry->blocks = buffer->memory.blocks.nr;
+		__entry->conversions = ccshm_memory_conversions(&buffer->memory);
 		__entry->payer = __kuid_val(buffer->payer);
 		__entry->heap = buffer->heap;
 		__entry->err = err;

@@ -123,7 +123,7 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	bool answered;
 
 	is_int(touch_read(p), 0, "%s: the CPU has a mapping", what);
-	stall_at("ccshm_blocks_pfn");
+	stall_at("ccshm_memory_pfn");
 	walker = peer_start(ROOT, ALL_CAPS, walk, &w);
 	probe_set("stall", walker.pid);
 	peer_send(&walker, 0, -1);

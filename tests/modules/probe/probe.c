@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Probes. One stops a thread where it enters a function: ccshm_blocks_pfn(), in the middle
+ * Probes. One stops a thread where it enters a function: ccshm_memory_pfn(), in the middle
  * of a walk over a buffer's pages, where memory is mapped for the kernel, for an importer
  * and for an attachment; ccshm_convert_share(), before an ALLOC shares its memory; or
  * set_memory_decrypted(), where it does. It must stop where sleeping is allowed. One holds
@@ -33,7 +33,7 @@ static const struct kernel_param_ops stall_ops = {
 module_param_cb(stall, &stall_ops, &stall, 0600);
 MODULE_PARM_DESC(stall, "thread that is stopped the next time; 0: none, and the one that is goes on");
 
-static char stall_at[32] = "ccshm_blocks_pfn";
+static char stall_at[32] = "ccshm_memory_pfn";
 module_param_string(stall_at, stall_at, sizeof(stall_at), 0600);
 MODULE_PARM_DESC(stall_at, "function in which it is stopped");
 
@@ -93,27 +93,27 @@ static int stop_in(struct kprobe *p, struct pt_regs *regs, void *instead)
 	return 1;
 }
 
-static int blocks_pfn_called(struct kprobe *p, struct pt_regs *regs);
+static int memory_pfn_called(struct kprobe *p, struct pt_regs *regs);
 
-static struct kprobe blocks_pfn = {
-	.symbol_name = "ccshm_blocks_pfn",
-	.pre_handler = blocks_pfn_called,
+static struct kprobe memory_pfn = {
+	.symbol_name = "ccshm_memory_pfn",
+	.pre_handler = memory_pfn_called,
 	.post_handler = nothing,
 };
 
-static noinline unsigned long stop_blocks_pfn(const void *blocks, unsigned long index,
+static noinline unsigned long stop_memory_pfn(const void *memory, unsigned long index,
 					      unsigned long *run)
 {
-	unsigned long (*real)(const void *blocks, unsigned long index,
-			      unsigned long *run) = (void *)blocks_pfn.addr;
+	unsigned long (*real)(const void *memory, unsigned long index,
+			      unsigned long *run) = (void *)memory_pfn.addr;
 
 	stop_here();
-	return real(blocks, index, run);
+	return real(memory, index, run);
 }
 
-static int blocks_pfn_called(struct kprobe *p, struct pt_regs *regs)
+static int memory_pfn_called(struct kprobe *p, struct pt_regs *regs)
 {
-	return stop_in(p, regs, stop_blocks_pfn);
+	return stop_in(p, regs, stop_memory_pfn);
 }
 
 static int share_called(struct kprobe *p, struct pt_regs *regs);
@@ -124,12 +124,12 @@ static struct kprobe share = {
 	.post_handler = nothing,
 };
 
-static noinline int stop_share(void *blocks)
+static noinline int stop_share(void *blocks, bool interruptible)
 {
-	int (*real)(void *blocks) = (void *)share.addr;
+	int (*real)(void *blocks, bool interruptible) = (void *)share.addr;
 
 	stop_here();
-	return real(blocks);
+	return real(blocks, interruptible);
 }
 
 static int share_called(struct kprobe *p, struct pt_regs *regs)
@@ -298,7 +298,7 @@ static int measure_locks(void)
 /* ---- the module ---- */
 
 static struct kprobe *probes[] = {
-	&blocks_pfn, &share, &set_memory, &unshare, &huge_pmd,
+	&memory_pfn, &share, &set_memory, &unshare, &huge_pmd,
 };
 
 static int __init probe_init(void)
