@@ -352,9 +352,9 @@ static int attachment_release(struct inode *inode, struct file *file)
 }
 
 static const struct ccshm_call_entry attachment_calls[] = {
-	CCSHM_CALL(CCSHM_IOC_SEGMENTS, ccshm_segments, ccshm_ioc_segments,
+	CCSHM_CALL(CCSHM_IOC_SEGMENTS, ccshm_segments_ioctl, ccshm_ioc_segments,
 		   CCSHM_OUT(ccshm_ioc_segments, count)),
-	CCSHM_CALL(CCSHM_IOC_DETACH, ccshm_detach, ccshm_ioc_detach,
+	CCSHM_CALL(CCSHM_IOC_DETACH, ccshm_detach_ioctl, ccshm_ioc_detach,
 		   CCSHM_NO_OUT(ccshm_ioc_detach)),
 };
 
@@ -710,7 +710,7 @@ static int attach_publish(struct ccshm_attachment *att, struct ccshm_call *call)
 	return 0;
 }
 
-int ccshm_attach(struct ccshm_call *call)
+int ccshm_attach_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_attach *req = call->arg;
 	struct attach_target target = {};
@@ -826,7 +826,7 @@ static int segments_copy(struct ccshm_call *call, struct ccshm_ioc_segment *batc
 	return 0;
 }
 
-int ccshm_segments(struct ccshm_call *call)
+int ccshm_segments_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_segments *req = call->arg;
 	struct ccshm_ioc_segment *batch;
@@ -842,7 +842,7 @@ int ccshm_segments(struct ccshm_call *call)
 	return err;
 }
 
-int ccshm_detach(struct ccshm_call *call)
+int ccshm_detach_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_detach *req = call->arg;
 	struct ccshm_attachment *att;

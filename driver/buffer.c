@@ -633,7 +633,7 @@ static void buffer_list(struct ccshm_buffer *buffer, struct ccshm_client *client
 		__module_get(THIS_MODULE);
 	if (client) {
 		buffer->client = client;
-		/* Reserved by ccshm_alloc(). */
+		/* Reserved by ccshm_alloc_ioctl(). */
 		xa_store(&client->buffers, buffer->obj.id, &buffer->obj, 0);
 	}
 	ccshm_object_publish(&buffer->obj);
@@ -717,7 +717,7 @@ static void alloc_undo(struct ccshm_call *call)
 	ccshm_buffer_cancel(container_of(call->object, struct ccshm_buffer, obj));
 }
 
-int ccshm_alloc(struct ccshm_call *call)
+int ccshm_alloc_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_alloc *req = call->arg;
 	struct ccshm_client *client = NULL;
@@ -753,7 +753,7 @@ int ccshm_alloc(struct ccshm_call *call)
 	return 0;
 }
 
-int ccshm_free(struct ccshm_call *call)
+int ccshm_free_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_free *req = call->arg;
 	struct ccshm_buffer *buffer;
@@ -836,7 +836,7 @@ static int set_apply(struct ccshm_buffer *buffer, const struct ccshm_ioc_set *re
 	return 0;
 }
 
-int ccshm_set(struct ccshm_call *call)
+int ccshm_set_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_set *req = call->arg;
 	struct ccshm_buffer *buffer;
@@ -866,7 +866,7 @@ int ccshm_set(struct ccshm_call *call)
 	return err;
 }
 
-int ccshm_open(struct ccshm_call *call)
+int ccshm_open_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_open *req = call->arg;
 	struct ccshm_buffer *buffer;

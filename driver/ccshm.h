@@ -439,10 +439,10 @@ int ccshm_buffer_commit(struct ccshm_buffer *buffer);
 void ccshm_buffer_cancel(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_heap(struct ccshm_buffer *buffer);
 
-int ccshm_alloc(struct ccshm_call *call);
-int ccshm_free(struct ccshm_call *call);
-int ccshm_set(struct ccshm_call *call);
-int ccshm_open(struct ccshm_call *call);
+int ccshm_alloc_ioctl(struct ccshm_call *call);
+int ccshm_free_ioctl(struct ccshm_call *call);
+int ccshm_set_ioctl(struct ccshm_call *call);
+int ccshm_open_ioctl(struct ccshm_call *call);
 
 /* export.c: the dma-bufs made of a buffer */
 
@@ -520,7 +520,7 @@ struct ccshm_export {
 	struct ccshm_revocation revocation;
 };
 
-int ccshm_export(struct ccshm_call *call);
+int ccshm_export_ioctl(struct ccshm_call *call);
 int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 		      int fd_flags);
 int ccshm_export_commit(struct ccshm_call *call);
@@ -547,7 +547,7 @@ struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
 				    enum dma_data_direction dir);
 void ccshm_importer_unmap(struct dma_buf_attachment *attach,
 			  struct sg_table *sgt, enum dma_data_direction dir);
-int ccshm_importers(struct ccshm_call *call);
+int ccshm_importers_ioctl(struct ccshm_call *call);
 void ccshm_importer_device(struct device *dev, char name[CCSHM_DEVICE_LEN]);
 u32 ccshm_importer_list(struct ccshm_export *export,
 			struct ccshm_ioc_importer *list, u32 room);
@@ -578,7 +578,7 @@ struct pci_dev *ccshm_device_find(const char *name);
 bool ccshm_device_is_there(struct pci_dev *pdev);
 int ccshm_device_check(struct pci_dev *pdev);
 int ccshm_device_stop(struct pci_dev *pdev);
-int ccshm_device(struct ccshm_call *call);
+int ccshm_device_ioctl(struct ccshm_call *call);
 
 /* attach.c: the devices that user space gives it to */
 
@@ -626,9 +626,9 @@ struct ccshm_attachment {
 	struct list_head stop_link;
 };
 
-int ccshm_attach(struct ccshm_call *call);
-int ccshm_segments(struct ccshm_call *call);
-int ccshm_detach(struct ccshm_call *call);
+int ccshm_attach_ioctl(struct ccshm_call *call);
+int ccshm_segments_ioctl(struct ccshm_call *call);
+int ccshm_detach_ioctl(struct ccshm_call *call);
 struct ccshm_object *ccshm_attachment_from_fd(int fd);
 void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
 void ccshm_attach_stop_all(void);
@@ -640,7 +640,7 @@ int ccshm_power_init(void);
 void ccshm_power_exit(void);
 
 /* revoke.c: how access ends */
-int ccshm_revoke(struct ccshm_call *call);
+int ccshm_revoke_ioctl(struct ccshm_call *call);
 void ccshm_revoke_begin(struct ccshm_buffer *buffer);
 void ccshm_revocation_init(struct ccshm_export *export);
 void ccshm_revocation_continue(struct ccshm_export *export);
@@ -655,11 +655,11 @@ void ccshm_heap_exit(void);
 bool ccshm_heap_is_ours(void);
 
 /* pages.c */
-int ccshm_pages(struct ccshm_call *call);
+int ccshm_pages_ioctl(struct ccshm_call *call);
 
 /* query.c */
-int ccshm_info(struct ccshm_call *call);
-int ccshm_query(struct ccshm_call *call);
+int ccshm_info_ioctl(struct ccshm_call *call);
+int ccshm_query_ioctl(struct ccshm_call *call);
 struct ccshm_object *ccshm_object_from_fd(int fd);
 
 /* encode.c: objects as netlink attributes */

@@ -308,7 +308,7 @@ unlock_dma:
 	return err;
 }
 
-int ccshm_device(struct ccshm_call *call)
+int ccshm_device_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_device *req = call->arg;
 	struct subject subject;

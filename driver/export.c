@@ -395,7 +395,7 @@ int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 	return 0;
 }
 
-int ccshm_export(struct ccshm_call *call)
+int ccshm_export_ioctl(struct ccshm_call *call)
 {
 	const u64 known = CCSHM_EXPORT_READ_ONLY | CCSHM_EXPORT_NO_CPU |
 			  CCSHM_EXPORT_PINNED;

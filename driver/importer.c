@@ -309,7 +309,7 @@ static int importers_get(struct ccshm_export *export,
 }
 
 /* Drop the export before user memory is touched: the copy may never end. */
-int ccshm_importers(struct ccshm_call *call)
+int ccshm_importers_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_importers *req = call->arg;
 	struct ccshm_ioc_importer *list = NULL;

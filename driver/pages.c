@@ -122,7 +122,7 @@ static int copy_runs(struct ccshm_call *call, struct page_walk *walk,
 	return 0;
 }
 
-int ccshm_pages(struct ccshm_call *call)
+int ccshm_pages_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_pages *req = call->arg;
 	struct page_walk walk = {

@@ -10,7 +10,7 @@
 
 #include "ccshm.h"
 
-int ccshm_info(struct ccshm_call *call)
+int ccshm_info_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_info *info = call->arg;
 	struct ccshm_convert_stats stats;
@@ -150,7 +150,7 @@ static void hide_buffer(struct ccshm_ioc_query *q)
 	memset(q->name, 0, sizeof(q->name));
 }
 
-int ccshm_query(struct ccshm_call *call)
+int ccshm_query_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_query *q = call->arg;
 	struct ccshm_object *object;

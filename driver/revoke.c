@@ -701,7 +701,7 @@ static bool revoke_is_valid(const struct ccshm_ioc_revoke *req)
 	return req->flags & CCSHM_REVOKE_BY_FD ? !req->id : !req->fd;
 }
 
-int ccshm_revoke(struct ccshm_call *call)
+int ccshm_revoke_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_revoke *req = call->arg;
 	struct ccshm_object *object;
