@@ -76,21 +76,6 @@ static const struct ccshm_object_ops attachment_ops = {
 	.describe = attachment_describe,
 };
 
-/* With an export, the caller was let in at its door. */
-static int attachment_may(struct ccshm_attachment *att, struct ccshm_client *client)
-{
-	struct ccshm_buffer *buffer = att->obj.buffer;
-
-	if (!att->export)
-		return buffer->live ? ccshm_buffer_may_share(buffer, client,
-							     CCSHM_WRITE) :
-				      -ENOENT;
-	/* The descriptor of the dma-buf is the permission. */
-	if (buffer->sealed && !ccshm_buffer_control(buffer, client))
-		return -EPERM;
-	return 0;
-}
-
 /*
  * From here on the attachment is listed and can be revoked, before its addresses
  * are known to anybody and before user memory is touched.
@@ -101,7 +86,7 @@ static int attachment_list(struct ccshm_attachment *att, struct ccshm_client *cl
 	int err;
 
 	mutex_lock(&ccshm_lock);
-	err = closed ? -ESHUTDOWN : attachment_may(att, client);
+	err = closed ? -ESHUTDOWN : ccshm_attachment_may(att, client);
 	if (!err) {
 		__module_get(THIS_MODULE);
 		/* Reserved by attachment_new(). */

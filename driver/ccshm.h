@@ -49,8 +49,10 @@
 /* The largest block of the page allocator. */
 #define CCSHM_CONTIGUOUS_MAX	((u64)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
 
+struct ccshm_attachment;
 struct ccshm_call;
 struct ccshm_client;
+struct ccshm_export;
 struct ccshm_fence_wait;
 struct dentry;
 struct device;
@@ -289,8 +291,6 @@ static inline bool ccshm_limit_refuses(int err)
 
 /* object.c: one space of ids */
 
-enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
-
 extern struct mutex ccshm_lock;
 
 /**
@@ -338,8 +338,6 @@ void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type ty
 void ccshm_object_end(struct ccshm_object *object);
 void ccshm_object_unpublish(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
-struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want);
 struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
@@ -351,7 +349,25 @@ void ccshm_object_describe(struct ccshm_object *object, struct user_namespace *n
 void ccshm_changed(void);
 unsigned int ccshm_generation(void);
 
-/* buffer.c: who owns, who may, until when */
+/* access.c: which caller may do what */
+
+enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
+
+int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
+		     enum ccshm_want want);
+bool ccshm_buffer_control(struct ccshm_buffer *buffer,
+			  struct ccshm_client *client);
+bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
+		       bool admin, bool *control);
+void ccshm_buffer_seal(struct ccshm_buffer *buffer);
+int ccshm_export_may(struct ccshm_export *export, struct ccshm_client *client);
+int ccshm_attachment_may(struct ccshm_attachment *att, struct ccshm_client *client);
+struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want);
+struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want);
+
+/* buffer.c: the buffers, their names and their memory */
 
 /**
  * struct ccshm_client - an open file of /dev/ccshm
@@ -415,24 +431,12 @@ struct ccshm_buffer {
 	struct completion released;
 };
 
-int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
-		     enum ccshm_want want);
-struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want);
 int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size);
 void ccshm_buffer_unuse(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_client(struct ccshm_client *client);
 void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client);
-bool ccshm_buffer_control(struct ccshm_buffer *buffer,
-			  struct ccshm_client *client);
-bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
-		       bool admin, bool *control);
 void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 			   struct user_namespace *ns, struct ccshm_ioc_query *q);
-
-int ccshm_buffer_may_share(struct ccshm_buffer *buffer,
-			   struct ccshm_client *client, enum ccshm_want want);
-void ccshm_buffer_seal(struct ccshm_buffer *buffer);
 
 struct ccshm_buffer *ccshm_buffer_for_heap(u64 size);
 int ccshm_buffer_commit(struct ccshm_buffer *buffer);

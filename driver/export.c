@@ -278,25 +278,6 @@ void ccshm_export_undo(struct ccshm_call *call)
 	fput(call->file);
 }
 
-/* Which permission an export needs, beside control for pinned ones. */
-static enum ccshm_want export_want(const struct ccshm_export *export)
-{
-	return export->flags & CCSHM_EXPORT_READ_ONLY ? CCSHM_READ : CCSHM_WRITE;
-}
-
-static int export_may(struct ccshm_export *export, struct ccshm_client *client)
-{
-	struct ccshm_buffer *buffer = export->obj.buffer;
-
-	if (export->heap)
-		return 0;
-	if (export->flags & CCSHM_EXPORT_PINNED &&
-	    !(buffer->flags & CCSHM_ALLOC_OTHERS_PIN) &&
-	    !ccshm_buffer_control(buffer, client))
-		return -EPERM;
-	return ccshm_buffer_may_share(buffer, client, export_want(export));
-}
-
 /*
  * From here on the export is listed and can be revoked: before its dma-buf is
  * known to anybody, and before user memory is touched. Permission is asked for
@@ -310,7 +291,7 @@ static int export_list(struct ccshm_export *export, struct dma_buf *dmabuf,
 
 	mutex_lock(&ccshm_lock);
 	if (buffer->live)
-		err = export_may(export, client);
+		err = ccshm_export_may(export, client);
 	if (!err) {
 		export->dentry = dmabuf->file->f_path.dentry;
 		/* Reserved by export_new(). */
