@@ -344,10 +344,24 @@ struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
 u64 ccshm_object_last_id(void);
 void ccshm_object_prime(void);
 u64 ccshm_object_made(enum ccshm_type type);
-void ccshm_object_describe(struct ccshm_object *object, struct user_namespace *ns,
-			   struct ccshm_ioc_query *q);
 void ccshm_changed(void);
 unsigned int ccshm_generation(void);
+
+/**
+ * ccshm_object_describe - describe an object and its buffer
+ * @object: object to describe
+ * @ns: user namespace of the user and group ids
+ * @q: out: everything but whether a caller has control
+ */
+static inline void ccshm_object_describe(struct ccshm_object *object,
+					 struct user_namespace *ns,
+					 struct ccshm_ioc_query *q)
+{
+	lockdep_assert_held(&ccshm_lock);
+	q->object_id = object->id;
+	q->type = object->type;
+	object->ops->describe(object, ns, q);
+}
 
 /* access.c: which caller may do what */
 
@@ -552,7 +566,6 @@ struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
 void ccshm_importer_unmap(struct dma_buf_attachment *attach,
 			  struct sg_table *sgt, enum dma_data_direction dir);
 int ccshm_importers_ioctl(struct ccshm_call *call);
-void ccshm_importer_device(struct device *dev, char name[CCSHM_DEVICE_LEN]);
 u32 ccshm_importer_list(struct ccshm_export *export,
 			struct ccshm_ioc_importer *list, u32 room);
 void ccshm_importer_exit(void);
@@ -583,6 +596,14 @@ bool ccshm_device_is_there(struct pci_dev *pdev);
 int ccshm_device_check(struct pci_dev *pdev);
 int ccshm_device_stop(struct pci_dev *pdev);
 int ccshm_device_ioctl(struct ccshm_call *call);
+
+/* Write the name of a device as users know it: "BUS:NAME", as in sysfs. */
+static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_LEN])
+{
+	snprintf(name, CCSHM_DEVICE_LEN, "%s%s%s",
+		 dev->bus ? dev->bus->name : "", dev->bus ? ":" : "",
+		 dev_name(dev));
+}
 
 /* attach.c: the devices that user space gives it to */
 

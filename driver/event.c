@@ -347,7 +347,7 @@ void ccshm_event_importer(enum ccshm_event_type type,
 	if (!anybody_listens())
 		return;
 	say_object(&r, &export->obj);
-	ccshm_importer_device(dev, r.q.device);
+	ccshm_device_name(dev, r.q.device);
 	record_queue(&r);
 }
 

@@ -227,17 +227,9 @@ void ccshm_importer_unmap(struct dma_buf_attachment *attach,
 	ccshm_export_unhold(attach->dmabuf->priv);
 }
 
-/* "BUS:NAME" as in sysfs. */
-void ccshm_importer_device(struct device *dev, char name[CCSHM_DEVICE_LEN])
-{
-	snprintf(name, CCSHM_DEVICE_LEN, "%s%s%s",
-		 dev->bus ? dev->bus->name : "", dev->bus ? ":" : "",
-		 dev_name(dev));
-}
-
 static void describe(const struct importer *imp, struct ccshm_ioc_importer *out)
 {
-	ccshm_importer_device(imp->attach->dev, out->device);
+	ccshm_device_name(imp->attach->dev, out->device);
 	out->mappings = imp->mappings;
 	if (has_pinned(imp))
 		out->flags |= CCSHM_IMPORTER_PINS;

@@ -211,18 +211,3 @@ u64 ccshm_object_made(enum ccshm_type type)
 {
 	return atomic64_read(&made[type]);
 }
-
-/**
- * ccshm_object_describe - describe an object and its buffer
- * @object: object to describe
- * @ns: user namespace of the user and group ids
- * @q: out: everything but whether a caller has control
- */
-void ccshm_object_describe(struct ccshm_object *object, struct user_namespace *ns,
-			   struct ccshm_ioc_query *q)
-{
-	lockdep_assert_held(&ccshm_lock);
-	q->object_id = object->id;
-	q->type = object->type;
-	object->ops->describe(object, ns, q);
-}
