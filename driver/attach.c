@@ -263,14 +263,14 @@ static void finish_stops(struct pci_dev *pdev)
 }
 
 /**
- * ccshm_attachment_ask - begin to revoke
+ * ccshm_attachment_revoke - begin to revoke
  * @att: it
  * @force: do not rely on its holder
  *
  * Wakes @att->wait when it has ended, or is stuck. Nobody knows the addresses of
  * one whose call has not returned: it ends at once.
  */
-void ccshm_attachment_ask(struct ccshm_attachment *att, bool force)
+void ccshm_attachment_revoke(struct ccshm_attachment *att, bool force)
 {
 	bool ended;
 
@@ -918,7 +918,7 @@ void ccshm_attach_stop_all(void)
 	mutex_unlock(&ccshm_lock);
 	while ((att = next_of_all(id))) {
 		id = att->obj.id;
-		ccshm_attachment_ask(att, true);
+		ccshm_attachment_revoke(att, true);
 		ccshm_object_put(&att->obj);
 	}
 	if (!wait_event_timeout(stops_done, !atomic_read(&stops_pending),

@@ -606,17 +606,17 @@ int ccshm_alloc_ioctl(struct ccshm_call *call)
 	return 0;
 }
 
-int ccshm_free_ioctl(struct ccshm_call *call)
+/**
+ * ccshm_buffer_free - end a buffer
+ * @buffer: buffer, with a reference
+ *
+ * Its exports and attachments stay, and keep the memory.
+ *
+ * Return: 0, or -ENOENT when the buffer has ended before.
+ */
+int ccshm_buffer_free(struct ccshm_buffer *buffer)
 {
-	struct ccshm_ioc_free *req = call->arg;
-	struct ccshm_buffer *buffer;
 	int err = 0;
-
-	if (req->flags & ~CCSHM_FREE_REVOKE)
-		return -EINVAL;
-	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_CONTROL);
-	if (IS_ERR(buffer))
-		return PTR_ERR(buffer);
 
 	mutex_lock(&ccshm_lock);
 	if (buffer->live)
@@ -624,9 +624,6 @@ int ccshm_free_ioctl(struct ccshm_call *call)
 	else
 		err = -ENOENT;
 	mutex_unlock(&ccshm_lock);
-	if (!err && req->flags & CCSHM_FREE_REVOKE)
-		ccshm_revoke_begin(buffer);
-	ccshm_object_put(&buffer->obj);
 	return err;
 }
 

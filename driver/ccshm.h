@@ -458,11 +458,11 @@ void ccshm_buffer_cancel(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_heap(struct ccshm_buffer *buffer);
 
 int ccshm_alloc_ioctl(struct ccshm_call *call);
-int ccshm_free_ioctl(struct ccshm_call *call);
+int ccshm_buffer_free(struct ccshm_buffer *buffer);
 int ccshm_set_ioctl(struct ccshm_call *call);
 int ccshm_open_ioctl(struct ccshm_call *call);
 
-/* export.c: the dma-bufs made of a buffer */
+/* export.c: the state of an export */
 
 /**
  * struct ccshm_revocation - how far the revoke of an export is
@@ -538,19 +538,32 @@ struct ccshm_export {
 	struct ccshm_revocation revocation;
 };
 
-int ccshm_export_ioctl(struct ccshm_call *call);
-int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
-		      int fd_flags);
-int ccshm_export_commit(struct ccshm_call *call);
-void ccshm_export_undo(struct ccshm_call *call);
+struct ccshm_export *ccshm_export_new(struct ccshm_buffer *buffer,
+				      const struct ccshm_ioc_export *req);
+void ccshm_export_discard(struct ccshm_export *export);
+int ccshm_export_list(struct ccshm_export *export, struct dentry *dentry,
+		      struct ccshm_client *client);
+void ccshm_export_unlist(struct ccshm_export *export);
+void ccshm_export_end(struct ccshm_export *export);
 bool ccshm_export_enter(struct ccshm_export *export);
 bool ccshm_export_enter_fault(struct ccshm_export *export);
 void ccshm_export_leave(struct ccshm_export *export);
 bool ccshm_export_is_active(struct ccshm_export *export);
+bool ccshm_export_is_revoked(struct ccshm_export *export);
 void ccshm_export_hold(struct ccshm_export *export);
 void ccshm_export_unhold(struct ccshm_export *export);
-struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
+void ccshm_export_queue_revoke(struct ccshm_export *export, unsigned long delay);
 struct dentry *ccshm_export_dentry(struct ccshm_export *export);
+int ccshm_export_init(void);
+void ccshm_export_exit(void);
+
+/* revoke.c: how the access to an export ends */
+void ccshm_revocation_init(struct ccshm_export *export);
+void ccshm_revocation_forget(struct ccshm_export *export);
+int ccshm_revocation_close(struct ccshm_export *export, bool cpu);
+void ccshm_revocation_end_cpu(struct ccshm_export *export);
+void ccshm_revocation_request(struct ccshm_export *export);
+bool ccshm_revocation_is_notified(struct ccshm_export *export);
 
 /* importer.c: the devices that drivers attach to an export */
 int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
@@ -574,6 +587,14 @@ void ccshm_importer_exit(void);
 int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void ccshm_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
+
+/* dmabuf.c: the dma-bufs of exports */
+int ccshm_dmabuf_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
+		      int fd_flags);
+int ccshm_dmabuf_commit(struct ccshm_call *call);
+void ccshm_dmabuf_undo(struct ccshm_call *call);
+struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
+int ccshm_export_ioctl(struct ccshm_call *call);
 
 /* dma.c: how a device reaches the memory */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
@@ -655,7 +676,7 @@ int ccshm_attach_ioctl(struct ccshm_call *call);
 int ccshm_segments_ioctl(struct ccshm_call *call);
 int ccshm_detach_ioctl(struct ccshm_call *call);
 struct ccshm_object *ccshm_attachment_from_fd(int fd);
-void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
+void ccshm_attachment_revoke(struct ccshm_attachment *attachment, bool force);
 void ccshm_attach_stop_all(void);
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
@@ -664,14 +685,12 @@ void ccshm_attach_exit(void);
 int ccshm_power_init(void);
 void ccshm_power_exit(void);
 
-/* revoke.c: how access ends */
+/* fd.c: file descriptors of exports and attachments */
+struct ccshm_object *ccshm_object_from_fd(int fd);
+
+/* revoke_call.c: the calls that revoke */
 int ccshm_revoke_ioctl(struct ccshm_call *call);
-void ccshm_revoke_begin(struct ccshm_buffer *buffer);
-void ccshm_revocation_init(struct ccshm_export *export);
-void ccshm_revocation_continue(struct ccshm_export *export);
-void ccshm_revocation_forget(struct ccshm_export *export);
-int ccshm_revoke_init(void);
-void ccshm_revoke_exit(void);
+int ccshm_free_ioctl(struct ccshm_call *call);
 
 /* heap.c: the node that programs for the kernel's heap open */
 int ccshm_heap_check(void);
@@ -685,7 +704,6 @@ int ccshm_pages_ioctl(struct ccshm_call *call);
 /* query.c */
 int ccshm_info_ioctl(struct ccshm_call *call);
 int ccshm_query_ioctl(struct ccshm_call *call);
-struct ccshm_object *ccshm_object_from_fd(int fd);
 
 /* encode.c: objects as netlink attributes */
 int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);

@@ -32,7 +32,7 @@ static int heap_commit(struct ccshm_call *call)
 
 	if (err)
 		return err;
-	err = ccshm_export_commit(call);
+	err = ccshm_dmabuf_commit(call);
 	/* For heap_undo(), which drops it. */
 	if (err)
 		kref_get(&buffer->obj.ref);
@@ -43,7 +43,7 @@ static void heap_undo(struct ccshm_call *call)
 {
 	struct ccshm_buffer *buffer = call->object->buffer;
 
-	ccshm_export_undo(call);
+	ccshm_dmabuf_undo(call);
 	ccshm_buffer_cancel(buffer);
 }
 
@@ -64,7 +64,7 @@ static int heap_make(struct ccshm_call *call, u64 size, int fd_flags)
 		return -ENOENT;
 	}
 	kref_get(&buffer->obj.ref);
-	err = ccshm_export_make(call, buffer, fd_flags);
+	err = ccshm_dmabuf_make(call, buffer, fd_flags);
 	if (err) {
 		ccshm_buffer_cancel(buffer);
 		return err;

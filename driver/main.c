@@ -137,12 +137,12 @@ static int __init ccshm_init(void)
 		return -ENOMEM;
 	ccshm_object_prime();
 	ccshm_limit_init();
-	err = ccshm_revoke_init();
+	err = ccshm_export_init();
 	if (err)
 		goto destroy_wq;
 	err = ccshm_attach_init();
 	if (err)
-		goto exit_revoke;
+		goto exit_export;
 	err = ccshm_power_init();
 	if (err)
 		goto exit_attach;
@@ -161,8 +161,8 @@ exit_power:
 	ccshm_power_exit();
 exit_attach:
 	ccshm_attach_exit();
-exit_revoke:
-	ccshm_revoke_exit();
+exit_export:
+	ccshm_export_exit();
 destroy_wq:
 	destroy_workqueue(ccshm_wq);
 	return err;
@@ -175,7 +175,7 @@ static void __exit ccshm_exit(void)
 	misc_deregister(&device);
 	ccshm_power_exit();
 	ccshm_attach_exit();
-	ccshm_revoke_exit();
+	ccshm_export_exit();
 	flush_workqueue(ccshm_wq);
 	ccshm_importer_exit();
 	ccshm_convert_exit();
