@@ -626,7 +626,7 @@ static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_
 		 dev_name(dev));
 }
 
-/* attach.c: the devices that user space gives it to */
+/* attachment.c: the state of an attachment */
 
 /**
  * struct ccshm_attachment - made by ATTACH
@@ -643,7 +643,7 @@ static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_
  * @lock: protects the next four; taken under device_lock, above ccshm_lock
  * @state: only ever grows, but for STUCK, which can still end
  * @stopped: ccshm stopped the device
- * @abandoned: it has no file (any more): it is gone when it has ended
+ * @orphaned: has no file, or none any more: unlisted when it has ended
  * @committed: ATTACH has succeeded: its addresses can be known to somebody
  * @wait: woken when @state changes
  * @stop: stops the device
@@ -664,7 +664,7 @@ struct ccshm_attachment {
 	struct mutex lock;	/* see above */
 	enum ccshm_state state;
 	bool stopped;
-	bool abandoned;
+	bool orphaned;
 	bool committed;
 	wait_queue_head_t wait;
 	struct delayed_work stop;
@@ -672,14 +672,34 @@ struct ccshm_attachment {
 	struct list_head stop_link;
 };
 
-int ccshm_attach_ioctl(struct ccshm_call *call);
+struct ccshm_attachment *ccshm_attachment_new(struct ccshm_buffer *buffer,
+					      struct ccshm_export *export,
+					      struct pci_dev *pdev);
+void ccshm_attachment_discard(struct ccshm_attachment *att);
+int ccshm_attachment_list(struct ccshm_attachment *att, struct ccshm_client *client);
+int ccshm_attachment_commit(struct ccshm_attachment *att);
+void ccshm_attachment_detach(struct ccshm_attachment *att);
+void ccshm_attachment_revoke(struct ccshm_attachment *att, bool force);
+void ccshm_attachment_orphan(struct ccshm_attachment *att, bool stop);
+void ccshm_attachment_stop(struct ccshm_attachment *att);
+void ccshm_attachment_finish_stops(struct pci_dev *pdev);
+void ccshm_attachment_stop_all(void);
+struct ccshm_attachment *ccshm_attachment_next(const struct device *dev, u64 id);
+int ccshm_attachment_init(void);
+void ccshm_attachment_exit(void);
+
+/* attachment_bus.c: what happens to the devices of attachments */
+int ccshm_attachment_bus_init(void);
+void ccshm_attachment_bus_exit(void);
+
+/* attachment_file.c: the files of attachments, and the calls on them */
+int ccshm_attachment_open(struct ccshm_attachment *att, struct ccshm_call *call);
+struct ccshm_object *ccshm_attachment_from_fd(int fd);
 int ccshm_segments_ioctl(struct ccshm_call *call);
 int ccshm_detach_ioctl(struct ccshm_call *call);
-struct ccshm_object *ccshm_attachment_from_fd(int fd);
-void ccshm_attachment_revoke(struct ccshm_attachment *attachment, bool force);
-void ccshm_attach_stop_all(void);
-int ccshm_attach_init(void);
-void ccshm_attach_exit(void);
+
+/* attach.c: the call that makes an attachment */
+int ccshm_attach_ioctl(struct ccshm_call *call);
 
 /* power.c: the machine goes down, or hibernates */
 int ccshm_power_init(void);

@@ -140,12 +140,15 @@ static int __init ccshm_init(void)
 	err = ccshm_export_init();
 	if (err)
 		goto destroy_wq;
-	err = ccshm_attach_init();
+	err = ccshm_attachment_init();
 	if (err)
 		goto exit_export;
+	err = ccshm_attachment_bus_init();
+	if (err)
+		goto exit_attachment;
 	err = ccshm_power_init();
 	if (err)
-		goto exit_attach;
+		goto exit_bus;
 	err = ccshm_netlink_init();
 	if (err)
 		goto exit_power;
@@ -159,8 +162,10 @@ exit_netlink:
 	ccshm_netlink_exit();
 exit_power:
 	ccshm_power_exit();
-exit_attach:
-	ccshm_attach_exit();
+exit_bus:
+	ccshm_attachment_bus_exit();
+exit_attachment:
+	ccshm_attachment_exit();
 exit_export:
 	ccshm_export_exit();
 destroy_wq:
@@ -174,7 +179,8 @@ static void __exit ccshm_exit(void)
 	ccshm_heap_exit();
 	misc_deregister(&device);
 	ccshm_power_exit();
-	ccshm_attach_exit();
+	ccshm_attachment_bus_exit();
+	ccshm_attachment_exit();
 	ccshm_export_exit();
 	flush_workqueue(ccshm_wq);
 	ccshm_importer_exit();
