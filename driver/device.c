@@ -279,7 +279,7 @@ static bool mask_is_default(struct device *dev)
 	       dev->dma_mask == &to_platform_device(dev)->platform_dma_mask;
 }
 
-static void judge(const struct subject *subject, struct ccshm_ioc_device *req)
+static void subject_describe(const struct subject *subject, struct ccshm_ioc_device *req)
 {
 	bool driver_maps = subject->dma->driver &&
 			   !driver_is_for_user_space(subject->dma);
@@ -300,8 +300,8 @@ static void judge(const struct subject *subject, struct ccshm_ioc_device *req)
 }
 
 /* Drivers come and go under the lock; a parent's is taken before its child's. */
-static int judge_locked(const struct subject *subject,
-			struct ccshm_ioc_device *req)
+static int subject_describe_locked(const struct subject *subject,
+				   struct ccshm_ioc_device *req)
 {
 	bool child = subject->named != subject->dma;
 	int err = device_lock_interruptible(subject->dma);
@@ -313,7 +313,7 @@ static int judge_locked(const struct subject *subject,
 	if (err)
 		goto unlock_dma;
 	if (device_is_registered(subject->named))
-		judge(subject, req);
+		subject_describe(subject, req);
 	else
 		err = -ENODEV;
 	if (child)
@@ -334,7 +334,7 @@ int ccshm_device_ioctl(struct ccshm_call *call)
 	err = subject_find(&subject, req->device);
 	if (err)
 		return err;
-	err = judge_locked(&subject, req);
+	err = subject_describe_locked(&subject, req);
 	subject_put(&subject);
 	return err;
 }
