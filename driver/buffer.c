@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Buffers: who owns one, who may use it, when it ends. */
+/* Buffers: their names and owners, their memory, and when they end. */
 #include <linux/capability.h>
 #include <linux/cpuset.h>
 #include <linux/cred.h>
@@ -200,153 +200,6 @@ static bool name_valid(const char name[CCSHM_NAME_LEN])
 			return false;
 	}
 	return true;
-}
-
-static unsigned int mode_bits(struct ccshm_buffer *buffer)
-{
-	if (uid_eq(current_euid(), buffer->uid))
-		return buffer->mode >> 6 & 7;
-	if (in_egroup_p(buffer->gid))
-		return buffer->mode >> 3 & 7;
-	return buffer->mode & 7;
-}
-
-/* Without a capability. */
-static bool is_in_control(struct ccshm_buffer *buffer, struct ccshm_client *client)
-{
-	struct ccshm_client *owner = READ_ONCE(buffer->client);
-
-	/* Whoever allocated through the heap node has its dma-buf, no more. */
-	return !buffer->heap &&
-	       (owner ? owner == client : uid_eq(current_euid(), buffer->uid));
-}
-
-/* Does the caller have control? */
-bool ccshm_buffer_control(struct ccshm_buffer *buffer,
-			  struct ccshm_client *client)
-{
-	return is_in_control(buffer, client) || capable(CAP_SYS_ADMIN);
-}
-
-/* The permission bits that are the caller's. */
-static unsigned int own_bits(struct ccshm_buffer *buffer)
-{
-	return buffer->flags & CCSHM_ALLOC_PERSISTENT ? mode_bits(buffer) : 0;
-}
-
-/* Without control of it. */
-static bool is_seen(struct ccshm_buffer *buffer)
-{
-	return own_bits(buffer) & 6 ||
-	       (buffer->heap && uid_eq(current_euid(), buffer->uid));
-}
-
-/**
- * ccshm_buffer_seen - check whether the caller may see a buffer
- * @buffer: buffer to see
- * @client: the open file that the caller came through, or NULL
- * @admin: has CAP_SYS_ADMIN: asking for it each time leaves too many traces
- * @control: out: and has control
- *
- * Return: what ccshm_buffer_may() says to the current credentials.
- */
-bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
-		       bool admin, bool *control)
-{
-	*control = admin || is_in_control(buffer, client);
-	return *control || is_seen(buffer);
-}
-
-/**
- * ccshm_buffer_may - may the caller do this?
- * @buffer: to it
- * @client: the open file that the caller came through, or NULL
- * @want: what
- *
- * Return: 0; -ENOENT when the caller may not even see it; -EACCES for a missing
- * permission bit, -EPERM for missing control.
- */
-int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
-		     enum ccshm_want want)
-{
-	bool private = !(buffer->flags & CCSHM_ALLOC_PERSISTENT);
-	unsigned int bits = own_bits(buffer);
-	bool seen = is_seen(buffer);
-
-	/* In the order that asks for a capability last: that leaves a trace. */
-	if (want == CCSHM_READ && bits & 6)
-		return 0;
-	if (want == CCSHM_WRITE && bits & 2)
-		return 0;
-	if (want == CCSHM_SEE && seen)
-		return 0;
-	if (ccshm_buffer_control(buffer, client)) {
-		bool own = !private && uid_eq(current_euid(), buffer->uid);
-
-		/* An owner is bound by the owner's bits, as with a file. */
-		if (want == CCSHM_SEE || want == CCSHM_CONTROL || !own ||
-		    capable(CAP_SYS_ADMIN))
-			return 0;
-		return -EACCES;
-	}
-	if (seen)
-		return want == CCSHM_CONTROL ? -EPERM : -EACCES;
-	return -ENOENT;
-}
-
-/**
- * ccshm_buffer_may_share - check whether a new export or attachment is allowed
- * @buffer: buffer to be shared
- * @client: open file that the caller came through, or NULL
- * @want: permission that it needs
- *
- * Checked when the object is listed, under the lock under which SET and REVOKE
- * change what is allowed.
- *
- * Return: what ccshm_buffer_may() returns; -EPERM also when the buffer is sealed
- * and the caller has no control.
- */
-int ccshm_buffer_may_share(struct ccshm_buffer *buffer,
-			   struct ccshm_client *client, enum ccshm_want want)
-{
-	int err;
-
-	lockdep_assert_held(&ccshm_lock);
-	err = ccshm_buffer_may(buffer, client, want);
-	if (!err && buffer->sealed && !ccshm_buffer_control(buffer, client))
-		err = -EPERM;
-	return err;
-}
-
-/* From now on only callers with control make exports and attachments. */
-void ccshm_buffer_seal(struct ccshm_buffer *buffer)
-{
-	mutex_lock(&ccshm_lock);
-	buffer->sealed = true;
-	mutex_unlock(&ccshm_lock);
-	ccshm_changed();
-}
-
-/**
- * ccshm_buffer_find - find a buffer that the caller may use
- * @id: id of the buffer
- * @client: open file that the caller came through, or NULL
- * @want: what the caller is going to do with the buffer
- *
- * Return: the buffer with a reference; -ENOENT when there is none, it has ended or
- * the object is of another type, or what ccshm_buffer_may() returns.
- */
-struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want)
-{
-	struct ccshm_object *object = ccshm_object_find(id, client, want);
-
-	if (IS_ERR(object))
-		return ERR_CAST(object);
-	if (object->type == CCSHM_TYPE_BUFFER)
-		return object->buffer;
-	ccshm_object_put(object);
-	return ERR_PTR(-ENOENT);
 }
 
 /**
@@ -601,7 +454,7 @@ static void buffer_list(struct ccshm_buffer *buffer, struct ccshm_client *client
 		__module_get(THIS_MODULE);
 	if (client) {
 		buffer->client = client;
-		/* Reserved by ccshm_alloc(). */
+		/* Reserved by ccshm_alloc_ioctl(). */
 		xa_store(&client->buffers, buffer->obj.id, &buffer->obj, 0);
 	}
 	ccshm_object_publish(&buffer->obj);
@@ -685,7 +538,7 @@ static void alloc_undo(struct ccshm_call *call)
 	ccshm_buffer_cancel(container_of(call->object, struct ccshm_buffer, obj));
 }
 
-int ccshm_alloc(struct ccshm_call *call)
+int ccshm_alloc_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_alloc *req = call->arg;
 	struct ccshm_client *client = NULL;
@@ -721,17 +574,17 @@ int ccshm_alloc(struct ccshm_call *call)
 	return 0;
 }
 
-int ccshm_free(struct ccshm_call *call)
+/**
+ * ccshm_buffer_free - end a buffer
+ * @buffer: buffer, with a reference
+ *
+ * Its exports and attachments stay, and keep the memory.
+ *
+ * Return: 0, or -ENOENT when the buffer has ended before.
+ */
+int ccshm_buffer_free(struct ccshm_buffer *buffer)
 {
-	struct ccshm_ioc_free *req = call->arg;
-	struct ccshm_buffer *buffer;
 	int err = 0;
-
-	if (req->flags & ~CCSHM_FREE_REVOKE)
-		return -EINVAL;
-	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_CONTROL);
-	if (IS_ERR(buffer))
-		return PTR_ERR(buffer);
 
 	mutex_lock(&ccshm_lock);
 	if (buffer->live)
@@ -739,9 +592,6 @@ int ccshm_free(struct ccshm_call *call)
 	else
 		err = -ENOENT;
 	mutex_unlock(&ccshm_lock);
-	if (!err && req->flags & CCSHM_FREE_REVOKE)
-		ccshm_revoke_begin(buffer);
-	ccshm_object_put(&buffer->obj);
 	return err;
 }
 
@@ -804,7 +654,7 @@ static int set_apply(struct ccshm_buffer *buffer, const struct ccshm_ioc_set *re
 	return 0;
 }
 
-int ccshm_set(struct ccshm_call *call)
+int ccshm_set_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_set *req = call->arg;
 	struct ccshm_buffer *buffer;
@@ -834,7 +684,7 @@ int ccshm_set(struct ccshm_call *call)
 	return err;
 }
 
-int ccshm_open(struct ccshm_call *call)
+int ccshm_open_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_open *req = call->arg;
 	struct ccshm_buffer *buffer;

@@ -35,9 +35,11 @@
 #include "compat.h"
 #include "memory.h"
 
+struct ccshm_attachment;
 struct ccshm_buffer;
 struct ccshm_call;
 struct ccshm_client;
+struct ccshm_export;
 struct ccshm_fence_wait;
 struct ccshm_object;
 struct dentry;
@@ -55,8 +57,6 @@ struct attribute_group;
 extern const struct attribute_group *ccshm_limit_groups[];
 
 /* object.c: one space of ids */
-
-enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
 
 extern struct mutex ccshm_lock;
 
@@ -106,20 +106,50 @@ void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type ty
 void ccshm_object_end(struct ccshm_object *object);
 void ccshm_object_unpublish(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
-struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want);
 struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
 u64 ccshm_object_last_id(void);
 void ccshm_object_prime(void);
 u64 ccshm_object_made(enum ccshm_type type);
-void ccshm_object_describe(struct ccshm_object *object, struct user_namespace *ns,
-			   struct ccshm_ioc_query *q);
 void ccshm_changed(void);
 unsigned int ccshm_generation(void);
 
-/* buffer.c: who owns, who may, until when */
+/**
+ * ccshm_object_describe - describe an object and its buffer
+ * @object: object to describe
+ * @ns: user namespace of the user and group ids
+ * @q: out: everything but whether a caller has control
+ */
+static inline void ccshm_object_describe(struct ccshm_object *object,
+					 struct user_namespace *ns,
+					 struct ccshm_ioc_query *q)
+{
+	lockdep_assert_held(&ccshm_lock);
+	q->object_id = object->id;
+	q->type = object->type;
+	object->ops->describe(object, ns, q);
+}
+
+/* access.c: which caller may do what */
+
+enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
+
+int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
+		     enum ccshm_want want);
+bool ccshm_buffer_control(struct ccshm_buffer *buffer,
+			  struct ccshm_client *client);
+bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
+		       bool admin, bool *control);
+void ccshm_buffer_seal(struct ccshm_buffer *buffer);
+int ccshm_export_may(struct ccshm_export *export, struct ccshm_client *client);
+int ccshm_attachment_may(struct ccshm_attachment *att, struct ccshm_client *client);
+struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want);
+struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
+				       enum ccshm_want want);
+
+/* buffer.c: the buffers, their names and their memory */
 
 /**
  * struct ccshm_client - an open file of /dev/ccshm
@@ -183,36 +213,24 @@ struct ccshm_buffer {
 	struct completion released;
 };
 
-int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
-		     enum ccshm_want want);
-struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want);
 int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size);
 void ccshm_buffer_unuse(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_client(struct ccshm_client *client);
 void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client);
-bool ccshm_buffer_control(struct ccshm_buffer *buffer,
-			  struct ccshm_client *client);
-bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
-		       bool admin, bool *control);
 void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 			   struct user_namespace *ns, struct ccshm_ioc_query *q);
-
-int ccshm_buffer_may_share(struct ccshm_buffer *buffer,
-			   struct ccshm_client *client, enum ccshm_want want);
-void ccshm_buffer_seal(struct ccshm_buffer *buffer);
 
 struct ccshm_buffer *ccshm_buffer_for_heap(u64 size);
 int ccshm_buffer_commit(struct ccshm_buffer *buffer);
 void ccshm_buffer_cancel(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_heap(struct ccshm_buffer *buffer);
 
-int ccshm_alloc(struct ccshm_call *call);
-int ccshm_free(struct ccshm_call *call);
-int ccshm_set(struct ccshm_call *call);
-int ccshm_open(struct ccshm_call *call);
+int ccshm_alloc_ioctl(struct ccshm_call *call);
+int ccshm_buffer_free(struct ccshm_buffer *buffer);
+int ccshm_set_ioctl(struct ccshm_call *call);
+int ccshm_open_ioctl(struct ccshm_call *call);
 
-/* export.c: the dma-bufs made of a buffer */
+/* export.c: the state of an export */
 
 /**
  * struct ccshm_revocation - how far the revoke of an export is
@@ -288,19 +306,32 @@ struct ccshm_export {
 	struct ccshm_revocation revocation;
 };
 
-int ccshm_export(struct ccshm_call *call);
-int ccshm_export_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
-		      int fd_flags);
-int ccshm_export_commit(struct ccshm_call *call);
-void ccshm_export_undo(struct ccshm_call *call);
+struct ccshm_export *ccshm_export_new(struct ccshm_buffer *buffer,
+				      const struct ccshm_ioc_export *req);
+void ccshm_export_discard(struct ccshm_export *export);
+int ccshm_export_list(struct ccshm_export *export, struct dentry *dentry,
+		      struct ccshm_client *client);
+void ccshm_export_unlist(struct ccshm_export *export);
+void ccshm_export_end(struct ccshm_export *export);
 bool ccshm_export_enter(struct ccshm_export *export);
 bool ccshm_export_enter_fault(struct ccshm_export *export);
 void ccshm_export_leave(struct ccshm_export *export);
 bool ccshm_export_is_active(struct ccshm_export *export);
+bool ccshm_export_is_revoked(struct ccshm_export *export);
 void ccshm_export_hold(struct ccshm_export *export);
 void ccshm_export_unhold(struct ccshm_export *export);
-struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
+void ccshm_export_queue_revoke(struct ccshm_export *export, unsigned long delay);
 struct dentry *ccshm_export_dentry(struct ccshm_export *export);
+int ccshm_export_init(void);
+void ccshm_export_exit(void);
+
+/* revoke.c: how the access to an export ends */
+void ccshm_revocation_init(struct ccshm_export *export);
+void ccshm_revocation_forget(struct ccshm_export *export);
+int ccshm_revocation_close(struct ccshm_export *export, bool cpu);
+void ccshm_revocation_end_cpu(struct ccshm_export *export);
+void ccshm_revocation_request(struct ccshm_export *export);
+bool ccshm_revocation_is_notified(struct ccshm_export *export);
 
 /* importer.c: the devices that drivers attach to an export */
 int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
@@ -315,8 +346,7 @@ struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
 				    enum dma_data_direction dir);
 void ccshm_importer_unmap(struct dma_buf_attachment *attach,
 			  struct sg_table *sgt, enum dma_data_direction dir);
-int ccshm_importers(struct ccshm_call *call);
-void ccshm_importer_device(struct device *dev, char name[CCSHM_DEVICE_LEN]);
+int ccshm_importers_ioctl(struct ccshm_call *call);
 u32 ccshm_importer_list(struct ccshm_export *export,
 			struct ccshm_ioc_importer *list, u32 room);
 void ccshm_importer_exit(void);
@@ -325,6 +355,14 @@ void ccshm_importer_exit(void);
 int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void ccshm_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
+
+/* dmabuf.c: the dma-bufs of exports */
+int ccshm_dmabuf_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
+		      int fd_flags);
+int ccshm_dmabuf_commit(struct ccshm_call *call);
+void ccshm_dmabuf_undo(struct ccshm_call *call);
+struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
+int ccshm_export_ioctl(struct ccshm_call *call);
 
 /* dma.c: how a device reaches the memory */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
@@ -346,9 +384,17 @@ struct pci_dev *ccshm_device_find(const char *name);
 bool ccshm_device_is_there(struct pci_dev *pdev);
 int ccshm_device_check(struct pci_dev *pdev);
 int ccshm_device_stop(struct pci_dev *pdev);
-int ccshm_device(struct ccshm_call *call);
+int ccshm_device_ioctl(struct ccshm_call *call);
 
-/* attach.c: the devices that user space gives it to */
+/* Write the name of a device as users know it: "BUS:NAME", as in sysfs. */
+static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_LEN])
+{
+	snprintf(name, CCSHM_DEVICE_LEN, "%s%s%s",
+		 dev->bus ? dev->bus->name : "", dev->bus ? ":" : "",
+		 dev_name(dev));
+}
+
+/* attachment.c: the state of an attachment */
 
 /**
  * struct ccshm_attachment - made by ATTACH
@@ -365,7 +411,7 @@ int ccshm_device(struct ccshm_call *call);
  * @lock: protects the next four; taken under device_lock, above ccshm_lock
  * @state: only ever grows, but for STUCK, which can still end
  * @stopped: ccshm stopped the device
- * @abandoned: it has no file (any more): it is gone when it has ended
+ * @orphaned: has no file, or none any more: unlisted when it has ended
  * @committed: ATTACH has succeeded: its addresses can be known to somebody
  * @wait: woken when @state changes
  * @stop: stops the device
@@ -386,7 +432,7 @@ struct ccshm_attachment {
 	struct mutex lock;	/* see above */
 	enum ccshm_state state;
 	bool stopped;
-	bool abandoned;
+	bool orphaned;
 	bool committed;
 	wait_queue_head_t wait;
 	struct delayed_work stop;
@@ -394,27 +440,45 @@ struct ccshm_attachment {
 	struct list_head stop_link;
 };
 
-int ccshm_attach(struct ccshm_call *call);
-int ccshm_segments(struct ccshm_call *call);
-int ccshm_detach(struct ccshm_call *call);
+struct ccshm_attachment *ccshm_attachment_new(struct ccshm_buffer *buffer,
+					      struct ccshm_export *export,
+					      struct pci_dev *pdev);
+void ccshm_attachment_discard(struct ccshm_attachment *att);
+int ccshm_attachment_list(struct ccshm_attachment *att, struct ccshm_client *client);
+int ccshm_attachment_commit(struct ccshm_attachment *att);
+void ccshm_attachment_detach(struct ccshm_attachment *att);
+void ccshm_attachment_revoke(struct ccshm_attachment *att, bool force);
+void ccshm_attachment_orphan(struct ccshm_attachment *att, bool stop);
+void ccshm_attachment_stop(struct ccshm_attachment *att);
+void ccshm_attachment_finish_stops(struct pci_dev *pdev);
+void ccshm_attachment_stop_all(void);
+struct ccshm_attachment *ccshm_attachment_next(const struct device *dev, u64 id);
+int ccshm_attachment_init(void);
+void ccshm_attachment_exit(void);
+
+/* attachment_bus.c: what happens to the devices of attachments */
+int ccshm_attachment_bus_init(void);
+void ccshm_attachment_bus_exit(void);
+
+/* attachment_file.c: the files of attachments, and the calls on them */
+int ccshm_attachment_open(struct ccshm_attachment *att, struct ccshm_call *call);
 struct ccshm_object *ccshm_attachment_from_fd(int fd);
-void ccshm_attachment_ask(struct ccshm_attachment *attachment, bool force);
-void ccshm_attach_stop_all(void);
-int ccshm_attach_init(void);
-void ccshm_attach_exit(void);
+int ccshm_segments_ioctl(struct ccshm_call *call);
+int ccshm_detach_ioctl(struct ccshm_call *call);
+
+/* attach.c: the call that makes an attachment */
+int ccshm_attach_ioctl(struct ccshm_call *call);
 
 /* power.c: the machine goes down, or hibernates */
 int ccshm_power_init(void);
 void ccshm_power_exit(void);
 
-/* revoke.c: how access ends */
-int ccshm_revoke(struct ccshm_call *call);
-void ccshm_revoke_begin(struct ccshm_buffer *buffer);
-void ccshm_revocation_init(struct ccshm_export *export);
-void ccshm_revocation_continue(struct ccshm_export *export);
-void ccshm_revocation_forget(struct ccshm_export *export);
-int ccshm_revoke_init(void);
-void ccshm_revoke_exit(void);
+/* fd.c: file descriptors of exports and attachments */
+struct ccshm_object *ccshm_object_from_fd(int fd);
+
+/* revoke_call.c: the calls that revoke */
+int ccshm_revoke_ioctl(struct ccshm_call *call);
+int ccshm_free_ioctl(struct ccshm_call *call);
 
 /* heap.c: the node that programs for the kernel's heap open */
 int ccshm_heap_check(void);
@@ -423,12 +487,11 @@ void ccshm_heap_exit(void);
 bool ccshm_heap_is_ours(void);
 
 /* pages.c */
-int ccshm_pages(struct ccshm_call *call);
+int ccshm_pages_ioctl(struct ccshm_call *call);
 
 /* query.c */
-int ccshm_info(struct ccshm_call *call);
-int ccshm_query(struct ccshm_call *call);
-struct ccshm_object *ccshm_object_from_fd(int fd);
+int ccshm_info_ioctl(struct ccshm_call *call);
+int ccshm_query_ioctl(struct ccshm_call *call);
 
 /* encode.c: objects as netlink attributes */
 int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);

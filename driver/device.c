@@ -61,24 +61,39 @@ bool ccshm_device_is_there(struct pci_dev *pdev)
 	return dev == &pdev->dev;
 }
 
-/* Drivers that are there to give the device to user space. */
-static bool driver_is_for_user_space(const struct device_driver *driver)
+/* The bus mastering of a bridge is that of all devices behind the bridge. */
+static bool is_bridge(struct pci_dev *pdev)
 {
-	static const char * const others[] = {
+	return pdev->hdr_type != PCI_HEADER_TYPE_NORMAL;
+}
+
+/*
+ * Check whether the driver of a device leaves DMA, and the IOMMU domain, to its user. All
+ * drivers of vfio do. Of others on PCI, so do that of bridges, which is no driver for
+ * user space, and pci-stub, which only reserves devices.
+ */
+static bool driver_is_vfio(struct device *dev)
+{
+	struct device_driver *driver = dev->driver;
+
+	if (dev_is_pci(dev))
+		return to_pci_driver(driver)->driver_managed_dma &&
+		       !is_bridge(to_pci_dev(dev)) &&
+		       strcmp(driver->name, "pci-stub");
+	return dev_is_platform(dev) &&
+	       to_platform_driver(driver)->driver_managed_dma;
+}
+
+/* Check whether the driver of a device exists to give the device to user space. */
+static bool driver_is_for_user_space(struct device *dev)
+{
+	static const char * const uio[] = {
 		"uio_pci_generic", "igb_uio", "uio_pdrv_genirq",
 		"uio_dmem_genirq",
 	};
 
-	/* The variants are called after their device: mlx5_vfio_pci, ... */
-	if (strstr(driver->name, "vfio"))
-		return true;
-	return match_string(others, ARRAY_SIZE(others), driver->name) >= 0;
-}
-
-/* Its bus mastering is that of all devices behind it. */
-static bool is_bridge(struct pci_dev *pdev)
-{
-	return pdev->hdr_type != PCI_HEADER_TYPE_NORMAL;
+	return driver_is_vfio(dev) ||
+	       match_string(uio, ARRAY_SIZE(uio), dev->driver->name) >= 0;
 }
 
 /**
@@ -96,7 +111,7 @@ int ccshm_device_check(struct pci_dev *pdev)
 		return -ENODEV;
 	if (is_bridge(pdev))
 		return -EOPNOTSUPP;
-	if (pdev->dev.driver && !driver_is_for_user_space(pdev->dev.driver))
+	if (pdev->dev.driver && !driver_is_for_user_space(&pdev->dev))
 		return -EBUSY;
 	return 0;
 }
@@ -264,10 +279,10 @@ static bool mask_is_default(struct device *dev)
 	       dev->dma_mask == &to_platform_device(dev)->platform_dma_mask;
 }
 
-static void judge(const struct subject *subject, struct ccshm_ioc_device *req)
+static void subject_describe(const struct subject *subject, struct ccshm_ioc_device *req)
 {
-	const struct device_driver *driver = subject->dma->driver;
-	bool driver_maps = driver && !driver_is_for_user_space(driver);
+	bool driver_maps = subject->dma->driver &&
+			   !driver_is_for_user_space(subject->dma);
 
 	ccshm_dma_judge(subject->dma, driver_maps, req);
 	if (dev_is_pci(subject->named) && is_bridge(to_pci_dev(subject->named))) {
@@ -285,8 +300,8 @@ static void judge(const struct subject *subject, struct ccshm_ioc_device *req)
 }
 
 /* Drivers come and go under the lock; a parent's is taken before its child's. */
-static int judge_locked(const struct subject *subject,
-			struct ccshm_ioc_device *req)
+static int subject_describe_locked(const struct subject *subject,
+				   struct ccshm_ioc_device *req)
 {
 	bool child = subject->named != subject->dma;
 	int err = device_lock_interruptible(subject->dma);
@@ -298,7 +313,7 @@ static int judge_locked(const struct subject *subject,
 	if (err)
 		goto unlock_dma;
 	if (device_is_registered(subject->named))
-		judge(subject, req);
+		subject_describe(subject, req);
 	else
 		err = -ENODEV;
 	if (child)
@@ -308,7 +323,7 @@ unlock_dma:
 	return err;
 }
 
-int ccshm_device(struct ccshm_call *call)
+int ccshm_device_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_device *req = call->arg;
 	struct subject subject;
@@ -319,7 +334,7 @@ int ccshm_device(struct ccshm_call *call)
 	err = subject_find(&subject, req->device);
 	if (err)
 		return err;
-	err = judge_locked(&subject, req);
+	err = subject_describe_locked(&subject, req);
 	subject_put(&subject);
 	return err;
 }

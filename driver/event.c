@@ -80,8 +80,8 @@ static DEFINE_SPINLOCK(ring_lock);
 static struct record *ring;
 static unsigned int ring_first, ring_count;
 
-static void deliver(struct work_struct *work);
-static DECLARE_WORK(deliver_work, deliver);
+static void deliver_records(struct work_struct *work);
+static DECLARE_WORK(deliver_work, deliver_records);
 
 static void notify_loss(struct work_struct *work);
 static DECLARE_DELAYED_WORK(loss_work, notify_loss);
@@ -90,7 +90,7 @@ static unsigned long loss_notified;
 static atomic64_t revokes, revokes_failed, refused, sent, lost, suppressed;
 
 /* May this listener not have it? Judged by the opener, as a dump is. */
-static int event_refuses(struct sock *sk, struct sk_buff *skb, void *data)
+static int refuse_listener(struct sock *sk, struct sk_buff *skb, void *data)
 {
 	const struct socket *sock = sk->sk_socket;
 
@@ -98,7 +98,7 @@ static int event_refuses(struct sock *sk, struct sk_buff *skb, void *data)
 	       !file_ns_capable(sock->file, &init_user_ns, CAP_SYS_ADMIN);
 }
 
-static bool anybody_listens(void)
+static bool has_listeners(void)
 {
 	return family->n_mcgrps &&
 	       genl_has_listeners(family, &init_net, 0);
@@ -113,7 +113,7 @@ static void notify_loss(struct work_struct *work)
 }
 
 /* Each loss is followed by a notification, and no two of these are within a second. */
-static void lose(atomic64_t *counter)
+static void count_loss(atomic64_t *counter)
 {
 	unsigned long next = READ_ONCE(loss_notified) + HZ;
 
@@ -182,11 +182,11 @@ static void record_queue(struct record *r)
 	r->time = ktime_get_real_ns();
 	record_actor(r);
 	if (ordinary && !rate_allows(r))
-		lose(&suppressed);
+		count_loss(&suppressed);
 	else if (ring_put(r, ordinary ? RING_ORDINARY : RING_SIZE))
 		schedule_work(&deliver_work);
 	else
-		lose(&lost);
+		count_loss(&lost);
 }
 
 /* ---- messages ---- */
@@ -235,7 +235,7 @@ static int put_quota(struct sk_buff *skb, const struct record *r)
 	return put_u64(skb, CCSHM_A_LIMIT, r->limit);
 }
 
-static int put_said(struct sk_buff *skb, const struct record *r)
+static int put_contents(struct sk_buff *skb, const struct record *r)
 {
 	if (r->described)
 		return put_described(skb, r);
@@ -264,7 +264,7 @@ static int put_actor(struct sk_buff *skb, const struct record *r)
 }
 
 /* NULL: there is no memory for it. */
-static struct sk_buff *encode(const struct record *r)
+static struct sk_buff *record_encode(const struct record *r)
 {
 	struct sk_buff *skb = nlmsg_new(EVENT_SIZE, GFP_KERNEL);
 	void *hdr;
@@ -273,7 +273,7 @@ static struct sk_buff *encode(const struct record *r)
 		return NULL;
 	hdr = genlmsg_put(skb, 0, 0, family, 0, CCSHM_CMD_EVENT);
 	if (!hdr || nla_put_u32(skb, CCSHM_A_EVENT, r->type) ||
-	    put_u64(skb, CCSHM_A_TIME, r->time) || put_said(skb, r) ||
+	    put_u64(skb, CCSHM_A_TIME, r->time) || put_contents(skb, r) ||
 	    put_actor(skb, r)) {
 		nlmsg_free(skb);
 		return NULL;
@@ -282,18 +282,18 @@ static struct sk_buff *encode(const struct record *r)
 	return skb;
 }
 
-static void deliver(struct work_struct *work)
+static void deliver_records(struct work_struct *work)
 {
 	struct sk_buff *skb;
 	struct record r;
 
 	while (ring_take(&r)) {
-		skb = encode(&r);
+		skb = record_encode(&r);
 		if (skb) {
-			ccshm_multicast(family, skb, event_refuses);
+			ccshm_multicast(family, skb, refuse_listener);
 			atomic64_inc(&sent);
 		} else {
-			lose(&lost);
+			count_loss(&lost);
 		}
 		cond_resched();
 	}
@@ -309,7 +309,7 @@ void ccshm_event_described(enum ccshm_event_type type,
 		.type = type, .described = true, .q = *q, .payer = payer,
 	};
 
-	if (anybody_listens())
+	if (has_listeners())
 		record_queue(&r);
 }
 
@@ -321,7 +321,7 @@ void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 	};
 
 	lockdep_assert_held(&ccshm_lock);
-	if (!anybody_listens())
+	if (!has_listeners())
 		return;
 	ccshm_object_describe(object, &init_user_ns, &r.q);
 	if (object->type == CCSHM_TYPE_ATTACHMENT)
@@ -330,7 +330,7 @@ void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 	record_queue(&r);
 }
 
-static void say_object(struct record *r, const struct ccshm_object *object)
+static void record_name_object(struct record *r, const struct ccshm_object *object)
 {
 	r->q.type = object->type;
 	r->q.object_id = object->id;
@@ -344,10 +344,10 @@ void ccshm_event_importer(enum ccshm_event_type type,
 {
 	struct record r = { .type = type };
 
-	if (!anybody_listens())
+	if (!has_listeners())
 		return;
-	say_object(&r, &export->obj);
-	ccshm_importer_device(dev, r.q.device);
+	record_name_object(&r, &export->obj);
+	ccshm_device_name(dev, r.q.device);
 	record_queue(&r);
 }
 
@@ -357,8 +357,8 @@ u64 ccshm_event_revoke_begin(struct ccshm_object *object)
 	struct record r = { .type = CCSHM_EVENT_REVOKE_BEGIN };
 
 	atomic64_inc(&revokes);
-	if (anybody_listens()) {
-		say_object(&r, object);
+	if (has_listeners()) {
+		record_name_object(&r, object);
 		record_queue(&r);
 	}
 	return ktime_get_ns();
@@ -380,9 +380,9 @@ void ccshm_event_revoke_end(struct ccshm_object *object, u64 begin,
 
 	if (err)
 		atomic64_inc(&revokes_failed);
-	if (!anybody_listens())
+	if (!has_listeners())
 		return;
-	say_object(&r, object);
+	record_name_object(&r, object);
 	record_queue(&r);
 }
 
@@ -391,7 +391,7 @@ void ccshm_event_leak(unsigned long pages)
 {
 	struct record r = { .type = CCSHM_EVENT_LEAK, .pages = pages };
 
-	if (anybody_listens())
+	if (has_listeners())
 		record_queue(&r);
 }
 
@@ -409,7 +409,7 @@ void ccshm_event_quota(const struct ccshm_limit_refusal *refusal)
 	};
 
 	atomic64_inc(&refused);
-	if (anybody_listens())
+	if (has_listeners())
 		record_queue(&r);
 }
 

@@ -6,6 +6,7 @@
  */
 #include <linux/device.h>
 #include <linux/fs.h>
+#include <linux/kernfs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
@@ -32,7 +33,7 @@ static int heap_commit(struct ccshm_call *call)
 
 	if (err)
 		return err;
-	err = ccshm_export_commit(call);
+	err = ccshm_dmabuf_commit(call);
 	/* For heap_undo(), which drops it. */
 	if (err)
 		kref_get(&buffer->obj.ref);
@@ -43,7 +44,7 @@ static void heap_undo(struct ccshm_call *call)
 {
 	struct ccshm_buffer *buffer = call->object->buffer;
 
-	ccshm_export_undo(call);
+	ccshm_dmabuf_undo(call);
 	ccshm_buffer_cancel(buffer);
 }
 
@@ -64,7 +65,7 @@ static int heap_make(struct ccshm_call *call, u64 size, int fd_flags)
 		return -ENOENT;
 	}
 	kref_get(&buffer->obj.ref);
-	err = ccshm_export_make(call, buffer, fd_flags);
+	err = ccshm_dmabuf_make(call, buffer, fd_flags);
 	if (err) {
 		ccshm_buffer_cancel(buffer);
 		return err;
@@ -144,33 +145,27 @@ static struct miscdevice heap_device = {
 	.mode = 0600,
 };
 
-static bool is_kernels_heap(struct kobject *kobj)
-{
-	struct device *dev = container_of(kobj, struct device, kobj);
-
-	return kobj->ktype == platform_bus.kobj.ktype && dev->class &&
-	       !strcmp(dev->class->name, HEAP_CLASS) &&
-	       !strcmp(dev_name(dev), HEAP_NAME);
-}
-
 /*
- * There is no looking up a heap by its name, nor is its class to be had. But
- * each device of the system is in the set that platform_bus is in, and does not
- * go while the lock is held.
+ * Check whether the kernel has its own heap of this name: whether sysfs has the device
+ * /sys/devices/virtual/dma_heap/system_cc_shared. The kernel exports neither a lookup of
+ * heaps to modules nor their class. The directory of the platform bus is in /sys/devices.
  */
 static bool kernel_has_heap(void)
 {
-	struct kset *devices = platform_bus.kobj.kset;
-	struct kobject *kobj;
-	bool found = false;
+	static const char * const path[] = { "virtual", HEAP_CLASS, HEAP_NAME };
+	struct kernfs_node *dir = platform_bus.kobj.parent->sd;
+	unsigned int i;
+	bool found;
 
-	spin_lock(&devices->list_lock);
-	list_for_each_entry(kobj, &devices->list, entry) {
-		found = is_kernels_heap(kobj);
-		if (found)
-			break;
+	kernfs_get(dir);
+	for (i = 0; i < ARRAY_SIZE(path) && dir; i++) {
+		struct kernfs_node *next = kernfs_find_and_get(dir, path[i]);
+
+		kernfs_put(dir);
+		dir = next;
 	}
-	spin_unlock(&devices->list_lock);
+	found = dir;
+	kernfs_put(dir);
 	return found;
 }
 

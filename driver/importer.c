@@ -44,7 +44,7 @@ struct importer_map {
 /* Devices and reasons that the log has already: each is logged once. */
 static DEFINE_XARRAY(said);
 
-static int refuse(struct dma_buf_attachment *attach, const char *reason)
+static int refuse_importer(struct dma_buf_attachment *attach, const char *reason)
 {
 	struct ccshm_export *export = attach->dmabuf->priv;
 	const char *name = dev_name(attach->dev);
@@ -86,7 +86,7 @@ int ccshm_importer_attach_revocable(struct dma_buf *dmabuf,
 				    struct dma_buf_attachment *attach)
 {
 	if (!ccshm_importer_is_told(attach))
-		return refuse(attach, "its driver cannot unmap on request");
+		return refuse_importer(attach, "its driver cannot unmap on request");
 	return ccshm_importer_attach_pinned(dmabuf, attach);
 }
 
@@ -110,7 +110,7 @@ void ccshm_importer_detach(struct dma_buf *dmabuf,
  * Has it pinned by itself? Where the core pins for it this also says yes for the
  * moment between that pin and the mapping.
  */
-static bool has_pinned(const struct importer *imp)
+static bool importer_pins(const struct importer *imp)
 {
 	unsigned int taken = ccshm_mapping_takes_pin(imp->attach) ?
 			     imp->mappings : 0;
@@ -123,7 +123,7 @@ static bool has_pinned(const struct importer *imp)
  * not do anything before 7.1, and that of 6.12's RDMA does not. There it is known
  * by its pins: whoever has not pinned has none, or only that of its one mapping.
  */
-static bool may_pin(struct ccshm_export *export, const struct importer *imp)
+static bool importer_may_pin(struct ccshm_export *export, const struct importer *imp)
 {
 	if (export->flags & CCSHM_EXPORT_PINNED ||
 	    CCSHM_PINNED_IMPORTERS_LET_GO)
@@ -144,10 +144,10 @@ int ccshm_importer_pin(struct dma_buf_attachment *attach)
 	if (READ_ONCE(export->state) != CCSHM_STATE_ACTIVE)
 		return -ENODEV;
 	mutex_lock(&export->importers_lock);
-	may = may_pin(export, imp);
+	may = importer_may_pin(export, imp);
 	imp->pins += may;
 	mutex_unlock(&export->importers_lock);
-	return may ? 0 : refuse(attach, "its driver pins the memory");
+	return may ? 0 : refuse_importer(attach, "its driver pins the memory");
 }
 
 void ccshm_importer_unpin(struct dma_buf_attachment *attach)
@@ -160,7 +160,7 @@ void ccshm_importer_unpin(struct dma_buf_attachment *attach)
 	mutex_unlock(&export->importers_lock);
 }
 
-static void count_mapping(struct dma_buf_attachment *attach, int change)
+static void importer_count_mapping(struct dma_buf_attachment *attach, int change)
 {
 	struct ccshm_export *export = attach->dmabuf->priv;
 	struct importer *imp = attach->priv;
@@ -208,7 +208,7 @@ struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
 		ccshm_export_unhold(export);
 		goto free;
 	}
-	count_mapping(attach, 1);
+	importer_count_mapping(attach, 1);
 	return &map->sgt;
 
 free:
@@ -223,26 +223,19 @@ void ccshm_importer_unmap(struct dma_buf_attachment *attach,
 
 	ccshm_dma_unmap(attach->dev, sgt, dir, map->attrs);
 	kfree(map);
-	count_mapping(attach, -1);
+	importer_count_mapping(attach, -1);
 	ccshm_export_unhold(attach->dmabuf->priv);
 }
 
-/* "BUS:NAME" as in sysfs. */
-void ccshm_importer_device(struct device *dev, char name[CCSHM_DEVICE_LEN])
+static void importer_describe(const struct importer *imp,
+			      struct ccshm_ioc_importer *out)
 {
-	snprintf(name, CCSHM_DEVICE_LEN, "%s%s%s",
-		 dev->bus ? dev->bus->name : "", dev->bus ? ":" : "",
-		 dev_name(dev));
-}
-
-static void describe(const struct importer *imp, struct ccshm_ioc_importer *out)
-{
-	ccshm_importer_device(imp->attach->dev, out->device);
+	ccshm_device_name(imp->attach->dev, out->device);
 	out->mappings = imp->mappings;
-	if (has_pinned(imp))
+	if (importer_pins(imp))
 		out->flags |= CCSHM_IMPORTER_PINS;
 	if (!ccshm_importer_is_told(imp->attach) ||
-	    (has_pinned(imp) && !CCSHM_PINNED_IMPORTERS_LET_GO))
+	    (importer_pins(imp) && !CCSHM_PINNED_IMPORTERS_LET_GO))
 		out->flags |= CCSHM_IMPORTER_CANNOT_LET_GO;
 }
 
@@ -250,9 +243,9 @@ static void describe(const struct importer *imp, struct ccshm_ioc_importer *out)
  * Of @req->first and on, as many as there is @room for. Gives how many it ought
  * to have been: when that is more, nothing was written.
  */
-static u32 describe_all(struct ccshm_export *export,
-			struct ccshm_ioc_importers *req,
-			struct ccshm_ioc_importer *list, u32 room)
+static u32 importers_describe(struct ccshm_export *export,
+			      struct ccshm_ioc_importers *req,
+			      struct ccshm_ioc_importer *list, u32 room)
 {
 	struct importer *imp;
 	u32 index = 0, nr;
@@ -264,7 +257,7 @@ static u32 describe_all(struct ccshm_export *export,
 	if (nr <= room) {
 		list_for_each_entry(imp, &export->importers, link) {
 			if (index >= req->first && index - req->first < nr)
-				describe(imp, &list[index - req->first]);
+				importer_describe(imp, &list[index - req->first]);
 			index++;
 		}
 	}
@@ -286,7 +279,7 @@ u32 ccshm_importer_list(struct ccshm_export *export,
 	struct ccshm_ioc_importers req = { .capacity = room };
 
 	memset(list, 0, room * sizeof(*list));
-	return describe_all(export, &req, list, room);
+	return importers_describe(export, &req, list, room);
 }
 
 /* One picture of all that is wanted, so that it has to be taken at one go. */
@@ -297,7 +290,7 @@ static int importers_get(struct ccshm_export *export,
 	u32 room = 0, nr;
 
 	*list = NULL;
-	while ((nr = describe_all(export, req, *list, room)) > room) {
+	while ((nr = importers_describe(export, req, *list, room)) > room) {
 		kvfree(*list);
 		room = nr;
 		*list = kvcalloc(room, sizeof(**list), GFP_KERNEL_ACCOUNT);
@@ -309,7 +302,7 @@ static int importers_get(struct ccshm_export *export,
 }
 
 /* Drop the export before user memory is touched: the copy may never end. */
-int ccshm_importers(struct ccshm_call *call)
+int ccshm_importers_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_importers *req = call->arg;
 	struct ccshm_ioc_importer *list = NULL;

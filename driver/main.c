@@ -14,33 +14,33 @@ MODULE_PARM_DESC(allow_plain,
 		 "load on a machine that is not a confidential guest, for development (default: false)");
 
 static const struct ccshm_call_entry device_calls[] = {
-	CCSHM_CALL(CCSHM_IOC_INFO, ccshm_info, ccshm_ioc_info,
+	CCSHM_CALL(CCSHM_IOC_INFO, ccshm_info_ioctl, ccshm_ioc_info,
 		   CCSHM_OUT(ccshm_ioc_info, abi_version), CCSHM_READ_ONLY),
-	CCSHM_CALL(CCSHM_IOC_ALLOC, ccshm_alloc, ccshm_ioc_alloc,
+	CCSHM_CALL(CCSHM_IOC_ALLOC, ccshm_alloc_ioctl, ccshm_ioc_alloc,
 		   CCSHM_OUT(ccshm_ioc_alloc, id)),
-	CCSHM_CALL(CCSHM_IOC_FREE, ccshm_free, ccshm_ioc_free,
+	CCSHM_CALL(CCSHM_IOC_FREE, ccshm_free_ioctl, ccshm_ioc_free,
 		   CCSHM_NO_OUT(ccshm_ioc_free)),
-	CCSHM_CALL(CCSHM_IOC_OPEN, ccshm_open, ccshm_ioc_open,
+	CCSHM_CALL(CCSHM_IOC_OPEN, ccshm_open_ioctl, ccshm_ioc_open,
 		   CCSHM_OUT(ccshm_ioc_open, id), CCSHM_READ_ONLY),
-	CCSHM_CALL(CCSHM_IOC_QUERY, ccshm_query, ccshm_ioc_query,
+	CCSHM_CALL(CCSHM_IOC_QUERY, ccshm_query_ioctl, ccshm_ioc_query,
 		   CCSHM_OUT(ccshm_ioc_query, object_id), CCSHM_READ_ONLY),
-	CCSHM_CALL(CCSHM_IOC_EXPORT, ccshm_export, ccshm_ioc_export,
+	CCSHM_CALL(CCSHM_IOC_EXPORT, ccshm_export_ioctl, ccshm_ioc_export,
 		   CCSHM_OUT(ccshm_ioc_export, export_id)),
-	CCSHM_CALL(CCSHM_IOC_REVOKE, ccshm_revoke, ccshm_ioc_revoke,
+	CCSHM_CALL(CCSHM_IOC_REVOKE, ccshm_revoke_ioctl, ccshm_ioc_revoke,
 		   CCSHM_OUT(ccshm_ioc_revoke, state)),
-	CCSHM_CALL(CCSHM_IOC_ATTACH, ccshm_attach, ccshm_ioc_attach,
+	CCSHM_CALL(CCSHM_IOC_ATTACH, ccshm_attach_ioctl, ccshm_ioc_attach,
 		   CCSHM_OUT(ccshm_ioc_attach, attachment_id)),
-	CCSHM_CALL(CCSHM_IOC_SEGMENTS, ccshm_segments, ccshm_ioc_segments,
+	CCSHM_CALL(CCSHM_IOC_SEGMENTS, ccshm_segments_ioctl, ccshm_ioc_segments,
 		   CCSHM_OUT(ccshm_ioc_segments, count)),
-	CCSHM_CALL(CCSHM_IOC_DETACH, ccshm_detach, ccshm_ioc_detach,
+	CCSHM_CALL(CCSHM_IOC_DETACH, ccshm_detach_ioctl, ccshm_ioc_detach,
 		   CCSHM_NO_OUT(ccshm_ioc_detach)),
-	CCSHM_CALL(CCSHM_IOC_IMPORTERS, ccshm_importers, ccshm_ioc_importers,
+	CCSHM_CALL(CCSHM_IOC_IMPORTERS, ccshm_importers_ioctl, ccshm_ioc_importers,
 		   CCSHM_OUT(ccshm_ioc_importers, count), CCSHM_READ_ONLY),
-	CCSHM_CALL(CCSHM_IOC_DEVICE, ccshm_device, ccshm_ioc_device,
+	CCSHM_CALL(CCSHM_IOC_DEVICE, ccshm_device_ioctl, ccshm_ioc_device,
 		   CCSHM_OUT(ccshm_ioc_device, verdict), CCSHM_READ_ONLY),
-	CCSHM_CALL(CCSHM_IOC_PAGES, ccshm_pages, ccshm_ioc_pages,
+	CCSHM_CALL(CCSHM_IOC_PAGES, ccshm_pages_ioctl, ccshm_ioc_pages,
 		   CCSHM_OUT(ccshm_ioc_pages, count), CCSHM_READ_ONLY),
-	CCSHM_CALL(CCSHM_IOC_SET, ccshm_set, ccshm_ioc_set,
+	CCSHM_CALL(CCSHM_IOC_SET, ccshm_set_ioctl, ccshm_ioc_set,
 		   CCSHM_NO_OUT(ccshm_ioc_set)),
 };
 
@@ -146,15 +146,18 @@ static int __init ccshm_init(void)
 	ccshm_object_prime();
 	ccshm_limit_init();
 	ccshm_convert_init(report_leak);
-	err = ccshm_revoke_init();
+	err = ccshm_export_init();
 	if (err)
 		goto destroy_wq;
-	err = ccshm_attach_init();
+	err = ccshm_attachment_init();
 	if (err)
-		goto exit_revoke;
+		goto exit_export;
+	err = ccshm_attachment_bus_init();
+	if (err)
+		goto exit_attachment;
 	err = ccshm_power_init();
 	if (err)
-		goto exit_attach;
+		goto exit_bus;
 	err = ccshm_netlink_init();
 	if (err)
 		goto exit_power;
@@ -168,10 +171,12 @@ exit_netlink:
 	ccshm_netlink_exit();
 exit_power:
 	ccshm_power_exit();
-exit_attach:
-	ccshm_attach_exit();
-exit_revoke:
-	ccshm_revoke_exit();
+exit_bus:
+	ccshm_attachment_bus_exit();
+exit_attachment:
+	ccshm_attachment_exit();
+exit_export:
+	ccshm_export_exit();
 destroy_wq:
 	destroy_workqueue(ccshm_wq);
 	return err;
@@ -183,8 +188,9 @@ static void __exit ccshm_exit(void)
 	ccshm_heap_exit();
 	misc_deregister(&device);
 	ccshm_power_exit();
-	ccshm_attach_exit();
-	ccshm_revoke_exit();
+	ccshm_attachment_bus_exit();
+	ccshm_attachment_exit();
+	ccshm_export_exit();
 	flush_workqueue(ccshm_wq);
 	ccshm_importer_exit();
 	ccshm_convert_exit();

@@ -134,7 +134,7 @@ static const struct vm_operations_struct mapping_ops = {
 	CCSHM_HUGE_FAULT_OP(mapping_huge_fault)
 };
 
-static int mapping_check(struct ccshm_export *export, struct vm_area_struct *vma)
+static int mapping_validate(struct ccshm_export *export, struct vm_area_struct *vma)
 {
 	/* Not VM_SHARED: a file opened read-only has that cleared. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
@@ -160,7 +160,7 @@ static int mapping_check(struct ccshm_export *export, struct vm_area_struct *vma
  */
 static int mmap_export(struct ccshm_export *export, struct vm_area_struct *vma)
 {
-	int err = mapping_check(export, vma);
+	int err = mapping_validate(export, vma);
 
 	if (err)
 		return err;

@@ -142,8 +142,8 @@ static int dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 }
 
 /* With the opener's credentials. */
-static int dump_one(struct sk_buff *skb, struct netlink_callback *cb,
-		    struct ccshm_object *object)
+static int dump_object(struct sk_buff *skb, struct netlink_callback *cb,
+		       struct ccshm_object *object)
 {
 	struct dump *d = dump_of(cb);
 	bool control;
@@ -160,7 +160,7 @@ static int dump_one(struct sk_buff *skb, struct netlink_callback *cb,
 }
 
 /* As much as there is room for; nothing ends the dump. */
-static int dump_some(struct sk_buff *skb, struct netlink_callback *cb)
+static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump *d = dump_of(cb);
 	const struct cred *old = override_creds(d->cred);
@@ -169,7 +169,7 @@ static int dump_some(struct sk_buff *skb, struct netlink_callback *cb)
 
 	cb->seq = ccshm_generation();
 	while (!err && (object = ccshm_object_next(d->type, d->last))) {
-		err = dump_one(skb, cb, object);
+		err = dump_object(skb, cb, object);
 		if (!err)
 			d->last = object->id;
 		ccshm_object_put(object);
@@ -248,7 +248,7 @@ static int get_stats(struct sk_buff *request, struct genl_info *info)
 
 #define DUMP(command) {							\
 		.cmd = (command), .start = dump_start,			\
-		.dumpit = dump_some, .done = dump_done			\
+		.dumpit = dump_objects, .done = dump_done			\
 	}
 
 static const struct genl_ops ops[] = {

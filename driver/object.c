@@ -132,30 +132,6 @@ struct ccshm_object *ccshm_object_get(u64 id)
 }
 
 /**
- * ccshm_object_find - find an object that the caller may use
- * @id: id of the object
- * @client: open file that the caller came through, or NULL
- * @want: what the caller is going to do with the object's buffer
- *
- * Return: the object with a reference; -ENOENT when there is none, or what
- * ccshm_buffer_may() returns.
- */
-struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
-				       enum ccshm_want want)
-{
-	struct ccshm_object *object = ccshm_object_get(id);
-	int err;
-
-	if (!object)
-		return ERR_PTR(-ENOENT);
-	err = ccshm_buffer_may(object->buffer, client, want);
-	if (!err)
-		return object;
-	ccshm_object_put(object);
-	return ERR_PTR(err);
-}
-
-/**
  * ccshm_object_next - visit all objects of a type, in the order of their ids
  * @type: which
  * @id: the id of the one before; 0 at first
@@ -238,19 +214,4 @@ void __init ccshm_object_prime(void)
 u64 ccshm_object_made(enum ccshm_type type)
 {
 	return atomic64_read(&made[type]);
-}
-
-/**
- * ccshm_object_describe - describe an object and its buffer
- * @object: object to describe
- * @ns: user namespace of the user and group ids
- * @q: out: everything but whether a caller has control
- */
-void ccshm_object_describe(struct ccshm_object *object, struct user_namespace *ns,
-			   struct ccshm_ioc_query *q)
-{
-	lockdep_assert_held(&ccshm_lock);
-	q->object_id = object->id;
-	q->type = object->type;
-	object->ops->describe(object, ns, q);
 }

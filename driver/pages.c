@@ -26,8 +26,8 @@ struct page_walk {
 };
 
 /* What is at @index, as far as one leaf of the direct map and one block go. */
-static struct ccshm_ioc_run look(const struct page_walk *walk,
-				 unsigned long index, unsigned long *pfn)
+static struct ccshm_ioc_run run_at(const struct page_walk *walk,
+				   unsigned long index, unsigned long *pfn)
 {
 	unsigned long addr, run, in_unit;
 	struct ccshm_ioc_run found = { .offset = (u64)index << PAGE_SHIFT };
@@ -53,7 +53,7 @@ static struct ccshm_ioc_run look(const struct page_walk *walk,
 static struct ccshm_ioc_run next_pages(struct page_walk *walk)
 {
 	unsigned long pfn, next_pfn;
-	struct ccshm_ioc_run run = look(walk, walk->index, &pfn), next;
+	struct ccshm_ioc_run run = run_at(walk, walk->index, &pfn), next;
 
 	for (;;) {
 		walk->index = (run.offset + run.length) >> PAGE_SHIFT;
@@ -62,7 +62,7 @@ static struct ccshm_ioc_run next_pages(struct page_walk *walk)
 		cond_resched();
 		if (fatal_signal_pending(current))
 			return run;
-		next = look(walk, walk->index, &next_pfn);
+		next = run_at(walk, walk->index, &next_pfn);
 		if (next_pfn != pfn + (run.length >> PAGE_SHIFT) ||
 		    next.state != run.state || next.flags != run.flags)
 			return run;
@@ -122,7 +122,7 @@ static int copy_runs(struct ccshm_call *call, struct page_walk *walk,
 	return 0;
 }
 
-int ccshm_pages(struct ccshm_call *call)
+int ccshm_pages_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_pages *req = call->arg;
 	struct page_walk walk = {

@@ -20,7 +20,7 @@
 
 static int going_down(struct notifier_block *nb, unsigned long action, void *data)
 {
-	ccshm_attach_stop_all();
+	ccshm_attachment_stop_all();
 	return NOTIFY_DONE;
 }
 

@@ -2,7 +2,6 @@
 /* INFO and QUERY: what there is. */
 #include <linux/capability.h>
 #include <linux/cred.h>
-#include <linux/dma-buf.h>
 #include <linux/mm.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -10,7 +9,7 @@
 
 #include "ccshm.h"
 
-int ccshm_info(struct ccshm_call *call)
+int ccshm_info_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_info *info = call->arg;
 	struct ccshm_convert_stats stats;
@@ -72,28 +71,6 @@ static bool query_valid(const struct ccshm_ioc_query *q)
 	}
 }
 
-/**
- * ccshm_object_from_fd - find the export or attachment that a file descriptor is of
- * @fd: file descriptor of the caller
- *
- * Return: the object with a reference; -EBADF when @fd is not open, -EMEDIUMTYPE
- * when it is neither.
- */
-struct ccshm_object *ccshm_object_from_fd(int fd)
-{
-	struct dma_buf *dmabuf = dma_buf_get(fd);
-	struct ccshm_export *export;
-
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf) == -EINVAL ? ccshm_attachment_from_fd(fd) :
-						    ERR_CAST(dmabuf);
-	export = ccshm_export_from_dmabuf(dmabuf);
-	if (export)
-		kref_get(&export->obj.ref);
-	dma_buf_put(dmabuf);
-	return export ? &export->obj : ERR_PTR(-EMEDIUMTYPE);
-}
-
 /*
  * Find the next object that the caller may see; takes a reference. ccshm_lock is
  * taken for one object at a time: a caller that may see few of many objects
@@ -151,7 +128,7 @@ static void hide_buffer(struct ccshm_ioc_query *q)
 	memset(q->name, 0, sizeof(q->name));
 }
 
-int ccshm_query(struct ccshm_call *call)
+int ccshm_query_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_query *q = call->arg;
 	struct ccshm_object *object;

@@ -103,7 +103,7 @@ TRACE_EVENT(ccshm_map,
 		/* No byte of an earlier event may be left in it. */
 		memset(__entry->by, 0, CCSHM_DEVICE_LEN);
 		if (dev)
-			ccshm_importer_device(dev, __entry->by);
+			ccshm_device_name(dev, __entry->by);
 		else
 			strscpy(__entry->by, who, CCSHM_DEVICE_LEN);
 		__entry->err = err;
