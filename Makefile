@@ -27,7 +27,7 @@ help:
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" narrow it'
 	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
 	@echo 'make mutants         break driver, library, ccshmctl and emulator on purpose, see the tests notice'
-	@echo 'make sparse          static checks of the driver; make checkpatch: its style'
+	@echo 'make sparse          static checks of the driver, and of its floors; make checkpatch: its style'
 	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
 	@echo 'make install-dkms    the source of the driver into /usr/src, for dkms'
