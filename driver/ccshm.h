@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the rooms of the driver know of each other.
+ * Structures and functions that the files of the driver share.
  *
- * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock >
- * ccshm_lock, and device_lock > export->lock. Last come carve_lock,
+ * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock > ccshm_lock, and
+ * device_lock > export->lock. Innermost are, in this order, carve_lock,
  * export->importers_lock, the share_lock of convert.c, the account_lock of limit.c, the
- * rate_lock of rate.c and the ring_lock of event.c (in this order), only to look and to
- * mark. Neither these six nor dma_resv, export->lock or ccshm_lock are held across a
+ * rate_lock of rate.c and the ring_lock of event.c; they are held only to read and to change
+ * members. Neither these six nor dma_resv, export->lock or ccshm_lock are held across a
  * conversion, a zap, a wait or a copy to or from user space. Nothing is allocated under
- * ccshm_lock either: fs_reclaim > ccshm_lock. The quarantine_lock of convert.c is held
- * across the conversion of one block, with no other lock.
+ * ccshm_lock: fs_reclaim > ccshm_lock. The quarantine_lock of convert.c is held across the
+ * conversion of one block, with no other lock.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
@@ -56,7 +56,7 @@ struct attribute_group;
 
 extern const struct attribute_group *ccshm_limit_groups[];
 
-/* object.c: one space of ids */
+/* object.c: what all objects have in common, and their ids */
 
 extern struct mutex ccshm_lock;
 
@@ -75,15 +75,16 @@ struct ccshm_object_ops {
 };
 
 /**
- * struct ccshm_object - what buffers, exports and attachments have in common
+ * struct ccshm_object - a buffer, an export or an attachment
  * @id: never 0, never used twice
- * @type: which of the three
+ * @type: type of the object
  * @ops: operations of @type
- * @buffer: that it belongs to; exports and attachments hold a reference
- * @ended: no longer to be found, but still listed (ccshm_lock)
- * @announced: the call that made it has succeeded: its events are sent (ccshm_lock)
+ * @buffer: buffer that the object belongs to; exports and attachments hold a reference
+ * @ended: cannot be found by its id any more, but is still listed (ccshm_lock)
+ * @announced: the call that made the object has succeeded, so its events are sent
+ *	(ccshm_lock)
  * @ref: lifetime of the structure
- * @payer: user that the object counts for: for an export the user who made it,
+ * @payer: user whose limits the object counts for: of an export the user who made it,
  *	otherwise the payer of @buffer
  */
 struct ccshm_object {
@@ -153,39 +154,39 @@ struct ccshm_buffer *ccshm_buffer_find(u64 id, struct ccshm_client *client,
 
 /**
  * struct ccshm_client - an open file of /dev/ccshm
- * @buffers: the anonymous buffers that end with it, by id (ccshm_lock)
+ * @buffers: anonymous buffers that end when the file is closed, by id (ccshm_lock)
  */
 struct ccshm_client {
 	struct xarray buffers;
 };
 
 /**
- * struct ccshm_buffer - made by ALLOC
+ * struct ccshm_buffer - shared memory that ALLOC, or the heap node, has made
  * @obj: id and lifetime of the structure
- * @users: who may reach the memory: the buffer itself until it ends, and each
- *	export and attachment that is not revoked. The last one gives the
- *	memory back.
- * @client: has control, while an anonymous buffer lives; else NULL
- * @live: not ended (ccshm_lock)
+ * @users: uses of the memory: one of the buffer itself until it ends, and one of each
+ *	export and attachment that is not revoked. When the last one is dropped, the
+ *	memory is given back.
+ * @client: file that has control of a live anonymous buffer; NULL for other buffers
+ * @live: has not ended (ccshm_lock)
  * @sealed: only callers with control make new exports and attachments (ccshm_lock)
  * @heap: made through the heap node: ends with its dma-buf
  * @flags: CCSHM_ALLOC_*
  * @uid: owner
- * @payer: whom the memory is charged to
+ * @payer: user whom the memory is charged to
  * @gid: group
  * @mode: permission bits
- * @name: or empty
- * @size: what the user sees, whole pages
+ * @name: name, or empty
+ * @size: size in bytes that users see, whole pages
  * @memory: memory of the buffer, unchanged until it is given back
- * @charged: bytes of it: blocks, and what was carved
- * @name_node: of the tree of names (ccshm_lock)
+ * @charged: bytes in blocks and in the carved slice
+ * @name_node: entry in the tree of names (ccshm_lock)
  * @exports: struct ccshm_object of each export, by id (ccshm_lock)
  * @attachments: struct ccshm_object of each attachment, by id (ccshm_lock)
- * @nr_exports: number of exports, so that nothing is walked to count (ccshm_lock)
- * @nr_attachments: likewise
- * @release: gives the memory back
+ * @nr_exports: number of exports in @exports (ccshm_lock)
+ * @nr_attachments: number of attachments in @attachments (ccshm_lock)
+ * @release: work item that gives the memory back
  * @returning: pages that @release is likely to give back
- * @released: @release has done so
+ * @released: completed when @release has run
  */
 struct ccshm_buffer {
 	struct ccshm_object obj;
@@ -233,19 +234,19 @@ int ccshm_open_ioctl(struct ccshm_call *call);
 /* export.c: the state of an export */
 
 /**
- * struct ccshm_revocation - how far the revoke of an export is
- * @work: takes the reservation lock, notifies importers, waits for fences by
- *	callback, and ends the revoke. Holds a reference to the export while queued.
+ * struct ccshm_revocation - progress of the revoke of an export
+ * @work: work item that executes steps 3 to 5 of revoke.c; holds a reference to the
+ *	export while it is queued
  * @wanted: number of requests to notify the importers
- * @done: the last of these that was carried out
- * @snapshot: the fences of the moment of the notification were taken
- * @held: a device had the export mapped at that moment
- * @again: the fences were taken again after the last of these mappings went
- * @fence: array of @nr fences that have a callback
- * @nr: number of them
- * @pending: of these, the ones that have not signalled
+ * @done: number of the last request that was executed
+ * @snapshot: the snapshot of the fences was taken
+ * @held: a device had the export mapped when the snapshot was taken
+ * @again: the fences were taken again after the last of these mappings was gone
+ * @fence: array of fences that have a callback
+ * @nr: number of fences in @fence
+ * @pending: number of fences that have not signalled
  *
- * Only @work changes anything but @wanted and @pending.
+ * Only @work changes members other than @wanted and @pending.
  */
 struct ccshm_revocation {
 	struct delayed_work work;
@@ -260,28 +261,28 @@ struct ccshm_revocation {
 };
 
 /**
- * struct ccshm_export - made by EXPORT, lives as long as its dma-buf
+ * struct ccshm_export - the export that a dma-buf stands for, and lives as long as that
  * @obj: id and lifetime of the structure
- * @dentry: of the dma-buf, whose last reference ends it; NULL before the export is
- *	listed and after the dma-buf's end (ccshm_lock)
+ * @dentry: dentry of the dma-buf, which ends with it; NULL before the export is listed
+ *	and after the end of the dma-buf (ccshm_lock)
  * @flags: CCSHM_EXPORT_*
- * @heap: made through the heap node: the buffer ends with it
+ * @heap: made through the heap node: the buffer ends with the export
  * @first: first page in the buffer
  * @pages: number of pages
  * @exp_name: "ccshm:ID", shown by the dma-buf core
- * @lock: held for reading to let something in, for writing to change the next three
- * @state: only ever grows
+ * @lock: held for reading while a mapping enters, for writing to change the next three
+ * @state: only advances
  * @cpu_closed: no fault enters any more
- * @zapped: CPU mappings have been ended since @cpu_closed was set
- * @mapped: has had a device mapping or a vmap; set under @lock
- * @device_mappings: maps of importers and kernel virtual mappings
- * @cpu_mappings: VMAs
- * @attachments: made from it (ccshm_lock)
+ * @zapped: CPU mappings have been removed since @cpu_closed was set
+ * @mapped: has ever had a device mapping or a vmap; set under @lock
+ * @device_mappings: number of maps of importers, and of kernel virtual mappings
+ * @cpu_mappings: number of VMAs
+ * @attachments: number of attachments made from the export (ccshm_lock)
  * @importers_lock: protects the next two
- * @importers: list of attached devices, see importer.c
- * @nr_importers: number of them
- * @idle: woken when the revoke gets on
- * @revocation: see there
+ * @importers: list of struct importer, see importer.c
+ * @nr_importers: number of entries of @importers
+ * @idle: woken when the revoke makes progress
+ * @revocation: progress of the revoke
  */
 struct ccshm_export {
 	struct ccshm_object obj;
@@ -333,7 +334,7 @@ void ccshm_revocation_end_cpu(struct ccshm_export *export);
 void ccshm_revocation_request(struct ccshm_export *export);
 bool ccshm_revocation_is_notified(struct ccshm_export *export);
 
-/* importer.c: the devices that drivers attach to an export */
+/* importer.c: devices that kernel drivers attach to an export */
 int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 				 struct dma_buf_attachment *attach);
 int ccshm_importer_attach_revocable(struct dma_buf *dmabuf,
@@ -378,7 +379,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 void ccshm_dma_judge(struct device *dev, bool driver_maps,
 		     struct ccshm_ioc_device *req);
 
-/* device.c: devices, and how to stop those of userspace drivers */
+/* device.c: find, check, describe and stop devices */
 bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN]);
 struct pci_dev *ccshm_device_find(const char *name);
 bool ccshm_device_is_there(struct pci_dev *pdev);
@@ -397,26 +398,26 @@ static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_
 /* attachment.c: the state of an attachment */
 
 /**
- * struct ccshm_attachment - made by ATTACH
+ * struct ccshm_attachment - the right of a user space driver to give a device addresses
  * @obj: id and lifetime of the structure
- * @export: what it was made from, holds a reference; or NULL
- * @pdev: holds a reference
- * @device_link: of the list of all attachments (ccshm_lock)
+ * @export: export that it was made from, with a reference, or NULL
+ * @pdev: device, with a reference
+ * @device_link: entry in the list of all attachments (ccshm_lock)
  * @flags: CCSHM_ATTACH_*
  * @offset: start of the slice in the buffer
- * @size: of the slice
- * @dma_bits: what the device was judged by
- * @segment: array of @segments
- * @segments: number of them
+ * @size: size of the slice
+ * @dma_bits: address bits of the device that were assumed
+ * @segment: array of segments
+ * @segments: number of segments in @segment
  * @lock: protects the next four; taken under device_lock, above ccshm_lock
- * @state: only ever grows, but for STUCK, which can still end
+ * @state: only advances, except that STUCK can still end: see attachment.c
  * @stopped: ccshm stopped the device
  * @orphaned: has no file, or none any more: unlisted when it has ended
- * @committed: ATTACH has succeeded: its addresses can be known to somebody
+ * @committed: ATTACH has succeeded: the caller can have the addresses
  * @wait: woken when @state changes
- * @stop: stops the device
- * @stops: how often @stop is to run or runs (ccshm_lock)
- * @stop_link: of the list of those with such a stop (ccshm_lock)
+ * @stop: work item that stops the device
+ * @stops: number of times that @stop is queued or runs (ccshm_lock)
+ * @stop_link: entry in the list of attachments with such a stop (ccshm_lock)
  */
 struct ccshm_attachment {
 	struct ccshm_object obj;
@@ -469,7 +470,7 @@ int ccshm_detach_ioctl(struct ccshm_call *call);
 /* attach.c: the call that makes an attachment */
 int ccshm_attach_ioctl(struct ccshm_call *call);
 
-/* power.c: the machine goes down, or hibernates */
+/* power.c: reboot, kexec and hibernation */
 int ccshm_power_init(void);
 void ccshm_power_exit(void);
 
@@ -480,23 +481,23 @@ struct ccshm_object *ccshm_object_from_fd(int fd);
 int ccshm_revoke_ioctl(struct ccshm_call *call);
 int ccshm_free_ioctl(struct ccshm_call *call);
 
-/* heap.c: the node that programs for the kernel's heap open */
+/* heap.c: /dev/dma_heap/system_cc_shared */
 int ccshm_heap_check(void);
 void ccshm_heap_init(void);
 void ccshm_heap_exit(void);
 bool ccshm_heap_is_ours(void);
 
-/* pages.c */
+/* pages.c: PAGES */
 int ccshm_pages_ioctl(struct ccshm_call *call);
 
-/* query.c */
+/* query.c: INFO and QUERY */
 int ccshm_info_ioctl(struct ccshm_call *call);
 int ccshm_query_ioctl(struct ccshm_call *call);
 
 /* encode.c: objects as netlink attributes */
 int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 
-/* netlink.c: shows what there is */
+/* netlink.c: dumps and statistics */
 int ccshm_netlink_init(void);
 void ccshm_netlink_exit(void);
 
@@ -516,16 +517,16 @@ static inline u32 ccshm_actor_uid(void)
 	return from_kuid(&init_user_ns, current_euid());
 }
 
-/* event.c: tells what happens; none of these waits or allocates */
+/* event.c: events; none of these functions waits or allocates */
 
 /**
- * struct ccshm_event_stats - since the module was loaded
- * @revokes: that began
- * @revokes_failed: that did not end all access
- * @refused: by a limit
- * @sent: events
+ * struct ccshm_event_stats - counters since the module was loaded
+ * @revokes: revokes that began
+ * @revokes_failed: revokes that did not end all access
+ * @refused: allocations that a limit refused
+ * @sent: events that were sent
  * @lost: events that could not be sent
- * @suppressed: events that were too many for one user
+ * @suppressed: events that exceeded the rate of a user
  */
 struct ccshm_event_stats {
 	u64 revokes;
@@ -550,22 +551,22 @@ void ccshm_event_stats(struct ccshm_event_stats *stats);
 int ccshm_event_init(const struct genl_family *genl);
 void ccshm_event_exit(void);
 
-/* call.c: dispatches the ioctls of a file */
+/* call.c: dispatch the ioctls of a file */
 
 /**
- * struct ccshm_call - one ioctl
- * @client: on /dev/ccshm
- * @attachment: on an attachment's own fd
+ * struct ccshm_call - an ioctl in progress
+ * @client: file, if the call is on /dev/ccshm
+ * @attachment: attachment, if the call is on the file of one
  * @read_only: the file was opened without write access: nothing may change
- * @arg: the structure, in kernel memory; copied out after the handler
- * @report: copy out also though the handler returns an error
- * @commit: completes what the handler has made and listed; an error (it has ended
- *	or was revoked meanwhile) means that nothing was done, and @undo follows
- * @undo: ends it, if the structure could not be copied out, the caller is being
- *	killed, or @commit failed
- * @object: for those two
- * @file: likewise
- * @fd: likewise
+ * @arg: structure of the call, in kernel memory; copied out after the handler
+ * @report: copy @arg out although the handler returns an error
+ * @commit: complete the object that the handler has made and listed. On an error, because
+ *	the object has ended or was revoked meanwhile, nothing was changed, and @undo follows
+ * @undo: end the object: @arg could not be copied out, the caller is being killed, or
+ *	@commit failed
+ * @object: object for @commit and @undo
+ * @file: file for @commit and @undo
+ * @fd: descriptor for @commit and @undo
  */
 struct ccshm_call {
 	struct ccshm_client *client;
@@ -581,12 +582,12 @@ struct ccshm_call {
 };
 
 /**
- * struct ccshm_call_entry - one ioctl in the table of a file
- * @handler: carries it out; NULL: the file does not have it
- * @size: size of its structure
- * @out: offset of the first field that is only output; from there on the structure is
- *	cleared before @handler is called
- * @read_only: it changes nothing: also allowed on a file without write access
+ * struct ccshm_call_entry - an ioctl in the table of a file
+ * @handler: executes the ioctl; NULL: the file does not have it
+ * @size: size of the structure
+ * @out: offset of the first output field; from there on, the structure is cleared before
+ *	@handler is called
+ * @read_only: changes nothing, and is allowed on a file without write access
  */
 struct ccshm_call_entry {
 	int (*handler)(struct ccshm_call *call);
@@ -595,7 +596,7 @@ struct ccshm_call_entry {
 	bool read_only;
 };
 
-/* Holds the structure of any call: the dispatcher has one on its stack. */
+/* The structure of any call; the dispatcher has one on its stack. */
 union ccshm_call_arg {
 	struct ccshm_ioc_info info;
 	struct ccshm_ioc_alloc alloc;

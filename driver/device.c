@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices: which one, whose, what it needs, and how to stop that of a user space
- * driver.
+ * Devices: find one by its name, check its driver, stop its DMA, and DEVICE, which
+ * describes what a device needs to use shared memory.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -11,7 +11,7 @@
 
 #include "ccshm.h"
 
-/* NUL-terminated, and zero behind the NUL. */
+/* Check that the name is terminated, and that all bytes after the NUL are zero. */
 bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN])
 {
 	size_t len = strnlen(name, CCSHM_DEVICE_LEN);
@@ -20,7 +20,7 @@ bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN])
 	       !memchr_inv(name + len, 0, CCSHM_DEVICE_LEN - len);
 }
 
-/* "DDDD:BB:DD.F" as the kernel prints it; domains can have more digits. */
+/* Check for "DDDD:BB:DD.F", as the kernel prints it; domains can have more digits. */
 static bool pci_name_valid(const char *name)
 {
 	unsigned int domain, bus, slot, fn;
@@ -35,11 +35,11 @@ static bool pci_name_valid(const char *name)
 }
 
 /**
- * ccshm_device_find - a device by its name
+ * ccshm_device_find - find a PCI device by its name
  * @name: "pci:DDDD:BB:DD.F"
  *
- * Return: the device with a reference, -EINVAL for another kind of name, or
- * -ENODEV.
+ * Return: the device with a reference; -EINVAL for a name of another form; -ENODEV when
+ * there is no such device.
  */
 struct pci_dev *ccshm_device_find(const char *name)
 {
@@ -51,7 +51,7 @@ struct pci_dev *ccshm_device_find(const char *name)
 	return dev ? to_pci_dev(dev) : ERR_PTR(-ENODEV);
 }
 
-/* Is it still to be found? Not once the kernel has begun to take it away. */
+/* Check that the device is on its bus: false as soon as the kernel begins to remove it. */
 bool ccshm_device_is_there(struct pci_dev *pdev)
 {
 	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL,
@@ -116,9 +116,9 @@ int ccshm_device_check(struct pci_dev *pdev)
 	return 0;
 }
 
-/* How often, and how long apart, a device that reads as all ones is asked again. */
-#define ASK_TIMES	10
-#define ASK_MS		100
+/* How often, and at what interval, to read again from a device that reads as all ones. */
+#define READ_TIMES	10
+#define READ_MS		100
 
 /*
  * Clear bus mastering and read the command register back. User space enables bus
@@ -144,11 +144,11 @@ static int device_stop(struct pci_dev *pdev)
 	int i;
 
 	/*
-	 * All ones are no proof that the device is gone: a link in recovery and a
-	 * device that is being reset read so, too. Believe it only if the device is
-	 * not present, either, each time that it is asked.
+	 * All ones do not prove that the device is gone: a link in recovery and a device
+	 * that is being reset also read as all ones. Accept them only if the device is
+	 * not present either, READ_TIMES in a row.
 	 */
-	for (i = 0; i < ASK_TIMES; i++) {
+	for (i = 0; i < READ_TIMES; i++) {
 		if (pci_dev_is_disconnected(pdev))
 			return 0;
 		if (clear_master(pdev, &command)) {
@@ -157,7 +157,7 @@ static int device_stop(struct pci_dev *pdev)
 				return -EIO;
 			return 0;
 		}
-		msleep(ASK_MS);
+		msleep(READ_MS);
 		present = pci_device_is_present(pdev);
 	}
 	return present ? -EIO : 0;
@@ -167,12 +167,12 @@ static int device_stop(struct pci_dev *pdev)
  * ccshm_device_stop - end all DMA of a device
  * @pdev: device, under its device lock or while it is being removed
  *
- * After the removal there is no way to ask: the kernel may have freed what its
- * configuration space is read through, and another device can have its address.
- * May sleep for ASK_TIMES * ASK_MS.
+ * After the removal the device cannot be accessed: the kernel may have freed the bus that
+ * its configuration space is read through, and another device can have its address.
+ * May sleep for READ_TIMES * READ_MS.
  *
- * Return: 0 when DMA is known to have ended: bus mastering is cleared, or the
- * device is no longer there. -EIO when bus mastering cannot be cleared, transactions
+ * Return: 0 when DMA has provably ended: bus mastering is cleared, or the device is
+ * gone. -EIO when bus mastering cannot be cleared, transactions
  * stay pending, or nothing proves that the device is gone.
  */
 int ccshm_device_stop(struct pci_dev *pdev)
@@ -191,9 +191,10 @@ int ccshm_device_stop(struct pci_dev *pdev)
 /* ---- what a device needs ---- */
 
 /**
- * struct subject - a device that is asked about
- * @named: it, with a reference
- * @dma: what does its DMA, with a reference: itself, but for virtio
+ * struct subject - the device that DEVICE describes
+ * @named: device that the caller named, with a reference
+ * @dma: device that does the DMA, with a reference: the parent of a virtio device, else
+ *	the same as @named
  */
 struct subject {
 	struct device *named;
@@ -218,7 +219,7 @@ static int has_virtio_child(struct device *parent, const void *name)
 	return !!child;
 }
 
-/* The bus is not for modules to see, but those are that its devices sit on. */
+/* The virtio bus is not exported to modules: search the buses of its devices' parents. */
 static int find_virtio(struct subject *subject, const char *name)
 {
 	subject->dma = bus_find_device(&pci_bus_type, NULL, name,
@@ -270,7 +271,7 @@ static void subject_put(struct subject *subject)
 	put_device(subject->dma);
 }
 
-/* What devices of its bus are born with, and nobody has changed. */
+/* Check whether the mask is the one that the bus sets, which no driver has changed. */
 static bool mask_is_default(struct device *dev)
 {
 	if (!dev->dma_mask || *dev->dma_mask != DMA_BIT_MASK(32))
@@ -279,6 +280,7 @@ static bool mask_is_default(struct device *dev)
 	       dev->dma_mask == &to_platform_device(dev)->platform_dma_mask;
 }
 
+/* Describe a device under its device lock. */
 static void subject_describe(const struct subject *subject, struct ccshm_ioc_device *req)
 {
 	bool driver_maps = subject->dma->driver &&
@@ -299,7 +301,7 @@ static void subject_describe(const struct subject *subject, struct ccshm_ioc_dev
 			sizeof(req->driver));
 }
 
-/* Drivers come and go under the lock; a parent's is taken before its child's. */
+/* Drivers bind and unbind under the device lock; lock a parent before its child. */
 static int subject_describe_locked(const struct subject *subject,
 				   struct ccshm_ioc_device *req)
 {

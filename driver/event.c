@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events: what happens, for those who listen to the family's group.
+ * Events: report changes to the listeners of the family's group.
  *
- * An event is stored as a record in a ring, and not at all when nobody listens: its
- * callers hold ccshm_lock, under which nothing may be allocated. A work item encodes
- * and sends the records in their order. When the ring is full, there is no memory for a
- * message, or a user causes too many, listeners are notified that they have missed
- * something, at most once a second.
+ * An event is stored as a record in a ring, if the group has a listener: the caller may
+ * hold ccshm_lock, under which nothing may be allocated. A work item encodes and sends the
+ * records in order. If the ring is full, there is no memory for a message, or a user causes
+ * too many events, listeners are notified of the loss, at most once a second.
  */
 #include <linux/capability.h>
 #include <linux/jiffies.h>
@@ -27,12 +26,12 @@
 #define RING_SIZE	2048
 
 /*
- * Many users together may fill so much of it. The rest is for what they cannot cause
- * at will: memory that leaks, devices that do not stop.
+ * Part of the ring that events of users may fill. The rest is reserved for events that users
+ * cannot cause at will: memory leaks and devices that do not stop.
  */
 #define RING_ORDINARY	(RING_SIZE / 4 * 3)
 
-/* Room in a message: what is said of an attachment needs half of it. */
+/* Size of a message: the description of an attachment needs half of it. */
 #define EVENT_SIZE	1024
 
 /**
@@ -42,7 +41,7 @@
  *	what the type of the event reports
  * @q: object, as described for the initial user namespace
  * @time: CLOCK_REALTIME of the event, nanoseconds
- * @payer: of the object, who answers for what the kernel's own threads do
+ * @payer: payer of the object, whose rate counts if a kernel thread causes the event
  * @actor_uid: effective uid of the process that causes it, in the initial user namespace
  * @actor_pid: that process, in the initial pid namespace; 0: the kernel itself
  * @result: positive errno of a revoke
@@ -72,10 +71,10 @@ struct record {
 	u64 limit;
 };
 
-/* The family whose group the events are for, registered or about to be. */
+/* The family with the group of events, registered or about to be. */
 static const struct genl_family *family;
 
-/* Protects the ring; nothing is allocated and nobody waits under it. */
+/* Protects the ring. Nothing allocates or sleeps under it. */
 static DEFINE_SPINLOCK(ring_lock);
 static struct record *ring;
 static unsigned int ring_first, ring_count;
@@ -89,7 +88,7 @@ static unsigned long loss_notified;
 
 static atomic64_t revokes, revokes_failed, refused, sent, lost, suppressed;
 
-/* May this listener not have it? Judged by the opener, as a dump is. */
+/* Check the opener of a listener's socket; returns non-zero for one that must get no event. */
 static int refuse_listener(struct sock *sk, struct sk_buff *skb, void *data)
 {
 	const struct socket *sock = sk->sk_socket;
@@ -104,7 +103,7 @@ static bool has_listeners(void)
 	       genl_has_listeners(family, &init_net, 0);
 }
 
-/* ---- what listeners miss ---- */
+/* ---- events that are lost ---- */
 
 static void notify_loss(struct work_struct *work)
 {
@@ -112,7 +111,7 @@ static void notify_loss(struct work_struct *work)
 	genl_set_err(family, &init_net, 0, 0, -ENOBUFS);
 }
 
-/* Each loss is followed by a notification, and no two of these are within a second. */
+/* Count a loss, and notify listeners of it: at once, or a second after the last time. */
 static void count_loss(atomic64_t *counter)
 {
 	unsigned long next = READ_ONCE(loss_notified) + HZ;
@@ -122,9 +121,9 @@ static void count_loss(atomic64_t *counter)
 			      time_before(jiffies, next) ? next - jiffies : 0);
 }
 
-/* ---- whose event it is ---- */
+/* ---- the user who causes an event ---- */
 
-/* A user cannot cause these by calls that succeed, or fail, as often as he likes. */
+/* Check for an event that users can cause at will, by calls that succeed or fail. */
 static bool is_ordinary(const struct record *r)
 {
 	return r->type != CCSHM_EVENT_LEAK && r->type != CCSHM_EVENT_STUCK;
@@ -196,7 +195,7 @@ static int put_u64(struct sk_buff *skb, enum ccshm_attr attr, u64 value)
 	return nla_put_u64_64bit(skb, attr, value, CCSHM_A_PAD);
 }
 
-/* Of which object. */
+/* Add the type and the ids of the object. */
 static int put_object(struct sk_buff *skb, const struct ccshm_ioc_query *q)
 {
 	if (nla_put_u32(skb, CCSHM_A_TYPE, q->type) ||
@@ -263,7 +262,7 @@ static int put_actor(struct sk_buff *skb, const struct record *r)
 	       nla_put_u32(skb, CCSHM_A_ACTOR_PID, r->actor_pid);
 }
 
-/* NULL: there is no memory for it. */
+/* Encode a record as a message; return NULL without memory. */
 static struct sk_buff *record_encode(const struct record *r)
 {
 	struct sk_buff *skb = nlmsg_new(EVENT_SIZE, GFP_KERNEL);
@@ -299,9 +298,12 @@ static void deliver_records(struct work_struct *work)
 	}
 }
 
-/* ---- what happens ---- */
+/* ---- the events ---- */
 
-/* An object, as it was described for the initial user namespace, and its payer. */
+/*
+ * Report an event of an object that was described before, for the initial user namespace,
+ * and had this payer.
+ */
 void ccshm_event_described(enum ccshm_event_type type,
 			   const struct ccshm_ioc_query *q, kuid_t payer)
 {
@@ -313,7 +315,7 @@ void ccshm_event_described(enum ccshm_event_type type,
 		record_queue(&r);
 }
 
-/* An object as it is now. */
+/* Report an event of an object, with its description. */
 void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 {
 	struct record r = {
@@ -338,7 +340,7 @@ static void record_name_object(struct record *r, const struct ccshm_object *obje
 	r->payer = object->payer;
 }
 
-/* A driver has attached its device to an export, or detached it. */
+/* Report that a driver has attached its device to an export, or detached it. */
 void ccshm_event_importer(enum ccshm_event_type type,
 			  struct ccshm_export *export, struct device *dev)
 {
@@ -351,7 +353,7 @@ void ccshm_event_importer(enum ccshm_event_type type,
 	record_queue(&r);
 }
 
-/* Gives what ccshm_event_revoke_end() wants to have. */
+/* Report and count the begin of a revoke; returns its time for ccshm_event_revoke_end(). */
 u64 ccshm_event_revoke_begin(struct ccshm_object *object)
 {
 	struct record r = { .type = CCSHM_EVENT_REVOKE_BEGIN };
@@ -364,13 +366,14 @@ u64 ccshm_event_revoke_begin(struct ccshm_object *object)
 	return ktime_get_ns();
 }
 
+/* Report the end of a revoke, with its result; count a failure. */
 void ccshm_event_revoke_end(struct ccshm_object *object, u64 begin,
 			    const struct ccshm_ioc_revoke *req, int err)
 {
 	struct record r = {
 		.type = CCSHM_EVENT_REVOKE_END,
 		.duration = ktime_get_ns() - begin,
-		/* What the caller gets to see of a signal. */
+		/* User space sees EINTR after a signal. */
 		.result = err == -ERESTARTSYS ? EINTR : -err,
 		.q.state = req->state,
 		.q.device_mappings = req->device_mappings,
@@ -386,7 +389,7 @@ void ccshm_event_revoke_end(struct ccshm_object *object, u64 begin,
 	record_queue(&r);
 }
 
-/* So many pages are never given back. */
+/* Report that pages will never be given back. */
 void ccshm_event_leak(unsigned long pages)
 {
 	struct record r = { .type = CCSHM_EVENT_LEAK, .pages = pages };
@@ -437,7 +440,7 @@ int __init ccshm_event_init(const struct genl_family *genl)
 	return ring ? 0 : -ENOMEM;
 }
 
-/* Nothing happens any more; what did is told. */
+/* No event comes any more; send those that are left. */
 void ccshm_event_exit(void)
 {
 	flush_work(&deliver_work);

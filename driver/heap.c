@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/dma_heap/system_cc_shared, for programs that know the kernel's heap of
- * that name. A misc device: what dma_heap_add() makes cannot be taken away
- * again, and kernels before 7.1 do not have it for modules.
+ * /dev/dma_heap/system_cc_shared, for programs that use the kernel's heap of that name. It
+ * is a misc device: a heap that dma_heap_add() makes cannot be removed, and kernels before
+ * 7.1 do not export that function to modules.
  */
 #include <linux/device.h>
 #include <linux/fs.h>
@@ -34,7 +34,7 @@ static int heap_commit(struct ccshm_call *call)
 	if (err)
 		return err;
 	err = ccshm_dmabuf_commit(call);
-	/* For heap_undo(), which drops it. */
+	/* heap_undo() drops this reference. */
 	if (err)
 		kref_get(&buffer->obj.ref);
 	return err;
@@ -48,7 +48,7 @@ static void heap_undo(struct ccshm_call *call)
 	ccshm_buffer_cancel(buffer);
 }
 
-/* A buffer and its one export, which is pinned, as those of the kernel's heaps. */
+/* Make a buffer and its only export, which is pinned, as those of the kernel's heaps are. */
 static int heap_make(struct ccshm_call *call, u64 size, int fd_flags)
 {
 	struct ccshm_ioc_export req = { .flags = CCSHM_EXPORT_PINNED };
@@ -59,7 +59,7 @@ static int heap_make(struct ccshm_call *call, u64 size, int fd_flags)
 		return PTR_ERR(buffer);
 	req.size = buffer->size;
 	call->arg = &req;
-	/* The export's own reference and use of it, unless it was freed already. */
+	/* Take the use and the reference of the export, unless the buffer was freed. */
 	if (!refcount_inc_not_zero(&buffer->users)) {
 		ccshm_buffer_cancel(buffer);
 		return -ENOENT;
@@ -91,9 +91,9 @@ static int heap_alloc(struct ccshm_call *call,
 }
 
 /*
- * As the kernel's heaps take it: by its number alone, of any size, and what is
- * behind the structure we know is ignored and left as it is. Unlike there,
- * nothing is left behind when the answer cannot be written.
+ * Accept the same calls as the kernel's heaps: identify a call by its number alone, accept
+ * any size, and ignore what follows the known structure. Unlike there, undo the allocation
+ * if the answer cannot be copied out.
  */
 static long heap_call(unsigned int cmd, void __user *user, void *data)
 {
@@ -139,7 +139,7 @@ static const struct file_operations heap_fops = {
 
 static struct miscdevice heap_device = {
 	.minor = MISC_DYNAMIC_MINOR,
-	.name = "ccshm-heap",		/* which must not hold a slash */
+	.name = "ccshm-heap",		/* a name must not contain a slash */
 	.nodename = HEAP_CLASS "/" HEAP_NAME,
 	.fops = &heap_fops,
 	.mode = 0600,
@@ -169,7 +169,7 @@ static bool kernel_has_heap(void)
 	return found;
 }
 
-/* Before anything is made: is the parameter one of those that there are? */
+/* Check the parameter, before anything is made. */
 int __init ccshm_heap_check(void)
 {
 	if (!strcmp(heap, "auto") || !strcmp(heap, "off"))
@@ -178,7 +178,7 @@ int __init ccshm_heap_check(void)
 	return -EINVAL;
 }
 
-/* Decided once. Without the node everything else works. */
+/* Make the node, if it is wanted. A failure is logged: all else works without the node. */
 void __init ccshm_heap_init(void)
 {
 	int err;
@@ -201,7 +201,7 @@ void ccshm_heap_exit(void)
 		misc_deregister(&heap_device);
 }
 
-/* Is the node of that name ours? */
+/* Check whether the node of that name is ccshm's. */
 bool ccshm_heap_is_ours(void)
 {
 	return heap_present;

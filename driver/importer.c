@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Importers: the devices that their drivers attach to an export. Who may, what
- * each of them holds, and the list of them that IMPORTERS shows.
+ * Importers: devices that kernel drivers attach to an export. Which of them are accepted,
+ * what each of them holds, and IMPORTERS, which lists them.
  *
- * All of it is called by the dma-buf core: pin, unpin, map and unmap with the
- * reservation lock held; unpin and unmap also from within a notification.
+ * The dma-buf core calls pin, unpin, map and unmap with the reservation lock held, and
+ * unpin and unmap also from within a notification.
  */
 #include <linux/dma-buf.h>
 #include <linux/slab.h>
@@ -17,12 +17,13 @@
 
 /**
  * struct importer - an attachment of the dma-buf
- * @link: of the export's importers, in the order in which they attached
- * @attach: it
- * @mappings: that it holds
- * @pins: likewise; more than it asked for, see ccshm_mapping_takes_pin()
+ * @link: entry in the export's importers, in the order in which they attached
+ * @attach: the attachment, as the dma-buf core knows it
+ * @mappings: number of mappings that it holds
+ * @pins: number of pins that it holds, which can be more than the driver asked for: see
+ *	ccshm_mapping_takes_pin()
  *
- * The export's importers_lock protects all but @attach.
+ * The export's importers_lock protects all members but @attach.
  */
 struct importer {
 	struct list_head link;
@@ -32,25 +33,26 @@ struct importer {
 };
 
 /**
- * struct importer_map - what is to be remembered of a mapping
- * @sgt: handed to the importer, which may edit its entries
- * @attrs: unmapping takes the same as mapping
+ * struct importer_map - a mapping of an importer
+ * @sgt: table that the importer gets, and may edit
+ * @attrs: attributes of the mapping, which the unmapping needs again
  */
 struct importer_map {
 	struct sg_table sgt;
 	unsigned long attrs;
 };
 
-/* Devices and reasons that the log has already: each is logged once. */
-static DEFINE_XARRAY(said);
+/* Pairs of a device and a reason that were logged: each pair is logged once. */
+static DEFINE_XARRAY(logged);
 
+/* Log why an importer is refused, and return the error. */
 static int refuse_importer(struct dma_buf_attachment *attach, const char *reason)
 {
 	struct ccshm_export *export = attach->dmabuf->priv;
 	const char *name = dev_name(attach->dev);
 	unsigned int key = full_name_hash(reason, name, strlen(name));
 
-	if (xa_insert(&said, key, xa_mk_value(1), GFP_KERNEL) != -EBUSY)
+	if (xa_insert(&logged, key, xa_mk_value(1), GFP_KERNEL) != -EBUSY)
 		pr_info("ccshm: %s cannot import a revocable export: %s; use a pinned export (%s, uid %u, pid %d)\n",
 			name, reason, export->exp_name, ccshm_actor_uid(),
 			task_tgid_nr(current));
@@ -63,7 +65,7 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 	struct ccshm_export *export = dmabuf->priv;
 	struct importer *imp;
 
-	/* No access comes of it: a map is what enters the door. */
+	/* An attachment alone has no access: the map has to enter. */
 	if (!ccshm_export_is_active(export))
 		return -ENODEV;
 	imp = kzalloc(sizeof(*imp), GFP_KERNEL);
@@ -81,7 +83,7 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 	return 0;
 }
 
-/* Only importers that can let go: a revoke must be able to end them. */
+/* Accept only importers that unmap on request, because a revoke has to end all mappings. */
 int ccshm_importer_attach_revocable(struct dma_buf *dmabuf,
 				    struct dma_buf_attachment *attach)
 {
@@ -107,8 +109,8 @@ void ccshm_importer_detach(struct dma_buf *dmabuf,
 }
 
 /*
- * Has it pinned by itself? Where the core pins for it this also says yes for the
- * moment between that pin and the mapping.
+ * Check whether the importer itself has pinned the memory. If the dma-buf core pins for it,
+ * this is also true between that pin and the mapping.
  */
 static bool importer_pins(const struct importer *imp)
 {
@@ -119,9 +121,9 @@ static bool importer_pins(const struct importer *imp)
 }
 
 /*
- * May it have one pin more? The notification of an importer that has pinned need
- * not do anything before 7.1, and that of 6.12's RDMA does not. There it is known
- * by its pins: whoever has not pinned has none, or only that of its one mapping.
+ * Check whether one more pin is allowed. Before 7.1 the notification of an importer that has
+ * pinned may do nothing, and that of RDMA in 6.12 does nothing. There, an importer that has
+ * not pinned has no pin, or only that of its one mapping.
  */
 static bool importer_may_pin(struct ccshm_export *export, const struct importer *imp)
 {
@@ -132,8 +134,8 @@ static bool importer_may_pin(struct ccshm_export *export, const struct importer 
 }
 
 /*
- * The pages never move, so there is nothing to do but to count; but without pin
- * and unpin dynamic importers would be mapped once, at attach, before 7.1.
+ * Count a pin; the pages never move. Before 7.1 the operation must exist: without it, the
+ * dma-buf core maps for dynamic importers once, when they attach.
  */
 int ccshm_importer_pin(struct dma_buf_attachment *attach)
 {
@@ -181,12 +183,12 @@ static int map_slice(struct ccshm_export *export, struct device *dev,
 			    export->first, export->pages, dir, &map->attrs);
 	if (err || ccshm_export_is_active(export))
 		return err;
-	/* Revoked meanwhile: the revoke waits for the hold. */
+	/* The export was revoked meanwhile; the revoke waits for the count. */
 	ccshm_dma_unmap(dev, &map->sgt, dir, map->attrs);
 	return -ENODEV;
 }
 
-/* A fresh table for each map: the importer owns it and may edit it. */
+/* Make a new table for each map: the importer owns the table and may edit it. */
 struct sg_table *ccshm_importer_map(struct dma_buf_attachment *attach,
 				    enum dma_data_direction dir)
 {
@@ -240,8 +242,8 @@ static void importer_describe(const struct importer *imp,
 }
 
 /*
- * Of @req->first and on, as many as there is @room for. Gives how many it ought
- * to have been: when that is more, nothing was written.
+ * Describe the importers from @req->first on. Return the number that was requested; if it
+ * exceeds @room, nothing was written.
  */
 static u32 importers_describe(struct ccshm_export *export,
 			      struct ccshm_ioc_importers *req,
@@ -266,12 +268,12 @@ static u32 importers_describe(struct ccshm_export *export,
 }
 
 /**
- * ccshm_importer_list - the first importers of an export
- * @export: it
- * @list: out: them
- * @room: entries that @list has
+ * ccshm_importer_list - describe the first importers of an export
+ * @export: export
+ * @list: out: descriptions
+ * @room: size of @list in entries
  *
- * Return: how many there are in @list.
+ * Return: the number of entries that were written.
  */
 u32 ccshm_importer_list(struct ccshm_export *export,
 			struct ccshm_ioc_importer *list, u32 room)
@@ -282,7 +284,7 @@ u32 ccshm_importer_list(struct ccshm_export *export,
 	return importers_describe(export, &req, list, room);
 }
 
-/* One picture of all that is wanted, so that it has to be taken at one go. */
+/* Describe all requested importers under one lock, so that the list is consistent. */
 static int importers_get(struct ccshm_export *export,
 			 struct ccshm_ioc_importers *req,
 			 struct ccshm_ioc_importer **list)
@@ -301,7 +303,7 @@ static int importers_get(struct ccshm_export *export,
 	return req->first > req->total ? -EINVAL : 0;
 }
 
-/* Drop the export before user memory is touched: the copy may never end. */
+/* Drop the export before the copy: an access to user memory may never end. */
 int ccshm_importers_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_importers *req = call->arg;
@@ -327,5 +329,5 @@ int ccshm_importers_ioctl(struct ccshm_call *call)
 
 void ccshm_importer_exit(void)
 {
-	xa_destroy(&said);
+	xa_destroy(&logged);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module, its device, and the calls on the device. */
+/* The module, and /dev/ccshm with its table of calls. */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -97,8 +97,9 @@ static struct miscdevice device = {
 };
 
 /*
- * A confidential guest, and one whose mappings say what they are: where shared
- * memory is only known to the hypervisor, pgprot_decrypted() changes nothing.
+ * Refuse a machine that is no confidential guest, and a guest that does not mark shared
+ * memory in its page tables: there only the hypervisor knows, and pgprot_decrypted()
+ * changes nothing.
  */
 static int __init check_platform(void)
 {
@@ -137,8 +138,8 @@ static int __init ccshm_init(void)
 		return err;
 	/*
 	 * Conversions serialise in the kernel (cpa_lock, vmap_purge_lock): more of them
-	 * at a time are not faster and only keep processors busy. Nothing that is
-	 * queued here waits for anything else that is.
+	 * at a time are not faster and only occupy processors. No work item of this
+	 * queue waits for another one of it.
 	 */
 	ccshm_wq = alloc_workqueue("ccshm", WQ_UNBOUND, 2);
 	if (!ccshm_wq)
@@ -182,7 +183,7 @@ destroy_wq:
 	return err;
 }
 
-/* Nothing is open and no persistent buffer exists; work may be left. */
+/* No file is open and no persistent buffer exists, but work items can be pending. */
 static void __exit ccshm_exit(void)
 {
 	ccshm_heap_exit();
@@ -195,7 +196,7 @@ static void __exit ccshm_exit(void)
 	ccshm_importer_exit();
 	ccshm_convert_exit();
 	destroy_workqueue(ccshm_wq);
-	/* The last: what could not be made private is told. */
+	/* Last: until here, memory that leaks is reported. */
 	ccshm_netlink_exit();
 	ccshm_limit_exit();
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* CPU mappings of an export: by user space on fault, by the kernel with vmap. */
+/* CPU mappings of an export: of user space, by faults, and of the kernel, by vmap. */
 #include <linux/dma-buf.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
@@ -15,8 +15,8 @@ static unsigned long fault_index(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * The protection is made anew each time: mprotect() may have taken the mark of
- * shared memory out of vm_page_prot.
+ * Insert a page. Compute the protection each time: mprotect() can have removed the bit of
+ * shared memory from vm_page_prot.
  */
 static vm_fault_t fault_page(struct ccshm_export *export, struct vm_fault *vmf)
 {
@@ -43,7 +43,7 @@ static vm_fault_t mapping_fault(struct vm_fault *vmf)
 	return ret;
 }
 
-/* A whole naturally aligned 2 MiB of one block, all of it in the VMA and slice. */
+/* Insert 2 MiB, if they are naturally aligned, in one block, and all in the VMA and slice. */
 static vm_fault_t fault_huge(struct ccshm_export *export, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
@@ -59,7 +59,7 @@ static vm_fault_t fault_huge(struct ccshm_export *export, struct vm_fault *vmf)
 			       &run);
 	if (run < CCSHM_UNIT_PAGES || !IS_ALIGNED(pfn, CCSHM_UNIT_PAGES))
 		return VM_FAULT_FALLBACK;
-	/* There is no way to pass a protection: only the VMA's own is used. */
+	/* vmf_insert_pfn_pmd() takes no protection: it uses that of the VMA. */
 	if (pgprot_val(vma->vm_page_prot) !=
 	    pgprot_val(pgprot_decrypted(vma->vm_page_prot)))
 		return VM_FAULT_FALLBACK;
@@ -72,7 +72,7 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 	struct ccshm_export *export = vmf->vma->vm_private_data;
 	vm_fault_t ret;
 
-	/* With larger pages a PMD covers more than a unit. */
+	/* With pages of more than 4 KiB, a PMD covers more than a unit. */
 	if (order != CCSHM_UNIT_ORDER)
 		return VM_FAULT_FALLBACK;
 	if (!ccshm_export_enter_fault(export))
@@ -83,13 +83,13 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 }
 
 /*
- * Leave fork nothing to copy: remove the entries that the dma-buf has in the range
+ * Leave nothing to copy to fork: remove the entries that the dma-buf has in the range
  * of @vma, the child's VMA, in all processes and so in the parent.
  *
  * copy_huge_pmd() reads a special PMD of the parent without a lock, and then
  * installs that value in the child without reading it again. A revoke takes no
  * mmap_lock: unmap_mapping_range() can zap the parent, and then the child, between
- * the two, and the child keeps an entry that nobody removes. (copy_pte_range()
+ * the two, and the child keeps an entry that is never removed. (copy_pte_range()
  * reads and installs under both page table locks: 4 KiB entries are safe.)
  *
  * dup_mmap() runs in the parent with its mmap_lock held for writing, and for each
@@ -97,10 +97,10 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
  * that hold the VMA's own lock and keeps new ones out until mmap_lock is released;
  * vm_ops->open(), here; the child's VMA enters the inode's list;
  * copy_page_range(). Entries of these VMAs are made in faults only, so that
- * copy_page_range() finds none. Parent and child fault them in again, through the
- * door of the export.
+ * copy_page_range() finds none. Parent and child fault them in again, and enter the
+ * export for this.
  *
- * Through the inode and not the parent's VMA: userfaultfd can split a VMA of another
+ * Use the inode, not the parent's VMA: userfaultfd can split a VMA of another
  * process (UFFD_FEATURE_WP_ASYNC takes any), whose mmap_lock is not current's.
  */
 static void zap_before_fork(struct vm_area_struct *vma)
@@ -115,7 +115,7 @@ static void mapping_open(struct vm_area_struct *vma)
 	struct ccshm_export *export = vma->vm_private_data;
 
 	atomic_inc(&export->cpu_mappings);
-	/* Not a VMA that this process has split or moved. */
+	/* If the process has split or moved its own VMA, there is no fork. */
 	if (CCSHM_HUGE_MAPPINGS && vma->vm_mm != current->mm)
 		zap_before_fork(vma);
 }
@@ -134,9 +134,10 @@ static const struct vm_operations_struct mapping_ops = {
 	CCSHM_HUGE_FAULT_OP(mapping_huge_fault)
 };
 
+/* Check the request for a CPU mapping. */
 static int mapping_validate(struct ccshm_export *export, struct vm_area_struct *vma)
 {
-	/* Not VM_SHARED: a file opened read-only has that cleared. */
+	/* VM_SHARED is cleared for a file that was opened read-only. */
 	if (!(vma->vm_flags & VM_MAYSHARE))
 		return -EINVAL;
 	if (export->flags & CCSHM_EXPORT_NO_CPU)
@@ -144,9 +145,9 @@ static int mapping_validate(struct ccshm_export *export, struct vm_area_struct *
 	if (export->flags & CCSHM_EXPORT_READ_ONLY && vma->vm_flags & VM_WRITE)
 		return -EACCES;
 	/*
-	 * The host writes this memory: it is never executed. do_mmap() adds
-	 * VM_EXEC to VM_READ for a process with READ_IMPLIES_EXEC, which did not
-	 * ask for it: the mapping is made, without it.
+	 * The host can write this memory: never execute it. do_mmap() adds VM_EXEC to
+	 * VM_READ for a process with READ_IMPLIES_EXEC, which did not request it: make
+	 * the mapping, without VM_EXEC.
 	 */
 	if (vma->vm_flags & VM_EXEC && !(vma->vm_flags & VM_READ &&
 					 current->personality & READ_IMPLIES_EXEC))
@@ -155,8 +156,8 @@ static int mapping_validate(struct ccshm_export *export, struct vm_area_struct *
 }
 
 /*
- * No page is mapped here: the VMA is not yet on the inode's list, and a revoke
- * would miss it. VM_PFNMAP and VM_IO keep GUP out.
+ * Set up a VMA. Insert no page: the VMA is not on the inode's list yet, so a revoke would
+ * not find it. VM_PFNMAP and VM_IO prevent GUP from pinning pages.
  */
 static int mmap_export(struct ccshm_export *export, struct vm_area_struct *vma)
 {
@@ -164,14 +165,14 @@ static int mmap_export(struct ccshm_export *export, struct vm_area_struct *vma)
 
 	if (err)
 		return err;
-	/* Not held for the rest: faults take it below the lock of the VMA. */
+	/* Release the lock at once: faults take it below the lock of the VMA. */
 	if (!ccshm_export_enter(export))
 		return -ENODEV;
 	ccshm_export_leave(export);
 
 	if (export->flags & CCSHM_EXPORT_READ_ONLY)
 		ccshm_vm_flags_clear(vma, VM_MAYWRITE);
-	/* Without VM_MAYEXEC mprotect() refuses, and adds nothing by itself. */
+	/* Without VM_MAYEXEC mprotect() refuses PROT_EXEC, and does not add it itself. */
 	ccshm_vm_flags_clear(vma, VM_EXEC | VM_MAYEXEC);
 	ccshm_vm_flags_set(vma, VM_PFNMAP | VM_IO | VM_DONTEXPAND | VM_DONTDUMP);
 	vma->vm_page_prot = pgprot_decrypted(vm_get_page_prot(vma->vm_flags));
@@ -219,18 +220,19 @@ static int vmap_slice(struct ccshm_export *export, void **addr)
 		return -ENOMEM;
 	if (ccshm_export_is_active(export))
 		return 0;
-	/* Revoked meanwhile: the revoke waits for the hold. */
+	/* The export was revoked meanwhile; the revoke waits for the count. */
 	vunmap(*addr);
 	return -ENODEV;
 }
 
 /*
- * Cannot be revoked, so it is counted as a device mapping is. Nothing is allocated
- * with the door held: a revoke, and each fault behind it, would wait for that.
+ * Map an export for the kernel. The mapping cannot be removed by a revoke, so it is counted
+ * as a device mapping is. Allocate nothing under the lock: a revoke, and the faults after
+ * it, would wait for that.
  *
- * A driver that asks for one after the revoke makes the dma-buf core warn, once: it
- * expects no answer but success. It reads the table of operations twice without a
- * lock on 6.1, so the operation cannot be taken away either.
+ * If a driver requests a mapping after the revoke, the dma-buf core warns once, because it
+ * does not expect an error. The operation cannot be removed from the table instead: on 6.1
+ * dma_buf_vmap() reads the table twice without a lock.
  */
 int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map)
 {

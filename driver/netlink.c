@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The generic netlink family: dumps of what there is, and statistics.
+ * The generic netlink family: dumps of objects, and statistics.
  *
- * A dump is judged by the credentials with which its socket was opened: it goes on
- * in whatever process reads from the socket. Objects are visited one by one, by
- * their ids, and nothing is locked in between; that the list has changed meanwhile
- * shows by the generation.
+ * The credentials with which the socket was opened decide what a dump contains, because the
+ * dump continues in any process that reads from the socket. Objects are visited one by one,
+ * by their ids, and nothing is locked meanwhile; the generation shows that a list has
+ * changed.
  */
 #include <linux/cred.h>
 #include <linux/sched.h>
@@ -38,13 +38,13 @@ static int put_importer(struct sk_buff *skb,
 static struct genl_family family;
 
 /**
- * struct dump - one that is under way
- * @cred: of the socket's opener, with a reference
- * @admin: they have CAP_SYS_ADMIN in the initial user namespace
- * @type: of the objects that are wanted
- * @last: id of the last one that was judged
- * @q: room for a description
- * @importers: room for what is said of them
+ * struct dump - a dump in progress
+ * @cred: credentials of the socket's opener, with a reference
+ * @admin: @cred has CAP_SYS_ADMIN in the initial user namespace
+ * @type: type of the objects
+ * @last: id of the last object that was visited
+ * @q: buffer for the description of an object
+ * @importers: buffer for the descriptions of the importers of an export
  */
 struct dump {
 	const struct cred *cred;
@@ -74,7 +74,7 @@ static enum ccshm_type type_of(const struct netlink_callback *cb)
 	}
 }
 
-/* In the caller's sendmsg(), whoever that is. */
+/* Start a dump, in sendmsg() of any process that has the socket. */
 static int dump_start(struct netlink_callback *cb)
 {
 	struct socket *sock = NETLINK_CB(cb->skb).sk->sk_socket;
@@ -141,7 +141,7 @@ static int dump_put(struct sk_buff *skb, struct netlink_callback *cb,
 	return err;
 }
 
-/* With the opener's credentials. */
+/* Add an object, if the opener may see it; called with the opener's credentials. */
 static int dump_object(struct sk_buff *skb, struct netlink_callback *cb,
 		       struct ccshm_object *object)
 {
@@ -159,7 +159,7 @@ static int dump_object(struct sk_buff *skb, struct netlink_callback *cb,
 	return dump_put(skb, cb, object);
 }
 
-/* As much as there is room for; nothing ends the dump. */
+/* Fill a message with as many objects as it has room for; an empty one ends the dump. */
 static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump *d = dump_of(cb);
@@ -276,9 +276,9 @@ static struct genl_family family = {
 #define REGISTER_TRIES	10
 
 /*
- * A number of a group can be joined by anybody before it is ours. Where listeners
- * cannot be judged one by one, nobody may be there when it becomes ours: to
- * unregister it sends them away.
+ * Any process can join the number of a group before the family has that number. If the
+ * kernel cannot check each listener, the group must have no listener when it is
+ * registered: unregister the family, which removes them, and try again.
  */
 static int register_family(void)
 {

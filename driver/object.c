@@ -14,7 +14,7 @@ static atomic64_t last_id;
 static atomic64_t made[CCSHM_TYPE_ATTACHMENT + 1];
 static atomic_t generation;
 
-/* So that those of one type are found without looking at the others. */
+/* Marks of the types, to find the objects of one type without visiting the others. */
 static const xa_mark_t marks[] = {
 	[CCSHM_TYPE_BUFFER] = XA_MARK_0,
 	[CCSHM_TYPE_EXPORT] = XA_MARK_1,
@@ -22,10 +22,10 @@ static const xa_mark_t marks[] = {
 };
 
 /**
- * ccshm_object_init - give an object its id, which is not yet to be found
- * @object: to initialise, with one reference
+ * ccshm_object_init - initialise an object, which is not published yet
+ * @object: object, which gets an id and one reference
  * @ops: operations of its type
- * @buffer: that it belongs to
+ * @buffer: buffer that it belongs to
  * @refusal: out: limit that refused a buffer or an export; NULL for an attachment
  *
  * An export is charged to the caller's effective uid, other objects to the payer
@@ -52,13 +52,14 @@ int ccshm_object_init(struct ccshm_object *object,
 			      buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE, refusal);
 	if (err)
 		return err;
-	/* So that publishing cannot fail. */
+	/* Reserve the entry, so that ccshm_object_publish() cannot fail. */
 	err = xa_reserve(&objects, object->id, GFP_KERNEL);
 	if (err)
 		ccshm_limit_remove(object->payer, object->type);
 	return err;
 }
 
+/* Publish an object: from now on it can be found by its id. */
 void ccshm_object_publish(struct ccshm_object *object)
 {
 	lockdep_assert_held(&ccshm_lock);
@@ -69,11 +70,11 @@ void ccshm_object_publish(struct ccshm_object *object)
 }
 
 /**
- * ccshm_object_announce - the call that made an object succeeds
- * @object: published before
- * @type: event that reports it
+ * ccshm_object_announce - report that the call that made an object succeeds
+ * @object: object that was published
+ * @type: event to send
  *
- * Objects whose call failed after they were published send no events.
+ * No event is sent of an object whose call fails after the object was published.
  */
 void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type)
 {
@@ -83,7 +84,7 @@ void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type ty
 	ccshm_event(type, object);
 }
 
-/* It is not to be found any more, but listed until it is unpublished. */
+/* End an object: it cannot be found by its id any more, but is listed until unpublished. */
 void ccshm_object_end(struct ccshm_object *object)
 {
 	lockdep_assert_held(&ccshm_lock);
@@ -91,7 +92,7 @@ void ccshm_object_end(struct ccshm_object *object)
 	ccshm_changed();
 }
 
-/* Also gives up the id of an object that was never published. */
+/* Unpublish an object, or release the id of one that was never published. */
 void ccshm_object_unpublish(struct ccshm_object *object)
 {
 	lockdep_assert_held(&ccshm_lock);
@@ -99,23 +100,23 @@ void ccshm_object_unpublish(struct ccshm_object *object)
 	ccshm_changed();
 }
 
-/* An object came, went or changed: a list that is being made may be inconsistent. */
+/* Count a change of any object: a list that is being read may be inconsistent. */
 void ccshm_changed(void)
 {
 	atomic_inc(&generation);
 }
 
-/* Another number after each change; never 0. */
+/* Return a number that differs after each change and is never 0. */
 unsigned int ccshm_generation(void)
 {
 	return (unsigned int)atomic_read(&generation) | 1U << 31;
 }
 
 /**
- * ccshm_object_get - find an object
+ * ccshm_object_get - find an object by its id
  * @id: any number
  *
- * Says nothing about who may see it.
+ * Checks no permission: callers use ccshm_object_find() for that.
  *
  * Return: the object with a reference, or NULL.
  */
@@ -133,11 +134,11 @@ struct ccshm_object *ccshm_object_get(u64 id)
 
 /**
  * ccshm_object_next - visit all objects of a type, in the order of their ids
- * @type: which
- * @id: the id of the one before; 0 at first
+ * @type: type of the objects
+ * @id: id of the previous object; 0 at first
  *
- * Also finds buffers that have ended and are not gone. Nothing is locked between
- * two calls.
+ * Includes buffers that have ended and still have memory. Nothing is locked between two
+ * calls.
  *
  * Return: the object with a reference, or NULL.
  */
@@ -157,8 +158,8 @@ struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id)
 /**
  * ccshm_object_next_of - visit the objects of a set, in the order of their ids
  * @set: exports or attachments of a buffer, or buffers of a client
- * @id: the id of the one before; 0 at first
- * @last: the largest id that is wanted
+ * @id: id of the previous object; 0 at first
+ * @last: largest id to visit
  *
  * Nothing is locked between two calls, and each holds ccshm_lock for one object.
  *
@@ -177,7 +178,7 @@ struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last)
 	return object;
 }
 
-/* The id of the youngest object, published or not. */
+/* Return the id of the youngest object, published or not. */
 u64 ccshm_object_last_id(void)
 {
 	return atomic64_read(&last_id);
@@ -210,7 +211,7 @@ void __init ccshm_object_prime(void)
 	fs_reclaim_release(GFP_KERNEL);
 }
 
-/* How many of a type were announced since the module was loaded. */
+/* Return how many objects of a type were announced since the module was loaded. */
 u64 ccshm_object_made(enum ccshm_type type)
 {
 	return atomic64_read(&made[type]);

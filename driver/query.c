@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* INFO and QUERY: what there is. */
+/* INFO and QUERY: describe the driver and its objects. */
 #include <linux/capability.h>
 #include <linux/cred.h>
 #include <linux/mm.h>
@@ -55,7 +55,7 @@ int ccshm_info_ioctl(struct ccshm_call *call)
 	return 0;
 }
 
-/* Each flag has the field that belongs to it; the others are 0. */
+/* Check that fields which the flags do not use are 0. */
 static bool query_valid(const struct ccshm_ioc_query *q)
 {
 	switch (q->flags) {
@@ -72,9 +72,9 @@ static bool query_valid(const struct ccshm_ioc_query *q)
 }
 
 /*
- * Find the next object that the caller may see; takes a reference. ccshm_lock is
- * taken for one object at a time: a caller that may see few of many objects
- * delays nobody, and can be killed.
+ * Find the next object that the caller may see; takes a reference. Take ccshm_lock for one
+ * object at a time, so that a caller that may see few of many objects does not delay
+ * others, and can be killed.
  */
 static struct ccshm_object *query_next(struct ccshm_call *call, bool admin)
 {
@@ -110,7 +110,7 @@ static struct ccshm_object *query_find(struct ccshm_call *call, bool admin)
 	}
 }
 
-/* Hide what a holder of a file descriptor need not know of the buffer. */
+/* Hide the members that a caller must not see which only has a descriptor. */
 static void hide_buffer(struct ccshm_ioc_query *q)
 {
 	q->query_flags |= CCSHM_QUERY_HOLDER;
