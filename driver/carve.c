@@ -43,7 +43,7 @@ struct ccshm_carved {
 };
 
 /* Blocks with free pages, so that one with room is found without a search. */
-static struct rb_root partly = RB_ROOT;
+static struct rb_root room_tree = RB_ROOT;
 static DEFINE_MUTEX(carve_lock);
 static atomic64_t blocks_carved, pages_carved;
 
@@ -61,16 +61,16 @@ static int compare_payers(const struct ccshm_payer *a, const struct ccshm_payer 
 }
 
 /* But for the longest run. */
-static int compare_same(const struct place *a, const struct place *b)
+static int compare_places(const struct place *a, const struct place *b)
 {
 	return compare_payers(&a->payer, &b->payer) ?:
 	       compare_numbers(a->node, b->node) ?:
 	       compare_numbers(a->low, b->low);
 }
 
-static int compare_room(const struct place *a, const struct place *b)
+static int compare_places_and_room(const struct place *a, const struct place *b)
 {
-	return compare_same(a, b) ?: compare_numbers(a->longest, b->longest);
+	return compare_places(a, b) ?: compare_numbers(a->longest, b->longest);
 }
 
 static struct page *carved_page(const struct ccshm_carved *carved)
@@ -78,47 +78,50 @@ static struct page *carved_page(const struct ccshm_carved *carved)
 	return carved->blocks.block[0].page;
 }
 
-static void partly_add(struct ccshm_carved *carved)
+static void room_insert(struct ccshm_carved *carved)
 {
-	struct rb_node **at = &partly.rb_node, *parent = NULL;
+	struct rb_node **at = &room_tree.rb_node, *parent = NULL;
 
 	lockdep_assert_held(&carve_lock);
 	while (*at) {
 		parent = *at;
-		at = compare_room(&carved->place,
-				  &rb_entry(parent, struct ccshm_carved, link)->place) < 0 ?
-		     &parent->rb_left : &parent->rb_right;
+		if (compare_places_and_room(&carved->place,
+					    &rb_entry(parent, struct ccshm_carved,
+						      link)->place) < 0)
+			at = &parent->rb_left;
+		else
+			at = &parent->rb_right;
 	}
 	rb_link_node(&carved->link, parent, at);
-	rb_insert_color(&carved->link, &partly);
+	rb_insert_color(&carved->link, &room_tree);
 }
 
-static void partly_remove(struct ccshm_carved *carved)
+static void room_erase(struct ccshm_carved *carved)
 {
 	lockdep_assert_held(&carve_lock);
 	if (!RB_EMPTY_NODE(&carved->link))
-		rb_erase(&carved->link, &partly);
+		rb_erase(&carved->link, &room_tree);
 	RB_CLEAR_NODE(&carved->link);
 }
 
 /* The block of that place with the least room that is enough. */
-static struct ccshm_carved *partly_find(const struct place *least)
+static struct ccshm_carved *room_find(const struct place *least)
 {
 	struct ccshm_carved *found = NULL;
-	struct rb_node *at = partly.rb_node;
+	struct rb_node *at = room_tree.rb_node;
 
 	lockdep_assert_held(&carve_lock);
 	while (at) {
 		struct ccshm_carved *carved = rb_entry(at, struct ccshm_carved, link);
 
-		if (compare_room(&carved->place, least) < 0) {
+		if (compare_places_and_room(&carved->place, least) < 0) {
 			at = at->rb_right;
 		} else {
 			found = carved;
 			at = at->rb_left;
 		}
 	}
-	return found && !compare_same(&found->place, least) ? found : NULL;
+	return found && !compare_places(&found->place, least) ? found : NULL;
 }
 
 /* Memory below 4 GiB is left to those who need it. */
@@ -129,12 +132,12 @@ static struct ccshm_carved *carved_find_node(unsigned int pages, int node,
 		.payer = *wish->payer, .node = node, .low = wish->dma32,
 		.longest = pages,
 	};
-	struct ccshm_carved *carved = partly_find(&least);
+	struct ccshm_carved *carved = room_find(&least);
 
 	if (carved || wish->dma32)
 		return carved;
 	least.low = true;
-	return partly_find(&least);
+	return room_find(&least);
 }
 
 /* A near one if there is; of the nodes that the caller's cpuset allows. */
@@ -177,10 +180,10 @@ static unsigned int longest_free(const unsigned long *used)
 static void carved_update(struct ccshm_carved *carved)
 {
 	lockdep_assert_held(&carve_lock);
-	partly_remove(carved);
+	room_erase(carved);
 	carved->place.longest = longest_free(carved->used);
 	if (carved->place.longest)
-		partly_add(carved);
+		room_insert(carved);
 }
 
 /* One piece, in a block that has it. */
@@ -290,7 +293,7 @@ void ccshm_carve_put(struct ccshm_slice *slice)
 	bitmap_clear(carved->used, slice->first, slice->pages);
 	empty = bitmap_empty(carved->used, CCSHM_UNIT_PAGES);
 	if (empty)
-		partly_remove(carved);
+		room_erase(carved);
 	else
 		carved_update(carved);
 	mutex_unlock(&carve_lock);

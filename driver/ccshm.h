@@ -337,8 +337,8 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 		       const struct ccshm_memory *memory, unsigned long first,
 		       unsigned long pages, struct ccshm_ioc_segment **segments,
 		       unsigned int *nr);
-void ccshm_dma_judge(struct device *dev, bool driver_maps,
-		     struct ccshm_ioc_device *req);
+void ccshm_dma_describe(struct device *dev, bool driver_maps,
+			struct ccshm_ioc_device *req);
 
 /* device.c: devices, and how to stop those of userspace drivers */
 bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN]);

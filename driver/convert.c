@@ -391,9 +391,9 @@ static void unshare_refused(struct ccshm_blocks *blocks, unsigned long i,
  * so: with pages of 16 or 64 KiB a leaf is larger than a unit, and split when the run has
  * only a part of it.
  */
-static unsigned long count_whole(const struct ccshm_blocks *blocks,
-				 unsigned long i, unsigned long end,
-				 unsigned long pages)
+static unsigned long count_whole_units(const struct ccshm_blocks *blocks,
+				       unsigned long i, unsigned long end,
+				       unsigned long pages)
 {
 	unsigned long start = (unsigned long)page_address(blocks->block[i].page);
 	unsigned long stop = start + (pages << PAGE_SHIFT);
@@ -459,7 +459,7 @@ int ccshm_convert_share(struct ccshm_blocks *blocks, bool interruptible)
 			end = run_end(blocks, i, blocks->nr, &pages);
 		if (ccshm_interrupted(interruptible))
 			return -EINTR;
-		blocks->units_whole += count_whole(blocks, i, end, pages);
+		blocks->units_whole += count_whole_units(blocks, i, end, pages);
 		err = share_begin(pages);
 		if (err)
 			return err;

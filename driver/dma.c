@@ -18,7 +18,7 @@
 #include "ccshm.h"
 #include "dma_decide.h"
 
-static bool has_mask(struct device *dev)
+static bool device_has_mask(struct device *dev)
 {
 	return dev->dma_mask && *dev->dma_mask;
 }
@@ -85,15 +85,15 @@ static enum ccshm_dma_mode domain_mode(struct device *dev)
 }
 
 /* Nobody sets a mask for a device without a driver, but the bus gives 32 bits. */
-static struct ccshm_dma_facts read_facts(struct device *dev, bool driver_maps,
-					 u64 limit)
+static struct ccshm_dma_facts device_read_facts(struct device *dev,
+						bool driver_maps, u64 limit)
 {
 	return (struct ccshm_dma_facts){
 		.api = !CCSHM_ATTR_KNOWN ? CCSHM_DMA_API_NONE :
 		       CCSHM_HAVE_DMA_CAPABLE_ATTRS ? CCSHM_DMA_API_ANY :
 						      CCSHM_DMA_API_BOUNCE,
 		.confidential = ccshm_platform != CCSHM_PLATFORM_NONE,
-		.has_mask = has_mask(dev),
+		.has_mask = device_has_mask(dev),
 		.own_ops = get_dma_ops(dev),
 		.iommu = ccshm_dma_iommu(dev),
 		.userspace_iommu = domain_mode(dev) != CCSHM_DMA_MODE_DIRECT,
@@ -106,9 +106,9 @@ static struct ccshm_dma_facts read_facts(struct device *dev, bool driver_maps,
 }
 
 /* A device without a mask is refused before its limit counts. */
-static u64 own_mask(struct device *dev)
+static u64 device_mask(struct device *dev)
 {
-	return has_mask(dev) ? *dev->dma_mask : 0;
+	return device_has_mask(dev) ? *dev->dma_mask : 0;
 }
 
 /* Say it as often as the user who asks for it may cause a line in the log. */
@@ -120,7 +120,7 @@ static void report_refusal(struct device *dev, const char *reason)
 }
 
 /* Checked by us first: the DMA API warns when it finds it out. */
-static bool reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
+static bool device_reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
 {
 	dma_addr_t start = phys_to_dma_unencrypted(dev, phys);
 
@@ -260,7 +260,7 @@ static int fill_table(struct device *dev, struct sg_table *sgt,
 		return err;
 	sg = sgt->sgl;
 	while ((run = walk_next(&walk, &phys))) {
-		if (!reaches(dev, phys, (u64)run << PAGE_SHIFT, limit)) {
+		if (!device_reaches(dev, phys, (u64)run << PAGE_SHIFT, limit)) {
 			sg_free_table(sgt);
 			return -ERANGE;
 		}
@@ -270,7 +270,7 @@ static int fill_table(struct device *dev, struct sg_table *sgt,
 	return 0;
 }
 
-static void map_arithmetic(struct device *dev, struct sg_table *sgt)
+static void map_computed_addresses(struct device *dev, struct sg_table *sgt)
 {
 	struct scatterlist *sg;
 	int i;
@@ -283,7 +283,7 @@ static void map_arithmetic(struct device *dev, struct sg_table *sgt)
 }
 
 /* With swiotlb=force a kernel may bounce what it was told is shared. */
-static bool addresses_are_right(struct device *dev, struct sg_table *sgt)
+static bool addresses_are_as_computed(struct device *dev, struct sg_table *sgt)
 {
 	struct scatterlist *sg;
 	int i;
@@ -306,7 +306,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
 
 	if (err)
 		return err == -ENOMEM ? err : -EOPNOTSUPP;
-	if (addresses_are_right(dev, sgt))
+	if (addresses_are_as_computed(dev, sgt))
 		return 0;
 	dma_unmap_sgtable(dev, sgt, dir, attrs);
 	report_refusal(dev, "the kernel bounces it");
@@ -335,8 +335,8 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		  unsigned long pages, enum dma_data_direction dir,
 		  unsigned long *attrs)
 {
-	u64 limit = device_limit(dev, own_mask(dev));
-	struct ccshm_dma_facts facts = read_facts(dev, true, limit);
+	u64 limit = device_limit(dev, device_mask(dev));
+	struct ccshm_dma_facts facts = device_read_facts(dev, true, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
 	int err;
 
@@ -350,7 +350,7 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 
 	if (verdict.how == CCSHM_DMA_ARITHMETIC) {
 		*attrs = NOT_MAPPED;
-		map_arithmetic(dev, sgt);
+		map_computed_addresses(dev, sgt);
 		return 0;
 	}
 	*attrs = verdict.how == CCSHM_DMA_SHARED ? CCSHM_ATTR_SHARED : 0;
@@ -379,7 +379,7 @@ static int fill_segments(struct device *dev, u64 limit,
 	while ((run = walk_next(&walk, &phys))) {
 		u64 len = (u64)run << PAGE_SHIFT;
 
-		if (!reaches(dev, phys, len, limit))
+		if (!device_reaches(dev, phys, len, limit))
 			return -ERANGE;
 		*segment++ = (struct ccshm_ioc_segment){
 			.dma_address = phys_to_dma_unencrypted(dev, phys),
@@ -410,9 +410,9 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 		       unsigned long pages, struct ccshm_ioc_segment **segments,
 		       unsigned int *nr)
 {
-	u64 mask = *dma_bits ? DMA_BIT_MASK(*dma_bits) : own_mask(dev);
+	u64 mask = *dma_bits ? DMA_BIT_MASK(*dma_bits) : device_mask(dev);
 	u64 limit = device_limit(dev, mask);
-	struct ccshm_dma_facts facts = read_facts(dev, false, limit);
+	struct ccshm_dma_facts facts = device_read_facts(dev, false, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
 	/* No limits: those of dev->dma_parms are a kernel driver's, and there is none. */
 	struct segment_walk walk = walk_start(dev, memory, first, pages);
@@ -457,17 +457,17 @@ static enum ccshm_dma_mode device_mode(struct device *dev,
 }
 
 /**
- * ccshm_dma_judge - what a map or an ATTACH would find now
+ * ccshm_dma_describe - what a map or an ATTACH would find now
  * @dev: under its device lock
  * @driver_maps: a kernel driver has it
  * @req: out: all that concerns its DMA
  */
-void ccshm_dma_judge(struct device *dev, bool driver_maps,
-		     struct ccshm_ioc_device *req)
+void ccshm_dma_describe(struct device *dev, bool driver_maps,
+			struct ccshm_ioc_device *req)
 {
-	u64 mask = own_mask(dev);
-	struct ccshm_dma_facts facts = read_facts(dev, driver_maps,
-						  device_limit(dev, mask));
+	u64 mask = device_mask(dev);
+	u64 limit = device_limit(dev, mask);
+	struct ccshm_dma_facts facts = device_read_facts(dev, driver_maps, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
 
 	device_lock_assert(dev);

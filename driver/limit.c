@@ -138,7 +138,8 @@ static bool exceeds_limit(enum ccshm_quota quota, u64 value)
 	return value > limits[quota].value;
 }
 
-static int check(const struct account *account, u64 pages, u64 buffers)
+static int account_check_limits(const struct account *account, u64 pages,
+				u64 buffers)
 {
 	const struct ccshm_usage *usage = &account->usage;
 
@@ -168,7 +169,7 @@ static int account_grow(kuid_t uid, u64 pages, u64 buffers, bool exempt)
 	spin_lock(&account_lock);
 	account = account_take(uid, &spare);
 	if (!exempt)
-		err = check(account, pages, buffers);
+		err = account_check_limits(account, pages, buffers);
 	if (!err) {
 		account->usage.pages += pages;
 		account->usage.objects[CCSHM_TYPE_BUFFER] += buffers;
@@ -283,7 +284,7 @@ void ccshm_limit_returned(kuid_t uid, unsigned long pages)
 }
 
 /* Would what is on its way back be enough? For a buffer more if @pages is 0. */
-static bool would_help(kuid_t uid, int err, u64 pages)
+static bool returning_memory_suffices(kuid_t uid, int err, u64 pages)
 {
 	u64 available = max(si_mem_available(), 0L);
 	const struct account *account;
@@ -331,10 +332,11 @@ void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait)
 	spin_unlock(&account_lock);
 }
 
-static bool wait_is_over(const struct ccshm_limit_wait *wait, kuid_t uid, int err,
-			 unsigned long pages)
+static bool limit_wait_is_over(const struct ccshm_limit_wait *wait, kuid_t uid,
+			       int err, unsigned long pages)
 {
-	return READ_ONCE(returned) != wait->seen || !would_help(uid, err, pages);
+	return READ_ONCE(returned) != wait->seen ||
+	       !returning_memory_suffices(uid, err, pages);
 }
 
 /**
@@ -357,9 +359,10 @@ int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 		return err;
 	failed = interruptible ?
 		 wait_event_interruptible(returned_wait,
-					  wait_is_over(wait, uid, err, pages)) :
+					  limit_wait_is_over(wait, uid, err,
+							     pages)) :
 		 wait_event_killable(returned_wait,
-				     wait_is_over(wait, uid, err, pages));
+				     limit_wait_is_over(wait, uid, err, pages));
 	if (failed)
 		return -EINTR;
 	if (READ_ONCE(returned) == wait->seen)
@@ -391,7 +394,7 @@ static int account_add_buffer(kuid_t uid, bool interruptible,
 }
 
 /* Charge one export to a user, who may have no account yet. */
-static int export_grow(kuid_t uid, bool exempt)
+static int account_grow_exports(kuid_t uid, bool exempt)
 {
 	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
 	struct account *account;
@@ -420,10 +423,10 @@ static int export_grow(kuid_t uid, bool exempt)
 static int account_add_export(kuid_t uid, struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_usage usage;
-	int err = export_grow(uid, false);
+	int err = account_grow_exports(uid, false);
 
 	if (err == -EDQUOT && capable(CAP_SYS_RESOURCE))
-		err = export_grow(uid, true);
+		err = account_grow_exports(uid, true);
 	if (err != -EDQUOT)
 		return err;
 	ccshm_limit_usage(uid, &usage);

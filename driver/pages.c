@@ -26,8 +26,9 @@ struct page_walk {
 };
 
 /* What is at @index, as far as one leaf of the direct map and one block go. */
-static struct ccshm_ioc_run look(const struct page_walk *walk,
-				 unsigned long index, unsigned long *pfn)
+static struct ccshm_ioc_run page_walk_describe_leaf(const struct page_walk *walk,
+						    unsigned long index,
+						    unsigned long *pfn)
 {
 	unsigned long addr, run, in_unit;
 	struct ccshm_ioc_run found = { .offset = (u64)index << PAGE_SHIFT };
@@ -50,11 +51,12 @@ static struct ccshm_ioc_run look(const struct page_walk *walk,
 }
 
 /* The next pages that have everything in common. */
-static struct ccshm_ioc_run next_pages(struct page_walk *walk)
+static struct ccshm_ioc_run page_walk_next_run(struct page_walk *walk)
 {
 	unsigned long pfn, next_pfn;
-	struct ccshm_ioc_run run = look(walk, walk->index, &pfn), next;
+	struct ccshm_ioc_run run, next;
 
+	run = page_walk_describe_leaf(walk, walk->index, &pfn);
 	for (;;) {
 		walk->index = (run.offset + run.length) >> PAGE_SHIFT;
 		if (walk->index >= walk->end)
@@ -62,7 +64,7 @@ static struct ccshm_ioc_run next_pages(struct page_walk *walk)
 		cond_resched();
 		if (fatal_signal_pending(current))
 			return run;
-		next = look(walk, walk->index, &next_pfn);
+		next = page_walk_describe_leaf(walk, walk->index, &next_pfn);
 		if (next_pfn != pfn + (run.length >> PAGE_SHIFT) ||
 		    next.state != run.state || next.flags != run.flags)
 			return run;
@@ -74,8 +76,8 @@ static struct ccshm_ioc_run next_pages(struct page_walk *walk)
  * Look the next runs up, at most @most. Use the memory only meanwhile, and find the
  * buffer again each time: the user memory to which they are copied may never answer.
  */
-static int batch_fill(struct ccshm_call *call, struct page_walk *walk,
-		      struct ccshm_ioc_run *batch, u32 most, u32 *nr)
+static int page_walk_fill_batch(struct ccshm_call *call, struct page_walk *walk,
+				struct ccshm_ioc_run *batch, u32 most, u32 *nr)
 {
 	struct ccshm_ioc_pages *req = call->arg;
 	struct ccshm_buffer *buffer;
@@ -93,22 +95,22 @@ static int batch_fill(struct ccshm_call *call, struct page_walk *walk,
 	walk->memory = &buffer->memory;
 	walk->end = (req->offset + size) >> PAGE_SHIFT;
 	for (*nr = 0; walk->index < walk->end && *nr < most; ++*nr)
-		batch[*nr] = next_pages(walk);
+		batch[*nr] = page_walk_next_run(walk);
 	ccshm_buffer_unuse(buffer);
 put:
 	ccshm_object_put(&buffer->obj);
 	return err;
 }
 
-static int copy_runs(struct ccshm_call *call, struct page_walk *walk,
-		     struct ccshm_ioc_run *batch)
+static int page_walk_copy_runs(struct ccshm_call *call, struct page_walk *walk,
+			       struct ccshm_ioc_run *batch)
 {
 	struct ccshm_ioc_pages *req = call->arg;
 	struct ccshm_ioc_run __user *user = u64_to_user_ptr(req->runs);
 
 	do {
 		u32 nr, most = min_t(u32, BATCH, req->capacity - req->count);
-		int err = batch_fill(call, walk, batch, most, &nr);
+		int err = page_walk_fill_batch(call, walk, batch, most, &nr);
 
 		if (err)
 			return err;
@@ -137,7 +139,7 @@ int ccshm_pages(struct ccshm_call *call)
 	batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
 	if (!batch)
 		return -ENOMEM;
-	err = copy_runs(call, &walk, batch);
+	err = page_walk_copy_runs(call, &walk, batch);
 	kfree(batch);
 	return err;
 }

@@ -18,13 +18,14 @@
 
 #include "ccshm.h"
 
-static int going_down(struct notifier_block *nb, unsigned long action, void *data)
+static int reboot_stop_devices(struct notifier_block *nb, unsigned long action,
+			       void *data)
 {
 	ccshm_attach_stop_all();
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block reboot_notifier = { .notifier_call = going_down };
+static struct notifier_block reboot_notifier = { .notifier_call = reboot_stop_devices };
 
 /* Refuse @what while the host can reach memory; otherwise share none until it is over. */
 static int image_prepare(const char *what)
