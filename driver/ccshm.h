@@ -326,7 +326,7 @@ int ccshm_mmap(struct dma_buf *dmabuf, struct vm_area_struct *vma);
 int ccshm_vmap(struct dma_buf *dmabuf, struct iosys_map *map);
 void ccshm_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 
-/* dma.c: how a device reaches the memory */
+/* dma.c: memory for devices */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		  const struct ccshm_memory *memory, unsigned long first,
 		  unsigned long pages, enum dma_data_direction dir,
@@ -403,7 +403,7 @@ void ccshm_attach_stop_all(void);
 int ccshm_attach_init(void);
 void ccshm_attach_exit(void);
 
-/* power.c: the machine goes down, or hibernates */
+/* power.c: reboot, kexec and hibernation */
 int ccshm_power_init(void);
 void ccshm_power_exit(void);
 
@@ -437,7 +437,7 @@ int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 int ccshm_netlink_init(void);
 void ccshm_netlink_exit(void);
 
-/* rate.c: what one user may cause */
+/* rate.c: rates of events and log lines that each user may cause */
 
 enum ccshm_rate {
 	CCSHM_RATE_EVENTS,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA: the only place that decides how a device reaches the memory. Never
- * through a bounce buffer, never at a private address.
+ * DMA: map shared memory for devices, never through a bounce buffer and never at a
+ * private address.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -23,7 +23,11 @@ static bool device_has_mask(struct device *dev)
 	return dev->dma_mask && *dev->dma_mask;
 }
 
-/* The address of memory that cannot be translated says nothing. */
+/*
+ * Return true if the address bit of shared memory is within @limit. Physical address 0
+ * may have no DMA address; then the bit cannot be determined, and each mapping is
+ * checked instead.
+ */
 static bool mask_holds_shared(struct device *dev, u64 limit)
 {
 	dma_addr_t shared = phys_to_dma_unencrypted(dev, 0);
@@ -69,8 +73,8 @@ static bool domain_is_claimed(struct device *dev)
 }
 
 /*
- * Who translates, if anybody. A domain that user space has claimed can go at any
- * moment: it is not looked into.
+ * Return how the addresses of a device are translated. User space can free a domain that
+ * it has claimed at any moment: do not access such a domain.
  */
 static enum ccshm_dma_mode domain_mode(struct device *dev)
 {
@@ -84,7 +88,7 @@ static enum ccshm_dma_mode domain_mode(struct device *dev)
 	return CCSHM_DMA_MODE_DIRECT;
 }
 
-/* Nobody sets a mask for a device without a driver, but the bus gives 32 bits. */
+/* Read the facts about a device. Without a driver, its mask is the 32 bits of its bus. */
 static struct ccshm_dma_facts device_read_facts(struct device *dev,
 						bool driver_maps, u64 limit)
 {
@@ -105,13 +109,13 @@ static struct ccshm_dma_facts device_read_facts(struct device *dev,
 	};
 }
 
-/* A device without a mask is refused before its limit counts. */
+/* Return the mask, or 0: ccshm_dma_decide() refuses a device without a mask. */
 static u64 device_mask(struct device *dev)
 {
 	return device_has_mask(dev) ? *dev->dma_mask : 0;
 }
 
-/* Say it as often as the user who asks for it may cause a line in the log. */
+/* Log a refusal, at the rate that is allowed to the calling user. */
 static void report_refusal(struct device *dev, const char *reason)
 {
 	if (ccshm_rate_allows(CCSHM_RATE_LINES, current_euid()))
@@ -119,7 +123,7 @@ static void report_refusal(struct device *dev, const char *reason)
 			 reason, ccshm_actor_uid(), task_tgid_nr(current));
 }
 
-/* Checked by us first: the DMA API warns when it finds it out. */
+/* Return true if the device reaches the memory; the DMA API would warn if not. */
 static bool device_reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
 {
 	dma_addr_t start = phys_to_dma_unencrypted(dev, phys);
@@ -239,6 +243,7 @@ static unsigned long walk_count(struct segment_walk walk)
 	return nr;
 }
 
+/* Allocate a table of the segments of a slice. */
 static int fill_table(struct device *dev, struct sg_table *sgt,
 		      const struct ccshm_memory *memory, unsigned long first,
 		      unsigned long pages, u64 limit)
@@ -270,6 +275,7 @@ static int fill_table(struct device *dev, struct sg_table *sgt,
 	return 0;
 }
 
+/* Set the DMA addresses of a table without the DMA API. */
 static void map_computed_addresses(struct device *dev, struct sg_table *sgt)
 {
 	struct scatterlist *sg;
@@ -282,7 +288,10 @@ static void map_computed_addresses(struct device *dev, struct sg_table *sgt)
 	sgt->nents = sgt->orig_nents;
 }
 
-/* With swiotlb=force a kernel may bounce what it was told is shared. */
+/*
+ * Return true if the DMA API returned the computed addresses. With swiotlb=force a kernel
+ * may bounce memory although DMA_ATTR_CC_SHARED marks it as shared.
+ */
 static bool addresses_are_as_computed(struct device *dev, struct sg_table *sgt)
 {
 	struct scatterlist *sg;
@@ -299,6 +308,7 @@ static bool addresses_are_as_computed(struct device *dev, struct sg_table *sgt)
 	return true;
 }
 
+/* Map a table with the DMA API; refuse addresses of a bounce buffer. */
 static int map_by_kernel(struct device *dev, struct sg_table *sgt,
 			 enum dma_data_direction dir, unsigned long attrs)
 {
@@ -313,22 +323,23 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
 	return -EOPNOTSUPP;
 }
 
-/* No bit of DMA_ATTR_*: the table was made without the DMA API. */
+/* Marks a table that the DMA API did not map; not a bit of DMA_ATTR_*. */
 #define NOT_MAPPED	BIT(BITS_PER_LONG - 1)
 
 /**
- * ccshm_dma_map - give an importer's device a slice of shared memory
- * @dev: it
- * @sgt: out: the table
+ * ccshm_dma_map - map a slice of shared memory for an importer's device
+ * @dev: device
+ * @sgt: out: table, to be unmapped with ccshm_dma_unmap()
  * @memory: memory of the buffer
  * @first: first page of the slice
- * @pages: length of it
- * @dir: direction
- * @attrs: out: for ccshm_dma_unmap()
+ * @pages: number of pages of the slice
+ * @dir: direction of the DMA
+ * @attrs: out: argument of ccshm_dma_unmap()
  *
- * Return: 0; -EOPNOTSUPP when the device cannot use shared memory or needs none
- * (and the log says why), -ERANGE when its addresses do not reach it, -EINVAL
- * when it cannot DMA, or not to a whole page at once, -ENOMEM.
+ * Return: 0; -EOPNOTSUPP (the device cannot use shared memory or needs none; the log
+ * has the reason); -ERANGE (the memory is beyond the device's mask or bus limit);
+ * -EINVAL (the device has no DMA mask, or cannot take a whole page at once); -E2BIG
+ * (too many segments); -ENOMEM.
  */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		  const struct ccshm_memory *memory, unsigned long first,
@@ -360,6 +371,7 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 	return err;
 }
 
+/* Unmap a table, and free it. */
 void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
 		     enum dma_data_direction dir, unsigned long attrs)
 {
@@ -368,6 +380,7 @@ void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
 	sg_free_table(sgt);
 }
 
+/* Fill in @segment with the segments of a walk. */
 static int fill_segments(struct device *dev, u64 limit,
 			 struct segment_walk walk,
 			 struct ccshm_ioc_segment *segment)
@@ -392,16 +405,16 @@ static int fill_segments(struct device *dev, u64 limit,
 }
 
 /**
- * ccshm_dma_segments - the addresses for a device of a user space driver
- * @dev: no dma_map_*() is done for it: it has no driver that set its mask and
- *	none that would balance the mapping
- * @dma_bits: in: what the caller says that it can drive, 0 for its mask; out:
- *	what it was judged by
+ * ccshm_dma_segments - compute addresses for a device of a userspace driver
+ * @dev: device; it has no kernel driver that sets its mask and undoes a mapping, so
+ *	the DMA API is not used
+ * @dma_bits: in: number of address bits that the device drives, or 0 for its mask;
+ *	out: number of bits that was used
  * @memory: memory of the buffer
  * @first: first page of the slice
- * @pages: length of it
- * @segments: out: to be freed with kvfree()
- * @nr: out: number of them
+ * @pages: number of pages of the slice
+ * @segments: out: array, to be freed with kvfree()
+ * @nr: out: number of segments
  *
  * Return: as ccshm_dma_map().
  */
@@ -414,7 +427,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	u64 limit = device_limit(dev, mask);
 	struct ccshm_dma_facts facts = device_read_facts(dev, false, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
-	/* No limits: those of dev->dma_parms are a kernel driver's, and there is none. */
+	/* Ignore the limits of dev->dma_parms: only a kernel driver sets them. */
 	struct segment_walk walk = walk_start(dev, memory, first, pages);
 	unsigned long runs;
 	int err;
@@ -441,7 +454,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	return 0;
 }
 
-/* Up to 6.8 a kernel's use of an IOMMU shows as DMA operations. */
+/* Up to 6.8 the kernel's use of an IOMMU is visible only as DMA operations. */
 static enum ccshm_dma_mode device_mode(struct device *dev,
 				       const struct ccshm_dma_facts *facts)
 {
@@ -457,10 +470,10 @@ static enum ccshm_dma_mode device_mode(struct device *dev,
 }
 
 /**
- * ccshm_dma_describe - what a map or an ATTACH would find now
- * @dev: under its device lock
- * @driver_maps: a kernel driver has it
- * @req: out: all that concerns its DMA
+ * ccshm_dma_describe - describe how a device can reach shared memory
+ * @dev: device, with its device lock held
+ * @driver_maps: a kernel driver is bound to the device
+ * @req: out: the fields about DMA, as a map or an ATTACH would find them now
  */
 void ccshm_dma_describe(struct device *dev, bool driver_maps,
 			struct ccshm_ioc_device *req)

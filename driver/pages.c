@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* PAGES: what the kernel's own page tables say of a buffer's pages. */
+/* PAGES: describe the pages of a buffer as the kernel's page tables map them. */
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -8,15 +8,15 @@
 
 #include "ccshm.h"
 
-/* Copied out so many at a time. */
+/* Number of runs that are copied to user space at a time. */
 #define BATCH	64
 
 /**
- * struct page_walk - a walk over pages of a buffer
+ * struct page_walk - walk over pages of a buffer
  * @memory: memory of the buffer, which stays while the walk lasts
- * @index: of the next page
- * @end: behind the last page
- * @admin: may know physical addresses
+ * @index: index of the next page
+ * @end: index after the last page
+ * @admin: the caller may see physical addresses
  */
 struct page_walk {
 	const struct ccshm_memory *memory;
@@ -25,7 +25,10 @@ struct page_walk {
 	bool admin;
 };
 
-/* What is at @index, as far as one leaf of the direct map and one block go. */
+/*
+ * Describe the pages from @index to the end of the leaf of the direct map, the block or
+ * the walk.
+ */
 static struct ccshm_ioc_run page_walk_describe_leaf(const struct page_walk *walk,
 						    unsigned long index,
 						    unsigned long *pfn)
@@ -50,7 +53,7 @@ static struct ccshm_ioc_run page_walk_describe_leaf(const struct page_walk *walk
 	return found;
 }
 
-/* The next pages that have everything in common. */
+/* Describe the longest contiguous run of pages that have the same state and flags. */
 static struct ccshm_ioc_run page_walk_next_run(struct page_walk *walk)
 {
 	unsigned long pfn, next_pfn;
@@ -73,8 +76,8 @@ static struct ccshm_ioc_run page_walk_next_run(struct page_walk *walk)
 }
 
 /*
- * Look the next runs up, at most @most. Use the memory only meanwhile, and find the
- * buffer again each time: the user memory to which they are copied may never answer.
+ * Describe the next runs, at most @most. Find the buffer again for each batch, and hold
+ * no use of it between batches: a copy to user memory can block indefinitely.
  */
 static int page_walk_fill_batch(struct ccshm_call *call, struct page_walk *walk,
 				struct ccshm_ioc_run *batch, u32 most, u32 *nr)
