@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Blocks: which pages a buffer gets. They come private from the page allocator,
- * as large as it has them, and go back to it whole.
+ * Blocks: physically contiguous, private pages from the page allocator. A block is as
+ * large as the page allocator has it, and returns there whole.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -9,12 +9,13 @@
 
 #include "memory.h"
 
-/* Type of this machine; set when the module is loaded, before anything is allocated. */
+/* Set when the module is loaded, before the first allocation. */
 enum ccshm_platform ccshm_platform;
 
 /*
- * __GFP_RETRY_MAYFAIL: rather fail than have somebody killed. Anything between
- * a unit and order 3 is a fallback that is not worth compaction.
+ * Return the flags to allocate a block with. __GFP_RETRY_MAYFAIL makes an allocation
+ * fail instead of invoking the OOM killer. Orders between PAGE_ALLOC_COSTLY_ORDER and
+ * the unit are a fallback that is not worth compaction.
  */
 static gfp_t block_gfp(unsigned int order, const struct ccshm_wish *wish)
 {
@@ -29,8 +30,9 @@ static gfp_t block_gfp(unsigned int order, const struct ccshm_wish *wish)
 	if (wish->dma32)
 		gfp |= GFP_DMA32;
 	/*
-	 * Elsewhere the host cannot read what the pages held. A guest that is not
-	 * known as a confidential one may still be one, of another hypervisor.
+	 * On other platforms the host cannot read what the pages contained. A machine
+	 * that was not detected as a confidential guest can be one of a hypervisor that
+	 * ccshm does not know.
 	 */
 	if (ccshm_contents_survive() || ccshm_platform == CCSHM_PLATFORM_NONE)
 		gfp |= __GFP_ZERO;
@@ -44,7 +46,7 @@ static struct page *block_pages_gfp(unsigned int order, gfp_t gfp,
 
 	page = wish->node == NUMA_NO_NODE ? alloc_pages(gfp, order) :
 					    alloc_pages_node(wish->node, gfp, order);
-	/* Without a zone for it the kernel takes the flag for granted. */
+	/* A kernel without ZONE_DMA32 ignores GFP_DMA32. */
 	if (page && wish->dma32 && !ccshm_pages_dma32(page, 1UL << order)) {
 		__free_pages(page, order);
 		return NULL;
@@ -57,10 +59,16 @@ static struct page *block_pages(unsigned int order, const struct ccshm_wish *wis
 	return block_pages_gfp(order, block_gfp(order, wish), wish);
 }
 
-/*
- * There was no unit: because the memory cgroup has no room for one? Then less is
- * no substitute: it would split leaves of the direct map for good, for everybody,
- * as often as somebody at his limit likes.
+/**
+ * ccshm_blocks_cgroup_full - find out why the allocation of a unit failed
+ * @wish: memory that was wanted
+ *
+ * When only the memory cgroup has no room for a unit, smaller blocks must not replace
+ * the unit. A process at the limit of its cgroup could otherwise split leaves of the
+ * direct map, which slows down the whole system permanently, as often as it likes.
+ *
+ * Return: true if the page allocator has a unit, so that the charge to the memory cgroup
+ * must have failed.
  */
 bool ccshm_blocks_cgroup_full(const struct ccshm_wish *wish)
 {
@@ -72,6 +80,7 @@ bool ccshm_blocks_cgroup_full(const struct ccshm_wish *wish)
 	return page;
 }
 
+/* Append a block to the array, which has room for *@capacity blocks. */
 static int blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
 		       struct page *page, unsigned int order)
 {
@@ -101,8 +110,8 @@ static int blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
 }
 
 /*
- * Take the largest block available; lower *@max_order to below the orders that the
- * page allocator does not have.
+ * Allocate the largest block available that has at most @left pages. Lower *@max_order
+ * after each order that fails, so that later calls do not try it again.
  */
 static struct page *block_take(unsigned long left, unsigned int *max_order,
 			       unsigned int *order, const struct ccshm_wish *wish)
@@ -129,7 +138,10 @@ static int compare_blocks(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* By address, so that neighbours are converted in one call and mapped as one. */
+/*
+ * Sort blocks by address, so that adjacent blocks are converted by one call and mapped
+ * as one segment.
+ */
 void ccshm_blocks_sort(struct ccshm_blocks *blocks)
 {
 	unsigned long i, first = 0;
@@ -142,7 +154,7 @@ void ccshm_blocks_sort(struct ccshm_blocks *blocks)
 	}
 }
 
-/* Before they are taken. */
+/* Charge pages to the payer, before they are allocated. */
 static int blocks_charge(struct ccshm_blocks *blocks, unsigned long pages,
 			 const struct ccshm_wish *wish)
 {
@@ -155,7 +167,17 @@ static int blocks_charge(struct ccshm_blocks *blocks, unsigned long pages,
 	return 0;
 }
 
-/* As large as there are, until it has so many pages. */
+/**
+ * ccshm_blocks_fill - allocate the largest blocks available
+ * @blocks: blocks to add to
+ * @pages: number of pages that @blocks shall have afterwards
+ * @max_order: in and out: largest order that is worth a try
+ * @wish: where, how, and for whom
+ *
+ * After an error @blocks has the blocks allocated until then, and is charged for @pages.
+ *
+ * Return: 0, -ENOMEM, -EDQUOT or -ENOSPC (a limit), -EINTR (a signal).
+ */
 int ccshm_blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 		      unsigned int *max_order, const struct ccshm_wish *wish)
 {
@@ -184,7 +206,17 @@ int ccshm_blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 	return 0;
 }
 
-/* One block, all of which is the buffer's: there is no other way to have it. */
+/**
+ * ccshm_blocks_take_one - allocate one block
+ * @blocks: empty
+ * @pages: number of pages, rounded up to a power of two
+ * @wish: where, how, and for whom
+ *
+ * The pages beyond @pages belong to the block and are charged: converted pages cannot
+ * be freed separately.
+ *
+ * Return: 0, -ENOMEM, -EDQUOT or -ENOSPC (a limit).
+ */
 int ccshm_blocks_take_one(struct ccshm_blocks *blocks, unsigned long pages,
 			  const struct ccshm_wish *wish)
 {
@@ -205,13 +237,13 @@ int ccshm_blocks_take_one(struct ccshm_blocks *blocks, unsigned long pages,
 	return err;
 }
 
-/* Check that taking so many pages does not drive the system out of memory. */
+/* Return true if so many pages can be allocated without exhausting memory. */
 bool ccshm_blocks_available(unsigned long pages)
 {
 	return pages <= (unsigned long)max(si_mem_available(), 0L);
 }
 
-/* Give back blocks that were never converted. */
+/* Free blocks that were never converted, and uncharge them. */
 void ccshm_blocks_discard(struct ccshm_blocks *blocks)
 {
 	unsigned long i;
@@ -223,7 +255,7 @@ void ccshm_blocks_discard(struct ccshm_blocks *blocks)
 	ccshm_blocks_forget(blocks);
 }
 
-/* What is not pages of its own: nothing is left. */
+/* Uncharge blocks whose pages were given back, and free the array. */
 void ccshm_blocks_forget(struct ccshm_blocks *blocks)
 {
 	ccshm_limit_uncharge(blocks->payer, blocks->charged);
@@ -232,10 +264,10 @@ void ccshm_blocks_forget(struct ccshm_blocks *blocks)
 }
 
 /**
- * ccshm_blocks_pfn - where a page of a buffer is
- * @blocks: the buffer's memory
- * @index: of the page in the buffer
- * @run: out, if not NULL: pages of the buffer from there to the end of the block
+ * ccshm_blocks_pfn - look up a page
+ * @blocks: sorted blocks
+ * @index: index of the page, less than @blocks->pages
+ * @run: out, if not NULL: number of pages from there to the end of the block
  *
  * Return: its page frame number.
  */
@@ -245,7 +277,7 @@ unsigned long ccshm_blocks_pfn(const struct ccshm_blocks *blocks,
 	unsigned long low = 0, high = blocks->nr;
 	const struct ccshm_block *block;
 
-	/* The last block that starts at or before index. */
+	/* Find the last block that starts at or before index. */
 	while (high - low > 1) {
 		unsigned long mid = low + (high - low) / 2;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Carving: a small buffer, or the end of a large one, gets pages of a unit that
- * is shared already. All buffers in one carved block have the same payer and the
- * same owner; the block is charged, and goes back, as a whole.
+ * Carving: a small buffer, or the tail of a large one, gets pages of a block of one unit
+ * that is shared already. All buffers in a carved block have the same payer, owner and
+ * memory cgroup. The block is charged and given back as a whole.
  */
 #include <linux/bitmap.h>
 #include <linux/cpuset.h>
@@ -15,11 +15,11 @@
 #include "memory.h"
 
 /**
- * struct place - what the blocks with free pages are sorted by
- * @payer: whose block it is
- * @node: NUMA node that it is in
- * @low: it is below 4 GiB
- * @longest: pages of its longest free run
+ * struct place - key by which blocks with free pages are sorted
+ * @payer: payer of the block
+ * @node: NUMA node of the block
+ * @low: the block is below 4 GiB
+ * @longest: number of pages of the longest free run in the block
  */
 struct place {
 	struct ccshm_payer payer;
@@ -29,11 +29,11 @@ struct place {
 };
 
 /**
- * struct ccshm_carved - a block of one unit that is carved
- * @blocks: the memory of the block, shared
- * @place: where it is in the tree (carve_lock, but for the payer)
- * @link: of the tree of blocks with free pages (carve_lock)
- * @used: which pages buffers have (carve_lock)
+ * struct ccshm_carved - block of one unit from which pages are carved
+ * @blocks: shared memory of the block
+ * @place: key in room_tree (carve_lock; @place.payer never changes)
+ * @link: node of room_tree (carve_lock)
+ * @used: bitmap of the pages that belong to buffers (carve_lock)
  */
 struct ccshm_carved {
 	struct ccshm_blocks blocks;
@@ -42,12 +42,12 @@ struct ccshm_carved {
 	DECLARE_BITMAP(used, CCSHM_UNIT_PAGES);
 };
 
-/* Blocks with free pages, so that one with room is found without a search. */
-static struct rb_root partly = RB_ROOT;
+/* Blocks with free pages, sorted by struct place (carve_lock). */
+static struct rb_root room_tree = RB_ROOT;
 static DEFINE_MUTEX(carve_lock);
 static atomic64_t blocks_carved, pages_carved;
 
-/* Below 0, 0 or above it, as of memcmp(). */
+/* Compare as memcmp() does. */
 static int compare_numbers(u64 a, u64 b)
 {
 	return a < b ? -1 : a > b;
@@ -60,68 +60,72 @@ static int compare_payers(const struct ccshm_payer *a, const struct ccshm_payer 
 	       compare_numbers(a->cgroup, b->cgroup);
 }
 
-/* But for the longest run. */
-static int compare_same(const struct place *a, const struct place *b)
+/* Compare all of the key except @longest. */
+static int compare_places(const struct place *a, const struct place *b)
 {
 	return compare_payers(&a->payer, &b->payer) ?:
 	       compare_numbers(a->node, b->node) ?:
 	       compare_numbers(a->low, b->low);
 }
 
-static int compare_room(const struct place *a, const struct place *b)
+static int compare_places_and_room(const struct place *a, const struct place *b)
 {
-	return compare_same(a, b) ?: compare_numbers(a->longest, b->longest);
+	return compare_places(a, b) ?: compare_numbers(a->longest, b->longest);
 }
 
+/* Return the first page of a carved block. */
 static struct page *carved_page(const struct ccshm_carved *carved)
 {
 	return carved->blocks.block[0].page;
 }
 
-static void partly_add(struct ccshm_carved *carved)
+static void room_insert(struct ccshm_carved *carved)
 {
-	struct rb_node **at = &partly.rb_node, *parent = NULL;
+	struct rb_node **at = &room_tree.rb_node, *parent = NULL;
 
 	lockdep_assert_held(&carve_lock);
 	while (*at) {
 		parent = *at;
-		at = compare_room(&carved->place,
-				  &rb_entry(parent, struct ccshm_carved, link)->place) < 0 ?
-		     &parent->rb_left : &parent->rb_right;
+		if (compare_places_and_room(&carved->place,
+					    &rb_entry(parent, struct ccshm_carved,
+						      link)->place) < 0)
+			at = &parent->rb_left;
+		else
+			at = &parent->rb_right;
 	}
 	rb_link_node(&carved->link, parent, at);
-	rb_insert_color(&carved->link, &partly);
+	rb_insert_color(&carved->link, &room_tree);
 }
 
-static void partly_remove(struct ccshm_carved *carved)
+static void room_erase(struct ccshm_carved *carved)
 {
 	lockdep_assert_held(&carve_lock);
 	if (!RB_EMPTY_NODE(&carved->link))
-		rb_erase(&carved->link, &partly);
+		rb_erase(&carved->link, &room_tree);
 	RB_CLEAR_NODE(&carved->link);
 }
 
-/* The block of that place with the least room that is enough. */
-static struct ccshm_carved *partly_find(const struct place *least)
+/* Find the block with the smallest sufficient free run, other keys as in @least. */
+static struct ccshm_carved *room_find(const struct place *least)
 {
 	struct ccshm_carved *found = NULL;
-	struct rb_node *at = partly.rb_node;
+	struct rb_node *at = room_tree.rb_node;
 
 	lockdep_assert_held(&carve_lock);
 	while (at) {
 		struct ccshm_carved *carved = rb_entry(at, struct ccshm_carved, link);
 
-		if (compare_room(&carved->place, least) < 0) {
+		if (compare_places_and_room(&carved->place, least) < 0) {
 			at = at->rb_right;
 		} else {
 			found = carved;
 			at = at->rb_left;
 		}
 	}
-	return found && !compare_same(&found->place, least) ? found : NULL;
+	return found && !compare_places(&found->place, least) ? found : NULL;
 }
 
-/* Memory below 4 GiB is left to those who need it. */
+/* Find a block on a node; use a block below 4 GiB only if there is no other. */
 static struct ccshm_carved *carved_find_node(unsigned int pages, int node,
 					     const struct ccshm_wish *wish)
 {
@@ -129,15 +133,18 @@ static struct ccshm_carved *carved_find_node(unsigned int pages, int node,
 		.payer = *wish->payer, .node = node, .low = wish->dma32,
 		.longest = pages,
 	};
-	struct ccshm_carved *carved = partly_find(&least);
+	struct ccshm_carved *carved = room_find(&least);
 
 	if (carved || wish->dma32)
 		return carved;
 	least.low = true;
-	return partly_find(&least);
+	return room_find(&least);
 }
 
-/* A near one if there is; of the nodes that the caller's cpuset allows. */
+/*
+ * Find a block on the wanted node. Without one, prefer the local node, and use only
+ * nodes that the caller's cpuset allows.
+ */
 static struct ccshm_carved *carved_find(unsigned int pages,
 					const struct ccshm_wish *wish)
 {
@@ -160,6 +167,7 @@ static struct ccshm_carved *carved_find(unsigned int pages,
 	return NULL;
 }
 
+/* Return the length of the longest free run. */
 static unsigned int longest_free(const unsigned long *used)
 {
 	unsigned int start, end = 0, longest = 0;
@@ -173,17 +181,17 @@ static unsigned int longest_free(const unsigned long *used)
 	}
 }
 
-/* What was marked in @used has changed. */
+/* Update the position of a block in room_tree after a change of @used. */
 static void carved_update(struct ccshm_carved *carved)
 {
 	lockdep_assert_held(&carve_lock);
-	partly_remove(carved);
+	room_erase(carved);
 	carved->place.longest = longest_free(carved->used);
 	if (carved->place.longest)
-		partly_add(carved);
+		room_insert(carved);
 }
 
-/* One piece, in a block that has it. */
+/* Take a free run of a block that has one of at least @pages. */
 static struct ccshm_slice carved_take(struct ccshm_carved *carved,
 				      unsigned int pages)
 {
@@ -200,7 +208,7 @@ static struct ccshm_slice carved_take(struct ccshm_carved *carved,
 	};
 }
 
-/* A new block, which nobody else knows yet. */
+/* Allocate and share a new block, which no other caller can find yet. */
 static struct ccshm_carved *carved_new(const struct ccshm_wish *wish)
 {
 	struct ccshm_carved *carved;
@@ -238,16 +246,15 @@ free:
 }
 
 /**
- * ccshm_carve - give a buffer pages of a block that is shared already
- * @slice: out: the pages
- * @pages: less than a unit
- * @wish: for whom, and where
- * @fresh: share a new block if there is none with room
+ * ccshm_carve - take pages of a block that is shared already
+ * @slice: out: pages, which are zeroed
+ * @pages: number of pages, less than a unit
+ * @wish: where, how, and for whom
+ * @fresh: share a new block if no block has room
  *
- * The pages are zero, whoever had them.
- *
- * Return: 0; -ENOMEM (no block with room, and none can be made), -EDQUOT or -ENOSPC
- * (none may be made), -EINTR, -EIO or -EBUSY, as of ccshm_convert_share().
+ * Return: 0; -ENOMEM (no block has room, and no new one was allocated); -EDQUOT or
+ * -ENOSPC (a limit refused a new block); -EINTR, -EIO or -EBUSY as
+ * ccshm_convert_share().
  */
 int ccshm_carve(struct ccshm_slice *slice, unsigned int pages,
 		const struct ccshm_wish *wish, bool fresh)
@@ -276,8 +283,10 @@ int ccshm_carve(struct ccshm_slice *slice, unsigned int pages,
 }
 
 /**
- * ccshm_carve_put - nobody reaches these pages any more
- * @slice: them, or none; the last of a block gives it back
+ * ccshm_carve_put - release carved pages
+ * @slice: pages that nothing can access any more, or none; empty afterwards
+ *
+ * The block is made private and given back with its last slice.
  */
 void ccshm_carve_put(struct ccshm_slice *slice)
 {
@@ -290,7 +299,7 @@ void ccshm_carve_put(struct ccshm_slice *slice)
 	bitmap_clear(carved->used, slice->first, slice->pages);
 	empty = bitmap_empty(carved->used, CCSHM_UNIT_PAGES);
 	if (empty)
-		partly_remove(carved);
+		room_erase(carved);
 	else
 		carved_update(carved);
 	mutex_unlock(&carve_lock);
@@ -304,7 +313,7 @@ void ccshm_carve_put(struct ccshm_slice *slice)
 	kfree(carved);
 }
 
-/* The first page of a slice. */
+/* Return the first page of a slice. */
 struct page *ccshm_carve_page(const struct ccshm_slice *slice)
 {
 	return carved_page(slice->block) + slice->first;

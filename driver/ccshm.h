@@ -365,7 +365,7 @@ void ccshm_dmabuf_undo(struct ccshm_call *call);
 struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
 int ccshm_export_ioctl(struct ccshm_call *call);
 
-/* dma.c: how a device reaches the memory */
+/* dma.c: memory for devices */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		  const struct ccshm_memory *memory, unsigned long first,
 		  unsigned long pages, enum dma_data_direction dir,
@@ -376,8 +376,8 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 		       const struct ccshm_memory *memory, unsigned long first,
 		       unsigned long pages, struct ccshm_ioc_segment **segments,
 		       unsigned int *nr);
-void ccshm_dma_judge(struct device *dev, bool driver_maps,
-		     struct ccshm_ioc_device *req);
+void ccshm_dma_describe(struct device *dev, bool driver_maps,
+			struct ccshm_ioc_device *req);
 
 /* device.c: find, check, describe and stop devices */
 bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN]);
@@ -501,7 +501,7 @@ int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 int ccshm_netlink_init(void);
 void ccshm_netlink_exit(void);
 
-/* rate.c: what one user may cause */
+/* rate.c: rates of events and log lines that each user may cause */
 
 enum ccshm_rate {
 	CCSHM_RATE_EVENTS,

@@ -2,14 +2,14 @@
 /*
  * Conversions between private and shared: the only caller of set_memory_*().
  *
- * Neighbouring blocks are converted in one call. A call that fails leaves its
- * pages in a state that nobody knows: they are never touched, and given back to
- * the kernel only when a conversion to private has succeeded. Until then they
- * are quarantined and retried from a work item.
+ * Adjacent blocks are converted by one call. A call that fails leaves its pages in an
+ * unknown state: the driver never accesses them, and frees them only after a conversion
+ * to private has succeeded. Until then they are quarantined, and a work item retries the
+ * conversion.
  *
- * A call to shared that fails may have shared some of its pages. TDX cannot accept
- * a page that is private already, so that a conversion to private then fails for
- * as long as parts of the block are private: it must be shared as a whole first.
+ * A failed conversion to shared may have shared some of the pages. TDX cannot accept a
+ * page that is private already. A conversion to private therefore fails while parts of
+ * the block are private; the block must be shared as a whole first.
  */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
@@ -24,25 +24,26 @@
 #include "trace_convert.h"
 
 /*
- * Pages per call. Between two calls others run and signals are noticed, and a call
- * that is refused loses no more than this until the platform shares again.
+ * Maximum number of pages per call. Between two calls other tasks run and signals are
+ * checked. A refused call quarantines no more than this.
  */
 #define RUN_PAGES		(SZ_32M >> PAGE_SHIFT)
 
-/* The delay doubles with each try: 32 seconds until a block is leaked. */
+/* The delay doubles with each retry: a block is leaked after 32 seconds. */
 #define QUARANTINE_TRIES	7
 #define QUARANTINE_DELAY	(HZ / 4)
 #define QUARANTINE_DELAY_MAX	(60 * HZ)
 
 /**
- * struct quarantined - a block whose state is unknown
- * @link: of the list of all (quarantine_lock)
- * @page: its first page
- * @order: it has 1 << @order pages
- * @tries: retries that failed
+ * struct quarantined - block whose state is unknown
+ * @link: entry of the quarantine (quarantine_lock)
+ * @page: first page
+ * @order: the block has 1 << @order pages
+ * @tries: number of retries that failed
  * @due: jiffies of the next retry
- * @mixed: parts of it may be private: share it as a whole if TDX refuses it
- * @payer: charged for it until it is given back or leaked
+ * @mixed: parts of the block may be private: share it as a whole before it is made
+ *	private, if the platform refuses to make it private
+ * @payer: user that is charged for the block until it is freed or leaked
  */
 struct quarantined {
 	struct list_head link;
@@ -54,30 +55,33 @@ struct quarantined {
 	kuid_t payer;
 };
 
-/* Runs conversions to private; allocated before the first one. */
+/* Workqueue of conversions to private; allocated before the first conversion. */
 struct workqueue_struct *ccshm_wq;
 
 static atomic64_t pages_shared, pages_quarantined;
 static atomic64_t calls_shared, calls_private, calls_failed;
 
-/* The platform refused the last conversion to shared. */
+/* Set when the platform refused the last conversion to shared. */
 static bool sharing_refused;
 
-/* No memory is shared: see ccshm_convert_stop() (share_lock). */
+/* Set by ccshm_convert_stop() (share_lock). */
 static bool sharing_stopped;
-/* Held to add to pages_shared: checked and counted at once, or not at all. */
+/* Makes the check of sharing_stopped and the addition to pages_shared one step. */
 static DEFINE_SPINLOCK(share_lock);
 
 /* Reports pages that are leaked; set before the first conversion. */
 static void (*report_leak)(kuid_t payer, unsigned long pages);
 
 static LIST_HEAD(quarantine);
-/* Held across the retry of one block, so that ALLOC finds every other block. */
+/* Held across the retry of a block, so that share_probe() finds all blocks listed. */
 static DEFINE_MUTEX(quarantine_lock);
 static void quarantine_retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(quarantine_work, quarantine_retry);
 
-/* Count pages before they are shared: the host can reach them before that returns. */
+/*
+ * Count pages before they are shared: the host can access them before the conversion
+ * returns.
+ */
 static int share_begin(unsigned long pages)
 {
 	int err = 0;
@@ -116,7 +120,7 @@ static int pages_to_private(struct page *page, unsigned long nr)
 	return err;
 }
 
-/* Count a block as leaked, then no longer as quarantined: it is always counted. */
+/* Leak a block. Count it as leaked before it is no longer counted as quarantined. */
 static void quarantined_leak(struct quarantined *q)
 {
 	unsigned long pages = 1UL << q->order;
@@ -129,8 +133,8 @@ static void quarantined_leak(struct quarantined *q)
 }
 
 /*
- * Make it private. A conversion to shared that fails again says that the platform
- * refuses for now: such a block is no nearer to be lost.
+ * Make a quarantined block private. Set *@still_refused if the platform refused to share
+ * it again: such a retry does not count towards the leak of the block.
  */
 static int quarantined_repair(struct quarantined *q, bool *still_refused)
 {
@@ -150,7 +154,7 @@ static int quarantined_repair(struct quarantined *q, bool *still_refused)
 	return pages_to_private(q->page, pages);
 }
 
-/* What is refused for one block is not asked for each of the others. */
+/* Postpone the retries of all mixed blocks, after the platform refused to share one. */
 static void quarantine_postpone(unsigned long due)
 {
 	struct quarantined *q;
@@ -163,8 +167,8 @@ static void quarantine_postpone(unsigned long due)
 }
 
 /*
- * Retry a block: give it back, leak it, or wait longer for the next retry.
- * @last: there will be no other retry.
+ * Retry a block: free it, leak it, or schedule the next retry. With @last, leak it if
+ * the retry fails.
  */
 static int quarantined_try(struct quarantined *q, bool last)
 {
@@ -195,7 +199,7 @@ static int quarantined_try(struct quarantined *q, bool last)
 	return err;
 }
 
-/* A block whose retry is due, else the one that is due first. */
+/* Return a block whose retry is due, or the block whose retry is due next. */
 static struct quarantined *quarantined_next(void)
 {
 	struct quarantined *q, *next = NULL;
@@ -210,7 +214,7 @@ static struct quarantined *quarantined_next(void)
 	return next;
 }
 
-/* Of blocks that were refused, one: whether the platform shares again. */
+/* Return a mixed block, to test whether the platform shares memory again. */
 static struct quarantined *quarantined_mixed(void)
 {
 	struct quarantined *q;
@@ -223,7 +227,7 @@ static struct quarantined *quarantined_mixed(void)
 	return NULL;
 }
 
-/* All that are mixed can be retried now. */
+/* Retry all mixed blocks now, because the platform shares memory again. */
 static void quarantine_hurry(void)
 {
 	struct quarantined *q;
@@ -259,7 +263,7 @@ static void quarantine_retry(struct work_struct *work)
 	mutex_unlock(&quarantine_lock);
 }
 
-/* Keep a block; its payer stays charged for it. */
+/* Quarantine a block; its payer stays charged for it. */
 static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
 			   bool mixed)
 {
@@ -273,19 +277,19 @@ static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
 		.payer = payer,
 	};
 	atomic64_add(ccshm_block_pages(block), &pages_quarantined);
-	/* Pairs with ccshm_convert_stats(): not after pages_shared is lowered. */
+	/* Pairs with ccshm_convert_stats(): pages_shared is lowered after this. */
 	smp_mb__after_atomic();
 	mutex_lock(&quarantine_lock);
 	list_add_tail(&q->link, &quarantine);
 	mutex_unlock(&quarantine_lock);
-	/* A retry that is due earlier stays as it is. */
+	/* Does not delay a retry that is due earlier. */
 	queue_delayed_work(ccshm_wq, &quarantine_work, QUARANTINE_DELAY);
 }
 
 /*
- * After a refusal: try a block that was refused before any other is tried, so that a
- * platform that goes on refusing costs nothing more. If there is none the next call
- * is for one block.
+ * Return 0 if new memory may be given to a conversion. After a refusal, first retry
+ * quarantined blocks that were refused: while the platform refuses to share, it costs no
+ * further memory. Without such a block, ccshm_convert_share() tries a single block.
  */
 static int share_probe(bool interruptible)
 {
@@ -302,7 +306,7 @@ static int share_probe(bool interruptible)
 		q = quarantined_mixed();
 		if (!q)
 			break;
-		/* One that was private all along says nothing of the others. */
+		/* A block that was private all along proves nothing: try another one. */
 		if (quarantined_try(q, false) && READ_ONCE(sharing_refused))
 			err = -EIO;
 	}
@@ -312,7 +316,7 @@ static int share_probe(bool interruptible)
 	return err;
 }
 
-/* The end of the physically contiguous run that starts at block @i. */
+/* Return the end of the physically contiguous run that starts at block @i. */
 static unsigned long run_end(const struct ccshm_blocks *blocks, unsigned long i,
 			     unsigned long end, unsigned long *pages)
 {
@@ -326,7 +330,7 @@ static unsigned long run_end(const struct ccshm_blocks *blocks, unsigned long i,
 	return i;
 }
 
-/* It is private, or else @mixed tells what is known of it. */
+/* Free a block that is @private, or quarantine it. */
 static void block_give_back(struct ccshm_blocks *blocks, unsigned long i,
 			    bool private, bool mixed)
 {
@@ -342,7 +346,7 @@ static void block_give_back(struct ccshm_blocks *blocks, unsigned long i,
 		__free_pages(block->page, block->order);
 }
 
-/* Make blocks [i, end) private and free them: one call, else one for each. */
+/* Make blocks [i, end) private and free them: by one call, or one for each block. */
 static void run_unshare(struct ccshm_blocks *blocks, unsigned long i,
 			unsigned long end, unsigned long pages)
 {
@@ -351,7 +355,7 @@ static void run_unshare(struct ccshm_blocks *blocks, unsigned long i,
 	for (; i < end; i++) {
 		struct ccshm_block *block = &blocks->block[i];
 		unsigned long nr = ccshm_block_pages(block);
-		/* The call for all of them may have done this one. */
+		/* The call for the run may have made this block private. */
 		bool mixed = nr < pages;
 
 		block_give_back(blocks, i, all ||
@@ -360,6 +364,7 @@ static void run_unshare(struct ccshm_blocks *blocks, unsigned long i,
 	}
 }
 
+/* Make shared blocks [i, end) private and free them. */
 static void unshare_range(struct ccshm_blocks *blocks, unsigned long i,
 			  unsigned long end)
 {
@@ -372,7 +377,10 @@ static void unshare_range(struct ccshm_blocks *blocks, unsigned long i,
 	}
 }
 
-/* Each by itself: some of them are shared, and some not, or not as a whole. */
+/*
+ * Make blocks [i, end) of a refused conversion private, one by one: some of them may be
+ * shared, private or mixed.
+ */
 static void unshare_refused(struct ccshm_blocks *blocks, unsigned long i,
 			    unsigned long end)
 {
@@ -387,13 +395,13 @@ static void unshare_refused(struct ccshm_blocks *blocks, unsigned long i,
 }
 
 /*
- * Units of a run of @pages, blocks [i, end), that are one leaf of the direct map and stay
- * so: with pages of 16 or 64 KiB a leaf is larger than a unit, and split when the run has
- * only a part of it.
+ * Count the units in blocks [i, end), a run of @pages, whose leaf of the direct map stays
+ * whole. With pages of 16 or 64 KiB a leaf is larger than a unit, and the kernel splits
+ * it when the run covers only a part of it.
  */
-static unsigned long count_whole(const struct ccshm_blocks *blocks,
-				 unsigned long i, unsigned long end,
-				 unsigned long pages)
+static unsigned long count_whole_units(const struct ccshm_blocks *blocks,
+				       unsigned long i, unsigned long end,
+				       unsigned long pages)
 {
 	unsigned long start = (unsigned long)page_address(blocks->block[i].page);
 	unsigned long stop = start + (pages << PAGE_SHIFT);
@@ -418,11 +426,12 @@ static unsigned long count_whole(const struct ccshm_blocks *blocks,
 
 /**
  * ccshm_convert_zero - zero shared pages
- * @page: the first
- * @pages: number of them
+ * @page: first page
+ * @pages: number of pages
  *
- * Contents do not survive a conversion: behind it, as the user sees it. And again
- * when other pages of the block were in use meanwhile: the host can write to it.
+ * Contents do not survive a conversion, so pages are zeroed after it, through the shared
+ * mapping. Carved pages are zeroed again for each buffer: the host can have written to
+ * them since.
  */
 void ccshm_convert_zero(struct page *page, unsigned long pages)
 {
@@ -437,13 +446,13 @@ void ccshm_convert_zero(struct page *page, unsigned long pages)
 }
 
 /**
- * ccshm_convert_share - make fresh blocks shared and zero
+ * ccshm_convert_share - share and zero blocks
  * @blocks: private blocks
  * @interruptible: any signal ends the call, not only one that kills
  *
- * Return: 0; -EIO when the platform refused, -EINTR for a signal, -EBUSY while
- * sharing is stopped: then what was shared until then is left for
- * ccshm_convert_unshare().
+ * After an error some blocks may be shared: call ccshm_convert_unshare().
+ *
+ * Return: 0; -EIO (the platform refused), -EINTR (a signal), -EBUSY (sharing is stopped).
  */
 int ccshm_convert_share(struct ccshm_blocks *blocks, bool interruptible)
 {
@@ -459,7 +468,7 @@ int ccshm_convert_share(struct ccshm_blocks *blocks, bool interruptible)
 			end = run_end(blocks, i, blocks->nr, &pages);
 		if (ccshm_interrupted(interruptible))
 			return -EINTR;
-		blocks->units_whole += count_whole(blocks, i, end, pages);
+		blocks->units_whole += count_whole_units(blocks, i, end, pages);
 		err = share_begin(pages);
 		if (err)
 			return err;
@@ -475,11 +484,11 @@ int ccshm_convert_share(struct ccshm_blocks *blocks, bool interruptible)
 }
 
 /**
- * ccshm_convert_unshare - make blocks private and give them back
- * @blocks: shared, or what ccshm_convert_share() has left; is empty afterwards
+ * ccshm_convert_unshare - make blocks private and free them
+ * @blocks: blocks after ccshm_convert_share(), also if that failed, that nothing can
+ *	access any more; empty afterwards
  *
- * Nobody may reach the memory any more. What cannot be made private stays in
- * quarantine.
+ * Blocks that cannot be made private are quarantined.
  */
 void ccshm_convert_unshare(struct ccshm_blocks *blocks)
 {
@@ -495,13 +504,14 @@ void ccshm_convert_unshare(struct ccshm_blocks *blocks)
 }
 
 /*
- * What goes from one count to another is in both for a moment: read in that order,
- * and the leaked pages of limit.c after both, nothing is missed.
+ * Read the counters. Pages move from shared to quarantined to leaked, and for a moment
+ * are counted in two. Read in this order, with the leaked pages of limit.c last, no page
+ * is missed.
  */
 void ccshm_convert_stats(struct ccshm_convert_stats *stats)
 {
 	stats->pages_shared = atomic64_read(&pages_shared);
-	/* Pairs with the atomic64_add() of quarantine_add(), before it leaves that. */
+	/* Pairs with quarantine_add(). */
 	smp_rmb();
 	stats->pages_quarantined = atomic64_read(&pages_quarantined);
 	/* Pairs with account_lock of ccshm_limit_leak(). */
@@ -512,12 +522,13 @@ void ccshm_convert_stats(struct ccshm_convert_stats *stats)
 }
 
 /**
- * ccshm_convert_stop - share no more memory, if the host can reach none
- * @held: out: the memory that the host can reach, or may be able to
+ * ccshm_convert_stop - stop sharing memory, unless the host can access some
+ * @held: out: memory that the host can access, or may be able to
  *
  * Until ccshm_convert_continue(), ccshm_convert_share() fails with -EBUSY.
  *
- * Return: true; false when there is such memory: then nothing has changed.
+ * Return: true; false when the host may be able to access memory, and nothing was
+ * stopped.
  */
 bool ccshm_convert_stop(struct ccshm_convert_held *held)
 {
@@ -526,7 +537,7 @@ bool ccshm_convert_stop(struct ccshm_convert_held *held)
 	bool none;
 
 	spin_lock(&share_lock);
-	/* In the order in which pages go from one count to the next. */
+	/* Read the leaked pages last: see ccshm_convert_stats(). */
 	ccshm_convert_stats(&stats);
 	ccshm_limit_usage_all(&usage);
 	*held = (struct ccshm_convert_held){
@@ -541,7 +552,7 @@ bool ccshm_convert_stop(struct ccshm_convert_held *held)
 	return none;
 }
 
-/* Memory may be shared again. */
+/* Allow sharing memory again. */
 void ccshm_convert_continue(void)
 {
 	spin_lock(&share_lock);
@@ -559,6 +570,7 @@ void __init ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages)
 	report_leak = report;
 }
 
+/* Retry all quarantined blocks a last time, and leak those that are still refused. */
 void ccshm_convert_exit(void)
 {
 	struct quarantined *q, *next;
@@ -570,6 +582,6 @@ void ccshm_convert_exit(void)
 		cond_resched();
 	}
 	mutex_unlock(&quarantine_lock);
-	/* What was found to be shared again has asked for a retry. */
+	/* A successful retry may have queued the work item again. */
 	cancel_delayed_work_sync(&quarantine_work);
 }

@@ -286,7 +286,7 @@ static void subject_describe(const struct subject *subject, struct ccshm_ioc_dev
 	bool driver_maps = subject->dma->driver &&
 			   !driver_is_for_user_space(subject->dma);
 
-	ccshm_dma_judge(subject->dma, driver_maps, req);
+	ccshm_dma_describe(subject->dma, driver_maps, req);
 	if (dev_is_pci(subject->named) && is_bridge(to_pci_dev(subject->named))) {
 		req->verdict = CCSHM_DEVICE_CANNOT;
 		strscpy(req->reason, "it is a bridge: it cannot be stopped alone",

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * DMA: the only place that decides how a device reaches the memory. Never
- * through a bounce buffer, never at a private address.
+ * DMA: map shared memory for devices, never through a bounce buffer and never at a
+ * private address.
  */
 #include <linux/dma-direct.h>
 #include <linux/dma-map-ops.h>
@@ -18,12 +18,16 @@
 #include "ccshm.h"
 #include "dma_decide.h"
 
-static bool has_mask(struct device *dev)
+static bool device_has_mask(struct device *dev)
 {
 	return dev->dma_mask && *dev->dma_mask;
 }
 
-/* The address of memory that cannot be translated says nothing. */
+/*
+ * Return true if the address bit of shared memory is within @limit. Physical address 0
+ * may have no DMA address; then the bit cannot be determined, and each mapping is
+ * checked instead.
+ */
 static bool mask_holds_shared(struct device *dev, u64 limit)
 {
 	dma_addr_t shared = phys_to_dma_unencrypted(dev, 0);
@@ -69,8 +73,8 @@ static bool domain_is_claimed(struct device *dev)
 }
 
 /*
- * Who translates, if anybody. A domain that user space has claimed can go at any
- * moment: it is not looked into.
+ * Return how the addresses of a device are translated. User space can free a domain that
+ * it has claimed at any moment: do not access such a domain.
  */
 static enum ccshm_dma_mode domain_mode(struct device *dev)
 {
@@ -84,16 +88,16 @@ static enum ccshm_dma_mode domain_mode(struct device *dev)
 	return CCSHM_DMA_MODE_DIRECT;
 }
 
-/* Nobody sets a mask for a device without a driver, but the bus gives 32 bits. */
-static struct ccshm_dma_facts read_facts(struct device *dev, bool driver_maps,
-					 u64 limit)
+/* Read the facts about a device. Without a driver, its mask is the 32 bits of its bus. */
+static struct ccshm_dma_facts device_read_facts(struct device *dev,
+						bool driver_maps, u64 limit)
 {
 	return (struct ccshm_dma_facts){
 		.api = !CCSHM_ATTR_KNOWN ? CCSHM_DMA_API_NONE :
 		       CCSHM_HAVE_DMA_CAPABLE_ATTRS ? CCSHM_DMA_API_ANY :
 						      CCSHM_DMA_API_BOUNCE,
 		.confidential = ccshm_platform != CCSHM_PLATFORM_NONE,
-		.has_mask = has_mask(dev),
+		.has_mask = device_has_mask(dev),
 		.own_ops = get_dma_ops(dev),
 		.iommu = ccshm_dma_iommu(dev),
 		.userspace_iommu = domain_mode(dev) != CCSHM_DMA_MODE_DIRECT,
@@ -105,13 +109,13 @@ static struct ccshm_dma_facts read_facts(struct device *dev, bool driver_maps,
 	};
 }
 
-/* A device without a mask is refused before its limit counts. */
-static u64 own_mask(struct device *dev)
+/* Return the mask, or 0: ccshm_dma_decide() refuses a device without a mask. */
+static u64 device_mask(struct device *dev)
 {
-	return has_mask(dev) ? *dev->dma_mask : 0;
+	return device_has_mask(dev) ? *dev->dma_mask : 0;
 }
 
-/* Say it as often as the user who asks for it may cause a line in the log. */
+/* Log a refusal, at the rate that is allowed to the calling user. */
 static void report_refusal(struct device *dev, const char *reason)
 {
 	if (ccshm_rate_allows(CCSHM_RATE_LINES, current_euid()))
@@ -119,8 +123,8 @@ static void report_refusal(struct device *dev, const char *reason)
 			 reason, ccshm_actor_uid(), task_tgid_nr(current));
 }
 
-/* Checked by us first: the DMA API warns when it finds it out. */
-static bool reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
+/* Return true if the device reaches the memory; the DMA API would warn if not. */
+static bool device_reaches(struct device *dev, phys_addr_t phys, u64 len, u64 limit)
 {
 	dma_addr_t start = phys_to_dma_unencrypted(dev, phys);
 
@@ -239,6 +243,7 @@ static unsigned long walk_count(struct segment_walk walk)
 	return nr;
 }
 
+/* Allocate a table of the segments of a slice. */
 static int fill_table(struct device *dev, struct sg_table *sgt,
 		      const struct ccshm_memory *memory, unsigned long first,
 		      unsigned long pages, u64 limit)
@@ -260,7 +265,7 @@ static int fill_table(struct device *dev, struct sg_table *sgt,
 		return err;
 	sg = sgt->sgl;
 	while ((run = walk_next(&walk, &phys))) {
-		if (!reaches(dev, phys, (u64)run << PAGE_SHIFT, limit)) {
+		if (!device_reaches(dev, phys, (u64)run << PAGE_SHIFT, limit)) {
 			sg_free_table(sgt);
 			return -ERANGE;
 		}
@@ -270,7 +275,8 @@ static int fill_table(struct device *dev, struct sg_table *sgt,
 	return 0;
 }
 
-static void map_arithmetic(struct device *dev, struct sg_table *sgt)
+/* Set the DMA addresses of a table without the DMA API. */
+static void map_computed_addresses(struct device *dev, struct sg_table *sgt)
 {
 	struct scatterlist *sg;
 	int i;
@@ -282,8 +288,11 @@ static void map_arithmetic(struct device *dev, struct sg_table *sgt)
 	sgt->nents = sgt->orig_nents;
 }
 
-/* With swiotlb=force a kernel may bounce what it was told is shared. */
-static bool addresses_are_right(struct device *dev, struct sg_table *sgt)
+/*
+ * Return true if the DMA API returned the computed addresses. With swiotlb=force a kernel
+ * may bounce memory although DMA_ATTR_CC_SHARED marks it as shared.
+ */
+static bool addresses_are_as_computed(struct device *dev, struct sg_table *sgt)
 {
 	struct scatterlist *sg;
 	int i;
@@ -299,6 +308,7 @@ static bool addresses_are_right(struct device *dev, struct sg_table *sgt)
 	return true;
 }
 
+/* Map a table with the DMA API; refuse addresses of a bounce buffer. */
 static int map_by_kernel(struct device *dev, struct sg_table *sgt,
 			 enum dma_data_direction dir, unsigned long attrs)
 {
@@ -306,37 +316,38 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
 
 	if (err)
 		return err == -ENOMEM ? err : -EOPNOTSUPP;
-	if (addresses_are_right(dev, sgt))
+	if (addresses_are_as_computed(dev, sgt))
 		return 0;
 	dma_unmap_sgtable(dev, sgt, dir, attrs);
 	report_refusal(dev, "the kernel bounces it");
 	return -EOPNOTSUPP;
 }
 
-/* No bit of DMA_ATTR_*: the table was made without the DMA API. */
+/* Marks a table that the DMA API did not map; not a bit of DMA_ATTR_*. */
 #define NOT_MAPPED	BIT(BITS_PER_LONG - 1)
 
 /**
- * ccshm_dma_map - give an importer's device a slice of shared memory
- * @dev: it
- * @sgt: out: the table
+ * ccshm_dma_map - map a slice of shared memory for an importer's device
+ * @dev: device
+ * @sgt: out: table, to be unmapped with ccshm_dma_unmap()
  * @memory: memory of the buffer
  * @first: first page of the slice
- * @pages: length of it
- * @dir: direction
- * @attrs: out: for ccshm_dma_unmap()
+ * @pages: number of pages of the slice
+ * @dir: direction of the DMA
+ * @attrs: out: argument of ccshm_dma_unmap()
  *
- * Return: 0; -EOPNOTSUPP when the device cannot use shared memory or needs none
- * (and the log says why), -ERANGE when its addresses do not reach it, -EINVAL
- * when it cannot DMA, or not to a whole page at once, -ENOMEM.
+ * Return: 0; -EOPNOTSUPP (the device cannot use shared memory or needs none; the log
+ * has the reason); -ERANGE (the memory is beyond the device's mask or bus limit);
+ * -EINVAL (the device has no DMA mask, or cannot take a whole page at once); -E2BIG
+ * (too many segments); -ENOMEM.
  */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		  const struct ccshm_memory *memory, unsigned long first,
 		  unsigned long pages, enum dma_data_direction dir,
 		  unsigned long *attrs)
 {
-	u64 limit = device_limit(dev, own_mask(dev));
-	struct ccshm_dma_facts facts = read_facts(dev, true, limit);
+	u64 limit = device_limit(dev, device_mask(dev));
+	struct ccshm_dma_facts facts = device_read_facts(dev, true, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
 	int err;
 
@@ -350,7 +361,7 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 
 	if (verdict.how == CCSHM_DMA_ARITHMETIC) {
 		*attrs = NOT_MAPPED;
-		map_arithmetic(dev, sgt);
+		map_computed_addresses(dev, sgt);
 		return 0;
 	}
 	*attrs = verdict.how == CCSHM_DMA_SHARED ? CCSHM_ATTR_SHARED : 0;
@@ -360,6 +371,7 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 	return err;
 }
 
+/* Unmap a table, and free it. */
 void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
 		     enum dma_data_direction dir, unsigned long attrs)
 {
@@ -368,6 +380,7 @@ void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,
 	sg_free_table(sgt);
 }
 
+/* Fill in @segment with the segments of a walk. */
 static int fill_segments(struct device *dev, u64 limit,
 			 struct segment_walk walk,
 			 struct ccshm_ioc_segment *segment)
@@ -379,7 +392,7 @@ static int fill_segments(struct device *dev, u64 limit,
 	while ((run = walk_next(&walk, &phys))) {
 		u64 len = (u64)run << PAGE_SHIFT;
 
-		if (!reaches(dev, phys, len, limit))
+		if (!device_reaches(dev, phys, len, limit))
 			return -ERANGE;
 		*segment++ = (struct ccshm_ioc_segment){
 			.dma_address = phys_to_dma_unencrypted(dev, phys),
@@ -392,16 +405,16 @@ static int fill_segments(struct device *dev, u64 limit,
 }
 
 /**
- * ccshm_dma_segments - the addresses for a device of a user space driver
- * @dev: no dma_map_*() is done for it: it has no driver that set its mask and
- *	none that would balance the mapping
- * @dma_bits: in: what the caller says that it can drive, 0 for its mask; out:
- *	what it was judged by
+ * ccshm_dma_segments - compute addresses for a device of a userspace driver
+ * @dev: device; it has no kernel driver that sets its mask and undoes a mapping, so
+ *	the DMA API is not used
+ * @dma_bits: in: number of address bits that the device drives, or 0 for its mask;
+ *	out: number of bits that was used
  * @memory: memory of the buffer
  * @first: first page of the slice
- * @pages: length of it
- * @segments: out: to be freed with kvfree()
- * @nr: out: number of them
+ * @pages: number of pages of the slice
+ * @segments: out: array, to be freed with kvfree()
+ * @nr: out: number of segments
  *
  * Return: as ccshm_dma_map().
  */
@@ -410,11 +423,11 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 		       unsigned long pages, struct ccshm_ioc_segment **segments,
 		       unsigned int *nr)
 {
-	u64 mask = *dma_bits ? DMA_BIT_MASK(*dma_bits) : own_mask(dev);
+	u64 mask = *dma_bits ? DMA_BIT_MASK(*dma_bits) : device_mask(dev);
 	u64 limit = device_limit(dev, mask);
-	struct ccshm_dma_facts facts = read_facts(dev, false, limit);
+	struct ccshm_dma_facts facts = device_read_facts(dev, false, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
-	/* No limits: those of dev->dma_parms are a kernel driver's, and there is none. */
+	/* Ignore the limits of dev->dma_parms: only a kernel driver sets them. */
 	struct segment_walk walk = walk_start(dev, memory, first, pages);
 	unsigned long runs;
 	int err;
@@ -441,7 +454,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	return 0;
 }
 
-/* Up to 6.8 a kernel's use of an IOMMU shows as DMA operations. */
+/* Up to 6.8 the kernel's use of an IOMMU is visible only as DMA operations. */
 static enum ccshm_dma_mode device_mode(struct device *dev,
 				       const struct ccshm_dma_facts *facts)
 {
@@ -457,17 +470,17 @@ static enum ccshm_dma_mode device_mode(struct device *dev,
 }
 
 /**
- * ccshm_dma_judge - what a map or an ATTACH would find now
- * @dev: under its device lock
- * @driver_maps: a kernel driver has it
- * @req: out: all that concerns its DMA
+ * ccshm_dma_describe - describe how a device can reach shared memory
+ * @dev: device, with its device lock held
+ * @driver_maps: a kernel driver is bound to the device
+ * @req: out: the fields about DMA, as a map or an ATTACH would find them now
  */
-void ccshm_dma_judge(struct device *dev, bool driver_maps,
-		     struct ccshm_ioc_device *req)
+void ccshm_dma_describe(struct device *dev, bool driver_maps,
+			struct ccshm_ioc_device *req)
 {
-	u64 mask = own_mask(dev);
-	struct ccshm_dma_facts facts = read_facts(dev, driver_maps,
-						  device_limit(dev, mask));
+	u64 mask = device_mask(dev);
+	u64 limit = device_limit(dev, mask);
+	struct ccshm_dma_facts facts = device_read_facts(dev, driver_maps, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
 
 	device_lock_assert(dev);

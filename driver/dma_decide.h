@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * How may this device reach shared memory? One pure function of facts, so that
- * every row can be tested without the device; dma.c reads the facts.
+ * Decide how a device reaches shared memory. The decision is a pure function of facts,
+ * so that each case can be tested without a device; dma.c reads the facts.
  *
- * Also compiled by the unit tests, in user space, behind <stdbool.h>.
+ * The unit tests compile this header in user space, after <stdbool.h>.
  */
 #ifndef CCSHM_DMA_DECIDE_H
 #define CCSHM_DMA_DECIDE_H
@@ -13,10 +13,10 @@
 #include <linux/types.h>
 
 /**
- * enum ccshm_dma_api - what this kernel means by DMA_ATTR_CC_SHARED
- * @CCSHM_DMA_API_NONE: nothing, it does not know it
- * @CCSHM_DMA_API_BOUNCE: it takes it for devices that are marked force_bounce
- * @CCSHM_DMA_API_ANY: it takes it for any device, and may bounce all the same
+ * enum ccshm_dma_api - support of this kernel for DMA_ATTR_CC_SHARED
+ * @CCSHM_DMA_API_NONE: the kernel does not have the attribute
+ * @CCSHM_DMA_API_BOUNCE: accepted for devices that are marked force_bounce
+ * @CCSHM_DMA_API_ANY: accepted for any device, which the kernel may still bounce
  */
 enum ccshm_dma_api {
 	CCSHM_DMA_API_NONE,
@@ -25,21 +25,21 @@ enum ccshm_dma_api {
 };
 
 /**
- * struct ccshm_dma_facts - what the decision rests on
- * @api: of the kernel
+ * struct ccshm_dma_facts - facts that the decision depends on
+ * @api: support of the kernel for DMA_ATTR_CC_SHARED
  * @confidential: this guest has private memory
  * @has_mask: the device has a DMA mask
- * @own_ops: it has DMA operations of its own (Xen, an IOMMU of older kernels)
- * @iommu: the IOMMU layer maps for it
- * @userspace_iommu: its IOMMU domain translates, whoever set it up, or belongs
- *	to user space
- * @coherent: it needs no cache maintenance
- * @restricted: it has a restricted DMA pool
- * @force_bounce: the kernel bounces all of its DMA
- * @mask_holds_shared: what makes an address a shared one (a bit of it, on Arm)
- *	is within the device's reach
- * @driver_maps: a driver maps for it through the DMA API, so that the kernel
- *	can be asked; otherwise a user space driver is told the addresses
+ * @own_ops: the device has its own DMA operations (Xen, or an IOMMU in older kernels)
+ * @iommu: the IOMMU layer maps memory for the device
+ * @userspace_iommu: the device's IOMMU domain translates addresses, or belongs to user
+ *	space
+ * @coherent: the device needs no cache maintenance
+ * @restricted: the device has a restricted DMA pool
+ * @force_bounce: the kernel bounces all DMA of the device
+ * @mask_holds_shared: the device can drive the address bit that marks shared memory;
+ *	true where no bit does
+ * @driver_maps: a kernel driver maps memory for the device through the DMA API;
+ *	otherwise a userspace driver gets computed addresses
  */
 struct ccshm_dma_facts {
 	enum ccshm_dma_api api;
@@ -56,12 +56,13 @@ struct ccshm_dma_facts {
 };
 
 /**
- * enum ccshm_dma_how - what to do
- * @CCSHM_DMA_REFUSE: nothing
- * @CCSHM_DMA_ARITHMETIC: phys_to_dma_unencrypted()
- * @CCSHM_DMA_PLAIN: dma_map_sgtable(), no attribute
- * @CCSHM_DMA_SHARED: dma_map_sgtable() with DMA_ATTR_CC_SHARED; then check that
- *	every address is what the arithmetic gives
+ * enum ccshm_dma_how - how to map memory for a device
+ * @CCSHM_DMA_REFUSE: do not map it
+ * @CCSHM_DMA_ARITHMETIC: compute addresses with phys_to_dma_unencrypted()
+ * @CCSHM_DMA_PLAIN: dma_map_sgtable() without an attribute
+ * @CCSHM_DMA_SHARED: dma_map_sgtable() with DMA_ATTR_CC_SHARED
+ *
+ * After dma_map_sgtable(), check each address against the computed one.
  */
 enum ccshm_dma_how {
 	CCSHM_DMA_REFUSE,
@@ -71,12 +72,12 @@ enum ccshm_dma_how {
 };
 
 /**
- * struct ccshm_dma_verdict - and why
- * @how: what to do
- * @need: what the device is told to need; CCSHM_DEVICE_CANNOT only with
+ * struct ccshm_dma_verdict - decision about a device
+ * @how: how to map memory
+ * @need: verdict that DEVICE reports; CCSHM_DEVICE_CANNOT only with
  *	CCSHM_DMA_REFUSE
  * @err: errno for CCSHM_DMA_REFUSE
- * @reason: in words, for a person; NULL for CCSHM_DEVICE_NEEDS
+ * @reason: reason as a text; NULL for CCSHM_DEVICE_NEEDS
  */
 struct ccshm_dma_verdict {
 	enum ccshm_dma_how how;
@@ -104,7 +105,7 @@ static inline struct ccshm_dma_verdict ccshm_dma_needs_not(const char *reason)
 	return verdict;
 }
 
-/* Where nothing is private a map works all the same, for development. */
+/* Allow maps on a machine without private memory as well, for development. */
 static inline struct ccshm_dma_verdict
 ccshm_dma_accept(const struct ccshm_dma_facts *facts, enum ccshm_dma_how how)
 {
@@ -119,12 +120,13 @@ ccshm_dma_accept(const struct ccshm_dma_facts *facts, enum ccshm_dma_how how)
 }
 
 /**
- * ccshm_dma_decide - the decision
- * @facts: read anew for each mapping: the trust in a device can change
+ * ccshm_dma_decide - decide how a device reaches shared memory
+ * @facts: facts, read again for each mapping: trust in a device can change
  *
- * The rows are in the order in which the reasons exclude each other.
+ * The first condition that applies decides. Later conditions assume that the earlier
+ * ones do not apply.
  *
- * Return: the verdict.
+ * Return: the decision.
  */
 static inline struct ccshm_dma_verdict
 ccshm_dma_decide(const struct ccshm_dma_facts *facts)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Limits: what all users together, and each of them, may have, and what they have.
+ * Limits: what each user and all users together have, and may have.
  *
- * Memory is charged to its payer before it is taken, whole blocks of it, and until
- * it is back with the kernel. What is leaked goes on counting, but only for the user
- * who was charged for it: against that user's limit, and against the total when that
- * user asks for more. Nobody can use up by leaks what others may have.
+ * Memory is charged to its payer, in whole blocks, before it is allocated and until it is
+ * freed. Leaked memory stays counted, but only for the user that was charged for it:
+ * against that user's limit, and against the total when that user allocates. The leaks of
+ * one user therefore do not reduce what others can allocate.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -17,8 +17,8 @@
 #include "memory.h"
 
 /*
- * What a limit is before it is set; that of the total is half of memory, and that of
- * a user half of the total.
+ * Default limits. Those in bytes are set when the module is loaded: half of memory for
+ * all users, and half of that for each user.
  */
 #define USER_BUFFERS	65536
 #define USER_EXPORTS	65536
@@ -42,10 +42,10 @@ static struct limit limits[] = {
 };
 
 /**
- * struct account - what one user has
- * @uid: the payer
- * @link: of the table of accounts (account_lock)
- * @usage: it; one that has nothing has no account (account_lock)
+ * struct account - what is charged to one user
+ * @uid: payer
+ * @link: entry of the table of accounts (account_lock)
+ * @usage: charges and objects; an account without any is freed (account_lock)
  */
 struct account {
 	kuid_t uid;
@@ -54,11 +54,12 @@ struct account {
 };
 
 static DEFINE_HASHTABLE(accounts, 8);
+/* Sum of all accounts (account_lock). */
 static struct ccshm_usage all;
-/* Buffers whose memory has come back (account_lock), and who waits for more. */
+/* Number of buffers whose memory was given back (account_lock), and its waiters. */
 static u64 returned;
 static DECLARE_WAIT_QUEUE_HEAD(returned_wait);
-/* Protects accounts, sums and limits: a limit is kept or exceeded, never both. */
+/* Protects accounts, sums and limits: each charge is compared and added in one step. */
 static DEFINE_SPINLOCK(account_lock);
 
 static struct account *account_find(kuid_t uid)
@@ -73,7 +74,7 @@ static struct account *account_find(kuid_t uid)
 	return NULL;
 }
 
-/* Of the user, made of *@spare where there is none; then that is NULL. */
+/* Return the user's account. Without one, use *@spare and set it to NULL. */
 static struct account *account_take(kuid_t uid, struct account **spare)
 {
 	struct account *account = account_find(uid);
@@ -87,7 +88,7 @@ static struct account *account_take(kuid_t uid, struct account **spare)
 	return account;
 }
 
-/* Unlink it when there is nothing in it: then it is the caller's to be freed. */
+/* Unlink an empty account and return it for the caller to free; otherwise return NULL. */
 static struct account *account_drop(struct account *account)
 {
 	lockdep_assert_held(&account_lock);
@@ -102,7 +103,7 @@ static u64 to_bytes(u64 pages)
 	return pages << PAGE_SHIFT;
 }
 
-/* What all of them have. */
+/* Return what all users together have. */
 void ccshm_limit_usage_all(struct ccshm_usage *usage)
 {
 	spin_lock(&account_lock);
@@ -133,12 +134,15 @@ void ccshm_limit_set(enum ccshm_quota quota, u64 value)
 	spin_unlock(&account_lock);
 }
 
+/* Return true if @value would exceed the limit. */
 static bool exceeds_limit(enum ccshm_quota quota, u64 value)
 {
 	return value > limits[quota].value;
 }
 
-static int check(const struct account *account, u64 pages, u64 buffers)
+/* Check whether a user may have so many more pages and buffers. */
+static int account_check_limits(const struct account *account, u64 pages,
+				u64 buffers)
 {
 	const struct ccshm_usage *usage = &account->usage;
 
@@ -156,7 +160,7 @@ static int check(const struct account *account, u64 pages, u64 buffers)
 	return 0;
 }
 
-/* Pages and buffers more for a user, if there may be. */
+/* Charge pages and buffers to a user, unless a limit refuses them. */
 static int account_grow(kuid_t uid, u64 pages, u64 buffers, bool exempt)
 {
 	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
@@ -168,7 +172,7 @@ static int account_grow(kuid_t uid, u64 pages, u64 buffers, bool exempt)
 	spin_lock(&account_lock);
 	account = account_take(uid, &spare);
 	if (!exempt)
-		err = check(account, pages, buffers);
+		err = account_check_limits(account, pages, buffers);
 	if (!err) {
 		account->usage.pages += pages;
 		account->usage.objects[CCSHM_TYPE_BUFFER] += buffers;
@@ -183,7 +187,7 @@ static int account_grow(kuid_t uid, u64 pages, u64 buffers, bool exempt)
 	return err;
 }
 
-/* The capability is asked for last: that leaves a trace. */
+/* Check the capability last: capable() leaves a trace in the audit log. */
 static int account_try(kuid_t uid, u64 pages, u64 buffers)
 {
 	int err = account_grow(uid, pages, buffers, false);
@@ -193,7 +197,7 @@ static int account_try(kuid_t uid, u64 pages, u64 buffers)
 	return err;
 }
 
-/* Add to what a user has, or take away from it; it has an account. */
+/* Add to or subtract from what a user has; the user has an account. */
 static void account_change(kuid_t uid, const struct ccshm_usage *change)
 {
 	struct account *account;
@@ -223,21 +227,21 @@ static void account_change(kuid_t uid, const struct ccshm_usage *change)
 }
 
 /**
- * ccshm_limit_charge - before pages are taken from the kernel
- * @uid: who pays
- * @pages: number of them
+ * ccshm_limit_charge - charge pages before they are allocated
+ * @uid: payer
+ * @pages: number of pages
  *
- * Whoever has CAP_SYS_RESOURCE may exceed the limits; it is charged all the same.
+ * A caller with CAP_SYS_RESOURCE may exceed the limits, and is charged as any other.
  *
- * Return: 0; -EDQUOT (the user would have too much), -ENOSPC (all users would),
- * -ENOMEM.
+ * Return: 0; -EDQUOT (the user would exceed its limit); -ENOSPC (all users together
+ * would); -ENOMEM.
  */
 int ccshm_limit_charge(kuid_t uid, unsigned long pages)
 {
 	return account_try(uid, pages, 0);
 }
 
-/* They are back with the kernel. */
+/* Uncharge pages that were freed. */
 void ccshm_limit_uncharge(kuid_t uid, unsigned long pages)
 {
 	const struct ccshm_usage change = { .pages = -(u64)pages };
@@ -246,7 +250,7 @@ void ccshm_limit_uncharge(kuid_t uid, unsigned long pages)
 		account_change(uid, &change);
 }
 
-/* They never will be. */
+/* Move pages that will never be freed from charged to leaked. */
 void ccshm_limit_leak(kuid_t uid, unsigned long pages)
 {
 	const struct ccshm_usage change = {
@@ -257,9 +261,9 @@ void ccshm_limit_leak(kuid_t uid, unsigned long pages)
 }
 
 /**
- * ccshm_limit_returning - the memory of a buffer is on its way back
- * @uid: its payer
- * @pages: that are likely to be uncharged
+ * ccshm_limit_returning - count a buffer whose memory is being given back
+ * @uid: payer of the buffer
+ * @pages: number of pages that are likely to be uncharged
  */
 void ccshm_limit_returning(kuid_t uid, unsigned long pages)
 {
@@ -268,7 +272,10 @@ void ccshm_limit_returning(kuid_t uid, unsigned long pages)
 	account_change(uid, &change);
 }
 
-/* It is back, or in quarantine; with the same number of pages. */
+/*
+ * Count a buffer whose memory was freed or quarantined, and wake up waiters. @pages is
+ * what ccshm_limit_returning() was called with.
+ */
 void ccshm_limit_returned(kuid_t uid, unsigned long pages)
 {
 	const struct ccshm_usage change = {
@@ -282,8 +289,11 @@ void ccshm_limit_returned(kuid_t uid, unsigned long pages)
 	wake_up_all(&returned_wait);
 }
 
-/* Would what is on its way back be enough? For a buffer more if @pages is 0. */
-static bool would_help(kuid_t uid, int err, u64 pages)
+/*
+ * Check whether an allocation of @pages, or of one buffer if @pages is 0, can succeed
+ * when all memory that is being given back is free.
+ */
+static bool returning_memory_suffices(kuid_t uid, int err, u64 pages)
 {
 	u64 available = max(si_mem_available(), 0L);
 	const struct account *account;
@@ -322,7 +332,7 @@ static bool would_help(kuid_t uid, int err, u64 pages)
 	return help;
 }
 
-/* Before the first try: no longer is waited than for what is on its way now. */
+/* Begin before the first attempt: wait only for what is being given back now. */
 void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait)
 {
 	spin_lock(&account_lock);
@@ -331,22 +341,23 @@ void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait)
 	spin_unlock(&account_lock);
 }
 
-static bool wait_is_over(const struct ccshm_limit_wait *wait, kuid_t uid, int err,
-			 unsigned long pages)
+static bool limit_wait_is_over(const struct ccshm_limit_wait *wait, kuid_t uid,
+			       int err, unsigned long pages)
 {
-	return READ_ONCE(returned) != wait->seen || !would_help(uid, err, pages);
+	return READ_ONCE(returned) != wait->seen ||
+	       !returning_memory_suffices(uid, err, pages);
 }
 
 /**
- * ccshm_limit_wait - wait for memory that is on its way back
- * @wait: begun before the first try
- * @uid: whom it is to be charged to
- * @err: why the last try failed: -EDQUOT, -ENOSPC or -ENOMEM
- * @pages: at least so many were wanted, or 0: a buffer
- * @interruptible: by any signal, not only one that kills
+ * ccshm_limit_wait - wait for memory that is being given back
+ * @wait: begun before the first attempt
+ * @uid: payer of the allocation
+ * @err: error of the last attempt: -EDQUOT, -ENOSPC or -ENOMEM
+ * @pages: minimum number of pages that the allocation needs, or 0 for one buffer
+ * @interruptible: any signal ends the wait, not only one that kills
  *
- * Return: 0: some has come back, try again; -EINTR; @err: nothing that is on its way
- * would help.
+ * Return: 0 when memory was given back: try again; -EINTR; @err when no memory that is
+ * being given back would help.
  */
 int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 		     unsigned long pages, bool interruptible)
@@ -357,9 +368,10 @@ int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 		return err;
 	failed = interruptible ?
 		 wait_event_interruptible(returned_wait,
-					  wait_is_over(wait, uid, err, pages)) :
+					  limit_wait_is_over(wait, uid, err,
+							     pages)) :
 		 wait_event_killable(returned_wait,
-				     wait_is_over(wait, uid, err, pages));
+				     limit_wait_is_over(wait, uid, err, pages));
 	if (failed)
 		return -EINTR;
 	if (READ_ONCE(returned) == wait->seen)
@@ -390,8 +402,8 @@ static int account_add_buffer(kuid_t uid, bool interruptible,
 	return err;
 }
 
-/* Charge one export to a user, who may have no account yet. */
-static int export_grow(kuid_t uid, bool exempt)
+/* Count one export of a user, unless the limit refuses it. */
+static int account_grow_exports(kuid_t uid, bool exempt)
 {
 	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
 	struct account *account;
@@ -420,10 +432,10 @@ static int export_grow(kuid_t uid, bool exempt)
 static int account_add_export(kuid_t uid, struct ccshm_limit_refusal *refusal)
 {
 	struct ccshm_usage usage;
-	int err = export_grow(uid, false);
+	int err = account_grow_exports(uid, false);
 
 	if (err == -EDQUOT && capable(CAP_SYS_RESOURCE))
-		err = export_grow(uid, true);
+		err = account_grow_exports(uid, true);
 	if (err != -EDQUOT)
 		return err;
 	ccshm_limit_usage(uid, &usage);
@@ -507,7 +519,7 @@ void ccshm_limit_describe_refusal(kuid_t uid, int err, u64 bytes,
 	refusal->limit = ccshm_limit_value(refusal->quota);
 }
 
-/* What a user has. */
+/* Return what a user has. */
 void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage)
 {
 	const struct account *account;
@@ -518,6 +530,7 @@ void ccshm_limit_usage(kuid_t uid, struct ccshm_usage *usage)
 	spin_unlock(&account_lock);
 }
 
+/* Fill in the fields of INFO about limits and usage. */
 void ccshm_limit_info(struct ccshm_ioc_info *info)
 {
 	struct ccshm_usage mine, sum;
@@ -557,7 +570,7 @@ void __init ccshm_limit_init(void)
 		user->value = total->value / 2;
 }
 
-/* What is left says only what was leaked. */
+/* Free the accounts that are left: those of users with leaked memory. */
 void ccshm_limit_exit(void)
 {
 	struct account *account;

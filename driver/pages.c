@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* PAGES: what the kernel's own page tables say of a buffer's pages. */
+/* PAGES: describe the pages of a buffer as the kernel's page tables map them. */
 #include <linux/capability.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -8,15 +8,15 @@
 
 #include "ccshm.h"
 
-/* Copied out so many at a time. */
+/* Number of runs that are copied to user space at a time. */
 #define BATCH	64
 
 /**
- * struct page_walk - a walk over pages of a buffer
+ * struct page_walk - walk over pages of a buffer
  * @memory: memory of the buffer, which stays while the walk lasts
- * @index: of the next page
- * @end: behind the last page
- * @admin: may know physical addresses
+ * @index: index of the next page
+ * @end: index after the last page
+ * @admin: the caller may see physical addresses
  */
 struct page_walk {
 	const struct ccshm_memory *memory;
@@ -25,9 +25,13 @@ struct page_walk {
 	bool admin;
 };
 
-/* What is at @index, as far as one leaf of the direct map and one block go. */
-static struct ccshm_ioc_run run_at(const struct page_walk *walk,
-				   unsigned long index, unsigned long *pfn)
+/*
+ * Describe the pages from @index to the end of the leaf of the direct map, the block or
+ * the walk.
+ */
+static struct ccshm_ioc_run page_walk_describe_leaf(const struct page_walk *walk,
+						    unsigned long index,
+						    unsigned long *pfn)
 {
 	unsigned long addr, run, in_unit;
 	struct ccshm_ioc_run found = { .offset = (u64)index << PAGE_SHIFT };
@@ -49,12 +53,13 @@ static struct ccshm_ioc_run run_at(const struct page_walk *walk,
 	return found;
 }
 
-/* The next pages that have everything in common. */
-static struct ccshm_ioc_run next_pages(struct page_walk *walk)
+/* Describe the longest contiguous run of pages that have the same state and flags. */
+static struct ccshm_ioc_run page_walk_next_run(struct page_walk *walk)
 {
 	unsigned long pfn, next_pfn;
-	struct ccshm_ioc_run run = run_at(walk, walk->index, &pfn), next;
+	struct ccshm_ioc_run run, next;
 
+	run = page_walk_describe_leaf(walk, walk->index, &pfn);
 	for (;;) {
 		walk->index = (run.offset + run.length) >> PAGE_SHIFT;
 		if (walk->index >= walk->end)
@@ -62,7 +67,7 @@ static struct ccshm_ioc_run next_pages(struct page_walk *walk)
 		cond_resched();
 		if (fatal_signal_pending(current))
 			return run;
-		next = run_at(walk, walk->index, &next_pfn);
+		next = page_walk_describe_leaf(walk, walk->index, &next_pfn);
 		if (next_pfn != pfn + (run.length >> PAGE_SHIFT) ||
 		    next.state != run.state || next.flags != run.flags)
 			return run;
@@ -71,11 +76,11 @@ static struct ccshm_ioc_run next_pages(struct page_walk *walk)
 }
 
 /*
- * Look the next runs up, at most @most. Use the memory only meanwhile, and find the
- * buffer again each time: the user memory to which they are copied may never answer.
+ * Describe the next runs, at most @most. Find the buffer again for each batch, and hold
+ * no use of it between batches: a copy to user memory can block indefinitely.
  */
-static int batch_fill(struct ccshm_call *call, struct page_walk *walk,
-		      struct ccshm_ioc_run *batch, u32 most, u32 *nr)
+static int page_walk_fill_batch(struct ccshm_call *call, struct page_walk *walk,
+				struct ccshm_ioc_run *batch, u32 most, u32 *nr)
 {
 	struct ccshm_ioc_pages *req = call->arg;
 	struct ccshm_buffer *buffer;
@@ -93,22 +98,22 @@ static int batch_fill(struct ccshm_call *call, struct page_walk *walk,
 	walk->memory = &buffer->memory;
 	walk->end = (req->offset + size) >> PAGE_SHIFT;
 	for (*nr = 0; walk->index < walk->end && *nr < most; ++*nr)
-		batch[*nr] = next_pages(walk);
+		batch[*nr] = page_walk_next_run(walk);
 	ccshm_buffer_unuse(buffer);
 put:
 	ccshm_object_put(&buffer->obj);
 	return err;
 }
 
-static int copy_runs(struct ccshm_call *call, struct page_walk *walk,
-		     struct ccshm_ioc_run *batch)
+static int page_walk_copy_runs(struct ccshm_call *call, struct page_walk *walk,
+			       struct ccshm_ioc_run *batch)
 {
 	struct ccshm_ioc_pages *req = call->arg;
 	struct ccshm_ioc_run __user *user = u64_to_user_ptr(req->runs);
 
 	do {
 		u32 nr, most = min_t(u32, BATCH, req->capacity - req->count);
-		int err = batch_fill(call, walk, batch, most, &nr);
+		int err = page_walk_fill_batch(call, walk, batch, most, &nr);
 
 		if (err)
 			return err;
@@ -137,7 +142,7 @@ int ccshm_pages_ioctl(struct ccshm_call *call)
 	batch = kmalloc_array(BATCH, sizeof(*batch), GFP_KERNEL);
 	if (!batch)
 		return -ENOMEM;
-	err = copy_runs(call, &walk, batch);
+	err = page_walk_copy_runs(call, &walk, batch);
 	kfree(batch);
 	return err;
 }

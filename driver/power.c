@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The machine goes down, or hibernates.
+ * Reboot and hibernation.
  *
- * Before a reboot, a halt or kexec, the devices that userspace
- * drivers have given shared memory are stopped: no kernel driver does it for them, and
- * after kexec they would go on writing into what is then the next kernel's memory. For
- * kexec the kernel clears bus mastering itself, but 6.1 and 6.12 only of devices whose
- * power state they know: not of one that no kernel driver has ever enabled.
+ * Before a reboot, a halt or kexec, stop the devices to which userspace drivers have
+ * given shared memory: no kernel driver stops them, and after kexec they would continue
+ * to write to memory that belongs to the next kernel. The kernel clears bus mastering
+ * before kexec, but 6.1 and 6.12 do so only for devices whose power state they know
+ * (pci_device_shutdown()), not for one that no kernel driver has ever enabled.
  *
- * Hibernation is refused while memory is shared: the next boot has all memory private,
- * and the image would bring back a kernel that takes some of it for shared. So is a
- * resume: the image would be loaded into pages that the host can reach.
+ * Refuse hibernation while memory is shared: after the next boot all memory is private,
+ * but the image restores a kernel that maps some of it as shared. Refuse a resume in the
+ * same way: the image would be loaded into pages that the host can access.
  */
 #include <linux/notifier.h>
 #include <linux/reboot.h>
@@ -18,15 +18,16 @@
 
 #include "ccshm.h"
 
-static int going_down(struct notifier_block *nb, unsigned long action, void *data)
+static int reboot_stop_devices(struct notifier_block *nb, unsigned long action,
+			       void *data)
 {
 	ccshm_attachment_stop_all();
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block reboot_notifier = { .notifier_call = going_down };
+static struct notifier_block reboot_notifier = { .notifier_call = reboot_stop_devices };
 
-/* Refuse @what while the host can reach memory; otherwise share none until it is over. */
+/* Refuse @what while the host may access memory; otherwise stop sharing memory. */
 static int image_prepare(const char *what)
 {
 	struct ccshm_convert_held held;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rates: how many events and log lines one user may cause, so that nobody can hide what
- * others do behind what he does himself.
+ * Rates: limit the events and log lines that each user causes, so that no user can flood
+ * listeners and the log, and hide the actions of others.
  *
- * A user may cause a burst at once, and one more after each interval. The time until
- * which a user has used up his share says all of it (the generic cell rate algorithm,
- * ITU-T I.371). A user who has not used any of it needs no slot in the table. When more
- * users than there are slots are busy, those who come later share one.
+ * A user may cause a burst at once, and one more after each interval. The state of a user
+ * is the time at which the whole burst is available again (the generic cell rate
+ * algorithm, ITU-T I.371). A user whose whole burst is available needs no slot in the
+ * table. When all slots are in use, further users share the last one.
  */
 #include <linux/kernel.h>
 #include <linux/ktime.h>
@@ -19,9 +19,9 @@
 #define SLOTS	128
 
 /**
- * struct rate - what one user may cause
- * @burst: so many at once
- * @interval: nanoseconds until there may be one more
+ * struct rate - rate that a user must not exceed
+ * @burst: number that may occur at once
+ * @interval: nanoseconds after which one more may occur
  */
 struct rate {
 	u32 burst;
@@ -37,9 +37,9 @@ static const struct rate rates[] = {
 #define RATES	ARRAY_SIZE(rates)
 
 /**
- * struct slot - a user who causes something
- * @uid: the user
- * @until: for each rate: when all of the burst can be used again, ktime_get_ns()
+ * struct slot - state of a user
+ * @uid: user
+ * @until: for each rate, the ktime_get_ns() at which the whole burst is available again
  */
 struct slot {
 	kuid_t uid;
@@ -48,9 +48,10 @@ struct slot {
 
 /* Protects the slots. */
 static DEFINE_SPINLOCK(rate_lock);
-/* The last one is for those whom the others have no room for. */
+/* The last slot is shared by users for which no other slot is free. */
 static struct slot slots[SLOTS + 1];
 
+/* Return true if the whole burst of each rate is available. */
 static bool slot_is_idle(const struct slot *slot, u64 now)
 {
 	unsigned int i;
@@ -80,13 +81,14 @@ static struct slot *slot_find(kuid_t uid, u64 now)
 }
 
 /**
- * ccshm_rate_allows - may a user cause one more?
- * @what: of these
- * @uid: the user
+ * ccshm_rate_allows - check whether a user may cause one more event or log line
+ * @what: rate to check
+ * @uid: user
  *
- * One that it allows is counted; one that it does not is not.
+ * Count it if it is allowed.
  *
- * Context: any that is not in an interrupt; does not wait.
+ * Context: not in an interrupt; does not sleep.
+ * Return: true if it is allowed.
  */
 bool ccshm_rate_allows(enum ccshm_rate what, kuid_t uid)
 {

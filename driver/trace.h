@@ -84,7 +84,7 @@ TRACE_EVENT(ccshm_export,
 		  __entry->flags)
 );
 
-/* A CPU or a device gets to it, or does not. */
+/* A CPU, a device or the kernel maps memory, or fails to. */
 TRACE_EVENT(ccshm_map,
 	TP_PROTO(const struct ccshm_object *object, u64 size,
 		 struct device *dev, const char *who, int err),
@@ -100,7 +100,7 @@ TRACE_EVENT(ccshm_map,
 		__entry->object = object->id;
 		__entry->buffer = object->buffer->obj.id;
 		__entry->size = size;
-		/* No byte of an earlier event may be left in it. */
+		/* The ring buffer can contain bytes of an earlier event. */
 		memset(__entry->by, 0, CCSHM_DEVICE_LEN);
 		if (dev)
 			ccshm_device_name(dev, __entry->by);
