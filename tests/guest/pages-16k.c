@@ -96,7 +96,7 @@ static void slice(const struct shared *s)
 
 	ok(p && stamp_pages_check(p, 1, 3 * LARGE, LARGE), "a slice of one page has its bytes");
 	is_int(touch_read(p + LARGE - 1), 0, "... to its end");
-	is_int(try_map(fd, 2 * LARGE, RW, MAP_SHARED), EINVAL, "... and no more");
+	is_errno(try_map(fd, 2 * LARGE, RW, MAP_SHARED), EINVAL, "... and no more");
 	munmap(p, LARGE);
 	close(fd);
 }

@@ -130,7 +130,7 @@ static void claimed(struct shared *s)
 	is_errno(raw_ioctl(group, VFIO_GROUP_SET_CONTAINER, &container), 0,
 		 "user space claims the group");
 	is_refused("claimed", s);
-	is_errno(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) ? errno : 0, 0,
+	is_errno(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) ? -errno : 0, 0,
 		 "it sets up an address space");
 	is_refused("claimed, translated", s);
 	ok(logged("ccshm: cannot use shared memory: its IOMMU translates or belongs to user space"),
