@@ -242,8 +242,8 @@ static void memory(void)
 	}
 	close(fd);
 	is_int(query(id).importers, 1, "it outlives its descriptor while somebody uses it");
-	imp_unmap(imp);
-	imp_detach(imp);
+	is_errno(imp_unmap(imp), 0, "... and unmaps");
+	is_errno(imp_detach(imp), 0, "... and detaches");
 	close(imp);
 	stamp_write(p, 1, 0, SIZE);
 	ok(stamp_check(p, 1, 0, SIZE), "... a mapping, too");

@@ -121,7 +121,7 @@ static void bytes(void)
 	slice(&s);
 	refused_bounds(&s);
 	edu_close(&edu);
-	attached_end(&a);
+	is_errno(attached_end(&a), 0, "DETACH");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0, "it is revoked");
 	ok(touch_some(s.p, s.size, LARGE, SIGBUS), "each page is gone");
 	shared_end(&s);
