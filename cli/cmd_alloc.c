@@ -133,10 +133,10 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 		interrupt_catch();
 		progress_start(0, "allocating %s", size_format(opts->size, size));
 		err = ccshm_buffer_alloc(ctx, opts->size, alloc, buffer);
-		/* From now on there is something to lose: an id not printed yet. */
+		/* A signal must not end the program before the id is printed. */
 		block_signals();
 		progress_stop();
-		/* It may have come too late for the driver. */
+		/* The signal may have arrived too late for the driver. */
 		if (!err && interrupt_noted()) {
 			ccshm_buffer_free(*buffer);
 			ccshm_buffer_close(*buffer);
@@ -203,7 +203,7 @@ int alloc_run(const struct command *cmd, int argc, char **argv)
 		code = report_alloc(ctx, &opts, err);
 		goto close;
 	}
-	/* A buffer whose id nobody was told would stay for ever. */
+	/* Free a buffer whose id was not printed: the user could not find it. */
 	err = print_buffer(&opts, buffer);
 	if (err) {
 		code = report(OP_OUTPUT, err, "standard output; the buffer is freed again");

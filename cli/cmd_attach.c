@@ -30,7 +30,7 @@ static const struct argp_option options[] = {
 
 static void check_mode(const struct attach_opts *opts, struct argp_state *state)
 {
-	/* What is missing before that is complained about by the caller. */
+	/* The caller reports missing arguments before these. */
 	if (opts->common.nargs < opts->common.cmd->min_args)
 		return;
 	if (opts->persistent && opts->common.command)
@@ -101,7 +101,7 @@ static int attach(struct ccshm_buffer *buffer, const struct attach_opts *opts,
 	return err;
 }
 
-/* All of them, to be freed by the caller: their number or a negative errno. */
+/* Get all segments, which the caller frees. Return their number or a negative errno. */
 static int64_t get_segments(struct ccshm_attachment *attachment,
 			    struct ccshm_segment **segments)
 {
@@ -126,7 +126,7 @@ static int64_t get_segments(struct ccshm_attachment *attachment,
 	return done;
 }
 
-/* A file in memory that nobody can change: its descriptor or -errno. */
+/* Write the segments to a sealed memfd. Return its descriptor or -errno. */
 static int segments_file(const struct ccshm_segment *segments, int64_t count)
 {
 	int fd, err = 0;
@@ -210,13 +210,13 @@ static int use(struct ccshm_attachment *attachment, const struct attach_opts *op
 	else
 		code = run(attachment, opts, segments, count);
 	free(segments);
-	/* One that nobody was told of, so no device has been programmed with it. */
+	/* Detach: its addresses were not printed, so no device uses them. */
 	if (opts->persistent && code)
 		ccshm_attachment_detach(attachment);
 	return code;
 }
 
-/* What the driver would call EINVAL. */
+/* Name the cause of the driver's EINVAL. */
 static const char *attach_refused(struct ccshm_buffer *buffer, const struct attach_opts *opts,
 				  const char *device, char why[CAUSE_LEN])
 {
@@ -237,7 +237,7 @@ static const char *attach_refused(struct ccshm_buffer *buffer, const struct atta
 	return slice_refused(ccshm_buffer_size(buffer), opts->offset, opts->length, why);
 }
 
-/* What `ccshmctl devices DEVICE' says, where that is why. */
+/* Name the cause as `ccshmctl devices DEVICE' does, if that is the cause. */
 static const char *device_refused(struct ccshm *ctx, const char *name, char why[CAUSE_LEN])
 {
 	struct ccshm_device *device;

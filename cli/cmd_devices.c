@@ -42,7 +42,7 @@ const struct argp devices_argp = {
 	       "can reach: nearly all of them do no DMA.",
 };
 
-/* What the number of the mask's highest bit says. */
+/* Return the number of the mask's highest bit. */
 static unsigned int bits_of(uint64_t mask)
 {
 	return mask ? 64 - (unsigned int)__builtin_clzll(mask) : 0;
@@ -74,7 +74,7 @@ static void add_device(struct out *out, const struct ccshm_device *device)
 	add_text(out, "reason", ccshm_device_reason(device));
 }
 
-/* What is too much for a line. */
+/* Add the fields that a table has no room for. */
 static void add_details(struct out *out, const struct ccshm_device *device)
 {
 	out_address(out, "dma_mask", ccshm_device_dma_mask(device));
@@ -119,10 +119,10 @@ static int list_one(const char *name, void *data)
 	struct ccshm_device *device;
 	int err = ccshm_device_get(listing->ctx, name, &device);
 
-	/* It has gone meanwhile. */
+	/* The device has gone since it was listed. */
 	if (err == -ENODEV)
 		return EXIT_OK;
-	/* A name that is longer than the driver can be asked about. */
+	/* The name is longer than the driver's interface permits. */
 	if (err == -EINVAL) {
 		report(OP_DEVICE, err, name);
 		return EXIT_OK;

@@ -57,7 +57,10 @@ static int64_t now_ns(void)
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-/* The driver lists a buffer that has ended until its memory is private: 1, 0 or an errno. */
+/*
+ * Check whether the driver still lists the buffer, as it does until the memory is private. Return
+ * 1, 0 or a negative errno.
+ */
 static int is_listed(uint64_t id)
 {
 	struct ccshm_list *list;
@@ -96,7 +99,7 @@ static int wait_until_private(uint64_t id, const char *object, int64_t end_ns)
 	return code;
 }
 
-/* *id: the buffer that was freed; 0: none. An exit code. */
+/* Free one buffer. @id: set to its id, or 0 if nothing was freed. Return an exit code. */
 static int free_one(struct ccshm *ctx, const struct free_opts *opts, const char *object,
 		    uint64_t *id)
 {
@@ -149,7 +152,7 @@ int free_run(const struct command *cmd, int argc, char **argv)
 	code = driver_open(&ctx);
 	if (code)
 		return code;
-	/* Nothing is freed if there is no way to wait. */
+	/* Do not free anything if waiting is not possible. */
 	err = opts.wait ? is_listed(0) : 0;
 	if (err < 0)
 		code = report(OP_OBJECTS, err, "buffers, which --wait needs");

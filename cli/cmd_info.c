@@ -16,7 +16,7 @@ static void print_limit(struct out *out, bool json, const char *key,
 		print(out, key, limit);
 }
 
-/* The last field is marked when it leaves nothing of its limit. */
+/* Mark the last field if the limit is reached. */
 static void mark_full(struct out *out, uint64_t used, uint64_t limit)
 {
 	if (used >= limit)

@@ -45,7 +45,7 @@ const struct argp list_argp = {
 	       "called stands in ccshmctl-list(1); --json has all of them.",
 };
 
-/* What fields_add() adds, and what of it fits into a line. */
+/* The fields of fields_add(), and those that fit into a line. */
 static const struct columns {
 	const char *all;
 	const char *standard;
@@ -75,7 +75,7 @@ char *list_columns(uint32_t type)
 	return strdup(columns[type].all);
 }
 
-/* Those of all kinds; some of them come again. */
+/* Return the fields of all types; some occur more than once. */
 char *show_columns(uint32_t type)
 {
 	char *all = NULL;

@@ -150,7 +150,7 @@ static void complain_of_holders(struct ccshm *ctx, uint64_t id)
 	ccshm_status_free(st);
 }
 
-/* An exit code; *rows counts the results that there are. */
+/* Revoke one object. Increment *@rows for each result. Return an exit code. */
 static int revoke(struct ccshm *ctx, const struct revoke_opts *opts,
 		  const char *object, struct out *out, int *rows)
 {

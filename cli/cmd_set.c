@@ -103,7 +103,7 @@ static int make_options(const struct set_opts *opts, struct ccshm_set_options **
 		ccshm_set_options_set_owner(*set, opts->owner);
 	if (opts->has_sealed)
 		ccshm_set_options_set_sealed(*set, opts->sealed);
-	/* name_error() has judged its length. */
+	/* name_error() has checked the length. */
 	return opts->name ? ccshm_set_options_set_name(*set, opts->name) : 0;
 }
 

@@ -30,7 +30,7 @@ const struct argp show_argp = {
 	.doc = "\vAn id can be a buffer's, an export's or an attachment's.",
 };
 
-/* Of an export; NULL if it has none, or is gone meanwhile. */
+/* Get the importers of an export; NULL if it has none, or has gone. */
 static struct ccshm_importers *importers_of(struct ccshm *ctx,
 					    const struct ccshm_status *st)
 {

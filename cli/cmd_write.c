@@ -39,7 +39,7 @@ const struct argp write_argp = {
 	       "write permission.",
 };
 
-/* Up to len bytes, fewer only at the end of the input: their number or -errno. */
+/* Read @len bytes, or fewer at the end of the input. Return their number or a negative errno. */
 static ssize_t read_some(unsigned char *bytes, size_t len)
 {
 	size_t done = 0;
@@ -93,7 +93,7 @@ static int copy_in(const struct window *window, struct transfer *t)
 	return EXIT_OK;
 }
 
-/* The buffer is full: is there more? */
+/* Check whether there is more input although the buffer is full. */
 static int check_end(const struct transfer *t)
 {
 	ssize_t n = read_some(t->chunk, 1);

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The table of commands. Dispatch, help, completion and the tests read it.
- */
+/* The table of commands, for dispatch, help, completion and tests. */
 #include <ctype.h>
 #include <string.h>
 
@@ -80,7 +78,7 @@ static void list_options(FILE *f, const struct argp_option *opt)
 	}
 }
 
-/* What argp understands by itself. */
+/* The options that argp adds. */
 const struct argp_option argp_own_options[] = {
 	{ "help", '?', NULL, 0, "Print help", 0 },
 	{ "usage", 0, NULL, 0, "Print the synopsis", 0 },

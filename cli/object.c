@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * From what a person types to the driver and its objects.
- */
+/* Find the objects that the arguments of a command name. */
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
@@ -29,7 +27,7 @@ int id_parse(const char *text, uint64_t *id)
 	return 0;
 }
 
-/* Digits, or -1. -1 itself is not a user or group: it means "unset". */
+/* Parse digits. Return -1 on failure; -1 is not a user or group: it means "unset". */
 static int64_t number_parse(const char *text)
 {
 	unsigned long value;
@@ -103,7 +101,7 @@ const char *name_error(const char *name)
 	return NULL;
 }
 
-/* Why there is no driver, as far as can be said in a line. */
+/* Return why there is no driver. */
 static const char *why_no_driver(void)
 {
 	bool node = system_exists("%s", CCSHM_DEVICE);
@@ -152,7 +150,10 @@ int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffe
 
 	*buffer = NULL;
 	if (*text == '@' || isdigit((unsigned char)*text)) {
-		/* A name never begins with a digit, but a UID may: 1000/name. */
+		/*
+		 * The name of a buffer does not begin with a digit, but a UID can precede it:
+		 * 1000/name.
+		 */
 		err = id_parse(text, &id);
 		if (!err)
 			err = ccshm_buffer_open_id(ctx, id, buffer);
@@ -163,7 +164,7 @@ int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffe
 	}
 	if (!err)
 		return EXIT_OK;
-	/* A user that there is not is not a buffer that there is not. */
+	/* Distinguish a user that does not exist from a buffer that does not exist. */
 	cause = err == -EINVAL || err == -ENOENT ? buffer_refused(ctx, text, why) : NULL;
 	return cause ? report_cause(OP_FIND, text, cause) : report(OP_FIND, err, text);
 }
