@@ -18,13 +18,13 @@ struct attach_opts {
 };
 
 static const struct argp_option options[] = {
-	{ "offset", 'O', "SIZE", 0, "Begin there instead of at the beginning", 0 },
-	{ "length", 'l', "SIZE", 0, "Attach so much instead of all up to the end", 0 },
+	{ "offset", 'O', "SIZE", 0, "Start of the slice; default: 0", 0 },
+	{ "length", 'l', "SIZE", 0, "Size of the slice; default: up to the end", 0 },
 	{ "dma-bits", 'd', "BITS", 0,
-	  "Address bits that the device's engine drives, 1 to 64; if not given, those "
-	  "that its driver set, or 32", 0 },
+	  "Address bits that the device's engine drives, 1 to 64; default: those that "
+	  "its driver set, or 32", 0 },
 	{ "persistent", 'p', NULL, 0,
-	  "Run nothing: print the attachment, which lasts until detach or revoke", 0 },
+	  "Run no command; print the attachment, which exists until detach or revoke", 0 },
 	{ 0 }
 };
 
@@ -39,7 +39,7 @@ static void check_mode(const struct attach_opts *opts, struct argp_state *state)
 		usage_error(state, "--json and --bytes are for --persistent: with a command "
 			    "nothing is printed");
 	else if (!opts->persistent && !opts->common.command)
-		usage_error(state, "a command behind --, or --persistent, is missing");
+		usage_error(state, "a command after --, or --persistent, is missing");
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
@@ -167,7 +167,7 @@ static int run(struct ccshm_attachment *attachment, const struct attach_opts *op
 
 	fd = segments_file(segments, count);
 	if (fd < 0) {
-		complain("cannot make a file of the segments: %s", strerror(-fd));
+		complain("cannot create the file of the segments: %s", strerror(-fd));
 		return EXIT_FAILED;
 	}
 	run_pass_fd(&run, "CCSHM_ATTACHMENT_FD", ccshm_attachment_fd(attachment));

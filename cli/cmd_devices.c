@@ -10,7 +10,7 @@ struct devices_opts {
 
 static const struct argp_option options[] = {
 	{ "all", 'a', NULL, 0,
-	  "List platform devices too whose DMA mask nobody has set", 0 },
+	  "Also list platform devices whose DMA mask no driver has set", 0 },
 	{ 0 }
 };
 
@@ -36,10 +36,9 @@ const struct argp devices_argp = {
 	.options = options,
 	.parser = parse_opt,
 	.doc = "\vDEVICE is pci:DDDD:BB:DD.F, platform:NAME or virtio:NAME, as in /sys/bus, or its "
-	       "path in /sys; the bus can be left out where only one has that name, and the "
-	       "domain of PCI where it is 0000. Without it all devices are "
-	       "listed, but for those platform devices that nobody has told what memory they "
-	       "can reach: nearly all of them do no DMA.",
+	       "path in /sys. The bus can be omitted if only one bus has the name, and the PCI "
+	       "domain if it is 0000. Without DEVICE all devices are listed, except platform "
+	       "devices whose DMA mask no driver has set: nearly all of them do no DMA.",
 };
 
 /* Return the number of the mask's highest bit. */

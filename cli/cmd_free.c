@@ -18,7 +18,7 @@ struct free_opts {
 static const struct argp_option options[] = {
 	{ "revoke", 'r', NULL, 0, "Also begin to revoke all exports and attachments", 0 },
 	{ "wait", 'w', "SECONDS", OPTION_ARG_OPTIONAL,
-	  "Wait until the memory is private again; 10 seconds if not given, 'forever' has no end", 0 },
+	  "Wait until the memory is private again; default: 10 seconds; 'forever': no limit", 0 },
 	{ 0 }
 };
 
@@ -43,10 +43,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp free_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vIts id and name are gone at once. The memory is made private again and given "
-	       "back when the last export and attachment of it are gone or revoked: --revoke "
-	       "begins to revoke them. If the memory is not private in time, --wait ends with "
-	       "exit code 5.",
+	.doc = "\vThe id and the name of the buffer are no longer valid after this. The memory is "
+	       "made private and returned when the last export and attachment of the buffer are "
+	       "gone or revoked; --revoke begins to revoke them. If the memory is not private in "
+	       "time, --wait ends with exit code 5.",
 };
 
 static int64_t now_ns(void)

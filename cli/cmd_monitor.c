@@ -29,16 +29,16 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	opts->count = parse_number_arg("--count", arg, UINT32_MAX, state);
 	if (!opts->count)
-		usage_error(state, "--count: there is nothing to wait for");
+		usage_error(state, "--count: it must not be 0");
 	return 0;
 }
 
 const struct argp monitor_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vNeeds CAP_SYS_ADMIN. A line for each event, written at once; with --json each "
-	       "is an object. \"events-lost\" says that there were more than could be read in "
-	       "time, or than one user may cause. An interrupt (Ctrl-C) ends it.",
+	.doc = "\vNeeds CAP_SYS_ADMIN. Prints a line for each event at once; with --json, an "
+	       "object. \"events-lost\" means that there were more events than could be read in "
+	       "time, or than one user may cause. An interrupt (Ctrl-C) ends the command.",
 };
 
 static const char columns[] =

@@ -81,7 +81,7 @@ static const char *pci_name(const char *text, char name[CCSHM_DEVICE_LEN])
 	struct pci_address address;
 
 	if (!pci_parse(text, &address))
-		return "is not a PCI address: say [DOMAIN:]BUS:DEVICE.FUNCTION, such as 0000:00:04.0";
+		return "is not a PCI address: use [DOMAIN:]BUS:DEVICE.FUNCTION, such as 0000:00:04.0";
 	if (address.device > 0x1f)
 		return "is not a PCI address: the number of the device is at most 1f";
 	if (address.function > 7)
@@ -104,7 +104,7 @@ static int name_on_bus(const char *text, const struct bus *bus, const char *loca
 	} else if (!*local) {
 		why = "has no name after its bus";
 	} else if (strlen(bus->name) + 1 + strlen(local) >= CCSHM_DEVICE_LEN) {
-		why = "is a name of more than 63 characters, the most that the driver takes";
+		why = "is a name of more than 63 characters, the maximum of the driver";
 	}
 	if (why)
 		return refuse(text, why);
@@ -195,7 +195,7 @@ static int resolve_bare(const char *text, char name[DEVICE_TEXT_LEN])
 		found++;
 	}
 	if (found > 1) {
-		complain("'%s' is a device on more than one bus; say BUS:%s", text, text);
+		complain("'%s' is a device on more than one bus; use BUS:%s", text, text);
 		return EXIT_FAILED;
 	}
 	if (found)

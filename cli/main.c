@@ -25,9 +25,9 @@ static const struct argp_option options[] = {
 };
 
 static const char after_options[] =
-	"BUFFER is an id, the NAME of a buffer of yours, or USER/NAME. Sizes are "
-	"in bytes, or have a suffix: 4K, 2M, 1.5GiB. `ccshmctl COMMAND --help' "
-	"tells more, as do the manual pages ccshmctl(1) and ccshmctl-COMMAND(1)."
+	"BUFFER is an id, the NAME of one of your buffers, or USER/NAME. Sizes are "
+	"in bytes, or have a suffix: 4K, 2M, 1.5GiB. See `ccshmctl COMMAND --help' "
+	"and the man pages ccshmctl(1) and ccshmctl-COMMAND(1)."
 	"\n\n"
 	"Exit codes: 0 success, 1 failure, 2 usage, 3 no driver or not a "
 	"confidential guest, 4 permission, 5 busy or not revocable.";

@@ -108,13 +108,13 @@ static const char *why_no_driver(void)
 	uint32_t platform;
 
 	if (system_exists("/sys/module/ccshm") && !node)
-		return "the module is loaded, but its device node is missing; `ccshmctl doctor` tells more";
+		return "the module is loaded, but its device node is missing; see `ccshmctl doctor`";
 	if (node)
-		return "no driver is behind the device node; remove it, then load the driver with `modprobe ccshm`";
+		return "the device node has no driver; remove it, then load the driver with `modprobe ccshm`";
 	if (ccshm_platform_detect(&platform))
-		return "the module is not loaded; `ccshmctl doctor` tells more";
+		return "the module is not loaded; see `ccshmctl doctor`";
 	if (platform == CCSHM_PLATFORM_NONE)
-		return "the module is not loaded, and this is not a confidential guest, the only place where it loads; `ccshmctl doctor` tells more";
+		return "the module is not loaded, and this is not a confidential guest, the only place where it loads; see `ccshmctl doctor`";
 	return "the module is not loaded in this confidential guest; load it with `modprobe ccshm`, or see `ccshmctl doctor`";
 }
 
@@ -180,8 +180,8 @@ int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *obj
 	ccshm_status_free(st);
 	if (!sealed)
 		return report(op, err, object);
-	complain("cannot %s %s: it is sealed, so only its owner makes new exports and attachments; "
-		 "the owner can allow them with `ccshmctl set --unseal'",
+	complain("cannot %s %s: it is sealed; only its owner can create exports and "
+		 "attachments, or unseal it with `ccshmctl set --unseal'",
 		 op == OP_EXPORT ? "export" : op == OP_ATTACH ? "attach" : "map", object);
 	return EXIT_PERMISSION;
 }

@@ -66,7 +66,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		if (opts->nargs == opts->cmd->max_args)
 			usage_error(state, "unexpected argument: %s%s", arg,
 				   opts->cmd->flags & CMD_RUNS ?
-				   " (a command goes behind --)" : "");
+				   " (a command follows --)" : "");
 		else
 			opts->args[opts->nargs++] = arg;
 		return 0;

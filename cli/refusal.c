@@ -211,7 +211,7 @@ const char *buffer_refused(struct ccshm *ctx, const char *buffer, char text[CAUS
 		if (why)
 			return why;
 	} else if (*buffer == '@' || (*buffer >= '0' && *buffer <= '9')) {
-		return "it is neither a name nor an id: an id is a number from 1 on, or @ and such a number";
+		return "it is neither a name nor an id: an id is a positive number, optionally after @";
 	}
 	why = name_error(name);
 	if (!why)
