@@ -1,41 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshm: shared memory for confidential VMs. "make help" says what there is.
+# ccshm: shared memory for confidential VMs. "make help" lists the targets.
 
 KERNELS ?= 6.1 6.12 7.2 7.3
 FLAVOURS ?= sev tdx cca
 SUITES ?= all
-# One kernel and flavour, for "make demo" and "make shell"; Debian's 6.12 cannot be a Realm.
+# The kernel and flavour of "make demo" and "make shell". Debian's 6.12 does not run as a Realm.
 FLAVOUR ?= sev
 KERNEL ?= $(if $(filter cca,$(FLAVOUR)),7.2,6.12)
 
 O := $(CURDIR)/build
 export KERNELS FLAVOURS
 
-# One part after the other, each with all jobs: several are of the same directory.
+# Build one part after the other, each with all jobs: several parts use the same directory.
 .NOTPARALLEL:
 
 all: lib cli
 
 help:
-	@echo 'make                 the library and ccshmctl, in build/'
-	@echo 'make driver          the kernel module for the running kernel (KDIR=... for another)'
-	@echo 'make demo            a confidential guest that uses a shared buffer, start to end (FLAVOUR=sev, tdx, cca)'
-	@echo 'make quick           under 3 minutes: unit tests, and the guest suites that the change touches (BASE=COMMIT)'
-	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm check-evidence'
-	@echo 'make check-packages  installs the packages in roots and images, boots, upgrades and removes them'
-	@echo 'make ci              make check, the demos, the static checks, check-packages: what a change has to pass'
-	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" narrow it'
-	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
-	@echo 'make mutants         break driver, library, ccshmctl and emulator on purpose, see the tests notice'
-	@echo 'make sparse          static checks of the driver, and of its floors; make checkpatch: its style'
-	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
-	@echo 'make install         library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
-	@echo 'make install-dkms    the source of the driver into /usr/src, for dkms'
-	@echo 'make deb             Debian packages, in build/deb/; with ARCH=arm64 in build/arm64/deb/'
-	@echo 'make rpm             RPM packages, in build/rpm/'
-	@echo 'make clean           remove what was built; make distclean: fetched kernels too'
+	@echo 'make                 build the library and ccshmctl in build/'
+	@echo 'make driver          build the kernel module for the running kernel (KDIR=... for another)'
+	@echo 'make demo            use a shared buffer in a confidential guest (FLAVOUR=sev, tdx, cca)'
+	@echo 'make quick           run the unit tests, and the guest suites that a change affects (BASE=COMMIT)'
+	@echo 'make check           run all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm check-evidence'
+	@echo 'make check-packages  install the packages in roots and images, boot, upgrade and remove them'
+	@echo 'make ci              run all that a change must pass: make check, demos, static checks, check-packages'
+	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" select a part'
+	@echo 'make check-debug     run the guest suites on a kernel with lockdep and KASAN, as an SEV guest and on two CPUs'
+	@echo 'make mutants         break driver, library, ccshmctl and emulator one change at a time; a test must fail'
+	@echo 'make sparse          check the driver statically, and its floors; make checkpatch: check its style'
+	@echo 'make shell           start a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
+	@echo 'make install         install library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
+	@echo 'make install-dkms    install the source of the driver in /usr/src, for dkms'
+	@echo 'make deb             build Debian packages in build/deb/; with ARCH=arm64 in build/arm64/deb/'
+	@echo 'make rpm             build RPM packages in build/rpm/'
+	@echo 'make clean           remove build products; make distclean: also fetched kernels'
 
-# SETUP=no: what is needed is there (package builds).
+# SETUP=no: the necessary packages are installed (for package builds).
 setup:
 	@[ '$(SETUP)' = no ] || tests/harness/setup
 
@@ -52,7 +52,7 @@ driver:
 demo: setup
 	@tests/harness/run --transcript --kernel $(KERNEL) --flavour $(FLAVOUR) demo
 
-# The same, as parts of "make ci".
+# The same for other flavours, as parts of "make ci".
 demo-tdx demo-cca:
 	@$(MAKE) --no-print-directory demo FLAVOUR=$(@:demo-%=%)
 
@@ -63,11 +63,11 @@ CHECKS ?= check-unit check-harness check-probes cvm-selftest check-vm check-evid
 check: setup
 	@tests/harness/check $(CHECKS)
 
-# What the change touches, on one kernel and flavour.
+# Run the tests that the change affects, on one kernel and flavour.
 quick: setup
 	@tests/harness/quick
 
-# What a change has to pass.
+# Everything that a change must pass.
 ci:
 	@$(MAKE) --no-print-directory check CHECKS="demo demo-tdx demo-cca sparse checkpatch $(CHECKS) check-packages"
 
@@ -90,11 +90,11 @@ check-vm: setup
 check-evidence:
 	@tests/harness/evidence $(or $(CCSHM_BUILD),$(O))/results/check-vm.log
 
-# Roots, images, installations: not a part of "make check".
+# Needs roots, images and installations: not a part of "make check".
 check-packages: setup
 	@tests/packages/check
 
-# Slow, and the kernel takes a while to build: not a part of "make check".
+# Slow, and builds a kernel first: not a part of "make check".
 check-debug: setup
 	@tests/harness/run --kernel 6.12 --debug --flavour sev $(SUITES)
 	@tests/harness/run --kernel 6.12 --debug --flavour plain --cpus 2 $(SUITES)
@@ -108,8 +108,8 @@ sparse: setup
 checkpatch: setup
 	@tests/harness/checkpatch
 
-# Where to: DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR, MANDIR and
-# those of packaging/Makefile. The driver's source for DKMS goes by itself: install-dkms.
+# Install to DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR, MANDIR and the
+# directories of packaging/Makefile. install-dkms installs the driver's source separately.
 install: install-lib install-lib-dev install-cli install-man install-common
 
 install-lib install-lib-dev: lib
@@ -121,14 +121,14 @@ install-cli: cli
 install-man install-common install-dkms:
 	@$(MAKE) --no-print-directory -C packaging O=$(O) $@
 
-# Tests of an installed system, also not part of "make install".
+# Tests of an installed system; not a part of "make install".
 tests-installed: lib
 	@$(MAKE) --no-print-directory -C tests/installed O=$(O)
 
 install-tests: tests-installed
 	@$(MAKE) --no-print-directory -C tests/installed O=$(O) $@
 
-# Of this machine's architecture, if ARCH says no other.
+# Build for ARCH, by default the architecture of this machine.
 deb:
 	@[ '$(SETUP)' = no ] || tests/harness/setup deb
 	@$(if $(filter-out $(shell dpkg --print-architecture),$(ARCH)),tests/packages/cross-deb $(ARCH),packaging/build-deb)

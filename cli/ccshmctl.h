@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ccshmctl: what its files share.
+ * ccshmctl: declarations that its files share.
  *
- * commands.c has the table of commands. A file of commands/ has the options and the
- * handler of one command; doctor/ and provision/ are commands of several files. The
- * files of output/ and common/ are for all commands.
+ * commands.c has the table of commands. Each file of commands/ has the options and the handler of
+ * one command; doctor/ and provision/ have commands of several files. The files of output/ and
+ * common/ serve all commands.
  */
 #ifndef CCSHMCTL_H
 #define CCSHMCTL_H
@@ -18,17 +18,17 @@
 
 #include <ccshm.h>
 
-/* Exit codes; a command that runs another program passes on the program's. */
+/* Exit codes. A command that runs another program returns that program's exit status. */
 enum exit_code {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
 	EXIT_NO_DRIVER = 3,	/* or not a confidential guest */
 	EXIT_PERMISSION = 4,
-	EXIT_BUSY = 5,		/* or not revocable, or out of time */
+	EXIT_BUSY = 5,		/* or not revocable, or timed out */
 	EXIT_CANNOT_EXEC = 126,
 	EXIT_NOT_FOUND = 127,
-	EXIT_SIGNAL = 128,	/* plus the signal's number */
+	EXIT_SIGNAL = 128,	/* plus the number of the signal */
 };
 
 /* ---- commands.c: the table ---- */
@@ -36,24 +36,24 @@ enum exit_code {
 #define CMD_FORMAT	(1U << 0)	/* prints data: --json */
 #define CMD_RUNS	(1U << 1)	/* takes -- COMMAND [ARGUMENT...] */
 #define CMD_COLUMNS	(1U << 2)	/* --json, --bytes, --output */
-#define CMD_MANY	(1U << 3)	/* takes any number of its one argument */
-#define CMD_PRINTS	(1U << 4)	/* changes nothing: SIGPIPE ends it, quietly */
-#define CMD_SIZES	(1U << 5)	/* of CMD_FORMAT: --bytes, too */
+#define CMD_MANY	(1U << 3)	/* its argument may be repeated */
+#define CMD_PRINTS	(1U << 4)	/* changes nothing: SIGPIPE ends it without a message */
+#define CMD_SIZES	(1U << 5)	/* with CMD_FORMAT: also --bytes */
 
 #define ARGS_MAX	2
 
 /**
- * struct command - one row of the table
- * @name: as typed
- * @summary: one line, no capital, no full stop
- * @args: what follows the options in the synopsis; optional parts in []
- * @min_args: positional arguments needed
- * @max_args: positional arguments taken, at most ARGS_MAX
+ * struct command - a row of the table
+ * @name: as the user types it
+ * @summary: one line without a capital letter or a full stop
+ * @args: arguments in the synopsis; optional parts in []
+ * @min_args: minimum number of positional arguments
+ * @max_args: maximum number of positional arguments, at most ARGS_MAX
  * @flags: CMD_*
- * @argp: its options, their parser and the longer text of --help
+ * @argp: its options, their parser and the long text of --help
  * @run: the handler; returns the exit code
- * @columns: of CMD_COLUMNS: what --output may name, of a list of this type of object,
- *	with commas; to be freed, NULL if it cannot be told
+ * @columns: with CMD_COLUMNS: returns the names that --output accepts for this type of object,
+ * 	separated by commas; the caller frees it. NULL if the names are not known.
  */
 struct command {
 	const char *name;
@@ -73,17 +73,17 @@ const struct command *command_find(const char *name);
 void command_list(FILE *f);
 int command_list_options(FILE *f, const char *name);
 /*
- * Its options, each array ending with a NULL name: its own, those that commands share, and
- * argp's; NULL behind the last.
+ * Return the @nth array of the command's options, which ends with a NULL name: its own, those that
+ * commands share, and argp's. Return NULL after the last array.
  */
 const struct argp_option *command_options(const struct command *cmd, int nth);
 extern const struct argp_option argp_own_options[];
 
 /* ---- complete.c ---- */
 
-/* options: those before a command. Prints; returns an exit code. */
+/* Print the candidates. @options are those of ccshmctl itself. Return an exit code. */
 int complete(const struct argp_option *options, int nwords, char **words);
-/* Is that placeholder of a synopsis one that it has thought of? */
+/* Check whether completion knows this placeholder of a synopsis. */
 bool complete_knows(const char *what);
 
 /* ---- common/parse.c: a command's arguments ---- */
@@ -91,39 +91,39 @@ bool complete_knows(const char *what);
 struct format {
 	bool json;
 	bool bytes;
-	const char *output;	/* the columns that are wanted; or NULL */
+	const char *output;	/* the columns of --output, or NULL */
 };
 
-/* Every command's own options structure starts with this one. */
+/* Every command's options structure starts with this structure. */
 struct common {
 	const struct command *cmd;
 	struct format format;
 	char *args[ARGS_MAX + 1];
-	char **many;		/* of CMD_MANY: all nargs of them */
+	char **many;		/* with CMD_MANY: all nargs arguments */
 	int nargs;
-	char **command;		/* behind "--", NULL-terminated; or NULL */
+	char **command;		/* the command line after "--", NULL-terminated, or NULL */
 };
 
 extern const struct argp_option json_options[];		/* --json */
 extern const struct argp_option common_options[];	/* --json, --bytes */
-extern const struct argp_option column_options[];	/* these and --output */
+extern const struct argp_option column_options[];	/* --json, --bytes, --output */
 
-/* Exits with EXIT_USAGE, or with 0 for --help. */
+/* Parse the arguments. Exit with EXIT_USAGE on a mistake, and with 0 for --help. */
 void parse(const struct command *cmd, int argc, char **argv, struct common *opts);
 
 /*
- * Exit with EXIT_USAGE if there is an option that none of @sets (NULL after the last) has and
- * that has control characters: getopt() would print it as it is.
+ * Exit with EXIT_USAGE if an argument is an option with control characters that none of @sets (NULL
+ * after the last) contains: getopt() would print it unchanged.
  */
 void refuse_wild_options(const struct argp_option *const *sets, int argc, char **argv);
 
-/* For option parsers: the value, or a usage error that names the option. */
+/* Return the value for an option parser, or exit with a usage error that names the option. */
 uint64_t parse_size_arg(const char *what, const char *arg,
 			struct argp_state *state);
 uint64_t parse_page_arg(const char *what, const char *arg,
 			struct argp_state *state);
 int64_t parse_seconds_arg(const char *what, const char *arg,
-			  struct argp_state *state);	/* in ns; -1: forever */
+			  struct argp_state *state);	/* in ns; -1: no limit */
 unsigned long parse_number_arg(const char *what, const char *arg,
 			       unsigned long max, struct argp_state *state);
 
@@ -131,43 +131,44 @@ unsigned long parse_number_arg(const char *what, const char *arg,
 
 #define SIZE_TEXT_LEN	32
 
-/* 0, -EINVAL or -ERANGE. */
+/* Return 0, -EINVAL or -ERANGE. */
 int size_parse(const char *text, uint64_t *bytes);
 const char *size_error(int err);
-/* Is it more than the driver can be asked for? */
+/* Check whether the size exceeds the maximum of the driver's interface. */
 bool size_is_beyond(uint64_t bytes);
-/* The shortest exact form, one that size_parse() reads back. */
+/* Format a size in the shortest exact form, which size_parse() accepts. */
 char *size_format(uint64_t bytes, char text[SIZE_TEXT_LEN]);
 
 /* ---- output/text.c: texts from outside ---- */
 
-/* Copies, to be freed. U+FFFD for what is not valid UTF-8. */
+/* Return a copy with U+FFFD for invalid UTF-8; the caller frees it. */
 char *text_utf8(const char *text);
 /*
- * For people: control characters, and what the locale has no characters for, as
- * octal numbers (\033).
+ * Return a copy for people, with octal numbers (\033) for control characters and for characters
+ * that the locale does not have; the caller frees it.
  */
 char *text_shown(const char *text);
 /*
- * The bytes of a text's first character, and how many columns of a terminal it takes: 0, 1
- * or 2. A byte of no character counts as one. Not of an empty text.
+ * Return the number of bytes of the first character of a text that is not empty, and the number of
+ * terminal columns that it takes: 0, 1 or 2. A byte that is not part of a character takes one
+ * column.
  */
 size_t text_step(const char *text, size_t *columns);
-/* The columns that the whole text takes. */
+/* Return the number of columns of the text. */
 size_t text_columns(const char *text);
-/* The bytes of its whole characters that fit into so many columns. */
+/* Return the number of bytes of the longest prefix that fits into @columns. */
 int text_fitting(const char *text, size_t columns);
-/* A string of JSON, with its quotes. */
+/* Print a JSON string with its quotes. */
 void text_json(FILE *f, const char *text);
-/* argp_error() for texts from outside. */
+/* Like argp_error(), for texts from outside. */
 void usage_error(struct argp_state *state, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /* ---- output/out.c: tables and JSON ---- */
 
 enum out_shape {
-	OUT_LIST,	/* a line for each row, below a heading */
-	OUT_RECORD,	/* one row, a line for each of its fields */
+	OUT_LIST,	/* a line for each row, after a heading */
+	OUT_RECORD,	/* one row, with a line for each field */
 };
 
 enum out_mark {
@@ -178,57 +179,57 @@ enum out_mark {
 
 struct out;
 
-/* @name: key of the JSON array. Memory that runs out ends the program. */
+/* Create a table. @name: key of the JSON array. Exit if memory runs out. */
 struct out *out_new(const char *name, enum out_shape shape,
 		    const struct format *format);
 void out_row(struct out *out);
-/* Fields in the same order in each row; NULL is an absent value. */
+/* Add a field. Each row has the same fields in the same order; NULL is an absent value. */
 void out_string(struct out *out, const char *key, const char *value);
 void out_number(struct out *out, const char *key, uint64_t value);
 void out_size(struct out *out, const char *key, uint64_t bytes);
 void out_address(struct out *out, const char *key, uint64_t address);
 void out_bool(struct out *out, const char *key, bool value);
-/* A number that is absent. */
+/* Add a number that is absent. */
 void out_no_number(struct out *out, const char *key);
-/* The field added last is text that may be broken into lines on a terminal. */
+/* Permit line breaks in the last field on a terminal. */
 void out_wrap(struct out *out);
-/* Colours the field added last. */
+/* Colour the last field. */
 void out_mark(struct out *out, enum out_mark mark);
-/* Prints, flushes, frees. 0 or a negative errno. */
+/* Print, flush and free the table. Return 0 or a negative errno. */
 int out_print(struct out *out, FILE *f);
 
-/* The same for stdout, with the complaint; returns the exit code. */
+/* Print to stdout and report errors. Return the exit code. */
 int out_result(struct out *out);
 /*
- * Which fields there are, also if there is no row, and which of them are columns of a
- * table unless --output says otherwise; JSON has all. Both with commas. Else the first
- * row says it.
+ * Set the fields that exist, also if there are no rows, and the default columns of a table; JSON
+ * has all fields. Both are separated by commas. Without this call the first row determines the
+ * fields.
  */
 void out_columns(struct out *out, const char *all, const char *standard);
 /*
- * Does --output name only such, and each once? Complains if not. Names are compared as
- * if both were a table's heading.
+ * Check that --output names only existing columns, and each once. Report an error if not. Accept
+ * names as in the headings of a table.
  */
 bool out_columns_exist(const struct format *format, const char *all);
-/* One row as one line: "time event key=value...", or a JSON object. An exit code. */
+/* Print one row as a line "time event key=value...", or as a JSON object. Return an exit code. */
 int out_line(struct out *out);
-/* Frees what is not to be printed after all. */
+/* Free the table without printing it. */
 void out_drop(struct out *out);
 
-/* Makes all output reach its place: 0 or a negative errno. */
+/* Flush a file. Return 0 or a negative errno. */
 int out_flush(FILE *f);
-/* The failure to write stdout has been complained about. */
+/* Do not report further errors of stdout. */
 void out_give_up_stdout(void);
-/* At exit: a failure to write stdout becomes EXIT_FAILED. */
+/* At exit: turn an error of stdout into EXIT_FAILED. */
 void out_close_stdout(void);
 
 void out_user(struct out *out, const char *key, uid_t uid);
 
-/* ---- output/fields.c: what is said of an object ---- */
+/* ---- output/fields.c: the fields of an object ---- */
 
-/* "buffers" and so on; NULL for a type that is not known. */
+/* Return "buffers" and so on; NULL for an unknown type. */
 const char *fields_list_name(uint32_t type);
-/* In the order of their columns; importers may be NULL. */
+/* Add the fields in the order of their columns. @importers may be NULL. */
 void fields_add(struct out *out, const struct ccshm_status *st,
 		const struct ccshm_importers *importers);
 
@@ -260,65 +261,66 @@ enum op {
 	OP_CONFIG,
 };
 
-/* err is an errno, of any sign. */
+/* Return the exit code for an errno of either sign. */
 enum exit_code error_exit_code(enum op op, int err);
 const char *error_reason(enum op op, int err);
-/* "ccshmctl: cannot OP OBJECT: reason"; returns the exit code. */
+/* Print "ccshmctl: cannot OP OBJECT: reason". Return the exit code. */
 int report(enum op op, int err, const char *object);
-/* The same with a cause that is known; returns EXIT_FAILED. */
+/* Print the same with a known cause. Return EXIT_FAILED. */
 int report_cause(enum op op, const char *object, const char *cause);
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The memory, or the end of the program. */
+/* Return @memory, or exit if it is NULL. */
 void *or_die(void *memory);
 
 /* ---- common/object.c: naming buffers, exports and attachments ---- */
 
-/* "12" or "@12": 0 or -EINVAL. */
+/* Parse "12" or "@12". Return 0 or -EINVAL. */
 int id_parse(const char *text, uint64_t *id);
 
-/* These open or find, or say why they cannot: an exit code. */
+/* Open the driver. On failure report the reason and return an exit code. */
 int driver_open(struct ccshm **ctx);
 
-/* The same for commands that change nothing: read permission is enough. */
+/* Open the driver for a command that changes nothing and needs only read permission. */
 int driver_look(struct ccshm **ctx);
-/* An id, NAME or USER/NAME. */
+/* Open a buffer by its id, NAME or USER/NAME. */
 int buffer_open(struct ccshm *ctx, const char *text,
 		struct ccshm_buffer **buffer);
-/* The same, or the id of an export or attachment, which is not looked up. */
+/* Find the id of a buffer, or parse the id of an export or attachment without a query. */
 int object_find(struct ccshm *ctx, const char *text, uint64_t *id);
 
-/* A name from the user database, or a number: 0 or -ENOENT. */
+/* Parse a user's name or number. Return 0 or -ENOENT. */
 int user_parse(const char *text, uid_t *uid);
 int group_parse(const char *text, gid_t *gid);
-/* Permission bits in octal: 0 or -EINVAL; and what to say then, behind the text. */
+/* Parse permission bits in octal. Return 0 or -EINVAL. */
 int mode_parse(const char *text, mode_t *mode);
 extern const char mode_error[];
-/* Report a failed EXPORT or ATTACH of the buffer, also if its seal is the cause. */
+/* Report a failed EXPORT or ATTACH of the buffer; name its seal if that is the cause. */
 int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *object);
-/* NULL, or what to say of a text that is no name for a buffer, behind it. */
+/* Return NULL, or the end of a message about a text that is not a valid name of a buffer. */
 const char *name_error(const char *name);
 
-/* ---- output/refusal.c: the one cause of an EINVAL, or of a limit ---- */
+/* ---- output/refusal.c: the cause of an EINVAL, or of a refusal by a limit ---- */
 
 #define CAUSE_LEN	256
 
 /*
- * Each returns the cause, which may be in @text, or NULL: it is another one. A length of 0 is
- * all up to the end; id -1 and node -1 are those that the driver chooses.
+ * Each of these functions returns the cause, which may be stored in @text, or NULL if another cause
+ * applies. A length of 0 is everything up to the end; id -1 and node -1 are those that the driver
+ * chooses.
  */
 const char *slice_refused(uint64_t size, uint64_t offset, uint64_t length,
 			  char text[CAUSE_LEN]);
 const char *node_refused(int node, char text[CAUSE_LEN]);
 const char *owner_refused(uid_t owner, gid_t group, char text[CAUSE_LEN]);
-/* Of an ALLOC that a limit refused with @err: the caller has leaked memory. */
+/* For an ALLOC that a limit refused with @err: the caller has leaked memory. */
 const char *leak_refused(struct ccshm *ctx, int err, uint64_t size, bool contiguous,
 			 char text[CAUSE_LEN]);
-/* Of a text that is neither the id of a buffer nor a name for one. */
+/* For a text that is neither the id of a buffer nor a valid name of one. */
 const char *buffer_refused(struct ccshm *ctx, const char *buffer, char text[CAUSE_LEN]);
 
 /* ---- output/users.c: names of users and groups ---- */
 
-/* Or the number, if there is no name. They stay until the program ends. */
+/* Return the name, or the number if there is no name. The text is valid until the program ends. */
 const char *user_name(uid_t uid);
 const char *group_name(gid_t gid);
 
@@ -327,61 +329,63 @@ const char *group_name(gid_t gid);
 #define DEVICE_TEXT_LEN	512
 
 /*
- * Turns what a person calls a device into the name that the driver takes: "BUS:NAME" in any
- * case, a PCI address without domain or with a longer one, a name that only one bus has, a
- * path in sysfs. Else complains of what is wrong with it. An exit code.
+ * Resolve the name of a device as people write it to the name that the driver accepts: "BUS:NAME"
+ * in upper or lower case, a PCI address without a domain or with a longer one, a name that exists
+ * on one bus only, a path in sysfs. On failure report the reason. Return an exit code.
  */
 int device_resolve(const char *text, char name[DEVICE_TEXT_LEN]);
-/* Of a name that device_resolve() has made. */
+/* @name is a result of device_resolve(). */
 bool device_is_pci(const char *name);
 /*
- * Visits "BUS:NAME" of all devices, in order, until a visit gives another exit
- * code than EXIT_OK, which is returned.
+ * Visit "BUS:NAME" of all devices in order, until a visit returns an exit code other than EXIT_OK.
+ * Return that code.
  */
 int device_for_each(int (*visit)(const char *name, void *data), void *data);
 
 /*
- * Is it worth a line in a list? Each platform device is born with 32 bits, and few
- * of them do DMA.
+ * Check whether a list should show the device. Each platform device has a mask of 32 bits at first,
+ * and few of them do DMA.
  */
 bool device_is_listed(const char *name, const struct ccshm_device *device);
 
-/* ---- common/root.c, system.c: what the system says in files ---- */
+/* ---- common/root.c, system.c: files of the system ---- */
 
 #define SYSTEM_PATH_LEN	4096
 
-/* What stands before "/proc" and so on: nothing, but for unit tests. */
+/* Return the prefix of "/proc" and so on: empty except in unit tests. */
 const char *system_root(void);
 void system_path(char path[SYSTEM_PATH_LEN], const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 bool system_exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* The first @len - 1 bytes of a file and a NUL: their number or a negative errno. */
+/* Read at most @len - 1 bytes of a file and add a NUL. Return their number or a negative errno. */
 ssize_t system_read(char *text, size_t len, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* Its first line, or its number: 0 or a negative errno. */
+/* Read the first line of a file, or its number. Return 0 or a negative errno. */
 int system_line(char *text, size_t len, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int system_number(uint64_t *value, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
-/* Of a text of lines "KEY: NUMBER" or "KEY NUMBER", and "KEY=VALUE": 0 or -ENOENT. */
+/* Find a number in lines "KEY: NUMBER" or "KEY NUMBER", and "KEY=VALUE". Return 0 or -ENOENT. */
 int system_field(const char *text, const char *key, uint64_t *value);
 int system_setting(char *value, size_t len, const char *text, const char *key);
 
 /* ---- output/progress.c: on a terminal's stderr, after half a second ---- */
 
-/* total 0: nothing to count, only the time. The text may have any bytes. */
+/*
+ * Start a progress line. A total of 0 shows only the elapsed time. The text may contain any bytes.
+ */
 void progress_start(uint64_t total, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void progress_set(uint64_t done);
 void progress_stop(void);
 
-/* ---- common/run.c: the program behind "--" ---- */
+/* ---- common/run.c: the program after "--" ---- */
 
 #define RUN_MAX	4
 
 struct run {
 	char **argv;
-	int fds[RUN_MAX];		/* to be inherited */
+	int fds[RUN_MAX];		/* file descriptors that the program inherits */
 	int nfds;
 	char env[2 * RUN_MAX][96];	/* NAME=VALUE */
 	int nenv;
@@ -390,43 +394,43 @@ struct run {
 void run_pass_fd(struct run *run, const char *name, int fd);
 void run_setenv(struct run *run, const char *name, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
-/* For us, not for the program that is run. */
+/* Ignore SIGPIPE in ccshmctl, but not in the program that it runs. */
 void ignore_sigpipe(void);
-/* As it was before that, for a command that only prints. */
+/* Restore the disposition of SIGPIPE, for a command that only prints. */
 void restore_sigpipe(void);
-/* For the moment between making something and telling its id. */
+/* Block signals from the creation of an object until its id is printed. */
 void block_signals(void);
-/* Runs it to its end: its exit status, 128 + signal, 126 or 127. */
+/* Run the program and wait for it. Return its exit status, 128 + signal, 126 or 127. */
 int run_command(const struct run *run);
 
-/* ---- common/interrupt.c: Ctrl-C while something is made that would stay ---- */
+/* ---- common/interrupt.c: signals while a call creates a persistent object ---- */
 
 void interrupt_catch(void);
 bool interrupt_noted(void);
-/* After what was made has been undone. */
+/* Die of the signal, after the object was removed. */
 void interrupt_die(void) __attribute__((noreturn));
 
 /* ---- common/copy.c: between files and shared memory ---- */
 
 #define COPY_CHUNK	(1U << 20)
 
-/* A slice that need not begin or end at a page. */
+/* A slice that need not begin or end at a page boundary. */
 struct window {
 	struct ccshm_mapping *mapping;
 	unsigned char *bytes;
 	uint64_t length;
 };
 
-/* 0, a negative errno, or -ERANGE for a slice beyond the buffer's end. */
+/* Return 0, a negative errno, or -ERANGE for a slice beyond the end of the buffer. */
 int window_open(struct ccshm_buffer *buffer, uint64_t offset, uint64_t length,
 		int prot, struct window *window);
 void window_close(struct window *window);
-/* memcpy() of which one side may be revoked meanwhile: 0 or -EFAULT. */
+/* Like memcpy(), with memory that can be revoked at any time. Return 0 or -EFAULT. */
 int copy_guarded(void *to, const void *from, size_t len);
 
 /* ---- commands/pages.c: the state of a buffer's pages ---- */
 
-/* Opens it, prints, or says why not: an exit code. */
+/* Open the buffer and print its pages. On failure report the reason. Return an exit code. */
 int pages_show(struct ccshm *ctx, const char *text, const struct format *format);
 
 /* ---- one per command ---- */

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The table of commands. Dispatch, help, completion and the tests read it.
- */
+/* The table of commands, for dispatch, help, completion and tests. */
 #include <ctype.h>
 #include <string.h>
 
 #include "ccshmctl.h"
 
 const struct command commands[] = {
-	{ "doctor", "tell whether this machine can use ccshm, and what to do if not",
+	{ "doctor", "check whether this machine can use ccshm, and print remedies",
 	  "[CHECK]", 0, 1, CMD_FORMAT | CMD_PRINTS, &doctor_argp, doctor_run },
-	{ "info", "what the driver is, and what it holds",
+	{ "info", "print properties of the driver and its use of memory",
 	  "", 0, 0, CMD_FORMAT | CMD_SIZES | CMD_PRINTS, &info_argp, info_run },
 	{ "list", "list the buffers, exports or attachments that you may see",
 	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS | CMD_PRINTS, &list_argp, list_run,
 	  list_columns },
-	{ "monitor", "tell what happens to shared memory, as it happens",
+	{ "monitor", "print events of shared memory as they occur",
 	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS | CMD_PRINTS, &monitor_argp, monitor_run,
 	  monitor_columns },
-	{ "stats", "show what the driver counts",
+	{ "stats", "show the counters of the driver",
 	  "", 0, 0, CMD_FORMAT | CMD_COLUMNS | CMD_PRINTS, &stats_argp, stats_run,
 	  stats_columns },
 	{ "alloc", "allocate a buffer that lasts until it is freed, and print its id",
@@ -28,7 +26,7 @@ const struct command commands[] = {
 	  show_columns },
 	{ "export", "run a program with a buffer's memory as a dma-buf",
 	  "BUFFER -- COMMAND [ARGUMENT...]", 1, 1, CMD_RUNS, &export_argp, export_run },
-	{ "attach", "give a device the memory, while a program runs or until detach",
+	{ "attach", "attach a device to a buffer, while a program runs or until detach",
 	  "BUFFER DEVICE [-- COMMAND [ARGUMENT...]]", 2, 2,
 	  CMD_RUNS | CMD_FORMAT | CMD_SIZES, &attach_argp, attach_run },
 	{ "detach", "end an attachment whose device has stopped",
@@ -37,7 +35,7 @@ const struct command commands[] = {
 	  "BUFFER|ID...", 1, 1, CMD_FORMAT | CMD_MANY, &revoke_argp, revoke_run },
 	{ "set", "change mode, group, owner, name or seal of buffers",
 	  "BUFFER...", 1, 1, CMD_MANY, &set_argp, set_run },
-	{ "free", "end buffers",
+	{ "free", "free buffers",
 	  "BUFFER...", 1, 1, CMD_MANY, &free_argp, free_run },
 	{ "read", "copy a buffer's content to standard output",
 	  "BUFFER", 1, 1, CMD_PRINTS, &read_argp, read_run },
@@ -45,7 +43,7 @@ const struct command commands[] = {
 	  "BUFFER", 1, 1, 0, &write_argp, write_run },
 	{ "devices", "show which devices need shared memory, and why others do not",
 	  "[DEVICE]", 0, 1, CMD_FORMAT | CMD_PRINTS, &devices_argp, devices_run },
-	{ "provision", "make the buffers and set the limits that files ask for",
+	{ "provision", "allocate buffers and set limits as files describe them",
 	  "[FILE]", 0, 1, CMD_FORMAT | CMD_COLUMNS, &provision_argp, provision_run,
 	  provision_columns },
 	{ 0 }
@@ -80,7 +78,7 @@ static void list_options(FILE *f, const struct argp_option *opt)
 	}
 }
 
-/* What argp understands by itself. */
+/* The options that argp adds. */
 const struct argp_option argp_own_options[] = {
 	{ "help", '?', NULL, 0, "Print help", 0 },
 	{ "usage", 0, NULL, 0, "Print the synopsis", 0 },

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Completion, for the shells in packaging/common/completion, which know nothing of their
- * own: `ccshmctl --complete WORD...' prints what the last word can become, when the others
- * stand before it. Commands and options come from their table, names from the driver.
+ * Completion, for the scripts in packaging/common/completion. `ccshmctl --complete WORD...' prints
+ * the candidates for the last word after the other words. Commands and options come from the table,
+ * names from the driver.
  *
- * A line for each candidate, "WORD" or "WORD<tab>DESCRIPTION", or a word to the shell:
- *   :command N   from the Nth WORD on (the first is 1) it is another program's command line
- *   :files       names of files, too
- *   :nospace     a candidate may be continued
+ * The output has a line for each candidate, "WORD" or "WORD<tab>DESCRIPTION", or an instruction to
+ * the shell:
+ *   :command N   from the Nth WORD on (the first is 1) the words are another command line
+ *   :files       offer file names also
+ *   :nospace     a candidate may be continued: do not add a space
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -25,13 +26,13 @@
 
 struct line {
 	const struct command *cmd;
-	/* What the words before the last say. */
+	/* The words before the last one. */
 	const struct argp_option *given[GIVEN_MAX];
 	int ngiven;
 	int nargs;
-	bool only_args;				/* behind "--" */
-	const struct argp_option *option;	/* whose value is the last word; or NULL */
-	/* The last word: what of it stays as it is, and what a candidate begins with. */
+	bool only_args;				/* after "--" */
+	const struct argp_option *option;	/* the option whose value is the last word, or NULL */
+	/* The last word: the part that does not change, and the beginning of a candidate. */
 	const char *word;
 	const char *typed;
 };
@@ -45,7 +46,7 @@ static void offer(const struct line *line, const char *candidate, const char *de
 	if (asprintf(&word, "%.*s%s", (int)(line->typed - line->word), line->word, candidate) < 0)
 		word = NULL;
 	shown = text_shown(or_die(word));
-	/* Any other text would be another word, and this one is not for a terminal. */
+	/* The shell would insert a text with replaced characters as another word. */
 	if (!strcmp(word, shown)) {
 		fputs(word, stdout);
 		free(shown);
@@ -68,7 +69,7 @@ static bool is_given(const struct line *line, const char *name)
 	return false;
 }
 
-/* ---- values, by what stands for them in synopses ---- */
+/* ---- values, by the placeholders of synopses ---- */
 
 static void offer_id(const struct line *line, const struct ccshm_status *st,
 		     const char *description)
@@ -80,14 +81,14 @@ static void offer_id(const struct line *line, const struct ccshm_status *st,
 	offer(line, id, description);
 }
 
-/* By its name, if it has one, unless an id is typed. */
+/* Offer the name of a buffer if it has one, unless the user types an id. */
 static void offer_buffer(const struct line *line, const struct ccshm_status *st)
 {
 	const char *owner = user_name(ccshm_status_owner(st));
 	const char *name = ccshm_status_name(st);
 	char size[SIZE_TEXT_LEN], *text, description[128];
 
-	/* Its id and name are gone. */
+	/* Its id and name are no longer valid. */
 	if (ccshm_status_is_orphan(st))
 		return;
 	size_format(ccshm_status_size(st), size);
@@ -161,14 +162,14 @@ struct devices {
 	struct ccshm *ctx;
 };
 
-/* Whoever types it without its bus is not told to begin anew. */
+/* Offer the name with its bus, or without it if the user began without it. */
 static int offer_device(const char *name, void *data)
 {
 	struct devices *devices = data;
 	const struct line *line = devices->line;
 	struct ccshm_device *device;
 
-	/* A program can drive no other ones. */
+	/* Programs can drive PCI devices only. */
 	if (line->cmd->flags & CMD_RUNS && strncmp(name, "pci:", 4))
 		return EXIT_OK;
 	if (ccshm_device_get(devices->ctx, name, &device))
@@ -201,7 +202,7 @@ static void offer_checks(const struct line *line)
 		offer(line, name, what);
 }
 
-/* Does a list with commas, which ends there, have the name? */
+/* Check whether a list with commas that ends at @end contains the name. */
 static bool is_in(const char *list, const char *end, const char *name, size_t len)
 {
 	for (; list < end; list += strcspn(list, ",") + 1)
@@ -210,7 +211,7 @@ static bool is_in(const char *list, const char *end, const char *name, size_t le
 	return false;
 }
 
-/* The last of a list with commas; no column twice. */
+/* Offer columns for the last element of a list; no column twice. */
 static void offer_columns(const struct line *line)
 {
 	const char *comma = strrchr(line->typed, ',');
@@ -290,7 +291,7 @@ static void offer_files(const struct line *line)
 
 static const struct value {
 	const char *what;
-	void (*offer)(const struct line *line);	/* NULL: it is for the user to invent */
+	void (*offer)(const struct line *line);	/* NULL: free text */
 } values[] = {
 	{ "BITS", NULL },
 	{ "BUFFER", offer_buffers },
@@ -335,7 +336,7 @@ static void offer_value(const struct line *line, const char *what, size_t len)
 
 /* ---- the line ---- */
 
-/* As argp does it, an option may be cut short. */
+/* Find an option; like argp, accept an unambiguous prefix. */
 static const struct argp_option *find_long(const struct command *cmd, const char *name,
 					   size_t len)
 {
@@ -373,7 +374,7 @@ static void look_at_long(struct line *line, const char *name)
 	const struct argp_option *opt = find_long(line->cmd, name, len);
 
 	add_given(line, opt);
-	/* An optional value is never a word of its own. */
+	/* An optional value is never a separate word. */
 	if (opt && opt->arg && !(opt->flags & OPTION_ARG_OPTIONAL) && !name[len])
 		line->option = opt;
 }
@@ -416,7 +417,7 @@ static void offer_option(const struct line *line, const struct argp_option *opt)
 		return;
 	snprintf(text, sizeof(text), "--%s", opt->name);
 	offer(line, text, opt->doc);
-	/* The short ones are not shown, but may be meant. */
+	/* Do not offer short options, but accept the one that was typed. */
 	if (*line->word && line->word[1] && opt->key == line->word[1] && !line->word[2])
 		offer(line, line->word, opt->doc);
 }
@@ -431,7 +432,7 @@ static void offer_options(const struct line *line)
 			offer_option(line, opt);
 }
 
-/* The next of "BUFFER DEVICE [-- COMMAND...]". */
+/* Offer the next argument of "BUFFER DEVICE [-- COMMAND...]". */
 static void offer_arg(const struct line *line)
 {
 	const char *what = line->cmd->args;
@@ -473,7 +474,7 @@ static void complete_word(struct line *line)
 		offer(line, "--", "a command, and its arguments");
 }
 
-/* ---- before the command ---- */
+/* ---- ccshmctl itself ---- */
 
 static void offer_commands(const struct line *line)
 {
@@ -522,7 +523,7 @@ int complete(const struct argp_option *options, int nwords, char **words)
 	if (!line.cmd)
 		return EXIT_OK;
 	for (i = 1; i < nwords - 1; i++) {
-		/* As parse() cuts it, wherever it stands. */
+		/* Like parse(), split at the first "--". */
 		if (line.cmd->flags & CMD_RUNS && !strcmp(words[i], "--")) {
 			printf(":command %d\n", i + 2);
 			return EXIT_OK;

@@ -25,15 +25,15 @@ static const struct argp_option options[] = {
 };
 
 static const char after_options[] =
-	"BUFFER is an id, the NAME of a buffer of yours, or USER/NAME. Sizes are "
-	"in bytes, or have a suffix: 4K, 2M, 1.5GiB. `ccshmctl COMMAND --help' "
-	"tells more, as do the manual pages ccshmctl(1) and ccshmctl-COMMAND(1)."
+	"BUFFER is an id, the NAME of one of your buffers, or USER/NAME. Sizes are "
+	"in bytes, or have a suffix: 4K, 2M, 1.5GiB. See `ccshmctl COMMAND --help' "
+	"and the man pages ccshmctl(1) and ccshmctl-COMMAND(1)."
 	"\n\n"
 	"Exit codes: 0 success, 1 failure, 2 usage, 3 no driver or not a "
 	"confidential guest, 4 permission, 5 busy or not revocable.";
 
 struct top {
-	int first;		/* index of the command in argv */
+	int first;		/* index of the command */
 };
 
 static error_t parse_top(int key, char *arg, struct argp_state *state)
@@ -49,7 +49,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 			usage_error(state, "there is no command '%s'", arg);
 		exit(EXIT_OK);
 	case KEY_COMPLETE:
-		/* All that follows are words of a line. */
+		/* The following words are the words of a command line. */
 		exit(complete(options, state->argc - state->next, state->argv + state->next));
 	case 'h':
 		argp_state_help(state, state->out_stream, ARGP_HELP_STD_HELP);
@@ -58,7 +58,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 		printf("ccshmctl %s, libccshm %s\n", CCSHM_VERSION, ccshm_version());
 		exit(EXIT_OK);
 	case ARGP_KEY_ARG:
-		/* The command; all that follows is for its own parser. */
+		/* The command. Its own parser parses the words after it. */
 		top->first = state->next - 1;
 		state->next = state->argc;
 		return 0;
@@ -70,7 +70,7 @@ static error_t parse_top(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* The list of commands stands between the synopsis and the options. */
+/* Insert the list of commands between the synopsis and the options. */
 static char *write_commands(int key, const char *text, void *input)
 {
 	const struct command *cmd;
@@ -95,14 +95,14 @@ static char *write_commands(int key, const char *text, void *input)
 	return list;
 }
 
-/* A closed 0, 1 or 2 would be given to the next file that is opened. */
+/* Open closed descriptors 0, 1 and 2, so that no other file gets their numbers. */
 static void occupy_std_fds(void)
 {
 	static const int mode[] = { O_WRONLY, O_RDONLY, O_RDONLY };
 	int fd;
 
 	for (fd = 0; fd <= 2; fd++) {
-		/* The wrong direction, so that use of it fails as on a closed one. */
+		/* Use the wrong direction: reading and writing fail as on a closed descriptor. */
 		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", mode[fd]) < 0)
 			_exit(EXIT_FAILED);
 	}
@@ -126,7 +126,7 @@ static int help(char **argv, int argc, const struct argp *argp)
 	return cmd->run(cmd, 2, help_argv);
 }
 
-/* The options before the command; the words after --complete are not options. */
+/* Count the options before the command; the words after --complete are not options. */
 static int leading_options(int argc, char **argv)
 {
 	int i;
@@ -151,16 +151,16 @@ int ccshmctl_main(int argc, char **argv)
 	struct top top = { 0 };
 
 	occupy_std_fds();
-	/* Which characters can be shown. Numbers stay as they are. */
+	/* Only the character set: numbers keep their form. */
 	setlocale(LC_CTYPE, "");
 	atexit(out_close_stdout);
-	/* A reader that goes away is an error to report, and to clean up after. */
+	/* Report a reader that has gone as an error, after cleaning up. */
 	ignore_sigpipe();
 	argp_err_exit_status = EXIT_USAGE;
 	snprintf(doc, sizeof(doc),
 		 "Shared memory for confidential virtual machines.\v%s",
 		 after_options);
-	/* Whatever the file is called. */
+	/* Use this name in messages, not the file's name. */
 	argv[0] = name;
 	refuse_wild_options(sets, leading_options(argc, argv), argv);
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &top))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_alloc_options: what kind of buffer is wanted. */
+/* struct ccshm_alloc_options: the properties of a buffer to allocate. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,10 +16,10 @@ struct ccshm_alloc_options {
 	bool whole_units;
 	bool others_pin;
 	bool has_mode;
-	uid_t uid;	/* -1: the caller's */
-	gid_t gid;	/* -1: the caller's */
+	uid_t uid;	/* -1: the caller's effective uid */
+	gid_t gid;	/* -1: the caller's effective gid */
 	mode_t mode;
-	int node;	/* -1: any */
+	int node;	/* -1: any node */
 	char name[CCSHM_NAME_LEN];
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_attach_options: what kind of attachment is wanted. */
+/* struct ccshm_attach_options: the properties of an attachment to create. */
 #include <errno.h>
 #include <stdlib.h>
 

@@ -12,10 +12,10 @@ struct ccshm_attachment {
 	uint64_t id;
 	uint64_t size;
 	uint32_t segments;
-	int fd;			/* -1: persistent, or opened by its id */
+	int fd;			/* -1: persistent, or opened by id */
 };
 
-/* The caller's array goes to the kernel as it is. */
+/* The caller's array is passed to the kernel unchanged. */
 _Static_assert(sizeof(struct ccshm_segment) ==
 	       sizeof(struct ccshm_ioc_segment), "size");
 _Static_assert(offsetof(struct ccshm_segment, dma_address) ==
@@ -25,7 +25,7 @@ _Static_assert(offsetof(struct ccshm_segment, length) ==
 _Static_assert(offsetof(struct ccshm_segment, offset) ==
 	       offsetof(struct ccshm_ioc_segment, offset), "offset");
 
-/* @uapi already says what is attached; here come the device and the options. */
+/* Attach a device to the buffer or dma-buf that @uapi names. */
 static int attach(struct ccshm *handle, struct ccshm_ioc_attach *uapi,
 		  const char *device, const struct ccshm_attach_options *options,
 		  struct ccshm_attachment **attachment)
@@ -131,7 +131,9 @@ CCSHM_API void ccshm_attachment_close(struct ccshm_attachment *attachment)
 	free(attachment);
 }
 
-/* Whoever holds the attachment's own file needs no other permission. */
+/*
+ * Call the attachment's own file if there is one: it needs no other permission.
+ */
 static int attachment_ioctl(const struct ccshm_attachment *attachment,
 			    unsigned long request, void *arg)
 {
@@ -161,7 +163,7 @@ CCSHM_API int ccshm_attachment_segments(struct ccshm_attachment *attachment,
 	};
 	int ret;
 
-	/* The count has to fit into what is returned. */
+	/* The function returns the count as an int. */
 	if (capacity > INT_MAX)
 		return -EINVAL;
 	ret = attachment_ioctl(attachment, CCSHM_IOC_SEGMENTS, &uapi);

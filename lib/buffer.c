@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * struct ccshm_buffer: a buffer of the driver's, known by its id; or ordinary
- * memory, a memfd, when there is no driver and the program is content with it.
+ * struct ccshm_buffer: a buffer of the driver, known by its id; or ordinary
+ * memory, a memfd, if there is no driver and the program accepts that.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,8 +16,8 @@ struct ccshm_buffer {
 	struct ccshm *handle;
 	uint64_t id;		/* 0: ordinary memory */
 	uint64_t size;
-	pthread_mutex_t lock;	/* keeps @memfd open while it is used */
-	int memfd;		/* -1: not ordinary memory, or it has ended */
+	pthread_mutex_t lock;	/* keeps @memfd open while it is in use */
+	int memfd;		/* -1: not ordinary memory, or freed */
 };
 
 static struct ccshm_buffer *buffer_new(struct ccshm *handle)
@@ -32,7 +32,7 @@ static struct ccshm_buffer *buffer_new(struct ccshm *handle)
 	return made;
 }
 
-/* Ordinary memory. */
+/* Round the size of ordinary memory up to whole pages. */
 
 static int ordinary_size(uint64_t size, uint64_t *rounded)
 {
@@ -41,7 +41,7 @@ static int ordinary_size(uint64_t size, uint64_t *rounded)
 	if (!size || size > UINT64_MAX - (page - 1))
 		return -EINVAL;
 	*rounded = (size + page - 1) / page * page;
-	/* As the driver says for what is larger than memory. */
+	/* The driver returns -ENOMEM for sizes that exceed memory. */
 	return *rounded > INT64_MAX ? -ENOMEM : 0;
 }
 
@@ -49,7 +49,7 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 			  const struct ccshm_ioc_alloc *wanted)
 {
 	const struct ccshm_seam *seam = ccshm_handle_seam(buffer->handle);
-	/* Where the kernel takes pages for a file from cannot be said. */
+	/* Ordinary memory has none of these properties. */
 	const uint64_t needs_driver = CCSHM_ALLOC_PERSISTENT |
 				      CCSHM_ALLOC_NODE | CCSHM_ALLOC_DMA32 |
 				      CCSHM_ALLOC_CONTIGUOUS |
@@ -57,7 +57,7 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 				      CCSHM_ALLOC_OTHERS_PIN;
 	int fd, ret;
 
-	/* The same rules as the driver's, as far as they can be kept here. */
+	/* Apply the driver's rules as far as possible. */
 	if (wanted->flags & needs_driver)
 		return -EOPNOTSUPP;
 	if (wanted->flags || wanted->mode || wanted->name[0])
@@ -69,7 +69,10 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 	fd = seam->memfd("ccshm-ordinary");
 	if (fd < 0)
 		return fd;
-	/* All of it now, so that no later touch finds memory used up. */
+	/*
+	 * Allocate all pages now, so that a later access cannot run out of
+	 * memory.
+	 */
 	ret = seam->reserve(fd, (off_t)buffer->size);
 	if (ret < 0) {
 		seam->close(fd);
@@ -111,7 +114,6 @@ static int ordinary_free(struct ccshm_buffer *buffer)
 	return 0;
 }
 
-/* Both kinds. */
 
 CCSHM_API int ccshm_buffer_alloc(struct ccshm *handle, uint64_t size,
 				 const struct ccshm_alloc_options *options,
@@ -141,7 +143,7 @@ CCSHM_API int ccshm_buffer_alloc(struct ccshm *handle, uint64_t size,
 	return 0;
 }
 
-/* Is it "USER/", "UID/" or nothing that stands before the name? */
+/* Get the owner from "USER/NAME", "UID/NAME" or "NAME". */
 static int parse_owner(struct ccshm *handle, const char *name,
 		       struct ccshm_ioc_open *uapi, const char **rest)
 {
@@ -165,7 +167,7 @@ static int parse_owner(struct ccshm *handle, const char *name,
 	} else if (strspn(user, "0123456789") == strlen(user)) {
 		errno = 0;
 		number = strtoull(user, &end, 10);
-		/* The last one means "no user" to the kernel. */
+		/* The kernel uses the last uid for "no user". */
 		if (errno || number >= UINT32_MAX)
 			ret = -EINVAL;
 		uid = (uid_t)number;
@@ -223,7 +225,7 @@ CCSHM_API void ccshm_buffer_close(struct ccshm_buffer *buffer)
 {
 	if (!buffer)
 		return;
-	/* Nobody can find ordinary memory any more without its handle. */
+	/* Ordinary memory cannot be opened by its id or name. */
 	if (buffer->memfd >= 0)
 		ccshm_handle_seam(buffer->handle)->close(buffer->memfd);
 	pthread_mutex_destroy(&buffer->lock);
@@ -270,7 +272,7 @@ CCSHM_API int ccshm_buffer_map(struct ccshm_buffer *buffer, uint64_t offset,
 		return ret;
 	ret = ccshm_mapping_create(buffer->handle, uapi.fd, 0, uapi.actual_size,
 				   offset, prot, uapi.export_id, mapping);
-	/* From here on the mapping alone keeps the export. */
+	/* The mapping keeps the export alive. */
 	ccshm_handle_seam(buffer->handle)->close(uapi.fd);
 	return ret;
 }

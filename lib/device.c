@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_device: what the driver said about a device. */
+/* struct ccshm_device: the driver's answer to DEVICE. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_events: what happens, as the driver tells it. */
+/* struct ccshm_events: a subscription to the driver's events. */
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -15,9 +15,9 @@ struct ccshm_events {
 	const struct ccshm_seam *seam;
 	int fd;
 	uint16_t family;
-	pthread_mutex_t lock;		/* protects the rest */
+	pthread_mutex_t lock;		/* protects the following fields */
 	const struct nlmsghdr *next;	/* in @space */
-	int left;			/* bytes from there on */
+	int left;			/* remaining bytes at @next */
 	char space[SPACE] __attribute__((aligned(8)));
 };
 
@@ -42,7 +42,7 @@ static struct ccshm_events *events_new(const struct ccshm_netlink *nl)
 	return made;
 }
 
-/* The socket becomes the handle's. */
+/* Join the group of events. On success the handle owns the socket. */
 static int subscribe(struct ccshm_netlink *nl, struct ccshm_events **events)
 {
 	struct ccshm_events *made;
@@ -106,7 +106,10 @@ static bool is_event(const struct ccshm_events *events,
 	       generic->cmd == CCSHM_CMD_EVENT;
 }
 
-/* 1: there it is in @said. */
+/*
+ * Parse the next event into @said. Return 1, 0 to call again, or a negative
+ * errno.
+ */
 static int next_said(struct ccshm_events *events, struct ccshm_message *said)
 {
 	const struct nlmsghdr *message;

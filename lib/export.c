@@ -11,8 +11,8 @@ struct ccshm_export {
 	uint64_t id;
 	uint64_t offset;	/* in the buffer */
 	uint64_t size;
-	pthread_mutex_t lock;	/* keeps @fd here while it is used */
-	int fd;			/* -1: taken */
+	pthread_mutex_t lock;	/* keeps @fd open while it is in use */
+	int fd;			/* -1: taken by the caller */
 };
 
 CCSHM_API int ccshm_export_create(struct ccshm_buffer *buffer, uint64_t flags,

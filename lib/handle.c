@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm: an open file of /dev/ccshm, and who still needs it. */
+/* struct ccshm: an open file of /dev/ccshm, with the number of its users. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 struct ccshm {
 	const struct ccshm_seam *seam;
 	int fd;			/* -1: no driver */
-	atomic_uint users;	/* the caller's own, and one per object */
+	atomic_uint users;	/* the caller's handle, and one for each object */
 };
 
 static int open_driver(const struct ccshm_seam *seam, uint64_t flags)
@@ -18,18 +18,20 @@ static int open_driver(const struct ccshm_seam *seam, uint64_t flags)
 	int mode = flags & CCSHM_READ_ONLY ? O_RDONLY : O_RDWR;
 	int fd = seam->open(CCSHM_DEVICE, mode | O_CLOEXEC);
 
-	/* A node without a driver behind it says the same as no node. */
+	/*
+	 * A node without a driver is treated like a node that does not exist.
+	 */
 	if (fd == -ENOENT || fd == -ENXIO)
 		return -ENODEV;
 	return fd;
 }
 
-/* The oldest version of a driver's ABI that this library can use. */
+/* The oldest ABI version of a driver that this library can use. */
 #define ABI_NEEDED	1
 
 /*
- * Check that the node is our driver's, that the driver serves the version of the
- * ABI that this library was built with, and that it is new enough for us.
+ * Check that the node belongs to ccshm, that the driver serves the ABI version
+ * of this library, and that the driver is not too old for the library.
  */
 static int handshake(const struct ccshm_seam *seam, int fd)
 {

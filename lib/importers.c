@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_importers: which devices the driver said are attached to an export. */
+/* struct ccshm_importers: the devices that are attached to an export. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@ struct ccshm_importers {
 	struct ccshm_ioc_importer importer[];
 };
 
-/* Room at first. */
+/* Initial capacity. */
 #define FEW	4
 
 static struct ccshm_importers *new(uint32_t capacity)
@@ -20,7 +20,7 @@ static struct ccshm_importers *new(uint32_t capacity)
 		      capacity * sizeof(struct ccshm_ioc_importer));
 }
 
-/* Texts have an end. */
+/* Terminate all strings. */
 static void finish(struct ccshm_importers *importers)
 {
 	uint32_t i;
@@ -41,7 +41,9 @@ int ccshm_importers_make(const struct ccshm_ioc_importer *importers,
 	return 0;
 }
 
-/* At most @capacity of them; @total says how many there are. */
+/*
+ * Read at most @capacity importers; set @total to the number of all importers.
+ */
 static int get(struct ccshm *handle, uint64_t id, uint32_t capacity,
 	       struct ccshm_importers **importers, uint32_t *total)
 {
@@ -72,7 +74,7 @@ CCSHM_API int ccshm_importers_get(struct ccshm *handle, uint64_t export_id,
 	int ret;
 
 	*importers = NULL;
-	/* Until all of them came with one call, whoever else comes meanwhile. */
+	/* Repeat with more room until one call returns all importers. */
 	do {
 		free(made);
 		capacity = 2 * total + FEW;

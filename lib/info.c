@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_info: what the driver said about itself. */
+/* struct ccshm_info: the driver's answer to INFO. */
 #include <errno.h>
 #include <stdlib.h>
 

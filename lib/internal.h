@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the objects of libccshm offer each other. Each object's struct is known
- * in its own file only.
+ * Functions that the files of libccshm share. Only its own file knows the
+ * contents of an object's struct.
  */
 #ifndef CCSHM_INTERNAL_H
 #define CCSHM_INTERNAL_H
@@ -9,71 +9,73 @@
 #include "ccshm.h"
 #include "seam.h"
 
-/* Everything else is hidden (-fvisibility=hidden). */
+/* Exported symbols; -fvisibility=hidden hides all others. */
 #define CCSHM_API __attribute__((visibility("default")))
 
 /* handle.c */
 
-/* Another user of the handle; give it up with ccshm_close(). */
+/* Take a reference to the handle; drop it with ccshm_close(). */
 struct ccshm *ccshm_handle_ref(struct ccshm *handle);
 
 const struct ccshm_seam *ccshm_handle_seam(const struct ccshm *handle);
 
-/* A call of /dev/ccshm: 0, a negative errno, -EOPNOTSUPP without a driver. */
+/*
+ * Call /dev/ccshm. Return 0 or a negative errno; -EOPNOTSUPP without a driver.
+ */
 int ccshm_handle_ioctl(const struct ccshm *handle, unsigned long request,
 		       void *arg);
 
-/* A call of any file that the handle's objects own. */
+/* Call a file that an object of the handle owns. */
 int ccshm_handle_ioctl_fd(const struct ccshm *handle, int fd,
 			  unsigned long request, void *arg);
 
 /* plain.c */
 
-/* Is it certain that nothing keeps this machine's memory private? */
+/* Check whether it is certain that no memory of this machine is private. */
 bool ccshm_machine_is_plain(const struct ccshm_seam *seam);
 
 /* alloc-options.c */
 
-/* Says in the kernel's words what @options (may be NULL) ask for. */
+/* Translate options to the fields of ALLOC. @options may be NULL. */
 void ccshm_alloc_options_to_uapi(const struct ccshm_alloc_options *options,
 				 struct ccshm_ioc_alloc *uapi);
 
 /* status.c */
 
-/* QUERY of an object that has to be of @type, otherwise -EINVAL. */
+/* QUERY an object. Fail with -EINVAL if the object is not of @type. */
 int ccshm_query(struct ccshm *handle, uint64_t id, uint32_t type,
 		struct ccshm_ioc_query *query);
 
 /*
- * The next object of @type after the id @after that the caller may see; -ENOENT
- * after the last one.
+ * Query the next object of @type after the id @after that the caller may see.
+ * Return -ENOENT after the last object.
  */
 int ccshm_status_next(struct ccshm *handle, uint32_t type, uint64_t after,
 		      struct ccshm_status **status);
 
-/* A snapshot of what is known already. */
+/* Make a snapshot of the result of a query. */
 int ccshm_status_make(const struct ccshm_ioc_query *query,
 		      struct ccshm_status **status);
 
 /* importers.c */
 
-/* Likewise. */
+/* Make a snapshot of importers. */
 int ccshm_importers_make(const struct ccshm_ioc_importer *importers,
 			 uint32_t count, struct ccshm_importers **made);
 
 /* netlink.c */
 
-/* A socket, and what is known of the family. */
+/* A netlink socket, and the properties of the driver's family. */
 struct ccshm_netlink {
 	const struct ccshm_seam *seam;
 	int fd;
 	uint16_t family;
-	uint32_t group;		/* of events; 0: there is none */
+	uint32_t group;		/* multicast group of events; 0: none */
 	uint32_t sequence;
-	void *space;		/* for what is received */
+	void *space;		/* buffer for received messages */
 };
 
-/* What a message of the family says; 0 where it says nothing. */
+/* The contents of a message; 0 for absent attributes. */
 struct ccshm_message {
 	struct ccshm_ioc_query object;
 	struct ccshm_ioc_importer importers[CCSHM_GENL_IMPORTERS_MAX];
@@ -93,23 +95,23 @@ struct ccshm_message {
 };
 
 /*
- * Opens netlink where the device node could not be opened with @error: netlink
- * needs no access to the node, but it is in the initial network namespace only.
- * -ENODEV: neither is there. @error for every error that netlink does not help
- * with, and where there is a node but no family.
+ * Open netlink because opening the device node failed with @error. Netlink
+ * needs no access to the node, but exists in the initial network namespace
+ * only. Return -ENODEV if neither exists. Return @error for errors that netlink
+ * cannot avoid, and if there is a node but no family.
  */
 int ccshm_netlink_open_instead(const struct ccshm_seam *seam, int error,
 			       struct ccshm_netlink *nl);
 
-/* -ENODEV: no such family. */
+/* Return -ENODEV if the family does not exist. */
 int ccshm_netlink_open(const struct ccshm_seam *seam, struct ccshm_netlink *nl);
 void ccshm_netlink_close(struct ccshm_netlink *nl);
 
 struct nlmsghdr;
 
 /*
- * Makes a request without attributes and visits each message of the answer, until
- * a visit fails. @changed: out: a dump was inconsistent.
+ * Send a request without attributes, and call @visit for each message of the
+ * answer until it fails. @changed: set to true if a dump was inconsistent.
  */
 int ccshm_netlink_request(struct ccshm_netlink *nl, uint8_t command,
 			  uint16_t flags,
@@ -117,7 +119,7 @@ int ccshm_netlink_request(struct ccshm_netlink *nl, uint8_t command,
 				       void *data),
 			  void *data, bool *changed);
 
-/* 0, or -EPROTO for what cannot be understood. */
+/* Return 0, or -EPROTO if the message is malformed. */
 int ccshm_netlink_parse(const struct nlmsghdr *message,
 			struct ccshm_message *said);
 
@@ -128,17 +130,17 @@ struct ccshm *ccshm_buffer_handle(const struct ccshm_buffer *buffer);
 /* mapping.c */
 
 /*
- * Is it a slice of @total bytes that can be mapped? Replaces a @size of 0 by
- * what is left behind @offset.
+ * Check that a slice of @total bytes can be mapped. Replace a @size of 0 by the
+ * number of bytes from @offset to the end.
  */
 int ccshm_slice_resolve(uint64_t total, uint64_t offset, uint64_t *size);
 
-/* Are these protection bits among those that can be asked for? */
+/* Check that the protection bits and flags are supported. */
 int ccshm_prot_check(int prot, uint64_t flags);
 
 /*
- * Maps @size bytes of @fd, which stays the caller's. They begin at @phase of the
- * buffer, which says how its large pages lie in them.
+ * Map @size bytes of @fd, which the caller continues to own. @phase is the
+ * offset of the slice in the buffer, which determines where large pages begin.
  */
 int ccshm_mapping_create(struct ccshm *handle, int fd, uint64_t offset,
 			 uint64_t size, uint64_t phase, int prot,
@@ -149,15 +151,16 @@ int ccshm_mapping_create(struct ccshm *handle, int fd, uint64_t offset,
 struct ccshm *ccshm_export_handle(const struct ccshm_export *exp);
 
 /*
- * The dma-buf, which nobody can take (and close) until ccshm_export_unlock().
- * -EBADF when it was taken; nothing is locked then.
+ * Return the dma-buf's file descriptor, and prevent that it is taken and closed
+ * until ccshm_export_unlock(). Return -EBADF if the descriptor was taken;
+ * nothing is locked then.
  */
 int ccshm_export_lock(struct ccshm_export *exp);
 void ccshm_export_unlock(struct ccshm_export *exp);
 
 /* attach-options.c */
 
-/* Says in the kernel's words what @options (may be NULL) ask for. */
+/* Translate options to the fields of ATTACH. @options may be NULL. */
 void ccshm_attach_options_to_uapi(const struct ccshm_attach_options *options,
 				  struct ccshm_ioc_attach *uapi);
 

@@ -7,12 +7,12 @@
 
 #include "internal.h"
 
-/* How often a dump is made again during which something changed. */
+/* How often a list is made again because objects changed. */
 #define TRIES	8
 
 struct entry {
 	struct ccshm_status *status;
-	struct ccshm_importers *importers;	/* exports */
+	struct ccshm_importers *importers;	/* of an export */
 };
 
 struct ccshm_list {
@@ -46,7 +46,7 @@ static int grow(struct ccshm_list *list)
 	return 0;
 }
 
-/* The entry at the end takes over what @made has, also on failure. */
+/* Append an entry. Take the objects of @made, also on failure. */
 static int append(struct ccshm_list *list, struct entry *made)
 {
 	int ret = 0;
@@ -62,7 +62,7 @@ static int append(struct ccshm_list *list, struct entry *made)
 	return 0;
 }
 
-/* ---- from netlink ---- */
+/* ---- lists from netlink ---- */
 
 static int add(const struct nlmsghdr *message, void *data)
 {
@@ -98,7 +98,7 @@ static int dump(struct ccshm_netlink *nl, struct ccshm_list *list)
 				     list, &list->changed);
 }
 
-/* ---- from the device ---- */
+/* ---- lists from the device node ---- */
 
 static int generation(struct ccshm *handle, uint64_t *number)
 {
@@ -109,7 +109,7 @@ static int generation(struct ccshm *handle, uint64_t *number)
 	return ret;
 }
 
-/* The importers of an export, none when the export is gone already. */
+/* Get the importers of an export; none if the export is gone. */
 static int add_importers(struct ccshm *handle, struct entry *entry)
 {
 	static const struct ccshm_ioc_importer none;
@@ -160,9 +160,8 @@ static int walk(struct ccshm *handle, struct ccshm_list *list)
 	return ret;
 }
 
-/* ---- both ---- */
 
-/* From the device, or where @handle is NULL from netlink. */
+/* Make the list from the device node, or from netlink if @handle is NULL. */
 static int fill(struct ccshm *handle, struct ccshm_netlink *nl,
 		struct ccshm_list *list)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_mapping: a slice in this process's address space. */
+/* struct ccshm_mapping: a slice that is mapped into this process. */
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -18,7 +18,7 @@ int ccshm_slice_resolve(uint64_t total, uint64_t offset, uint64_t *size)
 {
 	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
 
-	/* mmap() itself would round the length up, beyond the slice. */
+	/* mmap() would round the length up, beyond the slice. */
 	if (offset % page || *size % page)
 		return -EINVAL;
 	if (offset >= total || *size > total - offset)
@@ -35,10 +35,15 @@ int ccshm_prot_check(int prot, uint64_t flags)
 	return prot == PROT_READ || prot == (PROT_READ | PROT_WRITE) ? 0 : -EINVAL;
 }
 
-/* What the kernel can map at once, if addresses and memory are aligned alike. */
+/*
+ * The kernel can map this size at once if address and memory are aligned alike.
+ */
 #define LARGE_PAGE	((size_t)2 << 20)
 
-/* Somebody else may be faster: then the kernel takes another place, as good as any. */
+/*
+ * Find an address at which the kernel can use large pages. If another thread
+ * maps there first, the kernel chooses another address.
+ */
 static void *best_place(const struct ccshm_seam *seam, size_t size,
 			uint64_t phase)
 {

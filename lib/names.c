@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Words for numbers, and the library's own version. */
+/* Names of constants, and the version of the library. */
 #include "internal.h"
 
 CCSHM_API const char *ccshm_version(void)

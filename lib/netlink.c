@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Talking to the driver's generic netlink family. */
+/* Requests to the driver's generic netlink family. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,10 +9,10 @@
 
 #include "internal.h"
 
-/* The kernel makes no longer messages of a dump. */
+/* The kernel's maximum for a message of a dump. */
 #define SPACE	32768
 
-/* ---- what a message says ---- */
+/* ---- messages ---- */
 
 struct field {
 	uint16_t attr;
@@ -68,7 +68,7 @@ static const struct field fields[] = {
 	FIELD(ACTOR_PID, actor_pid),
 };
 
-/* Cut off where it is too long. */
+/* Copy a string; truncate it if it is too long. */
 static void copy_text(char *to, size_t size, const struct nlattr *attr)
 {
 	size_t length = mnl_attr_get_payload_len(attr);
@@ -93,7 +93,7 @@ static int parse_importer(const struct nlattr *nest, struct ccshm_message *said)
 	const struct nlattr *attr;
 	int ret = 0;
 
-	/* A newer driver may tell of more of them. */
+	/* A newer driver may send more importers. */
 	if (said->importers_count == CCSHM_GENL_IMPORTERS_MAX)
 		return 0;
 	importer = &said->importers[said->importers_count++];
@@ -117,7 +117,7 @@ static int parse_importer(const struct nlattr *nest, struct ccshm_message *said)
 	return 0;
 }
 
-/* An attribute that is not known is a newer driver's. */
+/* Ignore unknown attributes: a newer driver sends them. */
 static int parse_field(const struct nlattr *attr, struct ccshm_message *said)
 {
 	size_t i;
@@ -156,7 +156,7 @@ int ccshm_netlink_parse(const struct nlmsghdr *message,
 		if (ret)
 			return ret;
 	}
-	/* As QUERY has it. */
+	/* QUERY returns the id of a buffer as its buffer_id. */
 	if (said->object.type == CCSHM_TYPE_BUFFER)
 		said->object.buffer_id = said->object.object_id;
 	return 0;
@@ -164,7 +164,9 @@ int ccshm_netlink_parse(const struct nlmsghdr *message,
 
 /* ---- requests ---- */
 
-/* What an error message, or the end of a dump, says: 0 or a negative errno. */
+/*
+ * Return the errno of an error message or of the end of a dump, negative, or 0.
+ */
 static int verdict(const struct nlmsghdr *message)
 {
 	int error = 0;
@@ -181,7 +183,10 @@ struct request {
 	bool changed;
 };
 
-/* 1: that was all, 0: there is more, or a negative errno. */
+/*
+ * Read one datagram of the answer. Return 1 at the end, 0 if more follow, or a
+ * negative errno.
+ */
 static int read_answer(const struct request *request,
 		       const struct nlmsghdr *message)
 {
@@ -211,7 +216,7 @@ static int receive(struct ccshm_netlink *nl, struct request *request)
 		return left == -EINTR ? 0 : left;
 	for (; mnl_nlmsg_ok(message, left);
 	     message = mnl_nlmsg_next(message, &left)) {
-		/* What is left of an earlier request that failed. */
+		/* A message of an earlier request that failed. */
 		if (message->nlmsg_seq != request->sequence)
 			continue;
 		request->changed |= message->nlmsg_flags & NLM_F_DUMP_INTR;
@@ -235,7 +240,7 @@ static int ask(struct ccshm_netlink *nl, struct nlmsghdr *message,
 	return ret < 0 ? ret : 0;
 }
 
-/* The two headers; what follows them is the caller's. */
+/* Write the two headers of a message. */
 static struct nlmsghdr *message_new(void *space, uint16_t family,
 				    uint8_t command, uint16_t flags)
 {

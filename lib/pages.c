@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_run: what the kernel's page tables say of a buffer's pages. */
+/*
+ * struct ccshm_run: the state of pages, according to the kernel's page tables.
+ */
 #include <errno.h>
 #include <limits.h>
 
 #include "internal.h"
 
-/* The caller's array goes to the kernel as it is. */
+/* The caller's array is passed to the kernel unchanged. */
 _Static_assert(sizeof(struct ccshm_run) == sizeof(struct ccshm_ioc_run), "size");
 _Static_assert(offsetof(struct ccshm_run, offset) ==
 	       offsetof(struct ccshm_ioc_run, offset), "offset");
@@ -32,7 +34,7 @@ CCSHM_API int ccshm_buffer_pages(struct ccshm_buffer *buffer, uint64_t offset,
 	int ret;
 
 	*next = offset;
-	/* The count has to fit into what is returned. */
+	/* The function returns the count as an int. */
 	if (capacity > INT_MAX)
 		return -EINVAL;
 	ret = ccshm_handle_ioctl(ccshm_buffer_handle(buffer), CCSHM_IOC_PAGES,

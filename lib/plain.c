@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 /*
- * What keeps this machine's memory private, and is it certainly nothing?
+ * Determine what keeps this machine's memory private, and whether it is certain
+ * that nothing does.
  *
- * The answer decides whether a program may be content with ordinary memory. A
- * host that lies to CPUID can make it wrong in the harmless direction only: the
- * guest keeps its memory private and a device fails to use it.
+ * The answer determines whether a program may use ordinary memory. A host that
+ * returns wrong values of CPUID can only cause a harmless error: the guest
+ * keeps its memory private, and a device cannot use it.
  */
 #include <errno.h>
 
@@ -25,12 +26,12 @@
 #define CPUID_ENCRYPTION		0x8000001f
 #define   ENCRYPTION_EAX_SEV		(1u << 1)
 
-/* Four characters as they lie in a register. */
+/* Four characters as a register contains them. */
 #define TEXT(a, b, c, d) \
 	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | \
 	 (uint32_t)(d) << 24)
 
-/* A leaf beyond the last one of its range reads as zero. */
+/* Read a leaf. Leaves beyond the last one of their range are zero. */
 static struct ccshm_cpuid cpuid(const struct ccshm_seam *seam, uint32_t range,
 				uint32_t leaf)
 {
@@ -59,7 +60,7 @@ static bool has_sev(const struct ccshm_seam *seam)
 	return encryption.eax & ENCRYPTION_EAX_SEV;
 }
 
-/* Hyper-V hides SEV and TDX behind a paravisor and has isolation of its own. */
+/* Get the isolation of Hyper-V, whose paravisor hides SEV and TDX. */
 static uint32_t hyperv_isolation(const struct ccshm_seam *seam)
 {
 	struct ccshm_cpuid vendor =
@@ -98,7 +99,7 @@ int ccshm_platform_detect_seam(const struct ccshm_seam *seam, uint32_t *platform
 	struct ccshm_cpuid probe;
 
 	*platform = CCSHM_PLATFORM_NONE;
-	/* Elsewhere nothing that CPUID could say. */
+	/* Architectures without CPUID cannot answer. */
 	if (seam->cpuid(0, &probe))
 		return -ENODATA;
 	if (!(cpuid(seam, 0, CPUID_FEATURES).ecx & FEATURES_ECX_HYPERVISOR))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* Revoke: the one call that waits. */
+/* Revoke: the only call that waits. */
 #include <errno.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 
 #define LIBRARY_FLAGS	(CCSHM_REVOKE_INTERRUPTIBLE | CCSHM_REVOKE_DEADLINE)
 
-/* Made once, so that calls that are made again end when the first would have. */
+/* Compute the deadline once, so that repeated calls end at the same time. */
 static int make_deadline(const struct ccshm_seam *seam, int64_t timeout_ns,
 			 uint64_t flags, int64_t *deadline)
 {
@@ -26,13 +26,13 @@ static int make_deadline(const struct ccshm_seam *seam, int64_t timeout_ns,
 	return 0;
 }
 
-/* Does the driver say with this answer how far it came? */
+/* Check whether the driver fills in the progress with this result. */
 static bool is_answer(int ret)
 {
 	return !ret || ret == -ETIMEDOUT || ret == -EBUSY || ret == -EIO;
 }
 
-/* Revoke the object of @id, or the one of @fd with CCSHM_REVOKE_BY_FD. */
+/* Revoke the object @id, or the one of @fd with CCSHM_REVOKE_BY_FD. */
 static int revoke(struct ccshm *handle, uint64_t id, int fd, int64_t timeout_ns,
 		  uint64_t flags, struct ccshm_revoke_result *result)
 {
@@ -70,7 +70,7 @@ CCSHM_API int ccshm_revoke(struct ccshm *handle, uint64_t id,
 {
 	if (result)
 		memset(result, 0, sizeof(*result));
-	/* The descriptor would be 0, which may be open. */
+	/* Refuse this flag: @fd would be 0, which may be an open file. */
 	if (flags & CCSHM_REVOKE_BY_FD)
 		return -EINVAL;
 	return revoke(handle, id, 0, timeout_ns, flags, result);

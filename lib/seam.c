@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* The system's side of the seam: one thin function per call. */
+/* The calls of the system behind struct ccshm_seam. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
@@ -47,7 +47,9 @@ static int system_mmap(size_t size, int prot, int flags, int fd, off_t offset,
 	return 0;
 }
 
-/* By asking for so much that such a place is within. */
+/*
+ * Reserve more address space than needed, so that it contains such an address.
+ */
 static int system_place(size_t size, size_t align, size_t phase,
 			void **address)
 {
@@ -113,7 +115,7 @@ static int system_user(const char *name, uid_t *uid)
 		size *= 2;
 	} while (ret == ERANGE && size <= 1024 * 1024);
 
-	/* Both of these, too, say that there is none; see getpwnam(3). */
+	/* getpwnam(3): both results mean that there is no such user. */
 	if (ret == ESRCH || (!ret && !found))
 		return -ENOENT;
 	return -ret;
@@ -174,19 +176,22 @@ static int system_receive(int fd, void *space, size_t size, bool wait)
 		got = recvmsg(fd, &msg, wait ? 0 : MSG_DONTWAIT);
 		if (got < 0)
 			return -errno;
-		/* Another process can send to us, too. */
+		/* Skip messages of other processes. */
 	} while (sender.nl_pid);
 	return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : (int)got;
 }
 
-/* Bytes of room for events that wait to be read. */
+/* Bytes of the receive buffer for events. */
 #define EVENT_ROOM	(4 << 20)
 
 static int system_join(int fd, uint32_t group)
 {
 	int room = EVENT_ROOM;
 
-	/* Beyond what is allowed to others; if not, as much as is. */
+	/*
+	 * SO_RCVBUFFORCE exceeds the limit of unprivileged sockets; fall back
+	 * to that limit.
+	 */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room)))
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group,

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The seam between the library and the system: everything that libccshm asks of
- * the machine goes through these pointers, so that unit tests can answer for it.
+ * struct ccshm_seam: all calls of libccshm to the system. Unit tests replace
+ * them.
  *
- * Every function gives 0 or a positive result on success and a negative errno
+ * Every function returns 0 or a positive result on success and a negative errno
  * on failure.
  */
 #ifndef CCSHM_SEAM_H
@@ -16,7 +16,7 @@
 
 struct ccshm;
 
-/* The registers that CPUID fills in. */
+/* The registers that CPUID sets. */
 struct ccshm_cpuid {
 	uint32_t eax;
 	uint32_t ebx;
@@ -28,51 +28,60 @@ struct ccshm_seam {
 	int (*open)(const char *path, int flags);
 	int (*close)(int fd);
 	int (*ioctl)(int fd, unsigned long request, void *arg);
-	/* In: where it would best be, or NULL; out: where it is. */
+	/*
+	 * @address: preferred address, or NULL; set to the address of the
+	 * 	mapping.
+	 */
 	int (*mmap)(size_t size, int prot, int flags, int fd, off_t offset,
 		    void **address);
 	/*
-	 * Finds @size bytes of address space that nobody uses now, at @phase
-	 * bytes behind a multiple of @align, a power of two.
+	 * Find @size bytes of unused address space whose address is a multiple
+	 * of @align, a power of two, plus @phase.
 	 */
 	int (*place)(size_t size, size_t align, size_t phase, void **address);
 	int (*munmap)(void *address, size_t size);
 	int (*memfd)(const char *name);
-	/* Makes a file @size bytes long, and its memory its own. */
+	/* Set the size of a file, and allocate its memory. */
 	int (*reserve)(int fd, off_t size);
-	/* CLOCK_MONOTONIC in nanoseconds. */
+	/* Get CLOCK_MONOTONIC in nanoseconds. */
 	int (*now)(int64_t *ns);
-	/* -ENOENT when there is no such user. */
+	/* Look up a user; -ENOENT if there is no such user. */
 	int (*user)(const char *name, uid_t *uid);
-	/* -ENOSYS on an architecture without CPUID. */
+	/* Execute CPUID; -ENOSYS on an architecture without it. */
 	int (*cpuid)(uint32_t leaf, struct ccshm_cpuid *out);
-	/* A bound socket of generic netlink: its file descriptor. */
+	/*
+	 * Open and bind a generic netlink socket; return its file descriptor.
+	 */
 	int (*netlink)(void);
 	int (*send)(int fd, const void *message, size_t size);
 	/*
-	 * Bytes of the next message that the kernel sent; -EAGAIN when there is none
-	 * and @wait is false, -EMSGSIZE when it is longer than @size.
+	 * Receive the next message of the kernel; return its length. -EAGAIN if
+	 * there is none and @wait is false, -EMSGSIZE if it is longer than
+	 * @size.
 	 */
 	int (*receive)(int fd, void *space, size_t size, bool wait);
-	/* Receive what is sent to this multicast group, with room for a lot of it. */
+	/* Join a multicast group, and enlarge the receive buffer. */
 	int (*join)(int fd, uint32_t group);
 };
 
-/* The system itself. */
+/* The calls of the operating system. */
 extern const struct ccshm_seam ccshm_system;
 
-/* ccshm_open() through another seam, which has to outlive the handle. */
+/* ccshm_open() with another seam, which must outlive the handle. */
 int ccshm_open_seam(const struct ccshm_seam *seam, uint64_t flags,
 		    struct ccshm **handle);
 
-/* ccshm_platform_detect() likewise. */
+/* ccshm_platform_detect() with another seam. */
 int ccshm_platform_detect_seam(const struct ccshm_seam *seam, uint32_t *platform);
 
 struct ccshm_list;
 struct ccshm_stats;
 struct ccshm_events;
 
-/* Likewise; each is used until what was made is given up. */
+/*
+ * The functions of ccshm.h with another seam, which must outlive the returned
+ * object.
+ */
 int ccshm_list_get_seam(const struct ccshm_seam *seam, uint32_t type,
 			struct ccshm_list **list);
 int ccshm_stats_get_seam(const struct ccshm_seam *seam,

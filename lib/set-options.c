@@ -7,7 +7,7 @@
 #include "internal.h"
 
 struct ccshm_set_options {
-	struct ccshm_ioc_set uapi;	/* all but the id */
+	struct ccshm_ioc_set uapi;	/* all fields but the id */
 };
 
 CCSHM_API int ccshm_set_options_new(struct ccshm_set_options **options)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_stats: what the driver counts. */
+/* struct ccshm_stats: the driver's counters. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 
 #include "internal.h"
 
-/* A counter: in netlink, and in INFO. */
+/* The attribute of a counter in netlink, and its offset in INFO. */
 struct counter {
 	uint16_t attr;
 	uint16_t size;
@@ -50,7 +50,7 @@ static const struct counter counters[] = {
 
 #define COUNTERS	(sizeof(counters) / sizeof(counters[0]))
 
-/* Those that the driver has told. */
+/* The counters that the driver returned. */
 struct ccshm_stats {
 	uint32_t count;
 	const struct counter *counter[COUNTERS];
@@ -87,7 +87,7 @@ static int read_stats(const struct nlmsghdr *message, void *data)
 	return 0;
 }
 
-/* All of them: a driver that knows no such counter leaves it 0. */
+/* Read all counters from INFO; counters that the driver does not know are 0. */
 static int read_info(struct ccshm *handle, struct ccshm_stats *stats)
 {
 	struct ccshm_ioc_info info = { 0 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
-/* struct ccshm_status: what the driver said about an object. */
+/* struct ccshm_status: the driver's answer to QUERY. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +10,6 @@ struct ccshm_status {
 	struct ccshm_ioc_query uapi;
 };
 
-/* QUERY of what @uapi asks for. */
 static int query(struct ccshm *handle, struct ccshm_ioc_query *uapi)
 {
 	int ret = ccshm_handle_ioctl(handle, CCSHM_IOC_QUERY, uapi);
@@ -46,7 +45,7 @@ int ccshm_status_make(const struct ccshm_ioc_query *uapi,
 	return 0;
 }
 
-/* A snapshot of the object that @wanted asks for. */
+/* Make a snapshot of the object that @wanted names. */
 static int get(struct ccshm *handle, const struct ccshm_ioc_query *wanted,
 	       struct ccshm_status **status)
 {
@@ -75,7 +74,7 @@ int ccshm_status_next(struct ccshm *handle, uint32_t type, uint64_t after,
 	};
 	int ret = get(handle, &wanted, status);
 
-	/* Not to go round in circles. */
+	/* Prevent an endless loop if the driver returns a wrong object. */
 	if (!ret && ((*status)->uapi.object_id <= after ||
 		     (*status)->uapi.type != type)) {
 		free(*status);

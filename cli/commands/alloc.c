@@ -22,14 +22,16 @@ struct alloc_opts {
 
 static const struct argp_option options[] = {
 	{ "name", 'n', "NAME", 0, "Name of the buffer, unique among its owner's", 0 },
-	{ "owner", 'o', "USER", 0, "Its owner, by name or number, instead of you", 0 },
-	{ "group", 'g', "GROUP", 0, "Its group, by name or number, instead of yours", 0 },
-	{ "mode", 'm', "MODE", 0, "Permission bits in octal, such as 0640; 0600 if not given", 0 },
-	{ "node", 'N', "NODE", 0, "Take memory of this NUMA node only", 0 },
-	{ "dma32", 'd', NULL, 0, "Take memory below 4 GiB only", 0 },
-	{ "contiguous", 'c', NULL, 0, "Take memory in one physically contiguous piece", 0 },
-	{ "whole-units", 'w', NULL, 0, "Take whole blocks of 2M only: fail rather than use smaller ones", 0 },
-	{ "others-pin", 'p', NULL, 0, "Let other users make pinned exports as far as the mode allows exports", 0 },
+	{ "owner", 'o', "USER", 0, "Owner, by name or number, instead of you", 0 },
+	{ "group", 'g', "GROUP", 0, "Group, by name or number, instead of yours", 0 },
+	{ "mode", 'm', "MODE", 0, "Permission bits in octal, such as 0640; default: 0600", 0 },
+	{ "node", 'N', "NODE", 0, "Allocate memory of this NUMA node only", 0 },
+	{ "dma32", 'd', NULL, 0, "Allocate memory below 4 GiB only", 0 },
+	{ "contiguous", 'c', NULL, 0, "Allocate one physically contiguous run of pages", 0 },
+	{ "whole-units", 'w', NULL, 0,
+	  "Allocate whole blocks of 2M only; fail instead of using smaller ones", 0 },
+	{ "others-pin", 'p', NULL, 0,
+	  "Let other users create pinned exports if the mode allows exports", 0 },
 	{ 0 }
 };
 
@@ -103,9 +105,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp alloc_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vThe buffer is zeroed, belongs to its owner, and lasts until `ccshmctl free'. "
-	       "SIZE is rounded up to whole pages; what is no multiple of 2M shares a "
-	       "block with others of the same owner. Ctrl-C leaves nothing behind.",
+	.doc = "\vThe buffer is zeroed and exists until `ccshmctl free'. SIZE is rounded up to "
+	       "whole pages; the end of a size that is not a multiple of 2M shares a block with "
+	       "other buffers of the same owner. After Ctrl-C no buffer remains.",
 };
 
 static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
@@ -133,10 +135,10 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 		interrupt_catch();
 		progress_start(0, "allocating %s", size_format(opts->size, size));
 		err = ccshm_buffer_alloc(ctx, opts->size, alloc, buffer);
-		/* From now on there is something to lose: an id not printed yet. */
+		/* A signal must not end the program before the id is printed. */
 		block_signals();
 		progress_stop();
-		/* It may have come too late for the driver. */
+		/* The signal may have arrived too late for the driver. */
 		if (!err && interrupt_noted()) {
 			ccshm_buffer_free(*buffer);
 			ccshm_buffer_close(*buffer);
@@ -203,7 +205,7 @@ int alloc_run(const struct command *cmd, int argc, char **argv)
 		code = report_alloc(ctx, &opts, err);
 		goto close;
 	}
-	/* A buffer whose id nobody was told would stay for ever. */
+	/* Free a buffer whose id was not printed: the user could not find it. */
 	err = print_buffer(&opts, buffer);
 	if (err) {
 		code = report(OP_OUTPUT, err, "standard output; the buffer is freed again");

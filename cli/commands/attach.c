@@ -18,19 +18,19 @@ struct attach_opts {
 };
 
 static const struct argp_option options[] = {
-	{ "offset", 'O', "SIZE", 0, "Begin there instead of at the beginning", 0 },
-	{ "length", 'l', "SIZE", 0, "Attach so much instead of all up to the end", 0 },
+	{ "offset", 'O', "SIZE", 0, "Start of the slice; default: 0", 0 },
+	{ "length", 'l', "SIZE", 0, "Size of the slice; default: up to the end", 0 },
 	{ "dma-bits", 'd', "BITS", 0,
-	  "Address bits that the device's engine drives, 1 to 64; if not given, those "
-	  "that its driver set, or 32", 0 },
+	  "Address bits that the device's engine drives, 1 to 64; default: those that "
+	  "its driver set, or 32", 0 },
 	{ "persistent", 'p', NULL, 0,
-	  "Run nothing: print the attachment, which lasts until detach or revoke", 0 },
+	  "Run no command; print the attachment, which exists until detach or revoke", 0 },
 	{ 0 }
 };
 
 static void check_mode(const struct attach_opts *opts, struct argp_state *state)
 {
-	/* What is missing before that is complained about by the caller. */
+	/* The caller reports missing arguments before these. */
 	if (opts->common.nargs < opts->common.cmd->min_args)
 		return;
 	if (opts->persistent && opts->common.command)
@@ -39,7 +39,7 @@ static void check_mode(const struct attach_opts *opts, struct argp_state *state)
 		usage_error(state, "--json and --bytes are for --persistent: with a command "
 			    "nothing is printed");
 	else if (!opts->persistent && !opts->common.command)
-		usage_error(state, "a command behind --, or --persistent, is missing");
+		usage_error(state, "a command after --, or --persistent, is missing");
 }
 
 static error_t parse_opt(int key, char *arg, struct argp_state *state)
@@ -101,7 +101,7 @@ static int attach(struct ccshm_buffer *buffer, const struct attach_opts *opts,
 	return err;
 }
 
-/* All of them, to be freed by the caller: their number or a negative errno. */
+/* Get all segments, which the caller frees. Return their number or a negative errno. */
 static int64_t get_segments(struct ccshm_attachment *attachment,
 			    struct ccshm_segment **segments)
 {
@@ -126,7 +126,7 @@ static int64_t get_segments(struct ccshm_attachment *attachment,
 	return done;
 }
 
-/* A file in memory that nobody can change: its descriptor or -errno. */
+/* Write the segments to a sealed memfd. Return its descriptor or -errno. */
 static int segments_file(const struct ccshm_segment *segments, int64_t count)
 {
 	int fd, err = 0;
@@ -167,7 +167,7 @@ static int run(struct ccshm_attachment *attachment, const struct attach_opts *op
 
 	fd = segments_file(segments, count);
 	if (fd < 0) {
-		complain("cannot make a file of the segments: %s", strerror(-fd));
+		complain("cannot create the file of the segments: %s", strerror(-fd));
 		return EXIT_FAILED;
 	}
 	run_pass_fd(&run, "CCSHM_ATTACHMENT_FD", ccshm_attachment_fd(attachment));
@@ -210,13 +210,13 @@ static int use(struct ccshm_attachment *attachment, const struct attach_opts *op
 	else
 		code = run(attachment, opts, segments, count);
 	free(segments);
-	/* One that nobody was told of, so no device has been programmed with it. */
+	/* Detach: its addresses were not printed, so no device uses them. */
 	if (opts->persistent && code)
 		ccshm_attachment_detach(attachment);
 	return code;
 }
 
-/* What the driver would call EINVAL. */
+/* Name the cause of the driver's EINVAL. */
 static const char *attach_refused(struct ccshm_buffer *buffer, const struct attach_opts *opts,
 				  const char *device, char why[CAUSE_LEN])
 {
@@ -237,7 +237,7 @@ static const char *attach_refused(struct ccshm_buffer *buffer, const struct atta
 	return slice_refused(ccshm_buffer_size(buffer), opts->offset, opts->length, why);
 }
 
-/* What `ccshmctl devices DEVICE' says, where that is why. */
+/* Name the cause as `ccshmctl devices DEVICE' does, if that is the cause. */
 static const char *device_refused(struct ccshm *ctx, const char *name, char why[CAUSE_LEN])
 {
 	struct ccshm_device *device;

@@ -2,8 +2,8 @@
 #include "ccshmctl.h"
 
 const struct argp detach_argp = {
-	.doc = "\vSay so only when the device has stopped: the driver believes it, and leaves "
-	       "the device alone. To have the device stopped, use `ccshmctl revoke --force'.",
+	.doc = "\vRun this only after the device has stopped: the driver trusts it, and does not "
+	       "stop the device. To stop the device, use `ccshmctl revoke --force'.",
 };
 
 int detach_run(const struct command *cmd, int argc, char **argv)

@@ -10,7 +10,7 @@ struct devices_opts {
 
 static const struct argp_option options[] = {
 	{ "all", 'a', NULL, 0,
-	  "List platform devices too whose DMA mask nobody has set", 0 },
+	  "Also list platform devices whose DMA mask no driver has set", 0 },
 	{ 0 }
 };
 
@@ -36,13 +36,12 @@ const struct argp devices_argp = {
 	.options = options,
 	.parser = parse_opt,
 	.doc = "\vDEVICE is pci:DDDD:BB:DD.F, platform:NAME or virtio:NAME, as in /sys/bus, or its "
-	       "path in /sys; the bus can be left out where only one has that name, and the "
-	       "domain of PCI where it is 0000. Without it all devices are "
-	       "listed, but for those platform devices that nobody has told what memory they "
-	       "can reach: nearly all of them do no DMA.",
+	       "path in /sys. The bus can be omitted if only one bus has the name, and the PCI "
+	       "domain if it is 0000. Without DEVICE all devices are listed, except platform "
+	       "devices whose DMA mask no driver has set: nearly all of them do no DMA.",
 };
 
-/* What the number of the mask's highest bit says. */
+/* Return the number of the mask's highest bit. */
 static unsigned int bits_of(uint64_t mask)
 {
 	return mask ? 64 - (unsigned int)__builtin_clzll(mask) : 0;
@@ -74,7 +73,7 @@ static void add_device(struct out *out, const struct ccshm_device *device)
 	add_text(out, "reason", ccshm_device_reason(device));
 }
 
-/* What is too much for a line. */
+/* Add the fields that a table has no room for. */
 static void add_details(struct out *out, const struct ccshm_device *device)
 {
 	out_address(out, "dma_mask", ccshm_device_dma_mask(device));
@@ -119,10 +118,10 @@ static int list_one(const char *name, void *data)
 	struct ccshm_device *device;
 	int err = ccshm_device_get(listing->ctx, name, &device);
 
-	/* It has gone meanwhile. */
+	/* The device has gone since it was listed. */
 	if (err == -ENODEV)
 		return EXIT_OK;
-	/* A name that is longer than the driver can be asked about. */
+	/* The name is longer than the driver's interface permits. */
 	if (err == -EINVAL) {
 		report(OP_DEVICE, err, name);
 		return EXIT_OK;

@@ -11,12 +11,13 @@ struct export_opts {
 };
 
 static const struct argp_option options[] = {
-	{ "offset", 'O', "SIZE", 0, "Begin there instead of at the beginning", 0 },
-	{ "length", 'l', "SIZE", 0, "Export so much instead of all up to the end", 0 },
-	{ "read-only", 'r', NULL, 0, "CPUs may not write, devices may only read", 0 },
+	{ "offset", 'O', "SIZE", 0, "Start of the slice; default: 0", 0 },
+	{ "length", 'l', "SIZE", 0, "Size of the slice; default: up to the end", 0 },
+	{ "read-only", 'r', NULL, 0,
+	  "CPUs cannot write, and drivers can map it only for reading", 0 },
 	{ "no-cpu", 'c', NULL, 0, "For devices only: the dma-buf cannot be mapped", 0 },
 	{ "pinned", 'p', NULL, 0,
-	  "Let drivers import it that cannot let go; a revoke may then fail", 0 },
+	  "Also let drivers import it that cannot unmap on notification; a revoke can then fail", 0 },
 	{ 0 }
 };
 
@@ -44,7 +45,7 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_END:
 		if (opts->common.nargs && !opts->common.command)
-			usage_error(state, "a command behind -- is missing");
+			usage_error(state, "a command after -- is missing");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

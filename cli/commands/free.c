@@ -18,7 +18,7 @@ struct free_opts {
 static const struct argp_option options[] = {
 	{ "revoke", 'r', NULL, 0, "Also begin to revoke all exports and attachments", 0 },
 	{ "wait", 'w', "SECONDS", OPTION_ARG_OPTIONAL,
-	  "Wait until the memory is private again; 10 seconds if not given, 'forever' has no end", 0 },
+	  "Wait until the memory is private again; default: 10 seconds; 'forever': no limit", 0 },
 	{ 0 }
 };
 
@@ -43,10 +43,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp free_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vIts id and name are gone at once. The memory is made private again and given "
-	       "back when the last export and attachment of it are gone or revoked: --revoke "
-	       "begins to revoke them. If the memory is not private in time, --wait ends with "
-	       "exit code 5.",
+	.doc = "\vThe id and the name of the buffer are no longer valid after this. The memory is "
+	       "made private and returned when the last export and attachment of the buffer are "
+	       "gone or revoked; --revoke begins to revoke them. If the memory is not private in "
+	       "time, --wait ends with exit code 5.",
 };
 
 static int64_t now_ns(void)
@@ -57,7 +57,10 @@ static int64_t now_ns(void)
 	return now.tv_sec * 1000000000LL + now.tv_nsec;
 }
 
-/* The driver lists a buffer that has ended until its memory is private: 1, 0 or an errno. */
+/*
+ * Check whether the driver still lists the buffer, as it does until the memory is private. Return
+ * 1, 0 or a negative errno.
+ */
 static int is_listed(uint64_t id)
 {
 	struct ccshm_list *list;
@@ -96,7 +99,7 @@ static int wait_until_private(uint64_t id, const char *object, int64_t end_ns)
 	return code;
 }
 
-/* *id: the buffer that was freed; 0: none. An exit code. */
+/* Free one buffer. @id: set to its id, or 0 if nothing was freed. Return an exit code. */
 static int free_one(struct ccshm *ctx, const struct free_opts *opts, const char *object,
 		    uint64_t *id)
 {
@@ -149,7 +152,7 @@ int free_run(const struct command *cmd, int argc, char **argv)
 	code = driver_open(&ctx);
 	if (code)
 		return code;
-	/* Nothing is freed if there is no way to wait. */
+	/* Do not free anything if waiting is not possible. */
 	err = opts.wait ? is_listed(0) : 0;
 	if (err < 0)
 		code = report(OP_OBJECTS, err, "buffers, which --wait needs");

@@ -2,7 +2,8 @@
 #include "ccshmctl.h"
 
 const struct argp info_argp = {
-	.doc = "\vThe counts are those of all users, the user_ ones your own. Without a driver the exit code is 3.",
+	.doc = "\vThe counts are those of all users; fields that begin with user_ are yours. "
+	       "Without a driver the exit code is 3.",
 };
 
 static void print_limit(struct out *out, bool json, const char *key,
@@ -16,7 +17,7 @@ static void print_limit(struct out *out, bool json, const char *key,
 		print(out, key, limit);
 }
 
-/* The last field is marked when it leaves nothing of its limit. */
+/* Mark the last field if the limit is reached. */
 static void mark_full(struct out *out, uint64_t used, uint64_t limit)
 {
 	if (used >= limit)

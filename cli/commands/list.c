@@ -18,7 +18,7 @@ static error_t choose(struct list_opts *opts, uint32_t type,
 		      struct argp_state *state)
 {
 	if (opts->type != CCSHM_TYPE_BUFFER && opts->type != type)
-		usage_error(state, "--exports and --attachments are two lists");
+		usage_error(state, "--exports and --attachments: use one of them");
 	opts->type = type;
 	return 0;
 }
@@ -41,11 +41,11 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp list_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vThe anonymous buffers of programs are for root to see. What the columns are "
-	       "called stands in ccshmctl-list(1); --json has all of them.",
+	.doc = "\vOnly root can see the anonymous buffers of programs. ccshmctl-list(1) lists the "
+	       "names of the columns; --json has all of them.",
 };
 
-/* What fields_add() adds, and what of it fits into a line. */
+/* The fields of fields_add(), and those that fit into a line. */
 static const struct columns {
 	const char *all;
 	const char *standard;
@@ -75,7 +75,7 @@ char *list_columns(uint32_t type)
 	return strdup(columns[type].all);
 }
 
-/* Those of all kinds; some of them come again. */
+/* Return the fields of all types; some occur more than once. */
 char *show_columns(uint32_t type)
 {
 	char *all = NULL;
@@ -103,7 +103,7 @@ static int print_list(const struct ccshm_list *list, const struct list_opts *opt
 			   ccshm_list_importers(list, i));
 	}
 	if (!ccshm_list_is_consistent(list))
-		complain("%s came and went all the time: some may be missing here", name);
+		complain("%s were created or ended while the list was made: some may be missing", name);
 	return out_result(out);
 }
 

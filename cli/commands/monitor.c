@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Events, a line for each as it comes, until SIGINT or SIGTERM. */
+/* Print a line for each event until SIGINT or SIGTERM. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,16 +29,16 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 		return ARGP_ERR_UNKNOWN;
 	opts->count = parse_number_arg("--count", arg, UINT32_MAX, state);
 	if (!opts->count)
-		usage_error(state, "--count: there is nothing to wait for");
+		usage_error(state, "--count: it must not be 0");
 	return 0;
 }
 
 const struct argp monitor_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vNeeds CAP_SYS_ADMIN. A line for each event, written at once; with --json each "
-	       "is an object. \"events-lost\" says that there were more than could be read in "
-	       "time, or than one user may cause. An interrupt (Ctrl-C) ends it.",
+	.doc = "\vNeeds CAP_SYS_ADMIN. Prints a line for each event at once; with --json, an "
+	       "object. \"events-lost\" means that there were more events than could be read in "
+	       "time, or than one user may cause. An interrupt (Ctrl-C) ends the command.",
 };
 
 static const char columns[] =
@@ -51,7 +51,7 @@ char *monitor_columns(uint32_t type)
 	return strdup(columns);
 }
 
-/* What an event says. */
+/* The contents of an event. */
 #define SAYS_OBJECT	(1U << 0)
 #define SAYS_SIZE	(1U << 1)
 #define SAYS_OWNER	(1U << 2)
@@ -202,7 +202,7 @@ static int print_lost(const struct format *format)
 	return out_line(out);
 }
 
-/* What is told of SIGINT and SIGTERM; it ends with the program. */
+/* Open a signalfd for SIGINT and SIGTERM, which stays open until the program ends. */
 static int open_signals(void)
 {
 	sigset_t set;
@@ -214,13 +214,13 @@ static int open_signals(void)
 	return signalfd(-1, &set, SFD_CLOEXEC);
 }
 
-/* Is it to go on? @wait: and not before there is an event. */
+/* Check whether to continue. @wait: wait for an event first. */
 static bool goes_on(const struct ccshm_events *events, int signals, bool wait)
 {
 	struct pollfd fds[] = {
 		{ .fd = ccshm_events_fd(events), .events = POLLIN },
 		{ .fd = signals, .events = POLLIN },
-		/* Whoever reads the lines may be gone. */
+		/* Detects that the reader of the output has gone. */
 		{ .fd = STDOUT_FILENO, .events = 0 },
 	};
 	int n;
@@ -231,7 +231,7 @@ static bool goes_on(const struct ccshm_events *events, int signals, bool wait)
 	return n >= 0 && !fds[1].revents && !(fds[2].revents & (POLLERR | POLLHUP));
 }
 
-/* One event, or that there is none now (-EAGAIN): an exit code. */
+/* Read and print one event. Set *@err to -EAGAIN if there is none. Return an exit code. */
 static int take_event(struct ccshm_events *events, const struct format *format,
 		      int *err)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* show --pages: what the kernel's own page tables say of a buffer's pages. */
+/* show --pages: the state of a buffer's pages, according to the kernel's page tables. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -7,7 +7,7 @@
 
 #define BATCH	256U
 
-/* All of them, to be freed by the caller: their number or a negative errno. */
+/* Get all runs, which the caller frees. Return their number or a negative errno. */
 static int64_t get_runs(struct ccshm_buffer *buffer, struct ccshm_run **runs)
 {
 	uint64_t size = ccshm_buffer_size(buffer), at = 0;
@@ -51,7 +51,7 @@ static int print_runs(const struct ccshm_run *runs, int64_t count,
 			out_mark(out, OUT_BAD);
 		out_bool(out, "leaf_whole", run->flags & CCSHM_PAGES_LEAF_WHOLE);
 		out_bool(out, "carved", run->flags & CCSHM_PAGES_CARVED);
-		/* All of them or none: it is the caller who may know. */
+		/* The driver returns addresses for all runs or for none. */
 		if (runs[0].physical)
 			out_address(out, "physical", run->physical);
 	}

@@ -14,8 +14,8 @@ struct read_opts {
 };
 
 static const struct argp_option options[] = {
-	{ "offset", 'O', "SIZE", 0, "Begin there instead of at the beginning", 0 },
-	{ "length", 'l', "SIZE", 0, "Copy so much instead of all up to the end", 0 },
+	{ "offset", 'O', "SIZE", 0, "Start reading at this offset; default: 0", 0 },
+	{ "length", 'l', "SIZE", 0, "Number of bytes to copy; default: up to the end", 0 },
 	{ 0 }
 };
 
@@ -39,8 +39,8 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp read_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vNeeds read permission. The host can change shared memory at any time: check "
-	       "what was read, not what is in the buffer.",
+	.doc = "\vNeeds read permission. The host can change shared memory at any time: check the "
+	       "copy, not the buffer.",
 };
 
 static int write_all(const unsigned char *bytes, size_t len)

@@ -16,13 +16,13 @@ struct revoke_opts {
 
 static const struct argp_option options[] = {
 	{ "timeout", 't', "SECONDS", 0,
-	  "How long to wait for devices; 0: do not wait, 'forever': no limit; 10 if not given", 0 },
+	  "How long to wait for devices; 0: do not wait, 'forever': no limit; default: 10", 0 },
 	{ "force", 'f', NULL, 0,
 	  "Do not wait for holders of attachments: stop their devices (needs CAP_SYS_RAWIO)", 0 },
 	{ "orderly", 'o', NULL, 0,
 	  "Notify holders and importers first; end the CPU mappings after they have detached", 0 },
 	{ "seal", 's', NULL, 0,
-	  "Seal the buffer first: only its owner makes new exports and attachments", 0 },
+	  "Seal the buffer first: only its owner can create exports and attachments", 0 },
 	{ 0 }
 };
 
@@ -55,11 +55,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp revoke_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vOf a buffer: all exports and attachments that it has now. Nothing new gets in, "
-	       "programs that touch a mapping get SIGBUS, and holders of attachments are told "
-	       "to stop their devices. The result is printed also when it could not be "
-	       "finished in time (exit code 5); run it again to continue. The buffer itself "
-	       "stays, and its owner may export it anew.",
+	.doc = "\vRevokes an export or attachment, or all exports and attachments that a buffer "
+	       "has at this time. No new mapping can be made, programs that access a mapping get "
+	       "SIGBUS, and holders of attachments are notified to stop their devices. The "
+	       "result is also printed if the revoke did not finish in time (exit code 5); run "
+	       "the command again to continue. The buffer itself remains, and its owner can "
+	       "export it again.",
 };
 
 static void add_result(struct out *out, uint64_t id,
@@ -150,7 +151,7 @@ static void complain_of_holders(struct ccshm *ctx, uint64_t id)
 	ccshm_status_free(st);
 }
 
-/* An exit code; *rows counts the results that there are. */
+/* Revoke one object. Increment *@rows for each result. Return an exit code. */
 static int revoke(struct ccshm *ctx, const struct revoke_opts *opts,
 		  const char *object, struct out *out, int *rows)
 {

@@ -18,8 +18,8 @@ static const struct argp_option options[] = {
 	{ "group", 'g', "GROUP", 0, "New group, by name or number", 0 },
 	{ "owner", 'o', "USER", 0, "New owner, by name or number (needs CAP_CHOWN)", 0 },
 	{ "name", 'n', "NAME", 0, "New name, unique among its owner's; '' for none", 0 },
-	{ "seal", 's', NULL, 0, "Let only the owner make new exports and attachments", 0 },
-	{ "unseal", 'u', NULL, 0, "Let the mode decide again", 0 },
+	{ "seal", 's', NULL, 0, "Let only the owner create exports and attachments", 0 },
+	{ "unseal", 'u', NULL, 0, "Let the mode apply again", 0 },
 	{ 0 }
 };
 
@@ -84,9 +84,9 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp set_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vAll changes to a buffer are made in one step, or none is. Exports and "
-	       "attachments that exist keep their rights: `ccshmctl revoke' ends them. The user "
-	       "who pays for the memory stays the same.",
+	.doc = "\vAll changes to a buffer are made in one step, or none. Existing exports and "
+	       "attachments keep their rights: `ccshmctl revoke' ends them. The user who is "
+	       "charged for the memory does not change.",
 };
 
 static int make_options(const struct set_opts *opts, struct ccshm_set_options **set)
@@ -103,7 +103,7 @@ static int make_options(const struct set_opts *opts, struct ccshm_set_options **
 		ccshm_set_options_set_owner(*set, opts->owner);
 	if (opts->has_sealed)
 		ccshm_set_options_set_sealed(*set, opts->sealed);
-	/* name_error() has judged its length. */
+	/* name_error() has checked the length. */
 	return opts->name ? ccshm_set_options_set_name(*set, opts->name) : 0;
 }
 

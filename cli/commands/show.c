@@ -27,10 +27,10 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp show_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vAn id can be a buffer's, an export's or an attachment's.",
+	.doc = "\vThe id can be that of a buffer, an export or an attachment.",
 };
 
-/* Of an export; NULL if it has none, or is gone meanwhile. */
+/* Get the importers of an export; NULL if it has none, or has gone. */
 static struct ccshm_importers *importers_of(struct ccshm *ctx,
 					    const struct ccshm_status *st)
 {
@@ -49,7 +49,7 @@ static int print_status(struct ccshm *ctx, const struct ccshm_status *st,
 	struct out *out;
 
 	if (!list) {
-		complain("%" PRIu64 " is of a kind (%u) that this ccshmctl does not know",
+		complain("%" PRIu64 " has a type (%u) that this ccshmctl does not know",
 			 ccshm_status_id(st), ccshm_status_type(st));
 		return EXIT_FAILED;
 	}

@@ -5,7 +5,7 @@
 #include "ccshmctl.h"
 
 const struct argp stats_argp = {
-	.doc = "\vThe counts are those of all users, of now or since the driver was loaded; "
+	.doc = "\vThe counts are those of all users, current or since the driver was loaded; "
 	       "ccshmctl-stats(1) describes them.",
 };
 

@@ -14,7 +14,7 @@ struct write_opts {
 };
 
 static const struct argp_option options[] = {
-	{ "offset", 'O', "SIZE", 0, "Begin there instead of at the beginning", 0 },
+	{ "offset", 'O', "SIZE", 0, "Start writing at this offset; default: 0", 0 },
 	{ 0 }
 };
 
@@ -34,12 +34,12 @@ static error_t parse_opt(int key, char *arg, struct argp_state *state)
 const struct argp write_argp = {
 	.options = options,
 	.parser = parse_opt,
-	.doc = "\vUp to the end of standard input. What lies behind keeps its content. An input "
-	       "that is longer than the buffer is an error, but fills it. Needs read and "
-	       "write permission.",
+	.doc = "\vCopies up to the end of standard input. The rest of the buffer does not change. "
+	       "If the input is longer than the buffer, the command fills the buffer and fails. "
+	       "Needs read and write permission.",
 };
 
-/* Up to len bytes, fewer only at the end of the input: their number or -errno. */
+/* Read @len bytes, or fewer at the end of the input. Return their number or a negative errno. */
 static ssize_t read_some(unsigned char *bytes, size_t len)
 {
 	size_t done = 0;
@@ -93,7 +93,7 @@ static int copy_in(const struct window *window, struct transfer *t)
 	return EXIT_OK;
 }
 
-/* The buffer is full: is there more? */
+/* Check whether there is more input although the buffer is full. */
 static int check_end(const struct transfer *t)
 {
 	ssize_t n = read_some(t->chunk, 1);

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Copies between files and shared memory.
+ * Copy between files and shared memory.
  *
- * The memory can be revoked at any time, and then a touch of it raises SIGBUS.
- * Data go through a buffer of our own: they are looked at once, and files
- * opened with O_DIRECT, which cannot use the mapping, work too.
+ * The memory can be revoked at any time; accessing it then raises SIGBUS. Copy through a private
+ * buffer: data are read once, and files with O_DIRECT, which cannot use the mapping, work also.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -50,7 +49,7 @@ int window_open(struct ccshm_buffer *buffer, uint64_t offset, uint64_t length,
 		return -ERANGE;
 	if (!length)
 		return 0;
-	/* The size is a multiple of the page size, so rounding up stays inside. */
+	/* The size is a multiple of the page size, so the rounded size is inside the buffer. */
 	err = ccshm_buffer_map(buffer, offset - before,
 			       (before + length + page - 1) / page * page, prot, 0,
 			       &window->mapping);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Naming devices: the buses that the driver can be asked about. */
+/* Names of devices, on the buses that the driver accepts. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "ccshmctl.h"
 
-/* pci is the first. "virtio10" comes behind "virtio9", but "0000:00:10.0" is hexadecimal. */
+/* pci must be the first. Sort "virtio10" after "virtio9"; "0000:00:10.0" is hexadecimal. */
 static const struct bus {
 	const char *name;
 	int (*compare)(const struct dirent **a, const struct dirent **b);
@@ -22,7 +22,7 @@ static const struct bus {
 
 #define BUS_NAMES	"pci, platform and virtio"
 
-/* In any case: "PCI" is the bus pci. NULL: another one. */
+/* Find a bus in upper or lower case: "PCI" is pci. NULL: no such bus. */
 static const struct bus *find_bus(const char *name, size_t len)
 {
 	size_t i;
@@ -39,7 +39,7 @@ static int refuse(const char *text, const char *why)
 	return EXIT_FAILED;
 }
 
-/* A hexadecimal number of at most @digits digits: what follows it, or NULL. */
+/* Parse a hexadecimal number of at most @digits digits. Return the rest of the text, or NULL. */
 static const char *hex(const char *text, size_t digits, unsigned long *value)
 {
 	size_t len = strspn(text, "0123456789abcdefABCDEF");
@@ -54,7 +54,7 @@ struct pci_address {
 	unsigned long domain, bus, device, function;
 };
 
-/* "[DOMAIN:]BUS:DEVICE.FUNCTION", as lspci and sysfs print it. */
+/* Parse "[DOMAIN:]BUS:DEVICE.FUNCTION", as lspci and sysfs print it. */
 static bool pci_parse(const char *text, struct pci_address *address)
 {
 	const char *s = text;
@@ -75,13 +75,13 @@ static bool pci_parse(const char *text, struct pci_address *address)
 	return s && !*s;
 }
 
-/* As the kernel writes it: NULL, or what is wrong. */
+/* Convert a PCI address to the kernel's form. Return NULL, or the cause of the error. */
 static const char *pci_name(const char *text, char name[CCSHM_DEVICE_LEN])
 {
 	struct pci_address address;
 
 	if (!pci_parse(text, &address))
-		return "is not a PCI address: say [DOMAIN:]BUS:DEVICE.FUNCTION, such as 0000:00:04.0";
+		return "is not a PCI address: use [DOMAIN:]BUS:DEVICE.FUNCTION, such as 0000:00:04.0";
 	if (address.device > 0x1f)
 		return "is not a PCI address: the number of the device is at most 1f";
 	if (address.function > 7)
@@ -91,7 +91,7 @@ static const char *pci_name(const char *text, char name[CCSHM_DEVICE_LEN])
 	return NULL;
 }
 
-/* @text: as typed; @local: what stands after the bus. */
+/* @text: as typed; @local: the part after the bus. */
 static int name_on_bus(const char *text, const struct bus *bus, const char *local,
 		       char name[DEVICE_TEXT_LEN])
 {
@@ -104,7 +104,7 @@ static int name_on_bus(const char *text, const struct bus *bus, const char *loca
 	} else if (!*local) {
 		why = "has no name after its bus";
 	} else if (strlen(bus->name) + 1 + strlen(local) >= CCSHM_DEVICE_LEN) {
-		why = "is a name of more than 63 characters, the most that the driver takes";
+		why = "is a name of more than 63 characters, the maximum of the driver";
 	}
 	if (why)
 		return refuse(text, why);
@@ -118,7 +118,7 @@ static int refuse_bus(const char *text, const char *bus)
 	return EXIT_FAILED;
 }
 
-/* A directory in /sys/devices, or a link to it, such as those in /sys/bus. */
+/* Resolve a directory in /sys/devices, or a link to one, such as those in /sys/bus. */
 static int resolve_path(const char *text, char name[DEVICE_TEXT_LEN])
 {
 	char path[SYSTEM_PATH_LEN], target[SYSTEM_PATH_LEN], *real;
@@ -151,7 +151,7 @@ static bool is_on_bus(const char *bus, const char *name)
 	return *name && *name != '.' && system_exists("/sys/bus/%s/devices/%s", bus, name);
 }
 
-/* A device that none of the buses has: where is it, then? */
+/* Report a device that does not exist on the buses: find the bus that has it. */
 static int refuse_unknown(const char *text)
 {
 	char path[SYSTEM_PATH_LEN];
@@ -178,7 +178,7 @@ static int refuse_unknown(const char *text)
 	return code;
 }
 
-/* Without its bus. A PCI address that no device has is for the driver to look for. */
+/* Resolve a name without its bus. The driver looks for a PCI address that sysfs does not have. */
 static int resolve_bare(const char *text, char name[DEVICE_TEXT_LEN])
 {
 	char address[CCSHM_DEVICE_LEN] = "";
@@ -195,7 +195,7 @@ static int resolve_bare(const char *text, char name[DEVICE_TEXT_LEN])
 		found++;
 	}
 	if (found > 1) {
-		complain("'%s' is a device on more than one bus; say BUS:%s", text, text);
+		complain("'%s' is a device on more than one bus; use BUS:%s", text, text);
 		return EXIT_FAILED;
 	}
 	if (found)
@@ -241,7 +241,7 @@ static int bus_for_each(const struct bus *bus,
 	system_path(path, "/sys/bus/%s/devices", bus->name);
 	count = scandir(path, &entries, skip_dots, bus->compare);
 	if (count < 0) {
-		/* A kernel need not have each of them. */
+		/* A kernel need not have each of these buses. */
 		if (errno == ENOENT)
 			return EXIT_OK;
 		return report(OP_LIST, errno, path);

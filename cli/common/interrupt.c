@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Ctrl-C while something is being made that would stay. Dying of the signal at
- * once could leave it behind with nobody knowing its id; so the signal is noted,
- * the call that makes it is interrupted or undone, and then we die of it.
+ * Signals while a call creates a persistent object. If the process died of the signal at once, an
+ * object could remain whose id was never printed. Record the signal instead, let it interrupt the
+ * call, undo the call, and die of the signal then.
  */
 #include <signal.h>
 #include <stddef.h>
@@ -24,7 +24,7 @@ void interrupt_catch(void)
 	struct sigaction action = { .sa_handler = note }, old;
 
 	for (size_t i = 0; i < sizeof(deadly) / sizeof(deadly[0]); i++) {
-		/* nohup means it. */
+		/* Keep the signals ignored that nohup ignores. */
 		if (!sigaction(deadly[i], NULL, &old) && old.sa_handler != SIG_IGN)
 			sigaction(deadly[i], &action, NULL);
 	}

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * From what a person types to the driver and its objects.
- */
+/* Find the objects that the arguments of a command name. */
 #include <ctype.h>
 #include <errno.h>
 #include <grp.h>
@@ -29,7 +27,7 @@ int id_parse(const char *text, uint64_t *id)
 	return 0;
 }
 
-/* Digits, or -1. -1 itself is not a user or group: it means "unset". */
+/* Parse digits. Return -1 on failure; -1 is not a user or group: it means "unset". */
 static int64_t number_parse(const char *text)
 {
 	unsigned long value;
@@ -103,20 +101,20 @@ const char *name_error(const char *name)
 	return NULL;
 }
 
-/* Why there is no driver, as far as can be said in a line. */
+/* Return why there is no driver. */
 static const char *why_no_driver(void)
 {
 	bool node = system_exists("%s", CCSHM_DEVICE);
 	uint32_t platform;
 
 	if (system_exists("/sys/module/ccshm") && !node)
-		return "the module is loaded, but its device node is missing; `ccshmctl doctor` tells more";
+		return "the module is loaded, but its device node is missing; see `ccshmctl doctor`";
 	if (node)
-		return "no driver is behind the device node; remove it, then load the driver with `modprobe ccshm`";
+		return "the device node has no driver; remove it, then load the driver with `modprobe ccshm`";
 	if (ccshm_platform_detect(&platform))
-		return "the module is not loaded; `ccshmctl doctor` tells more";
+		return "the module is not loaded; see `ccshmctl doctor`";
 	if (platform == CCSHM_PLATFORM_NONE)
-		return "the module is not loaded, and this is not a confidential guest, the only place where it loads; `ccshmctl doctor` tells more";
+		return "the module is not loaded, and this is not a confidential guest, the only place where it loads; see `ccshmctl doctor`";
 	return "the module is not loaded in this confidential guest; load it with `modprobe ccshm`, or see `ccshmctl doctor`";
 }
 
@@ -152,7 +150,10 @@ int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffe
 
 	*buffer = NULL;
 	if (*text == '@' || isdigit((unsigned char)*text)) {
-		/* A name never begins with a digit, but a UID may: 1000/name. */
+		/*
+		 * The name of a buffer does not begin with a digit, but a UID can precede it:
+		 * 1000/name.
+		 */
 		err = id_parse(text, &id);
 		if (!err)
 			err = ccshm_buffer_open_id(ctx, id, buffer);
@@ -163,7 +164,7 @@ int buffer_open(struct ccshm *ctx, const char *text, struct ccshm_buffer **buffe
 	}
 	if (!err)
 		return EXIT_OK;
-	/* A user that there is not is not a buffer that there is not. */
+	/* Distinguish a user that does not exist from a buffer that does not exist. */
 	cause = err == -EINVAL || err == -ENOENT ? buffer_refused(ctx, text, why) : NULL;
 	return cause ? report_cause(OP_FIND, text, cause) : report(OP_FIND, err, text);
 }
@@ -179,8 +180,8 @@ int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *obj
 	ccshm_status_free(st);
 	if (!sealed)
 		return report(op, err, object);
-	complain("cannot %s %s: it is sealed, so only its owner makes new exports and attachments; "
-		 "the owner can allow them with `ccshmctl set --unseal'",
+	complain("cannot %s %s: it is sealed; only its owner can create exports and "
+		 "attachments, or unseal it with `ccshmctl set --unseal'",
 		 op == OP_EXPORT ? "export" : op == OP_ATTACH ? "attach" : "map", object);
 	return EXIT_PERMISSION;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Arguments of a command: its own options, those that commands share, its
- * positional arguments, and the program behind "--".
+ * Parse the arguments of a command: its own options, shared options, positional arguments, and the
+ * command line after "--".
  */
 #include <ctype.h>
 #include <errno.h>
@@ -31,7 +31,7 @@ const struct argp_option column_options[] = {
 	{ 0 }
 };
 
-/* The placeholder for the nth argument: "BUFFER" of "BUFFER DEVICE". */
+/* Report the missing nth argument by its placeholder: "BUFFER" of "BUFFER DEVICE". */
 static void missing(const struct common *opts, struct argp_state *state)
 {
 	const char *word = opts->cmd->args;
@@ -60,13 +60,13 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 		opts->format.output = arg;
 		return 0;
 	case ARGP_KEY_ARG:
-		/* All of them come with ARGP_KEY_ARGS then. */
+		/* ARGP_KEY_ARGS has all arguments. */
 		if (opts->cmd->flags & CMD_MANY)
 			return ARGP_ERR_UNKNOWN;
 		if (opts->nargs == opts->cmd->max_args)
 			usage_error(state, "unexpected argument: %s%s", arg,
 				   opts->cmd->flags & CMD_RUNS ?
-				   " (a command goes behind --)" : "");
+				   " (a command follows --)" : "");
 		else
 			opts->args[opts->nargs++] = arg;
 		return 0;
@@ -83,7 +83,7 @@ static error_t parse_common(int key, char *arg, struct argp_state *state)
 	}
 }
 
-/* What many expect of -h; argp itself knows -? and --help. */
+/* Accept -h, which argp does not provide. */
 static error_t parse_help(int key, char *arg, struct argp_state *state)
 {
 	(void)arg;
@@ -103,7 +103,7 @@ static const struct argp help_argp = {
 	.parser = parse_help,
 };
 
-/* Cuts argv at "--"; what follows belongs to another program. */
+/* Split argv at "--"; the rest is another program's command line. */
 static int split_command(int argc, char **argv, struct common *opts)
 {
 	int i;
@@ -118,7 +118,7 @@ static int split_command(int argc, char **argv, struct common *opts)
 	return argc;
 }
 
-/* Is it the name of one option, which may be cut short? */
+/* Check whether this is the unambiguous prefix of a long option. */
 static bool is_long(const struct argp_option *const *sets, const char *name, size_t len)
 {
 	const struct argp_option *opt;
@@ -245,7 +245,7 @@ int64_t parse_seconds_arg(const char *what, const char *arg,
 
 	if (!strcmp(arg, "forever"))
 		return -1;
-	/* Digits and one dot: no sign, exponent, "inf" or "nan". */
+	/* Accept digits and one dot, but no sign, exponent, "inf" or "nan". */
 	seconds = strspn(arg, "0123456789.") == strlen(arg) ? strtod(arg, &end) : NAN;
 	if (isnan(seconds) || end == arg || *end || seconds > SECONDS_MAX)
 		usage_error(state, "%s: '%s' is not a number of seconds (at most a year), nor 'forever'",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Alone in its file, so that unit tests can put their own in its place. */
+/* In a file of its own, so that unit tests can replace it. */
 #include "ccshmctl.h"
 
 const char *system_root(void)

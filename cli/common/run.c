@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs the program behind "--" and waits for it.
+ * Run the program after "--" and wait for it.
  *
- * ccshmctl stays, so that what it holds ends when the program ends, also if
- * the program closes the file descriptors that it was given (as sudo does).
- * Signals from the terminal reach both of us; those sent to us alone are
- * passed on.
+ * ccshmctl keeps running, so that its objects end when the program ends, even if the program closes
+ * the inherited file descriptors (as sudo does). Signals from the terminal reach both processes;
+ * pass on signals that were sent to ccshmctl only.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -68,7 +67,7 @@ void run_pass_fd(struct run *run, const char *name, int fd)
 	run_setenv(run, name, "%d", fd);
 }
 
-/* In the child: only what execvp() needs. */
+/* Execute the program in the child. */
 static void __attribute__((noreturn)) become(const struct run *run,
 					     const sigset_t *mask)
 {
@@ -104,7 +103,7 @@ static int wait_for(pid_t pid, const sigset_t *signals)
 				return WEXITSTATUS(status);
 			return EXIT_SIGNAL + WTERMSIG(status);
 		}
-		/* SI_KERNEL: the terminal sent it to the whole process group. */
+		/* SI_KERNEL: the terminal sent the signal to the whole process group. */
 		if (sig > 0 && info.si_code != SI_KERNEL && info.si_pid != pid)
 			kill(pid, sig);
 	}
@@ -120,7 +119,7 @@ int run_command(const struct run *run)
 	sigaddset(&signals, SIGCHLD);
 	for (i = 0; i < sizeof(passed_on) / sizeof(passed_on[0]); i++)
 		sigaddset(&signals, passed_on[i]);
-	/* An ignored SIGCHLD would make children vanish before we see them. */
+	/* With an ignored SIGCHLD, waitpid() would not return the status of the child. */
 	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &signals, &old);
 

@@ -2,9 +2,9 @@
 /*
  * Sizes as people write them: 4096, 4K, 2M, 1.5GiB, 0x1000.
  *
- * Units are powers of 1024. Decimal units (kB, MB) are refused rather than
- * guessed at. A fraction is fine where it comes to whole bytes. What is printed
- * is exact, and can be given back as input.
+ * Units are powers of 1024. Decimal units (kB, MB) are refused: their meaning is ambiguous.
+ * Fractions must result in whole bytes. Sizes are printed exactly, and in a form that is
+ * accepted as input.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -38,7 +38,7 @@ static int parse_hex(const char *s, uint64_t *bytes)
 	return 0;
 }
 
-/* "", "B", "K", "KiB" and so on: the power of two, or -EINVAL. */
+/* Return the power of two for "", "B", "K", "KiB" and so on, or -EINVAL. */
 static int parse_unit(const char *s)
 {
 	const char *unit;
@@ -111,7 +111,7 @@ char *size_format(uint64_t bytes, char text[SIZE_TEXT_LEN])
 	static const char *const quarters[] = { "", ".25", ".5", ".75" };
 	int i;
 
-	/* The largest unit of which it is a whole number of quarters. */
+	/* Find the largest unit of which the size is a multiple of a quarter. */
 	for (i = (int)strlen(units) - 1; i >= 0; i--) {
 		int shift = 10 * (i + 1);
 		uint64_t quarter = 1ULL << (shift - 2);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the system says in files: of /proc, /sys, /etc, below system_root(). */
+/* Read files of the system in /proc, /sys and /etc, below system_root(). */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,7 +11,7 @@
 
 #include "ccshmctl.h"
 
-/* Names that are too long are cut, and then not found. */
+/* Names that are too long are truncated, and then do not exist. */
 static void make_path(char path[SYSTEM_PATH_LEN], const char *format, va_list ap)
 {
 	int n = snprintf(path, SYSTEM_PATH_LEN, "%s", system_root());

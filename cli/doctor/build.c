@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Building the module on this machine. */
+/* Check whether this machine can build the module. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -53,7 +53,7 @@ static void check_version(struct doctor *doctor, const char *version, const char
 
 static int is_version(const struct dirent *entry)
 {
-	/* The links "kernel-RELEASE-MACHINE" are not versions: they are what is installed. */
+	/* The links "kernel-RELEASE-MACHINE" are not versions; they name what is installed. */
 	return entry->d_name[0] != '.' && strncmp(entry->d_name, "kernel-", 7) &&
 	       strcmp(entry->d_name, "original_module");
 }

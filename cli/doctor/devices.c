@@ -7,8 +7,8 @@
 #include "doctor.h"
 
 #define SLOT_SIZE	2048	/* the unit of swiotlb= and of its counters */
-#define FULL		99	/* percent: mappings fail now */
-#define TIGHT		80	/* percent: they soon may */
+#define FULL		99	/* percent at which mappings fail now */
+#define TIGHT		80	/* percent at which mappings may soon fail */
 
 struct bouncing {
 	struct doctor *doctor;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What differs between distributions and between clouds. */
+/* Differences between distributions and between clouds. */
 #include <string.h>
 #include <unistd.h>
 
 #include "doctor.h"
 
-/* The same for all machines of Azure; the vendor is that of any Hyper-V. */
+/* All machines of Azure have this tag; the vendor is the same for any Hyper-V. */
 #define AZURE_ASSET_TAG	"7783-7084-3265-9085-8269-3286-77"
 
 enum cloud cloud_detect(void)

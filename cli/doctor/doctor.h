@@ -121,9 +121,9 @@ struct module_file {
 	bool is_signed;
 };
 
-/* The module ccshm of a kernel: 0, -ENOENT, or another error of reading the index. */
+/* Find the module ccshm of a kernel. Return 0, -ENOENT, or another error of reading the index. */
 int module_find(const char *release, struct module_file *file);
-/* Releases of kernels that have it, for a sentence: "A, B"; their number. */
+/* Format the releases of kernels that have the module as "A, B". Return their number. */
 int module_others(const char *release, char *text, size_t len);
 
 /* ---- distribution.c ---- */
@@ -135,20 +135,20 @@ enum cloud {
 };
 
 enum cloud cloud_detect(void);
-/* How to install the headers of this kernel: a command of the distribution. */
+/* Format the distribution's command that installs the headers of this kernel. */
 void headers_package(const char *release, char *text, size_t len);
-/* Whether this ccshmctl comes from a package, and not from "make install". */
+/* Check whether this ccshmctl comes from a package, not from "make install". */
 bool from_package(void);
-/* How to install the module of the package, or build it from the source. */
+/* Format a command that installs the module of the package, or builds it from the source. */
 void module_install(char *text, size_t len);
-/* How to build the module again for a kernel whose module was built for another. */
+/* Format a command that builds the module again for a kernel whose module was built for another. */
 void module_rebuild(const char *release, char *text, size_t len);
 
 /* ---- log.c ---- */
 
 /*
- * Find the newest message of the kernel's log that has one of @texts, which ends with a
- * NULL. Returns 0, -ENOENT, or why the log cannot be read; @line is empty then.
+ * Find the newest message of the kernel's log that contains one of @texts, which ends with a NULL.
+ * Return 0, -ENOENT, or the error of reading the log; @line is empty then.
  */
 int kernel_log_last(const char *const *texts, char *line, size_t len);
 

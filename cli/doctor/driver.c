@@ -47,8 +47,8 @@ static void not_permitted(struct doctor *doctor)
 }
 
 /*
- * Report EPERM from open(): permissions of the node give EACCES. A device cgroup gives
- * EPERM, as containers and units with DevicePolicy= have one.
+ * Report EPERM of open(): permissions of the node cause EACCES, a device cgroup causes EPERM.
+ * Containers, and units with DevicePolicy=, have a device cgroup.
  */
 static void device_denied(struct doctor *doctor)
 {
@@ -116,7 +116,7 @@ static void check_node(struct doctor *doctor, const char *node)
 	doctor_object(doctor, node);
 }
 
-/* Get the largest gid of a system group, which the distribution sets. */
+/* Get the largest gid of a system group, according to the distribution. */
 static unsigned long system_gid_max(void)
 {
 	char text[16384], *line = text, *end;
@@ -135,7 +135,7 @@ static unsigned long system_gid_max(void)
 	return max;
 }
 
-/* The gid of ccshm in /etc/group; false if there is no such group. */
+/* Get the gid of ccshm in /etc/group; false if there is no such group. */
 static bool find_group(gid_t *gid)
 {
 	char path[SYSTEM_PATH_LEN];
@@ -185,7 +185,7 @@ void doctor_check_access(struct doctor *doctor)
 #define KERNELS_HEAP	"/sys/class/dma_heap/system_cc_shared"
 #define OUR_HEAP	"/sys/class/misc/ccshm-heap"
 
-/* Whether the heap's node is that of a device in sysfs, by its number. */
+/* Check by its number whether the heap's node is that of a device in sysfs. */
 static bool node_is_of(const char *device)
 {
 	char path[SYSTEM_PATH_LEN], is[32], wanted[32];

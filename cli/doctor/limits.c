@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Limits, and how close all users together and the calling user are to them. */
+/* Check how close all users together and the calling user are to the limits. */
 #include "doctor.h"
 
 #define NEAR	90	/* percent */
 
 struct limit {
-	const char *what;	/* a sentence's beginning */
-	const char *file;	/* beside the device in sysfs */
+	const char *what;	/* beginning of a sentence */
+	const char *file;	/* file in sysfs */
 	uint64_t used;
 	uint64_t limit;
 };

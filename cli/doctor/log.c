@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The kernel's log, as far as this user may read it. */
+/* The kernel's log, if this user may read it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 #define RECORD_MAX	8192		/* larger than any record of /dev/kmsg */
 #define LOG_MAX		(16U << 20)	/* larger than any log buffer of a kernel */
 
-/* Append all that is there now, without waiting for more. */
+/* Append the records that exist now, without waiting for more. */
 static int read_log(int fd, FILE *out)
 {
 	char record[RECORD_MAX];
@@ -20,7 +20,7 @@ static int read_log(int fd, FILE *out)
 
 	while (total < LOG_MAX) {
 		n = read(fd, record, sizeof(record));
-		/* -EPIPE: the kernel has overwritten records that were not read yet. */
+		/* EPIPE: the kernel overwrote records that were not read yet. */
 		if (n < 0 && (errno == EINTR || errno == EPIPE))
 			continue;
 		if (n < 0 && errno != EAGAIN)
@@ -41,7 +41,7 @@ static bool has_any(const char *message, const char *const *texts)
 	return false;
 }
 
-/* "6,339,5140900,-;MESSAGE"; lines that begin with a space belong to the record before. */
+/* A record is "6,339,5140900,-;MESSAGE". Lines that begin with a space continue it. */
 static void search(char *log, const char *const *texts, char *line, size_t len)
 {
 	char *record, *message, *save = NULL;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Memory: free blocks of 2 MiB, and the large leaves that map memory. */
+/* Check memory: free blocks of 2 MiB, and large leaves of the direct map. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,7 +56,7 @@ void doctor_check_fragmentation(struct doctor *doctor)
 		return;
 	}
 	blocks = large / BLOCK_SIZE;
-	/* On a busy machine half of it is in small pieces; more than that is a problem. */
+	/* Up to half of the free memory of a busy machine is in small blocks. */
 	if (blocks && large >= all / 4) {
 		doctor_pass(doctor, "%llu blocks of 2 MiB are free: %llu of %llu MiB.", blocks,
 			    (unsigned long long)large >> 20, (unsigned long long)all >> 20);

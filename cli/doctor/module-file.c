@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module as a file: for which kernels it is installed, and what the file says. */
+/* The module as a file: the kernels for which it is installed, and its properties. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,12 +12,12 @@
 #include "doctor.h"
 
 #define MODULE		"ccshm.ko"
-#define MODULE_MAX	(64U << 20)	/* larger than any, with its debug information */
+#define MODULE_MAX	(64U << 20)	/* larger than any module with debug information */
 
-/* What the kernel looks for at the end of a module. */
+/* The kernel's marker at the end of a signed module. */
 static const char signature[] = "~Module signature appended~\n";
 
-/* What a distribution packs its modules with; the programs come with kmod's. */
+/* The compression formats of distributions; packages of kmod provide the programs. */
 static const struct packing {
 	const char *suffix;
 	const char *program;
@@ -43,7 +43,7 @@ static const struct packing *packing_of(const char *name)
 	return NULL;
 }
 
-/* Of depmod's index, whose lines are "DIRECTORY/NAME.ko: WHAT IT NEEDS". */
+/* Find the module in a line "DIRECTORY/NAME.ko: DEPENDENCIES" of depmod's index. */
 static bool is_ours(const char *line, char *path, size_t len)
 {
 	const char *colon = strchr(line, ':'), *name;
@@ -73,7 +73,10 @@ static int find_path(const char *release, char *path, size_t len)
 	return found ? 0 : -ENOENT;
 }
 
-/* Starts "PROGRAM -dc" on @file: the reading end of a pipe, or a negative errno. */
+/*
+ * Start "PROGRAM -dc" with @file as its input. Return the reading end of a pipe, or a negative
+ * errno.
+ */
 static int unpack(const char *program, int file, pid_t *pid)
 {
 	char *argv[] = { (char *)program, (char *)"-dc", NULL };
@@ -95,7 +98,7 @@ static int unpack(const char *program, int file, pid_t *pid)
 	return -err;
 }
 
-/* All of a file that is not too large: bytes to free, or NULL. */
+/* Read a whole file. Return bytes that the caller frees, or NULL if the file is too large. */
 static char *slurp(int fd, size_t *len)
 {
 	char *bytes = NULL, *more;
@@ -146,7 +149,7 @@ static char *read_module(const char *path, size_t *len)
 	return NULL;
 }
 
-/* Copy the first word of a text in .modinfo, which is "KEY=VALUE" between NULs. */
+/* Copy the first word of a string "KEY=VALUE" in .modinfo, which strings end with NUL. */
 static void read_info(const char *bytes, size_t len, const char *key, char *word, size_t max)
 {
 	size_t n = 0, left, key_len = strlen(key);
@@ -173,16 +176,16 @@ static bool read_signature(const char *bytes, size_t len)
 }
 
 #define INFO_LEN	12	/* struct module_signature of the kernel */
-#define INFO_ID_TYPE	2	/* offset; */
-#define PKEY_ID_PKCS7	2	/* the only one that the kernel takes */
+#define INFO_ID_TYPE	2	/* offset of the type */
+#define PKEY_ID_PKCS7	2	/* the only type that the kernel accepts */
 #define INFO_SIG_LEN	8	/* offset of the signature's length, big-endian */
 
 /* The object identifier 2.5.4.3 in DER: a common name follows it. */
 static const char common_name[] = "\x06\x03\x55\x04\x03";
 
 /*
- * Find the signer as modinfo shows it: the last common name in the signature, which is a
- * PKCS#7 message with the issuer of the signer's certificate at its end.
+ * Find the signer as modinfo shows it: the last common name in the signature, which is a PKCS#7
+ * message that ends with the issuer of the signer's certificate.
  */
 static void read_signer(const char *bytes, size_t len, char signer[SIGNER_LEN])
 {
@@ -203,7 +206,7 @@ static void read_signer(const char *bytes, size_t len, char signer[SIGNER_LEN])
 	sig = end - sig_len;
 	for (at = sig; (at = memmem(at, (size_t)(end - at), common_name, strlen(common_name))); at++)
 		last = at;
-	/* A type of text, a length of one byte, and the text. */
+	/* A type byte, a length byte, and the text. */
 	if (!last || end - last < (ptrdiff_t)strlen(common_name) + 2)
 		return;
 	name = (const unsigned char *)last + strlen(common_name);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The module: is it installed, built for this kernel, and permitted to load? */
+/* Check whether the module is installed, built for this kernel, and permitted to load. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "doctor.h"
 
-/* What the kernel logs when it does not load a module; only some name the module. */
+/* Messages of the kernel about a module that it did not load; only some name the module. */
 static const char *const refusals[] = {
 	"ccshm: ", "Loading of ", "PKCS#7 signature not signed with a trusted key",
 	"module loading is restricted", NULL,
@@ -60,7 +60,7 @@ static void absent(struct doctor *doctor, int err)
 	doctor_advise(doctor, "%s.", text);
 }
 
-/* Whether the file is of other sources than the loaded module, as after an upgrade. */
+/* Check whether the loaded module was built from other sources, as after an upgrade. */
 static bool is_outdated(const struct module_file *file, char loaded[SRCVERSION_LEN])
 {
 	system_line(loaded, SRCVERSION_LEN, "/sys/module/ccshm/srcversion");
@@ -106,7 +106,7 @@ void doctor_check_module(struct doctor *doctor)
 		installed(doctor, &file);
 }
 
-/* Get the word in brackets of "none [integrity] confidentiality"; empty if unknown. */
+/* Get the word in brackets of "none [integrity] confidentiality"; "" if unknown. */
 static void read_lockdown(char *mode, size_t len)
 {
 	char line[128], *open, *close;
@@ -117,7 +117,7 @@ static void read_lockdown(char *mode, size_t len)
 	snprintf(mode, len, "%.*s", close ? (int)(close - open - 1) : 0, open ? open + 1 : "");
 }
 
-/* The variable has four bytes of attributes and one byte of data. */
+/* Read the byte of data of the variable, after four bytes of attributes. */
 static bool secure_boot(void)
 {
 	char bytes[8];
@@ -130,7 +130,7 @@ static bool secure_boot(void)
 struct policy {
 	bool known;
 	bool enforced;
-	const char *why;	/* the reason for enforcing it */
+	const char *why;	/* the reason why the kernel enforces signatures */
 };
 
 static void read_policy(struct policy *policy)
@@ -177,8 +177,8 @@ enum key_state {
 };
 
 /*
- * Look for the signer's certificate among the keys that this user may see. Only root sees
- * those that the kernel was built with: without any the answer is not known.
+ * Look for the signer's certificate among the keys that this user may see. Only root sees the keys
+ * that are built into the kernel; if none is visible, the answer is unknown.
  */
 static enum key_state find_key(const char *signer)
 {
@@ -196,7 +196,7 @@ static enum key_state find_key(const char *signer)
 		if (!key)
 			continue;
 		state = KEY_MISSING;
-		/* "ORGANISATION: NAME: SERIAL: X509.rsa ..." */
+		/* A line is "ORGANISATION: NAME: SERIAL: X509.rsa ...". */
 		for (at = key; (at = strstr(at, signer)); at++)
 			if (at[-1] == ' ' && at[len] == ':')
 				state = KEY_PRESENT;
@@ -206,7 +206,7 @@ static enum key_state find_key(const char *signer)
 	return state;
 }
 
-/* What the kernel logs about a signed module whose key it does not have or trust. */
+/* Messages of the kernel about a signed module whose key it does not have or trust. */
 static const char *const key_refusals[] = {
 	"Loading of module with unavailable key is rejected",
 	"PKCS#7 signature not signed with a trusted key",
@@ -240,7 +240,7 @@ static void signature_of_loaded(struct doctor *doctor)
 {
 	char taint[32];
 
-	/* The kernel marks each module that it has loaded without a valid signature. */
+	/* The kernel marks each module that it loaded without a valid signature. */
 	if (system_line(taint, sizeof(taint), "/sys/module/ccshm/taint"))
 		doctor_skip(doctor, "Cannot determine how the kernel judged the module's signature.");
 	else if (strchr(taint, 'E'))

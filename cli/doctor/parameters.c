@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The module's parameters, as /etc/modprobe.d and the kernel's command line set them. The
- * kernel refuses to load a module one of whose parameters is refused.
+ * Check the module's parameters in /etc/modprobe.d and on the kernel's command line. The kernel
+ * does not load a module if it refuses a parameter.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -22,7 +22,7 @@ static const char *const directories[] = {
 
 #define NR_DIRECTORIES	(sizeof(directories) / sizeof(directories[0]))
 
-/* limit_parse() of the driver: a decimal number with K, M, G or T, or max. */
+/* Accept what limit_parse() of the driver accepts: a decimal number with K, M, G or T, or max. */
 static bool number_is_valid(const char *value, const char *units)
 {
 	unsigned long long number, max = ~0ULL;
@@ -60,7 +60,7 @@ static bool heap_is_valid(const char *value)
 	return !strcmp(value, "auto") || !strcmp(value, "off");
 }
 
-/* kstrtobool() looks at the first letters only. */
+/* Accept what kstrtobool() accepts, which reads the first letters only. */
 static bool bool_is_valid(const char *value)
 {
 	return (*value && strchr("yYnNtTfF01", *value)) ||
@@ -111,7 +111,7 @@ static void judge(struct search *search, char *setting, const char *source)
 	}
 }
 
-/* "options ccshm NAME=VALUE ..." */
+/* Read a line "options ccshm NAME=VALUE ...". */
 static void read_options(struct search *search, char *line, const char *source)
 {
 	char *save = NULL, *word = strtok_r(line, " \t\n", &save);

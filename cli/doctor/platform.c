@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The kind of machine, and its kernel. */
+/* Check the platform and the version of the kernel. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,7 +44,7 @@ static void by_driver(struct doctor *doctor)
 			    platform_text(ccshm_info_platform(doctor->info)));
 }
 
-/* Refine the platform by files that only such a guest has. */
+/* Refine the platform by files that exist only in guests of one kind. */
 static uint32_t by_sysfs(uint32_t platform)
 {
 	if (platform == CCSHM_PLATFORM_SEV && system_exists("/sys/devices/system/cpu/sev"))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The systemd units that load the module and make the buffers. */
+/* Check the systemd units that load the module and make the buffers. */
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -48,7 +48,7 @@ static int is_conf(const struct dirent *entry)
 	return entry->d_name[0] != '.' && len > 5 && !strcmp(entry->d_name + len - 5, ".conf");
 }
 
-/* Whether a file asks for buffers, in a directory where an administrator puts it. */
+/* Check whether an administrator's file describes buffers. */
 static bool buffers_are_asked_for(void)
 {
 	char path[SYSTEM_PATH_LEN];
@@ -81,7 +81,7 @@ static void judge(struct doctor *doctor, const struct unit *unit)
 	doctor_object(doctor, unit->id);
 }
 
-/* One unit after the other, with an empty line between them. */
+/* Check the units, which are separated by empty lines. */
 static void judge_all(struct doctor *doctor, FILE *f)
 {
 	struct unit unit = { .id = "" };

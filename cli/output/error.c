@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Errors: what failed, on what, why, and what to do about it; and the exit code
- * that says it to scripts.
- */
+/* Error messages: the object, the cause and the remedy; and exit codes for scripts. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -47,11 +44,11 @@ static const char *const op_verbs[] = {
 	"you are not permitted to read /dev/ccshm, and this is not the initial network "	\
 	"namespace; run as root, or join the group that owns it"
 
-/* EINVAL that commands neither prevent by a check nor explain afterwards (refusal.c). */
+/* For an EINVAL that no check of ccshmctl prevents and refusal.c does not explain. */
 #define OLD_DRIVER							\
 	"the driver does not know one of the options; install ccshmctl and driver of the same release"
 
-/* The first row that matches counts. */
+/* The first matching row applies. */
 static const struct reason {
 	int op;
 	int err;
@@ -210,7 +207,7 @@ void complain(const char *format, ...)
 		text = NULL;
 	va_end(ap);
 	if (!text) {
-		/* What or_die() would say leads here again. */
+		/* or_die() would call this function again. */
 		fputs("ccshmctl: out of memory\n", stderr);
 		exit(EXIT_FAILED);
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What is said of a buffer, an export or an attachment, by show and list. */
+/* The fields of a buffer, an export or an attachment, for show and list. */
 #include <stdlib.h>
 
 #include "ccshmctl.h"
@@ -67,7 +67,7 @@ static void add_state(struct out *out, const struct ccshm_status *st)
 		out_mark(out, OUT_WARN);
 }
 
-/* What exports and attachments have in common. */
+/* Add the fields that exports and attachments share. */
 static void add_slice(struct out *out, const struct ccshm_status *st)
 {
 	const char *name = ccshm_status_name(st);
@@ -84,7 +84,7 @@ static void add_slice(struct out *out, const struct ccshm_status *st)
 	out_bool(out, "control", ccshm_status_has_control(st));
 }
 
-/* Their names, one after the other. Absent if there are none, or none any more. */
+/* Add the names of the importers, separated by commas; absent if there are none. */
 static void add_importers(struct out *out, const struct ccshm_importers *importers)
 {
 	uint32_t i, nr = importers ? ccshm_importers_count(importers) : 0;

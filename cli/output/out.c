@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What commands print: rows of fields, as a table for people or as JSON.
+ * Print rows of fields, as a table for people or as JSON.
  *
- * Rows are collected first. In JSON numbers are numbers, sizes are bytes, and
- * addresses are strings, since many readers keep numbers as floating point.
+ * The rows are collected first. In JSON, numbers are numbers and sizes are bytes. Addresses are
+ * strings, because many JSON readers convert numbers to floating point.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "ccshmctl.h"
 
 struct cell {
-	char *text;		/* NULL: absent */
+	char *text;		/* NULL: absent value */
 	enum out_mark mark;
 };
 
@@ -35,11 +35,11 @@ struct out {
 	struct format format;
 	struct column *columns;
 	size_t ncolumns;
-	struct cell *cells;	/* ncolumns of them for each row */
+	struct cell *cells;	/* ncolumns cells for each row */
 	size_t ncells;
 	size_t nrows;
-	const char *all;	/* the columns that there are, if somebody has said */
-	const char *standard;	/* and those of a table */
+	const char *all;	/* the existing columns, if the caller has set them */
+	const char *standard;	/* the default columns of a table */
 };
 
 static void __attribute__((noreturn)) out_of_memory(void)
@@ -71,7 +71,7 @@ static void add_cell(struct out *out, const char *key, int json_type,
 {
 	struct cell *cells;
 
-	/* The first row says what the columns are. */
+	/* The first row determines the columns. */
 	if (out->nrows == 1) {
 		out->columns = or_die(reallocarray(out->columns, out->ncolumns + 1,
 						   sizeof(*out->columns)));
@@ -148,7 +148,7 @@ void out_columns(struct out *out, const char *all, const char *standard)
 	out->standard = standard;
 }
 
-/* The next of a list with commas: its length, or 0 at the end. */
+/* Get the next name of a list with commas. Return its length, or 0 at the end. */
 static size_t next_name(const char **name, const char **rest)
 {
 	size_t len = strcspn(*rest, ",");
@@ -158,7 +158,7 @@ static size_t next_name(const char **name, const char **rest)
 	return len;
 }
 
-/* "bytes_shared", "BYTES-SHARED" and "bytes shared" are the same. */
+/* Compare names: "bytes_shared", "BYTES-SHARED" and "bytes shared" are equal. */
 static bool is_same(const char *a, const char *b, size_t len)
 {
 	size_t i;
@@ -173,7 +173,7 @@ static bool is_same(const char *a, const char *b, size_t len)
 	return true;
 }
 
-/* Is it one of a list with commas? */
+/* Check whether a list with commas contains the name. */
 static bool is_among(const char *list, const char *name, size_t len)
 {
 	const char *one;
@@ -207,7 +207,7 @@ bool out_columns_exist(const struct format *format, const char *all)
 	return false;
 }
 
-/* What the first row has; without a row nobody knows. */
+/* Check --output against the first row; without a row the columns are unknown. */
 static bool output_exists(const struct out *out)
 {
 	char *names = NULL;
@@ -238,7 +238,7 @@ static size_t column_index(const struct out *out, const char *name, size_t len)
 	return i;
 }
 
-/* Another cell with the same content. */
+/* Copy a cell. */
 static struct cell copy_cell(const struct cell *cell)
 {
 	struct cell copy = *cell;
@@ -258,7 +258,7 @@ static void free_cells(struct out *out)
 	free(out->cells);
 }
 
-/* Leaves these columns, those of them that there are. */
+/* Keep only these columns, as far as they exist. */
 static void select_columns(struct out *out, const char *names)
 {
 	size_t most = strlen(names) / 2 + 1, *from, n = 0, row, i, len;
@@ -303,7 +303,7 @@ static bool want_color(FILE *f)
 	return isatty(fileno(f));
 }
 
-/* "bytes_shared" becomes "BYTES-SHARED" or "bytes shared". */
+/* Format "bytes_shared" as "BYTES-SHARED" or "bytes shared". */
 static void make_title(char *title, size_t len, const char *key, bool heading)
 {
 	size_t i;
@@ -345,7 +345,7 @@ static void new_column(struct libscols_table *table, const char *title, int flag
 		out_of_memory();
 }
 
-/* What the other columns leave of the terminal for this one; 0: there is none. */
+/* Return the width that the other columns leave for a wrapped one; 0: no limit. */
 static size_t room(const struct out *out, size_t wrapped, FILE *f)
 {
 	struct winsize window;
@@ -370,7 +370,7 @@ static size_t room(const struct out *out, size_t wrapped, FILE *f)
 	return window.ws_col > used ? window.ws_col - used : 0;
 }
 
-/* Breaks lines between words, where libsmartcols would break them anywhere. */
+/* Break lines between words; libsmartcols would break them anywhere. */
 static void reflow(char *text, size_t width)
 {
 	size_t used = 0, before = 0, columns, len;
@@ -502,10 +502,10 @@ int out_print(struct out *out, FILE *f)
 	struct libscols_table *table;
 	int err;
 
-	/* Rows that do not match the first one are a mistake in the caller. */
+	/* The caller must add the same fields to each row. */
 	if (out->ncells != out->nrows * out->ncolumns)
 		abort();
-	/* Without a row libsmartcols wants to know columns, which nobody has told us. */
+	/* libsmartcols needs columns, which are unknown without a row. */
 	if (out->format.json || !out->nrows) {
 		if (out->format.json)
 			print_json(out, f);
@@ -517,7 +517,7 @@ int out_print(struct out *out, FILE *f)
 		out_of_memory();
 	scols_table_set_stream(table, f);
 	scols_table_enable_colors(table, want_color(f));
-	/* Output that is not a terminal's is never cut to a width. */
+	/* Never truncate output to a file or pipe. */
 	scols_table_enable_nowrap(table, 0);
 
 	if (out->shape == OUT_RECORD)
@@ -568,7 +568,7 @@ static void print_json_line(const struct out *out, FILE *f)
 	fputs("}\n", f);
 }
 
-/* What every line has stands without its key; what is absent is left out. Nothing is no line. */
+/* Print "time event key=value ..." without absent values; print nothing if all are absent. */
 static void print_text_line(const struct out *out, FILE *f)
 {
 	bool any = false;
@@ -621,7 +621,7 @@ void out_close_stdout(void)
 	bool failed = ferror(stdout) != 0;
 	int err = 0;
 
-	/* A stdout that was closed from the start is fine if nobody used it. */
+	/* A stdout that was closed from the start is no error if nothing was written to it. */
 	if (fclose(stdout) && (pending || errno != EBADF))
 		err = errno;
 	if (gave_up || (!failed && !err))

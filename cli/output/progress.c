@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Progress of long work, on stderr and only if that is a terminal.
+ * Show the progress of long operations on stderr, if that is a terminal.
  *
- * One ioctl can take many seconds, so a thread draws the line. It starts half a
- * second after the work, so that short work shows nothing, and takes no signal:
- * Ctrl-C has to reach the thread that is inside the ioctl.
+ * A thread prints the line, because one ioctl can take many seconds. It starts after half a second,
+ * so that short operations print nothing. It blocks signals: Ctrl-C must reach the thread that is
+ * in the ioctl.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -30,7 +30,7 @@ static struct {
 	bool running;
 	bool stop;
 	bool drawn;
-	char *what;		/* as it is shown */
+	char *what;		/* as it is printed */
 	uint64_t done, total;
 	struct timespec begin;
 } progress = { .lock = PTHREAD_MUTEX_INITIALIZER };
@@ -58,7 +58,7 @@ static void draw(void)
 		done[0] = '\0';
 	end_len = snprintf(end, sizeof(end), "...%s %ld s ", done,
 			   (long)(now.tv_sec - progress.begin.tv_sec));
-	/* A second line would stay: "\r" and the clearing reach the last one only. */
+	/* Print one line only: "\r" and the clearing affect the last line. */
 	if (!ioctl(STDERR_FILENO, TIOCGWINSZ, &window) && window.ws_col)
 		room = window.ws_col > end_len ? window.ws_col - end_len : 0;
 	len = asprintf(&line, "\r%.*s%s", text_fitting(progress.what, (size_t)room),
@@ -115,7 +115,7 @@ void progress_start(uint64_t total, const char *format, ...)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	/* Without a thread there is no progress to see; the work goes on. */
+	/* Without a thread the operation continues without a progress line. */
 	progress.running = !pthread_create(&progress.thread, NULL,
 					   draw_until_stopped, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

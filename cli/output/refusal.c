@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * EINVAL has many causes, and the driver cannot say which: name the one that it is. So has a
- * limit that refuses memory. The driver decides; that is asked here after it has refused, or
- * before where the answer is sure.
+ * Name the cause of an EINVAL or of a refusal by a limit, which have many causes that the driver
+ * does not report. The driver decides: these functions run after it has refused, or before if the
+ * result is certain.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +29,7 @@ const char *slice_refused(uint64_t size, uint64_t offset, uint64_t length,
 	return text;
 }
 
-/* Is it in a list such as "0-3,7"? */
+/* Check whether a list such as "0-3,7" contains the number. */
 static bool is_listed(const char *list, unsigned long number)
 {
 	unsigned long first, last;
@@ -45,7 +45,7 @@ static bool is_listed(const char *list, unsigned long number)
 	return false;
 }
 
-/* The nodes that this process may have memory of, as the kernel lists them. */
+/* Read the NUMA nodes from which this process may allocate. */
 static int allowed_nodes(char list[LIST_LEN])
 {
 	static const char key[] = "Mems_allowed_list:";
@@ -69,7 +69,7 @@ const char *node_refused(int node, char text[CAUSE_LEN])
 
 	if (node < 0)
 		return NULL;
-	/* A kernel without NUMA has one node, and no such file. */
+	/* A kernel without NUMA has one node and no such file. */
 	if (system_line(online, sizeof(online), "/sys/devices/system/node/online"))
 		strcpy(online, "0");
 	if (!is_listed(online, number))
@@ -88,7 +88,7 @@ const char *node_refused(int node, char text[CAUSE_LEN])
 	return text;
 }
 
-/* Has the user namespace that we are in this user or group? Where it is not known: yes. */
+/* Check whether the caller's user namespace maps this id; true if this is unknown. */
 static bool is_mapped(const char *map, unsigned long id)
 {
 	unsigned long first, outside, count;
@@ -117,7 +117,7 @@ const char *owner_refused(uid_t owner, gid_t group, char text[CAUSE_LEN])
 	return text;
 }
 
-/* Bytes that a limit counts for a buffer, at most. */
+/* Return the maximum number of bytes that a limit counts for a buffer. */
 static uint64_t counted_bytes(const struct ccshm_info *info, uint64_t size, bool contiguous)
 {
 	uint64_t block = ccshm_info_block_size(info), units = size / block + !!(size % block);
@@ -128,7 +128,7 @@ static uint64_t counted_bytes(const struct ccshm_info *info, uint64_t size, bool
 	return (contiguous ? power : units) * block;
 }
 
-/* Would it be within the limit if nothing had been leaked? */
+/* Check whether the limit would permit the buffer without leaked memory. */
 static bool fits_without_leaks(const struct ccshm_info *info, int err, uint64_t bytes)
 {
 	uint64_t limit, used;
@@ -166,7 +166,7 @@ const char *leak_refused(struct ccshm *ctx, int err, uint64_t size, bool contigu
 	return cause;
 }
 
-/* Of what stands before the slash. */
+/* Name the error in the part before the slash. */
 static const char *user_refused(const char *buffer, size_t len, char text[CAUSE_LEN])
 {
 	char *user = or_die(strndup(buffer, len));
@@ -183,7 +183,7 @@ static const char *user_refused(const char *buffer, size_t len, char text[CAUSE_
 	return cause;
 }
 
-/* Of an id that can be one. */
+/* Name the error of a valid id. */
 static const char *id_refused(struct ccshm *ctx, uint64_t id, char text[CAUSE_LEN])
 {
 	struct ccshm_status *st;
@@ -211,7 +211,7 @@ const char *buffer_refused(struct ccshm *ctx, const char *buffer, char text[CAUS
 		if (why)
 			return why;
 	} else if (*buffer == '@' || (*buffer >= '0' && *buffer <= '9')) {
-		return "it is neither a name nor an id: an id is a number from 1 on, or @ and such a number";
+		return "it is neither a name nor an id: an id is a positive number, optionally after @";
 	}
 	why = name_error(name);
 	if (!why)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Texts from outside: names of devices, files and objects, words of the command line.
- * They can hold any byte but NUL.
+ * Texts from outside: names of devices, files and objects, and arguments. They can contain any byte
+ * but NUL.
  */
 #include <langinfo.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include "ccshmctl.h"
 
-/* The bytes of the character here, 0 if there is none in valid UTF-8. */
+/* Return the number of bytes of the first character; 0 if it is not valid UTF-8. */
 static size_t character(const char *text, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -26,7 +26,7 @@ static size_t character(const char *text, uint32_t *code)
 	}
 	*code = *s & (0x7fU >> len);
 	for (i = 1; i < len; i++) {
-		/* A NUL ends it here, too. */
+		/* Also ends at a NUL. */
 		if ((s[i] & 0xc0) != 0x80)
 			return 0;
 		*code = *code << 6 | (s[i] & 0x3f);
@@ -36,7 +36,7 @@ static size_t character(const char *text, uint32_t *code)
 	return len;
 }
 
-/* C0, DEL and C1, and what breaks or turns round a line. */
+/* Detect C0, DEL and C1, and characters that break lines or reverse their direction. */
 static bool is_control(uint32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x61c || code == 0x200e ||
@@ -73,7 +73,7 @@ char *text_shown(const char *text)
 
 	for (; *text; text += len) {
 		len = character(text, &code);
-		/* Elsewhere a byte of a character can be a control character. */
+		/* In other character sets a byte of a character can be a control character. */
 		if (len && !is_control(code) && (len == 1 || (utf8 && iswprint((wint_t)code)))) {
 			to = mempcpy(to, text, len);
 			continue;

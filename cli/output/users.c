@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The names of users and groups. A list of many buffers has few of them, and a look-up reads
- * files or asks a server: each is looked up once in a run.
- */
+/* Names of users and groups. A look-up reads files or queries a server: look up each id once. */
 #include <grp.h>
 #include <pwd.h>
 #include <search.h>
@@ -34,7 +31,7 @@ static const char *find(void *const *tree, unsigned int id)
 	return node ? (*node)->name : NULL;
 }
 
-/* @name: NULL if the database has none; then it is the number. */
+/* @name: NULL if the database has none; store the number then. */
 static const char *keep(void **tree, unsigned int id, const char *name)
 {
 	struct known *known = or_die(malloc(sizeof(*known)));

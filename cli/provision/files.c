@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Find the files of ccshm-buffers.d(5) as systemd finds drop-ins: a file in /etc hides files of
- * the same name from packages and from /run.
+ * Find the files of ccshm-buffers.d(5) as systemd finds drop-ins: a file in /etc overrides files of
+ * the same name from packages and in /run.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -10,7 +10,7 @@
 
 #include "provision.h"
 
-/* A file hides files of the same name in directories listed later. */
+/* A file overrides files of the same name in directories listed later. */
 static const char *const directories[] = {
 	"/etc/ccshm/buffers.d",
 	"/run/ccshm/buffers.d",

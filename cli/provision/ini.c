@@ -19,8 +19,8 @@
 #include "provision.h"
 
 /*
- * Unicode spaces that look like an ordinary space, or are invisible. Text that is copied
- * from web pages and word processors contains them.
+ * Unicode spaces that look like an ordinary space or are invisible. Text that is copied from web
+ * pages and word processors contains them.
  */
 static const struct space {
 	const char *bytes;
@@ -40,7 +40,7 @@ static const struct space {
 
 static const char byte_order_mark[] = "\ufeff";
 
-/* The name of the first such space in @text and its column, or NULL. */
+/* Return the name of the first such space in @text and set *@column, or return NULL. */
 static const char *find_space(const char *text, size_t *column)
 {
 	const char *first = NULL, *at, *name = NULL;
@@ -53,14 +53,14 @@ static const char *find_space(const char *text, size_t *column)
 			name = spaces[i].name;
 		}
 	}
-	/* Count characters, not bytes: skip what continues a UTF-8 sequence. */
+	/* Count characters, not bytes: skip the continuation bytes of UTF-8. */
 	*column = 1;
 	for (at = text; first && at < first; at++)
 		*column += (*at & 0xc0) != 0x80;
 	return name;
 }
 
-/* Without the white space around it. */
+/* Return the text without white space around it. */
 static char *strip(char *text)
 {
 	char *end = text + strlen(text);
@@ -79,7 +79,7 @@ static void visit_section(char *text, unsigned int line,
 	char *end = strchr(text, ']');
 
 	if (!end || end[1]) {
-		/* Its keys must not become those of the section before it. */
+		/* The following keys do not belong to the previous section. */
 		visitor->section(data, line, NULL);
 		visitor->wrong(data, line, end ? "unexpected text after the ]" :
 						 "the ] of the section is missing");
@@ -114,7 +114,7 @@ static void visit_line(char *text, unsigned int line,
 		return;
 	space = find_space(whole, &column);
 	if (space) {
-		/* Its keys must not become those of the section before it. */
+		/* The following keys do not belong to the previous section. */
 		if (text[strcspn(text, "[=")] == '[')
 			visitor->section(data, line, NULL);
 		snprintf(why, sizeof(why), "column %zu has %s: use an ordinary space, or none",
@@ -128,7 +128,7 @@ static void visit_line(char *text, unsigned int line,
 		visit_key(text, line, visitor, data);
 }
 
-/* By its byte order mark; some editors write one. */
+/* Detect the byte order mark of UTF-16, which some editors write. */
 static bool is_utf16(const char *text, size_t len)
 {
 	return len >= 2 && (!memcmp(text, "\xff\xfe", 2) || !memcmp(text, "\xfe\xff", 2));
@@ -167,8 +167,8 @@ static int read_lines(FILE *f, const struct ini_visitor *visitor, void *data)
 }
 
 /*
- * /dev/null in the place of a file hides another of its name, and is empty. What the user
- * named may also be a pipe or a terminal.
+ * /dev/null is an empty file that overrides others of its name. A file that the user named can also
+ * be a pipe or a terminal.
  */
 static int check_kind(int fd, bool named)
 {
@@ -201,7 +201,7 @@ static int open_input(const char *path, bool named)
 {
 	if (is_stdin(path, named))
 		return fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
-	/* Somebody may have put a FIFO into a directory: do not wait for its writer. */
+	/* O_NONBLOCK: do not wait for the writer of a FIFO in a directory. */
 	return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (named ? 0 : O_NONBLOCK));
 }
 

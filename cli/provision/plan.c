@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the files of ccshm-buffers.d(5) ask for. */
+/* The buffers and limits that the files of ccshm-buffers.d(5) describe. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -25,9 +25,9 @@ int worse_code(int a, int b)
 
 enum where {
 	NOWHERE,	/* before the first section */
-	IGNORED,	/* in a section that was reported as wrong */
+	IGNORED,	/* in a section that was reported as an error */
 	IN_LIMITS,
-	IN_BUFFER,	/* in that of the last buffer of the plan */
+	IN_BUFFER,	/* in the section of the last buffer of the plan */
 };
 
 struct reader {
@@ -35,7 +35,7 @@ struct reader {
 	const char *file;
 	enum where where;
 	unsigned int limits_seen;	/* in this section */
-	const char *kind;		/* of the next mistake outside of a buffer's section */
+	const char *kind;		/* kind of the next error outside of a buffer's section */
 	const char *name;
 };
 
@@ -71,7 +71,7 @@ void plan_unreadable(struct plan *plan, enum op op, int err, const char *path)
 	plan->code = worse_code(plan->code, (int)error_exit_code(op, err));
 }
 
-/* Add a mistake with its line: the buffer's row shows only the line of the section. */
+/* Add an error with its line: the buffer's row shows only the line of the section. */
 static void add_wrong(struct buffer_plan *buffer, unsigned int line, const char *text)
 {
 	char *all;
@@ -83,7 +83,7 @@ static void add_wrong(struct buffer_plan *buffer, unsigned int line, const char 
 	buffer->wrong = or_die(all);
 }
 
-/* Report a wrong line. The buffer of its section is not made: it would be a different one. */
+/* Report a wrong line. Do not make the buffer of its section: it would differ from the file. */
 static void __attribute__((format(printf, 3, 4)))
 mistake(struct reader *reader, unsigned int line, const char *format, ...)
 {
@@ -109,7 +109,7 @@ mistake(struct reader *reader, unsigned int line, const char *format, ...)
 /* Values                                                                    */
 /* ------------------------------------------------------------------------- */
 
-/* Each returns NULL, or what is wrong with the value. */
+/* Each of these functions returns NULL, or the error in the value. */
 
 static const char *size_value(struct buffer_plan *buffer, const char *value)
 {
@@ -122,7 +122,7 @@ static const char *size_value(struct buffer_plan *buffer, const char *value)
 		return "is not a size for a buffer";
 	if (size_is_beyond(buffer->size))
 		return size_error(-ERANGE);
-	/* As the driver does. */
+	/* The driver rounds sizes up to whole pages. */
 	buffer->size = (buffer->size + page - 1) / page * page;
 	return NULL;
 }
@@ -247,7 +247,7 @@ static const char *limit_value(size_t limit, const char *value, uint64_t *out)
 	return NULL;
 }
 
-/* A later file may set another value: the last one counts. */
+/* The last file that sets a limit applies. */
 static void limit_key(struct reader *reader, unsigned int line, const char *key,
 		      const char *value)
 {
@@ -285,8 +285,8 @@ static uid_t owner_of(const struct buffer_plan *buffer)
 }
 
 /*
- * Refuse a second section for a name of the same owner. A section with a mistake asks for
- * nothing: it fails, and neither counts as the first one nor needs this check.
+ * Refuse a second section for a name of the same owner. Sections with an error do not count: no
+ * buffer is made for them.
  */
 static void check_unique(struct reader *reader)
 {

@@ -64,9 +64,9 @@ const struct argp provision_argp = {
 	.parser = parse_opt,
 	.doc = "\vReads FILE or, without it, *.conf in /etc/ccshm/buffers.d, /run/ccshm/buffers.d, "
 	       "/usr/local/lib/ccshm/buffers.d and /usr/lib/ccshm/buffers.d; ccshm-buffers.d(5) "
-	       "describes them. A buffer that exists as asked for is left alone; one that differs "
-	       "is reported, and left alone also. A failure does not stop the rest. --dry-run also "
-	       "works without the driver: it assumes that no buffers exist.",
+	       "describes them. A buffer that exists is not changed; one that differs from the "
+	       "file is reported. A failure does not stop the rest. --dry-run also works without "
+	       "the driver: it assumes that no buffers exist.",
 };
 
 static void __attribute__((format(printf, 4, 5)))

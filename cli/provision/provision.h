@@ -48,12 +48,11 @@ struct ini_visitor {
 };
 
 /*
- * Read one file; @named as in struct file_list. Returns 0 or a negative errno; lines that
- * are wrong are reported to the visitor. -EMEDIUMTYPE: neither a regular file nor
- * /dev/null, which hides another file.
+ * Read one file; @named as in struct file_list. Report wrong lines to the visitor. Return 0 or a
+ * negative errno. -EMEDIUMTYPE: neither a regular file nor /dev/null, which hides another file.
  */
 int ini_read(const char *path, bool named, const struct ini_visitor *visitor, void *data);
-/* The path as messages show it. */
+/* Return the path as messages show it. */
 const char *ini_name(const char *path, bool named);
 
 /* ---- plan.c ---- */
@@ -142,7 +141,7 @@ struct plan {
 
 /* "total-bytes" and so on. */
 extern const char *const limit_names[LIMITS];
-/* Does the limit count objects instead of bytes? */
+/* Check whether the limit counts objects instead of bytes. */
 bool limit_is_number(size_t limit);
 
 void plan_read(struct plan *plan, const struct file_list *files);

@@ -332,7 +332,7 @@ START_TEST(one_on_two_buses)
 {
 	appear("virtio", "set");
 	ck_assert_int_eq(cli_run("devices", "set", NULL), EXIT_FAILED);
-	check_err("'set' is a device on more than one bus; say BUS:set");
+	check_err("'set' is a device on more than one bus; use BUS:set");
 	ck_assert_int_eq(cli_run("devices", "platform:set", NULL), 0);
 }
 END_TEST
@@ -355,11 +355,11 @@ static const struct {
 	{ "/sys/bus/pci/devices/0000:00:1e.0", "is not the path of a device: No such file or directory" },
 	{ "/sys/bus", "is not the path of a device: it has no subsystem" },
 	{ "/sys/bus/usb/devices/1-1", "is on the bus usb" },
-	{ "pci:", "is not a PCI address: say [DOMAIN:]BUS:DEVICE.FUNCTION" },
-	{ "pci:0000:00:04", "is not a PCI address: say" },
-	{ "pci:0000:00:04.0 ", "is not a PCI address: say" },
-	{ "pci:0x0:00:04.0", "is not a PCI address: say" },
-	{ "pci:123456789:00:04.0", "is not a PCI address: say" },
+	{ "pci:", "is not a PCI address: use [DOMAIN:]BUS:DEVICE.FUNCTION" },
+	{ "pci:0000:00:04", "is not a PCI address: use" },
+	{ "pci:0000:00:04.0 ", "is not a PCI address: use" },
+	{ "pci:0x0:00:04.0", "is not a PCI address: use" },
+	{ "pci:123456789:00:04.0", "is not a PCI address: use" },
 	{ "0000:00:20.0", "the number of the device is at most 1f" },
 	{ "00:04.8", "the number of the function is at most 7" },
 	{ "virtio:", "has no name after its bus" },

@@ -595,7 +595,7 @@ START_TEST(show_unknown)
 	set_status(9);
 	ck_assert_int_eq(cli_run("show", "12", NULL), EXIT_FAILED);
 	ck_assert_str_eq(cli.out, "");
-	ck_assert_ptr_nonnull(strstr(cli.err, "of a kind (9)"));
+	ck_assert_ptr_nonnull(strstr(cli.err, "has a type (9)"));
 }
 END_TEST
 

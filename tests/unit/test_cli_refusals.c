@@ -204,9 +204,9 @@ static const struct {
 } buffers[] = {
 	{ "2", "it is an export, not a buffer" },
 	{ "@3", "it is an attachment, not a buffer" },
-	{ "0", "it is neither a name nor an id: an id is a number from 1 on, or @ and such a number" },
-	{ "@one", "it is neither a name nor an id: an id is a number from 1 on, or @ and such a number" },
-	{ "1one", "it is neither a name nor an id: an id is a number from 1 on, or @ and such a number" },
+	{ "0", "it is neither a name nor an id: an id is a positive number, optionally after @" },
+	{ "@one", "it is neither a name nor an id: an id is a positive number, optionally after @" },
+	{ "1one", "it is neither a name nor an id: an id is a positive number, optionally after @" },
 	{ "on e", "'on e' is not a name: a letter or '_', then letters, digits, '.', '_' or '-'" },
 	{ "0/on/e", "'on/e' is not a name: a letter or '_', then letters, digits, '.', '_' or '-'" },
 	{ "", "'' is not a name: a letter or '_', then letters, digits, '.', '_' or '-'" },

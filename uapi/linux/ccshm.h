@@ -2,52 +2,57 @@
 /*
  * ccshm: shared memory for confidential virtual machines.
  *
- * The ioctl interface of /dev/ccshm and of attachment file descriptors, and at
- * the end the generic netlink family that shows what there is.
+ * The ioctl interface of /dev/ccshm and of the file descriptors of attachments,
+ * and the generic netlink family that lists objects and reports events.
  *
- * Rules that hold for every ioctl:
+ * Rules for all ioctls:
  *
- * - A structure may be shorter or longer than this header's. The size that
- *   counts is the one encoded in the ioctl number. A short one is extended
- *   with zeros; a longer one is accepted when all that this kernel does not
- *   know is zero, otherwise the call fails with E2BIG.
- * - Reserved fields and unknown flags must be zero, otherwise EINVAL.
- * - The elements of arrays (segments, importers, runs) keep their size. Longer
- *   ones, should there ever be any, are asked for by a flag of the call, which
- *   a kernel that does not know it refuses (EINVAL).
+ * - A structure may be shorter or longer than in this header. The ioctl number
+ *   encodes its size. The kernel extends a shorter structure with zeros. It
+ *   accepts a longer one if all bytes that it does not know are zero; otherwise
+ *   the call fails with E2BIG.
+ * - Reserved fields and unknown flags must be zero; otherwise the call fails
+ *   with EINVAL.
+ * - The elements of arrays (segments, importers, runs) keep their size. If
+ *   longer elements are ever needed, a flag of the call will request them; a
+ *   kernel that does not know the flag refuses it (EINVAL).
  * - A file of /dev/ccshm that was opened without write access serves only the
  *   calls that change nothing: INFO, OPEN, QUERY, IMPORTERS, PAGES and DEVICE.
  *   Every other call fails with EBADF, as write() does on such a file.
  * - Fields marked "out" are ignored on input. They are written when the call
- *   succeeds, and where a call says so also when it fails.
+ *   succeeds, and on failure only if the call's description says so.
  * - A call that fails changes nothing, unless its description says otherwise.
  * - Sizes, offsets and lengths are in bytes.
- * - Deadlines are absolute CLOCK_MONOTONIC nanoseconds, so that a call that
- *   a signal interrupted can simply be made again: 0 does not wait, -1 waits
- *   for ever, any other negative value is EINVAL.
+ * - Deadlines are absolute, in nanoseconds of CLOCK_MONOTONIC, so that a call
+ *   that a signal interrupted can be repeated unchanged: 0 does not wait, -1
+ *   waits without a limit, any other negative value is an error (EINVAL).
  * - Buffers, exports and attachments share one space of ids. An id is never
- *   zero and never used twice while the module is loaded.
- * - An object that the caller may not see does not exist for it (ENOENT); one
- *   that it may see but not touch in the way asked for gives EPERM (control)
- *   or EACCES (permission bits, rights of an export).
+ *   zero, and never used twice while the module is loaded.
+ * - A call for an object that the caller may not see fails with ENOENT. If the
+ *   caller may see the object but not use it in the requested way, the call
+ *   fails with EPERM (no control) or EACCES (permission bits, rights of an
+ *   export).
  * - EFAULT: the structure, or memory that it points to, cannot be accessed.
- *   ENOTTY: the number is not one of ours, or not for this kind of file.
- *   ENOMEM: out of memory. These three are not repeated below.
+ *   ENOTTY: the ioctl does not exist, or not for this kind of file. ENOMEM: out
+ *   of memory. The descriptions below do not repeat these errors.
  *
- * Who has control of a buffer:
+ * Control of a buffer:
  *
- * - anonymous: whoever calls through the open file that allocated it (fork and
- *   SCM_RIGHTS share that file), and CAP_SYS_ADMIN in the initial user
- *   namespace. The buffer ends with the last reference to the file.
- * - persistent: its owner (effective uid), and CAP_SYS_ADMIN in the initial
- *   user namespace. The buffer ends when it is freed.
+ * - Anonymous buffers: a caller that uses the open file that allocated the
+ *   buffer (fork and SCM_RIGHTS share that file), and a caller with
+ *   CAP_SYS_ADMIN in the initial user namespace. The buffer ends with the last
+ *   reference to the file.
+ * - Persistent buffers: the owner (effective uid), and a caller with
+ *   CAP_SYS_ADMIN in the initial user namespace. The buffer ends when it is
+ *   freed.
  *
- * The memory of a buffer that has ended is made private again and given back
- * when its last export and attachment are gone. Until then those stay visible
- * and revocable, for the uid that owned the buffer and for CAP_SYS_ADMIN.
+ * The memory of a buffer that has ended is made private again and returned when
+ * its last export and attachment are gone. Until then these exports and
+ * attachments stay visible and can be revoked, by the uid that owned the buffer
+ * and with CAP_SYS_ADMIN.
  *
- * Shared memory is readable and writable by the host at any time. Copy data in
- * once before checking them, and authenticate what matters.
+ * The host can read and change shared memory at any time. Copy data in once,
+ * check the copy, and authenticate what matters.
  */
 #ifndef _UAPI_LINUX_CCSHM_H
 #define _UAPI_LINUX_CCSHM_H
@@ -58,10 +63,10 @@
 #define CCSHM_DEVICE		"/dev/ccshm"
 
 /*
- * Grows when the meaning of a call changes; additions are feature bits. A driver
- * reports this version and the oldest one that it still serves, and a program
- * works with every driver for which the version that the program was built with
- * lies between the two.
+ * The version increases when the meaning of a call changes; additions have
+ * feature bits. A driver reports its version and the oldest version that it
+ * still serves. A program works with a driver if the version that the program
+ * was built with is not outside of that range.
  */
 #define CCSHM_ABI_VERSION	1
 /* The oldest version that the driver of this header serves. */
@@ -89,90 +94,100 @@ enum ccshm_platform {
 	CCSHM_PLATFORM_CCA = 5,
 };
 
-/* ccshm_ioc_info.info_flags: sharing is a no-op here, the module was forced to load. */
+/* ccshm_ioc_info.info_flags: sharing has no effect (allow_plain=1). */
 #define CCSHM_INFO_PLAIN		(1ULL << 0)
 
-/* A limit of struct ccshm_ioc_info: there is none. */
+/* A limit of struct ccshm_ioc_info: no limit. */
 #define CCSHM_LIMIT_NONE		(~0ULL)
 
-/* /dev/dma_heap/system_cc_shared is ours; otherwise it is the kernel's, or absent. */
+/*
+ * The driver provides /dev/dma_heap/system_cc_shared; otherwise the node
+ * belongs to the kernel, or does not exist.
+ */
 #define CCSHM_FEATURE_HEAP		(1ULL << 0)
-/* CCSHM_IOC_PAGES can tell the state of pages on this machine. */
+/* CCSHM_IOC_PAGES can determine the state of pages on this machine. */
 #define CCSHM_FEATURE_PAGES		(1ULL << 1)
 
 /**
- * struct ccshm_ioc_info - about the driver and what it holds now
+ * struct ccshm_ioc_info - properties of the driver and its use of memory
  * @flags: must be 0
  * @abi_version: out: CCSHM_ABI_VERSION of the driver
  * @platform: out: enum ccshm_platform
  * @features: out: CCSHM_FEATURE_*
  * @info_flags: out: CCSHM_INFO_*
- * @block_size: out: bytes of a conversion unit. Memory is shared in multiples of
- *	it unless it was too fragmented; what is less is carved from one.
- * @bytes_shared: out: bytes in the shared state that ccshm holds, those included
- *	that are being converted, in either direction
+ * @block_size: out: bytes of a conversion unit. Memory is shared in multiples
+ * 	of this unit, unless free memory is too fragmented; smaller parts are
+ * 	carved from a unit.
+ * @bytes_shared: out: bytes in the shared state that ccshm holds, including
+ * 	bytes that are being converted in either direction
  * @bytes_leaked: out: bytes that could not be made private again and are never
- *	given back to the kernel, since the module was loaded
- * @bytes_quarantined: out: bytes that could not be made private again yet. They
- *	are tried again for half a minute before they count as leaked; those that the
- *	platform refused to share for as long as it refuses to share anything
- * @calls_shared: out: conversions to shared that were made
- * @calls_private: out: conversions back to private that were made
+ * 	returned to the kernel, since the module was loaded
+ * @bytes_quarantined: out: bytes that could not be made private again yet. The
+ * 	driver retries for half a minute before they count as leaked; for
+ * 	memory that the platform refused to share, as long as the platform
+ * 	refuses to share anything
+ * @calls_shared: out: conversions to shared
+ * @calls_private: out: conversions to private
  * @calls_failed: out: conversions that failed
- * @buffers: out: buffers that exist, those included whose memory is only held
- *	by exports or attachments any more
- * @exports: out: exports that exist
- * @attachments: out: attachments that exist
- * @abi_oldest: out: CCSHM_ABI_OLDEST of the driver: programs that were built with
- *	an older version than this must not use the driver
+ * @buffers: out: existing buffers, including those that have ended while
+ * 	exports or attachments hold their memory
+ * @exports: out: existing exports
+ * @attachments: out: existing attachments
+ * @abi_oldest: out: CCSHM_ABI_OLDEST of the driver: programs that were built
+ * 	with an older version must not use the driver
  * @driver_version: out: version of the driver, NUL-terminated
- * @contiguous_max: out: largest size that CCSHM_ALLOC_CONTIGUOUS can give
- * @blocks_carved: out: blocks that small buffers and tails were given pages of
- * @bytes_carved: out: bytes of those blocks that buffers have; the rest of them
- *	is shared and charged, too, and waits for the same payer's next buffer
- * @limit_total_bytes: out: bytes that all users together may have, or
- *	CCSHM_LIMIT_NONE
- * @limit_user_bytes: out: bytes that each user may have, or CCSHM_LIMIT_NONE
- * @limit_user_buffers: out: buffers that each user may have, or CCSHM_LIMIT_NONE
- * @used_bytes: out: what all users are charged, which is counted against
- *	@limit_total_bytes
+ * @contiguous_max: out: largest size of a buffer with CCSHM_ALLOC_CONTIGUOUS
+ * @blocks_carved: out: blocks from which small buffers and the ends of large
+ * 	ones were carved
+ * @bytes_carved: out: bytes of these blocks that buffers use; the rest is also
+ * 	shared and charged, and available for the next buffers of the same
+ * 	payer
+ * @limit_total_bytes: out: limit for the bytes of all users, or
+ * 	CCSHM_LIMIT_NONE
+ * @limit_user_bytes: out: limit for the bytes of each user, or CCSHM_LIMIT_NONE
+ * @limit_user_buffers: out: limit for the buffers of each user, or
+ * 	CCSHM_LIMIT_NONE
+ * @used_bytes: out: bytes that all users are charged, which count against
+ * 	@limit_total_bytes
  * @refusals: out: calls that a limit refused
- * @user_bytes: out: what the caller's effective uid is charged: whole blocks, those
- *	in quarantine included
- * @user_bytes_leaked: out: bytes that were leaked while that uid was charged for
- *	them, since the module was loaded. They count against both limits for this
- *	user, and for nobody else.
+ * @user_bytes: out: bytes that the caller's effective uid is charged: whole
+ * 	blocks, including those in quarantine
+ * @user_bytes_leaked: out: bytes that were leaked while that uid was charged
+ * 	for them, since the module was loaded. They count against both limits,
+ * 	for this user only.
  * @user_buffers: out: buffers that it pays for
- * @user_exports: out: exports that it made, of its own and of others' buffers
+ * @user_exports: out: exports that it created, of own and of other users'
+ * 	buffers
  * @user_attachments: out: attachments of the buffers that it pays for
- * @user_importers: out: devices attached by their drivers to exports of the buffers
- *	that it pays for
- * @importers: out: devices attached to exports by their drivers
+ * @user_importers: out: devices that their drivers attached to exports of the
+ * 	buffers that it pays for
+ * @importers: out: devices that their drivers attached to exports
  * @reserved_tail: out: 0
- * @limit_user_exports: out: exports that each user may have made, or
- *	CCSHM_LIMIT_NONE
- * @generation: out: never 0; changes whenever an object comes, goes or changes its
- *	state. What CCSHM_QUERY_NEXT returned between two calls of INFO that return
- *	the same number is a consistent list.
- * @buffers_made: out: buffers that were made
- * @exports_made: out: exports that were made
- * @attachments_made: out: attachments that were made
+ * @limit_user_exports: out: limit for the exports that each user creates, or
+ * 	CCSHM_LIMIT_NONE
+ * @generation: out: never 0; changes whenever an object is created, ends or
+ * 	changes its state. If two calls of INFO return the same number, the
+ * 	results of CCSHM_QUERY_NEXT between them are a consistent list.
+ * @buffers_made: out: buffers that were created
+ * @exports_made: out: exports that were created
+ * @attachments_made: out: attachments that were created
  * @revokes: out: calls of REVOKE that began
- * @revokes_failed: out: of these, calls that did not end all access
+ * @revokes_failed: out: calls of REVOKE that did not end all access
  * @events: out: netlink events that were sent
- * @events_lost: out: netlink events that could not be sent: their listeners got
- *	ENOBUFS
- * @events_suppressed: out: netlink events that were not sent, because one user
- *	caused too many of them: likewise
+ * @events_lost: out: netlink events that could not be sent; the listeners got
+ * 	ENOBUFS
+ * @events_suppressed: out: netlink events that were not sent because one user
+ * 	caused too many; the listeners got ENOBUFS
  *
  * @refusals and the last eight counters count since the module was loaded.
  *
- * Where nothing comes or goes, @used_bytes is the sum of @bytes_shared and
- * @bytes_quarantined. The sum of @bytes_shared, @bytes_quarantined and @bytes_leaked
- * is at no time less than what the host can reach of what ccshm has shared.
+ * While no object is created or ends, @used_bytes is the sum of @bytes_shared
+ * and @bytes_quarantined. The sum of @bytes_shared, @bytes_quarantined and
+ * @bytes_leaked is never less than the memory of ccshm that the host can
+ * access.
  *
- * The counts cover all users and tell nothing of any one of them, but for the
- * user_ ones, which are those of the caller.
+ * The counters are those of all users and reveal nothing about a single user,
+ * except the user_ fields, which are those of the caller.
  *
  * Errors: EINVAL.
  */
@@ -222,75 +237,80 @@ struct ccshm_ioc_info {
 	__u64 events_suppressed;
 };
 
-/* The buffer outlives the file that made it; otherwise it is anonymous. */
+/* The buffer outlives the file that allocated it; otherwise it is anonymous. */
 #define CCSHM_ALLOC_PERSISTENT		(1ULL << 0)
-/* @uid is the owner; otherwise the caller's effective uid is. */
+/* @uid is the owner; otherwise the owner is the caller's effective uid. */
 #define CCSHM_ALLOC_UID			(1ULL << 1)
-/* @gid is the group; otherwise the caller's effective gid is. */
+/* @gid is the group; otherwise the group is the caller's effective gid. */
 #define CCSHM_ALLOC_GID			(1ULL << 2)
-/* Memory of NUMA node @node only; otherwise any, the nearest preferred. */
+/*
+ * Memory of NUMA node @node only; otherwise of any node, preferably the
+ * nearest.
+ */
 #define CCSHM_ALLOC_NODE		(1ULL << 3)
-/* Any signal ends the call with EINTR, not only one that kills. */
+/* Any signal ends the call with EINTR, not only a fatal one. */
 #define CCSHM_ALLOC_INTERRUPTIBLE	(1ULL << 4)
 /* Only memory whose physical addresses are below 4 GiB. */
 #define CCSHM_ALLOC_DMA32		(1ULL << 5)
-/* One physically contiguous run of pages: the payer may be charged for more. */
+/* One physically contiguous run of pages; the payer may be charged for more. */
 #define CCSHM_ALLOC_CONTIGUOUS		(1ULL << 6)
 /*
- * Callers without control may make pinned exports, too, as far as the permission
- * bits allow exports at all. They can then keep the owner's revoke from ending.
+ * Callers without control may also create pinned exports if the permission bits
+ * allow exports. These exports can prevent the owner's revoke from ending.
  * Persistent buffers only.
  */
 #define CCSHM_ALLOC_OTHERS_PIN		(1ULL << 7)
 /*
- * Whole conversion units only, ccshm_ioc_info.block_size; the end may be carved from
- * one. Otherwise fragmented memory gives thousands of small blocks instead, each of
- * which costs a conversion and splits the kernel's large mappings for good.
+ * Whole conversion units (ccshm_ioc_info.block_size) only; the end may be
+ * carved from one. Without this flag, fragmented memory yields thousands of
+ * small blocks. Each of them costs a conversion and splits large mappings of
+ * the kernel permanently.
  */
 #define CCSHM_ALLOC_WHOLE_UNITS		(1ULL << 8)
 
 /**
  * struct ccshm_ioc_alloc - allocate a buffer
- * @size: bytes wanted, rounded up to whole pages; not 0
+ * @size: bytes, rounded up to whole pages; not 0
  * @flags: CCSHM_ALLOC_*
  * @uid: owner, in the caller's user namespace; 0 without CCSHM_ALLOC_UID
  * @gid: group, in the caller's user namespace; 0 without CCSHM_ALLOC_GID
  * @mode: permission bits of a persistent buffer, a subset of 0666: read
- *	permission allows read-only exports, write permission any export. Must
- *	be 0 for an anonymous buffer.
+ * 	permission allows read-only exports, write permission any export. Must
+ * 	be 0 for an anonymous buffer.
  * @node: NUMA node; 0 without CCSHM_ALLOC_NODE
  * @reserved: must be 0
- * @name: name of a persistent buffer, unique among its owner's buffers:
- *	a letter or '_', then letters, digits, '.', '_' or '-', NUL-terminated,
- *	zero behind the NUL. Empty: no name.
- * @id: out: the buffer
- * @actual_size: out: its size, @size rounded up to whole pages
+ * @name: name of a persistent buffer, unique among its owner's buffers: a
+ * 	letter or '_', then letters, digits, '.', '_' or '-', NUL-terminated,
+ * 	padded with zeros. Empty: no name.
+ * @id: out: id of the buffer
+ * @actual_size: out: size of the buffer, @size rounded up to whole pages
  *
- * The memory is zero when it is first seen. A fatal signal ends the call with
- * EINTR and leaves nothing behind; so does any with CCSHM_ALLOC_INTERRUPTIBLE.
- * A program that dies of the signal may die after the call has succeeded: one
- * that makes persistent buffers handles it, and frees what it got.
+ * The memory reads zero. A fatal signal ends the call with EINTR, and no buffer
+ * remains; with CCSHM_ALLOC_INTERRUPTIBLE any signal does. A signal can also
+ * kill a process after the call has succeeded. A program that allocates
+ * persistent buffers must therefore handle the signal and free the buffer.
  *
- * The memory is charged to the caller's effective uid, which is the payer for as
- * long as the memory is held, whoever owns the buffer: whole blocks, and for what
- * is carved the blocks that it is carved from. The limits bind everybody without
- * CAP_SYS_RESOURCE in the initial user namespace. One that is lowered below what is
- * in use takes nothing away and lets nothing be added.
+ * The memory is charged to the caller's effective uid, the payer, while it is
+ * held, also if another user owns the buffer. Whole blocks are charged; a
+ * carved buffer is charged with the blocks that it is carved from. The limits
+ * apply to callers without CAP_SYS_RESOURCE in the initial user namespace. A
+ * limit that is lowered below the current use takes nothing away, but nothing
+ * can be added.
  *
- * Errors: EINVAL (a zero size, one that overflows when rounded, a flag, mode,
- * node, uid, gid or name that is not valid, a node that the caller's cpuset does not
- * allow, a name, owner, group or mode for an
- * anonymous buffer); EPERM (another owner without CAP_CHOWN, or a group the
- * caller is not in); EEXIST (the owner has a buffer of that name); EFBIG
- * (CCSHM_ALLOC_CONTIGUOUS, and larger than ccshm_ioc_info.contiguous_max);
- * ENOMEM (larger than memory, or not enough is free of the kind asked for, or not
- * in one run, or with CCSHM_ALLOC_WHOLE_UNITS not in whole units, or the memory
- * cgroup has no room for whole blocks); EDQUOT (the
- * caller would have more bytes or buffers than each user may); ENOSPC (all users
- * together would have more bytes than they may); EINTR; EIO (the platform refused
- * the conversion: what could not be made private again is leaked and counted); EBUSY
- * (the machine hibernates, or resumes from hibernation: no memory is shared until that
- * is over; while memory is shared the kernel is kept from both).
+ * Errors: EINVAL (a zero size, one that overflows when rounded; a flag, mode,
+ * node, uid, gid or name that is not valid; a node that the caller's cpuset
+ * does not allow; a name, owner, group or mode for an anonymous buffer); EPERM
+ * (another owner, or a group that the caller is not in, without CAP_CHOWN);
+ * EEXIST (the owner has a buffer of that name); EFBIG (CCSHM_ALLOC_CONTIGUOUS,
+ * and larger than ccshm_ioc_info.contiguous_max); ENOMEM (larger than memory,
+ * or not enough memory of the requested kind is free, or not in one run, or
+ * with CCSHM_ALLOC_WHOLE_UNITS not in whole units, or the memory cgroup has no
+ * room for whole blocks); EDQUOT (the limit for the bytes or buffers of each
+ * user); ENOSPC (the limit for the bytes of all users); EINTR; EIO (the
+ * platform refused the conversion; memory that could not be made private again
+ * is leaked and counted); EBUSY (a hibernation or a resume from it is in
+ * progress: no memory can be shared until it ends. While memory is shared, the
+ * kernel refuses both).
  */
 struct ccshm_ioc_alloc {
 	__u64 size;
@@ -306,9 +326,9 @@ struct ccshm_ioc_alloc {
 };
 
 /*
- * Also begin to revoke every export and attachment that the buffer has. The call
- * does not wait: each revoke ends by itself, when the last mapping and fence of
- * the export are gone, or the attachment's holder or driver detaches it.
+ * Also begin to revoke every export and attachment of the buffer. The call does
+ * not wait: each revoke ends when the last mapping and fence of the export are
+ * gone, or the holder or the driver detaches the attachment.
  */
 #define CCSHM_FREE_REVOKE		(1ULL << 0)
 
@@ -317,30 +337,31 @@ struct ccshm_ioc_alloc {
  * @id: the buffer
  * @flags: CCSHM_FREE_*
  *
- * The id and the name are gone when the call returns; it never waits. The memory
- * is given back when the last export and attachment of it are gone or revoked.
+ * The id and the name are no longer valid when the call returns; it never
+ * waits. The memory is returned when the last export and attachment of the
+ * buffer are gone or revoked.
  *
- * Errors: EINVAL; ENOENT (no such buffer); EPERM (no control of it).
+ * Errors: EINVAL; ENOENT (no such buffer); EPERM (no control of the buffer).
  */
 struct ccshm_ioc_free {
 	__u64 id;
 	__u64 flags;
 };
 
-/* @uid is the owner; otherwise the caller's effective uid is. */
+/* @uid is the owner; otherwise the owner is the caller's effective uid. */
 #define CCSHM_OPEN_UID			(1ULL << 0)
 
 /**
  * struct ccshm_ioc_open - find a persistent buffer by its name
  * @flags: CCSHM_OPEN_*
- * @uid: its owner, in the caller's user namespace; 0 without CCSHM_OPEN_UID
+ * @uid: owner, in the caller's user namespace; 0 without CCSHM_OPEN_UID
  * @reserved: must be 0
- * @name: its name, as in struct ccshm_ioc_alloc; not empty
- * @id: out: the buffer
+ * @name: name, as in struct ccshm_ioc_alloc; not empty
+ * @id: out: id of the buffer
  *
- * Takes no reference: the buffer can end at any time.
+ * The call takes no reference: the buffer can end at any time.
  *
- * Errors: EINVAL; ENOENT (no such buffer, or none that the caller may see).
+ * Errors: EINVAL; ENOENT (no such buffer, or the caller may not see it).
  */
 struct ccshm_ioc_open {
 	__u64 flags;
@@ -359,10 +380,10 @@ struct ccshm_ioc_open {
 /* Change the name to @name; empty: no name. Persistent buffers only. */
 #define CCSHM_SET_NAME			(1ULL << 3)
 /*
- * Seal the buffer (@sealed is 1), or end that (0). Of a sealed buffer only callers
- * with control make new exports and attachments; attachments of an export that
- * exists are new attachments, too. Importers can still attach to an export that
- * exists: revoke it to end that (CCSHM_REVOKE_SEAL does both).
+ * Seal the buffer (@sealed is 1) or unseal it (0). Only callers with control
+ * can create exports and attachments of a sealed buffer, including attachments
+ * of existing exports. Importers can still attach to an existing export: revoke
+ * it to end that (CCSHM_REVOKE_SEAL does both).
  */
 #define CCSHM_SET_SEALED		(1ULL << 4)
 
@@ -377,16 +398,17 @@ struct ccshm_ioc_open {
  * @reserved: must be 0
  * @name: new name, as in struct ccshm_ioc_alloc; empty without CCSHM_SET_NAME
  *
- * All changes are made in one step, or none is. Exports and attachments that
- * exist keep their rights, and the payer stays the same. A new owner has control
- * when the call returns, and the previous one has not, unless CAP_SYS_ADMIN gives
- * it. A buffer that keeps its name must not collide with one of the new owner's.
+ * The call makes all changes in one step, or none. Existing exports and
+ * attachments keep their rights, and the payer does not change. When the call
+ * returns, a new owner has control and the previous one does not, except with
+ * CAP_SYS_ADMIN. If the buffer keeps its name, the new owner must not have a
+ * buffer of that name.
  *
  * Errors: EINVAL (a flag, uid, gid, mode or name that is not valid; a value
- * without its flag; anything but CCSHM_SET_SEALED for a buffer that is not
- * persistent); ENOENT (no such buffer); EPERM (no control of it; another owner,
- * or a group that the caller is not in, without CAP_CHOWN); EEXIST (the owner has
- * another buffer of that name).
+ * without its flag; a change other than CCSHM_SET_SEALED for a buffer that is
+ * not persistent); ENOENT (no such buffer); EPERM (no control of the buffer;
+ * another owner, or a group that the caller is not in, without CAP_CHOWN);
+ * EEXIST (the owner has another buffer of that name).
  */
 struct ccshm_ioc_set {
 	__u64 id;
@@ -400,10 +422,10 @@ struct ccshm_ioc_set {
 };
 
 /**
- * enum ccshm_type - kind of an object
- * @CCSHM_TYPE_BUFFER: made by ALLOC
- * @CCSHM_TYPE_EXPORT: made by EXPORT
- * @CCSHM_TYPE_ATTACHMENT: made by ATTACH
+ * enum ccshm_type - type of an object
+ * @CCSHM_TYPE_BUFFER: created by ALLOC
+ * @CCSHM_TYPE_EXPORT: created by EXPORT
+ * @CCSHM_TYPE_ATTACHMENT: created by ATTACH
  */
 enum ccshm_type {
 	CCSHM_TYPE_BUFFER = 1,
@@ -413,13 +435,14 @@ enum ccshm_type {
 
 /**
  * enum ccshm_state - state of an export or attachment
- * @CCSHM_STATE_ACTIVE: in use (and always the state of a buffer)
- * @CCSHM_STATE_REVOKING: nothing new gets in; somebody has not let go yet
- * @CCSHM_STATE_REVOKED: no CPU and no device reaches the memory through it
- * @CCSHM_STATE_STUCK: attachments: the device could not be stopped; the memory
- *	stays held until a forced REVOKE succeeds, DETACH, or the device is known to
- *	be gone. Removing the device by software is no proof of that: after it only
- *	DETACH ends the attachment.
+ * @CCSHM_STATE_ACTIVE: in use; always the state of a buffer
+ * @CCSHM_STATE_REVOKING: no new mapping can be made; a device or a holder still
+ * 	uses the memory
+ * @CCSHM_STATE_REVOKED: no CPU and no device can access the memory through it
+ * @CCSHM_STATE_STUCK: attachments: the device could not be stopped. The memory
+ * 	stays held until a forced REVOKE succeeds, DETACH is called, or the
+ * 	device is known to be gone. Removing the device by software proves
+ * 	nothing: after that only DETACH ends the attachment.
  */
 enum ccshm_state {
 	CCSHM_STATE_ACTIVE = 0,
@@ -433,86 +456,88 @@ enum ccshm_state {
 /* ccshm_ioc_query.flags: the next object of type @next_type after @id. */
 #define CCSHM_QUERY_NEXT		(1ULL << 1)
 
-/* ccshm_ioc_query.query_flags: the buffer has ended; only uses of it are left. */
+/* ccshm_ioc_query.query_flags: the buffer has ended, but is still in use. */
 #define CCSHM_QUERY_ORPHAN		(1ULL << 0)
 /* ccshm_ioc_query.query_flags: the caller has control. */
 #define CCSHM_QUERY_CONTROL		(1ULL << 1)
-/* ccshm_ioc_query.query_flags: made through /dev/dma_heap/system_cc_shared. */
+/* ccshm_ioc_query.query_flags: from /dev/dma_heap/system_cc_shared. */
 #define CCSHM_QUERY_HEAP		(1ULL << 2)
 /* ccshm_ioc_query.query_flags: the buffer is sealed, see CCSHM_SET_SEALED. */
 #define CCSHM_QUERY_SEALED		(1ULL << 3)
 /*
- * ccshm_ioc_query.query_flags: the caller may not see the buffer and learns of the
- * object only because it holds its file descriptor: @uid, @gid and @payer are
- * all ones, and @mode, @charged, @blocks, @blocks_small, @units, @units_whole,
- * @conversions, @carved and @name are empty.
+ * ccshm_ioc_query.query_flags: the caller may not see the buffer and gets the
+ * information only because it holds the file descriptor: @uid, @gid and @payer
+ * have all bits set, and @mode, @charged, @blocks, @blocks_small, @units,
+ * @units_whole, @conversions, @carved and @name are empty.
  */
 #define CCSHM_QUERY_HOLDER		(1ULL << 4)
 
 /**
- * struct ccshm_ioc_query - about a buffer, an export or an attachment
- * @id: the object; with CCSHM_QUERY_NEXT the id to continue after, 0 at first; 0
- *	with CCSHM_QUERY_BY_FD
+ * struct ccshm_ioc_query - query a buffer, an export or an attachment
+ * @id: the object; with CCSHM_QUERY_NEXT the id after which to continue, 0 at
+ * 	first; 0 with CCSHM_QUERY_BY_FD
  * @flags: CCSHM_QUERY_BY_FD or CCSHM_QUERY_NEXT, not both
  * @fd: a dma-buf or the file descriptor of an attachment; 0 without
- *	CCSHM_QUERY_BY_FD
+ * 	CCSHM_QUERY_BY_FD
  * @next_type: enum ccshm_type; 0 without CCSHM_QUERY_NEXT
  * @object_id: out: id of the object
  * @type: out: enum ccshm_type
  * @state: out: enum ccshm_state
- * @object_flags: out: flags it was made with: CCSHM_ALLOC_*, CCSHM_EXPORT_* or
- *	CCSHM_ATTACH_*
+ * @object_flags: out: flags with which it was created: CCSHM_ALLOC_*,
+ * 	CCSHM_EXPORT_* or CCSHM_ATTACH_*
  * @query_flags: out: CCSHM_QUERY_*
- * @buffer_id: out: the buffer that it belongs to (@object_id for a buffer itself)
- * @export_id: out: attachments: the export it was made from, or 0
+ * @buffer_id: out: id of its buffer (@object_id for a buffer)
+ * @export_id: out: attachments: id of the export that it was created from, or 0
  * @offset: out: exports, attachments: start of the slice in the buffer
  * @size: out: size of the buffer or of the slice
  * @uid: out: owner of the buffer, in the caller's user namespace
  * @gid: out: group of the buffer, in the caller's user namespace
  * @mode: out: permission bits of the buffer
- * @payer: out: uid that the memory is charged to, in the caller's namespace
- * @charged: out: bytes that the buffer takes: whole blocks of its own, and
- *	@carved
- * @blocks: out: blocks that the buffer has for itself
+ * @payer: out: uid that the memory is charged to, in the caller's user
+ * 	namespace
+ * @charged: out: bytes that the payer is charged for the buffer: its own whole
+ * 	blocks, and @carved
+ * @blocks: out: blocks that only this buffer uses
  * @blocks_small: out: blocks smaller than a conversion unit
  * @units: out: conversion units of 2 MiB in the larger blocks
- * @units_whole: out: of these, units that one direct-map leaf covered when they
- *	were converted; each costs one page-state hypercall, and splits nothing. With
- *	pages of 16 or 64 KiB, where a leaf has 32 or 512 MiB, only those of leaves
- *	that were converted in one call
- * @conversions: out: calls to share the buffer; 0 when it found room in a block
- *	that was shared already
+ * @units_whole: out: units that one leaf of the direct map covered when they
+ * 	were converted; each of them takes one page-state hypercall and splits
+ * 	nothing. With pages of 16 or 64 KiB, where a leaf covers 32 or 512
+ * 	MiB, only units of leaves that were converted in one call
+ * @conversions: out: calls that shared the buffer; 0 if it was carved from a
+ * 	block that was shared before
  * @exports: out: buffers: live exports
- * @attachments: out: buffers, exports: live attachments made from it
- * @importers: out: exports: devices attached to the dma-buf by their drivers
- * @device_mappings: out: exports: mappings that drivers hold, kernel virtual
- *	mappings included; attachments: 1 while the device may use the memory
+ * @attachments: out: buffers, exports: live attachments
+ * @importers: out: exports: devices that their drivers attached to the dma-buf
+ * @device_mappings: out: exports: mappings that drivers hold, including kernel
+ * 	virtual mappings; attachments: 1 while the device may use the memory
  * @cpu_mappings: out: exports: user mappings (VMAs)
- * @dma_bits: out: attachments: address bits that the device was judged by
+ * @dma_bits: out: attachments: address bits that ATTACH assumed for the device
  * @segments: out: attachments: number of segments
  * @reserved_out: out: 0
  * @name: out: name of the buffer, or empty
  * @device: out: attachments: the device, as in struct ccshm_ioc_attach
- * @carved: out: bytes of the buffer that are a part of a block in which other
- *	buffers of the same payer and owner may have pages; the payer is charged
- *	for that block as a whole
+ * @carved: out: bytes of the buffer in blocks in which other buffers of the
+ * 	same payer and owner can have pages; the payer is charged for these
+ * 	blocks as a whole
  *
- * The lifetime of an export is in @object_flags: CCSHM_EXPORT_PINNED or, without
- * it, revocable.
+ * The lifetime of an export is in @object_flags: CCSHM_EXPORT_PINNED or,
+ * without that flag, revocable.
  *
  * CCSHM_QUERY_NEXT visits all objects of a type that the caller may see, in the
- * order of their ids: pass the @object_id of each as the @id of the next call until
- * the call fails with ENOENT. It also visits buffers that have ended and whose
- * memory is still held, which a QUERY of their id does not find. Objects that
- * come and go meanwhile may be missing; see @generation of struct ccshm_ioc_info.
+ * order of their ids: pass the @object_id of each as the @id of the next call
+ * until the call fails with ENOENT. It also visits buffers that have ended
+ * while their memory is held, which a QUERY of their id does not find. Objects
+ * that are created or end meanwhile may be missing; see @generation of struct
+ * ccshm_ioc_info.
  *
  * CCSHM_QUERY_BY_FD describes an export or an attachment to every process that
- * holds its file descriptor. A holder that may not see the buffer learns nothing
- * about the buffer but its id (CCSHM_QUERY_HOLDER).
+ * holds its file descriptor. A holder that may not see the buffer gets only the
+ * id of the buffer (CCSHM_QUERY_HOLDER).
  *
- * Errors: EINVAL; ENOENT (no such object; CCSHM_QUERY_NEXT: there are no more);
- * EBADF (@fd is not open); EMEDIUMTYPE (@fd is neither one of our dma-bufs nor an
- * attachment); EINTR (a fatal signal during CCSHM_QUERY_NEXT).
+ * Errors: EINVAL; ENOENT (no such object; CCSHM_QUERY_NEXT: no further object);
+ * EBADF (@fd is not open); EMEDIUMTYPE (@fd is neither a dma-buf of ccshm nor
+ * an attachment); EINTR (a fatal signal during CCSHM_QUERY_NEXT).
  */
 struct ccshm_ioc_query {
 	__u64 id;
@@ -551,50 +576,51 @@ struct ccshm_ioc_query {
 	__u64 carved;
 };
 
-/* CPUs may only read; devices may only be mapped DMA_TO_DEVICE. */
+/* CPUs can only read; devices can be mapped with DMA_TO_DEVICE only. */
 #define CCSHM_EXPORT_READ_ONLY		(1ULL << 0)
 /* For devices only: no mmap and no kernel virtual mapping. */
 #define CCSHM_EXPORT_NO_CPU		(1ULL << 1)
 /*
- * Any importer may attach, also one that cannot let go: then a revoke gives
- * EBUSY until it detaches by itself. Without the flag the export is revocable
- * and such importers are refused (EOPNOTSUPP when they attach); on kernels before
- * 7.1 also those that pin (EOPNOTSUPP when they pin, or map what they have
- * pinned), since they need not let go there. The kernel log says why, once for
- * each device and reason. From 7.1 on an importer that is bound to let go, and
- * does not, cannot be recognised: a revoke gives ETIMEDOUT until it does.
+ * Any importer may attach, including one that cannot unmap on notification: a
+ * revoke then fails with EBUSY until the importer detaches. Without the flag
+ * the export is revocable, and such importers are refused (EOPNOTSUPP when they
+ * attach). On kernels before 7.1 importers that pin are also refused
+ * (EOPNOTSUPP when they pin, or map what they have pinned), because they need
+ * not unmap there. The kernel log contains the reason, once for each device and
+ * reason. From 7.1 on, an importer that must unmap and does not cannot be
+ * detected: a revoke fails with ETIMEDOUT until it unmaps.
  */
 #define CCSHM_EXPORT_PINNED		(1ULL << 2)
 
 /**
- * struct ccshm_ioc_export - make a dma-buf of a slice of a buffer
+ * struct ccshm_ioc_export - create a dma-buf of a slice of a buffer
  * @id: the buffer
  * @flags: CCSHM_EXPORT_*
  * @offset: start of the slice, a multiple of the page size
- * @size: its length, a multiple of the page size; 0: up to the end
+ * @size: length of the slice, a multiple of the page size; 0: up to the end
  * @reserved: must be 0
- * @export_id: out: the export
+ * @export_id: out: id of the export
  * @actual_size: out: size of the dma-buf
  * @fd: out: the dma-buf, close-on-exec. The caller owns it. The export lives
- *	until the last reference to the dma-buf is gone.
+ * 	until the last reference to the dma-buf is gone.
  * @reserved_out: out: 0
  *
- * Whoever holds the dma-buf can use the memory with the rights of the export,
- * but has no control of the buffer. Read-only binds CPUs; a device without an
- * IOMMU is not bound by it. mmap of the dma-buf must be MAP_SHARED (EINVAL) and
- * gives EACCES for a right that the export has not; a mapping keeps the dma-buf
- * alive. A mapping is never executable: mmap with PROT_EXEC fails with EACCES, or
- * with EPERM on kernels that mount dma-bufs noexec, and mprotect with EACCES; with
- * the READ_IMPLIES_EXEC personality a readable mapping is made without it. After
- * a revoke mmap gives ENODEV, and a touch of a mapping SIGBUS.
+ * A process that holds the dma-buf can use the memory with the rights of the
+ * export, but has no control of the buffer. CCSHM_EXPORT_READ_ONLY restricts
+ * CPUs; it does not restrict a device without an IOMMU. mmap of the dma-buf
+ * must use MAP_SHARED (EINVAL) and fails with EACCES for a right that the
+ * export does not have. A mapping keeps the dma-buf alive. A mapping is never
+ * executable: mmap with PROT_EXEC fails with EACCES, or with EPERM on kernels
+ * that mount dma-bufs noexec, and mprotect with EACCES; with the
+ * READ_IMPLIES_EXEC personality a readable mapping is not executable. After a
+ * revoke mmap fails with ENODEV, and accessing a mapping raises SIGBUS.
  *
  * Errors: EINVAL (flags; an offset or size that is not page-aligned, is beyond
- * the buffer or overflows); ENOENT (also: it was freed while the call was under
- * way); ENODEV (the export was revoked while the call was under way); EACCES (the
- * mode does not allow it); EPERM (the buffer is sealed, or CCSHM_EXPORT_PINNED
- * without CCSHM_ALLOC_OTHERS_PIN, and the caller has no control); EDQUOT
- * (the caller has made as many exports as each user may); EMFILE, ENFILE (no file
- * descriptor left).
+ * the buffer or overflows); ENOENT (also: the buffer was freed during the
+ * call); ENODEV (the export was revoked during the call); EACCES (the mode does
+ * not allow it); EPERM (the buffer is sealed, or CCSHM_EXPORT_PINNED without
+ * CCSHM_ALLOC_OTHERS_PIN, and the caller has no control); EDQUOT (the limit for
+ * the exports of each user); EMFILE, ENFILE (no file descriptor is left).
  */
 struct ccshm_ioc_export {
 	__u64 id;
@@ -614,58 +640,62 @@ struct ccshm_ioc_export {
  */
 #define CCSHM_REVOKE_FORCE		(1ULL << 0)
 /*
- * Seal the buffer first, in the same step: nobody without control makes a new
- * export or attachment while the revoke is under way, nor afterwards. Stays also
- * when the call fails with ETIMEDOUT, EBUSY, EIO or EINTR.
+ * Seal the buffer first, in the same step: callers without control cannot
+ * create exports or attachments during the revoke or after it. The buffer stays
+ * sealed also if the call fails with ETIMEDOUT, EBUSY, EIO or EINTR.
  */
 #define CCSHM_REVOKE_SEAL		(1ULL << 1)
 /*
- * First notify the holders of attachments and the importers, and end the CPU
+ * Notify the holders of attachments and the importers first, and end the CPU
  * mappings only when the attachments have been detached, or at the deadline: a
- * userspace driver that polls its rings in the memory can stop its device before
- * its mappings go. What holds when the call returns is the same. Not together
- * with CCSHM_REVOKE_FORCE.
+ * userspace driver that polls its rings in the memory can stop its device
+ * before its mappings end. The guarantees when the call returns are the same.
+ * Not together with CCSHM_REVOKE_FORCE.
  */
 #define CCSHM_REVOKE_ORDERLY		(1ULL << 2)
 /*
- * @fd is the dma-buf of the export, or the attachment's descriptor, and @id is 0.
- * The caller needs control of the buffer just the same.
+ * @fd is the dma-buf of the export, or the attachment's file descriptor, and
+ * 	@id is 0. The caller still needs control of the buffer.
  */
 #define CCSHM_REVOKE_BY_FD		(1ULL << 3)
-/* Never given a meaning here: libraries may use them for flags of their own. */
+/* The driver will never use these flags: libraries may define them. */
 #define CCSHM_REVOKE_LIBRARY_FLAGS	(0xffULL << 56)
 
 /**
  * struct ccshm_ioc_revoke - end all access through an export or attachment
  * @id: the export or attachment; or a buffer: all exports and attachments that
- *	it has at this moment; 0 with CCSHM_REVOKE_BY_FD
+ * 	it has at the time of the call; 0 with CCSHM_REVOKE_BY_FD
  * @flags: CCSHM_REVOKE_*
- * @deadline_ns: absolute CLOCK_MONOTONIC ns for the whole call; 0 does not wait;
- *	-1 waits without a limit
- * @fd: the descriptor with CCSHM_REVOKE_BY_FD, otherwise 0
+ * @deadline_ns: nanoseconds of CLOCK_MONOTONIC for the whole call; 0 does not
+ * 	wait; -1 waits without a limit
+ * @fd: the file descriptor with CCSHM_REVOKE_BY_FD, otherwise 0
  * @reserved: must be 0
- * @state: out: enum ccshm_state; for a buffer the least advanced of its parts
- * @device_mappings: out: mappings and attachments of devices that are left; 0
- *	when @state is CCSHM_STATE_REVOKED
+ * @state: out: enum ccshm_state; for a buffer that of the least advanced export
+ * 	or attachment
+ * @device_mappings: out: remaining mappings and attachments of devices; 0 if
+ * 	@state is CCSHM_STATE_REVOKED
  * @pages: out: pages that the revoke covers
  * @revoked: out: exports and attachments that are revoked
- * @stopped: out: of the attachments, those whose device ccshm had to stop
+ * @stopped: out: attachments whose device ccshm had to stop
  *
- * Fences are waited for that are there when the importers are told, and those
- * that an importer puts before it lets go; others do not make it longer.
+ * The call waits for the fences that exist when the importers are notified, and
+ * for those that an importer adds before it unmaps; other fences do not extend
+ * the wait.
  *
- * Nothing new gets in from the moment of the call, whatever it returns. User
- * mappings are gone when it returns, whatever it returns, unless EINTR. When it
- * succeeds no CPU and no device reaches the memory through the object. Calling
- * again continues, and gives the same answer once revoked. The owner may export
- * or attach the buffer anew.
+ * From the call on, no new mapping can be made through the object, whatever the
+ * call returns. User mappings are gone when the call returns, except with
+ * EINTR. When the call succeeds, no CPU and no device can access the memory
+ * through the object. Another call continues the revoke; for a revoked object
+ * it returns the same result. The buffer itself can be exported and attached
+ * again.
  *
  * The "out" fields are also written with ETIMEDOUT, EBUSY and EIO.
  *
  * Errors: EINVAL; ENOENT; EPERM (no control of the buffer, or
- * CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); ETIMEDOUT (somebody has not let go;
- * the memory stays shared and held); EBUSY (a pinned export has holders that
- * cannot let go); EIO (a device could not be stopped); EINTR.
+ * CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); ETIMEDOUT (a device or a holder
+ * still uses the memory, which stays shared and held); EBUSY (a pinned export
+ * has importers that cannot unmap on notification); EIO (a device could not be
+ * stopped); EINTR.
  */
 struct ccshm_ioc_revoke {
 	__u64 id;
@@ -680,56 +710,64 @@ struct ccshm_ioc_revoke {
 	__u32 stopped;
 };
 
-/* @dmabuf_fd is one of our dma-bufs, to be used instead of a buffer's id. */
+/* @dmabuf_fd is a dma-buf of ccshm, which replaces the id of the buffer. */
 #define CCSHM_ATTACH_DMABUF		(1ULL << 0)
-/* No file descriptor: lives until DETACH. Persistent buffers only. */
+/*
+ * No file descriptor: the attachment lives until DETACH. Persistent buffers
+ * only.
+ */
 #define CCSHM_ATTACH_PERSISTENT		(1ULL << 1)
 
 /**
- * struct ccshm_ioc_attach - let a userspace driver give a device the memory
+ * struct ccshm_ioc_attach - attach a device that a userspace driver programs
  * @id: the buffer; 0 with CCSHM_ATTACH_DMABUF
  * @flags: CCSHM_ATTACH_*
- * @offset: start of the slice, a multiple of the page size; within the dma-buf
- *	with CCSHM_ATTACH_DMABUF
- * @size: its length, a multiple of the page size; 0: up to the end
+ * @offset: start of the slice, a multiple of the page size; relative to the
+ * 	dma-buf with CCSHM_ATTACH_DMABUF
+ * @size: length of the slice, a multiple of the page size; 0: up to the end
  * @dmabuf_fd: the dma-buf; 0 without CCSHM_ATTACH_DMABUF
- * @dma_bits: address bits that the device's engine can drive, 1 to 64; 0: those
- *	of the mask that its driver set, 32 when none did
+ * @dma_bits: address bits of the device's engine, 1 to 64; 0: those of the mask
+ * 	that its driver set, 32 if none did
  * @reserved: must be 0
- * @device: "pci:DDDD:BB:DD.F", NUL-terminated, zero behind the NUL
- * @attachment_id: out: the attachment
+ * @device: "pci:DDDD:BB:DD.F", NUL-terminated, padded with zeros
+ * @attachment_id: out: id of the attachment
  * @actual_size: out: size of the slice
  * @segments: out: number of segments, see struct ccshm_ioc_segments
  * @fd: out: the attachment, close-on-exec; the caller owns it. -1 with
- *	CCSHM_ATTACH_PERSISTENT.
+ * 	CCSHM_ATTACH_PERSISTENT.
  *
- * The DMA addresses are valid exactly as long as the attachment lives. Whoever
- * programmed the device says DETACH when it has stopped. poll() on the fd gives
- * POLLPRI when the attachment is being revoked: stop the device and DETACH.
- * When the last reference to the fd goes without DETACH, ccshm stops the device
- * itself: it clears bus mastering and waits for pending transactions. This is
- * for the whole device, so other attachments to it see it too.
- * The device's driver arriving, leaving or changing, and the device's removal,
- * stop the device in the same way. A device that cannot be stopped leaves the
- * attachment in CCSHM_STATE_STUCK, also after the device's removal.
+ * The DMA addresses are valid while the attachment exists. A process that
+ * programmed the device calls DETACH after the device has stopped. poll() on
+ * the file descriptor returns POLLPRI when the attachment is being revoked:
+ * stop the device and call DETACH. If the last reference to the file descriptor
+ * is dropped without DETACH, ccshm stops the device: it clears bus mastering
+ * and waits for pending transactions. This affects the whole device, including
+ * its other attachments. ccshm stops the device in the same way when its driver
+ * is bound, unbound or changed, and when the device is removed. If a device
+ * cannot be stopped, the attachment has the state CCSHM_STATE_STUCK, also after
+ * the removal of the device.
  *
- * When the device has attachments that ccshm is stopping (forced revokes, holders that
- * are gone), ATTACH completes these stops first, so that none of them hits the new
- * holder. For a device that does not answer this takes up to a second.
+ * If ccshm is stopping other attachments of the device (forced revokes, holders
+ * that have gone), ATTACH completes these stops first, so that none of them
+ * affects the new holder. For a device that does not respond this takes up to a
+ * second.
  *
- * Needs CAP_SYS_RAWIO and write permission. Errors: EINVAL (also a malformed
- * device, or dma_bits above 64); ENOENT (no such buffer); ENODEV (no such
- * device, or the export is revoked); EPERM (no CAP_SYS_RAWIO); EACCES (mode of
- * the buffer, or a read-only export: a device cannot be held to it); EBADF
- * (@dmabuf_fd is no file); EMEDIUMTYPE (@dmabuf_fd is not one of our dma-bufs);
- * EBUSY (a kernel driver other than vfio or uio owns the device); EOPNOTSUPP
- * (the device is a bridge, or behind a translating IOMMU, or its IOMMU group is owned by
- * userspace, or it has its own DMA operations, is not coherent, has a
- * restricted DMA pool, was never configured for DMA, or needs no sharing);
- * ERANGE (its addresses do not reach the memory); EINTR (a signal came while
- * the device was locked, as vfio's unbind does until the device's descriptors are
- * closed); ESHUTDOWN (the machine goes down: reboot, halt or kexec, which first
- * stop all attached devices); EMFILE, ENFILE.
+ * Needs CAP_SYS_RAWIO and write permission.
+ *
+ * Errors: EINVAL (also: a malformed device, or dma_bits above 64); ENOENT (no
+ * such buffer); ENODEV (no such device, or the export is revoked); EPERM (no
+ * CAP_SYS_RAWIO); EACCES (mode of the buffer, or a read-only export, which does
+ * not restrict a device); EBADF (@dmabuf_fd is not open); EMEDIUMTYPE
+ * (@dmabuf_fd is not a dma-buf of ccshm); EBUSY (a kernel driver other than
+ * vfio or uio owns the device); EOPNOTSUPP (the device is a bridge, or behind a
+ * translating IOMMU, or its IOMMU group is owned by userspace, or it has its
+ * own DMA operations, is not coherent, has a restricted DMA pool, was never
+ * configured for DMA, or needs no sharing); ERANGE (the device's addresses do
+ * not reach the memory); EINTR (a signal arrived while the device was locked,
+ * for example by an unbind of vfio, which waits until the device's file
+ * descriptors are closed); ESHUTDOWN (the machine reboots, halts or starts
+ * another kernel by kexec: all attached devices are stopped first); EMFILE,
+ * ENFILE.
  */
 struct ccshm_ioc_attach {
 	__u64 id;
@@ -747,10 +785,10 @@ struct ccshm_ioc_attach {
 };
 
 /**
- * struct ccshm_ioc_segment - a piece of an attachment for the device
- * @dma_address: what the device is to be given
+ * struct ccshm_ioc_segment - a contiguous segment of an attachment
+ * @dma_address: address for the device
  * @length: bytes
- * @offset: where the piece starts in the slice
+ * @offset: offset of the segment in the slice
  */
 struct ccshm_ioc_segment {
 	__u64 dma_address;
@@ -759,20 +797,20 @@ struct ccshm_ioc_segment {
 };
 
 /**
- * struct ccshm_ioc_segments - the DMA addresses of an attachment
- * @id: the attachment; may be 0 on the attachment's own fd
+ * struct ccshm_ioc_segments - get the DMA addresses of an attachment
+ * @id: the attachment; may be 0 on the attachment's file descriptor
  * @flags: must be 0
  * @segments: user pointer to an array of struct ccshm_ioc_segment
- * @first: index of the first segment wanted
- * @capacity: entries that the array holds
+ * @first: index of the first segment to return
+ * @capacity: number of entries of the array
  * @count: out: entries written
- * @total: out: segments that the attachment has
+ * @total: out: segments of the attachment
  *
- * On /dev/ccshm it needs CAP_SYS_RAWIO and control of the buffer.
+ * On /dev/ccshm the call needs CAP_SYS_RAWIO and control of the buffer.
  *
- * Errors: EINVAL (@first beyond the end, or another id on an attachment's fd);
- * ENOENT; EPERM; ENODEV (the attachment is not active: its addresses must not
- * be used any more).
+ * Errors: EINVAL (@first is beyond the end, or another id on an attachment's
+ * file descriptor); ENOENT; EPERM; ENODEV (the attachment is not active; its
+ * addresses must not be used).
  */
 struct ccshm_ioc_segments {
 	__u64 id;
@@ -785,32 +823,35 @@ struct ccshm_ioc_segments {
 };
 
 /**
- * struct ccshm_ioc_detach - "my device has stopped": end an attachment
- * @id: the attachment; may be 0 on the attachment's own fd
+ * struct ccshm_ioc_detach - declare that the device has stopped, and end an
+ * attachment
+ * @id: the attachment; may be 0 on the attachment's file descriptor
  * @flags: must be 0
  *
- * ccshm believes it and leaves the device alone. On /dev/ccshm it needs
- * CAP_SYS_RAWIO and control of the buffer. Calling again succeeds on the
- * attachment's own fd; an attachment without one is gone when it has ended, for
- * whatever reason, so that a second call gives ENOENT.
+ * The driver trusts the caller and does not stop the device. On /dev/ccshm the
+ * call needs CAP_SYS_RAWIO and control of the buffer. Further calls succeed on
+ * the attachment's file descriptor. An attachment without one is gone when it
+ * has ended for any reason, and a further call fails with ENOENT.
  *
- * Errors: EINVAL (also another id on an attachment's fd); ENOENT; EPERM.
+ * Errors: EINVAL (also: another id on an attachment's file descriptor); ENOENT;
+ * EPERM.
  */
 struct ccshm_ioc_detach {
 	__u64 id;
 	__u64 flags;
 };
 
-/* The importer was accepted though it cannot be told to let go. */
+/* The importer was accepted although it cannot unmap on notification. */
 #define CCSHM_IMPORTER_CANNOT_LET_GO	(1U << 0)
 /* The importer has pinned the export. */
 #define CCSHM_IMPORTER_PINS		(1U << 1)
 
 /**
- * struct ccshm_ioc_importer - a device that its driver has attached to an export
+ * struct ccshm_ioc_importer - a device that its driver has attached to an
+ * export
  * @device: "BUS:NAME" as in sysfs, e.g. "pci:0000:00:04.0" or
- *	"platform:vivid.0"; only the name for a device that is on no bus. Cut
- *	off where it is longer; NUL-terminated.
+ * 	"platform:vivid.0"; only the name for a device that is on no bus.
+ * 	NUL-terminated, truncated if necessary.
  * @mappings: mappings that it holds
  * @flags: CCSHM_IMPORTER_*
  */
@@ -821,19 +862,19 @@ struct ccshm_ioc_importer {
 };
 
 /**
- * struct ccshm_ioc_importers - which devices are attached to an export
+ * struct ccshm_ioc_importers - list the devices that are attached to an export
  * @id: the export
  * @flags: must be 0
  * @importers: user pointer to an array of struct ccshm_ioc_importer
- * @first: index of the first importer wanted
- * @capacity: entries that the array holds
+ * @first: index of the first importer to return
+ * @capacity: number of entries of the array
  * @count: out: entries written
- * @total: out: importers that the export has
+ * @total: out: importers of the export
  *
- * They are in the order in which they attached. Importers come and go between
- * two calls; one call is a true picture of its moment.
+ * The importers are in the order in which they attached. Importers can attach
+ * and detach between two calls; the result of one call is consistent.
  *
- * Errors: EINVAL (@first beyond the end); ENOENT (no such export).
+ * Errors: EINVAL (@first is beyond the end); ENOENT (no such export).
  */
 struct ccshm_ioc_importers {
 	__u64 id;
@@ -846,11 +887,12 @@ struct ccshm_ioc_importers {
 };
 
 /**
- * enum ccshm_page_state - of pages, as the kernel's own page tables have it
- * @CCSHM_PAGE_UNKNOWN: this architecture does not let a module know, or the page
- *	is not mapped, or on a plain machine, where there are no two states
- * @CCSHM_PAGE_PRIVATE: the direct map says private
- * @CCSHM_PAGE_SHARED: the direct map says shared
+ * enum ccshm_page_state - state of pages in the kernel's page tables
+ * @CCSHM_PAGE_UNKNOWN: a driver cannot determine the state on this
+ * 	architecture, or the page is not mapped, or the machine is not a
+ * 	confidential guest
+ * @CCSHM_PAGE_PRIVATE: the direct map maps the page as private
+ * @CCSHM_PAGE_SHARED: the direct map maps the page as shared
  */
 enum ccshm_page_state {
 	CCSHM_PAGE_UNKNOWN = 0,
@@ -858,17 +900,18 @@ enum ccshm_page_state {
 	CCSHM_PAGE_SHARED = 2,
 };
 
-/* One leaf of the direct map covers (at least) a whole conversion unit here. */
+/* One leaf of the direct map covers at least a whole conversion unit here. */
 #define CCSHM_PAGES_LEAF_WHOLE		(1U << 0)
-/* The pages are in a block that was carved. */
+/* The pages are in a carved block. */
 #define CCSHM_PAGES_CARVED		(1U << 1)
 
 /**
- * struct ccshm_ioc_run - pages of a buffer that have everything in common
- * @offset: of the first in the buffer
+ * struct ccshm_ioc_run - a run of pages of a buffer with the same properties
+ * @offset: offset of the first page in the buffer
  * @length: bytes
- * @physical: physical address of the first: the pages are contiguous; 0 for
- *	callers without CAP_SYS_ADMIN in the initial user namespace
+ * @physical: physical address of the first page; the run is physically
+ * 	contiguous. 0 for callers without CAP_SYS_ADMIN in the initial user
+ * 	namespace
  * @state: enum ccshm_page_state
  * @flags: CCSHM_PAGES_*
  */
@@ -881,19 +924,19 @@ struct ccshm_ioc_run {
 };
 
 /**
- * struct ccshm_ioc_pages - the state of a buffer's pages
+ * struct ccshm_ioc_pages - query the state of a buffer's pages
  * @id: the buffer
  * @flags: must be 0
  * @offset: start of the range, a multiple of the page size
- * @size: its length, a multiple of the page size; 0: up to the end
+ * @size: length of the range, a multiple of the page size; 0: up to the end
  * @runs: user pointer to an array of struct ccshm_ioc_run
- * @capacity: entries that the array holds, at least 1
+ * @capacity: number of entries of the array, at least 1
  * @count: out: entries written, in the order of their offsets
- * @next: out: where the range is to be continued when the array was too small;
- *	otherwise its end
+ * @next: out: offset at which to continue if the array is too small; otherwise
+ * 	the end of the range
  *
  * Errors: EINVAL (a range that is not page-aligned, is beyond the buffer or
- * overflows; no capacity); ENOENT; EINTR (a fatal signal).
+ * overflows; a capacity of 0); ENOENT; EINTR (a fatal signal).
  */
 struct ccshm_ioc_pages {
 	__u64 id;
@@ -907,10 +950,10 @@ struct ccshm_ioc_pages {
 };
 
 /**
- * enum ccshm_device_verdict - does a device need shared memory?
- * @CCSHM_DEVICE_NEEDS: yes, and it can use it
- * @CCSHM_DEVICE_NEEDS_NOT: no, it can DMA to private memory
- * @CCSHM_DEVICE_CANNOT: it cannot use shared memory of ours
+ * enum ccshm_device_verdict - whether a device needs shared memory
+ * @CCSHM_DEVICE_NEEDS: the device needs shared memory and can use it
+ * @CCSHM_DEVICE_NEEDS_NOT: the device can DMA to private memory
+ * @CCSHM_DEVICE_CANNOT: the device cannot use memory of ccshm
  */
 enum ccshm_device_verdict {
 	CCSHM_DEVICE_NEEDS = 1,
@@ -920,11 +963,11 @@ enum ccshm_device_verdict {
 
 /**
  * enum ccshm_dma_mode - how a device's DMA reaches memory
- * @CCSHM_DMA_MODE_NONE: it does no DMA: it has no mask
+ * @CCSHM_DMA_MODE_NONE: no DMA: the device has no mask
  * @CCSHM_DMA_MODE_DIRECT: at physical addresses
- * @CCSHM_DMA_MODE_IOMMU: through an IOMMU that translates
- * @CCSHM_DMA_MODE_OWN: through DMA operations of its own
- * @CCSHM_DMA_MODE_USERSPACE: through an IOMMU that belongs to user space
+ * @CCSHM_DMA_MODE_IOMMU: through a translating IOMMU
+ * @CCSHM_DMA_MODE_OWN: through the device's own DMA operations
+ * @CCSHM_DMA_MODE_USERSPACE: through an IOMMU that userspace owns
  */
 enum ccshm_dma_mode {
 	CCSHM_DMA_MODE_NONE = 0,
@@ -934,47 +977,52 @@ enum ccshm_dma_mode {
 	CCSHM_DMA_MODE_USERSPACE = 4,
 };
 
-/* It needs no cache maintenance. */
+/* The device needs no cache maintenance. */
 #define CCSHM_DEVICE_COHERENT		(1ULL << 0)
-/* The kernel bounces all of its DMA (swiotlb). */
+/* The kernel copies all DMA of the device through a bounce buffer (swiotlb). */
 #define CCSHM_DEVICE_BOUNCES		(1ULL << 1)
-/* It may only use a restricted pool of memory. */
+/* The device may use a restricted pool of memory only. */
 #define CCSHM_DEVICE_RESTRICTED		(1ULL << 2)
-/* It is behind an IOMMU, which may be in identity mode. */
+/* The device is behind an IOMMU, which may be in identity mode. */
 #define CCSHM_DEVICE_IOMMU		(1ULL << 3)
-/* A driver of the kernel has it; without it, or for vfio and uio, ATTACH can. */
+/*
+ * A kernel driver other than vfio and uio is bound to the device; ATTACH
+ * refuses it.
+ */
 #define CCSHM_DEVICE_KERNEL_DRIVER	(1ULL << 4)
-/* @dma_mask is the 32 bits that it was born with: no driver has set another. */
+/* @dma_mask is the default of 32 bits: no driver has set a mask. */
 #define CCSHM_DEVICE_MASK_DEFAULT	(1ULL << 5)
 
 #define CCSHM_REASON_LEN		128	/* with the terminating NUL */
 
 /**
- * struct ccshm_ioc_device - what a device needs, and why
+ * struct ccshm_ioc_device - query whether a device needs shared memory
  * @flags: must be 0
  * @device: "BUS:NAME" as in sysfs with the buses pci, platform and virtio,
- *	NUL-terminated, zero behind the NUL. A virtio device is judged by the
- *	pci or platform device that it sits on, which does its DMA.
+ * 	NUL-terminated, padded with zeros. For a virtio device the answer is
+ * 	that for the pci or platform device that is its parent, which does its
+ * 	DMA.
  * @verdict: out: enum ccshm_device_verdict
  * @mode: out: enum ccshm_dma_mode
  * @device_flags: out: CCSHM_DEVICE_*
- * @dma_mask: out: what its driver has set, or the bus; 0: none
- * @bus_limit: out: highest address that its bus carries; 0: no limit
- * @driver: out: the driver that it is bound to, or empty; NUL-terminated
- * @reason: out: why, for a person to read, not empty for
- *	CCSHM_DEVICE_NEEDS_NOT and CCSHM_DEVICE_CANNOT; NUL-terminated
+ * @dma_mask: out: mask that its driver or its bus has set; 0: none
+ * @bus_limit: out: highest address of its bus; 0: no limit
+ * @driver: out: the driver that is bound to it, or empty; NUL-terminated
+ * @reason: out: the reason, for a person to read; not empty for
+ * 	CCSHM_DEVICE_NEEDS_NOT and CCSHM_DEVICE_CANNOT; NUL-terminated
  *
- * A device that a driver of the kernel has is judged as an importer of an
- * export is, any other as ATTACH would without dma_bits. Where nothing is private
- * (CCSHM_INFO_PLAIN) a device that could be given memory needs it not.
+ * For a device with a kernel driver the answer is the decision for an importer
+ * of an export, for any other device the decision of ATTACH without dma_bits.
+ * Where no memory is private (CCSHM_INFO_PLAIN), a device that could use the
+ * memory does not need it shared.
  *
- * A picture of the moment: it is decided anew at each map. Whether a small mask
- * reaches the memory shows only then. Needs no capability: sysfs tells most of it
- * to everybody.
+ * The answer describes the present: the driver decides again at each mapping.
+ * Only then does it check whether a small mask reaches the memory. The call
+ * needs no capability: sysfs shows most of the information to all users.
  *
- * Errors: EINVAL (a malformed name, or another bus); ENODEV (no such device, or a
- * virtio device on something else); EINTR (a signal came while a driver was being
- * bound to the device).
+ * Errors: EINVAL (a malformed name, or another bus); ENODEV (no such device, or
+ * a virtio device with another parent); EINTR (a signal arrived while a driver
+ * was being bound to the device).
  */
 struct ccshm_ioc_device {
 	__u64 flags;
@@ -998,7 +1046,7 @@ struct ccshm_ioc_device {
 #define CCSHM_IOC_EXPORT	_IOWR(CCSHM_IOC_MAGIC, 0x45, struct ccshm_ioc_export)
 #define CCSHM_IOC_REVOKE	_IOWR(CCSHM_IOC_MAGIC, 0x46, struct ccshm_ioc_revoke)
 #define CCSHM_IOC_ATTACH	_IOWR(CCSHM_IOC_MAGIC, 0x47, struct ccshm_ioc_attach)
-/* On /dev/ccshm, and on an attachment's own file descriptor. */
+/* On /dev/ccshm, and on the file descriptor of an attachment. */
 #define CCSHM_IOC_SEGMENTS	_IOWR(CCSHM_IOC_MAGIC, 0x48, struct ccshm_ioc_segments)
 #define CCSHM_IOC_DETACH	_IOWR(CCSHM_IOC_MAGIC, 0x49, struct ccshm_ioc_detach)
 #define CCSHM_IOC_IMPORTERS	_IOWR(CCSHM_IOC_MAGIC, 0x4a, struct ccshm_ioc_importers)
@@ -1007,24 +1055,24 @@ struct ccshm_ioc_device {
 #define CCSHM_IOC_SET		_IOWR(CCSHM_IOC_MAGIC, 0x4d, struct ccshm_ioc_set)
 
 /*
- * Generic netlink: a family that shows what there is and what happens. It is
- * there in the initial network namespace only, and needs no access to
- * /dev/ccshm. uapi/ccshm.yaml describes it to programs.
+ * Generic netlink: the family lists objects and reports events. It exists in
+ * the initial network namespace only, and needs no access to /dev/ccshm.
+ * uapi/ccshm.yaml describes it to programs.
  *
- * Dumps of buffers, exports and attachments have a message for each object that
- * the credentials with which the socket was opened, as they are when the dump
- * starts, let see: those that QUERY would find for a process with these
- * credentials through a /dev/ccshm of its own. (Anonymous buffers thus are for
- * CAP_SYS_ADMIN, until only their exports or attachments are left.) Buffers that
- * have ended are there, too, until their memory has been given back. Messages
- * come in the order of the ids. A dump during which an object came or went, or
- * changed its state, has NLM_F_DUMP_INTR: to be made again.
+ * A dump of buffers, exports or attachments has a message for each object that
+ * the credentials of the socket's opener may see when the dump starts: the
+ * objects that QUERY would find for a process with these credentials through a
+ * new file of /dev/ccshm. Anonymous buffers are therefore visible only with
+ * CAP_SYS_ADMIN, until only their exports or attachments are left. Buffers that
+ * have ended are listed until their memory has been returned. The messages are
+ * in the order of the ids. A dump during which an object was created, ended or
+ * changed its state has NLM_F_DUMP_INTR; repeat it then.
  *
- * The group "events" is for those with CAP_SYS_ADMIN in the initial user
- * namespace, who must have had it when they opened the socket, too. Where events
- * were lost, a receive fails with ENOBUFS.
+ * Joining the group "events" needs CAP_SYS_ADMIN in the initial user namespace,
+ * also at the time when the socket was opened. If events were lost, a receive
+ * fails with ENOBUFS.
  *
- * Requests take no attributes (EINVAL). ids of users and groups are in the user
+ * Requests have no attributes (EINVAL). Ids of users and groups are in the user
  * namespace of the socket's opener; in events in the initial one.
  */
 #define CCSHM_GENL_NAME			"ccshm"
@@ -1035,17 +1083,18 @@ struct ccshm_ioc_device {
  * enum ccshm_cmd - commands of the family
  * @CCSHM_CMD_UNSPEC: not used
  * @CCSHM_CMD_BUFFER_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID, MODE,
- *	PAYER, NAME (if it has one), OBJECT_FLAGS, SIZE, CHARGED, CARVED, BLOCKS,
- *	BLOCKS_SMALL, UNITS, UNITS_WHOLE, CONVERSIONS, EXPORTS, ATTACHMENTS
+ * 	PAYER, NAME (if it has one), OBJECT_FLAGS, SIZE, CHARGED, CARVED,
+ * 	BLOCKS, BLOCKS_SMALL, UNITS, UNITS_WHOLE, CONVERSIONS, EXPORTS,
+ * 	ATTACHMENTS
  * @CCSHM_CMD_EXPORT_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID, MODE,
- *	PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE, ATTACHMENTS,
- *	IMPORTERS, DEVICE_MAPPINGS, CPU_MAPPINGS, IMPORTER
- * @CCSHM_CMD_ATTACHMENT_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID, MODE,
- *	PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE, EXPORT_ID,
- *	DEVICE_MAPPINGS, DMA_BITS, SEGMENTS, DEVICE
+ * 	PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE,
+ * 	ATTACHMENTS, IMPORTERS, DEVICE_MAPPINGS, CPU_MAPPINGS, IMPORTER
+ * @CCSHM_CMD_ATTACHMENT_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID,
+ * 	MODE, PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE,
+ * 	EXPORT_ID, DEVICE_MAPPINGS, DMA_BITS, SEGMENTS, DEVICE
  * @CCSHM_CMD_STATS_GET: do: CCSHM_A_STATS_*, of all users
- * @CCSHM_CMD_EVENT: sent to the group: CCSHM_A_EVENT, TIME, and what enum
- *	ccshm_event_type says
+ * @CCSHM_CMD_EVENT: sent to the group: CCSHM_A_EVENT, TIME, and the attributes
+ * 	in enum ccshm_event_type
  */
 enum ccshm_cmd {
 	CCSHM_CMD_UNSPEC = 0,
@@ -1056,58 +1105,63 @@ enum ccshm_cmd {
 	CCSHM_CMD_EVENT = 5,
 };
 
-/* What a message says of the importers of an export, at most; IMPORTERS has all. */
+/*
+ * Maximum number of importers of an export in a message; IMPORTERS returns all.
+ */
 #define CCSHM_GENL_IMPORTERS_MAX	16
 
 /**
  * enum ccshm_attr - attributes of objects and events
  * @CCSHM_A_UNSPEC: not used
- * @CCSHM_A_PAD: nothing: makes 64 bit values aligned
+ * @CCSHM_A_PAD: no value: aligns 64 bit values
  * @CCSHM_A_TYPE: u32: enum ccshm_type
  * @CCSHM_A_ID: u64: id
  * @CCSHM_A_STATE: u32: enum ccshm_state
  * @CCSHM_A_OBJECT_FLAGS: u64: CCSHM_ALLOC_*, CCSHM_EXPORT_* or CCSHM_ATTACH_*
  * @CCSHM_A_QUERY_FLAGS: u64: CCSHM_QUERY_*
- * @CCSHM_A_BUFFER_ID: u64: id of the buffer that it belongs to
- * @CCSHM_A_EXPORT_ID: u64: id of the export it was made from, or 0
+ * @CCSHM_A_BUFFER_ID: u64: id of its buffer
+ * @CCSHM_A_EXPORT_ID: u64: id of the export that it was created from, or 0
  * @CCSHM_A_OFFSET: u64: start of the slice in the buffer, bytes
  * @CCSHM_A_SIZE: u64: size of the buffer or of the slice, bytes
- * @CCSHM_A_UID: u32: owner of the buffer; CCSHM_EVENT_QUOTA: who was refused
+ * @CCSHM_A_UID: u32: owner of the buffer; CCSHM_EVENT_QUOTA: user whose call
+ * 	was refused
  * @CCSHM_A_GID: u32: group of the buffer
  * @CCSHM_A_MODE: u32: permission bits of the buffer
  * @CCSHM_A_PAYER: u32: uid that the memory is charged to
- * @CCSHM_A_CHARGED: u64: memory that the buffer takes, bytes
- * @CCSHM_A_CARVED: u64: what of it is a part of a carved block, bytes
- * @CCSHM_A_BLOCKS: u64: blocks that the buffer has for itself
+ * @CCSHM_A_CHARGED: u64: bytes that the payer is charged for the buffer
+ * @CCSHM_A_CARVED: u64: bytes of the buffer in carved blocks
+ * @CCSHM_A_BLOCKS: u64: blocks that only this buffer uses
  * @CCSHM_A_BLOCKS_SMALL: u64: blocks smaller than a conversion unit
  * @CCSHM_A_UNITS: u64: conversion units of 2 MiB in the larger blocks
- * @CCSHM_A_UNITS_WHOLE: u64: of these, units that one direct-map leaf covered
- * @CCSHM_A_CONVERSIONS: u64: calls to share the buffer
+ * @CCSHM_A_UNITS_WHOLE: u64: units that one leaf of the direct map covered
+ * @CCSHM_A_CONVERSIONS: u64: calls that shared the buffer
  * @CCSHM_A_EXPORTS: u32: live exports
- * @CCSHM_A_ATTACHMENTS: u32: live attachments made from it
- * @CCSHM_A_IMPORTERS: u32: devices attached by their drivers
- * @CCSHM_A_DEVICE_MAPPINGS: u32: as in struct ccshm_ioc_query, of the moment;
- *	CCSHM_EVENT_REVOKE_END: as in struct ccshm_ioc_revoke
- * @CCSHM_A_CPU_MAPPINGS: u32: user mappings (VMAs), of the moment
- * @CCSHM_A_DMA_BITS: u32: address bits that the device was judged by
+ * @CCSHM_A_ATTACHMENTS: u32: live attachments
+ * @CCSHM_A_IMPORTERS: u32: devices that their drivers attached
+ * @CCSHM_A_DEVICE_MAPPINGS: u32: current number, as in struct ccshm_ioc_query;
+ * 	CCSHM_EVENT_REVOKE_END: as in struct ccshm_ioc_revoke
+ * @CCSHM_A_CPU_MAPPINGS: u32: current number of user mappings (VMAs)
+ * @CCSHM_A_DMA_BITS: u32: address bits that ATTACH assumed for the device
  * @CCSHM_A_SEGMENTS: u32: number of segments
  * @CCSHM_A_NAME: string: name of the buffer
  * @CCSHM_A_DEVICE: string: "BUS:NAME" as in sysfs
- * @CCSHM_A_IMPORTER: nest of CCSHM_A_IMPORTER_*, one for each importer, in the
- *	order in which they attached; of the first CCSHM_GENL_IMPORTERS_MAX
+ * @CCSHM_A_IMPORTER: nest of CCSHM_A_IMPORTER_*, one for each of the first
+ * 	CCSHM_GENL_IMPORTERS_MAX importers, in the order in which they
+ * 	attached
  * @CCSHM_A_EVENT: u32: enum ccshm_event_type
- * @CCSHM_A_TIME: u64: CLOCK_REALTIME of the event, nanoseconds
- * @CCSHM_A_RESULT: u32: how a revoke ended: 0 or a positive errno
- * @CCSHM_A_DURATION: u64: how long it took, nanoseconds
+ * @CCSHM_A_TIME: u64: time of the event, nanoseconds of CLOCK_REALTIME
+ * @CCSHM_A_RESULT: u32: result of a revoke: 0 or a positive errno
+ * @CCSHM_A_DURATION: u64: duration of a revoke, nanoseconds
  * @CCSHM_A_PAGES: u64: pages (of the page size)
  * @CCSHM_A_STOPPED: u32: devices that ccshm had to stop
  * @CCSHM_A_QUOTA: u32: enum ccshm_quota
- * @CCSHM_A_ASKED: u64: what was asked for: bytes, buffers or exports
- * @CCSHM_A_USED: u64: what counted against the limit then, likewise
- * @CCSHM_A_LIMIT: u64: and the limit, likewise
- * @CCSHM_A_ACTOR_UID: u32: effective uid of the process that caused the event; there
- *	is none when the kernel did it by itself
- * @CCSHM_A_ACTOR_PID: u32: that process, in the initial pid namespace; likewise
+ * @CCSHM_A_ASKED: u64: bytes, buffers or exports that were requested
+ * @CCSHM_A_USED: u64: bytes, buffers or exports that counted against the limit
+ * @CCSHM_A_LIMIT: u64: limit in bytes, buffers or exports
+ * @CCSHM_A_ACTOR_UID: u32: effective uid of the process that caused the event;
+ * 	absent if the kernel itself caused it
+ * @CCSHM_A_ACTOR_PID: u32: id of that process in the initial pid namespace;
+ * 	absent if the kernel itself caused the event
  */
 enum ccshm_attr {
 	CCSHM_A_UNSPEC = 0,
@@ -1171,31 +1225,31 @@ enum ccshm_importer_attr {
 };
 
 /**
- * enum ccshm_stats_attr - counters, u64, of now or since the module was loaded
+ * enum ccshm_stats_attr - counters, u64, current or since the module was loaded
  * @CCSHM_A_STATS_UNSPEC: not used
- * @CCSHM_A_STATS_PAD: nothing: makes values aligned
- * @CCSHM_A_STATS_BYTES_SHARED: bytes in the shared state now
- * @CCSHM_A_STATS_BYTES_LEAKED: bytes leaked
- * @CCSHM_A_STATS_BYTES_QUARANTINED: bytes in quarantine now
- * @CCSHM_A_STATS_BYTES_CARVED: bytes of carved blocks that buffers have now
- * @CCSHM_A_STATS_BLOCKS_CARVED: carved blocks now
- * @CCSHM_A_STATS_CALLS_SHARED: conversions to shared that were made
- * @CCSHM_A_STATS_CALLS_PRIVATE: conversions back to private that were made
+ * @CCSHM_A_STATS_PAD: no value: aligns values
+ * @CCSHM_A_STATS_BYTES_SHARED: current bytes in the shared state
+ * @CCSHM_A_STATS_BYTES_LEAKED: bytes that were leaked
+ * @CCSHM_A_STATS_BYTES_QUARANTINED: current bytes in quarantine
+ * @CCSHM_A_STATS_BYTES_CARVED: current bytes of carved blocks that buffers use
+ * @CCSHM_A_STATS_BLOCKS_CARVED: current carved blocks
+ * @CCSHM_A_STATS_CALLS_SHARED: conversions to shared
+ * @CCSHM_A_STATS_CALLS_PRIVATE: conversions to private
  * @CCSHM_A_STATS_CALLS_FAILED: conversions that failed
- * @CCSHM_A_STATS_BUFFERS: buffers now
- * @CCSHM_A_STATS_EXPORTS: exports now
- * @CCSHM_A_STATS_ATTACHMENTS: attachments now
- * @CCSHM_A_STATS_BUFFERS_MADE: buffers made
- * @CCSHM_A_STATS_EXPORTS_MADE: exports made
- * @CCSHM_A_STATS_ATTACHMENTS_MADE: attachments made
+ * @CCSHM_A_STATS_BUFFERS: current buffers
+ * @CCSHM_A_STATS_EXPORTS: current exports
+ * @CCSHM_A_STATS_ATTACHMENTS: current attachments
+ * @CCSHM_A_STATS_BUFFERS_MADE: buffers that were created
+ * @CCSHM_A_STATS_EXPORTS_MADE: exports that were created
+ * @CCSHM_A_STATS_ATTACHMENTS_MADE: attachments that were created
  * @CCSHM_A_STATS_REVOKES: calls of REVOKE that began
  * @CCSHM_A_STATS_REVOKES_FAILED: calls of REVOKE that did not end all access
- * @CCSHM_A_STATS_QUOTA_REFUSED: allocations that a limit did not allow
+ * @CCSHM_A_STATS_QUOTA_REFUSED: calls that a limit refused
  * @CCSHM_A_STATS_EVENTS: events that were sent
- * @CCSHM_A_STATS_EVENTS_LOST: events that were not, for want of memory or because
- *	too many were waiting: their listeners got ENOBUFS
- * @CCSHM_A_STATS_EVENTS_SUPPRESSED: events that were not sent, because one user
- *	caused too many: likewise
+ * @CCSHM_A_STATS_EVENTS_LOST: events that were not sent because there was no
+ * 	memory or too many events waited; the listeners got ENOBUFS
+ * @CCSHM_A_STATS_EVENTS_SUPPRESSED: events that were not sent because one user
+ * 	caused too many; the listeners got ENOBUFS
  */
 enum ccshm_stats_attr {
 	CCSHM_A_STATS_UNSPEC = 0,
@@ -1223,28 +1277,33 @@ enum ccshm_stats_attr {
 };
 
 /**
- * enum ccshm_event_type - what has happened
- * @CCSHM_EVENT_BUFFER_NEW: a buffer was made; as CCSHM_CMD_BUFFER_GET
- * @CCSHM_EVENT_BUFFER_END: it was freed, or its file closed: its id and name are
- *	gone, its memory is not yet; as CCSHM_CMD_BUFFER_GET
- * @CCSHM_EVENT_BUFFER_GONE: its memory has been given back, or leaked, or is still
- *	a part of a carved block; as CCSHM_CMD_BUFFER_GET
- * @CCSHM_EVENT_EXPORT_NEW: an export was made; as CCSHM_CMD_EXPORT_GET without
- *	IMPORTER
- * @CCSHM_EVENT_EXPORT_GONE: its dma-buf is gone; likewise
- * @CCSHM_EVENT_ATTACH: an attachment was made; as CCSHM_CMD_ATTACHMENT_GET
- * @CCSHM_EVENT_DETACH: its device uses the memory no more; likewise, and
- *	CCSHM_A_STOPPED: ccshm had to stop the device
- * @CCSHM_EVENT_STUCK: its device could not be stopped; likewise
- * @CCSHM_EVENT_IMPORTER_ATTACH: a driver has attached its device to an export:
- *	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
- * @CCSHM_EVENT_IMPORTER_DETACH: and detached it again; likewise
- * @CCSHM_EVENT_REVOKE_BEGIN: REVOKE: CCSHM_A_TYPE, ID, BUFFER_ID
- * @CCSHM_EVENT_REVOKE_END: the same call comes back: CCSHM_A_TYPE, ID, BUFFER_ID,
- *	RESULT, DURATION, STATE, DEVICE_MAPPINGS, PAGES, STOPPED
- * @CCSHM_EVENT_LEAK: memory cannot be made private again: CCSHM_A_PAGES
- * @CCSHM_EVENT_QUOTA: a limit did not allow an allocation: CCSHM_A_QUOTA, UID,
- *	ASKED, USED, LIMIT
+ * enum ccshm_event_type - type of an event
+ * @CCSHM_EVENT_BUFFER_NEW: a buffer was created; as CCSHM_CMD_BUFFER_GET
+ * @CCSHM_EVENT_BUFFER_END: a buffer was freed, or its file was closed: its id
+ * 	and name are no longer valid, its memory can still be in use; as
+ * 	CCSHM_CMD_BUFFER_GET
+ * @CCSHM_EVENT_BUFFER_GONE: the memory of a buffer was returned or leaked, or
+ * 	is part of a block that other buffers use; as CCSHM_CMD_BUFFER_GET
+ * @CCSHM_EVENT_EXPORT_NEW: an export was created; as CCSHM_CMD_EXPORT_GET
+ * 	without IMPORTER
+ * @CCSHM_EVENT_EXPORT_GONE: the dma-buf of an export is gone; as
+ * 	CCSHM_CMD_EXPORT_GET without IMPORTER
+ * @CCSHM_EVENT_ATTACH: an attachment was created; as CCSHM_CMD_ATTACHMENT_GET
+ * @CCSHM_EVENT_DETACH: the device of an attachment no longer uses the memory;
+ * 	as CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED: ccshm had to stop
+ * 	the device
+ * @CCSHM_EVENT_STUCK: the device of an attachment could not be stopped; as
+ * 	CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED
+ * @CCSHM_EVENT_IMPORTER_ATTACH: a driver attached its device to an export:
+ * 	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
+ * @CCSHM_EVENT_IMPORTER_DETACH: a driver detached its device from an export:
+ * 	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
+ * @CCSHM_EVENT_REVOKE_BEGIN: REVOKE began: CCSHM_A_TYPE, ID, BUFFER_ID
+ * @CCSHM_EVENT_REVOKE_END: REVOKE returned: CCSHM_A_TYPE, ID, BUFFER_ID,
+ * 	RESULT, DURATION, STATE, DEVICE_MAPPINGS, PAGES, STOPPED
+ * @CCSHM_EVENT_LEAK: memory could not be made private again: CCSHM_A_PAGES
+ * @CCSHM_EVENT_QUOTA: a limit refused a call: CCSHM_A_QUOTA, UID, ASKED, USED,
+ * 	LIMIT
  */
 enum ccshm_event_type {
 	CCSHM_EVENT_BUFFER_NEW = 1,
@@ -1264,11 +1323,11 @@ enum ccshm_event_type {
 };
 
 /**
- * enum ccshm_quota - which limit
+ * enum ccshm_quota - limits
  * @CCSHM_QUOTA_TOTAL_BYTES: bytes of all users
  * @CCSHM_QUOTA_USER_BYTES: bytes of one user
  * @CCSHM_QUOTA_USER_BUFFERS: buffers of one user
- * @CCSHM_QUOTA_USER_EXPORTS: exports that one user made
+ * @CCSHM_QUOTA_USER_EXPORTS: exports that one user created
  */
 enum ccshm_quota {
 	CCSHM_QUOTA_TOTAL_BYTES = 1,

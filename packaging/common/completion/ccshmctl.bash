@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# bash completion of ccshmctl, which knows itself what may stand where
-# (cli/complete.c); here it is only asked.
+# bash completion of ccshmctl. `ccshmctl --complete` computes the candidates.
 
-# The words up to the cursor, in $words, and where in COMP_WORDS each begins, in
-# $starts: bash has cut them at ":" and "=". $piece is what it takes for the last one.
+# Set $words to the words up to the cursor, and $starts to the index in COMP_WORDS at which each
+# begins: bash splits words at ":" and "=". Set $piece to the last word in bash's view.
 _ccshmctl_words() {
 	local line=${COMP_LINE:0:COMP_POINT} i blanks
 	words=() starts=()
@@ -12,7 +11,7 @@ _ccshmctl_words() {
 		blanks=${line%%[![:blank:]]*}
 		line=${line#"$blanks"}
 		piece=${COMP_WORDS[i]}
-		# The last one may go on behind the cursor.
+		# The last word can continue after the cursor.
 		[ "$i" -lt "$COMP_CWORD" ] || piece=$line
 		line=${line#"$piece"}
 		if [ "$i" = 0 ] || [ -n "$blanks" ]; then
@@ -29,7 +28,7 @@ _ccshmctl() {
 	local words starts piece said before
 	COMPREPLY=()
 	_ccshmctl_words
-	# What bash has cut off stays on the line.
+	# bash keeps the part of the last word that it split off.
 	before=${words[${#words[@]} - 1]}
 	before=${before%"$piece"}
 	while IFS= read -r said; do

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# fish completion of ccshmctl, which knows itself what may stand where
-# (cli/complete.c); here it is only asked.
+# fish completion of ccshmctl. `ccshmctl --complete` computes the candidates.
 
 function __ccshmctl_complete
     set -l words (commandline --tokenize --cut-at-cursor --current-process)

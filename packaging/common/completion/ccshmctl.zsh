@@ -1,7 +1,6 @@
 #compdef ccshmctl
 # SPDX-License-Identifier: GPL-2.0-only
-# zsh completion of ccshmctl, which knows itself what may stand where
-# (cli/complete.c); here it is only asked.
+# zsh completion of ccshmctl. `ccshmctl --complete` computes the candidates.
 
 local -a said candidates space
 local line value found=1

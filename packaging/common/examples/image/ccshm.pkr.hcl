@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Packer: an image with ccshm, from any builder: here QEMU and an image of Debian.
+# Packer: build an image with ccshm. Any builder works; this file uses QEMU and a Debian image.
 #
 #   packer build -var image=https://... -var checksum=sha512:... -var packages=build/deb .
 #
-# packages/ has the packages of "make deb" and *.conf for /etc/ccshm/buffers.d; see
-# install-ccshm beside this file, which does the work.
+# packages/ contains the packages of "make deb" and *.conf files for /etc/ccshm/buffers.d. The
+# script install-ccshm in this directory installs them.
 
 variable "image" {
   type = string
@@ -19,7 +19,7 @@ variable "packages" {
   type = string
 }
 
-# Both, or none. The key stays on the machine that builds.
+# Set both or none. The key does not leave the machine that builds the image.
 variable "key" {
   type    = string
   default = ""
@@ -31,7 +31,7 @@ variable "certificate" {
 }
 
 locals {
-  # A file of memory in the guest that builds: never on the image's disk.
+  # Store the key in memory of the guest, never on the image's disk.
   secret = "/run/ccshm-image"
   files  = var.key == "" ? [] : [var.key, var.certificate]
   sign   = var.key == "" ? "" : "${local.secret}/${basename(var.key)} ${local.secret}/${basename(var.certificate)}"
