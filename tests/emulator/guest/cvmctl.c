@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cvmctl: the emulator's controls, from the guest's command line. Static, so that it runs
- * in any initramfs; needs no driver and no privilege.
+ * cvmctl: control the emulator from the guest's command line. The program is static, so it
+ * runs in any initramfs. It needs no driver and no privilege.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The emulator's self-test. Each part does something to memory through the module
- * cvm_selftest, right or wrong, and compares what the emulator counted and which bytes
- * were seen with what must come of it. Where a trap must count, the same access is also
- * made with the trap off, which must count nothing: so it is the trap that counted.
+ * The emulator's self-test. Each part performs correct or incorrect accesses through the
+ * module cvm_selftest, and compares the emulator's counters and the data with the expected
+ * results. Where a trap must count an access, the test repeats the access with the trap off
+ * and expects no count, which proves that the trap counted.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -22,9 +22,7 @@ static int pages_in_state(uint64_t gpa, int pages, int state)
 	return n;
 }
 
-/* ---- the parts ---- */
-
-/* How the harness arms a guest. */
+/* Return the mode in which the harness runs guests. */
 static unsigned int usual_mode(void)
 {
 	return TRAPS | CVM_MODE_SCRAMBLE | (flavour == CVM_CCA ? CVM_MODE_ZERO : 0);
@@ -54,9 +52,9 @@ static void test_identity(void)
 }
 
 /*
- * A block whose direct-map leaf is whole: its conversion splits nothing, and so costs one
- * call in SEV. Boot has split some leaves; the blocks in those are held while looking on,
- * so as not to come again.
+ * Find a block whose direct-map leaf is not split, so that a conversion costs one call in
+ * SEV. Boot has split some leaves; blocks with split leaves stay allocated during the search,
+ * so that they are not allocated again. Return -1 if there is none.
  */
 static int find_whole_block(void)
 {
@@ -77,7 +75,10 @@ static int find_whole_block(void)
 	return found;
 }
 
-/* A block there and back in pieces: the calls, pages and accepts of each way. */
+/*
+ * Convert a block to shared and back in pieces of @piece pages. Check the counts of calls,
+ * pages and accepts in each direction; @sev and @others are the expected calls.
+ */
 static void check_pieces(int slot, int piece, const char *what, long long sev, long long others)
 {
 	long long want = flavour == CVM_SEV ? sev : others;
@@ -96,7 +97,10 @@ static void check_pieces(int slot, int piece, const char *what, long long sev, l
 	is_int(since(CVM_HC_PRIVATE), want, "%s: calls to private", what);
 	is_int(since(CVM_PAGES_TO_PRIVATE), PAGES, "%s: pages to private", what);
 	is_int(cvm_counter(CVM_PAGES_SHARED) - before, 0, "%s: pages shared as before", what);
-	/* A whole 2 MiB page is accepted at once, less of it by 4 KiB pages. */
+	/*
+	 * Linux accepts a whole 2 MiB page with one call, and smaller pieces in pages of 4
+	 * KiB.
+	 */
 	want = flavour != CVM_TDX ? 0 : piece == PAGES ? 1 : PAGES;
 	is_int(since(CVM_ACCEPTS), want, "%s: accepts", what);
 }
@@ -156,7 +160,7 @@ static void test_states(void)
 	}
 	is_str(text, "shared\n", "cvmctl page says the same");
 
-	/* Every page asked, against the counter. */
+	/* Compare the states of all pages with the counter. */
 	for (page = ram_start; page < limit && ram > 0; page += ST_PAGE_SIZE) {
 		int state = cvm_page_state(page);
 
@@ -171,7 +175,7 @@ static void test_states(void)
 	st_free(0);
 }
 
-/* Shared memory through the right and the wrong kernel mapping. */
+/* Access shared memory through the right and the wrong kernel mapping. */
 static void test_kernel_mappings(void)
 {
 	st_alloc(0);
@@ -213,7 +217,7 @@ static void test_kernel_mappings(void)
 	st_free(0);
 }
 
-/* A shared mapping that outlives the sharing, and one made of private memory. */
+/* Access memory that is private again through a shared mapping. */
 static void test_stale_mapping(void)
 {
 	st_alloc(0);
@@ -234,7 +238,7 @@ static void test_stale_mapping(void)
 	is_int(since(CVM_VIOL_SHARED_ALIAS), 2 * PAGES, "a write counts, too");
 	is_int(match(0, ST_DIRECT, PAGES, 4), PAGES, "and is not seen");
 
-	/* Shared once more, the page counts anew when it has become private. */
+	/* After another conversion to shared and back, the page must be counted again. */
 	convert(0, 0, PAGES, 1);
 	start();
 	match(0, ST_VMAP_SHARED, PAGES, 5);
@@ -312,7 +316,7 @@ static void test_user_mappings(void)
 	is_int(user_match(wrong, 8), 0, "traps off: wrong bytes as well");
 	is_int(violations(), 0, "and nothing counts");
 
-	/* The page goes private under the right mapping. */
+	/* Convert the block to private while it is mapped as shared. */
 	convert(0, 0, PAGES, 0);
 	arm(TRAPS);
 	user_match(right, 8);
@@ -323,7 +327,7 @@ static void test_user_mappings(void)
 	st_free(0);
 }
 
-/* A real device sees the shared view only. */
+/* Check that a device accesses the shared view only. */
 static void test_dma(void)
 {
 	const struct st_call page0 = { .slot = 0 }, page1 = { .slot = 0, .page = 1 };
@@ -341,7 +345,7 @@ static void test_dma(void)
 	is_int(violations(), 0, "no violation");
 	cvm_set_mode(TRAPS);
 
-	/* A shared block, by its plain address: the device and the CPU see the same. */
+	/* Shared block: the device and the CPU access the same data. */
 	st_alloc(0);
 	convert(0, 0, PAGES, 1);
 	fill(0, ST_DIRECT, 2, 10);
@@ -350,7 +354,7 @@ static void test_dma(void)
 	first = st_pattern(10, 0, 0);
 	is_int(read_word(0, ST_DIRECT, 1, 1) == first, 1, "shared, plain address: the device writes it");
 
-	/* A private one: it reads something else, and what it writes does not arrive. */
+	/* Private block: neither the device's reads nor its writes reach the private data. */
 	convert(0, 0, PAGES, 0);
 	fill(0, ST_DIRECT, 2, 11);
 	must(ST_DMA_FROM_DEVICE, page1);
@@ -365,7 +369,7 @@ static void test_dma(void)
 	st_free(0);
 }
 
-/* A device that writes to a wrong address is found, page by page. */
+/* Check that the emulator counts the pages that a device wrote at a wrong address. */
 static void test_stray_dma(void)
 {
 	const struct st_call shared = { .slot = 0, .page = 3 }, bare = { .slot = 0, .page = 3, .arg = 1 };
@@ -393,7 +397,7 @@ static void test_stray_dma(void)
 	st_free(0);
 }
 
-/* A Realm's mappings, as the kernel has made them. */
+/* Check the size and the shared bit of the kernel's mappings in a Realm. */
 static void test_leaf(void)
 {
 	if (flavour != CVM_CCA) {
@@ -416,7 +420,7 @@ static void bus_error(int sig)
 	_exit(sig);
 }
 
-/* A read in a child; the signal it gets. */
+/* Read in a child process. Return the signal that the child received, or 0. */
 static int try_read(volatile uint64_t *p)
 {
 	int status = 0;
@@ -458,7 +462,7 @@ static void test_abort(void)
 	st_free(0);
 }
 
-/* How many words of a page are neither zero nor the pattern's. */
+/* Count the words of a page that are neither zero nor part of the pattern. */
 static int garbage_words(volatile uint64_t *p, unsigned int seed)
 {
 	int i, n = 0;
@@ -509,7 +513,10 @@ static void test_scramble(void)
 	st_free(0);
 }
 
-/* A Realm's refused block has no entry in the direct map; being made private mends that. */
+/*
+ * When a conversion in a Realm is refused, the direct map's entry becomes invalid. Check that
+ * a conversion to private makes it valid again.
+ */
 static void check_refused_leaf(unsigned int slot)
 {
 	is_int(leaf_of(slot, 7), 0, "refused to shared: the direct map's entry is invalid");
@@ -519,7 +526,7 @@ static void check_refused_leaf(unsigned int slot)
 	is_int(match(slot, ST_DIRECT, PAGES, 16), PAGES, "and the block usable");
 }
 
-/* Refused conversions, where the guest is told (TDX, CCA). */
+/* Check refused conversions (TDX, CCA). */
 static void test_refusal(void)
 {
 	uint64_t gpa;
@@ -557,12 +564,15 @@ static void test_refusal(void)
 	is_int(try_convert(1, 0, PAGES, 1), 0, "switched off, none fails");
 	is_int(try_convert(1, 0, PAGES, 0), 0, "in both directions");
 	st_free(1);
-	/* TDX: its direct map is shared and it is not, so that the module does not give it back. */
+	/*
+	 * The module leaks the block: in TDX its direct map entry is shared, but the memory
+	 * is private.
+	 */
 	st_free(0);
 }
 
 #ifdef __aarch64__
-/* RSI is for the kernel: an SMC of a program. */
+/* Execute SMC; a program must not call the RSI. */
 static void undefined_call(void)
 {
 	__asm__ volatile(".inst 0xd4000003" : : : "memory");
@@ -587,7 +597,10 @@ static void undefined_instruction(int sig)
 	_exit(sig);
 }
 
-/* TDCALL or SMC in a child; the signal it gets, caught as the kernel logs others. */
+/*
+ * Execute TDCALL or SMC in a child process. Return the signal that the child received. The
+ * child handles the signal, because the kernel logs unhandled ones.
+ */
 static int try_undefined_call(void)
 {
 	int status = 0;
@@ -602,7 +615,7 @@ static int try_undefined_call(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* A program must not convert memory by itself. */
+/* Check that a program cannot convert memory. */
 static void test_privilege(void)
 {
 	uint64_t gpa = st_alloc(0);
@@ -640,7 +653,7 @@ int main(void)
 	if (dev < 0)
 		bail("%s: %s", MODULE_FILE, strerror(errno));
 	if (flavour == CVM_PLAIN) {
-		/* The devices and the module work there, which is all there is to test. */
+		/* Without the emulator, test only the module and the device. */
 		struct st_call call = { };
 
 		is_int(must(ST_CONFIDENTIAL, (struct st_call){}), 0, "a plain guest is not confidential");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The emulator's self-test with several CPUs (CCA): a trap that one of them sets or opens
- * holds for all, none of their wrong accesses is lost, none of the right ones counts.
+ * The emulator's self-test for several CPUs (CCA): traps that one CPU arms or opens apply to
+ * all CPUs; every wrong access is counted, and no right access.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #define ROUNDS		40
 #define LARGE		(PAGES * (long long)ST_PAGE_SIZE)
 
-static volatile uint64_t *right, *wrong;	/* mappings of slot 0 */
+static volatile uint64_t *right, *wrong;	/* shared and private mapping of slot 0 */
 static atomic_bool over;
 static pthread_barrier_t together;
 
@@ -89,8 +89,8 @@ static void make_shared(int cpu)
 }
 
 /*
- * This CPU has used the entry, so that it has it in its TLB; another one changes it. This one
- * goes on running meanwhile, as switching to another process would empty its TLB.
+ * Let another CPU change an entry that is in this CPU's TLB. This CPU keeps running
+ * meanwhile, because switching to another process would flush its TLB.
  */
 static atomic_int stage;
 static void (*change)(int cpu);
@@ -173,7 +173,10 @@ static void test_all_at_once(void)
 	is_int(since(CVM_VIOL_SHARED_ALIAS), 0, "and nothing else");
 }
 
-/* What no one else touches stays right and uncounted while others convert. */
+/*
+ * Each CPU but the first uses its own page while the first CPU converts other pages: the data
+ * must stay correct, and no access may be counted.
+ */
 static atomic_int mistakes;
 
 static void use_own(int cpu)
@@ -240,7 +243,7 @@ static void test_cpu_goes_and_comes(void)
 	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "a CPU that was off is trapped as before");
 }
 
-/* On CPUs that can change the size of a mapping in use, the kernel's are of 2 MiB. */
+/* On CPUs that can change the size of a mapping in use, Linux maps memory in units of 2 MiB. */
 static void test_large_leaves(void)
 {
 	st_alloc(1);
@@ -275,7 +278,7 @@ int main(void)
 	convert(0, 0, PAGES, 1);
 	right = user_map(0, 0);
 	wrong = user_map(0, 1);
-	/* Each page is there before it is used, so that nothing but the use itself counts. */
+	/* Write all pages first, so that only the accesses of the tests are counted. */
 	fill(0, ST_DIRECT, PAGES, 1);
 	test_others_see();
 	test_all_at_once();
