@@ -91,6 +91,6 @@ void handle_exit(struct regs *r, struct cpu *cpu)
 
 void own_fault(u64 esr, u64 pc, u64 address)
 {
-	stop("a fault of its own, esr %lx, pc %lx of %lx, address %lx", esr, pc,
+	stop("exception in the emulator, esr %lx, pc %lx of %lx, address %lx", esr, pc,
 	     (u64)image_start, address);
 }

@@ -145,7 +145,7 @@ struct cpu *cvm_main(void *dtb)
 	u64 entry;
 
 	if (dtb_number(memory, 2) != RAM_START)
-		stop("the machine's memory is not where it should be");
+		stop("the machine's memory starts at an unexpected address");
 	memory_init(RAM_START + dtb_number(memory + 8, 2));
 	memory_stage2();
 	patch(dtb);
@@ -158,7 +158,7 @@ struct cpu *cvm_main(void *dtb)
 	conversions_can_fail = true;
 	cpu = cpu_prepare(read_register(mpidr_el1), entry, (u64)dtb);
 	if (!cpu)
-		stop("the first CPU has a number too high");
+		stop("the number of the first CPU is too high");
 	log_("CCA guest starts");
 	return cpu;
 }

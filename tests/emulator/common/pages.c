@@ -236,7 +236,7 @@ void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access)
 		pages[index(gpa)] &= ~PAGE_CLEAN;
 	}
 	if (logged == LOG_MAX)
-		log_("violations: more of them, not logged");
+		log_("violations: limit reached, further violations are not logged");
 	if (logged++ >= LOG_MAX)
 		return;
 	log_("violation: %s gpa %lx pc %lx level %u %s",

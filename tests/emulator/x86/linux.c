@@ -70,7 +70,7 @@ static void check_kernel(const struct blob *kernel)
 
 	if (kernel->size < KIB(32) || get32(k + HDR_MAGIC) != 0x53726448 /* HdrS */ ||
 	    get16(k + HDR_VERSION) < 0x20c || !(get16(k + HDR_XLOADFLAGS) & 1))
-		stop("the kernel is no 64-bit bzImage");
+		stop("the kernel is not a 64-bit bzImage");
 	if (get64(k + HDR_PREF) + get32(k + HDR_INIT_SIZE) > (u64)image_start)
 		stop("the kernel needs memory up to %lx, where the emulator is",
 		     get64(k + HDR_PREF) + get32(k + HDR_INIT_SIZE));

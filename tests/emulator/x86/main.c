@@ -71,7 +71,7 @@ static void parse_options(const char *s)
 	for (s = skip_word(s); *s; s = skip_word(s))
 		option(s);
 	if (!flavour || !guest_bytes)
-		stop("flavour= and mem= are needed");
+		stop("flavour= and mem= are required");
 }
 
 static void read_map(const struct multiboot *mb, struct memory_map *map)
@@ -102,7 +102,7 @@ void cvm_main(const struct multiboot *mb)
 	static struct vcpu vcpu;
 
 	if ((mb->flags & needed) != needed || mb->mods_count != 3)
-		stop("not started by its launcher: kernel, initramfs and command line are needed");
+		stop("no kernel, initramfs and command line: start the emulator with tests/emulator/run");
 	parse_options((void *)(u64)mb->cmdline);
 	read_map(mb, &machine);
 	kernel = module(mb, 0);

@@ -33,7 +33,7 @@ void *rig_alloc(u64 bytes)
 
 	bytes = ALIGN_UP(bytes, PAGE_SIZE);
 	if (heap + bytes > heap_end)
-		stop("out of memory of its own");
+		stop("the emulator is out of memory");
 	heap += bytes;
 	return memset(p, 0, bytes);
 }

@@ -148,7 +148,7 @@ void early_cr3_write(struct vcpu *v)
 	s->cr3 = (value & ~BIT(63)) | private_bit;
 	if (s->rip & KERNEL_HALF && (value & private_bit) == private_bit) {
 		s->cr_write = 0;
-		log_("the kernel proper runs, %lu exits so far", counters.exits);
+		log_("the decompressed kernel runs, %lu exits so far", counters.exits);
 	}
 	vcpu_skip(v, len);
 }
@@ -170,7 +170,7 @@ bool early_again(struct vcpu *v)
 		return false;
 	s->cr3 |= private_bit;
 	s->cr_write = CR_WRITE_EARLY;
-	log_("the kernel starts another one, at rip %lx", s->rip);
+	log_("kexec at rip %lx", s->rip);
 	return true;
 }
 

@@ -85,7 +85,7 @@ void trap_nested_fault(struct vcpu *v)
 	enum view view = memory_which(s->info2);
 
 	if (!page_tracked(gpa))
-		stop("access to %lx, which is not the guest's, rip %lx, cpl %u", s->info2, s->rip,
+		stop("access to %lx, which is not guest memory, rip %lx, cpl %u", s->info2, s->rip,
 		     s->cpl);
 	/* Hardware also ends the guest in this case. */
 	if (view == VIEW_PRIVATE && !page_is_shared(gpa) && !page_accepted(gpa))
