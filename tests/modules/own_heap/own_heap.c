@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What may be there already when ccshm comes: a misc device of the name that the device of
- * its heap has.
+ * Register a misc device with the name of ccshm's heap device, to create a conflict before
+ * ccshm is loaded.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Probes. One stops a thread where it enters a function: ccshm_blocks_pfn(), in the middle
- * of a walk over a buffer's pages, where memory is mapped for the kernel, for an importer
- * and for an attachment; ccshm_convert_share(), before an ALLOC shares its memory; or
- * set_memory_decrypted(), where it does. It must stop where sleeping is allowed. One holds
- * the work items that give memory back, in ccshm_convert_unshare(). One looks whether
- * memory is zero when it is shared. One counts the large entries that fork copies. One
- * measures how long mutexes are held, if it is told which.
+ * Probes of the kernel and the driver:
+ *
+ * - stop a thread (@stall) at the start of a function (@stall_at) that may sleep:
+ *   ccshm_blocks_pfn(), in the middle of a walk over a buffer's pages, when memory is mapped for
+ *   the kernel, an importer or an attachment; ccshm_convert_share(), before ALLOC shares its
+ *   memory; or set_memory_decrypted(), when ALLOC shares it;
+ * - hold the work items that convert memory back, in ccshm_convert_unshare() (@hold);
+ * - count the pages that are not zero when they are shared (@dirty);
+ * - count the huge page entries that fork copies (@copied);
+ * - measure how long mutexes are held (@lock, @longest).
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -71,7 +74,10 @@ MODULE_PARM_DESC(from, "first address of the range");
 module_param(to, ulong, 0600);
 MODULE_PARM_DESC(to, "first address after the range");
 
-/* With it a probe is not optimized, which would ignore the new instruction pointer. */
+/*
+ * A post-handler prevents the optimization of a probe. An optimized probe ignores the changed
+ * instruction pointer.
+ */
 static void nothing(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
 {
 }
@@ -84,7 +90,7 @@ static void stop_here(void)
 	WRITE_ONCE(stalled, 0);
 }
 
-/* Have the thread that is to be stopped here continue in a function in this one's place. */
+/* If the current thread must stop in the probed function, let it continue in @instead. */
 static int stop_in(struct kprobe *p, struct pt_regs *regs, void *instead)
 {
 	if (READ_ONCE(stall) != current->pid || strcmp(stall_at, p->symbol_name))
@@ -181,7 +187,7 @@ static struct kprobe unshare = {
 	.post_handler = nothing,
 };
 
-/* In the place of ccshm_convert_unshare(), which is called in the end. */
+/* Replace ccshm_convert_unshare(): wait until @hold is 0, then call the real function. */
 static noinline void hold_here(void *blocks)
 {
 	void (*real)(void *blocks) = (void *)unshare.addr;
@@ -215,7 +221,7 @@ static struct kprobe huge_pmd = {
 	.pre_handler = huge_pmd_copied,
 };
 
-/* ---- how long a mutex is held ---- */
+/* ---- the time for which a mutex is held ---- */
 
 #define LOCKS	4
 

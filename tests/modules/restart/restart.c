@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Begins to restart the machine when "restart" is written, and stays there: behind all
- * that the kernel tells of it, before the kernel shuts its devices down. Then "command"
- * is the command register of a PCI device as it was at that moment. Whoever holds the
- * list of those told cannot be unloaded any more, and nor can this; to power the
- * machine off still works.
+ * When "restart" is written, restart the machine, but stop after all reboot notifiers have
+ * run and before the kernel shuts down devices. "command" is then the command register of a
+ * PCI device at that moment. The stopped thread holds the lock of the notifier chain, so
+ * modules with a reboot notifier, including this one, cannot be unloaded afterwards. Powering
+ * off still works.
  */
 #include <linux/kthread.h>
 #include <linux/module.h>
