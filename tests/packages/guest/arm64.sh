@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# What stands in the arm64 packages runs in a Realm: ccshmctl, the library, and a program of
-# ccshm-tests. Run by check-deb, which has unpacked them.
+# Run the contents of the arm64 packages in a Realm: ccshmctl, the library, and a program of
+# ccshm-tests. check-deb unpacks the packages and runs this suite.
 # vm-arch: arm64
 # vm-flavours: cca
 # vm-modules: ccshm

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# A confidential guest after boot, with ccshm installed, as check-install has provided it:
-# alice is in group ccshm, mallory is not; the files in /etc/ccshm/buffers.d ask for buffers.
+# Test a confidential guest with ccshm installed after boot. check-install has set up the
+# guest: alice is in group ccshm, mallory is not, and files in /etc/ccshm/buffers.d provision
+# buffers.
 . /suites/tap.sh
 
 ends() { ! kill -0 "$1" 2>/dev/null; }
@@ -33,7 +34,7 @@ is "$(owner_and_mode /dev/dma_heap/system_cc_shared)" "character special file ro
 like "$(ccshmctl info)" "^platform +sev" "the driver knows what guest this is"
 exits 0 "ccshmctl doctor finds nothing wrong" ccshmctl doctor
 
-# ---- who may
+# ---- permissions
 
 runs "a member of the group allocates" as alice ccshmctl alloc 4M --name mine
 runs "and writes" as alice sh -c 'echo hello from alice | ccshmctl write mine'

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Another kernel is installed while this one runs (/srv/kernel): DKMS builds for it.
+# Install another kernel (/srv/kernel) in the running system: DKMS builds the module for it.
 . /suites/tap.sh
 
 release=$(basename /srv/kernel/linux-headers-[0-9]*-cloud-amd64_*.deb | sed 's/^linux-headers-\(.*\)_.*_.*/\1/')

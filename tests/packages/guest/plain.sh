@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The same image in a machine that is not confidential: nothing happens, and it is said why.
+# Boot the same image in a plain guest: the module is not loaded, and the reason is reported.
 . /suites/tap.sh
 
 is "$(systemctl is-system-running)" running "systemd is content"

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The packages go while the system runs, and even while a buffer is there.
+# Remove the packages while the system runs and a buffer exists.
 . /suites/tap.sh
 
-# What is left of the memory has to be freed when there is no ccshmctl any more.
+# Keep a copy of ccshmctl, to free the remaining buffers after the removal.
 cp -L "$(command -v ccshmctl)" "$(ldconfig -p | sed -n 's/.*libccshm\.so\.0 .*=> //p')" .
 kept() { LD_LIBRARY_PATH=. ./ccshmctl "$@"; }
 known() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -nE 's/^[a-z-]+ ((lib)?ccshm.*)/\1/p' | tr '\n' ' '; }
@@ -23,7 +23,7 @@ is "$(known)" "" "dpkg does not know them any more"
 is "$(systemctl list-unit-files --no-legend 'ccshm-[mp]*')" "" "no unit is left"
 is "$(find /usr/lib/modules /lib/modules -name 'ccshm*')" "" "no module"
 is "$(find /usr /etc /var/lib -xdev -name '*ccshm*' ! -name ccshm-test)" "" "no file"
-# They are given back, with those that were there before this suite.
+# The buffers are freed, including those from before this suite.
 diag "expect-leaked-pages: -$((before / 4096))"
 for buffer in $(kept list --json | sed -nE 's/.*"id": *([0-9]+).*/\1/p'); do kept free "$buffer"; done
 runs "the module can be unloaded" rmmod ccshm

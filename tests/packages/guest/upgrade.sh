@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The next version of the packages comes while a buffer is in use (/srv/ccshm/2).
+# Install the next version of the packages (/srv/ccshm/2) while a buffer is in use.
 . /suites/tap.sh
 
 version() { modinfo -F version ccshm; }
@@ -10,7 +10,7 @@ holds() { ccshmctl show "$1" | grep -qE '^exports +[1-9]'; }
 before=$(loaded)
 runs "a user has a buffer" as alice ccshmctl alloc 4M --name kept
 runs "with something in it" as alice sh -c 'echo precious | ccshmctl write kept'
-# Its child keeps the export open: a program that uses the memory.
+# The child keeps the export open, like a program that uses the memory.
 as alice ccshmctl export kept -- sleep 100000 &
 holder=$!
 i=0
@@ -39,7 +39,7 @@ is "$(as alice ccshmctl read kept --length 8)" precious "and what is in the buff
 is "$(stat -c %U:%G:%a /dev/ccshm)" root:ccshm:660 "the device node is as before"
 runs "the new ccshmctl works with the old module" as alice ccshmctl alloc 2M --name second
 
-# As the message says.
+# Follow the steps of the message.
 kill $holder
 i=0
 while holds alice/kept && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done
