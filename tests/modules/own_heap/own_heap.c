@@ -19,6 +19,6 @@ static struct miscdevice own_device = {
 
 module_misc_device(own_device);
 
-MODULE_DESCRIPTION("Takes the name of the device of ccshm's heap");
+MODULE_DESCRIPTION("Test: a device with the name of ccshm's heap device");
 MODULE_AUTHOR("The ccshm authors");
 MODULE_LICENSE("GPL");

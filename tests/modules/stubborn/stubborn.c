@@ -10,15 +10,15 @@
 
 static char *device = "";
 module_param(device, charp, 0444);
-MODULE_PARM_DESC(device, "name of a PCI device, as in sysfs");
+MODULE_PARM_DESC(device, "name of a PCI device in sysfs");
 
 static bool on = true;
 module_param(on, bool, 0644);
-MODULE_PARM_DESC(on, "bus mastering cannot be cleared (default: true)");
+MODULE_PARM_DESC(on, "bus mastering cannot be disabled (default: true)");
 
 static int silent;
 module_param(silent, int, 0644);
-MODULE_PARM_DESC(silent, "number of reads that are not answered; -1: all");
+MODULE_PARM_DESC(silent, "number of reads without a response; -1: all");
 
 static struct pci_bus *bus;
 static unsigned int devfn;
@@ -76,6 +76,6 @@ static void __exit stubborn_exit(void)
 module_init(stubborn_init);
 module_exit(stubborn_exit);
 
-MODULE_DESCRIPTION("Test: a PCI device whose bus mastering cannot be cleared");
+MODULE_DESCRIPTION("Test: a PCI device whose bus mastering cannot be disabled");
 MODULE_AUTHOR("The ccshm authors");
 MODULE_LICENSE("GPL");
