@@ -1,7 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Test an installed ccshm: allocate, use, export, attach, revoke and free.
-#
 # shellcheck source=../guest/tap.sh
 . "$(dirname "$0")/tap.sh"
 
