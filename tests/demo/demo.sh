@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The demo: one shared buffer from start to end, in a confidential guest. Lines with "#"
-# are comments, lines with "$" are what is typed. The TAP at the end is for the harness,
-# whose --transcript does not show it.
+# The demo: the life of a shared buffer in a confidential guest. In the output, lines with "#" are
+# comments and lines with "$" are typed commands. The TAP lines at the end are for the harness, whose
+# --transcript omits them.
 # vm-modules: ccshm
 # vm-make: tests/demo
 # vm-files: demo/edu demo/mapper
@@ -20,13 +20,13 @@ die() {
 	exit 1
 }
 
-# Show a command line as a person would type it, run it, and stop if it fails.
+# Print a command line as typed, run it, and stop if it fails.
 run() {
 	printf '$ %s\n' "$1"
 	eval "$1" || die "\"$1\" ended with $?"
 }
 
-# The same for what has to fail.
+# As run, but the command must fail.
 run_fails() {
 	printf '$ %s\n' "$1"
 	if eval "$1"; then die "\"$1\" did not fail"; fi
@@ -151,7 +151,7 @@ to_private=$(cvmctl get pages_to_private)
 violations=$(($(cvmctl get viol_private_alias) + $(cvmctl get viol_shared_alias)))
 expect "violations" $violations 0
 expect "pages made private again" "$to_private" "$to_shared"
-# A Realm's emulator has looked for what devices wrote elsewhere; the others cannot.
+# Only the emulator of Realms detects writes of devices at wrong addresses.
 [ "$flavour" != cca ] || expect "pages written by devices at wrong addresses" "$(cvmctl get stray_dma)" 0
 [ "$to_shared" -ge 1024 ] || die "only $to_shared pages were converted"
 echo "$to_shared pages were made shared, and all of them private again; none of ours is shared now; violations: 0"

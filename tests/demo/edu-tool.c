@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * edu: the driver of edu.c as a command.
+ * edu: a command-line interface to the driver in edu.c.
  *
- * EDU_DEVICE names the device; 0000:00:04.0 if it is not set. Only "bus-master"
- * changes bus mastering: "dma" starts the engine whether or not it can work.
+ * EDU_DEVICE names the device (default: 0000:00:04.0). Only "bus-master" changes bus
+ * mastering; the DMA commands start the engine regardless of it.
  */
 #include <errno.h>
 #include <inttypes.h>

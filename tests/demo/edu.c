@@ -19,7 +19,7 @@
 #define DMA_START	(1U << 0)
 #define DMA_TO_MEMORY	(1U << 1)
 
-/* Where the engine sees the device's own buffer. */
+/* The address of the device's buffer for the DMA engine. */
 #define INTERNAL_BUFFER	0x40000ULL
 
 #define EDU_ID		0x010000edU
@@ -65,7 +65,7 @@ static int read_config(const struct edu *edu, off_t offset, void *value, size_t 
 	return errno ? -errno : -EIO;
 }
 
-/* Change bits of the command register. */
+/* Clear and set bits of the command register. */
 static int update_command(struct edu *edu, uint16_t clear, uint16_t set)
 {
 	uint16_t command;
@@ -159,7 +159,7 @@ int edu_dma_start(struct edu *edu, enum edu_direction direction,
 	write64(edu, REG_DMA_SOURCE, direction == EDU_OUT ? address : internal);
 	write64(edu, REG_DMA_DEST, direction == EDU_OUT ? internal : address);
 	write64(edu, REG_DMA_COUNT, len);
-	/* Memory that the CPU wrote has to be there before the engine starts. */
+	/* The CPU's writes must reach memory before the engine starts. */
 	__sync_synchronize();
 	write32(edu, REG_DMA_COMMAND,
 		DMA_START | (direction == EDU_IN ? DMA_TO_MEMORY : 0));

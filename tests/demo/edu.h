@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A userspace driver for QEMU's "edu" device: its DMA engine, and the bits of
- * PCI configuration that let it work. Nothing but sysfs is used, as a userspace
- * driver on real hardware would.
+ * A userspace driver for QEMU's "edu" device: its DMA engine, and the bits of the PCI
+ * configuration space that the engine needs. Like a userspace driver for real hardware, the
+ * driver uses only sysfs.
  *
- * The engine copies between memory and a buffer of 4 KiB inside the device. It
- * is started by software and says itself when it is done. QEMU 7.2 ends when the
- * last byte of the device's buffer is asked for, so that is not used.
+ * The engine copies data between memory and a buffer of 4 KiB in the device. Software starts
+ * the engine, and the device reports the end of the transfer. QEMU 7.2 aborts on an access to
+ * the last byte of the buffer, so the driver does not use the buffer's end.
  *
- * Functions give 0 or a negative errno unless they say otherwise.
+ * Functions return 0 or a negative errno unless described otherwise.
  */
 #ifndef TESTS_DEMO_EDU_H
 #define TESTS_DEMO_EDU_H
@@ -30,25 +30,25 @@ enum edu_direction {
 	EDU_IN,			/* from the device to memory */
 };
 
-/* device as in sysfs: "0000:00:04.0". -ENODEV: it is no edu. */
+/* @device: name in sysfs, such as "0000:00:04.0". Returns -ENODEV if the device is not an edu. */
 int edu_open(const char *device, struct edu *edu);
 void edu_close(struct edu *edu);
 
-/* Memory space on; bus mastering as it was. Done by edu_open(). */
+/* Enable memory space; leave bus mastering unchanged. edu_open() calls this. */
 int edu_enable(struct edu *edu);
-/* The device may read and write memory only with bus mastering. */
+/* Set bus mastering, which the device needs to access memory. */
 int edu_set_bus_master(struct edu *edu, bool on);
-/* 1, 0 or a negative errno. */
+/* Return 1 if bus mastering is enabled, 0 if it is disabled, or a negative errno. */
 int edu_bus_master(struct edu *edu);
 
 /*
- * Start the engine and wait for it. at: offset in the device's buffer; at + len
- * no more than EDU_DMA_MAX. -ETIMEDOUT: it did not get done. That it got done
- * does not say that a byte was moved: without bus mastering none is.
+ * Start the engine and wait for the end of the transfer. @at is an offset in the device's
+ * buffer; @at + @len must not exceed EDU_DMA_MAX. Return -ETIMEDOUT if the transfer does not
+ * end. Return 0 even if no data were copied because bus mastering is disabled.
  */
 int edu_dma(struct edu *edu, enum edu_direction direction, uint64_t address,
 	    size_t len, size_t at);
-/* The two halves of it. */
+/* The two steps of edu_dma(). */
 int edu_dma_start(struct edu *edu, enum edu_direction direction,
 		  uint64_t address, size_t len, size_t at);
 int edu_dma_wait(struct edu *edu);

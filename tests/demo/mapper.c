@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * mapper: any program that was handed a dma-buf. Maps it, prints the text at its
- * beginning, and goes on touching it until that raises SIGBUS.
+ * mapper: an example of a program that receives a dma-buf. Map the dma-buf, print the text at
+ * its start, and read its first byte repeatedly until the access raises SIGBUS.
  *
- * Exits 0 if the SIGBUS came, 1 if it did not within a minute.
+ * Exit with status 0 on SIGBUS, or 1 if there is none within a minute.
  */
 #include <errno.h>
 #include <signal.h>

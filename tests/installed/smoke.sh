@@ -1,13 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# What whoever has installed ccshm can do: allocate, use, export, attach, revoke, free.
+# Test an installed ccshm: allocate, use, export, attach, revoke and free.
 # shellcheck source=../guest/tap.sh
 . "$(dirname "$0")/tap.sh"
 
 cc() { ccshmctl "$@"; }
-# field NAME TEXT: the value of a line of a record
+# field NAME TEXT: print the value of a line of a record
 field() { printf '%s\n' "$2" | sed -nE "s/^$1 {2,}//p"; }
-# member COMMAND...: a user of the group; stranger: one who is not in it
+# member COMMAND...: run as a user in group ccshm; stranger: as a user outside the group
 member() { setpriv --reuid 65534 --regid "$(getent group ccshm | cut -d : -f 3)" --clear-groups "$@"; }
 stranger() { setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 
@@ -21,7 +21,7 @@ wait_clean() {
 }
 
 exits 3 "without the module ccshmctl says so" cc info
-# shellcheck disable=SC2086 # none, or one
+# shellcheck disable=SC2086 # zero or one word
 runs "the module loads" modprobe ccshm ${CCSHM_TESTS_PARAMETERS-} || bail "$out"
 [ ! -e /run/udev/control ] || udevadm settle
 is "$(modinfo -F version ccshm) $(cat /sys/module/ccshm/srcversion)" \
@@ -68,7 +68,7 @@ is "$(field state "$out")" revoked "it stays revoked"
 kill $holder
 wait $holder
 
-# A device that no driver has, and that ccshm says can be given to a program.
+# Attach to a device without a driver that ccshm accepts for a userspace driver.
 attach_any() {
 	for device in /sys/bus/pci/devices/*; do
 		[ -e "$device" ] && [ ! -e "$device/driver" ] || continue

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Shared by the scripts in this directory: what tests/harness/common.bash has, and roots.
+# Functions of the scripts in this directory: those of tests/harness/common.bash, and functions for
+# roots (directories with the files of a distribution).
 # shellcheck source=../harness/common.bash
 . "$(dirname "${BASH_SOURCE[0]}")/../harness/common.bash"
 
-# in_root ROOT COMMAND...: as an image builder runs it: root, the files of ROOT, a /proc and
-# a /dev, no network. What it leaves running ends with it.
+# in_root ROOT COMMAND...: run a command as an image builder does: as root, with the files of
+# ROOT, a /proc and a /dev, without a network. Processes that the command leaves behind are
+# killed.
 in_root() {
 	unshare --mount --pid --uts --ipc --net --fork --kill-child --mount-proc="$1/proc" \
 		"$TOP/tests/packages/enter-root" "$@"
 }
 
-# add_kernel ROOT SERIES: a kernel of tests/harness, as far as modules are built for it
+# add_kernel ROOT SERIES: add the parts of a kernel of tests/harness that are needed to build
+# modules
 add_kernel() {
 	local from release dir package
 	"$TOP/tests/harness/fetch-kernel" "$2"
@@ -25,7 +28,7 @@ add_kernel() {
 	mkdir -p "$1/usr/lib/modules/$release"
 	ln -s "/usr/src/linux-headers-$release" "$1/usr/lib/modules/$release/build"
 	cp "$from/usr/lib/modules/$release"/modules.{order,builtin,builtin.modinfo} "$1/usr/lib/modules/$release/"
-	# Without a module of its own dkms takes it for a kernel that has gone.
+	# dkms ignores kernels without modules.
 	find "$from/usr/lib/modules/$release/kernel" -name '*.ko*' -exec cp {} "$1/usr/lib/modules/$release/" \; -quit
 	in_root "$1" depmod "$release"
 }

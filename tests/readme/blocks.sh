@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# The code blocks of documents. Each has a line <!-- test: WHERE --> before it.
+# Extract code blocks of documents. Before each block is a line <!-- test: WHERE -->.
 
-# blocks FILE WHERE: the lines of those that are tested there; WHERE "": of all others
+# blocks FILE WHERE: print the lines of the blocks that are tested in WHERE; WHERE "": of the
+# other blocks
 blocks() {
 	awk -v want="$2" '
 		/^<!-- test: [a-z]+ -->$/ { where = $3; next }
@@ -10,7 +11,8 @@ blocks() {
 		inside && (where == want || (want == "" && where == "")) { print }' "$1"
 }
 
-# commands FILE WHERE: the same without comments and empty lines, each command on one line
+# commands FILE WHERE: as blocks, but without comments and empty lines, and each command on
+# one line
 commands() {
 	blocks "$1" "$2" | sed -e ':a' -e '/\\$/{N;s/\\\n[ \t]*//;ba' -e '}' -e 's/  *#[^"]*$//' -e '/^$/d' -e '/^#/d'
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The emulator of Realms: what its parts know of each other.
+ * The emulator of Realms: shared declarations.
  *
  *   boot.S    entry from QEMU and from the guest   main.c   start-up, options
  *   dtb.c     the device tree                      cpu.c    registers, CPUs, the lock
  *   memory.c  the two banks, stage 2 tables        exit.c   dispatch of exits
  *   smc.c     PSCI and the RSI                     trap.c   wrong accesses, stepping
- *   call.c    the guest's own calls                io.c     semihosting, copying
+ *   call.c    the guest's calls to the emulator    io.c     semihosting, copying
  */
 #ifndef CVM_ARM64_H
 #define CVM_ARM64_H
@@ -14,26 +14,26 @@
 #include "../common/cvm.h"
 
 #define MAX_CPUS	8
-#define RAM_START	GIB(1)			/* of QEMU's machine "virt" */
-#define KERNEL_START	(RAM_START + MIB(2))	/* where the launcher has put the Image */
+#define RAM_START	GIB(1)			/* start of RAM in QEMU's machine "virt" */
+#define KERNEL_START	(RAM_START + MIB(2))	/* address at which the launcher loads the Image */
 
 struct regs {
 	u64 x[31], unused;
 };
 
-/* One page opened for one instruction. */
+/* A page that was opened for one instruction. */
 struct opened {
 	u64 gpa;
 	enum view view;
 };
 
 struct cpu {
-	u64 stack, entry, context;	/* boot.S knows these */
+	u64 stack, entry, context;	/* used by boot.S: offsets are fixed */
 	struct {
 		bool active;
 		u32 n;
 		struct opened opened[4];
-		u64 pc, daif;		/* of the guest, before */
+		u64 pc, daif;		/* the guest's, before the step */
 	} step;
 };
 
@@ -66,8 +66,8 @@ struct cpu *cvm_main(void *dtb);
 /* ---- dtb.c ---- */
 
 void *dtb_property(void *dtb, const char *node, const char *name, u32 *length);
-u64 dtb_number(const void *cells, u32 count);	/* of 32 bits each */
-void dtb_set_number(void *cells, u64 value);	/* two of them */
+u64 dtb_number(const void *cells, u32 count);	/* @count cells of 32 bits */
+void dtb_set_number(void *cells, u64 value);	/* writes two cells */
 u64 dtb_size(const void *dtb);
 
 /* ---- memory.c ---- */
@@ -76,11 +76,11 @@ extern u32 ipa_bits;
 extern u64 shared_bit, guest_end;	/* guest RAM: [RAM_START, guest_end) */
 
 void memory_init(u64 machine_end);
-void memory_stage2(void);		/* the tables, with all traps set */
+void memory_stage2(void);		/* make the tables and arm the traps */
 u64 memory_root(void);
-void memory_flush(void);		/* after any entry has gone away */
+void memory_flush(void);		/* must follow the removal of an entry */
 enum view memory_which(u64 ipa);
-u64 stray_pages(void);			/* that a device wrote; they are zeroed */
+u64 stray_pages(void);			/* count the pages that a device wrote; zero them */
 
 /* ---- cpu.c ---- */
 
@@ -99,10 +99,10 @@ void own_fault(u64 esr, u64 pc, u64 address);
 
 /* ---- smc.c ---- */
 
-extern u64 pages_a_call;		/* the host converts no more at once; 0: any number */
+extern u64 pages_a_call;		/* pages that the host converts per call; 0: no limit */
 
 void smc(struct regs *r);
-u64 psci(u64 function, u64 a1, u64 a2, u64 a3);	/* QEMU's own */
+u64 psci(u64 function, u64 a1, u64 a2, u64 a3);	/* call QEMU's PSCI */
 
 /* ---- trap.c ---- */
 
@@ -111,7 +111,7 @@ void trap_stepped(struct cpu *cpu);
 
 /* ---- call.c ---- */
 
-bool guest_call(struct regs *r);	/* was it one? */
+bool guest_call(struct regs *r);	/* false: not a call to the emulator */
 
 /* ---- io.c ---- */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Entry from QEMU, as a Linux Image at EL2 with the MMU off, and from the guest. The MMU
- * stays off at EL2.
+ * Entry points: from QEMU, which loads the emulator as a Linux Image at EL2, and from the
+ * guest. The MMU stays off at EL2.
  */
 	.macro	address reg, symbol
 	adrp	\reg, \symbol
@@ -13,16 +13,17 @@
 	/* The Image header. */
 	b	primary
 	.long	0
-	.quad	0x80000			/* behind QEMU's own boot code */
+	.quad	0x80000			/* after QEMU's boot code */
 	.quad	image_end
-	.quad	0xa			/* little-endian, 4 KiB pages, anywhere */
+	.quad	0xa			/* little-endian, 4 KiB pages, any address */
 	.quad	0, 0, 0
 	.ascii	"ARM\x64"
 	.long	0
 
 	/*
-	 * x0: the device tree. It says where the two views' memory is, and so where the
-	 * emulator goes, which copies itself there first of all.
+	 * x0: the device tree. Its command line determines where the views' memory is, and
+	 * with it the emulator's final address. The emulator copies itself to that address
+	 * first.
 	 */
 primary:
 	msr	daifset, #15
@@ -54,10 +55,10 @@ moved:
 	address	x0, boot_stack_end
 	mov	sp, x0
 	mov	x0, x19
-	bl	cvm_main			/* the first CPU's struct */
+	bl	cvm_main			/* returns the first CPU's struct cpu */
 	b	start_guest
 
-	/* Another CPU: x0 is its struct, with its stack at the end. */
+	/* Entry of a secondary CPU. x0: its struct cpu. */
 	.globl	secondary
 secondary:
 	msr	daifset, #15
@@ -72,7 +73,7 @@ start_guest:
 	bl	cpu_init
 	ldp	x1, x0, [x19, #8]		/* struct cpu: entry, context */
 	msr	elr_el2, x1
-	mov	x1, #0x3c5			/* EL1, its own stack pointer, all masked */
+	mov	x1, #0x3c5			/* EL1h, all exceptions masked */
 	msr	spsr_el2, x1
 	mov	x1, #0
 	mov	x2, #0
@@ -81,7 +82,10 @@ start_guest:
 
 	.text
 
-	/* The guest's general registers, on the stack of its CPU: struct regs. */
+	/*
+	 * Save the guest's general registers to the stack of its CPU (struct regs), handle
+	 * the exit, and restore them.
+	 */
 exit:
 	stp	x2, x3, [sp, #16]
 	stp	x4, x5, [sp, #32]
@@ -120,8 +124,8 @@ exit:
 	eret
 
 	/*
-	 * An exception of the emulator's own. The only one that is expected comes from
-	 * semihosting that is not there.
+	 * Handle an exception in the emulator. The only expected one is the semihosting call
+	 * in a QEMU without semihosting.
 	 */
 own:
 	mrs	x0, esr_el2

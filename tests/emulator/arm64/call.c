@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's own calls: a read of CTR_EL0 with a magic number in X0, the one trapped
- * instruction that programs may execute, too. And the calls that only Realms have.
+ * The guest's calls to the emulator: a read of CTR_EL0 with a magic number in X0, which is
+ * the only trapped instruction that programs may execute. Also the calls that only Realms
+ * have.
  */
 #include "arm64.h"
 #define CVM_NO_CALLS
@@ -13,14 +14,17 @@
 #define TG1_4K		2
 #define ENTRY_ADDRESS	0xfffffffff000ull
 #define ENTRY_VALID	1
-#define ENTRY_TABLE	2		/* at the last level: a page */
+#define ENTRY_TABLE	2		/* at the last level the bit means a page */
 
-/* How the kernel's own tables, which are private, map an address of it. */
+/*
+ * Look up how the kernel's page tables, which are private, map @va. Return the size of the
+ * entry, with CVM_LEAF_SHARED if it is shared; 0 if it is not mapped.
+ */
 static u64 leaf(u64 va)
 {
 	u64 tcr = read_register(tcr_el1);
 	u32 bits = 64 - TCR_T1SZ(tcr), page = TCR_TG1(tcr) == TG1_16K ? 14 : 12;
-	/* An entry has 8 bytes, and a table is a page. */
+	/* Bits of the index per level: a table is a page of 8-byte entries. */
 	u32 index = page - 3, shift = page + (bits - page - 1) / index * index;
 	u64 gpa = read_register(ttbr1_el1) & ENTRY_ADDRESS, entry;
 
@@ -62,7 +66,7 @@ bool guest_call(struct regs *r)
 
 	if (r->x[0] != CVM_MAGIC)
 		return false;
-	/* Looked for only now, as it takes a second. */
+	/* The search takes a second, so it runs only when the counter is read. */
 	if (call == CVM_CALL_COUNTER && r->x[2] == CVM_STRAY_DMA)
 		counters.stray_dma += stray_pages();
 	r->x[0] = guestif(call, &r->x[2]);

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A CPU's registers before its guest starts, and the lock. Interrupts go straight to the
- * guest; so do the FPU, SVE, pointer authentication and whatever else the CPU has.
+ * Initialization of a CPU's registers, and the lock. Interrupts are not trapped, nor are the
+ * FPU, SVE, pointer authentication and other extensions.
  */
 #include "arm64.h"
 
 #define HCR_VM		BIT(0)
-#define HCR_TID2	BIT(17)		/* CTR_EL0: the guest's own calls */
-#define HCR_TSC		BIT(19)		/* SMC */
+#define HCR_TID2	BIT(17)		/* traps CTR_EL0, for the guest's calls */
+#define HCR_TSC		BIT(19)		/* traps SMC */
 #define HCR_RW		BIT(31)
 #define HCR_APK		BIT(40)
 #define HCR_API		BIT(41)
 #define HCR_ENSCXT	BIT(53)
 #define HCR_ATA		BIT(56)
 
-/* 40 bits in two concatenated level 1 tables, cacheable and shareable walks. */
+/* 40 address bits, two concatenated level 1 tables; cacheable, shareable table walks. */
 #define VTCR		(BIT(31) | 2 << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 24)
 
 #define CPTR_NO_TRAPS	0x22ff
 #define SCTLR_EL1_RESET	0x30d00800
 
-/* By their numbers, as old assemblers do not know the names. */
+/* Registers by number, because old assemblers do not know their names. */
 #define ZCR_EL2		S3_4_C1_C2_0
 #define HCRX_EL2	S3_4_C1_C2_2
 #define SMCR_EL2	S3_4_C1_C2_6
@@ -61,7 +61,7 @@ static bool has(u64 id_register, u32 field)
 	return id_register >> field & 0xf;
 }
 
-/* Extensions whose registers are there only if they are. */
+/* Initialize the registers of the extensions that the CPU has. */
 static void init_extensions(void)
 {
 	u64 pfr0 = read_register(id_aa64pfr0_el1), pfr1 = read_register(id_aa64pfr1_el1);
@@ -73,7 +73,7 @@ static void init_extensions(void)
 	if (has(read_register(id_aa64mmfr1_el1), 40))
 		write_numbered(HCRX_EL2, 0);
 	if (has(read_register(id_aa64mmfr0_el1), 56)) {
-		/* SME's registers; the bits of all others mean a trap. */
+		/* Only the bits of SME's registers have inverse meaning: 1 disables the trap. */
 		write_numbered(HFGRTR_EL2, 3ull << 54);
 		write_numbered(HFGWTR_EL2, 3ull << 54);
 	}
@@ -101,7 +101,7 @@ void cpu_init(struct cpu *cpu)
 	asm volatile("isb; tlbi vmalls12e1; dsb nsh; isb" : : : "memory");
 }
 
-/* NULL: there is no such CPU. */
+/* Initialize the struct of a CPU that is about to start. Return NULL if there is no such CPU. */
 struct cpu *cpu_prepare(u64 mpidr, u64 entry, u64 context)
 {
 	u64 number = mpidr & 0xff;

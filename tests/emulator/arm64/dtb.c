@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The flattened device tree that QEMU has made: finding a property, to read or change it. */
+/* Find a property in QEMU's flattened device tree, to read or change it. */
 #include "arm64.h"
 
 #define DTB_MAGIC	0xd00dfeed
@@ -49,13 +49,16 @@ static u32 length_of(const char *s)
 	return n;
 }
 
-/* Its cells from here on, that are not the token's own. */
+/* Skip the cells of @bytes bytes. */
 static u32 *skip(u32 *at, u32 bytes)
 {
 	return at + (bytes + 3) / 4;
 }
 
-/* The first such property of a node whose name begins so, wherever it is; NULL: none. */
+/*
+ * Return the value of property @name of the first node whose name begins with @node and that
+ * has the property, or NULL. @length may be NULL.
+ */
 void *dtb_property(void *dtb, const char *node, const char *name, u32 *length)
 {
 	u32 *at = dtb + dtb_number(dtb + offsetof(struct dtb_header, structure), 1);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exits of the guest: calls of the firmware, cache identification, wrong accesses. One CPU
- * at a time.
+ * Exits of the guest: firmware calls, cache identification registers, wrong accesses. Exits
+ * are handled one CPU at a time.
  */
 #include "arm64.h"
 
-/* A trapped register by its numbers, as in the syndrome. */
+/* The number of a trapped register, as encoded in the syndrome. */
 #define REGISTER(op0, op1, crn, crm, op2) \
 	((op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 #define ISS_REGISTER(iss)	((iss) & 0x3ffc1e)
@@ -22,8 +22,9 @@
 #define CTR_DIC			BIT(29)
 
 /*
- * Without IDC and DIC Linux takes the CPU's and the system's caches for different, and
- * answers reads by programs itself: then their calls would not arrive here.
+ * Read a cache identification register. CTR_EL0 has IDC and DIC set: otherwise Linux assumes
+ * that cache types differ between CPUs and emulates programs' reads of CTR_EL0, so calls of
+ * programs would not reach the emulator.
  */
 static u64 identify_caches(u64 which)
 {
@@ -67,7 +68,7 @@ void handle_exit(struct regs *r, struct cpu *cpu)
 	counters.exits++;
 	switch (ESR_EC(esr)) {
 	case EC_SMC:
-		/* The address is that of the instruction itself. */
+		/* ELR_EL2 is the address of the SMC instruction. */
 		write_register(elr_el2, read_register(elr_el2) + 4);
 		smc(r);
 		break;
@@ -90,6 +91,6 @@ void handle_exit(struct regs *r, struct cpu *cpu)
 
 void own_fault(u64 esr, u64 pc, u64 address)
 {
-	stop("a fault of its own, esr %lx, pc %lx of %lx, address %lx", esr, pc,
+	stop("exception in the emulator, esr %lx, pc %lx of %lx, address %lx", esr, pc,
 	     (u64)image_start, address);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The log by semihosting, a line at a time, the end, and copying. */
+/* The log (semihosting, one line per call), the end of a run, and string functions. */
 #include "arm64.h"
 
 #define SYS_WRITE0	4
@@ -9,7 +9,10 @@ static char line[512];
 static u32 line_length;
 static bool log_off;
 
-/* boot.S comes here with the emulator's exception: without semihosting it is one. */
+/*
+ * Turn the log off and skip the semihosting instruction. boot.S calls this when the
+ * instruction raised an exception, because QEMU runs without semihosting.
+ */
 void log_skip(void)
 {
 	log_off = true;
@@ -45,7 +48,7 @@ void machine_end(void)
 		psci(PSCI_SYSTEM_OFF, 0, 0, 0);
 }
 
-/* With the MMU off no access may be unaligned. */
+/* With the MMU off, unaligned accesses fault. */
 void *memcpy(void *dst, const void *src, size_t n)
 {
 	const u8 *s = src;

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Start-up: QEMU's device tree says what machine this is and, on the kernel's command line,
- * how the guest is to be: "cvm.NAME=VALUE", which Linux takes for options of a module that
- * it does not have. Then the guest's first memory goes where it belongs, and it starts.
+ * Start-up: read the device tree, move the guest's initial memory, start the guest.
+ *
+ * QEMU's device tree describes the machine. The emulator's options are on the kernel's
+ * command line as "cvm.NAME=VALUE", which Linux takes for parameters of a module that is not
+ * present.
  */
 #include "arm64.h"
 
-/* In the ranges of a PCI host, each 7 cells: a type, two addresses of two, a size of two. */
+/*
+ * An entry of a PCI host's ranges has 7 cells: type, two addresses of two cells each, size
+ * (two cells).
+ */
 #define RANGE_CELLS	7
-#define PCI_RANGE_64	2		/* the third is the window of 64-bit addresses */
+#define PCI_RANGE_64	2		/* the third entry: window of 64-bit addresses */
 
 struct image {
 	u32 code[2];
@@ -66,7 +71,10 @@ static void parse_options(void *dtb)
 	shared_bit = BIT(ipa_bits - 1);
 }
 
-/* The first of all: where the emulator belongs, see memory.c. */
+/*
+ * Parse the options and return the final address of the emulator (see memory.c). Called
+ * first, before the emulator copies itself.
+ */
 u64 emulator_home(void *dtb)
 {
 	parse_options(dtb);
@@ -83,7 +91,7 @@ static void *need(void *dtb, const char *node, const char *name, u32 bytes)
 	return p;
 }
 
-/* Into the private view, which is all that a Realm starts with; nothing stays behind. */
+/* Move memory to the private view, where all initial memory of a Realm is; zero the source. */
 static void move(u64 gpa, u64 bytes)
 {
 	bytes = ALIGN_UP(bytes, 8);
@@ -106,7 +114,7 @@ static void move_initrd(void *dtb)
 	move(first, dtb_number(end, length / 4) - first);
 }
 
-/* Where the kernel's entry is. */
+/* Move the kernel. Return the address of its entry point. */
 static u64 move_kernel(void)
 {
 	const struct image *image = (void *)KERNEL_START;
@@ -118,7 +126,10 @@ static u64 move_kernel(void)
 	return KERNEL_START + offset;
 }
 
-/* What the guest is told: its own part of the memory, and no device whose address has S. */
+/*
+ * Patch the device tree: limit the memory to the guest's RAM, and the PCI window to addresses
+ * below the shared bit.
+ */
 static void patch(void *dtb)
 {
 	u32 *ranges = need(dtb, "pcie@", "ranges", (PCI_RANGE_64 + 1) * RANGE_CELLS * sizeof(u32));
@@ -134,20 +145,20 @@ struct cpu *cvm_main(void *dtb)
 	u64 entry;
 
 	if (dtb_number(memory, 2) != RAM_START)
-		stop("the machine's memory is not where it should be");
+		stop("the machine's memory starts at an unexpected address");
 	memory_init(RAM_START + dtb_number(memory + 8, 2));
 	memory_stage2();
 	patch(dtb);
 	move_initrd(dtb);
 	entry = move_kernel();
 	move((u64)dtb, dtb_size(dtb));
-	/* QEMU's own boot code, and the emulator as QEMU has loaded it. */
+	/* Clear QEMU's boot code and the original copy of the emulator. */
 	memset((void *)RAM_START, 0, KERNEL_START - RAM_START);
 
 	conversions_can_fail = true;
 	cpu = cpu_prepare(read_register(mpidr_el1), entry, (u64)dtb);
 	if (!cpu)
-		stop("the first CPU has a number too high");
+		stop("the number of the first CPU is too high");
 	log_("CCA guest starts");
 	return cpu;
 }

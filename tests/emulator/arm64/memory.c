@@ -2,20 +2,20 @@
 /*
  * Guest memory: two banks, and the stage 2 tables.
  *
- * With S = 1 << (ipa_bits - 1), the shared bit, and G the guest's RAM, [RAM, RAM + G) in its
- * own eyes, the machine has for a page x of it
+ * S = 1 << (ipa_bits - 1) is the shared bit, G is the size of the guest's RAM. For a guest page x
+ * in [RAM, RAM + G), the machine has
  *
- *   x                          nothing that the guest can reach: where a device gets to
- *                              without the shared bit. Zero, so that what one writes shows.
- *   x | S                      the shared view. Linux puts the shared bit into the addresses
- *                              that devices get, which use them untranslated.
+ *   x                          the target of DMA without the shared bit. The guest cannot reach
+ *                              this memory; it is zero, so that a device's write is detected.
+ *   x | S                      the shared view. Linux sets the shared bit in DMA addresses, which
+ *                              devices use without translation.
  *   x - RAM + (RAM | S) + G    the private view
  *
- * and the emulator between S and RAM | S. QEMU's RAM is large enough for all of it, but only
- * what is used costs memory. Which bank an access sees depends on its address bit alone,
- * never on the page's state, as in the other flavours.
+ * The emulator is between S and RAM | S. QEMU's RAM covers all these addresses, but only used
+ * pages consume memory. The view bit of an address alone selects the bank, never the page's
+ * state, as in the other flavours.
  *
- * Everything below the RAM, and from 256 GiB up, is devices, the same in both halves.
+ * Addresses below the RAM, and from 256 GiB up, are devices, the same in both halves.
  */
 #include "arm64.h"
 #define CVM_NO_CALLS
@@ -26,7 +26,7 @@
 #define S2_PAGE		0x7ffull		/* normal memory, shareable, accessed */
 #define S2_DEVICE	(0x4c5ull | BIT(54))	/* a 1 GiB block, not executable */
 #define HIGH_DEVICES	GIB(256)
-#define ROOT_ENTRIES	1024			/* 40 bits: two level 1 tables, side by side */
+#define ROOT_ENTRIES	1024			/* 40 bits: two adjacent level 1 tables */
 #define LARGE_SIZE	MIB(2)
 
 u32 ipa_bits = 32;
@@ -42,7 +42,7 @@ void *rig_alloc(u64 bytes)
 
 	bytes = ALIGN_UP(bytes, PAGE_SIZE);
 	if (heap + bytes > heap_end)
-		stop("out of memory of its own");
+		stop("the emulator is out of memory");
 	heap += bytes;
 	return memset(p, 0, bytes);
 }
@@ -97,7 +97,7 @@ void memory_init(u64 machine_end)
 	heap_end = bank;
 }
 
-/* A level 2 table of one GiB of guest RAM. */
+/* Make the level 2 table of one GiB of guest RAM. */
 static u64 *make_directory(u64 start, enum view view)
 {
 	u64 *table = rig_alloc(PAGE_SIZE), gpa = start;
@@ -126,7 +126,7 @@ void memory_stage2(void)
 	pages_init(RAM_START, guest_end);
 	pages_track(RAM_START, guest_end);
 	pages_rearm();
-	/* Tables that are side by side begin at a multiple of their size. */
+	/* Adjacent root tables must be aligned to their total size. */
 	heap = ALIGN_UP(heap, ROOT_ENTRIES * sizeof(*root));
 	root = rig_alloc(ROOT_ENTRIES * sizeof(*root));
 	for (i = 0; i < ROOT_ENTRIES; i++)
@@ -137,7 +137,7 @@ void memory_stage2(void)
 
 /* ---- DMA to a wrong address ---- */
 
-/* Is there anything in this page? It is zeroed then. */
+/* Return true if the page is not zero, and zero it. */
 static bool stray(void *page)
 {
 	const u64 *p = page, *end = page + PAGE_SIZE;

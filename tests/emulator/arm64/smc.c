@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the guest asks its firmware for. PSCI is QEMU's own, but for the entry of a CPU; the
- * Realm Services Interface is what makes it a Realm. Everything else is not there.
+ * Firmware calls of the guest. PSCI calls are passed to QEMU, except that a new CPU starts in
+ * the emulator. The Realm Services Interface is emulated. Other calls are not supported.
  */
 #include "arm64.h"
 
@@ -14,7 +14,7 @@
 #define PSCI_CPU_OFF		0x84000002u
 #define PSCI_CPU_ON		0x84000003u
 #define PSCI_INVALID		(~0ull - 1)
-#define PSCI_64			BIT(30)		/* the same with 64-bit arguments */
+#define PSCI_64			BIT(30)		/* the variant with 64-bit arguments */
 #define PSCI_LAST		0x8400001fu
 
 #define RSI_FIRST		0xc4000190u
@@ -25,7 +25,7 @@ enum { RSI_VERSION, RSI_FEATURES, RSI_REALM_CONFIG = 6, RSI_IPA_STATE_SET, RSI_I
 #define RSI_ERROR_INPUT		1
 #define RSI_ERROR_STATE		2
 #define RSI_1_0			0x10000
-#define RIPAS_EMPTY		0		/* shared, or no memory */
+#define RIPAS_EMPTY		0		/* shared, or not memory */
 #define RIPAS_RAM		1
 #define RSI_ACCEPT		0
 #define RSI_REJECT		1
@@ -43,7 +43,7 @@ u64 psci(u64 function, u64 a1, u64 a2, u64 a3)
 	return x0;
 }
 
-/* It begins in the emulator, which then enters the guest. */
+/* Start a CPU in the emulator, which then enters the guest. */
 static u64 cpu_on(u64 mpidr, u64 entry, u64 context)
 {
 	struct cpu *cpu = cpu_prepare(mpidr, entry, context);
@@ -59,13 +59,16 @@ static u64 psci_call(const u64 *x)
 	case PSCI_CPU_SUSPEND:
 		return NOT_SUPPORTED;
 	case PSCI_CPU_OFF:
-		/* It does not come back. */
+		/* A successful call does not return. */
 		unlock();
 		return psci(x[0], 0, 0, 0);
 	case PSCI_CPU_ON:
 		return cpu_on(x[1], x[2], x[3]);
 	case PSCI_FEATURES:
-		/* QEMU does not say that it has SMCCC 1.1, without which nobody asks for RSI. */
+		/*
+		 * QEMU does not report SMCCC 1.1, without which Linux does not look for the
+		 * RSI.
+		 */
 		if (x[1] == SMCCC_VERSION)
 			return 0;
 	}
@@ -90,7 +93,10 @@ static u64 realm_config(u64 gpa)
 	return RSI_SUCCESS;
 }
 
-/* The host may convert less than all of it: the guest then goes on from where it stopped. */
+/*
+ * Convert a range. As a real host may, stop after pages_a_call pages; the guest then
+ * continues at the returned address.
+ */
 static void ipa_state_set(u64 *x)
 {
 	u64 start = x[1], end = x[2];
@@ -118,7 +124,10 @@ static void ipa_state_set(u64 *x)
 	x[2] = RSI_ACCEPT;
 }
 
-/* How far the state at its start goes. What is no RAM is never private. */
+/*
+ * Return the state of the first page, and the end of the range that has the same state.
+ * Addresses outside of RAM are never private.
+ */
 static void ipa_state_get(u64 *x)
 {
 	u64 gpa = x[1], end = x[2];

@@ -1,28 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Wrong accesses: the private view of a shared page, the shared view of a private one. As
- * in the other flavours a trapped access is counted, its entry opened, and goes on to its
- * own bank; or, with CVM_MODE_ABORT, ends as on hardware. In step mode the entry is closed
- * again after the one instruction.
+ * Wrong accesses: to the private view of a shared page, and to the shared view of a private
+ * page. As in the other flavours, a trapped access is counted, its entry is made valid, and
+ * the access reaches the bank of its view. With CVM_MODE_ABORT the access instead ends in an
+ * external abort, as on hardware. In step mode the entry is closed after one instruction.
  */
 #include "arm64.h"
 #define CVM_NO_CALLS
 #include "../guest/cvm_guest.h"
 
-/* The syndrome of an abort. */
+/* Bits of the syndrome of an abort. */
 #define ISS_WRITE	BIT(6)
 #define ISS_TABLE_WALK	BIT(7)
 #define ESR_IL		BIT(25)
-#define EC_SAME_LEVEL	1u		/* added to the number of an exception from below */
+#define EC_SAME_LEVEL	1u		/* added to the class of an exception from a lower level */
 #define EXTERNAL_ABORT	0x10
 #define ESR_OF(ec)	((u64)(ec) << 26)
 
 #define MDSCR_SS	BIT(0)
-#define MDCR_TDE	BIT(8)		/* debug exceptions come here */
+#define MDCR_TDE	BIT(8)		/* route debug exceptions to EL2 */
 #define SCTLR_SPAN	BIT(23)
 #define EL1H		5ull
 
-/* What an exception at EL1 finds: the vector's place depends on where it came from. */
+/*
+ * Return the offset of the EL1 vector, which depends on the level and stack of the
+ * interrupted code.
+ */
 static u64 vector_of(u64 spsr)
 {
 	if (SPSR_EL(spsr) == 0)
@@ -30,7 +33,7 @@ static u64 vector_of(u64 spsr)
 	return spsr & 1 ? 0x200 : 0;
 }
 
-/* The guest gets what hardware would give it. */
+/* Inject the synchronous external abort that hardware would report. */
 static void inject_abort(u64 esr)
 {
 	u64 spsr = read_register(spsr_el2), new = SPSR_DAIF | EL1H;
@@ -55,7 +58,10 @@ static const char *access_name(u64 esr)
 	return esr & ISS_WRITE ? "write" : "read";
 }
 
-/* One instruction may touch several pages: all that it opened are closed after it. */
+/*
+ * Single-step one instruction. An instruction may open several pages; trap_stepped() closes
+ * all of them.
+ */
 static void start_step(struct cpu *cpu, u64 gpa, enum view view)
 {
 	u64 spsr = read_register(spsr_el2);
@@ -68,13 +74,16 @@ static void start_step(struct cpu *cpu, u64 gpa, enum view view)
 		write_register(mdscr_el1, read_register(mdscr_el1) | MDSCR_SS);
 		write_register(mdcr_el2, read_register(mdcr_el2) | MDCR_TDE);
 	}
-	/* An exception of the guest's own clears it. */
+	/* A guest exception clears SPSR.SS, so set it again. */
 	write_register(spsr_el2, spsr | SPSR_SS | SPSR_DAIF);
 	if (cpu->step.n < ARRAY_SIZE(cpu->step.opened))
 		cpu->step.opened[cpu->step.n++] = (struct opened){ gpa, view };
 }
 
-/* The masks are the guest's again: in its saved state if the instruction has faulted. */
+/*
+ * Restore the guest's exception masks after a step. If the instruction has faulted to EL1,
+ * the masks are in the guest's saved state.
+ */
 static void restore_masks(struct cpu *cpu)
 {
 	u64 spsr = read_register(spsr_el2), saved = read_register(spsr_el1);
@@ -114,7 +123,7 @@ void trap_abort(struct cpu *cpu, u64 esr)
 		inject_abort(esr);
 		return;
 	}
-	/* Another CPU may have opened it, or made it what this one takes it for. */
+	/* Another CPU may have opened the page or converted it meanwhile. */
 	if (*pages_leaf(gpa, view) & 1)
 		return;
 	violation(gpa, view, pc, SPSR_EL(read_register(spsr_el2)), access_name(esr));

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The confidential-VM emulator: what its x86 and arm64 forms have in common. Each has a
- * header of its own (x86/x86.h, arm64/arm64.h).
+ * The confidential-VM emulator: declarations shared by the x86 and arm64 monitors. Each monitor
+ * also has its own header (x86/x86.h, arm64/arm64.h).
  *
- *   pages.c   page states, conversions, which view is trapped, wrong accesses
- *   guestif.c the guest's own calls
- *   log.c     the log, and the end
+ *   pages.c   page states, conversions, traps, wrong accesses
+ *   guestif.c the calls of the guest to the emulator
+ *   log.c     the log; ending a failed run
  */
 #ifndef CVM_H
 #define CVM_H
@@ -34,7 +34,7 @@ typedef uint64_t u64;
 
 enum view { VIEW_PRIVATE, VIEW_SHARED };
 
-/* In the order of enum cvm_counter, cvm_guest.h. */
+/* In the order of enum cvm_counter in cvm_guest.h. */
 struct counters {
 	u64 hc_shared, hc_private;
 	u64 pages_to_shared, pages_to_private;
@@ -47,42 +47,42 @@ struct counters {
 };
 
 extern struct counters counters;
-extern u32 mode;			/* CVM_MODE_*, cvm_guest.h */
+extern u32 mode;			/* CVM_MODE_* in cvm_guest.h */
 
-/* ---- what the machine has to provide ---- */
+/* ---- provided by each monitor ---- */
 
-u64 memory_gpa(u64 addr);		/* the address without the bit that chooses the view */
-void *memory_private(u64 gpa);		/* the private view's bytes, by the page's own number */
+u64 memory_gpa(u64 addr);		/* @addr without the view bit */
+void *memory_private(u64 gpa);		/* the private view's data at @gpa (without the view bit) */
 void *memory_shared(u64 gpa);
-u64 memory_entry(u64 gpa, enum view view);	/* where it leads when not trapped; bit 0: valid */
+u64 memory_entry(u64 gpa, enum view view);	/* the entry of an untrapped page; bit 0: valid */
 void *rig_alloc(u64 bytes);		/* page aligned, zeroed, never freed */
-u64 guestif_machine(u64 call, const u64 arg[3]);	/* calls that only this machine has */
-void put_char(char c);			/* into the log */
-void __noreturn machine_end(void);	/* a run that went wrong */
+u64 guestif_machine(u64 call, const u64 arg[3]);	/* calls that are specific to the monitor */
+void put_char(char c);			/* write to the log */
+void __noreturn machine_end(void);	/* end a failed run */
 void *memcpy(void *dst, const void *src, size_t n);
 void *memset(void *dst, int c, size_t n);
 
-/* ---- pages.c: the guest's RAM is tracked in [start, end) ---- */
+/* ---- pages.c: tracks the guest's RAM in [start, end) ---- */
 
-extern bool conversions_can_fail;	/* the guests survive a refused conversion */
-extern bool private_needs_accept;	/* what becomes private must be accepted (TDX) */
+extern bool conversions_can_fail;	/* guests survive a refused conversion */
+extern bool private_needs_accept;	/* pages that become private must be accepted (TDX) */
 
 void pages_init(u64 start, u64 end);
 void pages_track(u64 start, u64 end);
-u64 *pages_leaf(u64 gpa, enum view view);	/* the page's entry, among those of all pages in order */
+u64 *pages_leaf(u64 gpa, enum view view);	/* the page's entry in the array of a view's entries */
 bool page_tracked(u64 gpa);
 bool page_is_shared(u64 gpa);
 bool page_accepted(u64 gpa);
-bool page_is_clean(u64 gpa);		/* private, and nothing can have changed its zeroed shared view */
+bool page_is_clean(u64 gpa);		/* private, with an untouched zeroed shared view */
 void page_open(u64 gpa, enum view view);
 void page_close(u64 gpa, enum view view);
 void pages_rearm(void);
 void pages_convert(u64 gpa, u64 pages, bool shared);
-u64 pages_accept(u64 gpa, u64 pages);	/* how many needed it */
-bool pages_acceptable(u64 gpa, u64 pages);	/* all of them, none shared */
+u64 pages_accept(u64 gpa, u64 pages);	/* returns the number of newly accepted pages */
+bool pages_acceptable(u64 gpa, u64 pages);	/* none is shared or accepted */
 bool conversions_fail(u64 directions, u64 skip, u64 count);
 bool conversion_fails(bool shared);
-/* Count a wrong access, by an instruction at pc of this privilege level. */
+/* Count a wrong access. @pc and @level (CPL or EL) describe the instruction. */
 void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access);
 void violations_reset(void);
 

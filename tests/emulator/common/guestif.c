@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's own calls (cvm_guest.h): an instruction that traps, with a magic number, from
- * any privilege level, so that neither the guest's tool nor a test module needs a driver.
+ * Handle the guest's calls to the emulator (cvm_guest.h). A call is a trapping instruction
+ * with a magic number. Every privilege level may execute it, so the guest's tool and the test
+ * modules need no driver.
  */
 #include "cvm.h"
 #define CVM_NO_CALLS
@@ -10,7 +11,7 @@
 static char mark[256];
 static u32 mark_length;
 
-/* The counters are in the order of their numbers. */
+/* Return the counter with this number (enum cvm_counter), or NULL. */
 static u64 *counter(u64 which)
 {
 	_Static_assert(sizeof(counters) == CVM_NR_COUNTERS * sizeof(u64), "counters");
@@ -36,7 +37,7 @@ static u64 set_mode(u64 new)
 	return old;
 }
 
-/* The pages' states are facts, not counts: what is shared now stays. */
+/* Zero all counters except CVM_PAGES_SHARED, which describes the current state. */
 static void reset(void)
 {
 	u32 i;
@@ -54,7 +55,7 @@ static u64 page_state(u64 addr)
 	return page_tracked(gpa) ? page_is_shared(gpa) : CVM_ERROR;
 }
 
-/* Eight characters; a zero among them ends the line. */
+/* Append up to eight characters to the mark; skip zero bytes. */
 static void add_mark(u64 chars)
 {
 	u32 i;

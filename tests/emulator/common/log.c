@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The emulator's log, and the way to end a run that went wrong.
- */
+/* The emulator's log, and the end of a failed run. */
 #include <stdarg.h>
 
 #include "cvm.h"
@@ -25,7 +23,7 @@ static void put_number(u64 v, u32 base)
 	put_string(buf + i);
 }
 
-/* %s, %u and %x, the last two with l for 64 bits. */
+/* Print with the formats %s, %u and %x; %lu and %lx are 64 bits wide. */
 static void put_format(const char *fmt, va_list args)
 {
 	for (; *fmt; fmt++) {
@@ -62,7 +60,7 @@ void log_(const char *fmt, ...)
 	put_char('\n');
 }
 
-/* The launcher looks for "cvm: stop:" to say why a guest ended. */
+/* Log the reason, then end the run. The launcher searches the log for "cvm: stop:". */
 void stop(const char *fmt, ...)
 {
 	va_list args;

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The state of each page of the guest's RAM, and what follows from it: which of its two
- * views is trapped. The state never decides where an access goes, only whether it counts.
+ * The state of each page of the guest's RAM, and the traps that follow from it. The state
+ * never decides which bank an access reaches, only whether the access is a violation.
  */
 #include "cvm.h"
 #define CVM_NO_CALLS
 #include "../guest/cvm_guest.h"
 
-/* In an entry of a page table, on every machine. */
+/* The valid bit of a page table entry, the same on x86 and arm64. */
 #define ENTRY_VALID	BIT(0)
 
-/* Per page: what it is and how it is now. */
+/* Per page: whether it is tracked, and its state. */
 #define PAGE_TRACKED	BIT(0)
 #define PAGE_SHARED	BIT(1)
 #define PAGE_ACCEPTED	BIT(2)
-#define PAGE_CLEAN	BIT(3)	/* its shared view is zero, as far as the guest goes */
+#define PAGE_CLEAN	BIT(3)	/* the guest has not written the zeroed shared view */
 
-/* More than these would make a log of gigabytes in step mode. */
+/* Limit the log: step mode could otherwise fill gigabytes. */
 #define LOG_MAX		200
 
 struct counters counters;
 u32 mode;
 bool conversions_can_fail, private_needs_accept;
 
-static u64 first, limit;	/* the guest's RAM is between these */
-static u8 *pages;		/* PAGE_*, [(limit - first) / 4 KiB] */
+static u64 first, limit;	/* the guest's RAM is in [first, limit) */
+static u8 *pages;		/* PAGE_* of each page in [first, limit) */
 static u64 *leaves[2];		/* per view, all 4 KiB entries of [first, limit) */
 static u32 logged;
 
@@ -97,7 +97,10 @@ void page_open(u64 gpa, enum view view)
 	*pages_leaf(gpa, view) = memory_entry(gpa, view);
 }
 
-/* A trap clears nothing but the valid bit. */
+/*
+ * Set a page's entry according to its state; the entry of a trapped page is valid except for
+ * its valid bit.
+ */
 void page_close(u64 gpa, enum view view)
 {
 	u64 entry = memory_entry(gpa, view);
@@ -117,7 +120,7 @@ void pages_rearm(void)
 	}
 }
 
-/* Deterministic, and different for each page and each time. */
+/* Fill a page with a deterministic pattern that differs for each page and each call. */
 static void fill_with_garbage(u64 *p)
 {
 	static u64 x = 0x9e3779b97f4a7c15ull;
@@ -133,7 +136,7 @@ static void convert_page(u64 gpa, bool shared)
 {
 	u8 *page = &pages[index(gpa)];
 
-	/* Kernels announce some pages again; nothing may happen to their contents. */
+	/* Kernels announce some pages repeatedly; their contents must not change. */
 	if (page_is_shared(gpa) == shared)
 		return;
 	if (shared) {
@@ -180,7 +183,7 @@ u64 pages_accept(u64 gpa, u64 count)
 	return accepted;
 }
 
-/* A page that is shared or accepted already keeps the whole range from being accepted. */
+/* Return true if no page of the range is shared or already accepted. */
 bool pages_acceptable(u64 gpa, u64 count)
 {
 	for (; count; count--, gpa += PAGE_SIZE)
@@ -189,7 +192,10 @@ bool pages_acceptable(u64 gpa, u64 count)
 	return true;
 }
 
-/* Conversions in these directions: let skip pass, refuse count. */
+/*
+ * Refuse @count conversions in these directions (CVM_FAIL_*), after @skip successful ones.
+ * Return false if this flavour's guests do not survive a refusal.
+ */
 bool conversions_fail(u64 directions, u64 skip, u64 count)
 {
 	if (!conversions_can_fail)
@@ -226,11 +232,11 @@ void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access)
 		counters.viol_private_alias++;
 	} else {
 		counters.viol_shared_alias++;
-		/* It may write there. */
+		/* The access may be a write. */
 		pages[index(gpa)] &= ~PAGE_CLEAN;
 	}
 	if (logged == LOG_MAX)
-		log_("violations: more of them, not logged");
+		log_("violations: limit reached, further violations are not logged");
 	if (logged++ >= LOG_MAX)
 		return;
 	log_("violation: %s gpa %lx pc %lx level %u %s",

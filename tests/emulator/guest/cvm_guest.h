@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Talking to the confidential-VM emulator from inside the guest: kernel modules and
- * programs alike, no driver needed. Outside the emulator only cvm_flavour() and
- * cvm_present() may be called: the rest is a VMMCALL, an undefined instruction there
- * (on arm64: a read of CTR_EL0, which traps to the emulator, and without it says nothing).
+ * The guest's interface to the confidential-VM emulator, for kernel modules and programs; it
+ * needs no driver. Outside the emulator, call only cvm_flavour() and cvm_present(): the other
+ * functions execute VMMCALL, which is an undefined instruction there. (On arm64 all functions
+ * read CTR_EL0, which is harmless outside the emulator.)
  */
 #ifndef CVM_GUEST_H
 #define CVM_GUEST_H
@@ -12,10 +12,10 @@
 
 enum cvm_flavour { CVM_PLAIN, CVM_SEV, CVM_TDX, CVM_CCA };
 
-/* What the emulator counts. */
+/* The emulator's counters. */
 enum cvm_counter {
-	CVM_HC_SHARED,			/* page-state calls to shared: hypercall, MapGPA, RSI */
-	CVM_HC_PRIVATE,			/* ... to private */
+	CVM_HC_SHARED,			/* calls to make pages shared: hypercall, MapGPA, RSI */
+	CVM_HC_PRIVATE,			/* calls to make pages private */
 	CVM_PAGES_TO_SHARED,		/* 4 KiB pages that changed state */
 	CVM_PAGES_TO_PRIVATE,
 	CVM_ACCEPTS,			/* TDG.MEM.PAGE.ACCEPT calls */
@@ -47,29 +47,29 @@ enum cvm_counter {
 
 enum cvm_call {
 	CVM_CALL_COUNTER,		/* (enum cvm_counter) */
-	CVM_CALL_SET_MODE,		/* (mode): the old one */
+	CVM_CALL_SET_MODE,		/* (mode): returns the old mode */
 	CVM_CALL_REARM,
 	CVM_CALL_RESET,
 	CVM_CALL_PAGE,			/* (gpa): 0 private, 1 shared */
 	CVM_CALL_FAIL,			/* (directions, skip, count) */
-	CVM_CALL_MARK,			/* eight characters in an argument, three at a time */
-	CVM_CALL_IDENTITY,		/* CCA: CVM_IDENTITY */
+	CVM_CALL_MARK,			/* (text): eight characters per argument */
+	CVM_CALL_IDENTITY,		/* CCA: returns CVM_IDENTITY */
 	CVM_CALL_LEAF,			/* CCA: (virtual address of the kernel) */
 	CVM_CALL_CHUNK,			/* CCA: (pages) */
 	CVM_CALL_PARTIAL,		/* TDX: (pages) */
 };
 
-/* What CVM_CALL_LEAF answers: the bytes that the entry maps, 0 if there is none, and */
-#define CVM_LEAF_SHARED		1u	/* it has the shared bit */
+/* CVM_CALL_LEAF returns the size of the entry in bytes (0: not mapped), and this flag: */
+#define CVM_LEAF_SHARED		1u	/* the entry has the shared bit */
 
-/* In RAX or X0: far from KVM's own hypercall numbers, "CVM" and a version. */
+/* The magic number in RAX or X0: "CVM" and a version, distinct from KVM's hypercall numbers. */
 #define CVM_MAGIC		0x43564d01u
 #define CVM_ERROR		(~0ull)
 
-/* In X0, after a call with nothing but the magic number and its own: "ccsh-cvm". */
+/* The result of CVM_CALL_IDENTITY in X0: "ccsh-cvm". */
 #define CVM_IDENTITY		0x6d76632d68736363ull
 
-/* The emulator's own CPUID leaves, in the range of a second hypervisor. */
+/* The emulator's CPUID leaves, in the range of a second hypervisor. */
 #define CVM_CPUID_BASE		0x40000100u
 #define CVM_CPUID_FLAVOUR	0x40000101u
 #define CVM_CPUID_EBX		0x68736363u	/* "ccsh" */
@@ -80,7 +80,7 @@ enum cvm_call {
 
 #ifdef __aarch64__
 
-/* Outside the emulator X0 becomes what CTR_EL0 holds. */
+/* Call the emulator. Outside the emulator the function returns the value of CTR_EL0. */
 static inline __u64 cvm_call(enum cvm_call call, __u64 a1, __u64 a2, __u64 a3)
 {
 	register __u64 x0 __asm__("x0") = CVM_MAGIC;
@@ -118,7 +118,7 @@ static inline __u64 cvm_call(enum cvm_call call, __u64 a1, __u64 a2, __u64 a3)
 {
 	__u64 ret = CVM_MAGIC;
 
-	/* The call goes in RDI and not in RBX, which KVM's hypercalls use. */
+	/* Pass the call in RDI, because KVM's hypercalls use RBX. */
 	__asm__ volatile("vmmcall"
 			 : "+a"(ret)
 			 : "D"((__u64)call), "S"(a1), "d"(a2), "c"(a3)
@@ -138,61 +138,70 @@ static inline __u64 cvm_counter(enum cvm_counter counter)
 	return cvm_call(CVM_CALL_COUNTER, counter, 0, 0);
 }
 
-/* Sets the trap mode and arms all pages accordingly; returns the old mode. */
+/* Set the trap mode and arm the traps of all pages accordingly. Return the old mode. */
 static inline unsigned int cvm_set_mode(unsigned int mode)
 {
 	return (unsigned int)cvm_call(CVM_CALL_SET_MODE, mode, 0, 0);
 }
 
-/* Closes again what a counted access has opened. */
+/* Arm the traps again that counted accesses have opened. */
 static inline void cvm_rearm(void)
 {
 	cvm_call(CVM_CALL_REARM, 0, 0, 0);
 }
 
-/* Zeroes all counters but the pages that are shared now. */
+/* Zero all counters except CVM_PAGES_SHARED. */
 static inline void cvm_reset(void)
 {
 	cvm_call(CVM_CALL_RESET, 0, 0, 0);
 }
 
-/* 1: shared, 0: private, -1: no guest RAM. The address bit of the view is ignored. */
+/*
+ * Return 1 if the page is shared, 0 if it is private, -1 if it is not guest RAM. The view bit
+ * of @gpa is ignored.
+ */
 static inline int cvm_page_state(__u64 gpa)
 {
 	return (int)cvm_call(CVM_CALL_PAGE, gpa, 0, 0);
 }
 
-/* Refuse conversions: let skip pass, then refuse count. -1 where guests cannot take it (SEV). */
+/*
+ * Refuse @count conversions after @skip successful ones. Return -1 in SEV, whose guests do
+ * not survive a refusal.
+ */
 static inline int cvm_fail(unsigned int directions, __u64 skip, __u64 count)
 {
 	return cvm_call(CVM_CALL_FAIL, directions, skip, count) == CVM_ERROR ? -1 : 0;
 }
 
 /*
- * How the kernel maps one of its addresses (CCA): the size of the entry, with
- * CVM_LEAF_SHARED; 0: not at all. -1 in other flavours.
+ * Return how the kernel maps @address (CCA): the size of the entry, with CVM_LEAF_SHARED if
+ * it is shared, or 0 if the address is not mapped. Return -1 in other flavours.
  */
 static inline __s64 cvm_leaf(__u64 address)
 {
 	return (__s64)cvm_call(CVM_CALL_LEAF, address, 0, 0);
 }
 
-/* The host converts at most so many pages a call, 0: any number (CCA). -1 in other flavours. */
+/*
+ * Limit the pages that the host converts per call; 0: no limit (CCA). Return -1 in other
+ * flavours.
+ */
 static inline int cvm_chunk(__u64 pages)
 {
 	return cvm_call(CVM_CALL_CHUNK, pages, 0, 0) == CVM_ERROR ? -1 : 0;
 }
 
 /*
- * A conversion that cvm_fail() refuses converts so many pages first, answers that the rest
- * is to be retried, and refuses that (TDX). 0: none. -1 in other flavours.
+ * When cvm_fail() refuses a conversion, convert @pages pages first, return RETRY for the
+ * rest, and refuse the rest; 0: convert none (TDX). Return -1 in other flavours.
  */
 static inline int cvm_partial(__u64 pages)
 {
 	return cvm_call(CVM_CALL_PARTIAL, pages, 0, 0) == CVM_ERROR ? -1 : 0;
 }
 
-/* A line in the emulator's log. */
+/* Write a line to the emulator's log. */
 static inline void cvm_mark(const char *text)
 {
 	int end = 0;
@@ -201,7 +210,7 @@ static inline void cvm_mark(const char *text)
 		__u64 w[3] = { 0, 0, 0 };
 		int i;
 
-		/* The last call is the one whose characters do not fill it. */
+		/* A call with less than 24 characters is the last one. */
 		for (i = 0; i < 24 && *text; i++)
 			w[i / 8] |= (__u64)(unsigned char)*text++ << (i % 8 * 8);
 		end = i < 24;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * cvmctl: the emulator's controls, from the guest's command line. Static, so that it runs
- * in any initramfs; needs no driver and no privilege.
+ * cvmctl: control the emulator from the guest's command line. The program is static, so it
+ * runs in any initramfs. It needs no driver and no privilege.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -25,25 +25,25 @@ static const char *const counter_names[CVM_NR_COUNTERS] = {
 };
 
 static const char usage_text[] =
-	"usage: cvmctl present                    print sev, tdx or cca; exit 1 and print plain outside\n"
-	"       cvmctl counters                   all counters, a name and a value a line\n"
-	"       cvmctl get NAME                   one counter's value\n"
+	"usage: cvmctl present                    print sev, tdx, cca, or plain (with exit status 1)\n"
+	"       cvmctl counters                   print all counters, one name and value per line\n"
+	"       cvmctl get NAME                   print the value of a counter\n"
 	"       cvmctl mode [N]                   set the trap mode, print the old one; N is the sum of\n"
 	"                                         1 trap the private view of shared pages\n"
 	"                                         2 trap the shared view of private pages\n"
 	"                                         4 count every access, 8 scramble on conversion\n"
 	"                                         CCA: 16 abort wrong accesses, 32 zero the shared view\n"
-	"                                         of what is private again\n"
-	"       cvmctl rearm                      trap pages that have been counted again\n"
-	"       cvmctl reset                      zero the counters (not pages_shared)\n"
+	"                                         of pages that become private\n"
+	"       cvmctl rearm                      arm the traps of counted pages again\n"
+	"       cvmctl reset                      zero the counters, except pages_shared\n"
 	"       cvmctl page GPA                   print private or shared\n"
 	"       cvmctl fail shared|private|both SKIP COUNT | off\n"
 	"                                         refuse conversions (TDX, CCA)\n"
-	"       cvmctl chunk PAGES                convert no more than these in one call, 0: any (CCA)\n"
-	"       cvmctl partial PAGES              convert so many pages of what is refused, answer RETRY for\n"
-	"                                         the rest, and refuse that; 0: none (TDX)\n"
-	"       cvmctl leaf ADDRESS               how the kernel maps its virtual address (CCA)\n"
-	"       cvmctl mark TEXT                  a line in the emulator's log\n";
+	"       cvmctl chunk PAGES                limit the pages that one call converts; 0: no limit (CCA)\n"
+	"       cvmctl partial PAGES              when fail refuses: convert so many pages, return RETRY,\n"
+	"                                         refuse the rest; 0: none (TDX)\n"
+	"       cvmctl leaf ADDRESS               print how the kernel maps a virtual address (CCA)\n"
+	"       cvmctl mark TEXT                  write a line to the emulator's log\n";
 
 static int usage(void)
 {
@@ -133,7 +133,7 @@ static int do_page(const char *arg)
 		puts("shared");
 		return 0;
 	default:
-		fprintf(stderr, "cvmctl: %s: no RAM of this guest\n", arg);
+		fprintf(stderr, "cvmctl: %s: not RAM of this guest\n", arg);
 		return 1;
 	}
 }
@@ -156,7 +156,7 @@ static int do_fail(const char *direction, const char *skip_arg, const char *coun
 	if (!number(skip_arg, &skip) || !number(count_arg, &count))
 		return 2;
 	if (cvm_fail(directions, skip, count)) {
-		fputs("cvmctl: conversions of an SEV guest cannot fail\n", stderr);
+		fputs("cvmctl: fail: not supported in SEV, whose conversions cannot fail\n", stderr);
 		return 1;
 	}
 	return 0;
@@ -169,7 +169,7 @@ static int do_chunk(const char *arg)
 	if (!number(arg, &pages))
 		return 2;
 	if (cvm_chunk(pages)) {
-		fputs("cvmctl: only conversions of a Realm are done in parts\n", stderr);
+		fputs("cvmctl: chunk: supported in CCA only\n", stderr);
 		return 1;
 	}
 	return 0;
@@ -182,7 +182,7 @@ static int do_partial(const char *arg)
 	if (!number(arg, &pages))
 		return 2;
 	if (cvm_partial(pages)) {
-		fputs("cvmctl: only conversions of a TDX guest are refused in the middle\n", stderr);
+		fputs("cvmctl: partial: supported in TDX only\n", stderr);
 		return 1;
 	}
 	return 0;
@@ -197,7 +197,7 @@ static int do_leaf(const char *arg)
 		return 2;
 	leaf = cvm_leaf(address);
 	if (leaf < 0) {
-		fputs("cvmctl: only a Realm's mappings can be looked up\n", stderr);
+		fputs("cvmctl: leaf: supported in CCA only\n", stderr);
 		return 1;
 	}
 	if (leaf == 0)
@@ -248,7 +248,7 @@ int main(int argc, char **argv)
 	if (argc == 2 && !strcmp(argv[1], "present"))
 		return do_present();
 	if (!cvm_present()) {
-		fputs("cvmctl: this is no guest of the confidential-VM emulator\n", stderr);
+		fputs("cvmctl: this is not a guest of the confidential-VM emulator\n", stderr);
 		return 1;
 	}
 	return run(argc, argv);

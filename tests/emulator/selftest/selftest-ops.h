@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the self-test's programs do through the module, and what the emulator has counted. */
+/*
+ * The operations of the self-test's module and the emulator's counters, for the self-test's
+ * programs.
+ */
 #ifndef CVM_SELFTEST_OPS_H
 #define CVM_SELFTEST_OPS_H
 
@@ -17,8 +20,8 @@
 #define MODULE_FILE	"/lib/ccshm/cvm_selftest.ko"
 #define PAGES		ST_BLOCK_PAGES
 #define TRAPS		(CVM_MODE_PRIVATE_ALIAS | CVM_MODE_SHARED_ALIAS)
-/* A Realm with addresses of 32 bits. */
-#define REALM_RAM	(1ull << 30)	/* where it begins */
+/* Memory layout of a Realm with 32-bit addresses. */
+#define REALM_RAM	(1ull << 30)	/* start of RAM */
 #define REALM_SHARED	(1ull << 31)	/* the shared bit */
 
 static int dev;
@@ -31,7 +34,7 @@ static TAP_UNUSED int try_op(enum st_op op, struct st_call *call)
 	return ioctl(dev, ST_IOCTL, call) ? -errno : 0;
 }
 
-/* One that cannot fail in a sound module; its result. */
+/* Perform an operation that must succeed. Return its result. */
 static TAP_UNUSED uint64_t must(enum st_op op, struct st_call call)
 {
 	int ret = try_op(op, &call);
@@ -81,7 +84,7 @@ static TAP_UNUSED void fill(unsigned int slot, enum st_view view, unsigned int p
 	must(ST_FILL, (struct st_call){ .slot = slot, .view = view, .pages = pages, .arg = seed });
 }
 
-/* How many pages begin with the pattern; one read each. */
+/* Count the pages that begin with the pattern, with one read per page. */
 static TAP_UNUSED int match(unsigned int slot, enum st_view view, unsigned int pages, unsigned int seed)
 {
 	return must(ST_MATCH, (struct st_call){ .slot = slot, .view = view, .pages = pages,
@@ -99,7 +102,7 @@ static TAP_UNUSED long long leaf_of(unsigned int slot, unsigned int page)
 	return cvm_leaf(must(ST_ADDRESS, (struct st_call){ .slot = slot, .page = page, .pages = 1 }));
 }
 
-/* A program's mappings, where the access comes from the lowest level. */
+/* Map a block into the program, so that accesses come from the lowest privilege level. */
 static TAP_UNUSED volatile uint64_t *user_map(unsigned int slot, int private)
 {
 	void *p = mmap(NULL, PAGES * ST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, dev,
@@ -110,10 +113,10 @@ static TAP_UNUSED volatile uint64_t *user_map(unsigned int slot, int private)
 	return p;
 }
 
-/* ---- what the emulator counts, relative to a point in time ---- */
+/* ---- the emulator's counters, relative to the last start() ---- */
 
 static uint64_t base[CVM_NR_COUNTERS];
-static uint64_t stray_base;		/* reading that counter takes a second */
+static uint64_t stray_base;		/* cached, because reading the counter takes a second */
 
 static TAP_UNUSED void start(void)
 {
@@ -133,7 +136,7 @@ static TAP_UNUSED long long violations(void)
 	return since(CVM_VIOL_PRIVATE_ALIAS) + since(CVM_VIOL_SHARED_ALIAS);
 }
 
-/* Arm these traps afresh and count from here. */
+/* Set the trap mode, arm all traps again, and start counting. */
 static TAP_UNUSED void arm(unsigned int mode)
 {
 	cvm_set_mode(mode);

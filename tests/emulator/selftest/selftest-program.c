@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The emulator's self-test. Each part does something to memory through the module
- * cvm_selftest, right or wrong, and compares what the emulator counted and which bytes
- * were seen with what must come of it. Where a trap must count, the same access is also
- * made with the trap off, which must count nothing: so it is the trap that counted.
+ * The emulator's self-test. Each part performs correct or incorrect accesses through the
+ * module cvm_selftest, and compares the emulator's counters and the data with the expected
+ * results. Where a trap must count an access, the test repeats the access with the trap off
+ * and expects no count, which proves that the trap counted.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -22,9 +22,7 @@ static int pages_in_state(uint64_t gpa, int pages, int state)
 	return n;
 }
 
-/* ---- the parts ---- */
-
-/* How the harness arms a guest. */
+/* Return the mode in which the harness runs guests. */
 static unsigned int usual_mode(void)
 {
 	return TRAPS | CVM_MODE_SCRAMBLE | (flavour == CVM_CCA ? CVM_MODE_ZERO : 0);
@@ -41,22 +39,27 @@ static void test_identity(void)
 	text[strcspn(text, "\n")] = 0;
 	if (f)
 		pclose(f);
-	is_str(text, names[flavour], "cvmctl and the header agree on the flavour");
-	is_int(must(ST_CONFIDENTIAL, (struct st_call){}), 1, "the kernel takes it for a confidential guest");
-	is_int(cvm_set_mode(CVM_MODE_ALL), usual_mode(), "the harness has armed the traps, and the old mode is returned");
-	is_int(cvm_set_mode(TRAPS), CVM_MODE_ALL, "the mode is what was set");
-	is_int((int)cvm_set_mode(CVM_MODE_ALL + 1), -1, "no unknown mode");
-	is_int(cvm_set_mode(TRAPS), TRAPS, "which changes nothing");
-	ok(cvm_counter(CVM_NR_COUNTERS) == CVM_ERROR, "no unknown counter");
-	is_int(cvm_page_state(0xb8000), -1, "video memory is no RAM");
-	is_int(cvm_page_state(flavour == CVM_CCA ? REALM_SHARED : 128ull << 20), -1, "nor is the emulator");
-	is_int(cvm_page_state(1ull << 38), -1, "nor is what does not exist");
+	is_str(text, names[flavour], "cvmctl present: prints the flavour that the CPU reports");
+	is_int(must(ST_CONFIDENTIAL, (struct st_call){}), 1,
+	       "cc_platform_has(CC_ATTR_MEM_ENCRYPT): true");
+	is_int(cvm_set_mode(CVM_MODE_ALL), usual_mode(),
+	       "cvm_set_mode: returns the old mode, which the harness has set");
+	is_int(cvm_set_mode(TRAPS), CVM_MODE_ALL, "cvm_set_mode: sets the mode");
+	is_int((int)cvm_set_mode(CVM_MODE_ALL + 1), -1, "cvm_set_mode with an unknown bit: -1");
+	is_int(cvm_set_mode(TRAPS), TRAPS,
+	       "cvm_set_mode with an unknown bit: the mode is unchanged");
+	ok(cvm_counter(CVM_NR_COUNTERS) == CVM_ERROR,
+	   "cvm_counter of an unknown counter: CVM_ERROR");
+	is_int(cvm_page_state(0xb8000), -1, "state of a page of video memory: not RAM");
+	is_int(cvm_page_state(flavour == CVM_CCA ? REALM_SHARED : 128ull << 20), -1,
+	       "state of a page of the emulator: not RAM");
+	is_int(cvm_page_state(1ull << 38), -1, "state of a page beyond the memory: not RAM");
 }
 
 /*
- * A block whose direct-map leaf is whole: its conversion splits nothing, and so costs one
- * call in SEV. Boot has split some leaves; the blocks in those are held while looking on,
- * so as not to come again.
+ * Find a block whose direct-map leaf is not split, so that a conversion costs one call in
+ * SEV. Boot has split some leaves; blocks with split leaves stay allocated during the search,
+ * so that they are not allocated again. Return -1 if there is none.
  */
 static int find_whole_block(void)
 {
@@ -77,7 +80,10 @@ static int find_whole_block(void)
 	return found;
 }
 
-/* A block there and back in pieces: the calls, pages and accepts of each way. */
+/*
+ * Convert a block to shared and back in pieces of @piece pages. Check the counts of calls,
+ * pages and accepts in each direction; @sev and @others are the expected calls.
+ */
 static void check_pieces(int slot, int piece, const char *what, long long sev, long long others)
 {
 	long long want = flavour == CVM_SEV ? sev : others;
@@ -96,7 +102,10 @@ static void check_pieces(int slot, int piece, const char *what, long long sev, l
 	is_int(since(CVM_HC_PRIVATE), want, "%s: calls to private", what);
 	is_int(since(CVM_PAGES_TO_PRIVATE), PAGES, "%s: pages to private", what);
 	is_int(cvm_counter(CVM_PAGES_SHARED) - before, 0, "%s: pages shared as before", what);
-	/* A whole 2 MiB page is accepted at once, less of it by 4 KiB pages. */
+	/*
+	 * Linux accepts a whole 2 MiB page with one call, and smaller pieces in pages of 4
+	 * KiB.
+	 */
 	want = flavour != CVM_TDX ? 0 : piece == PAGES ? 1 : PAGES;
 	is_int(since(CVM_ACCEPTS), want, "%s: accepts", what);
 }
@@ -106,25 +115,25 @@ static void test_calls(void)
 	int slot = find_whole_block();
 
 	if (slot < 0) {
-		fail("one of 16 blocks has a whole leaf in the direct map");
+		fail("one of 16 blocks has an unsplit leaf in the direct map");
 		return;
 	}
 	cvm_set_mode(TRAPS);
 	check_pieces(slot, 512, "2 MiB in one piece", 1, 1);
-	check_pieces(slot, 512, "and once more", 1, 1);
+	check_pieces(slot, 512, "2 MiB in one piece, again", 1, 1);
 	check_pieces(slot, 256, "1 MiB pieces", 512, 2);
 	check_pieces(slot, 16, "64 KiB pieces", 512, 32);
 	check_pieces(slot, 1, "4 KiB pieces", 512, 512);
-	check_pieces(slot, 512, "one piece, the leaf split", 512, 1);
+	check_pieces(slot, 512, "2 MiB in one piece, leaf split", 512, 1);
 	if (flavour == CVM_CCA) {
-		is_int(cvm_chunk(128), 0, "the host converts 128 pages at once");
-		check_pieces(slot, 512, "2 MiB, 128 pages at once", 0, 4);
+		is_int(cvm_chunk(128), 0, "cvm_chunk in a Realm: 0");
+		check_pieces(slot, 512, "2 MiB, 128 pages per call", 0, 4);
 		cvm_chunk(0);
 	} else {
-		is_int(cvm_chunk(128), -1, "only a Realm's host converts less than it was asked to");
+		is_int(cvm_chunk(128), -1, "cvm_chunk outside a Realm: -1");
 	}
 	if (flavour != CVM_TDX)
-		is_int(cvm_partial(1), -1, "only a TDX guest is refused in the middle");
+		is_int(cvm_partial(1), -1, "cvm_partial outside TDX: -1");
 	st_free(slot);
 }
 
@@ -139,13 +148,15 @@ static void test_states(void)
 
 	cvm_set_mode(TRAPS);
 	start();
-	is_int(pages_in_state(gpa, PAGES, 0), PAGES, "new memory is private");
+	is_int(pages_in_state(gpa, PAGES, 0), PAGES, "new pages are private");
 	convert(0, 128, 256, 1);
-	is_int(pages_in_state(gpa, 128, 0), 128, "before the converted part: private");
-	is_int(pages_in_state(gpa + 128 * ST_PAGE_SIZE, 256, 1), 256, "the converted part: shared");
-	is_int(pages_in_state(gpa + 384 * ST_PAGE_SIZE, 128, 0), 128, "behind it: private");
+	is_int(pages_in_state(gpa, 128, 0), 128, "pages before the converted range are private");
+	is_int(pages_in_state(gpa + 128 * ST_PAGE_SIZE, 256, 1), 256,
+	       "pages of the converted range are shared");
+	is_int(pages_in_state(gpa + 384 * ST_PAGE_SIZE, 128, 0), 128,
+	       "pages after the converted range are private");
 	is_int(cvm_page_state(gpa + 200 * ST_PAGE_SIZE + view), 1,
-	       "the address bit of the view does not matter");
+	       "a page's state does not depend on the view bit of the address");
 	snprintf(command, sizeof(command), "cvmctl page 0x%llx",
 		 (unsigned long long)gpa + 200 * ST_PAGE_SIZE);
 	f = popen(command, "r");
@@ -154,9 +165,9 @@ static void test_states(void)
 			text[0] = 0;
 		pclose(f);
 	}
-	is_str(text, "shared\n", "cvmctl page says the same");
+	is_str(text, "shared\n", "cvmctl page: prints shared");
 
-	/* Every page asked, against the counter. */
+	/* Compare the states of all pages with the counter. */
 	for (page = ram_start; page < limit && ram > 0; page += ST_PAGE_SIZE) {
 		int state = cvm_page_state(page);
 
@@ -164,14 +175,15 @@ static void test_states(void)
 		if (page >= (256ull << 20) && state < 0)
 			break;
 	}
-	is_int(n, cvm_counter(CVM_PAGES_SHARED), "as many pages are shared as are counted");
+	is_int(n, cvm_counter(CVM_PAGES_SHARED),
+	       "pages_shared is the number of pages in state shared");
 	convert(0, 128, 256, 0);
-	is_int(pages_in_state(gpa, PAGES, 0), PAGES, "all private again");
-	is_int(violations(), 0, "no violation in all this");
+	is_int(pages_in_state(gpa, PAGES, 0), PAGES, "pages are private after the conversion back");
+	is_int(violations(), 0, "conversions cause no violation");
 	st_free(0);
 }
 
-/* Shared memory through the right and the wrong kernel mapping. */
+/* Access shared memory through the right and the wrong kernel mapping. */
 static void test_kernel_mappings(void)
 {
 	st_alloc(0);
@@ -183,29 +195,37 @@ static void test_kernel_mappings(void)
 	fill(0, ST_DIRECT, PAGES, 1);
 	is_int(match(0, ST_DIRECT, PAGES, 1), PAGES, "shared, direct map: right bytes");
 	is_int(match(0, ST_VMAP_SHARED, PAGES, 1), PAGES, "shared, pgprot_decrypted: right bytes");
-	is_int(violations(), 0, "neither is a violation");
+	is_int(violations(), 0, "shared, direct map and pgprot_decrypted: no violation");
 
 	is_int(match(0, ST_VMAP_PRIVATE, PAGES, 1), 0, "shared, no pgprot_decrypted: wrong bytes");
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), PAGES, "shared, no pgprot_decrypted: a violation for each page");
-	is_int(since(CVM_VIOL_SHARED_ALIAS), 0, "of this kind only");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), PAGES,
+	       "shared, no pgprot_decrypted: a violation for each page");
+	is_int(since(CVM_VIOL_SHARED_ALIAS), 0,
+	       "shared, no pgprot_decrypted: no violation of the other kind");
 	match(0, ST_VMAP_PRIVATE, PAGES, 1);
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), PAGES, "a page counts once");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), PAGES,
+	       "second read of a counted page: no further violation");
 	cvm_rearm();
 	match(0, ST_VMAP_PRIVATE, PAGES, 1);
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2 * PAGES, "and again when armed again");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2 * PAGES,
+	       "read after cvm_rearm: a violation for each page");
 
 	arm(TRAPS);
 	fill(0, ST_VMAP_PRIVATE, PAGES, 2);
-	is_int(match(0, ST_DIRECT, PAGES, 1), PAGES, "a write through the wrong mapping is not seen");
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), PAGES, "and counts");
-	is_int(match(0, ST_VMAP_PRIVATE, PAGES, 2), PAGES, "except through the wrong mapping itself");
+	is_int(match(0, ST_DIRECT, PAGES, 1), PAGES,
+	       "write through the private view: not visible in the shared view");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), PAGES,
+	       "write through the private view: a violation for each page");
+	is_int(match(0, ST_VMAP_PRIVATE, PAGES, 2), PAGES,
+	       "write through the private view: visible in the private view");
 
 	arm(CVM_MODE_SHARED_ALIAS);
-	is_int(match(0, ST_VMAP_PRIVATE, PAGES, 1), 0, "this trap off: wrong bytes as well");
-	is_int(violations(), 0, "this trap off: nothing counts");
+	is_int(match(0, ST_VMAP_PRIVATE, PAGES, 1), 0,
+	       "private view read with its trap off: wrong bytes");
+	is_int(violations(), 0, "private view read with its trap off: no violation");
 	arm(0);
 	match(0, ST_VMAP_PRIVATE, PAGES, 1);
-	is_int(violations(), 0, "nor with both traps off");
+	is_int(violations(), 0, "private view read with all traps off: no violation");
 
 	unmap(0, ST_VMAP_PRIVATE);
 	unmap(0, ST_VMAP_SHARED);
@@ -213,7 +233,7 @@ static void test_kernel_mappings(void)
 	st_free(0);
 }
 
-/* A shared mapping that outlives the sharing, and one made of private memory. */
+/* Access memory that is private again through a shared mapping. */
 static void test_stale_mapping(void)
 {
 	st_alloc(0);
@@ -223,29 +243,37 @@ static void test_stale_mapping(void)
 	fill(0, ST_VMAP_SHARED, PAGES, 3);
 	convert(0, 0, PAGES, 0);
 	fill(0, ST_DIRECT, PAGES, 4);
-	is_int(violations(), 0, "while shared, and through the direct map: no violation");
+	is_int(violations(), 0,
+	       "shared mapping while shared, direct map while private: no violation");
 
 	is_int(match(0, ST_VMAP_SHARED, PAGES, 4), 0, "stale shared mapping: wrong bytes");
-	is_int(since(CVM_VIOL_SHARED_ALIAS), PAGES, "stale shared mapping: a violation for each page");
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 0, "of this kind only");
-	is_int(match(0, ST_VMAP_SHARED, PAGES, 3), PAGES, "it shows what it showed before");
+	is_int(since(CVM_VIOL_SHARED_ALIAS), PAGES,
+	       "stale shared mapping: a violation for each page");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 0,
+	       "stale shared mapping: no violation of the other kind");
+	is_int(match(0, ST_VMAP_SHARED, PAGES, 3), PAGES,
+	       "stale shared mapping: the old shared bytes");
 	cvm_rearm();
 	fill(0, ST_VMAP_SHARED, PAGES, 5);
-	is_int(since(CVM_VIOL_SHARED_ALIAS), 2 * PAGES, "a write counts, too");
-	is_int(match(0, ST_DIRECT, PAGES, 4), PAGES, "and is not seen");
+	is_int(since(CVM_VIOL_SHARED_ALIAS), 2 * PAGES,
+	       "stale shared mapping, write: a violation for each page");
+	is_int(match(0, ST_DIRECT, PAGES, 4), PAGES,
+	       "stale shared mapping, write: not visible in the private view");
 
-	/* Shared once more, the page counts anew when it has become private. */
+	/* After another conversion to shared and back, the page must be counted again. */
 	convert(0, 0, PAGES, 1);
 	start();
 	match(0, ST_VMAP_SHARED, PAGES, 5);
-	is_int(violations(), 0, "shared again: right again");
+	is_int(violations(), 0, "shared again: no violation");
 	convert(0, 0, PAGES, 0);
 	match(0, ST_VMAP_SHARED, PAGES, 5);
-	is_int(since(CVM_VIOL_SHARED_ALIAS), PAGES, "a conversion arms the page again");
+	is_int(since(CVM_VIOL_SHARED_ALIAS), PAGES,
+	       "after a conversion: a counted page is trapped again");
 
 	arm(CVM_MODE_PRIVATE_ALIAS);
-	is_int(match(0, ST_VMAP_SHARED, PAGES, 4), 0, "this trap off: wrong bytes as well");
-	is_int(violations(), 0, "this trap off: nothing counts");
+	is_int(match(0, ST_VMAP_SHARED, PAGES, 4), 0,
+	       "stale shared mapping read with its trap off: wrong bytes");
+	is_int(violations(), 0, "stale shared mapping read with its trap off: no violation");
 	unmap(0, ST_VMAP_SHARED);
 	st_free(0);
 }
@@ -257,19 +285,22 @@ static void test_step(void)
 	map(0, ST_VMAP_PRIVATE);
 	arm(TRAPS);
 	read_word(0, ST_VMAP_PRIVATE, 7, 5);
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "five reads count once");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1,
+	       "five reads of a page without step mode: one violation");
 	arm(TRAPS | CVM_MODE_STEP);
 	read_word(0, ST_VMAP_PRIVATE, 7, 5);
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 5, "in step mode each counts");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 5,
+	       "five reads of a page in step mode: five violations");
 	fill(0, ST_VMAP_PRIVATE, 1, 6);
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 5 + ST_PAGE_WORDS, "and so does each write");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 5 + ST_PAGE_WORDS,
+	       "writes in step mode: a violation for each write");
 	start();
 	fill(0, ST_DIRECT, 4, 6);
-	is_int(match(0, ST_DIRECT, 4, 6), 4, "right accesses do their work in step mode");
-	is_int(violations(), 0, "and do not count");
+	is_int(match(0, ST_DIRECT, 4, 6), 4, "right accesses in step mode: right bytes");
+	is_int(violations(), 0, "right accesses in step mode: no violation");
 	arm(CVM_MODE_STEP);
 	read_word(0, ST_VMAP_PRIVATE, 7, 5);
-	is_int(violations(), 0, "step mode alone traps nothing");
+	is_int(violations(), 0, "step mode with all traps off: no violation");
 	cvm_set_mode(TRAPS);
 	unmap(0, ST_VMAP_PRIVATE);
 	convert(0, 0, PAGES, 0);
@@ -299,31 +330,37 @@ static void test_user_mappings(void)
 	arm(TRAPS);
 	is_int(user_match(right, 8), PAGES, "user mapping, right: right bytes");
 	right[3 * ST_PAGE_WORDS] = st_pattern(9, 0, 0);
-	is_int(read_word(0, ST_DIRECT, 3, 1) == st_pattern(9, 0, 0), 1, "its write is seen by the kernel");
-	is_int(violations(), 0, "no violation");
+	is_int(read_word(0, ST_DIRECT, 3, 1) == st_pattern(9, 0, 0), 1,
+	       "user mapping, right: a write is visible to the kernel");
+	is_int(violations(), 0, "user mapping, right: no violation");
 	is_int(user_match(wrong, 8), 0, "user mapping, wrong: wrong bytes");
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), PAGES, "a violation for each page");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), PAGES,
+	       "user mapping, wrong: a violation for each page");
 	arm(TRAPS | CVM_MODE_STEP);
 	for (i = 0; i < 5; i++)
 		wrong[i * ST_PAGE_WORDS] = 1;
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 5, "in step mode each write");
-	is_int(right[4 * ST_PAGE_WORDS] == st_pattern(8, 4, 0), 1, "which is not seen");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 5,
+	       "user mapping, wrong, step mode: a violation for each write");
+	is_int(right[4 * ST_PAGE_WORDS] == st_pattern(8, 4, 0), 1,
+	       "user mapping, wrong: a write is not visible in the shared view");
 	arm(0);
-	is_int(user_match(wrong, 8), 0, "traps off: wrong bytes as well");
-	is_int(violations(), 0, "and nothing counts");
+	is_int(user_match(wrong, 8), 0, "user mapping, wrong, traps off: wrong bytes");
+	is_int(violations(), 0, "user mapping, wrong, traps off: no violation");
 
-	/* The page goes private under the right mapping. */
+	/* Convert the block to private while it is mapped as shared. */
 	convert(0, 0, PAGES, 0);
 	arm(TRAPS);
 	user_match(right, 8);
-	is_int(since(CVM_VIOL_SHARED_ALIAS), PAGES, "a stale user mapping counts");
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 0, "as a shared alias only");
+	is_int(since(CVM_VIOL_SHARED_ALIAS), PAGES,
+	       "stale user mapping: a violation for each page");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 0,
+	       "stale user mapping: no violation of the other kind");
 	munmap((void *)right, PAGES * ST_PAGE_SIZE);
 	munmap((void *)wrong, PAGES * ST_PAGE_SIZE);
 	st_free(0);
 }
 
-/* A real device sees the shared view only. */
+/* Check that a device accesses the shared view only. */
 static void test_dma(void)
 {
 	const struct st_call page0 = { .slot = 0 }, page1 = { .slot = 0, .page = 1 };
@@ -331,83 +368,91 @@ static void test_dma(void)
 	uint64_t first;
 
 	arm(TRAPS | CVM_MODE_SCRAMBLE);
-	is_int(try_op(ST_DMA_COHERENT, &call), 0, "coherent memory: the device copies");
-	is_int(call.result, 0, "the right bytes");
-	is_int(call.arg, 2, "and the allocation has shared its two pages");
+	is_int(try_op(ST_DMA_COHERENT, &call), 0, "coherent DMA: the transfer succeeds");
+	is_int(call.result, 0, "coherent DMA: right bytes");
+	is_int(call.arg, 2, "coherent DMA: the allocation has shared its two pages");
 	call = (struct st_call){ };
-	is_int(try_op(ST_DMA_STREAMING, &call), 0, "streaming: the device copies");
-	is_int(call.result, 0, "the right bytes");
-	is_int(call.arg, 2, "both ways through a bounce buffer");
-	is_int(violations(), 0, "no violation");
+	is_int(try_op(ST_DMA_STREAMING, &call), 0, "streaming DMA: the transfers succeed");
+	is_int(call.result, 0, "streaming DMA: right bytes");
+	is_int(call.arg, 2, "streaming DMA: bounced in both directions");
+	is_int(violations(), 0, "coherent and streaming DMA: no violation");
 	cvm_set_mode(TRAPS);
 
-	/* A shared block, by its plain address: the device and the CPU see the same. */
+	/* Shared block: the device and the CPU access the same data. */
 	st_alloc(0);
 	convert(0, 0, PAGES, 1);
 	fill(0, ST_DIRECT, 2, 10);
 	must(ST_DMA_TO_DEVICE, page0);
 	must(ST_DMA_FROM_DEVICE, page1);
 	first = st_pattern(10, 0, 0);
-	is_int(read_word(0, ST_DIRECT, 1, 1) == first, 1, "shared, plain address: the device writes it");
+	is_int(read_word(0, ST_DIRECT, 1, 1) == first, 1,
+	       "DMA to a shared page: the CPU reads the device's data");
 
-	/* A private one: it reads something else, and what it writes does not arrive. */
+	/* Private block: neither the device's reads nor its writes reach the private data. */
 	convert(0, 0, PAGES, 0);
 	fill(0, ST_DIRECT, 2, 11);
 	must(ST_DMA_FROM_DEVICE, page1);
-	is_int(match(0, ST_DIRECT, 2, 11), 2, "private: what the device writes does not arrive");
+	is_int(match(0, ST_DIRECT, 2, 11), 2,
+	       "DMA write to a private page: the private data are unchanged");
 	must(ST_DMA_TO_DEVICE, page0);
 	convert(0, 0, PAGES, 1);
 	fill(0, ST_DIRECT, 2, 12);
 	must(ST_DMA_FROM_DEVICE, page1);
-	is_int(read_word(0, ST_DIRECT, 1, 1) == st_pattern(11, 0, 0), 0, "nor does it read the secret");
-	is_int(read_word(0, ST_DIRECT, 1, 1) == first, 1, "but what the shared view last held");
+	is_int(read_word(0, ST_DIRECT, 1, 1) == st_pattern(11, 0, 0), 0,
+	       "DMA read of a private page: not the private data");
+	is_int(read_word(0, ST_DIRECT, 1, 1) == first, 1,
+	       "DMA read of a private page: the old shared data");
 	convert(0, 0, PAGES, 0);
 	st_free(0);
 }
 
-/* A device that writes to a wrong address is found, page by page. */
+/* Check that the emulator counts the pages that a device wrote at a wrong address. */
 static void test_stray_dma(void)
 {
 	const struct st_call shared = { .slot = 0, .page = 3 }, bare = { .slot = 0, .page = 3, .arg = 1 };
 
 	if (flavour != CVM_CCA) {
-		skip("stray DMA is found", "only a Realm's devices have wrong addresses that can be told");
+		skip("stray DMA is counted", "only a Realm's devices have addresses that are known to be wrong");
 		return;
 	}
 	printf("# expect-stray-dma\n");
 	st_alloc(0);
 	stray_base = cvm_counter(CVM_STRAY_DMA);
-	is_int(stray_base, 0, "nothing of it so far");
+	is_int(stray_base, 0, "no stray DMA before the test");
 	arm(TRAPS | CVM_MODE_ZERO);
 	convert(0, 0, PAGES, 1);
 	must(ST_DMA_FROM_DEVICE, shared);
-	is_int(since(CVM_STRAY_DMA), 0, "DMA to a shared page is not stray");
+	is_int(since(CVM_STRAY_DMA), 0,
+	       "DMA to a shared page with the shared bit: not counted as stray");
 	must(ST_DMA_FROM_DEVICE, bare);
-	is_int(since(CVM_STRAY_DMA), 1, "DMA without the shared bit is");
-	is_int(since(CVM_STRAY_DMA), 1, "and counts once");
+	is_int(since(CVM_STRAY_DMA), 1, "DMA without the shared bit: counted as stray");
+	is_int(since(CVM_STRAY_DMA), 1, "DMA without the shared bit: counted once");
 	convert(0, 0, PAGES, 0);
-	is_int(since(CVM_STRAY_DMA), 1, "what a page held when it was shared does not count");
+	is_int(since(CVM_STRAY_DMA), 1,
+	       "old contents of the shared view after a conversion: not counted as stray");
 	must(ST_DMA_FROM_DEVICE, shared);
-	is_int(since(CVM_STRAY_DMA), 2, "DMA to a page that is private does");
-	is_int(violations(), 0, "none of them is a wrong access of the guest");
+	is_int(since(CVM_STRAY_DMA), 2, "DMA to a private page: counted as stray");
+	is_int(violations(), 0, "stray DMA: no violation");
 	st_free(0);
 }
 
-/* A Realm's mappings, as the kernel has made them. */
+/* Check the size and the shared bit of the kernel's mappings in a Realm. */
 static void test_leaf(void)
 {
 	if (flavour != CVM_CCA) {
-		is_int(cvm_leaf(0), -1, "only a Realm's mappings can be looked up");
+		is_int(cvm_leaf(0), -1, "cvm_leaf outside a Realm: -1");
 		return;
 	}
 	st_alloc(0);
-	is_int(leaf_of(0, 5), ST_PAGE_SIZE, "the direct map has an entry for each page");
+	is_int(leaf_of(0, 5), ST_PAGE_SIZE, "cvm_leaf of the direct map: 4 KiB, private");
 	convert(0, 4, 2, 1);
-	is_int(leaf_of(0, 3), ST_PAGE_SIZE, "before a shared page: private");
-	is_int(leaf_of(0, 5), ST_PAGE_SIZE | CVM_LEAF_SHARED, "a shared page: shared");
+	is_int(leaf_of(0, 3), ST_PAGE_SIZE, "cvm_leaf before a shared page: 4 KiB, private");
+	is_int(leaf_of(0, 5), ST_PAGE_SIZE | CVM_LEAF_SHARED,
+	       "cvm_leaf of a shared page: 4 KiB, shared");
 	convert(0, 4, 2, 0);
-	is_int(leaf_of(0, 5), ST_PAGE_SIZE, "private again");
-	is_int(cvm_leaf(~0ull - 4095), 0, "the last page of all is not mapped");
+	is_int(leaf_of(0, 5), ST_PAGE_SIZE,
+	       "cvm_leaf of a page that is private again: 4 KiB, private");
+	is_int(cvm_leaf(~0ull - 4095), 0, "cvm_leaf of the last page of the address space: 0");
 	st_free(0);
 }
 
@@ -416,7 +461,7 @@ static void bus_error(int sig)
 	_exit(sig);
 }
 
-/* A read in a child; the signal it gets. */
+/* Read in a child process. Return the signal that the child received, or 0. */
 static int try_read(volatile uint64_t *p)
 {
 	int status = 0;
@@ -436,7 +481,7 @@ static void test_abort(void)
 	volatile uint64_t *right, *wrong;
 
 	if (flavour != CVM_CCA) {
-		skip("wrong accesses abort", "only a Realm's guest survives that");
+		skip("wrong accesses abort", "only a Realm's guest survives an abort");
 		return;
 	}
 	st_alloc(0);
@@ -444,21 +489,22 @@ static void test_abort(void)
 	right = user_map(0, 0);
 	wrong = user_map(0, 1);
 	arm(TRAPS | CVM_MODE_ABORT);
-	is_int(try_read(right), 0, "aborts: a right access is none");
-	is_int(try_read(wrong), SIGBUS, "a wrong access is a bus error");
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "and counts");
-	is_int(try_read(wrong), SIGBUS, "as often as it is tried");
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2, "each time");
+	is_int(try_read(right), 0, "abort mode, right access: no signal");
+	is_int(try_read(wrong), SIGBUS, "abort mode, wrong access: SIGBUS");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "abort mode, wrong access: a violation");
+	is_int(try_read(wrong), SIGBUS, "abort mode, second wrong access: SIGBUS");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2,
+	       "abort mode, second wrong access: a second violation");
 	arm(TRAPS);
-	is_int(try_read(wrong), 0, "without aborts it goes on");
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "and counts, too");
+	is_int(try_read(wrong), 0, "wrong access without abort mode: no signal");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "wrong access without abort mode: a violation");
 	munmap((void *)right, PAGES * ST_PAGE_SIZE);
 	munmap((void *)wrong, PAGES * ST_PAGE_SIZE);
 	convert(0, 0, PAGES, 0);
 	st_free(0);
 }
 
-/* How many words of a page are neither zero nor the pattern's. */
+/* Count the words of a page that are neither zero nor part of the pattern. */
 static int garbage_words(volatile uint64_t *p, unsigned int seed)
 {
 	int i, n = 0;
@@ -481,27 +527,30 @@ static void test_scramble(void)
 	fill(0, ST_DIRECT, 1, 13);
 	convert(0, 0, PAGES, 0);
 	convert(0, 0, PAGES, 1);
-	is_int(garbage_words(shared, 13), 0, "no scrambling: the shared view's old bytes");
+	is_int(garbage_words(shared, 13), 0, "no scrambling: the shared view keeps its bytes");
 
 	cvm_set_mode(TRAPS | CVM_MODE_SCRAMBLE);
 	convert(0, 0, PAGES, 0);
 	if (flavour != CVM_TDX)
-		ok(garbage_words(private, 13) > 500, "scrambling: a page is garbage when private again");
+		ok(garbage_words(private, 13) > 500,
+		   "scrambling: a page that becomes private has garbage");
 	else
 		is_int(garbage_words(private, 0) + (private[0] || private[511]), 0,
 		       "accepting a page zeroes it");
 	fill(0, ST_DIRECT, 1, 14);
 	convert(0, 0, PAGES, 1);
-	ok(garbage_words(shared, 13) > 500, "scrambling: a page is garbage when shared");
-	ok(garbage_words(shared, 14) > 500, "and not its private bytes");
+	ok(garbage_words(shared, 13) > 500, "scrambling: a page that becomes shared has garbage");
+	ok(garbage_words(shared, 14) > 500,
+	   "scrambling: a page that becomes shared does not have its private bytes");
 	before = shared[0];
 	convert(0, 0, PAGES, 0);
 	convert(0, 0, PAGES, 1);
-	ok(shared[0] != before, "other garbage each time");
-	ok(shared[0] != shared[ST_PAGE_WORDS], "and in each page");
+	ok(shared[0] != before, "scrambling: the garbage differs for each conversion");
+	ok(shared[0] != shared[ST_PAGE_WORDS], "scrambling: the garbage differs for each page");
 	fill(0, ST_DIRECT, 1, 15);
 	convert(0, 0, 1, 1);
-	is_int(garbage_words(shared, 15), 0, "announcing a shared page again changes nothing");
+	is_int(garbage_words(shared, 15), 0,
+	       "conversion of a shared page to shared: the contents are unchanged");
 	convert(0, 0, PAGES, 0);
 	cvm_set_mode(TRAPS);
 	munmap((void *)shared, PAGES * ST_PAGE_SIZE);
@@ -509,23 +558,29 @@ static void test_scramble(void)
 	st_free(0);
 }
 
-/* A Realm's refused block has no entry in the direct map; being made private mends that. */
+/*
+ * When a conversion in a Realm is refused, the direct map's entry becomes invalid. Check that
+ * a conversion to private makes it valid again.
+ */
 static void check_refused_leaf(unsigned int slot)
 {
-	is_int(leaf_of(slot, 7), 0, "refused to shared: the direct map's entry is invalid");
-	is_int(try_convert(slot, 0, PAGES, 0), 0, "but the pages can be made private again");
-	is_int(leaf_of(slot, 7), ST_PAGE_SIZE, "which makes it valid");
+	is_int(leaf_of(slot, 7), 0, "refused to shared: cvm_leaf is 0");
+	is_int(try_convert(slot, 0, PAGES, 0), 0,
+	       "refused to shared: a conversion to private succeeds");
+	is_int(leaf_of(slot, 7), ST_PAGE_SIZE,
+	       "after the conversion to private: cvm_leaf is 4 KiB, private");
 	fill(slot, ST_DIRECT, PAGES, 16);
-	is_int(match(slot, ST_DIRECT, PAGES, 16), PAGES, "and the block usable");
+	is_int(match(slot, ST_DIRECT, PAGES, 16), PAGES,
+	       "after the conversion to private: right bytes");
 }
 
-/* Refused conversions, where the guest is told (TDX, CCA). */
+/* Check refused conversions (TDX, CCA). */
 static void test_refusal(void)
 {
 	uint64_t gpa;
 
 	if (flavour == CVM_SEV) {
-		is_int(cvm_fail(CVM_FAIL_SHARED, 0, 1), -1, "SEV conversions cannot be made to fail");
+		is_int(cvm_fail(CVM_FAIL_SHARED, 0, 1), -1, "cvm_fail in SEV: -1");
 		return;
 	}
 	if (flavour == CVM_TDX) {
@@ -537,32 +592,38 @@ static void test_refusal(void)
 	gpa = st_alloc(0);
 	st_alloc(1);
 	start();
-	is_int(cvm_fail(CVM_FAIL_SHARED, 1, 1), 0, "refusal asked for: the second to shared");
-	is_int(try_convert(1, 0, PAGES, 1), 0, "refused to shared: the first is skipped");
-	ok(try_convert(0, 0, PAGES, 1) < 0, "refused to shared: the second fails");
-	is_int(since(CVM_CONV_FAILED), 1, "and is counted");
-	is_int(since(CVM_HC_SHARED), 1, "as no conversion");
-	is_int(pages_in_state(gpa, PAGES, 0), PAGES, "refused to shared: its pages stay private");
+	is_int(cvm_fail(CVM_FAIL_SHARED, 1, 1), 0, "cvm_fail in TDX and CCA: 0");
+	is_int(try_convert(1, 0, PAGES, 1), 0,
+	       "refused to shared: the first conversion is skipped and succeeds");
+	ok(try_convert(0, 0, PAGES, 1) < 0, "refused to shared: the second conversion fails");
+	is_int(since(CVM_CONV_FAILED), 1, "refused to shared: conv_failed is 1");
+	is_int(since(CVM_HC_SHARED), 1, "refused to shared: hc_shared counts the first conversion only");
+	is_int(pages_in_state(gpa, PAGES, 0), PAGES, "refused to shared: the pages are private");
 	if (flavour == CVM_CCA)
 		check_refused_leaf(0);
-	is_int(try_convert(1, 0, PAGES, 0), 0, "the other direction works");
+	is_int(try_convert(1, 0, PAGES, 0), 0,
+	       "refused to shared: a conversion to private succeeds in the other block");
 
 	cvm_fail(CVM_FAIL_PRIVATE, 0, 1);
-	is_int(try_convert(1, 0, PAGES, 1), 0, "refused to private: to shared works");
-	ok(try_convert(1, 0, PAGES, 0) < 0, "and back fails");
-	is_int(since(CVM_CONV_FAILED), 2, "and is counted");
-	is_int(try_convert(1, 0, PAGES, 0), 0, "once");
+	is_int(try_convert(1, 0, PAGES, 1), 0,
+	       "refused to private: a conversion to shared succeeds");
+	ok(try_convert(1, 0, PAGES, 0) < 0, "refused to private: a conversion to private fails");
+	is_int(since(CVM_CONV_FAILED), 2, "refused to private: conv_failed is 2");
+	is_int(try_convert(1, 0, PAGES, 0), 0, "refused to private: the retry succeeds");
 	cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 1);
 	cvm_fail(0, 0, 0);
-	is_int(try_convert(1, 0, PAGES, 1), 0, "switched off, none fails");
-	is_int(try_convert(1, 0, PAGES, 0), 0, "in both directions");
+	is_int(try_convert(1, 0, PAGES, 1), 0, "refusal off: a conversion to shared succeeds");
+	is_int(try_convert(1, 0, PAGES, 0), 0, "refusal off: a conversion to private succeeds");
 	st_free(1);
-	/* TDX: its direct map is shared and it is not, so that the module does not give it back. */
+	/*
+	 * The module leaks the block: in TDX its direct map entry is shared, but the memory
+	 * is private.
+	 */
 	st_free(0);
 }
 
 #ifdef __aarch64__
-/* RSI is for the kernel: an SMC of a program. */
+/* Execute SMC; a program must not call the RSI. */
 static void undefined_call(void)
 {
 	__asm__ volatile(".inst 0xd4000003" : : : "memory");
@@ -587,7 +648,10 @@ static void undefined_instruction(int sig)
 	_exit(sig);
 }
 
-/* TDCALL or SMC in a child; the signal it gets, caught as the kernel logs others. */
+/*
+ * Execute TDCALL or SMC in a child process. Return the signal that the child received. The
+ * child handles the signal, because the kernel logs unhandled ones.
+ */
 static int try_undefined_call(void)
 {
 	int status = 0;
@@ -602,7 +666,7 @@ static int try_undefined_call(void)
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* A program must not convert memory by itself. */
+/* Check that a program cannot convert memory. */
 static void test_privilege(void)
 {
 	uint64_t gpa = st_alloc(0);
@@ -610,12 +674,12 @@ static void test_privilege(void)
 	start();
 #ifndef __aarch64__
 	if (flavour == CVM_SEV)
-		is_int(kvm_page_state(gpa), -1, "a page-state call of a program is refused");
+		is_int(kvm_page_state(gpa), -1, "page-state call of a program: EPERM");
 	else
 #endif
-		is_int(try_undefined_call(), SIGILL, "TDCALL or SMC of a program is an undefined instruction");
-	is_int(cvm_page_state(gpa), 0, "and changes nothing");
-	is_int(since(CVM_HC_SHARED), 0, "nor counts");
+		is_int(try_undefined_call(), SIGILL, "TDCALL or SMC of a program: SIGILL");
+	is_int(cvm_page_state(gpa), 0, "call of a program: the page is private");
+	is_int(since(CVM_HC_SHARED), 0, "call of a program: hc_shared is unchanged");
 	st_free(0);
 }
 
@@ -627,8 +691,8 @@ static void test_reset(void)
 	cvm_reset();
 	for (i = 0; i < CVM_NR_COUNTERS; i++)
 		n += i != CVM_PAGES_SHARED && i != CVM_EXITS && i != CVM_STRAY_DMA && cvm_counter(i);
-	is_int(n, 0, "reset zeroes the counters");
-	is_int(cvm_counter(CVM_PAGES_SHARED), shared, "but not what is shared now");
+	is_int(n, 0, "cvm_reset: the counters are 0");
+	is_int(cvm_counter(CVM_PAGES_SHARED), shared, "cvm_reset: pages_shared is unchanged");
 }
 
 int main(void)
@@ -640,13 +704,14 @@ int main(void)
 	if (dev < 0)
 		bail("%s: %s", MODULE_FILE, strerror(errno));
 	if (flavour == CVM_PLAIN) {
-		/* The devices and the module work there, which is all there is to test. */
+		/* Without the emulator, test only the module and the device. */
 		struct st_call call = { };
 
-		is_int(must(ST_CONFIDENTIAL, (struct st_call){}), 0, "a plain guest is not confidential");
-		is_int(try_op(ST_DMA_COHERENT, &call), 0, "coherent memory: the device copies");
-		is_int(call.result, 0, "the right bytes");
-		skip("violations are caught", "there is no emulator in the plain flavour");
+		is_int(must(ST_CONFIDENTIAL, (struct st_call){}), 0,
+		       "cc_platform_has(CC_ATTR_MEM_ENCRYPT): false in a plain guest");
+		is_int(try_op(ST_DMA_COHERENT, &call), 0, "coherent DMA: the transfer succeeds");
+		is_int(call.result, 0, "coherent DMA: right bytes");
+		skip("violations are counted", "the plain flavour has no emulator");
 		return done_testing();
 	}
 	expect_violations("private_alias");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The emulator's self-test with several CPUs (CCA): a trap that one of them sets or opens
- * holds for all, none of their wrong accesses is lost, none of the right ones counts.
+ * The emulator's self-test for several CPUs (CCA): traps that one CPU arms or opens apply to
+ * all CPUs; every wrong access is counted, and no right access.
  */
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -15,7 +15,7 @@
 #define ROUNDS		40
 #define LARGE		(PAGES * (long long)ST_PAGE_SIZE)
 
-static volatile uint64_t *right, *wrong;	/* mappings of slot 0 */
+static volatile uint64_t *right, *wrong;	/* shared and private mapping of slot 0 */
 static atomic_bool over;
 static pthread_barrier_t together;
 
@@ -89,8 +89,8 @@ static void make_shared(int cpu)
 }
 
 /*
- * This CPU has used the entry, so that it has it in its TLB; another one changes it. This one
- * goes on running meanwhile, as switching to another process would empty its TLB.
+ * Let another CPU change an entry that is in this CPU's TLB. This CPU keeps running
+ * meanwhile, because switching to another process would flush its TLB.
  */
 static atomic_int stage;
 static void (*change)(int cpu);
@@ -131,7 +131,8 @@ static void test_others_see(void)
 		(void)wrong[0];
 		let_other_change();
 		(void)wrong[0];
-		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2, "CPU %d arms the traps: the page is trapped here", cpu);
+		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2,
+		       "CPU %d arms the traps: CPU 0 is trapped", cpu);
 		pthread_join(other.thread, NULL);
 
 		prepare_other(&other, cpu, make_private);
@@ -139,8 +140,10 @@ static void test_others_see(void)
 		(void)right[0];
 		let_other_change();
 		(void)right[0];
-		is_int(since(CVM_VIOL_SHARED_ALIAS), 1, "CPU %d makes it private: this is trapped here", cpu);
-		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 0, "and nothing else");
+		is_int(since(CVM_VIOL_SHARED_ALIAS), 1,
+		       "CPU %d makes the page private: CPU 0 is trapped", cpu);
+		is_int(since(CVM_VIOL_PRIVATE_ALIAS), 0,
+		       "CPU %d makes the page private: no violation of the other kind", cpu);
 		pthread_join(other.thread, NULL);
 		on_cpu(cpu, make_shared);
 	}
@@ -166,14 +169,19 @@ static void test_all_at_once(void)
 {
 	arm(TRAPS);
 	on_all(read_same);
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "all CPUs read one page at once: it counts once");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "all CPUs read one page at once: one violation");
 	arm(TRAPS | CVM_MODE_STEP);
 	on_all(write_own);
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), CPUS * TIMES, "all CPUs write at once in step mode: each counts");
-	is_int(since(CVM_VIOL_SHARED_ALIAS), 0, "and nothing else");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), CPUS * TIMES,
+	       "all CPUs write at once in step mode: a violation for each write");
+	is_int(since(CVM_VIOL_SHARED_ALIAS), 0,
+	       "all CPUs write at once in step mode: no violation of the other kind");
 }
 
-/* What no one else touches stays right and uncounted while others convert. */
+/*
+ * Each CPU but the first uses its own page while the first CPU converts other pages: the data
+ * must stay correct, and no access may be counted.
+ */
 static atomic_int mistakes;
 
 static void use_own(int cpu)
@@ -206,9 +214,10 @@ static void test_right_while_converting(void)
 	over = true;
 	for (i = 1; i < CPUS; i++)
 		pthread_join(jobs[i].thread, NULL);
-	is_int(mistakes, 0, "%d conversions: other CPUs read what they wrote", 2 * ROUNDS);
-	is_int(violations(), 0, "without a violation");
-	is_int(since(CVM_PAGES_TO_SHARED) - since(CVM_PAGES_TO_PRIVATE), 0, "as many pages there as back");
+	is_int(mistakes, 0, "%d conversions: other CPUs read the data that they wrote", 2 * ROUNDS);
+	is_int(violations(), 0, "conversions while other CPUs run: no violation");
+	is_int(since(CVM_PAGES_TO_SHARED) - since(CVM_PAGES_TO_PRIVATE), 0,
+	       "conversions while other CPUs run: as many pages to private as to shared");
 	cvm_set_mode(TRAPS);
 	st_free(1);
 }
@@ -217,7 +226,7 @@ static void write_file(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
 
-	ok(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s into %s", text, path);
+	ok(fd >= 0 && write(fd, text, strlen(text)) > 0, "write %s to %s", text, path);
 	if (fd >= 0)
 		close(fd);
 }
@@ -237,21 +246,23 @@ static void test_cpu_goes_and_comes(void)
 	}
 	arm(TRAPS);
 	on_cpu(3, read_wrong);
-	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "a CPU that was off is trapped as before");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "CPU 3 after going offline and online: trapped");
 }
 
-/* On CPUs that can change the size of a mapping in use, the kernel's are of 2 MiB. */
+/* On CPUs that can change the size of a mapping in use, Linux maps memory in units of 2 MiB. */
 static void test_large_leaves(void)
 {
 	st_alloc(1);
-	is_int(leaf_of(1, 9), LARGE, "the direct map has one entry for 2 MiB");
+	is_int(leaf_of(1, 9), LARGE, "cvm_leaf of the direct map: 2 MiB, private");
 	convert(1, 0, PAGES, 1);
-	is_int(leaf_of(1, 9), LARGE | CVM_LEAF_SHARED, "shared as a whole: still one");
+	is_int(leaf_of(1, 9), LARGE | CVM_LEAF_SHARED, "cvm_leaf of a shared block: 2 MiB, shared");
 	convert(1, 0, PAGES, 0);
-	is_int(leaf_of(1, 9), LARGE, "and private again");
+	is_int(leaf_of(1, 9), LARGE, "cvm_leaf of a block that is private again: 2 MiB, private");
 	convert(1, 0, PAGES / 2, 1);
-	is_int(leaf_of(1, 9), ST_PAGE_SIZE | CVM_LEAF_SHARED, "half of it shared: split");
-	is_int(leaf_of(1, PAGES - 1), ST_PAGE_SIZE, "in both halves");
+	is_int(leaf_of(1, 9), ST_PAGE_SIZE | CVM_LEAF_SHARED,
+	       "cvm_leaf in the shared half of a block: 4 KiB, shared");
+	is_int(leaf_of(1, PAGES - 1), ST_PAGE_SIZE,
+	       "cvm_leaf in the private half of a block: 4 KiB, private");
 	convert(1, 0, PAGES / 2, 0);
 	st_free(1);
 }
@@ -263,7 +274,7 @@ int main(void)
 	dev = load_module();
 	if (dev < 0)
 		bail("%s: %s", MODULE_FILE, strerror(errno));
-	is_int(sysconf(_SC_NPROCESSORS_ONLN), CPUS, "all CPUs run");
+	is_int(sysconf(_SC_NPROCESSORS_ONLN), CPUS, "all CPUs are online");
 	expect_violations("private_alias");
 	expect_violations("shared_alias");
 	if (pin(0))
@@ -275,7 +286,7 @@ int main(void)
 	convert(0, 0, PAGES, 1);
 	right = user_map(0, 0);
 	wrong = user_map(0, 1);
-	/* Each page is there before it is used, so that nothing but the use itself counts. */
+	/* Write all pages first, so that only the accesses of the tests are counted. */
 	fill(0, ST_DIRECT, PAGES, 1);
 	test_others_see();
 	test_all_at_once();

@@ -1,8 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The emulator's self-test with several CPUs, of a kind whose kernel maps memory by 2 MiB
-# (Neoverse V3), and with every trap there is from the first instruction on. What it does is
-# in selftest-smp.c.
+# Run the emulator's self-test for several CPUs (selftest-smp.c). The CPUs are of a kind whose kernel
+# maps memory in units of 2 MiB (Neoverse V3); all traps are armed from the first instruction on.
 # vm-flavours: cca
 # vm-cpus: 4
 # vm-rig: mode0=63 midr=0x410fd842

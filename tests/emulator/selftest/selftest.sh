@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The emulator's self-test: right and wrong things on purpose, each wrong one caught.
-# What it does is in selftest-program.c; on a plain machine it says that there is no emulator.
+# Run the emulator's self-test (selftest-program.c): right and wrong accesses, each wrong one must be
+# caught. In the plain flavour only the module and the devices are tested.
 # vm-modules: cvm_selftest
 # vm-make: tests/emulator
 # vm-files: cvm/selftest-program

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The emulator's way in (multiboot, 32 bit, paging off) and the world switch.
- */
+/* The emulator's entry point (multiboot, 32-bit mode, paging off) and the world switch. */
 	.set	MB_MAGIC, 0x1badb002
-	.set	MB_FLAGS, 3		/* modules on pages, a memory map */
+	.set	MB_FLAGS, 3		/* page-aligned modules, memory map */
 	.set	EFER, 0xc0000080
 
 	.section .multiboot, "a"
@@ -17,11 +15,11 @@ _start:
 	cli
 	cld
 	movl	$stack_top, %esp
-	movl	%ebx, %esi		/* the multiboot information; CPUID needs EBX */
+	movl	%ebx, %esi		/* save the multiboot information: CPUID clobbers EBX */
 
 	movl	$0x80000001, %eax
 	cpuid
-	testl	$(1 << 26), %edx	/* 1 GiB pages map all of memory in one table */
+	testl	$(1 << 26), %edx	/* 1 GiB pages: one table maps all memory */
 	jz	no_cpu
 	testl	$(1 << 2), %ecx		/* SVM */
 	jz	no_cpu
@@ -76,15 +74,16 @@ start64:
 	movl	%eax, %es
 	movl	%eax, %ss
 	movl	$stack_top, %esp
-	clgi				/* for ever: interrupts are the guest's */
+	clgi				/* interrupts go to the guest only; never set again */
 	movl	%esi, %edi
 	call	cvm_main
 	ud2
 
 /*
- * void world_switch(struct vcpu *v, struct vmcb *vmcb): run the guest until it exits.
- * RAX, RSP, RFLAGS, RIP and ES, CS, SS, DS are switched by VMRUN. FS, GS, TR, LDTR and
- * the system call MSRs simply stay the guest's: nothing in here uses them.
+ * void world_switch(struct vcpu *v, struct vmcb *vmcb): run the guest until the next VM exit.
+ *
+ * VMRUN switches RAX, RSP, RFLAGS, RIP and ES, CS, SS, DS. FS, GS, TR, LDTR and the system
+ * call MSRs keep the guest's values, because the emulator does not use them.
  */
 	.globl	world_switch
 world_switch:
@@ -134,10 +133,10 @@ world_switch:
 	popq	%r12
 	popq	%rbp
 	popq	%rbx
-	cld				/* the guest's direction flag must not leak in */
+	cld				/* C code expects a clear direction flag */
 	ret
 
-/* What the idle guest runs (tdx.c): sleep until an interrupt is pending. */
+/* The code of the idle guest (tdx.c): halt until an interrupt is pending. */
 	.globl	rig_halt
 rig_halt:
 	hlt

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The virtual CPU: its set-up, and what to do on each VM exit.
+ * The virtual CPU: initialization and the handling of VM exits.
  *
- * Interrupts, ports, HLT and device memory are not intercepted: they are the machine's,
- * and go straight to the guest.
+ * Interrupts, I/O ports, HLT and device memory are not intercepted: the guest uses QEMU's
+ * directly.
  */
 #include "x86.h"
 #define CVM_NO_CALLS
@@ -13,7 +13,7 @@
 #define INTERCEPT_CPUID		BIT(18)
 #define INTERCEPT_MSR		BIT(28)
 #define INTERCEPT_SHUTDOWN	BIT(31)
-#define INTERCEPT_SVM		(0x7full << 32)	/* VMRUN ... SKINIT; VMRUN must be */
+#define INTERCEPT_SVM		(0x7full << 32)	/* VMRUN to SKINIT; required by VMRUN */
 
 #define EXIT_CR0_WRITE		0x10
 #define EXIT_CR3_WRITE		0x13
@@ -38,8 +38,9 @@
 #define CPUID_8_1_ECX_SVM	BIT(2)
 
 /*
- * Two bits an MSR, read and write, in three ranges, the lowest of which needs none set;
- * what is outside of these (KVM's own) always exits.
+ * Build the MSR permission map: two bits per MSR (read, write) in three ranges of MSRs. The
+ * emulator intercepts no MSR of the lowest range. MSRs outside of the ranges, such as KVM's,
+ * always exit.
  */
 static u8 *make_msr_map(void)
 {
@@ -56,7 +57,10 @@ static u8 *make_msr_map(void)
 	return map;
 }
 
-/* The state of a 64-bit boot loader; linux.c adds where to start. */
+/*
+ * Set the CPU to the state in which a 64-bit boot loader enters a kernel; linux_load() sets
+ * the entry point.
+ */
 void vcpu_init(struct vcpu *v)
 {
 	struct vmcb *s = rig_alloc(PAGE_SIZE);
@@ -81,22 +85,26 @@ void vcpu_init(struct vcpu *v)
 		idle_init();
 }
 
-/* TCG saves no address of the next instruction, so the lengths are known by hand. */
+/*
+ * Advance RIP by @bytes, the length of the instruction that exited. TCG does not provide the
+ * address of the next instruction, so callers pass the length.
+ */
 void vcpu_skip(struct vcpu *v, u32 bytes)
 {
 	v->vmcb->rip += bytes;
 	v->vmcb->int_shadow = 0;
 }
 
-/* Exceptions without an error code only. */
+/* Inject an exception that has no error code. */
 static void vcpu_inject(struct vcpu *v, u8 vector)
 {
 	v->vmcb->event = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
 }
 
 /*
- * A leaf above the highest is zero. The processor answers with the highest basic leaf
- * instead, in which a guest that reads its clock's frequency finds nonsense.
+ * Execute CPUID, but return zeros for a leaf above the highest one. For such a leaf the
+ * processor returns the highest basic leaf, which a guest would misread as, for example, its
+ * clock frequency.
  */
 static void native_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 {
@@ -110,13 +118,13 @@ static void native_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 		cpuid(leaf, subleaf, r);
 }
 
-/* CPUID runs here with the emulator's CR4; two bits mirror the guest's. */
+/* Set @bit of @reg to @on. CPUID reports two bits of CR4; natively they are the emulator's. */
 static u32 mirror(u32 reg, u32 bit, bool on)
 {
 	return on ? reg | bit : reg & ~bit;
 }
 
-/* What this guest's CPUID answers. */
+/* Compute what CPUID returns to the guest. */
 void vcpu_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 r[4])
 {
 	u64 cr4 = v->vmcb->cr4;
@@ -126,8 +134,8 @@ void vcpu_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 r[4])
 	case 1:
 		r[2] = mirror(r[2], CPUID_1_ECX_OSXSAVE, cr4 & CR4_OSXSAVE);
 		/*
-		 * TCG 7.2 translates cmpxchg16b so that an interrupt right behind it
-		 * may find wrong flags. Kernels that do not see it use something else.
+		 * TCG 7.2 translates cmpxchg16b incorrectly: an interrupt directly after it
+		 * may see wrong flags. Hide the instruction, so that kernels use another one.
 		 */
 		r[2] &= ~CPUID_1_ECX_CX16;
 		break;
@@ -159,8 +167,8 @@ static void exit_cpuid(struct vcpu *v)
 }
 
 /*
- * The guest does not see that SVM is on, and must not turn it off: without EFER.SVME,
- * VMRUN fails and TCG makes VMMCALL an undefined instruction.
+ * Write the guest's EFER, with SVME always set. The guest does not see SVME and must not
+ * clear it: without SVME, VMRUN fails and TCG treats VMMCALL as an undefined instruction.
  */
 static void write_efer(struct vmcb *s, u64 value)
 {
@@ -201,7 +209,6 @@ void guestif_cpuid(u32 leaf, u32 r[4])
 	}
 }
 
-/* Only TDX has calls of its own. */
 u64 guestif_machine(u64 call, const u64 arg[3])
 {
 	return flavour->id == CVM_TDX ? tdx_guestif(call, arg) : CVM_ERROR;
@@ -283,8 +290,8 @@ void vcpu_run(struct vcpu *v)
 		v->gpr[RSP] = s->rsp;
 		counters.exits++;
 		/*
-		 * An exit in the middle of an event's delivery: deliver it again. But an
-		 * INT instruction is simply executed again, as RIP is still there.
+		 * The exit interrupted the delivery of an event: deliver the event again. An
+		 * INT instruction needs no redelivery, because RIP still points to it.
 		 */
 		s->event = 0;
 		if (s->exit_event & EVENT_VALID && EVENT_TYPE(s->exit_event) != EVENT_SOFT) {

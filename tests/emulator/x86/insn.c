@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Reading the guest's code: TCG has no decode assists, so an instruction that needs
- * decoding is fetched through the guest's page tables.
+ * Read the guest's code through its page tables. TCG has no decode assists, so the emulator
+ * decodes instructions itself.
  */
 #include "x86.h"
 
@@ -11,7 +11,10 @@
 #define SEGMENT_LONG	BIT(9)
 #define PREFIX_REX	0x40
 
-/* Four or five levels; the address, with its view, of the page that holds va. */
+/*
+ * Translate @va with the guest's page tables (four or five levels). Store the physical
+ * address, including the view bit, in @addr. Return false if @va is not mapped.
+ */
 static bool walk(struct vcpu *v, u64 va, u64 *addr)
 {
 	u64 table = v->vmcb->cr3 & PTE_ADDRESS, entry;
@@ -43,7 +46,7 @@ bool guest_read(struct vcpu *v, u64 va, void *buf, u32 len)
 		u64 addr = va;
 		const u8 *p;
 
-		/* With paging off, TCG does not use the nested tables. */
+		/* With paging off, TCG bypasses the nested tables: memory is the shared view. */
 		if (v->vmcb->cr0 & CR0_PG && !walk(v, va, &addr))
 			return false;
 		p = memory_view(addr);
@@ -55,7 +58,10 @@ bool guest_read(struct vcpu *v, u64 va, void *buf, u32 len)
 	return true;
 }
 
-/* As much as there is: the last instruction of a mapping has nothing behind it. */
+/*
+ * Read up to @len bytes of code at RIP. Return the number of bytes read, which is smaller if
+ * the mapping ends after the instruction.
+ */
 u32 guest_code(struct vcpu *v, u8 *buf, u32 len)
 {
 	u64 va = v->vmcb->rip;

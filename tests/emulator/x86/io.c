@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* QEMU's debug console, which has the log, its exit device, and copying. */
+/* The log (QEMU's debug console), QEMU's exit device, and string functions. */
 #include "x86.h"
 
 #define PORT_LOG	0xe9
@@ -19,8 +19,8 @@ void machine_end(void)
 }
 
 /*
- * Eight bytes at a time: kernels and initramfs are copied with it. The operands are both
- * inputs and outputs, as the instructions change them.
+ * Copy eight bytes at a time, because kernels and initramfs images are large. The operands
+ * are inputs and outputs, because the instructions change them.
  */
 void *memcpy(void *dst, const void *src, size_t n)
 {

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Loading a Linux kernel by its 64-bit boot protocol, into the private bank.
+ * Load a Linux kernel into the private bank, by the 64-bit boot protocol.
  *
- * The 32-bit entry is no choice: it writes memory with paging off and checks the C-bit
- * through it, and TCG's accesses with paging off do not go through the nested tables.
+ * The 32-bit entry point cannot be used: it writes memory with paging off and verifies the
+ * C-bit through these writes, but with paging off TCG bypasses the nested tables.
  */
 #include "x86.h"
 
-/* Where things go in the guest's low memory; all of it is the kernel's own after a while. */
+/* Addresses of the boot data in the guest's low memory. The kernel reuses this memory later. */
 #define BOOT_PARAMS	0x10000ull
 #define CMDLINE		0x11000ull
 #define GDT		0x12000ull
 #define PAGE_TABLES	0x13000ull	/* 6 pages */
 #define CMDLINE_MAX	2048
 
-/* struct boot_params and the setup header in it, by offset (Documentation/arch/x86/boot.rst). */
+/* Offsets in struct boot_params and in its setup header (Documentation/arch/x86/boot.rst). */
 #define BP_E820_ENTRIES	0x1e8
 #define BP_HEADER	0x1f1
 #define BP_E820		0x2d0
 #define BP_E820_MAX	128
 #define HDR_SETUP_SECTS	0x1f1
 #define HDR_JUMP_LENGTH	0x201
-#define HDR_START	0x202		/* the header's length counts from here */
+#define HDR_START	0x202		/* the header's length is relative to this offset */
 #define HDR_MAGIC	0x202
 #define HDR_VERSION	0x206
 #define HDR_LOADER	0x210
@@ -70,7 +70,7 @@ static void check_kernel(const struct blob *kernel)
 
 	if (kernel->size < KIB(32) || get32(k + HDR_MAGIC) != 0x53726448 /* HdrS */ ||
 	    get16(k + HDR_VERSION) < 0x20c || !(get16(k + HDR_XLOADFLAGS) & 1))
-		stop("the kernel is no 64-bit bzImage");
+		stop("the kernel is not a 64-bit bzImage");
 	if (get64(k + HDR_PREF) + get32(k + HDR_INIT_SIZE) > (u64)image_start)
 		stop("the kernel needs memory up to %lx, where the emulator is",
 		     get64(k + HDR_PREF) + get32(k + HDR_INIT_SIZE));
@@ -83,7 +83,10 @@ static void load_code(const struct blob *kernel, u64 at)
 	memcpy(memory_private(at), kernel->data + setup, kernel->size - setup);
 }
 
-/* At the top of guest RAM, out of the way of whatever address the kernel picks. */
+/*
+ * Copy the initramfs to the top of guest RAM, away from any address that the kernel may
+ * choose for itself. Return its address.
+ */
 static u64 load_initrd(const struct blob *initrd, u64 max)
 {
 	u64 end = memory_limit() < max ? memory_limit() : max + 1;
@@ -131,7 +134,10 @@ static void fill_boot_params(const struct blob *kernel, const struct blob *cmdli
 	text[length] = 0;
 }
 
-/* The first 4 GiB, one to one and private at every level, in 2 MiB pages. */
+/*
+ * Map the first 4 GiB one to one with 2 MiB pages, private at every level. Return the value
+ * for CR3.
+ */
 static u64 fill_page_tables(void)
 {
 	u64 c = flavour->private_bit;
@@ -171,7 +177,7 @@ void linux_load(struct vcpu *v, const struct memory_map *map, const struct blob 
 
 	check_kernel(kernel);
 	at = get64(kernel->data + HDR_PREF);
-	/* What the BIOS left below 64 KiB (the address of the EBDA) is read through RAM. */
+	/* The kernel reads BIOS data below 64 KiB (the address of the EBDA) as private RAM. */
 	memcpy(memory_private(0), memory_shared(0), BOOT_PARAMS);
 	load_code(kernel, at);
 	initrd_at = load_initrd(initrd, get32(kernel->data + HDR_INITRD_MAX));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Start-up: what QEMU handed over (multiboot), the options, and then the guest.
+ * Start-up: parse the multiboot information and the options, then load and run the guest.
  *
- * The command line is "ELF-NAME flavour=sev|tdx mem=MiB [mode0=N]"; the modules are the
+ * The command line is "ELF-NAME flavour=sev|tdx mem=MiB [mode0=N]". The modules are the
  * kernel, the initramfs and the kernel's command line, in this order.
  */
 #include "x86.h"
@@ -19,7 +19,7 @@ struct multiboot_module {
 } __packed;
 
 struct multiboot_range {
-	u32 size;			/* of what follows */
+	u32 size;			/* of the fields that follow */
 	u64 start, length;
 	u32 type;
 } __packed;
@@ -67,11 +67,11 @@ static const char *skip_word(const char *s)
 static void parse_options(const char *s)
 {
 	log_("started as: %s", s);
-	/* QEMU puts the file's name first. */
+	/* The first word is the file's name, added by QEMU. */
 	for (s = skip_word(s); *s; s = skip_word(s))
 		option(s);
 	if (!flavour || !guest_bytes)
-		stop("flavour= and mem= are needed");
+		stop("flavour= and mem= are required");
 }
 
 static void read_map(const struct multiboot *mb, struct memory_map *map)
@@ -102,7 +102,7 @@ void cvm_main(const struct multiboot *mb)
 	static struct vcpu vcpu;
 
 	if ((mb->flags & needed) != needed || mb->mods_count != 3)
-		stop("not started by its launcher: kernel, initramfs and command line are needed");
+		stop("no kernel, initramfs and command line: start the emulator with tests/emulator/run");
 	parse_options((void *)(u64)mb->cmdline);
 	read_map(mb, &machine);
 	kernel = module(mb, 0);

@@ -2,24 +2,28 @@
 /*
  * Guest memory: two banks, and the nested page tables.
  *
- * A guest page x has its shared view at machine page x, where devices reach it, as they
- * use guest-physical addresses untranslated; and its private view in a second bank.
- * Which bank an access sees depends on its address bit alone, never on the page's state.
- * So what is written through one view does not show in the other, a device never reaches
- * private memory, and contents do not survive a conversion, with nothing to keep in step.
- * The page's state (pages.c) only decides what is a violation.
+ * The shared view of guest page x is machine page x: devices use guest-physical addresses
+ * without translation, so they access this view. The private view of the page is in a second
+ * bank. The view bit of an address alone selects the bank, never the page's state. Therefore
+ * data written through one view does not appear in the other, devices never reach private
+ * memory, contents do not survive a conversion, and the banks need no synchronization. The
+ * page's state (pages.c) only decides which accesses are violations.
  *
- * Only RAM that the guest knows of is tracked. Firmware tables, BIOS, the EBDA and device
- * memory are the same in both views and never trapped: guests reach those either way.
+ * Only RAM in the guest's memory map is tracked. Firmware tables, the BIOS, the EBDA and
+ * device memory are the same in both views and are never trapped, because guests access them
+ * through either view.
  */
 #include "x86.h"
 
-/* Present, writable, accessed, dirty; and user, as TCG's nested walks count as user's. */
+/*
+ * Present, writable, accessed, dirty, and user, because TCG performs nested walks as user
+ * accesses.
+ */
 #define NPT_TABLE	0x67ull
 #define NPT_LARGE	(NPT_TABLE | BIT(7))
 
-static u64 limit;		/* the guest's RAM ends here */
-static u64 bank;		/* the private bank starts here, the heap follows it */
+static u64 limit;		/* end of the guest's RAM */
+static u64 bank;		/* start of the private bank; the heap follows it */
 static u64 heap, heap_end;
 static u64 *root;
 
@@ -29,7 +33,7 @@ void *rig_alloc(u64 bytes)
 
 	bytes = ALIGN_UP(bytes, PAGE_SIZE);
 	if (heap + bytes > heap_end)
-		stop("out of memory of its own");
+		stop("the emulator is out of memory");
 	heap += bytes;
 	return memset(p, 0, bytes);
 }
@@ -64,7 +68,7 @@ enum view memory_which(u64 addr)
 	return (addr & VIEW_BIT) == flavour->private_bit ? VIEW_PRIVATE : VIEW_SHARED;
 }
 
-/* The emulator's own memory does not exist for the guest. */
+/* Return true for the emulator's memory, which the guest cannot access. */
 static bool hidden(u64 gpa)
 {
 	return (gpa >= (u64)image_start && gpa < (u64)image_end) ||
@@ -82,7 +86,10 @@ void *memory_view(u64 addr)
 	return memory_shared(gpa);
 }
 
-/* No TLB needs flushing after a change: TCG drops it at every entry and exit. */
+/*
+ * Return the nested entry of a page for a view. Changed entries need no TLB flush: TCG
+ * flushes the TLB at every VM entry and exit.
+ */
 u64 memory_entry(u64 gpa, enum view view)
 {
 	if (hidden(gpa))
@@ -94,7 +101,7 @@ u64 memory_entry(u64 gpa, enum view view)
 
 /* ---- setting up ---- */
 
-/* A directory for one GiB: tables below the limit, 2 MiB pages above. */
+/* Make the page directory of one GiB: page tables below the limit, 2 MiB pages above it. */
 static u64 *make_directory(u64 start, enum view view)
 {
 	u64 *pd = rig_alloc(PAGE_SIZE), gpa = start;
@@ -109,7 +116,7 @@ static u64 *make_directory(u64 start, enum view view)
 	return pd;
 }
 
-/* Half of the guest's physical addresses: those of one view. */
+/* Make the tables of one view, which is one half of the guest-physical address space. */
 static u64 *make_half(enum view view)
 {
 	u64 *pdpt = rig_alloc(PAGE_SIZE), gpa = 0;
@@ -124,7 +131,10 @@ static u64 *make_half(enum view view)
 	return pdpt;
 }
 
-/* The private bank and the heap go into the first RAM behind the guest's that holds them. */
+/*
+ * Place the private bank and a heap of @own bytes in the first RAM range above the guest's
+ * memory that is large enough.
+ */
 static void place_bank(const struct memory_map *machine, u64 own)
 {
 	u32 i;
@@ -163,7 +173,7 @@ static void track_ram(const struct memory_map *machine)
 	for (i = 0; i < guest.n; i++) {
 		if (guest.r[i].type != E820_RAM)
 			continue;
-		/* Part of a page stays the firmware's: the page at 640 KiB. */
+		/* The partial page at 640 KiB belongs to the firmware. */
 		pages_track(ALIGN_UP(guest.r[i].start, PAGE_SIZE), guest.r[i].end);
 	}
 }
@@ -179,7 +189,7 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes)
 	if (!machine_ram(machine, MIB(1), limit))
 		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
 
-	/* Leaves, states, and what else the tables need. */
+	/* The heap holds the leaf entries, the page states and the upper page tables. */
 	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 1) + MIB(2), LARGE_SIZE));
 	pages_init(0, limit);
 	track_ram(machine);
@@ -210,7 +220,10 @@ static u64 max_u64(u64 a, u64 b)
 	return a > b ? a : b;
 }
 
-/* The machine's map without what is not for the guest: the emulator, and all above the limit. */
+/*
+ * Make the guest's memory map: the machine's map with the emulator and all RAM above the
+ * limit reserved.
+ */
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest)
 {
 	u64 hole = (u64)image_start, hole_end = (u64)image_end;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What makes the guest an AMD SEV guest: CPUID, MSRs, KVM's page-state hypercall, and two
- * things that the hardware does and plain nested paging does not (early boot, below).
- * In SEV the address bit (the C-bit) means private.
+ * The AMD SEV flavour: CPUID, MSRs, KVM's page-state hypercall, and two properties of the
+ * hardware that plain nested paging lacks (see early_cr3_write() and early_cr0_write()). In
+ * SEV the view bit is the C-bit, which means private.
  */
 #include "x86.h"
 #define CVM_NO_CALLS
@@ -38,14 +38,14 @@ static void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 	(void)subleaf;
 	switch (leaf) {
 	case 1:
-		r[2] |= BIT(31);		/* under a hypervisor */
+		r[2] |= BIT(31);		/* a hypervisor is present */
 		break;
 	case KVM_CPUID:
 		r[0] = KVM_CPUID_FEATURES;
 		memcpy(&r[1], "KVMKVMKVM\0\0\0", 12);
 		break;
 	case KVM_CPUID_FEATURES:
-		/* The kernel looks at the second before it uses the first. */
+		/* Linux uses the first feature only if the second one is present. */
 		r[0] = KVM_FEATURE_HC_MAP_GPA_RANGE | KVM_FEATURE_MIGRATION_CONTROL;
 		break;
 	case 0x80000000:
@@ -54,7 +54,7 @@ static void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 		break;
 	case CPUID_SEV:
 		r[0] = SEV_EAX_SEV | SEV_EAX_COHERENT;
-		r[1] = VIEW_SHIFT | 1 << 6;	/* the bit, and one address bit less */
+		r[1] = VIEW_SHIFT | 1 << 6;	/* the C-bit's position; one address bit is lost */
 		r[2] = 1;
 		r[3] = 1;
 		break;
@@ -71,7 +71,7 @@ static bool sev_rdmsr(u32 msr, u64 *value)
 		*value = rdmsr(msr) | SYSCFG_MEM_ENCRYPT;
 		return true;
 	case MSR_HWCR:
-		/* Without it the kernel takes SEV for disabled by the firmware. */
+		/* If the bit is clear, Linux assumes that the firmware disabled SEV. */
 		*value = rdmsr(msr) | HWCR_SMMLOCK;
 		return true;
 	case MSR_KVM_MIGRATION_CONTROL:
@@ -127,13 +127,15 @@ const struct flavour sev_flavour = {
 };
 
 /*
- * On hardware, walks of page tables and fetches are private whatever the bit says. The
- * decompressor relies on it: it loads CR3 without the C-bit, for tables that are private.
- * So until the kernel proper runs, the bit is added. It runs when a CR3 with the bit is
- * loaded by code in the upper half; the bit alone is not enough, as the kernel's check of
- * the bit's position reloads the decompressor's CR3 once.
+ * Handle a write to CR3 in early boot: set the C-bit in the value.
  *
- * A TDX guest has no bit to add, and is through with the first.
+ * On hardware, page-table walks and instruction fetches are private regardless of the C-bit.
+ * The decompressor depends on this: it loads CR3 without the C-bit, for page tables that are
+ * private. The emulator therefore sets the bit until the decompressed kernel runs, which is
+ * when code in the upper half loads a CR3 with the bit. The bit alone is not a sufficient
+ * sign: the kernel's check of the bit's position reloads the decompressor's CR3 once.
+ *
+ * TDX has no bit to set, so there the first such write ends the interception.
  */
 void early_cr3_write(struct vcpu *v)
 {
@@ -146,15 +148,18 @@ void early_cr3_write(struct vcpu *v)
 	s->cr3 = (value & ~BIT(63)) | private_bit;
 	if (s->rip & KERNEL_HALF && (value & private_bit) == private_bit) {
 		s->cr_write = 0;
-		log_("the kernel proper runs, %lu exits so far", counters.exits);
+		log_("the decompressed kernel runs, %lu exits so far", counters.exits);
 	}
 	vcpu_skip(v, len);
 }
 
 /*
- * kexec: the kernel leaves by a CR3 without the C-bit, which the hardware's walks do not need.
- * From there on it is early again, until the next kernel proper runs. The nested page fault
- * of the walk shows it, so this takes a trap on the shared view of private pages.
+ * Handle kexec: resume early_cr3_write() if CR3 lacks the C-bit. Return true if the fault is
+ * handled.
+ *
+ * Before kexec enters the next kernel, it loads CR3 without the C-bit, because page-table
+ * walks of the hardware do not need it. The page-table walk then causes a nested page fault,
+ * but only if the shared view of private pages is trapped.
  */
 bool early_again(struct vcpu *v)
 {
@@ -165,7 +170,7 @@ bool early_again(struct vcpu *v)
 		return false;
 	s->cr3 |= private_bit;
 	s->cr_write = CR_WRITE_EARLY;
-	log_("the kernel starts another one, at rip %lx", s->rip);
+	log_("kexec at rip %lx", s->rip);
 	return true;
 }
 
@@ -184,9 +189,11 @@ static void copy_low_memory(bool to_private)
 }
 
 /*
- * With paging off, memory is private for the hardware, but TCG leaves out the nested
- * tables then and so reaches the shared bank. Kernels turn paging off in one place only,
- * the decompressor's trampoline in low memory: give it the bytes in the bank it sees.
+ * Handle a write to CR0: copy low memory between the banks when the write changes CR0.PG.
+ *
+ * With paging off, hardware accesses private memory, but TCG bypasses the nested tables and
+ * accesses the shared bank. Kernels turn paging off only in the decompressor's trampoline in
+ * low memory, so it is sufficient to copy this memory to the bank that is accessed next.
  */
 void early_cr0_write(struct vcpu *v)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What makes the guest an Intel TDX guest: CPUID and the TDX module's calls. TDCALL is an
- * undefined instruction in TCG, which is how it gets here. No #VE is ever needed: what
- * would cause one just runs. In TDX the address bit means shared.
+ * The Intel TDX flavour: CPUID and the calls of the TDX module. TDCALL is an undefined
+ * instruction in TCG, and the emulator intercepts that exception. The emulator never injects
+ * #VE: operations that would cause one are executed. In TDX the view bit means shared.
  */
 #include "x86.h"
 #define CVM_NO_CALLS
@@ -11,7 +11,7 @@
 #define CPUID_TDX		0x21
 #define KVM_CPUID		0x40000000
 
-/* TDCALL: the leaf in RAX. */
+/* Leaves of TDCALL (RAX). */
 #define TDG_VP_VMCALL		0
 #define TDG_VP_INFO		1
 #define TDG_MEM_PAGE_ACCEPT	6
@@ -21,9 +21,9 @@
 #define TDX_OPERAND_INVALID	0xc000010000000000ull
 #define TDX_PAGE_ACCEPTED	0x00000b0a00000000ull
 
-#define ATTR_SEPT_VE_DISABLE	BIT(28)	/* the kernel panics without */
+#define ATTR_SEPT_VE_DISABLE	BIT(28)	/* Linux panics if it is clear */
 
-/* TDG.VP.VMCALL: the function in R11. */
+/* Functions of TDG.VP.VMCALL (R11). */
 #define VMCALL_CPUID		10
 #define VMCALL_HLT		12
 #define VMCALL_IO		30
@@ -32,7 +32,7 @@
 #define VMCALL_MAP_GPA		0x10001
 #define VMCALL_FATAL_ERROR	0x10003
 #define VMCALL_SUCCESS		0ull
-#define VMCALL_RETRY		1ull	/* R11: where to go on */
+#define VMCALL_RETRY		1ull	/* R11: the address to continue at */
 #define VMCALL_INVALID		0x8000000000000000ull
 
 /* The idle guest, see sleep_until_interrupt(). */
@@ -45,12 +45,15 @@
 
 static struct vmcb *idle_vmcb;
 
-/* Of a conversion that is refused on request: pages that are converted before that. */
+/* The number of pages to convert before a conversion is refused on request. */
 static u64 partial;
-/* Where a guest goes on that was told so, to be refused there; ~0: it was not. */
+/* The address at which the guest continues after RETRY and is refused; ~0 if there is none. */
 static u64 refuse_at = ~0ull;
 
-/* RETRY is no error of its own: the guest calls again for the rest. */
+/*
+ * Refuse a conversion, after converting `partial` pages. RETRY asks the guest to call again
+ * for the remaining pages.
+ */
 static u64 refuse(u64 addr, u64 bytes, u64 *go_on)
 {
 	bool shared = memory_which(addr) == VIEW_SHARED;
@@ -101,10 +104,12 @@ static u64 accept(u64 arg)
 }
 
 /*
- * HLT for a guest that idles: it calls with interrupts off, and wants to wake up when one
- * is pending, not to take it here. SVM can do just that for a guest whose interrupts are
- * masked by its host: a second, tiny guest executes HLT, and the interrupt ends it
- * without being taken. The first guest takes it when it enables interrupts.
+ * Execute HLT for an idle guest.
+ *
+ * The guest calls with interrupts disabled and expects to continue when an interrupt is
+ * pending, without the emulator handling the interrupt. With SVM's interrupt masking, an
+ * interrupt ends a guest without being acknowledged. So the emulator runs a second, tiny
+ * guest that executes HLT. The first guest handles the interrupt when it enables interrupts.
  */
 static void sleep_until_interrupt(void)
 {
@@ -112,13 +117,19 @@ static void sleep_until_interrupt(void)
 
 	idle_vmcb->rip = (u64)rig_halt;
 	idle_vmcb->rflags = 2;
-	/* The host's IF masks its guests'; with the global flag clear none comes in here. */
+	/*
+	 * The host's IF masks the interrupts of the guest; GIF is clear, so the emulator gets
+	 * none.
+	 */
 	asm volatile("sti");
 	world_switch(&idle, idle_vmcb);
 	asm volatile("cli");
 }
 
-/* The emulator's own address space and segments; no nested paging. */
+/*
+ * Initialize the idle guest, which uses the emulator's address space and segments and no
+ * nested paging.
+ */
 void idle_init(void)
 {
 	struct vmcb *s = rig_alloc(PAGE_SIZE);
@@ -164,7 +175,7 @@ static void port_io(struct vcpu *v)
 	v->gpr[R11] = value;
 }
 
-/* Standard calls to the host; the result is R10's. */
+/* Handle a standard call to the host. Return the value for R10. */
 static u64 vmcall(struct vcpu *v)
 {
 	u32 r[4];
@@ -199,9 +210,9 @@ static u64 vmcall(struct vcpu *v)
 
 static void vp_info(struct vcpu *v)
 {
-	v->gpr[RCX] = VIEW_SHIFT + 1;		/* address width; the highest bit means shared */
+	v->gpr[RCX] = VIEW_SHIFT + 1;		/* address width; the highest bit is the shared bit */
 	v->gpr[RDX] = ATTR_SEPT_VE_DISABLE;
-	v->gpr[R8] = 1ull << 32 | 1;		/* one CPU, at most and now */
+	v->gpr[R8] = 1ull << 32 | 1;		/* number of CPUs: maximum 1, current 1 */
 	v->gpr[R9] = 0;
 	v->gpr[R10] = 0;
 	v->gpr[R11] = 0;
@@ -211,7 +222,7 @@ static u64 tdcall(struct vcpu *v)
 {
 	switch (v->gpr[RAX]) {
 	case TDG_VP_VMCALL:
-		/* R10 = 0: a call of the standard, else the host's own. */
+		/* R10 = 0: a standard call; otherwise a vendor-specific one. */
 		v->gpr[R10] = v->gpr[R10] ? VMCALL_INVALID : vmcall(v);
 		return TDX_SUCCESS;
 	case TDG_VP_INFO:
@@ -240,7 +251,7 @@ static bool tdx_undefined(struct vcpu *v)
 	return true;
 }
 
-/* Calls that only this flavour has. */
+/* Handle the guest interface calls that exist in TDX only. */
 u64 tdx_guestif(u64 call, const u64 arg[3])
 {
 	if (call != CVM_CALL_PARTIAL)
@@ -257,7 +268,7 @@ static void tdx_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 			r[0] = CPUID_TDX;
 		break;
 	case 1:
-		r[2] |= BIT(31);		/* under a hypervisor */
+		r[2] |= BIT(31);		/* a hypervisor is present */
 		break;
 	case CPUID_TDX:
 		if (subleaf)
@@ -268,7 +279,7 @@ static void tdx_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 		memcpy(&r[2], "    ", 4);
 		break;
 	case KVM_CPUID:
-		r[0] = KVM_CPUID + 1;		/* KVM, with no features */
+		r[0] = KVM_CPUID + 1;		/* KVM without features */
 		memcpy(&r[1], "KVMKVMKVM\0\0\0", 12);
 		break;
 	}

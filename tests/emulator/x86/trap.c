@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Wrong accesses: the private view of a shared page, the shared view of a private one.
+ * Wrong accesses: to the private view of a shared page, and to the shared view of a private
+ * page.
  *
- * A trapped access is logged and counted, and its entry opened; the access then goes to
- * its own bank, so that the wrong reader also gets the wrong bytes. So a page counts once
- * per direction, until it is converted or the traps are armed again. In step mode the
- * entry is closed again after the one instruction, and every such instruction counts.
+ * A trapped access is logged and counted, and its entry is made present. The access then
+ * reaches the bank of its view, and so reads the wrong data. A page is therefore counted once
+ * per direction, until it is converted or the traps are armed again. In step mode the entry
+ * is closed after one instruction, so every such instruction is counted.
  */
 #include "x86.h"
 #define CVM_NO_CALLS
 #include "../guest/cvm_guest.h"
 
-/* EXITINFO1 of a nested page fault. */
+/* Bits of EXITINFO1 of a nested page fault. */
 #define NPF_WRITE	BIT(1)
 #define NPF_FETCH	BIT(4)
 #define NPF_TABLE_WALK	BIT(33)
 
 static struct {
 	bool active;
-	bool guest_tf;			/* the guest steps itself */
+	bool guest_tf;			/* the guest has set TF itself */
 	u32 n;
 	struct {
 		u64 gpa;
@@ -35,7 +36,10 @@ static const char *access_name(u64 info)
 	return info & NPF_WRITE ? "write" : "read";
 }
 
-/* One instruction may touch several pages: all that it opened are closed after it. */
+/*
+ * Single-step one instruction. An instruction may open several pages; end_step() closes all
+ * of them.
+ */
 static void start_step(struct vcpu *v, u64 gpa, enum view view)
 {
 	if (!step.active) {
@@ -81,9 +85,9 @@ void trap_nested_fault(struct vcpu *v)
 	enum view view = memory_which(s->info2);
 
 	if (!page_tracked(gpa))
-		stop("access to %lx, which is not the guest's, rip %lx, cpl %u", s->info2, s->rip,
+		stop("access to %lx, which is not guest memory, rip %lx, cpl %u", s->info2, s->rip,
 		     s->cpl);
-	/* On hardware this ends the guest, too. */
+	/* Hardware also ends the guest in this case. */
 	if (view == VIEW_PRIVATE && !page_is_shared(gpa) && !page_accepted(gpa))
 		stop("access to %lx, private and not accepted, rip %lx, cpl %u", gpa, s->rip,
 		     s->cpl);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The emulator of SEV and TDX guests: what its parts know of each other.
+ * The emulator of SEV and TDX guests: shared declarations.
  *
  *   boot.S    machine entry, the world switch      main.c    start-up, options
  *   memory.c  the two banks, nested page tables    linux.c   loading a kernel
  *   exit.c    dispatch of VM exits, CPUID, MSRs    trap.c    wrong accesses, stepping
- *   sev.c     what makes it an SEV guest           tdx.c     what makes it a TDX guest
+ *   sev.c     the SEV flavour                      tdx.c     the TDX flavour
  *   insn.c    reading the guest's code             io.c      ports, string instructions
  */
 #ifndef CVM_X86_H
@@ -15,7 +15,7 @@
 
 #define LARGE_SIZE	MIB(2)
 
-/* The address bit that tells the two views of a page apart, in both flavours. */
+/* The address bit that selects the view of a page, in both flavours. */
 #define VIEW_SHIFT	39
 #define VIEW_BIT	BIT(VIEW_SHIFT)
 
@@ -27,7 +27,7 @@ struct segment {
 	u64 base;
 };
 
-/* AMD's virtual machine control block, the fields that are used here. */
+/* AMD's virtual machine control block: the fields that the emulator uses. */
 struct vmcb {
 	u16 cr_read, cr_write;			/* 0x000 */
 	u32 dr;
@@ -68,15 +68,15 @@ _Static_assert(offsetof(struct vmcb, rip) == 0x578, "vmcb");
 _Static_assert(offsetof(struct vmcb, pat) == 0x668, "vmcb");
 _Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
 
-/* General registers, in the order that instructions number them. */
+/* General registers, in the order of their numbers in instructions. */
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NR_GPR };
 
 /*
- * The one virtual CPU. gpr[RAX] and gpr[RSP] are copied from and to the VMCB
- * around each exit, so that handlers see one register file.
+ * The only virtual CPU. gpr[RAX] and gpr[RSP] are copied from and to the VMCB around each
+ * exit, so handlers access all registers the same way.
  */
 struct vcpu {
-	u64 gpr[NR_GPR];	/* boot.S knows that this is first */
+	u64 gpr[NR_GPR];	/* must be first: boot.S uses it */
 	struct vmcb *vmcb;
 };
 
@@ -104,20 +104,23 @@ struct vcpu {
 
 struct multiboot;
 
-void cvm_main(const struct multiboot *mb);	/* boot.S calls it */
+void cvm_main(const struct multiboot *mb);	/* called by boot.S */
 
 struct flavour {
 	const char *name;
 	u32 id;				/* enum cvm_flavour, for the guest */
 	u64 private_bit;		/* VIEW_BIT if the bit means private, 0 if shared */
-	u32 exceptions;			/* that this flavour must see */
-	bool can_fail;			/* its guests survive a refused conversion */
-	/* Change what CPUID answers; r is eax, ebx, ecx, edx. */
+	u32 exceptions;			/* exceptions to intercept */
+	bool can_fail;			/* guests survive a refused conversion */
+	/* Modify the result of CPUID; @r is EAX, EBX, ECX, EDX. */
 	void (*cpuid)(u32 leaf, u32 subleaf, u32 r[4]);
-	/* Those that follow may be NULL. true: this MSR is the flavour's */
+	/*
+	 * The following may be NULL. rdmsr, wrmsr: return true if the flavour handled the
+	 * MSR.
+	 */
 	bool (*rdmsr)(u32 msr, u64 *value);
 	bool (*wrmsr)(u32 msr, u64 value);
-	/* true: was a call of this flavour, done */
+	/* Return true if the flavour handled the instruction. */
 	bool (*vmmcall)(struct vcpu *v);
 	bool (*undefined)(struct vcpu *v);
 };
@@ -131,7 +134,7 @@ extern u8 image_start[], image_end[];	/* boot.S, cvm.lds */
 
 struct range {
 	u64 start, end;
-	u32 type;			/* as in the e820 */
+	u32 type;			/* E820_* */
 };
 
 #define E820_RAM	1
@@ -147,7 +150,7 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes);
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest);
 u64 memory_limit(void);
 u64 memory_root(void);
-void *memory_view(u64 gpa);		/* by an address with or without VIEW_BIT */
+void *memory_view(u64 gpa);		/* @gpa may include VIEW_BIT */
 enum view memory_which(u64 addr);
 
 /* ---- linux.c ---- */
@@ -175,13 +178,13 @@ void rig_halt(void);
 /* ---- trap.c ---- */
 
 void trap_nested_fault(struct vcpu *v);
-bool trap_stepped(struct vcpu *v);	/* was the #DB ours? */
+bool trap_stepped(struct vcpu *v);	/* true: the emulator's step caused the #DB */
 
-/* ---- sev.c: the early boot's needs, of no effect for TDX ---- */
+/* ---- sev.c: early boot; no effect in TDX ---- */
 
 void early_cr3_write(struct vcpu *v);
 void early_cr0_write(struct vcpu *v);
-bool early_again(struct vcpu *v);	/* this fault of a page walk was kexec's */
+bool early_again(struct vcpu *v);	/* true: kexec caused the fault of a page walk */
 
 /* ---- tdx.c ---- */
 
@@ -190,9 +193,12 @@ u64 tdx_guestif(u64 call, const u64 arg[3]);
 
 /* ---- insn.c ---- */
 
-u32 guest_code(struct vcpu *v, u8 *buf, u32 len);	/* bytes read at RIP */
+u32 guest_code(struct vcpu *v, u8 *buf, u32 len);	/* number of bytes read at RIP */
 bool guest_read(struct vcpu *v, u64 va, void *buf, u32 len);
-/* MOV to CRn at RIP: the register's value and the instruction's length, or false. */
+/*
+ * Decode MOV to CRn at RIP: store the value and the length of the instruction. Return false
+ * for another instruction.
+ */
 bool decode_mov_to_cr(struct vcpu *v, u64 *value, u32 *len);
 
 /* ---- instructions ---- */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * ccshm_importer: a driver of QEMU's "edu" device that imports dma-bufs, and that
- * does so as well or as badly as a test asks. It binds to a device by its
- * driver_override only.
+ * ccshm_importer: a driver of QEMU's "edu" device that imports dma-bufs and behaves as
+ * correctly or incorrectly as a test requests. The driver binds only to devices whose
+ * driver_override names it.
  *
- * An open file of /dev/ccshm-importer is one importer: ATTACH gives it a dma-buf
- * and a device, MAP a mapping, and so on. Calls give 0 or an errno. A file that is
- * closed, and a device that goes, let go of everything.
+ * An open file of /dev/ccshm-importer is one importer: ATTACH attaches a dma-buf to a device,
+ * MAP maps it, and so on. Calls return 0 or an errno. When the file is closed or the device
+ * is removed, the importer releases everything.
  */
 #ifndef CCSHM_IMPORTER_H
 #define CCSHM_IMPORTER_H
@@ -19,19 +19,19 @@
 #define IMPORTER_NAME_LEN	32
 #define IMPORTER_SEGMENTS	128
 #define IMPORTER_DATA		1024
-#define IMPORTER_DMA_MAX	4092	/* the device's engine cannot do more */
+#define IMPORTER_DMA_MAX	4092	/* limit of the device's DMA engine */
 
 /**
- * enum importer_kind - how an importer behaves; a row each of the table in kinds.c
- * @IMPORTER_STATIC: as most drivers: it cannot let go
- * @IMPORTER_DYNAMIC: unmaps in the notification
- * @IMPORTER_LATE: is notified, and unmaps when UNMAP says so
- * @IMPORTER_PINNED: pins what it maps; unmaps and unpins in the notification
- * @IMPORTER_MUTE: dynamic, but cannot be notified; kernels from 7.1 on
- * @IMPORTER_DEAF: pins what it maps; its notification does nothing
- * @IMPORTER_DELAYED: unmaps from a work item, a while after the notification
- * @IMPORTER_STUBBORN: is notified, and lets go when its file is closed or its
- *	device goes, but not when UNMAP or DETACH say so: they give EBUSY
+ * enum importer_kind - the behaviour of an importer (the rows of the table in kinds.c)
+ * @IMPORTER_STATIC: as most drivers: does not unmap on notification
+ * @IMPORTER_DYNAMIC: unmap in the notification
+ * @IMPORTER_LATE: receive the notification, unmap on UNMAP
+ * @IMPORTER_PINNED: pin before mapping; unmap and unpin in the notification
+ * @IMPORTER_MUTE: dynamic, but without a notification; kernels from 7.1 on
+ * @IMPORTER_DEAF: pin before mapping; ignore the notification
+ * @IMPORTER_DELAYED: unmap in a work item, @delay_ms after the notification
+ * @IMPORTER_STUBBORN: receive the notification, but unmap only when the file is
+ *	closed or the device is removed; UNMAP and DETACH fail with EBUSY
  */
 enum importer_kind {
 	IMPORTER_STATIC = 0,
@@ -44,7 +44,7 @@ enum importer_kind {
 	IMPORTER_STUBBORN = 7,
 };
 
-/* As the kernel's enum dma_data_direction. */
+/* The values of the kernel's enum dma_data_direction. */
 enum importer_direction {
 	IMPORTER_BIDIRECTIONAL = 0,
 	IMPORTER_TO_DEVICE = 1,
@@ -52,12 +52,12 @@ enum importer_direction {
 };
 
 /**
- * struct importer_mask - what a device's driver says of it
- * @device: as in sysfs
- * @bits: of its DMA mask; 0: it has none
- * @max_segment: longest segment that it takes
- * @not_coherent: its processors' caches are not its own (arm64 only)
- * @boundary: mask; no segment may cross a multiple of it plus one. 0: 4 GiB
+ * struct importer_mask - set the DMA properties of a device
+ * @device: name in sysfs
+ * @bits: width of the DMA mask; 0: no DMA mask
+ * @max_segment: maximum length of a segment
+ * @not_coherent: DMA is not coherent with CPU caches (arm64 only)
+ * @boundary: mask; no segment crosses a multiple of @boundary + 1. 0: 4 GiB
  */
 struct importer_mask {
 	char device[IMPORTER_NAME_LEN];
@@ -68,11 +68,11 @@ struct importer_mask {
 };
 
 /**
- * struct importer_attach - become an importer
- * @device: as in sysfs; bound to this driver
+ * struct importer_attach - attach a dma-buf to a device
+ * @device: name in sysfs; bound to this driver
  * @fd: the dma-buf
  * @kind: enum importer_kind
- * @delay_ms: of IMPORTER_DELAYED
+ * @delay_ms: delay of IMPORTER_DELAYED
  */
 struct importer_attach {
 	char device[IMPORTER_NAME_LEN];
@@ -86,12 +86,12 @@ struct importer_map {
 };
 
 /**
- * struct importer_status - where it stands
- * @attached: out: it has a dma-buf
- * @mapped: out: it has a mapping
- * @pinned: out: it pins
- * @notified: out: times that it was told to let go
- * @fences: out: fences that it has put
+ * struct importer_status - the state of an importer
+ * @attached: out: 1 if a dma-buf is attached
+ * @mapped: out: 1 if the dma-buf is mapped
+ * @pinned: out: 1 if the dma-buf is pinned
+ * @notified: out: number of notifications
+ * @fences: out: number of fences added
  */
 struct importer_status {
 	__u32 attached;
@@ -107,10 +107,10 @@ struct importer_segment {
 };
 
 /**
- * struct importer_table - the DMA addresses of the mapping
- * @first: index of the first that is wanted
- * @count: out: how many follow
- * @total: out: how many there are
+ * struct importer_table - get the DMA addresses of the mapping
+ * @first: index of the first segment to return
+ * @count: out: number of returned segments
+ * @total: out: number of segments of the mapping
  * @reserved: not used
  * @segment: out: the segments
  */
@@ -123,12 +123,12 @@ struct importer_table {
 };
 
 /**
- * struct importer_dma - let the device work
- * @offset: in the mapping; within one segment
+ * struct importer_dma - transfer data between the device and memory
+ * @offset: offset in the mapping; the range is in one segment
  * @length: at most IMPORTER_DMA_MAX
- * @from_device: from its internal buffer to memory; else the other way
+ * @from_device: 1: from the device's buffer to memory; 0: the other direction
  *
- * Works with the reservation lock held, so that a notification finds it idle.
+ * The transfer holds the reservation lock, so the device is idle in a notification.
  */
 struct importer_dma {
 	__u64 offset;
@@ -137,11 +137,11 @@ struct importer_dma {
 };
 
 /**
- * struct importer_data - bytes of the kernel's own mapping (VMAP)
- * @offset: in the dma-buf
+ * struct importer_data - read or write the kernel mapping (VMAP)
+ * @offset: offset in the dma-buf
  * @length: at most IMPORTER_DATA
  * @reserved: not used
- * @data: in: of WRITE; out: of READ
+ * @data: in for WRITE, out for READ
  */
 struct importer_data {
 	__u64 offset;
@@ -151,16 +151,16 @@ struct importer_data {
 };
 
 /**
- * enum importer_fence_what - a fence on the dma-buf, as of a device that is at work
- * @IMPORTER_FENCE_ADD: one that is signalled when IMPORTER_FENCE_SIGNAL says so
- * @IMPORTER_FENCE_SIGNAL: signal it
- * @IMPORTER_FENCE_LATE: one that is signalled from a work item after a while
- * @IMPORTER_FENCE_NEVER: one that IMPORTER_FENCE_SIGNAL does not signal (EBUSY)
- * @IMPORTER_FENCE_CHAIN: as LATE, but there is a new one whenever one is signalled;
- *	IMPORTER_FENCE_SIGNAL ends it
+ * enum importer_fence_what - operation on the importer's fence on the dma-buf
+ * @IMPORTER_FENCE_ADD: add a fence that IMPORTER_FENCE_SIGNAL signals
+ * @IMPORTER_FENCE_SIGNAL: signal the fence
+ * @IMPORTER_FENCE_LATE: add a fence that a work item signals after @ms
+ * @IMPORTER_FENCE_NEVER: add a fence for which IMPORTER_FENCE_SIGNAL fails with EBUSY
+ * @IMPORTER_FENCE_CHAIN: as LATE, but add a new fence whenever one is signalled;
+ *	IMPORTER_FENCE_SIGNAL ends the chain
  *
- * An importer has one at a time. Whatever it is, it is signalled by DETACH and when
- * the file is closed or the device goes.
+ * An importer has one fence at a time. DETACH, closing the file and removing the
+ * device signal every kind of fence.
  */
 enum importer_fence_what {
 	IMPORTER_FENCE_ADD = 0,
@@ -170,18 +170,18 @@ enum importer_fence_what {
 	IMPORTER_FENCE_CHAIN = 4,
 };
 
-/* Who else looks at it: see the kernel's enum dma_resv_usage. */
+/* The usage of a fence, see the kernel's enum dma_resv_usage. */
 enum importer_fence_usage {
-	IMPORTER_USAGE_BOOKKEEP = 0,	/* poll() does not */
-	IMPORTER_USAGE_WRITE = 1,	/* poll() does */
-	IMPORTER_USAGE_KERNEL = 2,	/* and whoever maps without being dynamic */
+	IMPORTER_USAGE_BOOKKEEP = 0,	/* poll() ignores the fence */
+	IMPORTER_USAGE_WRITE = 1,	/* poll() waits for the fence */
+	IMPORTER_USAGE_KERNEL = 2,	/* static importers also wait for it */
 };
 
 /**
- * struct importer_fence - FENCE
+ * struct importer_fence - add or signal a fence
  * @what: enum importer_fence_what
  * @usage: enum importer_fence_usage
- * @ms: how long, of LATE and CHAIN
+ * @ms: delay of LATE and CHAIN
  */
 struct importer_fence {
 	__u32 what;
@@ -190,12 +190,13 @@ struct importer_fence {
 };
 
 /**
- * struct importer_foreign - a dma-buf of this module, of one page
- * @fd: out of FOREIGN, in of LOOK
- * @attached: out of LOOK: importers that it has
- * @mapped: out of LOOK: mappings that they hold; their addresses lead nowhere
- * @pinned: out of LOOK: pins, also those that the core takes for a mapping
- * @vmapped: out of LOOK: mappings of the kernel
+ * struct importer_foreign - a dma-buf of one page that this module exports
+ * @fd: out for FOREIGN, in for LOOK
+ * @attached: out for LOOK: number of attached importers
+ * @mapped: out for LOOK: number of their mappings, whose DMA addresses are invalid
+ * @pinned: out for LOOK: number of pins, including those that the dma-buf core takes
+ *	for a mapping
+ * @vmapped: out for LOOK: number of kernel mappings
  */
 struct importer_foreign {
 	__s32 fd;
@@ -205,12 +206,12 @@ struct importer_foreign {
 	__u32 vmapped;
 };
 
-/* TELL: any dma-buf's importers, as far as they are this module's, to let go. */
+/* TELL: notify those importers of a dma-buf that belong to this module. */
 struct importer_tell {
 	__s32 fd;
 };
 
-/* HOLD: any dma-buf's reservation lock, so long or until a signal comes (EINTR). */
+/* HOLD: hold the reservation lock of a dma-buf for @ms, or until a signal arrives (EINTR). */
 struct importer_hold {
 	__s32 fd;
 	__u32 ms;
@@ -233,7 +234,7 @@ struct importer_hold {
 #define IMPORTER_IOC_LOOK	_IOWR('i', 0x8e, struct importer_foreign)
 #define IMPORTER_IOC_TELL	_IOWR('i', 0x8f, struct importer_tell)
 #define IMPORTER_IOC_HOLD	_IOWR('i', 0x90, struct importer_hold)
-/* Explicitly; MAP of some kinds does it, too. UNMAP ends it. */
+/* Pin the dma-buf; MAP of some kinds also pins. UNMAP unpins. */
 #define IMPORTER_IOC_PIN	_IO('i', 0x91)
 
 #endif /* CCSHM_IMPORTER_H */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What an importer's processors see: the kernel's own mapping, and mmap. */
+/* CPU access of an importer: the kernel mapping and mmap. */
 #include <linux/dma-buf.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
@@ -69,7 +69,7 @@ int importer_ioc_write(struct importer *imp, void *arg)
 	return err;
 }
 
-/* Through the exporter, as it has to be: then a revoke ends it too. */
+/* Map the dma-buf through its exporter, as required; a revoke then also removes this mapping. */
 int importer_mmap(struct importer *imp, struct vm_area_struct *vma)
 {
 	if (!imp->dmabuf)

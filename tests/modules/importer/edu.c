@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The devices: QEMU's "edu", whose DMA engine moves bytes to and from its buffer. */
+/* The devices: QEMU's "edu", whose DMA engine copies data from and to the device's buffer. */
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
 #include <linux/iopoll.h>
@@ -23,7 +23,7 @@
 
 static LIST_HEAD(devices);
 
-/* A bound device by its name in sysfs, or NULL. */
+/* Find a bound device by its name in sysfs. Return NULL if there is none. */
 struct edu *edu_find(const char *device)
 {
 	struct edu *edu;
@@ -36,7 +36,7 @@ struct edu *edu_find(const char *device)
 	return NULL;
 }
 
-/* What it was told is done. */
+/* Wait for the end of a transfer. */
 static int edu_wait(struct edu *edu)
 {
 	u32 value;
@@ -47,11 +47,11 @@ static int edu_wait(struct edu *edu)
 }
 
 /**
- * edu_dma - move bytes, and wait until that is done
+ * edu_dma - transfer data and wait for the end of the transfer
  * @edu: the device
- * @address: of memory, for the device
+ * @address: DMA address of the memory
  * @length: at most IMPORTER_DMA_MAX
- * @from_device: from its buffer to memory, else the other way
+ * @from_device: true: from the device's buffer to memory; false: the other direction
  *
  * Return: 0, -EINVAL or -ETIMEDOUT.
  */
@@ -85,7 +85,10 @@ static int edu_start(struct edu *edu)
 	err = dma_set_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(32));
 	if (err)
 		return err;
-	/* What somebody had under way must not reach memory that was theirs. */
+	/*
+	 * A transfer that the previous driver started must end before bus mastering is
+	 * enabled.
+	 */
 	err = edu_wait(edu);
 	if (err)
 		return err;
@@ -115,7 +118,7 @@ static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 }
 
-/* A good driver: nobody uses its device when it is gone. */
+/* Remove the device as a correct driver does: detach all importers first. */
 static void edu_remove(struct pci_dev *pdev)
 {
 	struct edu *edu = pci_get_drvdata(pdev);
@@ -130,7 +133,7 @@ static void edu_remove(struct pci_dev *pdev)
 	pdev->dev.dma_mask = &pdev->dma_mask;
 }
 
-/* No ids: only a device whose driver_override names us. */
+/* No ids: bind only to devices whose driver_override names this driver. */
 static const struct pci_device_id edu_ids[] = { { } };
 
 static struct pci_driver edu_driver = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Fences, as of work that is under way. */
+/* Fences of pending work. */
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
@@ -20,7 +20,10 @@ static const char *fence_name(struct dma_fence *fence)
 	return IMPORTER_DRIVER;
 }
 
-/* The dma-buf keeps it, and with it these functions, for as long as it likes. */
+/*
+ * The dma-buf may keep the fence after it is signalled, so the fence holds a reference to
+ * this module.
+ */
 static void fence_release(struct dma_fence *fence)
 {
 	dma_fence_free(fence);
@@ -43,7 +46,7 @@ static void fence_signal(struct dma_fence *fence)
 	dma_fence_put(fence);
 }
 
-/* A new one, on the dma-buf: 0 or -ENOMEM. */
+/* Add a new fence to the dma-buf. Return 0 or -ENOMEM. */
 static int fence_add(struct importer *imp)
 {
 	struct dma_fence *fence;
@@ -86,7 +89,7 @@ static void fence_work(struct work_struct *work)
 	fence_signal(fence);
 }
 
-/* Whatever there is; no new one comes. */
+/* Signal the fence, if there is one, and stop the work item. */
 void importer_fence_end(struct importer *imp)
 {
 	struct dma_fence *fence;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A dma-buf that is not ccshm's: to see that it is told apart, and what importers do
- * with any. It counts, and looks at nothing.
+ * A dma-buf that ccshm does not export. Tests use it to check that ccshm rejects other
+ * exporters' dma-bufs, and to check importers with any dma-buf. The exporter counts its
+ * importers' calls.
  */
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
@@ -16,12 +17,12 @@
 #include "importer.h"
 
 /**
- * struct foreign - behind the dma-buf
- * @page: all that is in it
- * @attached: importers
- * @mapped: mappings for devices
- * @pinned: pins
- * @vmapped: 1 while the kernel has it mapped
+ * struct foreign - the private data of the dma-buf
+ * @page: the memory
+ * @attached: number of importers
+ * @mapped: number of device mappings
+ * @pinned: number of pins
+ * @vmapped: number of kernel mappings
  */
 struct foreign {
 	struct page *page;

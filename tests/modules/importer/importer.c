@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* One importer: its device and its attachment. */
+/* The state of one importer: its device and its attachment. */
 #include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-mapping.h>
@@ -19,7 +19,10 @@ void importer_unlock_resv(struct importer *imp)
 	dma_resv_unlock(imp->dmabuf->resv);
 }
 
-/* What firmware says of a real one. No older kernel of arm64 can be confidential. */
+/*
+ * Set the DMA coherence that firmware describes for a real device. The function is needed on
+ * arm64 only.
+ */
 static int set_coherence(struct device *dev, bool coherent)
 {
 #ifdef CONFIG_ARM64
@@ -40,7 +43,7 @@ int importer_ioc_mask(struct importer *imp, void *arg)
 	edu = edu_find(req->device);
 	if (!edu)
 		return -ENODEV;
-	/* A device that cannot DMA: PCI's always can, so take the mask away. */
+	/* @bits = 0: a device without DMA. PCI devices always have a mask, so remove it. */
 	edu->pdev->dev.dma_mask = req->bits ? &edu->pdev->dma_mask : NULL;
 	if (!req->bits)
 		return 0;
@@ -73,7 +76,7 @@ int importer_ioc_attach(struct importer *imp, void *arg)
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	/* A notification can come as soon as it is attached. */
+	/* Notifications can arrive as soon as the dma-buf is attached. */
 	imp->dmabuf = dmabuf;
 	imp->notified = 0;
 	imp->fences = 0;
@@ -93,7 +96,7 @@ int importer_ioc_attach(struct importer *imp, void *arg)
 
 /**
  * importer_let_go - unmap and unpin
- * @imp: it, with the reservation lock held
+ * @imp: the importer, with the reservation lock held
  */
 void importer_let_go(struct importer *imp)
 {
@@ -123,7 +126,7 @@ void importer_let_go_later(struct importer *imp)
 	schedule_delayed_work(&imp->let_go, msecs_to_jiffies(imp->delay_ms));
 }
 
-/* Let go of everything; also of an importer that has nothing. */
+/* Release everything that the importer holds. The importer need not be attached. */
 void importer_detach(struct importer *imp)
 {
 	lockdep_assert_held(&importer_lock);
@@ -135,7 +138,7 @@ void importer_detach(struct importer *imp)
 	importer_vunmap_locked(imp);
 	importer_unlock_resv(imp);
 	dma_buf_detach(imp->dmabuf, imp->attach);
-	/* No notification comes any more, and there is nothing left to let go of. */
+	/* No further notifications arrive, and the work item has nothing left to unmap. */
 	cancel_delayed_work_sync(&imp->let_go);
 	list_del_init(&imp->link);
 	dma_buf_put(imp->dmabuf);
@@ -170,7 +173,7 @@ int importer_ioc_status(struct importer *imp, void *arg)
 	return 0;
 }
 
-/* As a driver that waits for its hardware with the lock held. */
+/* Hold the reservation lock, like a driver that waits for its hardware with the lock held. */
 int importer_ioc_hold(struct importer *imp, void *arg)
 {
 	struct importer_hold *req = arg;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the rooms of the test importer know of each other.
+ * Shared declarations of the test importer.
  *
- * importer_lock is held in every call but HOLD; below it the reservation lock of
- * the dma-buf, which protects the mapping and the fence. A notification comes with
- * that one held, and takes no other; nor do work items.
+ * Every call except HOLD holds importer_lock. The reservation lock of the dma-buf nests
+ * inside it and protects the mapping and the fence. Notifications are called with the
+ * reservation lock held. Notifications and work items do not take importer_lock.
  */
 #ifndef IMPORTER_INTERNAL_H
 #define IMPORTER_INTERNAL_H
@@ -31,10 +31,10 @@ extern struct mutex importer_lock;
 
 /**
  * struct edu - a bound device
- * @pdev: it
+ * @pdev: the PCI device
  * @bar: its registers
- * @link: of all of them
- * @importers: that are attached with it
+ * @link: entry in the list of bound devices
+ * @importers: the importers attached to the device
  */
 struct edu {
 	struct pci_dev *pdev;
@@ -52,22 +52,22 @@ void edu_unregister(void);
 
 /**
  * struct importer - an open file
- * @ops: how it behaves
- * @edu: its device, while attached
- * @dmabuf: with a reference, while attached
- * @attach: to it
- * @link: of @edu->importers
+ * @ops: the behaviour
+ * @edu: the device, while attached
+ * @dmabuf: the dma-buf, with a reference, while attached
+ * @attach: the attachment
+ * @link: entry in @edu->importers
  * @sgt: the mapping (reservation lock)
- * @direction: of it (reservation lock)
- * @pinned: it pins (reservation lock)
- * @notified: times that it was told to let go (reservation lock)
- * @delay_ms: of IMPORTER_DELAYED
- * @let_go: its work item
- * @fence: of FENCE, until signalled (reservation lock)
- * @fences: how many there were (reservation lock)
- * @fence_req: what was asked for (reservation lock)
- * @fence_work: signals those that are not signalled by a call
- * @vmap: the kernel's mapping, if its address is not NULL
+ * @direction: direction of the mapping (reservation lock)
+ * @pinned: the dma-buf is pinned (reservation lock)
+ * @notified: number of notifications (reservation lock)
+ * @delay_ms: delay of IMPORTER_DELAYED
+ * @let_go: work item of IMPORTER_DELAYED
+ * @fence: the fence, until signalled (reservation lock)
+ * @fences: number of fences added (reservation lock)
+ * @fence_req: the last request to add a fence (reservation lock)
+ * @fence_work: signals the fences of LATE and CHAIN
+ * @vmap: the kernel mapping, if its address is not NULL
  */
 struct importer {
 	const struct importer_kind_ops *ops;
@@ -101,14 +101,14 @@ int importer_ioc_detach(struct importer *imp, void *arg);
 int importer_ioc_status(struct importer *imp, void *arg);
 int importer_ioc_hold(struct importer *imp, void *arg);
 
-/* mapping.c: for its device */
+/* mapping.c: the device's mapping */
 int importer_ioc_map(struct importer *imp, void *arg);
 int importer_ioc_unmap(struct importer *imp, void *arg);
 int importer_ioc_pin(struct importer *imp, void *arg);
 int importer_ioc_table(struct importer *imp, void *arg);
 int importer_ioc_dma(struct importer *imp, void *arg);
 
-/* cpu.c: for processors */
+/* cpu.c: CPU mappings */
 void importer_vunmap_locked(struct importer *imp);
 int importer_mmap(struct importer *imp, struct vm_area_struct *vma);
 int importer_ioc_vmap(struct importer *imp, void *arg);
@@ -116,19 +116,19 @@ int importer_ioc_vunmap(struct importer *imp, void *arg);
 int importer_ioc_read(struct importer *imp, void *arg);
 int importer_ioc_write(struct importer *imp, void *arg);
 
-/* fence.c: work that is under way */
+/* fence.c: fences */
 void importer_fence_init(struct importer *imp);
 void importer_fence_end(struct importer *imp);
 int importer_ioc_fence(struct importer *imp, void *arg);
 
-/* kinds.c: how importers behave */
+/* kinds.c: the behaviour of importers */
 
 /**
  * struct importer_kind_ops - a kind of importer
- * @attach_ops: what the dma-buf core is told; NULL: static
- * @pins: it pins before it maps
- * @keeps: it does not let go when a call says so
- * @notified: what it does when told to let go, with the reservation lock held
+ * @attach_ops: operations for the dma-buf core; NULL: static importer
+ * @pins: pin before mapping
+ * @keeps: UNMAP and DETACH fail
+ * @notified: handle a notification, with the reservation lock held
  */
 struct importer_kind_ops {
 	const struct dma_buf_attach_ops *attach_ops;
@@ -140,7 +140,7 @@ struct importer_kind_ops {
 const struct importer_kind_ops *importer_kind(u32 kind);
 void importer_tell(struct dma_buf_attachment *attach);
 
-/* foreign.c: somebody else's dma-buf */
+/* foreign.c: dma-bufs that ccshm does not export */
 int importer_ioc_foreign(struct importer *imp, void *arg);
 int importer_ioc_look(struct importer *imp, void *arg);
 int importer_ioc_tell(struct importer *imp, void *arg);

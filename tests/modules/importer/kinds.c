@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* How importers behave: a new behaviour is a new row here. */
+/* The kinds of importers. Add a row to the table for a new behaviour. */
 #include <linux/kernel.h>
 
 #include "importer.h"
@@ -14,8 +14,8 @@ static void notified(struct dma_buf_attachment *attach)
 }
 
 /*
- * The second member is the notification: move_notify, and from 7.1 on
- * invalidate_mappings, which may be missing.
+ * The second member is the notification callback: move_notify, renamed invalidate_mappings in
+ * 7.1, from when on it may be NULL.
  */
 static const struct dma_buf_attach_ops can_be_told = { false, notified };
 static const struct dma_buf_attach_ops cannot_be_told = { false, NULL };
@@ -42,10 +42,10 @@ static const struct importer_kind_ops kinds[] = {
 };
 
 /**
- * importer_kind - a row of the table
+ * importer_kind - find a kind of importer
  * @kind: enum importer_kind
  *
- * Return: the row, or NULL.
+ * Return: the operations of the kind, or NULL.
  */
 const struct importer_kind_ops *importer_kind(u32 kind)
 {
@@ -53,8 +53,8 @@ const struct importer_kind_ops *importer_kind(u32 kind)
 }
 
 /**
- * importer_tell - as an exporter does it
- * @attach: anybody's attachment, with the reservation lock held
+ * importer_tell - notify an importer of this module, as an exporter does
+ * @attach: an attachment of any importer, with the reservation lock held
  */
 void importer_tell(struct dma_buf_attachment *attach)
 {

@@ -53,7 +53,7 @@ static int call_handler(struct importer *imp, unsigned int cmd, void *arg)
 	return err;
 }
 
-/* User memory is touched without the lock, which is below mmap_lock in mmap. */
+/* Access user memory without importer_lock: mmap takes importer_lock inside mmap_lock. */
 static long importer_ioctl(struct file *file, unsigned int cmd,
 			   unsigned long arg)
 {
@@ -145,5 +145,5 @@ module_exit(importer_exit);
 MODULE_DESCRIPTION("Test importer of dma-bufs for QEMU's edu device");
 MODULE_AUTHOR("The ccshm authors");
 MODULE_LICENSE("GPL");
-/* What MODULE_IMPORT_NS() says, whose argument is not the same everywhere. */
+/* The expansion of MODULE_IMPORT_NS(), whose argument differs between kernels. */
 MODULE_INFO(import_ns, "DMA_BUF");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The mapping of an importer, and the device that uses it. */
+/* The device mapping of an importer, and transfers. */
 #include <linux/dma-buf.h>
 #include <linux/scatterlist.h>
 
@@ -22,7 +22,7 @@ int importer_ioc_pin(struct importer *imp, void *arg)
 
 	if (!imp->dmabuf)
 		return -ENOTCONN;
-	/* Those that are not dynamic must not. */
+	/* Only dynamic importers may pin. */
 	if (!imp->ops->attach_ops)
 		return -EINVAL;
 	importer_lock_resv(imp);
@@ -108,7 +108,10 @@ int importer_ioc_table(struct importer *imp, void *arg)
 	return req->total ? 0 : -ENOTCONN;
 }
 
-/* The DMA address of @length bytes at @offset of the mapping. */
+/*
+ * Find the DMA address of @length bytes at @offset of the mapping. The range must be in one
+ * segment.
+ */
 static int find_address(struct importer *imp, u64 offset, u32 length,
 			dma_addr_t *address)
 {

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel's own heap system_cc_shared, on kernels whose configuration leaves it out: their
- * source of it (tests/harness/fetch-kernel-heap), with the option set, as a module. All that it
- * needs is exported to modules. It has no exit, as in the kernel, so it stays.
+ * The kernel's heap system_cc_shared as a module, for kernels whose configuration lacks it.
+ * tests/harness/fetch-kernel-heap fetches the kernel's source of the heap, which is compiled
+ * with the option set and uses only exported symbols. As in the kernel, the heap has no exit
+ * function, so the module cannot be unloaded.
  */
 #include <linux/dma-heap.h>
 #include <linux/string.h>
 
-/* The kernel has the heap "system" built in already, which the same source adds first. */
+/*
+ * Add a heap. The source also adds the heap "system", which is already built into the kernel,
+ * so rename it.
+ */
 static struct dma_heap *add_other(const struct dma_heap_export_info *info)
 {
 	struct dma_heap_export_info other = *info;

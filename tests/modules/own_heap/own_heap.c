@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What may be there already when ccshm comes: a misc device of the name that the device of
- * its heap has.
+ * Register a misc device with the name of ccshm's heap device, to create a conflict before
+ * ccshm is loaded.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -19,6 +19,6 @@ static struct miscdevice own_device = {
 
 module_misc_device(own_device);
 
-MODULE_DESCRIPTION("Takes the name of the device of ccshm's heap");
+MODULE_DESCRIPTION("Test: a device with the name of ccshm's heap device");
 MODULE_AUTHOR("The ccshm authors");
 MODULE_LICENSE("GPL");

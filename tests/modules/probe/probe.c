@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Probes. One stops a thread where it enters a function: ccshm_memory_pfn(), in the middle
- * of a walk over a buffer's pages, where memory is mapped for the kernel, for an importer
- * and for an attachment; ccshm_convert_share(), before an ALLOC shares its memory; or
- * set_memory_decrypted(), where it does. It must stop where sleeping is allowed. One holds
- * the work items that give memory back, in ccshm_convert_unshare(). One looks whether
- * memory is zero when it is shared. One counts the large entries that fork copies. One
- * measures how long mutexes are held, if it is told which.
+ * Probes of the kernel and the driver:
+ *
+ * - stop a thread (@stall) at the start of a function (@stall_at) that may sleep:
+ *   ccshm_memory_pfn(), in the middle of a walk over a buffer's pages, when memory is mapped for
+ *   the kernel, an importer or an attachment; ccshm_convert_share(), before ALLOC shares its
+ *   memory; or set_memory_decrypted(), when ALLOC shares it;
+ * - hold the work items that convert memory back, in ccshm_convert_unshare() (@hold);
+ * - count the pages that are not zero when they are shared (@dirty);
+ * - count the huge page entries that fork copies (@copied);
+ * - measure how long mutexes are held (@lock, @longest).
  */
 #include <linux/kprobes.h>
 #include <linux/module.h>
@@ -31,15 +34,15 @@ static const struct kernel_param_ops stall_ops = {
 	.get = param_get_int,
 };
 module_param_cb(stall, &stall_ops, &stall, 0600);
-MODULE_PARM_DESC(stall, "thread that is stopped the next time; 0: none, and the one that is goes on");
+MODULE_PARM_DESC(stall, "thread to stop; 0: none, a stopped thread continues");
 
 static char stall_at[32] = "ccshm_memory_pfn";
 module_param_string(stall_at, stall_at, sizeof(stall_at), 0600);
-MODULE_PARM_DESC(stall_at, "function in which it is stopped");
+MODULE_PARM_DESC(stall_at, "function in which to stop the thread");
 
 static int stalled;
 module_param(stalled, int, 0400);
-MODULE_PARM_DESC(stalled, "thread that is stopped now; 0: none");
+MODULE_PARM_DESC(stalled, "thread that is stopped; 0: none");
 
 static int hold;
 
@@ -48,7 +51,7 @@ static const struct kernel_param_ops hold_ops = {
 	.get = param_get_int,
 };
 module_param_cb(hold, &hold_ops, &hold, 0600);
-MODULE_PARM_DESC(hold, "1: hold the work items that give memory back; 0: they continue");
+MODULE_PARM_DESC(hold, "1: hold the work items that convert memory back; 0: let them continue");
 
 static atomic_t nr_held;
 
@@ -59,19 +62,22 @@ static int held_get(char *text, const struct kernel_param *kp)
 
 static const struct kernel_param_ops held_ops = { .get = held_get };
 module_param_cb(held, &held_ops, NULL, 0400);
-MODULE_PARM_DESC(held, "work items that are held now");
+MODULE_PARM_DESC(held, "number of work items that are held");
 
 static ulong copied;
 module_param(copied, ulong, 0400);
-MODULE_PARM_DESC(copied, "large entries that fork has copied from the range");
+MODULE_PARM_DESC(copied, "number of huge page entries that fork copied from the range");
 
 static ulong from, to;
 module_param(from, ulong, 0600);
-MODULE_PARM_DESC(from, "first address of the range");
+MODULE_PARM_DESC(from, "start of the range");
 module_param(to, ulong, 0600);
-MODULE_PARM_DESC(to, "first address after the range");
+MODULE_PARM_DESC(to, "end of the range (exclusive)");
 
-/* With it a probe is not optimized, which would ignore the new instruction pointer. */
+/*
+ * A post-handler prevents the optimization of a probe. An optimized probe ignores the changed
+ * instruction pointer.
+ */
 static void nothing(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
 {
 }
@@ -84,7 +90,7 @@ static void stop_here(void)
 	WRITE_ONCE(stalled, 0);
 }
 
-/* Have the thread that is to be stopped here continue in a function in this one's place. */
+/* If the current thread must stop in the probed function, let it continue in @instead. */
 static int stop_in(struct kprobe *p, struct pt_regs *regs, void *instead)
 {
 	if (READ_ONCE(stall) != current->pid || strcmp(stall_at, p->symbol_name))
@@ -139,9 +145,9 @@ static int share_called(struct kprobe *p, struct pt_regs *regs)
 
 static ulong decrypted, dirty;
 module_param(decrypted, ulong, 0600);
-MODULE_PARM_DESC(decrypted, "pages that were to be shared");
+MODULE_PARM_DESC(decrypted, "number of pages to be shared");
 module_param(dirty, ulong, 0600);
-MODULE_PARM_DESC(dirty, "... and were not zero before");
+MODULE_PARM_DESC(dirty, "number of pages to be shared that were not zero");
 
 static int decrypted_called(struct kprobe *p, struct pt_regs *regs);
 
@@ -181,7 +187,7 @@ static struct kprobe unshare = {
 	.post_handler = nothing,
 };
 
-/* In the place of ccshm_convert_unshare(), which is called in the end. */
+/* Replace ccshm_convert_unshare(): wait until @hold is 0, then call the real function. */
 static noinline void hold_here(void *blocks)
 {
 	void (*real)(void *blocks) = (void *)unshare.addr;
@@ -215,18 +221,18 @@ static struct kprobe huge_pmd = {
 	.pre_handler = huge_pmd_copied,
 };
 
-/* ---- how long a mutex is held ---- */
+/* ---- the time for which a mutex is held ---- */
 
 #define LOCKS	4
 
 static ulong lock[LOCKS];
 static int locks;
 module_param_array(lock, ulong, &locks, 0400);
-MODULE_PARM_DESC(lock, "addresses of mutexes that are taken by mutex_lock()");
+MODULE_PARM_DESC(lock, "addresses of mutexes to measure, which are taken by mutex_lock()");
 
 static ulong longest[LOCKS];
 module_param_array(longest, ulong, NULL, 0600);
-MODULE_PARM_DESC(longest, "nanoseconds that each was held at most");
+MODULE_PARM_DESC(longest, "maximum time that each mutex was held, in nanoseconds");
 
 static u64 taken[LOCKS];
 
@@ -327,6 +333,6 @@ static void __exit probe_exit(void)
 module_init(probe_init);
 module_exit(probe_exit);
 
-MODULE_DESCRIPTION("Test: probes of what the driver and fork do");
+MODULE_DESCRIPTION("Test: probes of the driver and of fork");
 MODULE_AUTHOR("The ccshm authors");
 MODULE_LICENSE("GPL");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Begins to restart the machine when "restart" is written, and stays there: behind all
- * that the kernel tells of it, before the kernel shuts its devices down. Then "command"
- * is the command register of a PCI device as it was at that moment. Whoever holds the
- * list of those told cannot be unloaded any more, and nor can this; to power the
- * machine off still works.
+ * When "restart" is written, restart the machine, but stop after all reboot notifiers have
+ * run and before the kernel shuts down devices. "command" is then the command register of a
+ * PCI device at that moment. The stopped thread holds the lock of the notifier chain, so
+ * modules with a reboot notifier, including this one, cannot be unloaded afterwards. Powering
+ * off still works.
  */
 #include <linux/kthread.h>
 #include <linux/module.h>
@@ -15,11 +15,11 @@
 
 static char *device = "";
 module_param(device, charp, 0444);
-MODULE_PARM_DESC(device, "name of a PCI device, as in sysfs");
+MODULE_PARM_DESC(device, "name of a PCI device in sysfs");
 
 static int command = -1;
 module_param(command, int, 0444);
-MODULE_PARM_DESC(command, "its command register when the restart had been told; -1: not yet");
+MODULE_PARM_DESC(command, "command register of the device after the reboot notifiers; -1: not yet");
 
 static struct pci_dev *pdev;
 static struct task_struct *restarter;
@@ -78,6 +78,6 @@ static void __exit restart_exit(void)
 module_init(restart_init);
 module_exit(restart_exit);
 
-MODULE_DESCRIPTION("Test: what a restart has done before devices are shut down");
+MODULE_DESCRIPTION("Test: the state of a device between reboot notifiers and device shutdown");
 MODULE_AUTHOR("The ccshm authors");
 MODULE_LICENSE("GPL");

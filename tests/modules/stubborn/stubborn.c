@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Makes one PCI device stubborn: while "on" is set, bus mastering cannot be
- * cleared, whoever tries. While "silent" is set it does not answer: it reads as all
- * ones, and writes are lost. It stands between the kernel and the bus's access to
- * the configuration space, so that everything above is the real thing.
+ * Replace the configuration space accessors of a PCI device's root bus. While "on" is set,
+ * bus mastering of the device cannot be disabled. While "silent" is set, the device does not
+ * respond: reads return all ones, and writes are ignored. All layers above these accessors
+ * are unmodified.
  */
 #include <linux/module.h>
 #include <linux/pci.h>
 
 static char *device = "";
 module_param(device, charp, 0444);
-MODULE_PARM_DESC(device, "name of a PCI device, as in sysfs");
+MODULE_PARM_DESC(device, "name of a PCI device in sysfs");
 
 static bool on = true;
 module_param(on, bool, 0644);
-MODULE_PARM_DESC(on, "bus mastering cannot be cleared (default: true)");
+MODULE_PARM_DESC(on, "bus mastering cannot be disabled (default: true)");
 
 static int silent;
 module_param(silent, int, 0644);
-MODULE_PARM_DESC(silent, "number of reads that are not answered; -1: all");
+MODULE_PARM_DESC(silent, "number of reads without a response; -1: all");
 
 static struct pci_bus *bus;
 static unsigned int devfn;
@@ -42,7 +42,7 @@ static int stubborn_write(struct pci_bus *on_bus, unsigned int fn, int where,
 {
 	if (READ_ONCE(silent) && fn == devfn)
 		return PCIBIOS_SUCCESSFUL;
-	/* The bit is in the first byte: any write that begins there has it. */
+	/* The bit is in the first byte, so every write at this offset contains it. */
 	if (READ_ONCE(on) && fn == devfn && where == PCI_COMMAND)
 		value |= PCI_COMMAND_MASTER;
 	return real->write(on_bus, fn, where, size, value);
@@ -54,7 +54,7 @@ static int __init stubborn_init(void)
 
 	if (!dev)
 		return -ENODEV;
-	/* The device may go; a root bus stays. */
+	/* The device may be removed; the root bus stays. */
 	bus = to_pci_dev(dev)->bus;
 	devfn = to_pci_dev(dev)->devfn;
 	put_device(dev);
@@ -76,6 +76,6 @@ static void __exit stubborn_exit(void)
 module_init(stubborn_init);
 module_exit(stubborn_exit);
 
-MODULE_DESCRIPTION("Test: a PCI device whose bus mastering cannot be cleared");
+MODULE_DESCRIPTION("Test: a PCI device whose bus mastering cannot be disabled");
 MODULE_AUTHOR("The ccshm authors");
 MODULE_LICENSE("GPL");

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# What stands in the arm64 packages runs in a Realm: ccshmctl, the library, and a program of
-# ccshm-tests. Run by check-deb, which has unpacked them.
+# Run the contents of the arm64 packages in a Realm: ccshmctl, the library, and a program of
+# ccshm-tests. check-deb unpacks the packages and runs this suite.
 # vm-arch: arm64
 # vm-flavours: cca
 # vm-modules: ccshm
@@ -9,12 +9,12 @@
 . /suites/tap.sh
 export LD_LIBRARY_PATH=/suites
 
-exits 0 "the module is loaded" insmod /lib/ccshm/ccshm.ko
-exits 0 "ccshmctl runs" /suites/ccshmctl --version
-like "$out" "^ccshmctl [0-9]" "and says which it is"
-exits 0 "memory is allocated" /suites/ccshmctl alloc 4M --name packaged
-like "$(echo hello | /suites/ccshmctl write packaged && /suites/ccshmctl read packaged --length 5)" "^hello$" "written and read"
-exits 0 "and freed" /suites/ccshmctl free packaged
+exits 0 "insmod: exit status 0" insmod /lib/ccshm/ccshm.ko
+exits 0 "ccshmctl --version: exit status 0" /suites/ccshmctl --version
+like "$out" "^ccshmctl [0-9]" "ccshmctl --version: prints the version"
+exits 0 "alloc: exit status 0" /suites/ccshmctl alloc 4M --name packaged
+like "$(echo hello | /suites/ccshmctl write packaged && /suites/ccshmctl read packaged --length 5)" "^hello$" "write and read: the same bytes"
+exits 0 "free: exit status 0" /suites/ccshmctl free packaged
 rmmod ccshm
-exits 0 "a program of ccshm-tests runs" /suites/pages
+exits 0 "a program of ccshm-tests: exit status 0" /suites/pages
 done_testing

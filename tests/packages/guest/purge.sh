@@ -1,33 +1,33 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The packages go while the system runs, and even while a buffer is there.
+# Remove the packages while the system runs and a buffer exists.
 . /suites/tap.sh
 
-# What is left of the memory has to be freed when there is no ccshmctl any more.
+# Keep a copy of ccshmctl, to free the remaining buffers after the removal.
 cp -L "$(command -v ccshmctl)" "$(ldconfig -p | sed -n 's/.*libccshm\.so\.0 .*=> //p')" .
 kept() { LD_LIBRARY_PATH=. ./ccshmctl "$@"; }
 known() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -nE 's/^[a-z-]+ ((lib)?ccshm.*)/\1/p' | tr '\n' ' '; }
 
 packages=$(known)
 before=$(ccshmctl info --bytes | sed -nE 's/^bytes shared +//p')
-runs "a user has a buffer" as alice ccshmctl alloc 4M --name last
+runs "alloc as a user" as alice ccshmctl alloc 4M --name last
 # shellcheck disable=SC2086 # a list
-exits 0 "the packages are removed while it is there" apt-get -q -y -o Dpkg::Use-Pty=0 remove $packages
+exits 0 "apt remove while a buffer exists: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 remove $packages
 ! printf '%s\n' "$out" | grep -iE '\berror|\bfail'
-ok $? "without an error"
+ok $? "apt remove while a buffer exists: no error message"
 is "$(systemctl list-units --failed --no-legend --plain)" "" "no unit has failed"
-runs "the buffer is still there" kept show alice/last
+runs "after remove: the buffer exists" kept show alice/last
 # shellcheck disable=SC2086
-exits 0 "they are purged" apt-get -q -y -o Dpkg::Use-Pty=0 purge $packages
-is "$(known)" "" "dpkg does not know them any more"
-is "$(systemctl list-unit-files --no-legend 'ccshm-[mp]*')" "" "no unit is left"
-is "$(find /usr/lib/modules /lib/modules -name 'ccshm*')" "" "no module"
-is "$(find /usr /etc /var/lib -xdev -name '*ccshm*' ! -name ccshm-test)" "" "no file"
-# They are given back, with those that were there before this suite.
+exits 0 "apt purge: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 purge $packages
+is "$(known)" "" "after purge: dpkg lists no package"
+is "$(systemctl list-unit-files --no-legend 'ccshm-[mp]*')" "" "after purge: no unit"
+is "$(find /usr/lib/modules /lib/modules -name 'ccshm*')" "" "after purge: no module"
+is "$(find /usr /etc /var/lib -xdev -name '*ccshm*' ! -name ccshm-test)" "" "after purge: no file"
+# The buffers are freed, including those from before this suite.
 diag "expect-leaked-pages: -$((before / 4096))"
 for buffer in $(kept list --json | sed -nE 's/.*"id": *([0-9]+).*/\1/p'); do kept free "$buffer"; done
-runs "the module can be unloaded" rmmod ccshm
+runs "rmmod: exit status 0" rmmod ccshm
 udevadm settle
 [ ! -e /dev/ccshm ] && [ ! -e /dev/dma_heap/system_cc_shared ]
-ok $? "and with it the device nodes go"
+ok $? "after rmmod: no device node"
 done_testing

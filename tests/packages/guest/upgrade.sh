@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The next version of the packages comes while a buffer is in use (/srv/ccshm/2).
+# Install the next version of the packages (/srv/ccshm/2) while a buffer is in use.
 . /suites/tap.sh
 
 version() { modinfo -F version ccshm; }
@@ -8,49 +8,49 @@ loaded() { cat /sys/module/ccshm/version; }
 holds() { ccshmctl show "$1" | grep -qE '^exports +[1-9]'; }
 
 before=$(loaded)
-runs "a user has a buffer" as alice ccshmctl alloc 4M --name kept
-runs "with something in it" as alice sh -c 'echo precious | ccshmctl write kept'
-# Its child keeps the export open: a program that uses the memory.
+runs "alloc as a user" as alice ccshmctl alloc 4M --name kept
+runs "write as a user" as alice sh -c 'echo precious | ccshmctl write kept'
+# The child keeps the export open, like a program that uses the memory.
 as alice ccshmctl export kept -- sleep 100000 &
 holder=$!
 i=0
 until holds alice/kept || [ $i -gt 300 ]; do sleep 0.1; i=$((i + 1)); done
 holds alice/kept
-ok $? "which is exported"
+ok $? "the buffer is exported"
 
 start=$(cut -d. -f1 /proc/uptime)
-exits 0 "the next version is installed" apt-get -q -y -o Dpkg::Use-Pty=0 install /srv/ccshm/2/*.deb
+exits 0 "apt install of the next version: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 install /srv/ccshm/2/*.deb
 said=$out
 diag "the upgrade took $(($(cut -d. -f1 /proc/uptime) - start)) s"
 ! printf '%s\n' "$said" | grep -iE '\berror|\bfail'
-ok $? "without an error"
-like "$said" "ccshm.*(reboot|loaded|next boot|restart)" "it says when the new module takes effect"
+ok $? "upgrade: no error message"
+like "$said" "ccshm.*(reboot|loaded|next boot|restart)" "upgrade: prints when the new module takes effect"
 [ "$(version)" != "$before" ]
-ok $? "the new module is there"
-is "$(loaded)" "$before" "the old one stays loaded"
-like "$(dkms status ccshm)" "installed" "DKMS has built it"
-is "$(dkms status ccshm | grep -v "^ccshm/$(version),")" "" "and nothing of the old one is left there"
+ok $? "upgrade: the new module is installed"
+is "$(loaded)" "$before" "upgrade: the old module stays loaded"
+like "$(dkms status ccshm)" "installed" "upgrade: dkms status is installed"
+is "$(dkms status ccshm | grep -v "^ccshm/$(version),")" "" "upgrade: dkms status lists no old version"
 is "$(systemctl list-units --failed --no-legend --plain)" "" "no unit has failed"
 kill -0 $holder
-ok $? "the program that uses the buffer goes on"
+ok $? "upgrade: the program that uses the buffer continues"
 holds alice/kept
-ok $? "its export is there"
-is "$(as alice ccshmctl read kept --length 8)" precious "and what is in the buffer"
-is "$(stat -c %U:%G:%a /dev/ccshm)" root:ccshm:660 "the device node is as before"
-runs "the new ccshmctl works with the old module" as alice ccshmctl alloc 2M --name second
+ok $? "upgrade: the export exists"
+is "$(as alice ccshmctl read kept --length 8)" precious "upgrade: the contents of the buffer are unchanged"
+is "$(stat -c %U:%G:%a /dev/ccshm)" root:ccshm:660 "upgrade: the device node is unchanged"
+runs "upgrade: the new ccshmctl works with the old module" as alice ccshmctl alloc 2M --name second
 
-# As the message says.
+# Follow the steps of the message.
 kill $holder
 i=0
 while holds alice/kept && [ $i -lt 300 ]; do sleep 0.1; i=$((i + 1)); done
 for buffer in $(ccshmctl list --json | sed -nE 's/.*"id": *([0-9]+).*/\1/p'); do ccshmctl free "$buffer"; done
-runs "when nothing is in use the old module can go" modprobe -r ccshm
-runs "and the service loads the new one" systemctl restart ccshm-module.service
-is "$(loaded)" "$(version)" "it is the new one"
+runs "modprobe -r of the unused old module" modprobe -r ccshm
+runs "restart of ccshm-module.service" systemctl restart ccshm-module.service
+is "$(loaded)" "$(version)" "the new module is loaded"
 udevadm settle
-is "$(stat -c %U:%G:%a /dev/ccshm)" root:ccshm:660 "with the right owner and mode"
+is "$(stat -c %U:%G:%a /dev/ccshm)" root:ccshm:660 "after reload: owner and mode of the device node"
 if [ -e /lib/systemd/system/ccshm-provision.service ]; then
-	runs "provisioning can be done again" systemctl restart ccshm-provision.service
-	runs "and the buffers are there" ccshmctl show alice/frames
+	runs "restart of ccshm-provision.service" systemctl restart ccshm-provision.service
+	runs "after reload: provisioned buffer exists" ccshmctl show alice/frames
 fi
 done_testing

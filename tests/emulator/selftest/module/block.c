@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Blocks of 2 MiB, their conversions, and all the ways to reach them.
- */
+/* Blocks of 2 MiB, their conversions, and all ways to access them. */
 #include <linux/bitmap.h>
 #include <linux/io.h>
 #include <linux/set_memory.h>
@@ -12,10 +10,10 @@
 #define ST_ORDER	9
 
 struct st_block {
-	struct page *page;		/* NULL: the slot is free */
+	struct page *page;		/* NULL: unused slot */
 	void *view[ST_NR_VIEWS];
 	DECLARE_BITMAP(shared, ST_BLOCK_PAGES);
-	bool failed;			/* a conversion did: state unknown, never given back */
+	bool failed;			/* a conversion failed: state unknown, never freed */
 };
 
 static struct st_block blocks[ST_SLOTS];
@@ -32,7 +30,7 @@ static bool st_range_ok(const struct st_call *call)
 	return call->page < ST_BLOCK_PAGES && call->pages <= ST_BLOCK_PAGES - call->page;
 }
 
-/* The first word of a page through a view, or NULL where there is no such mapping. */
+/* Return the first word of a page through a view, or NULL if the view is not mapped. */
 static u64 *st_word(const struct st_call *call, unsigned int page)
 {
 	struct st_block *block = st_get(call->slot);
@@ -67,7 +65,7 @@ int st_block_free(unsigned int slot)
 		return -ENOENT;
 	vunmap(block->view[ST_VMAP_SHARED]);
 	vunmap(block->view[ST_VMAP_PRIVATE]);
-	/* Memory that others may see, or that nobody knows about, is not given back. */
+	/* Leak memory that is shared or whose state is unknown. */
 	if (!block->failed && bitmap_empty(block->shared, ST_BLOCK_PAGES))
 		__free_pages(block->page, ST_ORDER);
 	memset(block, 0, sizeof(*block));
@@ -103,7 +101,7 @@ int st_block_convert(const struct st_call *call)
 		bitmap_set(block->shared, call->page, call->pages);
 	} else {
 		bitmap_clear(block->shared, call->page, call->pages);
-		/* What a second try has made private is as good as ever. */
+		/* A successful retry makes the block usable again. */
 		block->failed = block->failed && !bitmap_empty(block->shared, ST_BLOCK_PAGES);
 	}
 	return 0;

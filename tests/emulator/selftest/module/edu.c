@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * The device: QEMU's edu, whose DMA engine copies between memory and a buffer of its own.
- */
+/* QEMU's edu device, whose DMA engine copies between memory and the device's buffer. */
 #include <linux/dma-direct.h>
 #include <linux/dma-mapping.h>
 #include <linux/io.h>
@@ -20,7 +18,7 @@
 #define EDU_CMD_START	1u
 #define EDU_CMD_TO_RAM	2u
 #define EDU_BUFFER	0x40000
-#define EDU_SLOT	4		/* the one that reaches 32 bits */
+#define EDU_SLOT	4		/* the device with 32 address bits */
 #define DMA_WORDS	(ST_DMA_BYTES / sizeof(u64))
 
 static struct pci_dev *edu;
@@ -34,7 +32,7 @@ static int edu_dma(dma_addr_t addr, bool to_device)
 	writeq(to_device ? EDU_BUFFER : addr, edu_regs + EDU_DMA_DST);
 	writeq(ST_DMA_BYTES, edu_regs + EDU_DMA_COUNT);
 	writel(EDU_CMD_START | (to_device ? 0 : EDU_CMD_TO_RAM), edu_regs + EDU_DMA_CMD);
-	/* It takes a tenth of a second for whatever length. */
+	/* A transfer of any length takes 0.1 s. */
 	return readl_poll_timeout(edu_regs + EDU_DMA_CMD, cmd, !(cmd & EDU_CMD_START), 1000,
 				  5 * USEC_PER_SEC);
 }
@@ -57,7 +55,7 @@ static u64 count_wrong(const u64 *p, u32 seed)
 	return wrong;
 }
 
-/* By an address that no DMA API has seen. */
+/* Transfer with an address that does not come from the DMA API. */
 int st_edu_raw(phys_addr_t phys, bool to_device, bool shared)
 {
 	if (!edu)
@@ -88,7 +86,7 @@ int st_edu_coherent(struct st_call *call)
 	return ret;
 }
 
-/* One mapped transfer; what a driver does. */
+/* Map a buffer, transfer, and unmap the buffer, as a driver does. Count bounced mappings. */
 static int stream(void *buf, enum dma_data_direction dir, u64 *bounced)
 {
 	dma_addr_t dma = dma_map_single(&edu->dev, buf, ST_DMA_BYTES, dir);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The emulator's self-test module: /dev/cvm_selftest does to memory what it is told,
- * right or wrong. It does not judge: its program counts what the emulator has seen.
+ * The emulator's self-test module. /dev/cvm_selftest performs correct and incorrect
+ * operations on memory on request. The program judges the results by the emulator's counters.
  */
 #include <linux/cc_platform.h>
 #include <linux/miscdevice.h>
@@ -11,7 +11,7 @@
 
 #include "module.h"
 
-/* Blocks, mappings and the device are used by one caller at a time. */
+/* Serializes the use of blocks, mappings and the device. */
 static DEFINE_MUTEX(st_lock);
 
 static int st_raw(const struct st_call *call, bool to_device)
@@ -87,7 +87,7 @@ static int st_mmap(struct file *file, struct vm_area_struct *vma)
 	return ret;
 }
 
-/* Mappings hold the file: no block is freed under one of a program that ended early. */
+/* Free all blocks. A mapping holds a reference to the file, so no mapped block is freed. */
 static int st_release(struct inode *inode, struct file *file)
 {
 	mutex_lock(&st_lock);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What the self-test module's files know of each other. */
+/* Shared declarations of the self-test module. */
 #ifndef CVM_SELFTEST_MODULE_H
 #define CVM_SELFTEST_MODULE_H
 
@@ -8,7 +8,7 @@
 
 #include "cvm_selftest.h"
 
-/* block.c: called with the device's lock held */
+/* block.c: the caller holds st_lock */
 int st_block_alloc(struct st_call *call);
 int st_block_free(unsigned int slot);
 void st_block_free_all(void);
