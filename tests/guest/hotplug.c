@@ -7,7 +7,7 @@
  * vm-modules: ccshm importer
  * vm-kmods: uio_pci_generic
  * vm-monitor: yes
- * vm-qemu: -device edu,id=hot,addr=06.0,dma_mask=0xffffffff
+ * vm-qemu: -device edu,id=hot,addr=06.0,dma_mask=0xffffffff -device pci-bridge,chassis_nr=1,addr=07.0 -device virtio-rng-pci,addr=08.0,disable-legacy=on,iommu_platform=on
  * vm-timeout: 240
  */
 #include "tap.h"
