@@ -4,6 +4,7 @@
  * are removed, they are unplugged. The attachment ends, whoever waits is told, nothing
  * hangs; and the device that comes back can be used again.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-kmods: uio_pci_generic
  * vm-monitor: yes
