@@ -59,7 +59,7 @@ demo-tdx demo-cca:
 shell: setup
 	@tests/vm/shell $(KERNEL) $(FLAVOUR)
 
-CHECKS ?= check-unit check-harness check-probes cvm-selftest check-vm
+CHECKS ?= cvm-selftest check-unit check-harness check-probes check-vm
 check: setup
 	@tests/vm/check $(CHECKS)
 
