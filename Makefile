@@ -26,6 +26,7 @@ help:
 	@echo 'make ci              make check, the demos, the static checks, check-packages: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" narrow it'
 	@echo 'make check-debug     the guest suites on a kernel with lockdep and KASAN, as SEV guest and on two CPUs'
+	@echo 'make nightly         all there is, in parts, those that have not passed for this commit (PART=NAME: one)'
 	@echo 'make mutants         break driver, library, ccshmctl and emulator on purpose, see the tests notice'
 	@echo 'make sparse          static checks of the driver; make checkpatch: its style'
 	@echo 'make shell           a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
@@ -98,6 +99,10 @@ check-debug: setup
 mutants: setup
 	@tests/mutants/run
 
+# In parts of less than 80 minutes: "tests/vm/nightly --list" names them.
+nightly: setup
+	@tests/vm/nightly $(PART)
+
 sparse: setup
 	@tests/vm/sparse $(KERNELS)
 
@@ -140,5 +145,5 @@ distclean:
 	rm -rf build
 
 .PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-packages check-debug \
-	mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
+	nightly mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms tests-installed install-tests deb rpm clean distclean
