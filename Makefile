@@ -26,6 +26,7 @@ help:
 	@echo 'make ci              run all that a change must pass: make check, demos, static checks, check-packages'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" select a part'
 	@echo 'make check-debug     run the guest suites on a kernel with lockdep and KASAN, as an SEV guest and on two CPUs'
+	@echo 'make nightly         run everything, in parts, except those that passed for this commit (PART=NAME)'
 	@echo 'make mutants         break driver, library, ccshmctl and emulator one change at a time; a test must fail'
 	@echo 'make sparse          check the driver statically, and its floors; make checkpatch: check its style'
 	@echo 'make shell           start a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
@@ -59,7 +60,7 @@ demo-tdx demo-cca:
 shell: setup
 	@tests/harness/shell $(KERNEL) $(FLAVOUR)
 
-CHECKS ?= check-unit check-harness check-probes cvm-selftest check-vm check-evidence
+CHECKS ?= cvm-selftest check-unit check-harness check-probes check-vm check-evidence
 check: setup
 	@tests/harness/check $(CHECKS)
 
@@ -101,6 +102,10 @@ check-debug: setup
 
 mutants: setup
 	@tests/mutants/run
+
+# In parts of less than 80 minutes: "tests/harness/nightly --list" names them.
+nightly: setup
+	@tests/harness/nightly $(PART)
 
 sparse: setup
 	@tests/harness/sparse $(KERNELS)
@@ -144,5 +149,5 @@ distclean:
 	rm -rf build
 
 .PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
-	mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
+	nightly mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms tests-installed install-tests deb rpm clean distclean

@@ -6,7 +6,7 @@
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
- * vm-boot: alone
+ * vm-boot: memory
  * vm-timeout: 300
  */
 #include "tap.h"

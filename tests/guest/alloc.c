@@ -4,7 +4,7 @@
  * no leaf of the direct map, and an allocation that fails or is killed leaves nothing.
  *
  * vm-modules: ccshm
- * vm-boot: alone
+ * vm-boot: memory
  * vm-timeout: 300
  */
 #include "tap.h"

@@ -6,7 +6,7 @@
  * cgroups have pages of the same block.
  *
  * vm-modules: ccshm
- * vm-boot: alone
+ * vm-boot: memory
  * vm-timeout: 300
  */
 #include "tap.h"

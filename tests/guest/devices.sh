@@ -5,11 +5,11 @@
 # vm-matrix: once
 # vm-modules: ccshm
 # vm-kmods: virtio_pci virtio_rng
-# vm-qemu: -device virtio-rng-pci,addr=06.0,disable-legacy=on,iommu_platform=on -device pci-bridge,chassis_nr=1,addr=07.0
+# vm-qemu: -device edu,id=hot,addr=06.0,dma_mask=0xffffffff -device pci-bridge,chassis_nr=1,addr=07.0 -device virtio-rng-pci,addr=08.0,disable-legacy=on,iommu_platform=on
 . /suites/tap.sh
 
 EDU=0000:00:04.0
-RNG=0000:00:06.0
+RNG=0000:00:08.0
 BRIDGE=0000:00:07.0
 CC=$(command -v ccshmctl)
 flavour=$(cvmctl present 2>/dev/null) || flavour=plain

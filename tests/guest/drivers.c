@@ -7,7 +7,6 @@
  * vm-modules: ccshm
  * vm-kmods: vivid vgem
  * vm-generic: yes
- * vm-boot: alone
  * vm-fetch: heap-test
  * vm-files: heap-test/dmabuf-heap
  * vm-timeout: 240

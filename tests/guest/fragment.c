@@ -3,6 +3,7 @@
  * Memory without a free 2 MiB anywhere: a buffer is then made of small blocks, which is
  * counted, works the same, and is given back whole.
  *
+ * vm-matrix: once
  * vm-modules: ccshm
  * vm-boot: alone
  * vm-timeout: 240

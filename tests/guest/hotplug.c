@@ -4,10 +4,11 @@
  * are removed, they are unplugged. The attachment ends, whoever waits is told, nothing
  * hangs; and the device that comes back can be used again.
  *
+ * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-kmods: uio_pci_generic
  * vm-monitor: yes
- * vm-qemu: -device edu,id=hot,addr=06.0,dma_mask=0xffffffff
+ * vm-qemu: -device edu,id=hot,addr=06.0,dma_mask=0xffffffff -device pci-bridge,chassis_nr=1,addr=07.0 -device virtio-rng-pci,addr=08.0,disable-legacy=on,iommu_platform=on
  * vm-timeout: 240
  */
 #include "tap.h"

@@ -3,6 +3,7 @@
  * The test importer itself: each kind does what its name says. With a dma-buf that is
  * not ccshm's, which counts what it is asked for.
  *
+ * vm-matrix: once
  * vm-modules: importer
  */
 #include <pthread.h>

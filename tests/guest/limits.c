@@ -6,7 +6,7 @@
  *
  * vm-matrix: once
  * vm-modules: ccshm
- * vm-boot: alone
+ * vm-boot: memory
  * vm-timeout: 240
  */
 #include "tap.h"

@@ -10,7 +10,6 @@
  * vm-modules: ccshm probe
  * vm-flavours: sev
  * vm-kernels: 6.12
- * vm-boot: alone
  * vm-qemu: -icount shift=2
  * vm-append: rcutree.use_softirq=0
  */

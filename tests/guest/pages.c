@@ -4,7 +4,7 @@
  * of the range once and in order, and tells nobody an address who may not know.
  *
  * vm-modules: ccshm
- * vm-boot: alone
+ * vm-boot: memory
  */
 #include "tap.h"
 #include "raw.h"

@@ -8,7 +8,7 @@
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev
- * vm-boot: alone
+ * vm-boot: memory
  */
 #include "tap.h"
 #include "raw.h"

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What README.md says to type in a guest, typed there, and the program that stands there.
 # tests/packages/check-readme has the other commands, and sees to it that each is tested.
+# vm-matrix: once
 # vm-modules: ccshm
 # vm-make: tests/demo tests/readme
 # vm-files: README.md tests/readme/blocks.sh readme/example readme/example-cxx

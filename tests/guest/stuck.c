@@ -4,8 +4,9 @@
  * until the device gives in, its holder says that it has stopped, or it is known to be
  * gone. Its removal by software proves nothing, nor does one read of all ones.
  *
+ * vm-matrix: once
  * vm-modules: ccshm stubborn
- * vm-qemu: -device pci-bridge,chassis_nr=1,addr=07.0
+ * vm-qemu: -device edu,id=hot,addr=06.0,dma_mask=0xffffffff -device pci-bridge,chassis_nr=1,addr=07.0 -device virtio-rng-pci,addr=08.0,disable-legacy=on,iommu_platform=on
  */
 #include "tap.h"
 #include "raw.h"

@@ -55,15 +55,17 @@ quiet_make() {
 	grep -E 'warning:' "$log" >&2 || true
 }
 
-# How many machines run at a time: JOBS, or as many as there are processors and memory for. Most
-# have 1 to 2 GiB, of which they touch a part, and the emulator needs some 300 MiB beside it.
+# machines [PERCENT]: print how many machines run at a time: JOBS, or as many as there are processors
+# and memory for. Most have 1 to 2 GiB, of which they touch a part, and the emulator needs some 300
+# MiB beside it. PERCENT (100) is of the processors: a guest waits for a fifth of its time, for
+# devices, timers and deadlines, so that two processors are busy with three machines only.
 machines() {
 	local by_memory cpus
 	if [ -n "${JOBS-}" ]; then
 		echo "$JOBS"
 		return
 	fi
-	cpus=$(nproc)
+	cpus=$(($(nproc) * ${1:-100} / 100))
 	by_memory=$(awk '$1 == "MemAvailable:" { print int($2 / 1024 / (2048 + 300)) }' /proc/meminfo)
 	[ "$by_memory" -ge "$cpus" ] || cpus=$by_memory
 	[ "$cpus" -ge 1 ] || cpus=1

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# For tests/harness/selftest: the parts of "make nightly", in a small tree whose tests are scripts that
+# write down that they ran, and fail when there is a file "NAME fails".
+
+nightly_tree() {
+	local t name
+	mkdir -p "$tree"/tests/{mutants,packages} "$tree/$harness"
+	cp "$TOP/$harness"/{nightly,common.bash} "$tree/$harness/"
+	for t in "$harness/run" "$harness/matrix" "$harness/debug-kernel" tests/mutants/run tests/packages/check \
+		tests/packages/mutants; do
+		cat >"$tree/$t" <<-'END_OF_STUB'
+			#!/bin/sh
+			top=$(cd "$(dirname "$0")/../.." && pwd)
+			echo "${0#"$top/"} ALL=${ALL-} $*" >>"$top/ran"
+			[ ! -e "$top/slow" ] || sleep 100
+			[ ! -e "$top/fails" ] || ! grep -qx "${0##*/}" "$top/fails" || { echo "not ok 1 - broken"; exit 1; }
+		END_OF_STUB
+		chmod +x "$tree/$t"
+	done
+	for name in $(seq -f 'm%03g' 130); do : >"$tree/tests/mutants/$name.mutant"; done
+	printf '%s\n' build ran fails slow >"$tree/.gitignore"
+	in_nightly_tree init && in_nightly_tree add . && in_nightly_tree commit -m one
+}
+
+in_nightly_tree() {
+	git -C "$tree" -c user.name=n -c user.email=e -c init.defaultBranch=main -c commit.gpgsign=false "$@" >/dev/null 2>&1
+}
+
+# nightly [ARGUMENT...]: what it says goes to $tmp/out, and what ran to $tree/ran
+nightly() {
+	rm -f "$tree/ran"
+	touch "$tree/ran"
+	(unset CCSHM_BUILD; "$tree/$harness/nightly" "$@") >"$tmp/out" 2>&1
+}
+
+nightly_tests() {
+	local tree=$tmp/nightly harness parts
+	harness=${dir#"$TOP"/}
+	harness=${harness%/*}
+	nightly_tree
+
+	nightly --list
+	parts=$(awk '{ print $1 }' "$tmp/out" | tr '\n' ' ')
+	[ "$parts" = "matrix cpus-4 debug-kernel debug-sev debug-smp packages packages-mutants mutants-1 mutants-2 mutants-3 " ]
+	result $? "nightly: --list names the parts"
+	[ "$(grep -o ' m[0-9]*' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]*' "$tmp/out" | wc -l)" = "130 130" ]
+	result $? "nightly: each mutant is in one part"
+	[ ! -s "$tree/ran" ]
+	result $? "nightly: --list runs nothing"
+
+	printf '%s\n' matrix >"$tree/fails"
+	! nightly
+	result $? "nightly: a part that fails fails the run"
+	says '^not ok - matrix: .*exit status 1' "nightly: the part is named"
+	says '^#   not ok 1 - broken' "nightly: so is its failed test"
+	[ "$(wc -l <"$tree/ran")" = 10 ]
+	result $? "nightly: the other parts run all the same"
+	grep -qx "$harness/matrix ALL=yes all" "$tree/ran"
+	result $? "nightly: the matrix runs every suite everywhere"
+	nightly --list
+	says '^matrix +failed ' "nightly: --list says that it has failed"
+	says '^mutants-3 +passed ' "nightly: and that others have passed"
+
+	rm "$tree/fails"
+	nightly
+	result $? "nightly: the next run passes"
+	[ "$(wc -l <"$tree/ran")" = 1 ]
+	result $? "nightly: and runs only the part that has not passed"
+	nightly
+	[ ! -s "$tree/ran" ]
+	result $? "nightly: when all have passed none runs"
+	nightly mutants-2
+	[ "$(cut -d ' ' -f 1 "$tree/ran")" = tests/mutants/run ]
+	result $? "nightly: a part that is named runs again"
+	! nightly mutants-9
+	says '^nightly: no part mutants-9 ' "nightly: a part that does not exist is an error"
+
+	echo changed >"$tree/new"
+	nightly --list
+	! grep -q passed "$tmp/out"
+	result $? "nightly: for a tree that has changed nothing has passed"
+	rm "$tree/new"
+	in_nightly_tree commit --allow-empty -m two
+	nightly --list
+	! grep -q passed "$tmp/out"
+	result $? "nightly: nor for another commit"
+
+	touch "$tree/slow"
+	! NIGHTLY_MINUTES=0.02 nightly matrix
+	result $? "nightly: a part that takes too long fails"
+	says '^not ok - matrix: .*ended at its limit' "nightly: and the limit is named"
+	(unset CCSHM_BUILD; exec "$tree/$harness/nightly" packages) >"$tmp/out" 2>&1 &
+	while kill -0 $! 2>/dev/null && ! grep -q packages/check "$tree/ran"; do sleep 0.1; done
+	kill -TERM $!
+	wait $!
+	rm "$tree/slow"
+	nightly --list
+	says '^packages +- ' "nightly: a part that was interrupted has neither passed nor failed"
+}
