@@ -16,8 +16,6 @@
 
 #include "ccshm.h"
 
-/* All listed attachments, to find those of a device (ccshm_lock). */
-static LIST_HEAD(attachments);
 static struct workqueue_struct *stop_wq;
 
 /* How long a stop waits before it tries again to take a device lock. */
@@ -109,7 +107,6 @@ struct ccshm_attachment *ccshm_attachment_new(struct ccshm_buffer *buffer,
 		return ERR_PTR(-ENOMEM);
 	att->export = export;
 	att->pdev = pdev;
-	INIT_LIST_HEAD(&att->device_link);
 	INIT_LIST_HEAD(&att->stop_link);
 	mutex_init(&att->lock);
 	init_waitqueue_head(&att->wait);
@@ -154,7 +151,6 @@ int ccshm_attachment_list(struct ccshm_attachment *att, struct ccshm_client *cli
 		/* Reserved by ccshm_attachment_new(). */
 		xa_store(&buffer->attachments, att->obj.id, &att->obj, 0);
 		buffer->nr_attachments++;
-		list_add_tail(&att->device_link, &attachments);
 		if (att->export)
 			att->export->attachments++;
 		ccshm_object_publish(&att->obj);
@@ -194,7 +190,6 @@ static void attachment_unlist(struct ccshm_attachment *att)
 	mutex_lock(&ccshm_lock);
 	xa_erase(&att->obj.buffer->attachments, att->obj.id);
 	att->obj.buffer->nr_attachments--;
-	list_del_init(&att->device_link);
 	if (att->export)
 		att->export->attachments--;
 	ccshm_object_unpublish(&att->obj);
@@ -426,18 +421,19 @@ void ccshm_attachment_orphan(struct ccshm_attachment *att, bool stop)
  */
 struct ccshm_attachment *ccshm_attachment_next(const struct device *dev, u64 id)
 {
-	struct ccshm_attachment *att, *found = NULL;
+	struct ccshm_object *object;
 
-	mutex_lock(&ccshm_lock);
-	list_for_each_entry(att, &attachments, device_link) {
-		if ((!dev || &att->pdev->dev == dev) && att->obj.id > id &&
-		    (!found || att->obj.id < found->obj.id))
-			found = att;
+	while ((object = ccshm_object_next(CCSHM_TYPE_ATTACHMENT, id))) {
+		struct ccshm_attachment *att = container_of(object,
+							    struct ccshm_attachment, obj);
+
+		if (!dev || &att->pdev->dev == dev)
+			return att;
+		id = object->id;
+		ccshm_object_put(object);
+		cond_resched();
 	}
-	if (found)
-		kref_get(&found->obj.ref);
-	mutex_unlock(&ccshm_lock);
-	return found;
+	return NULL;
 }
 
 /**

@@ -402,7 +402,6 @@ static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_
  * @obj: id and lifetime of the structure
  * @export: export that it was made from, with a reference, or NULL
  * @pdev: device, with a reference
- * @device_link: entry in the list of all attachments (ccshm_lock)
  * @flags: CCSHM_ATTACH_*
  * @offset: start of the slice in the buffer
  * @size: size of the slice
@@ -423,7 +422,6 @@ struct ccshm_attachment {
 	struct ccshm_object obj;
 	struct ccshm_export *export;
 	struct pci_dev *pdev;
-	struct list_head device_link;
 	u64 flags;
 	u64 offset;
 	u64 size;
