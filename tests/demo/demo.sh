@@ -23,7 +23,7 @@ die() {
 # Print a command line as typed, run it, and stop if it fails.
 run() {
 	printf '$ %s\n' "$1"
-	eval "$1" || die "\"$1\" ended with $?"
+	eval "$1" || die "\"$1\" failed with status $?"
 }
 
 # As run, but the command must fail.
@@ -40,7 +40,7 @@ wait_for() { # WHAT COMMAND...
 	shift
 	until "$@" >/dev/null 2>&1; do
 		n=$((n + 1))
-		[ $n -lt 500 ] || die "$what did not come to pass in 10 seconds"
+		[ $n -lt 500 ] || die "$what: not within 10 seconds"
 		usleep 20000
 	done
 }
@@ -56,21 +56,21 @@ case $flavour in
 sev) guest="An AMD SEV guest" call="KVM's hypercall" ;;
 tdx) guest="An Intel TDX guest" call="MapGPA" ;;
 cca) guest="An Arm CCA Realm" call="RSI_IPA_STATE_SET" ;;
-*) die "this is no confidential guest" ;;
+*) die "this is not a confidential guest" ;;
 esac
 
-say "$guest, Linux $(uname -r). Its memory is private: no device can reach it."
+say "$guest, Linux $(uname -r). Its memory is private: devices cannot access it."
 run 'insmod /lib/ccshm/ccshm.ko'
 run 'ccshmctl info'
 
-say "A buffer of 4 MiB of memory that is shared with the host."
+say "Allocate a buffer of 4 MiB that is shared with the host."
 run 'ccshmctl alloc 4M --name demo'
 run 'ccshmctl show demo'
 pages=$(($(cvmctl get pages_shared) - before))
-echo "(the emulator: $pages pages more are shared now, 4 KiB each)"
+echo "(the emulator counts $pages more shared pages of 4 KiB)"
 [ $pages -ge 1024 ] || die "the buffer is not shared"
 
-say "New memory is zero. Put something in."
+say "New memory is zero. Write to the buffer."
 run 'ccshmctl read demo | tr -d "\000" | wc -c >new'
 expect "bytes in a new buffer that are not zero" "$(cat new)" 0
 {
@@ -79,8 +79,8 @@ expect "bytes in a new buffer that are not zero" "$(cat new)" 0
 } >message
 run 'ccshmctl write demo <message'
 
-say "Give it to a device: QEMU's edu, driven from a shell script through sysfs. It copies the"
-echo '# 4092 bytes at the beginning of the buffer into itself, and out again to 1 MiB further on.'
+say "Attach a device: QEMU's edu, driven by a shell script through sysfs. The device copies"
+echo '# 4092 bytes from the start of the buffer to its internal memory, and back to offset 1 MiB.'
 cat >copy <<'END'
 read -r address length offset <"$CCSHM_SEGMENTS_FILE"
 echo "attachment $CCSHM_ATTACHMENT_ID: $length bytes at DMA address $address"
@@ -94,16 +94,16 @@ run 'cat copy'
 run "ccshmctl attach demo $DEVICE -- sh copy"
 run 'ccshmctl read demo --offset 1M --length 4092 >came-back'
 head -c 4092 message >sent
-run 'cmp sent came-back && echo the device brought back what was sent'
+run 'cmp sent came-back && echo the device returned the data that it read'
 
-say "Now two hold it at once: a program that was handed a dma-buf and maps it..."
+say "Now use the buffer twice at the same time: by a program that maps a dma-buf of it..."
 printf '$ %s\n' 'ccshmctl export demo -- mapper &'
 ccshmctl export demo -- mapper >mapper.log 2>&1 &
 mapper=$!
 wait_for "the program's mapping" grep -q sees mapper.log
 cat mapper.log
 
-say "...and a device whose driver pays no attention to anybody."
+say "...and by a device whose driver ignores notifications."
 cat >hold <<'END'
 read -r address length offset <"$CCSHM_SEGMENTS_FILE"
 echo "$address" >address
@@ -118,16 +118,16 @@ wait_for "the attachment" test -s address
 wait_for "bus mastering" bus_mastering on
 run 'ccshmctl show demo'
 
-say "The device does not let go by itself. Force it: revoke."
+say "The driver does not release the memory. Stop the device: revoke --force."
 run_fails 'ccshmctl revoke demo --timeout 0.5'
 run 'ccshmctl revoke demo --force'
 
-say "The program lost the memory at its next touch, and says so:"
+say "The next access of the program raised SIGBUS:"
 wait $mapper || die "the program that maps the buffer got no SIGBUS: $(cat mapper.log)"
 run 'tail -n 1 mapper.log'
 
-say "The device was stopped. A DMA that is started now moves no byte: what edu still has in"
-echo '# its own memory does not get into the buffer, which holds new content by now.'
+say "The device was stopped. A new DMA copies nothing: the data in edu's internal memory do not"
+echo '# overwrite the new content of the buffer.'
 run 'edu bus-master'
 expect "bus mastering of a stopped device" "$(edu bus-master)" off
 run 'echo "Written after the revoke." | ccshmctl write demo'
@@ -137,13 +137,13 @@ expect "content of the buffer after that DMA" "$(ccshmctl read demo --length 25)
 kill $holder 2>/dev/null
 wait $holder 2>/dev/null
 
-say "Done: end the buffer, and unload the driver."
+say "Done: free the buffer and unload the driver."
 run 'ccshmctl free demo'
 run_fails 'ccshmctl show demo'
 run 'rmmod ccshm'
 
-say "The verdict of the emulator, which is the hypervisor of this guest. It counts the calls that"
-echo "# share pages (here: $call) and make them private, and accesses to the wrong view of a page."
+say "The counters of the emulator, which is the hypervisor of this guest. The emulator counts the calls"
+echo "# that make pages shared (here: $call) or private, and accesses to the wrong view of a page."
 wait_for "all pages being private again" shared_is "$before"
 run 'cvmctl counters'
 to_shared=$(cvmctl get pages_to_shared)
@@ -154,5 +154,5 @@ expect "pages made private again" "$to_private" "$to_shared"
 # Only the emulator of Realms detects writes of devices at wrong addresses.
 [ "$flavour" != cca ] || expect "pages written by devices at wrong addresses" "$(cvmctl get stray_dma)" 0
 [ "$to_shared" -ge 1024 ] || die "only $to_shared pages were converted"
-echo "$to_shared pages were made shared, and all of them private again; none of ours is shared now; violations: 0"
+echo "$to_shared pages were made shared, and all of them are private again; violations: 0"
 printf 'ok 1 - demo\n1..1\n\ndemo: ok\n'
