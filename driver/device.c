@@ -271,7 +271,7 @@ static void subject_put(struct subject *subject)
 	put_device(subject->dma);
 }
 
-/* Check whether the mask is the one that the bus sets, which no driver has changed. */
+/* Check whether the mask is the default of the bus: no driver has changed it. */
 static bool mask_is_default(struct device *dev)
 {
 	if (!dev->dma_mask || *dev->dma_mask != DMA_BIT_MASK(32))

@@ -292,7 +292,7 @@ static int register_family(void)
 			return err;
 		genl_unregister_family(&family);
 	}
-	pr_warn("ccshm: somebody listens to events that are not there yet: there will be none\n");
+	pr_warn("ccshm: a process has joined the group of events before it was registered: no events; end the process and load the module again\n");
 	family.n_mcgrps = 0;
 	return genl_register_family(&family);
 }
