@@ -21,7 +21,7 @@ help:
 	@echo 'make driver          the kernel module for the running kernel (KDIR=... for another)'
 	@echo 'make demo            a confidential guest that uses a shared buffer, start to end (FLAVOUR=sev, tdx, cca)'
 	@echo 'make quick           under 3 minutes: unit tests, and the guest suites that the change touches (BASE=COMMIT)'
-	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm'
+	@echo 'make check           all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm check-evidence'
 	@echo 'make check-packages  installs the packages in roots and images, boots, upgrades and removes them'
 	@echo 'make ci              make check, the demos, the static checks, check-packages: what a change has to pass'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" narrow it'
@@ -59,7 +59,7 @@ demo-tdx demo-cca:
 shell: setup
 	@tests/harness/shell $(KERNEL) $(FLAVOUR)
 
-CHECKS ?= check-unit check-harness check-probes cvm-selftest check-vm
+CHECKS ?= check-unit check-harness check-probes cvm-selftest check-vm check-evidence
 check: setup
 	@tests/harness/check $(CHECKS)
 
@@ -85,6 +85,10 @@ cvm-selftest: setup
 
 check-vm: setup
 	@tests/harness/matrix $(SUITES)
+
+# What the last check-vm of "make check" has proven.
+check-evidence:
+	@tests/harness/evidence $(or $(CCSHM_BUILD),$(O))/results/check-vm.log
 
 # Roots, images, installations: not a part of "make check".
 check-packages: setup
@@ -139,6 +143,6 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-packages check-debug \
+.PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
 	mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms tests-installed install-tests deb rpm clean distclean

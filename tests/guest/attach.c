@@ -641,8 +641,7 @@ static void uio_driver(void)
 	struct attached a;
 	struct edu edu;
 
-	device_bind(EDU_A, "uio_pci_generic");
-	if (strcmp(device_driver(EDU_A), "uio_pci_generic")) {
+	if (device_bind(EDU_A, "uio_pci_generic") || strcmp(device_driver(EDU_A), "uio_pci_generic")) {
 		skip("a device of uio", "uio_pci_generic does not take this device");
 		device_file(EDU_A, "driver_override", "\n");
 		shared_end(&s);

@@ -56,7 +56,7 @@ static void imported(const struct the_case *c)
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
 		bail("no attachment");
-	attached_end(&addresses);
+	is_errno(attached_end(&addresses), 0, "%s: the attachment for comparison ends", c->what);
 	bounce_restart();
 	most = bounce_most();
 	err = imp_attach(imp, fd, c->kind);

@@ -28,8 +28,8 @@ struct attached {
 };
 
 /* 0 or a negative errno. req: all but device, which is "pci:...". */
-static RAW_UNUSED int attach_with(int ccshm, struct ccshm_ioc_attach *req, const char *device,
-				  struct attached *a)
+static RAW_CHECKED int attach_with(int ccshm, struct ccshm_ioc_attach *req, const char *device,
+				   struct attached *a)
 {
 	int err, nr;
 
@@ -54,16 +54,16 @@ static RAW_UNUSED unsigned int bits_of(const char *device)
 	return strcmp(device, PCI_B) ? 0 : 32;
 }
 
-static RAW_UNUSED int attach_buffer(int ccshm, uint64_t id, const char *device,
-				    struct attached *a)
+static RAW_CHECKED int attach_buffer(int ccshm, uint64_t id, const char *device,
+				     struct attached *a)
 {
 	struct ccshm_ioc_attach req = { .id = id, .dma_bits = bits_of(device) };
 
 	return attach_with(ccshm, &req, device, a);
 }
 
-static RAW_UNUSED int attach_dmabuf(int ccshm, int dmabuf, const char *device,
-				    struct attached *a)
+static RAW_CHECKED int attach_dmabuf(int ccshm, int dmabuf, const char *device,
+				     struct attached *a)
 {
 	struct ccshm_ioc_attach req = {
 		.flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = dmabuf, .dma_bits = bits_of(device),
@@ -73,7 +73,7 @@ static RAW_UNUSED int attach_dmabuf(int ccshm, int dmabuf, const char *device,
 }
 
 /* Say that the device has stopped, and close. */
-static RAW_UNUSED int attached_end(struct attached *a)
+static RAW_CHECKED int attached_end(struct attached *a)
 {
 	int err = raw_detach(a->fd, 0);
 
@@ -117,7 +117,7 @@ static RAW_UNUSED bool segments_cover(const struct attached *a, uint64_t size)
 /* ---- the device ---- */
 
 /* Bytes at one DMA address to another, through the device: 0 or a negative errno. */
-static RAW_UNUSED int device_copy(struct edu *edu, uint64_t from, uint64_t to, size_t len)
+static RAW_CHECKED int device_copy(struct edu *edu, uint64_t from, uint64_t to, size_t len)
 {
 	int err = edu_dma(edu, EDU_OUT, from, len, 0);
 
@@ -136,7 +136,7 @@ static RAW_UNUSED void device_start(struct edu *edu, const char *device)
 }
 
 /* Within two seconds, since a device is stopped from a work item. */
-static RAW_UNUSED bool bus_master_is(struct edu *edu, int want)
+static RAW_CHECKED bool bus_master_is(struct edu *edu, int want)
 {
 	for (int i = 0; i < 200 && edu_bus_master(edu) != want; i++)
 		sleep_ms(10);
@@ -174,14 +174,14 @@ static RAW_UNUSED bool device_exists(const char *device)
 }
 
 /* Only this driver may have it from now on ("" gives it back to any). */
-static RAW_UNUSED int device_bind(const char *device, const char *driver)
+static RAW_CHECKED int device_bind(const char *device, const char *driver)
 {
 	int err = device_file(device, "driver_override", driver);
 
 	return err ? err : write_text("/sys/bus/pci/drivers_probe", device);
 }
 
-static RAW_UNUSED int device_unbind(const char *device)
+static RAW_CHECKED int device_unbind(const char *device)
 {
 	int err = device_file(device, "driver/unbind", device);
 

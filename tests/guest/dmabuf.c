@@ -76,7 +76,7 @@ static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 		is_int(bounce_slots(), slots, "%s: no bounce buffer is in use", what);
 		is_int(bounce_most(), most, "%s: ... and none was", what);
 	}
-	imp_unmap(imp);
+	is_errno(imp_unmap(imp), 0, "%s: it unmaps", what);
 	is_int(query(s.export_id).device_mappings, kind == IMPORTER_STATIC && static_maps_at_attach,
 	       "%s: unmapped", what);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: it maps again", what);
@@ -132,7 +132,7 @@ static void segment_sizes(void)
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
 		bail("no attachment");
-	attached_end(&addresses);
+	is_errno(attached_end(&addresses), 0, "the attachment for comparison ends");
 	for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++) {
 		int imp;
 

@@ -321,7 +321,7 @@ static void test_revoke(void)
 		is_int(said(CCSHM_A_DEVICE_MAPPINGS), 1, "the mappings left");
 		is_int(said(CCSHM_A_PAGES), 1, "the pages");
 	}
-	imp_unmap(imp);
+	is_errno(imp_unmap(imp), 0, "the driver unmaps");
 	close(imp);
 	if (happens(CCSHM_EVENT_IMPORTER_DETACH, s.export_id, "the driver detaches"))
 		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_A, "its device");

@@ -146,7 +146,7 @@ static void node_is_left_alone(void)
 	ok(!loaded_with_heap("heap=auto"), "the kernel has its own: INFO says that it is not ours");
 	ok(node() == kernels.node, "the kernel has its own: that one still is the node");
 	ok(kernels_heap_works(), "... and works");
-	is_errno(access("/sys/class/misc/ccshm-heap", F_OK) ? errno : 0, ENOENT,
+	is_errno(access("/sys/class/misc/ccshm-heap", F_OK) ? -errno : 0, ENOENT,
 		 "the kernel has its own: there is none of ours");
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	ok(node() == kernels.node && kernels_heap_works(), "... and the kernel's heap is where it was");

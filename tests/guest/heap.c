@@ -242,8 +242,8 @@ static void memory(void)
 	}
 	close(fd);
 	is_int(query(id).importers, 1, "it outlives its descriptor while somebody uses it");
-	imp_unmap(imp);
-	imp_detach(imp);
+	is_errno(imp_unmap(imp), 0, "... and unmaps");
+	is_errno(imp_detach(imp), 0, "... and detaches");
 	close(imp);
 	stamp_write(p, 1, 0, SIZE);
 	ok(stamp_check(p, 1, 0, SIZE), "... a mapping, too");
@@ -488,9 +488,9 @@ static void parameter(void)
 	expect_kmsg("ccshm: heap=bogus: it is either auto or off");
 	is_errno(load("heap=bogus"), EINVAL, "heap=bogus: the module refuses to load");
 	is_errno(load("heap="), EINVAL, "heap=: likewise");
-	is_errno(access(CCSHM_DEVICE, F_OK) ? errno : 0, ENOENT, "... and there is no device");
+	is_errno(access(CCSHM_DEVICE, F_OK) ? -errno : 0, ENOENT, "... and there is no device");
 	is_errno(load("heap=off"), 0, "heap=off: it loads");
-	is_errno(access(HEAP, F_OK) ? errno : 0, ENOENT, "heap=off: there is no node");
+	is_errno(access(HEAP, F_OK) ? -errno : 0, ENOENT, "heap=off: there is no node");
 	ok(!(features() & CCSHM_FEATURE_HEAP), "heap=off: INFO says so");
 	is_errno(driver_unload(), 0, "it is unloaded");
 
@@ -502,7 +502,7 @@ static void parameter(void)
 	is_errno(driver_unload(), EAGAIN, "while it is open, the module stays");
 	close(heap);
 	is_errno(driver_unload(), 0, "then it goes");
-	is_errno(access(HEAP, F_OK) ? errno : 0, ENOENT, "... with its node");
+	is_errno(access(HEAP, F_OK) ? -errno : 0, ENOENT, "... with its node");
 }
 
 static void setup(void)

@@ -24,7 +24,7 @@ static RAW_UNUSED int imp_open(void)
 	return fd;
 }
 
-static RAW_UNUSED int imp_attach(int imp, int dmabuf, enum importer_kind kind)
+static RAW_CHECKED int imp_attach(int imp, int dmabuf, enum importer_kind kind)
 {
 	struct importer_attach req = { .fd = dmabuf, .kind = kind };
 
@@ -33,7 +33,7 @@ static RAW_UNUSED int imp_attach(int imp, int dmabuf, enum importer_kind kind)
 }
 
 /* IMPORTER_DELAYED: it lets go so long after it was told. */
-static RAW_UNUSED int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
+static RAW_CHECKED int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
 {
 	struct importer_attach req = { .fd = dmabuf, .kind = IMPORTER_DELAYED, .delay_ms = ms };
 
@@ -41,44 +41,44 @@ static RAW_UNUSED int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
 	return raw_ioctl(imp, IMPORTER_IOC_ATTACH, &req);
 }
 
-static RAW_UNUSED int imp_map(int imp, enum importer_direction direction)
+static RAW_CHECKED int imp_map(int imp, enum importer_direction direction)
 {
 	struct importer_map req = { direction };
 
 	return raw_ioctl(imp, IMPORTER_IOC_MAP, &req);
 }
 
-static RAW_UNUSED int imp_unmap(int imp)
+static RAW_CHECKED int imp_unmap(int imp)
 {
 	return raw_ioctl(imp, IMPORTER_IOC_UNMAP, NULL);
 }
 
-static RAW_UNUSED int imp_detach(int imp)
+static RAW_CHECKED int imp_detach(int imp)
 {
 	return raw_ioctl(imp, IMPORTER_IOC_DETACH, NULL);
 }
 
-static RAW_UNUSED int imp_dma(int imp, uint64_t offset, uint32_t length, bool from_device)
+static RAW_CHECKED int imp_dma(int imp, uint64_t offset, uint32_t length, bool from_device)
 {
 	struct importer_dma req = { offset, length, from_device };
 
 	return raw_ioctl(imp, IMPORTER_IOC_DMA, &req);
 }
 
-static RAW_UNUSED int imp_pin(int imp)
+static RAW_CHECKED int imp_pin(int imp)
 {
 	return raw_ioctl(imp, IMPORTER_IOC_PIN, NULL);
 }
 
-static RAW_UNUSED int imp_fence_as(int imp, enum importer_fence_what what,
-				   enum importer_fence_usage usage, unsigned int ms)
+static RAW_CHECKED int imp_fence_as(int imp, enum importer_fence_what what,
+				    enum importer_fence_usage usage, unsigned int ms)
 {
 	struct importer_fence req = { what, usage, ms };
 
 	return raw_ioctl(imp, IMPORTER_IOC_FENCE, &req);
 }
 
-static RAW_UNUSED int imp_fence(int imp, bool signal)
+static RAW_CHECKED int imp_fence(int imp, bool signal)
 {
 	return imp_fence_as(imp, signal ? IMPORTER_FENCE_SIGNAL : IMPORTER_FENCE_ADD,
 			    IMPORTER_USAGE_BOOKKEEP, 0);
@@ -94,7 +94,7 @@ static RAW_UNUSED struct importer_status imp_status(int imp)
 }
 
 /* boundary: a mask that no segment may cross; 0: 4 GiB. */
-static RAW_UNUSED int imp_limits(unsigned int bits, uint32_t max_segment, uint32_t boundary)
+static RAW_CHECKED int imp_limits(unsigned int bits, uint32_t max_segment, uint32_t boundary)
 {
 	struct importer_mask req = {
 		.bits = bits, .max_segment = max_segment, .boundary = boundary,
@@ -108,13 +108,13 @@ static RAW_UNUSED int imp_limits(unsigned int bits, uint32_t max_segment, uint32
 }
 
 /* bits 0: the device has no mask any more. */
-static RAW_UNUSED int imp_mask(unsigned int bits, uint32_t max_segment)
+static RAW_CHECKED int imp_mask(unsigned int bits, uint32_t max_segment)
 {
 	return imp_limits(bits, max_segment, 0);
 }
 
 /* An importer of this kind, attached; bails out if it is refused. */
-static RAW_UNUSED int imp_new(int dmabuf, enum importer_kind kind)
+static RAW_CHECKED int imp_new(int dmabuf, enum importer_kind kind)
 {
 	int imp = imp_open(), err = imp_attach(imp, dmabuf, kind);
 
@@ -124,7 +124,7 @@ static RAW_UNUSED int imp_new(int dmabuf, enum importer_kind kind)
 }
 
 /* It has let go, within ten seconds. */
-static RAW_UNUSED bool imp_lets_go(int imp)
+static RAW_CHECKED bool imp_lets_go(int imp)
 {
 	for (int i = 0; i < 1000 && imp_status(imp).mapped; i++)
 		sleep_ms(10);
@@ -153,8 +153,8 @@ static RAW_UNUSED void importer_unload(void)
 /* ---- what its device sees ---- */
 
 /* The mapping's addresses are these, in this order. */
-static RAW_UNUSED bool table_is(int imp, const struct attached *want, uint64_t offset,
-				uint64_t size, uint64_t max_segment)
+static RAW_CHECKED bool table_is(int imp, const struct attached *want, uint64_t offset,
+				 uint64_t size, uint64_t max_segment)
 {
 	struct importer_table *t = calloc(1, sizeof(*t));
 	uint64_t at = 0;
@@ -192,7 +192,7 @@ static RAW_UNUSED bool table_is(int imp, const struct attached *want, uint64_t o
  * The device copies from one place of its mapping, which is at p for the CPU, to
  * another: what does the CPU see?
  */
-static RAW_UNUSED bool imp_moves_right(int imp, char *p, uint64_t from, uint64_t to)
+static RAW_CHECKED bool imp_moves_right(int imp, char *p, uint64_t from, uint64_t to)
 {
 	uint64_t seed = 100 + from / PAGE;
 
@@ -205,7 +205,7 @@ static RAW_UNUSED bool imp_moves_right(int imp, char *p, uint64_t from, uint64_t
 /* ---- ordinary memory ---- */
 
 /* A dma-buf of the kernel's own heap, or -1 if this kernel has none. */
-static RAW_UNUSED int heap_dmabuf(size_t size)
+static RAW_CHECKED int heap_dmabuf(size_t size)
 {
 	struct dma_heap_allocation_data heap = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
 	int fd = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC), err;

@@ -178,18 +178,18 @@ static void refused(void)
 
 static int child_makes_writable(void *arg)
 {
-	return mprotect(arg, PAGE, RW) ? errno : 0;
+	return mprotect(arg, PAGE, RW) ? -errno : 0;
 }
 
 /* Every way to make a mapping of a read-only export writable fails. */
 static void stays_read_only(char *p, const char *what)
 {
 	is_int(touch_write(p, 1), SIGSEGV, "%s: a write gets SIGSEGV", what);
-	is_errno(mprotect(p, PAGE, RW) ? errno : 0, EACCES, "%s: mprotect is refused", what);
-	is_errno(mprotect(p, PAGE, PROT_WRITE) ? errno : 0, EACCES, "%s: ... to write only", what);
-	is_errno(mprotect(p, PAGE, PROT_NONE) ? errno : 0, 0, "%s: a right can be dropped", what);
-	is_errno(mprotect(p, PAGE, RW) ? errno : 0, EACCES, "%s: ... and not come back", what);
-	is_errno(mprotect(p, PAGE, PROT_READ) ? errno : 0, 0, "%s: ... but as it was", what);
+	is_errno(mprotect(p, PAGE, RW) ? -errno : 0, EACCES, "%s: mprotect is refused", what);
+	is_errno(mprotect(p, PAGE, PROT_WRITE) ? -errno : 0, EACCES, "%s: ... to write only", what);
+	is_errno(mprotect(p, PAGE, PROT_NONE) ? -errno : 0, 0, "%s: a right can be dropped", what);
+	is_errno(mprotect(p, PAGE, RW) ? -errno : 0, EACCES, "%s: ... and not come back", what);
+	is_errno(mprotect(p, PAGE, PROT_READ) ? -errno : 0, 0, "%s: ... but as it was", what);
 	is_errno(as_user(ROOT, ALL_CAPS, child_makes_writable, p), EACCES,
 		 "%s: a child cannot either", what);
 	is_int(touch_write(p, 1), SIGSEGV, "%s: a write still gets SIGSEGV", what);
@@ -224,7 +224,7 @@ static int reopen(int fd, int flags)
 /* Where the kernel mounts dma-bufs noexec it refuses by itself, with EPERM. */
 static bool refused_exec(int err)
 {
-	return err == EACCES || err == EPERM;
+	return err == -EACCES || err == -EPERM;
 }
 
 /* Every way to make a mapping executable fails. */
@@ -232,10 +232,10 @@ static void stays_data(char *p, int prot, const char *what)
 {
 	ok(!has_vm_flag(p, "ex") && !has_vm_flag(p, "me"), "%s: may never be executed (%s)", what,
 	   vm_flags(p));
-	is_errno(mprotect(p, PAGE, prot | PROT_EXEC) ? errno : 0, EACCES,
+	is_errno(mprotect(p, PAGE, prot | PROT_EXEC) ? -errno : 0, EACCES,
 		 "%s: mprotect to execute is refused", what);
-	is_errno(mprotect(p, PAGE, PROT_EXEC) ? errno : 0, EACCES, "%s: ... to execute only", what);
-	is_errno(mprotect(p, PAGE, prot) ? errno : 0, 0, "%s: mprotect without it", what);
+	is_errno(mprotect(p, PAGE, PROT_EXEC) ? -errno : 0, EACCES, "%s: ... to execute only", what);
+	is_errno(mprotect(p, PAGE, prot) ? -errno : 0, 0, "%s: mprotect without it", what);
 	ok(!has_vm_flag(p, "ex"), "%s: ... does not make it executable", what);
 }
 
@@ -339,12 +339,12 @@ static int loop_disk(const char *file, size_t size)
 
 static int direct_read(int disk, void *p)
 {
-	return pread(disk, p, PAGE, 0) < 0 ? errno : 0;
+	return pread(disk, p, PAGE, 0) < 0 ? -errno : 0;
 }
 
 static int direct_write(int disk, void *p)
 {
-	return pwrite(disk, p, PAGE, 0) < 0 ? errno : 0;
+	return pwrite(disk, p, PAGE, 0) < 0 ? -errno : 0;
 }
 
 static int splice_out(void *p)
@@ -353,8 +353,8 @@ static int splice_out(void *p)
 	int fds[2], err;
 
 	if (pipe2(fds, O_CLOEXEC))
-		return errno;
-	err = vmsplice(fds[1], &iov, 1, 0) < 0 ? errno : 0;
+		return -errno;
+	err = vmsplice(fds[1], &iov, 1, 0) < 0 ? -errno : 0;
 	close(fds[0]);
 	close(fds[1]);
 	return err;
@@ -366,7 +366,7 @@ static int read_of_process(void *p)
 	char mine[64];
 	struct iovec local = { mine, sizeof(mine) }, remote = { p, sizeof(mine) };
 
-	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) < 0 ? errno : 0;
+	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) < 0 ? -errno : 0;
 }
 
 static int write_to_process(void *p)
@@ -374,7 +374,7 @@ static int write_to_process(void *p)
 	char mine[64] = { 0 };
 	struct iovec local = { mine, sizeof(mine) }, remote = { p, sizeof(mine) };
 
-	return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) < 0 ? errno : 0;
+	return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) < 0 ? -errno : 0;
 }
 
 /* A buffer that io_uring keeps. */
@@ -385,15 +385,15 @@ static int register_buffer(void *p)
 	int ring = syscall(SYS_io_uring_setup, 1, &params), err;
 
 	if (ring < 0)
-		return errno;
-	err = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1) < 0 ? errno : 0;
+		return -errno;
+	err = syscall(SYS_io_uring_register, ring, IORING_REGISTER_BUFFERS, &iov, 1) < 0 ? -errno : 0;
 	close(ring);
 	return err;
 }
 
 static int shared_futex(void *p)
 {
-	return syscall(SYS_futex, p, FUTEX_WAKE, 1, NULL, NULL, 0) < 0 ? errno : 0;
+	return syscall(SYS_futex, p, FUTEX_WAKE, 1, NULL, NULL, 0) < 0 ? -errno : 0;
 }
 
 static void pins(char *p, int disk, const char *what)
@@ -461,24 +461,24 @@ static void protect(char *p, char *w, const char *what)
 
 	stamp_pages(w, 9, 0, 2 * UNIT);
 	is_int(touch_read(p + part), 0, "%s: a page is touched", what);
-	is_errno(mprotect(p, 2 * UNIT, PROT_NONE) ? errno : 0, 0, "%s: no right", what);
+	is_errno(mprotect(p, 2 * UNIT, PROT_NONE) ? -errno : 0, 0, "%s: no right", what);
 	ok(touch_all(p, 8 * PAGE, SIGSEGV), "%s: a touch gets SIGSEGV", what);
-	is_errno(mprotect(p, 2 * UNIT, PROT_READ) ? errno : 0, 0, "%s: to read", what);
+	is_errno(mprotect(p, 2 * UNIT, PROT_READ) ? -errno : 0, 0, "%s: to read", what);
 	ok(stamp_pages_check(p, 9, 0, 2 * UNIT), "%s: the bytes are right", what);
 	is_int(touch_write(p, 1), SIGSEGV, "%s: a write gets SIGSEGV", what);
-	is_errno(mprotect(p, 2 * UNIT, RW) ? errno : 0, 0, "%s: to write", what);
+	is_errno(mprotect(p, 2 * UNIT, RW) ? -errno : 0, 0, "%s: to write", what);
 	stamp_pages(p, 10, 0, 2 * UNIT);
 	ok(stamp_pages_check(w, 10, 0, 2 * UNIT), "%s: the shared bytes are written", what);
 
 	/* In the middle of a large page, pages that are there and pages that are not. */
-	is_errno(mprotect(p + part, PAGE, PROT_READ) ? errno : 0, 0, "%s: one page", what);
+	is_errno(mprotect(p + part, PAGE, PROT_READ) ? -errno : 0, 0, "%s: one page", what);
 	is_int(touch_write(p + part, 1), SIGSEGV, "%s: ... cannot be written", what);
 	is_int(touch_write(p + part - PAGE, 2), 0, "%s: ... that before it can", what);
 	is_int(touch_write(p + part + PAGE, 3), 0, "%s: ... that behind it can", what);
 	ok(w[part - PAGE] == 2 && w[part + PAGE] == 3, "%s: ... and was", what);
 	stamp_pages(w, 11, 0, 2 * UNIT);
 	ok(stamp_pages_check(p, 11, 0, 2 * UNIT), "%s: all bytes are right", what);
-	is_errno(mprotect(p, 2 * UNIT, RW) ? errno : 0, 0, "%s: one mapping again", what);
+	is_errno(mprotect(p, 2 * UNIT, RW) ? -errno : 0, 0, "%s: one mapping again", what);
 	stamp_pages(p, 12, 0, 2 * UNIT);
 	ok(stamp_pages_check(w, 12, 0, 2 * UNIT), "%s: ... that writes the same", what);
 	is_int(violations(), before, "%s: never the private view", what);
@@ -558,7 +558,7 @@ static void partial_unmap(void)
 
 	ok(stamp_pages_check(p, 15, 0, size), "mapped");
 	is_int(cpu_mappings(export_id), 1, "one mapping is counted");
-	is_errno(munmap(p + UNIT / 2, 3 * PAGE) ? errno : 0, 0, "unmap pages in the middle");
+	is_errno(munmap(p + UNIT / 2, 3 * PAGE) ? -errno : 0, 0, "unmap pages in the middle");
 	is_int(cpu_mappings(export_id), 2, "two mappings are counted");
 	ok(touch_all(p + UNIT / 2, 3 * PAGE, SIGSEGV), "they are gone");
 	ok(stamp_pages_check(p, 15, 0, UNIT / 2), "what was before is not");

@@ -592,10 +592,10 @@ static void test_statistics(void)
 	struct shared s = shared_new(PAGE, CCSHM_EXPORT_PINNED);
 	int imp = imp_new(s.fd, IMPORTER_STATIC);
 
-	imp_map(imp, IMPORTER_TO_DEVICE);
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "an importer maps");
 	raw_revoke(ccshm, s.look, 0, 0, NULL);
 	raw_revoke(ccshm, s.export_id, 0, 0, NULL);
-	imp_unmap(imp);
+	is_errno(imp_unmap(imp), 0, "it unmaps");
 	close(imp);
 	raw_revoke(ccshm, s.export_id, 0, -1, NULL);
 	/* This buffer and the five; of others the memory may be on its way back. */

@@ -96,7 +96,7 @@ static void slice(const struct shared *s)
 
 	ok(p && stamp_pages_check(p, 1, 3 * LARGE, LARGE), "a slice of one page has its bytes");
 	is_int(touch_read(p + LARGE - 1), 0, "... to its end");
-	is_int(try_map(fd, 2 * LARGE, RW, MAP_SHARED), EINVAL, "... and no more");
+	is_errno(try_map(fd, 2 * LARGE, RW, MAP_SHARED), EINVAL, "... and no more");
 	munmap(p, LARGE);
 	close(fd);
 }
@@ -121,7 +121,7 @@ static void bytes(void)
 	slice(&s);
 	refused_bounds(&s);
 	edu_close(&edu);
-	attached_end(&a);
+	is_errno(attached_end(&a), 0, "DETACH");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0, "it is revoked");
 	ok(touch_some(s.p, s.size, LARGE, SIGBUS), "each page is gone");
 	shared_end(&s);

@@ -250,7 +250,7 @@ static void test_ended(void)
 
 static volatile bool stop;
 static volatile uint64_t current;
-static int odd, seen;
+static int odd, seen, gone;
 
 static void *look_on(void *arg)
 {
@@ -261,6 +261,7 @@ static void *look_on(void *arg)
 		int n = raw_pages(dev, current, 0, 0, mine, NR_RUNS, NULL);
 
 		seen += n > 0;
+		gone += n == -ENOENT && current;
 		if (n < 0 && n != -ENOENT)
 			odd++;
 		for (int i = 0; i < n; i++)
@@ -278,7 +279,7 @@ static void test_race(void)
 		fail("a thread");
 		return;
 	}
-	for (int i = 0; i < 4000 && (i < 150 || seen < 20); i++) {
+	for (int i = 0; i < 4000 && (i < 150 || seen < 20 || gone < 20); i++) {
 		if (raw_alloc(dev, UNIT + (i % 9) * PAGE, &id))
 			break;
 		current = id;
@@ -289,6 +290,7 @@ static void test_race(void)
 	stop = true;
 	pthread_join(thread, NULL);
 	ok(seen > 0, "pages of %d buffers that are just being freed", seen);
+	ok(gone > 0, "ENOENT for %d that had just been freed", gone);
 	is_int(odd, 0, "they are shared, or the buffer is gone");
 	ok(wait_clean(dev) && wait_rig_shared(rig_before), "all goes back");
 }

@@ -44,13 +44,13 @@ static int snapshot_open(int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* ... which is not to work: 0 or the errno. */
+/* Open the snapshot device and close it; return 0 or a negative errno. */
 static int snapshot_try(int flags)
 {
 	int fd = snapshot_open(flags);
 
 	if (fd < 0)
-		return -fd;
+		return fd;
 	close(fd);
 	return 0;
 }
@@ -162,8 +162,8 @@ static void machine_hibernates(void)
 {
 	int err = snapshot_try(O_RDONLY);
 
-	if (err == ENOENT || err == EPERM) {
-		skip("hibernation", err == ENOENT ? "this kernel is built without it" :
+	if (err == -ENOENT || err == -EPERM) {
+		skip("hibernation", err == -ENOENT ? "this kernel is built without it" :
 						    "this kernel has it turned off");
 		return;
 	}

@@ -133,7 +133,7 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	answered = peer_receive(&revoker, &result, NULL, 10000);
 	ok(answered, "%s: a revoke without a deadline to wait for comes back meanwhile", what);
-	is_errno(answered ? result : EAGAIN, want, "%s: ... and says what there is", what);
+	is_errno(answered ? result : -EAGAIN, want, "%s: ... and says what there is", what);
 	ok(probe_get("stalled") == (unsigned long)walker.pid, "%s: the call is where it was", what);
 	if (answered) {
 		ok(query(s.export_id).state != CCSHM_STATE_ACTIVE, "%s: the export is closed", what);

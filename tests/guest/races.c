@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A revoke among everything else that can happen at the same time. Whatever comes
- * first, nobody gets in behind it and nobody stays in. Each race is run a number of
- * times; races-smp does it on two processors.
+ * A revoke races with every other operation that can run at the same time. Whichever comes first,
+ * nothing gets access after the revoke, and nothing keeps access. Each race is repeated until both
+ * orders have occurred: the other operation succeeds before the revoke, and is refused after it.
+ * races-smp does this on two processors, races-cca on the four of a Realm.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -24,14 +25,65 @@ static int ccshm;
 #define THREADS	3
 #define STEP	(31 * PAGE)	/* a signal for each page would take too long */
 
-/* At least so many, in however much longer, on a machine that others slow down. */
+/* A race has at least so many rounds, on a slow machine, too. */
 #define ROUNDS	5
 
+/* The pairs of outcomes that a race can have. */
+enum { CALL, MAP, UNMAP, PAIRS };
+
+/**
+ * struct outcomes - how often each of the two outcomes of a race has occurred
+ * @before: the other operation came before the revoke or the end of the buffer
+ * @after: the other operation came after it
+ */
+static struct outcomes {
+	atomic_int before, after;
+} outcomes[PAIRS];
+
+/* Pairs of the current race, from CALL on. */
+static int pairs;
+
+static void outcome(int pair, bool is_before)
+{
+	if (is_before)
+		outcomes[pair].before++;
+	else
+		outcomes[pair].after++;
+}
+
+/* Begin a race that has @nr pairs of outcomes; return the time. */
+static int64_t race_started(int nr)
+{
+	memset(outcomes, 0, sizeof(outcomes));
+	pairs = nr;
+	return now_ns();
+}
+
+static bool all_occurred(void)
+{
+	for (int i = 0; i < pairs; i++)
+		if (!outcomes[i].before || !outcomes[i].after)
+			return false;
+	return true;
+}
+
+/* Whether to run another round: for 1.2 s, or up to 30 s until all outcomes have occurred. */
 static bool another_round(int rounds, int64_t begin)
 {
 	int64_t ms = (now_ns() - begin) / 1000000;
 
-	return rounds < 200 && ms < (rounds < ROUNDS ? 30000 : 1200);
+	if (rounds < ROUNDS || !all_occurred())
+		return ms < 30000;
+	return rounds < 200 && ms < 1200;
+}
+
+/* Require that @what has come before the revoke, or the end of the buffer, and after it. */
+static void both_occurred(int pair, const char *what)
+{
+	const struct outcomes *o = &outcomes[pair];
+
+	ok(o->before && o->after, "... %s occurs both before and after", what);
+	diag("%d times before, %d times after", o->before, o->after);
 }
 
 static struct race {
@@ -77,6 +129,7 @@ static void *race_fault(void *arg)
 		int sig = dice(2) ? touch_read(p) : touch_write(p, 1);
 
 		raced(sig == SIGBUS || (!sig && !revoked));
+		outcome(CALL, !sig);
 	}
 	return NULL;
 }
@@ -89,6 +142,7 @@ static void *race_mmap(void *arg)
 		char *p = raw_map(race.fd, race.size, RW);
 		int sig;
 
+		outcome(CALL, p);
 		if (!p) {
 			raced(errno == ENODEV);
 			continue;
@@ -116,6 +170,7 @@ static void *race_change(void *arg)
 		mprotect(at, PAGE, dice(2) ? RW : PROT_READ);
 		sig = touch_read(at);
 		raced(sig == SIGBUS || (!sig && !revoked));
+		outcome(CALL, !sig);
 		madvise(at, PAGE, dice(2) ? MADV_WILLNEED : MADV_PAGEOUT);
 		if (!dice(8)) {
 			char *to = mremap(p, race.size, race.size, MREMAP_MAYMOVE | MREMAP_FIXED,
@@ -144,6 +199,7 @@ static void *race_attach(void *arg)
 		int err = raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req);
 
 		raced(err == -ENODEV || (!err && !revoked));
+		outcome(CALL, !err);
 		if (!err) {
 			raced(!raw_detach(req.fd, 0));
 			close(req.fd);
@@ -152,21 +208,21 @@ static void *race_attach(void *arg)
 	return NULL;
 }
 
+/* Revoke once, at a random time around the revoke of the round, then again after it. */
 static void *race_revoke(void *arg)
 {
 	struct ccshm_ioc_revoke r;
+	bool first = true;
 
 	(void)arg;
-	while (!race.stop) {
-		bool revoked = race.revoked;
-		int err;
+	usleep(dice(6000));
+	while (!race.stop || first) {
+		int err = raw_revoke(ccshm, race.id, 0, in_ms(5000), &r);
 
-		if (!revoked) {
-			sched_yield();
-			continue;
-		}
-		err = raw_revoke(ccshm, race.id, 0, in_ms(5000), &r);
 		raced(!err && r.state == CCSHM_STATE_REVOKED && r.revoked == 1);
+		if (first)
+			outcome(CALL, !race.revoked);
+		first = false;
 	}
 	return NULL;
 }
@@ -202,7 +258,7 @@ static bool race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
 
 static void race_with(const char *what, void *(*fn)(void *arg))
 {
-	int64_t begin = now_ns();
+	int64_t begin = race_started(1);
 	uint64_t buffer;
 	int rounds = 0;
 
@@ -215,12 +271,17 @@ static void race_with(const char *what, void *(*fn)(void *arg))
 	ok(rounds >= ROUNDS && race.done > rounds, "revoke and %s: %d rounds, %d actions", what, rounds,
 	   race.done);
 	is_int(race.bad, 0, "... nobody got in, nobody stayed in");
+	both_occurred(CALL, "the call");
 	raw_free(ccshm, buffer);
 }
 
-/* A process that forks while its mapping is revoked; its children look afterwards. */
+/*
+ * A process that touches its mapping and forks while the mapping is revoked; its children touch
+ * the mapping afterwards.
+ */
 struct fork_race {
 	atomic_bool revoked;
+	int touched, refused;
 	char *p;
 };
 
@@ -232,7 +293,10 @@ static int fork_and_touch(struct peer *parent, void *arg)
 
 	peer_send(parent, 0, -1);
 	for (int i = 0; i < 12; i++) {
-		touch_read(f->p + i * PAGE);
+		if (touch_read(f->p + i * PAGE))
+			f->refused++;
+		else
+			f->touched++;
 		pid[i] = fork();
 		if (pid[i])
 			continue;
@@ -248,7 +312,7 @@ static int fork_and_touch(struct peer *parent, void *arg)
 static void race_with_fork(void)
 {
 	struct fork_race *f = common(sizeof(*f));
-	int64_t begin = now_ns();
+	int64_t begin = race_started(1);
 	int rounds = 0, bad = 0;
 	uint64_t buffer, id;
 
@@ -268,11 +332,14 @@ static void race_with_fork(void)
 		f->revoked = true;
 		bad += peer_hear(&forker) != 0;
 		peer_end(&forker, 0);
+		outcomes[CALL].before = f->touched;
+		outcomes[CALL].after = f->refused;
 		munmap(f->p, UNIT);
 		close(fd);
 	}
 	ok(rounds >= ROUNDS, "revoke and fork: %d rounds", rounds);
 	is_int(bad, 0, "... no child kept a page");
+	both_occurred(CALL, "a fork");
 	raw_free(ccshm, buffer);
 	munmap(f, sizeof(*f));
 }
@@ -289,9 +356,9 @@ static void *race_close(void *arg)
 
 static void race_with_close(void)
 {
-	int64_t begin = now_ns();
+	int64_t begin = race_started(1);
 	int rounds = 0, bad = 0;
-	uint64_t buffer;
+	uint64_t buffer, id;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
 		bail("no buffer");
@@ -305,13 +372,17 @@ static void race_with_close(void)
 		touch_read(race.p);
 		pthread_create(&thread, NULL, race_close, NULL);
 		usleep(dice(300));
-		err = raw_revoke(ccshm, dice(2) ? race.id : buffer, 0, in_ms(10000), NULL);
-		bad += err && err != -ENOENT;
+		id = dice(2) ? race.id : buffer;
+		err = raw_revoke(ccshm, id, 0, in_ms(10000), NULL);
+		bad += err && (err != -ENOENT || id == buffer);
+		if (id == race.id)
+			outcome(CALL, err);
 		pthread_join(thread, NULL);
 		bad += raw_revoke(ccshm, race.id, 0, 0, NULL) != -ENOENT;
 	}
 	ok(rounds >= ROUNDS, "revoke and close: %d rounds", rounds);
 	is_int(bad, 0, "... it is revoked, or gone");
+	both_occurred(CALL, "close");
 	raw_free(ccshm, buffer);
 }
 
@@ -327,13 +398,13 @@ static void *race_free(void *arg)
 
 static void race_with_free(void)
 {
-	int64_t begin = now_ns();
+	int64_t begin = race_started(1);
 	int rounds = 0, bad = 0;
 
 	memset(&race, 0, sizeof(race));
 	for (; another_round(rounds, begin); rounds++) {
 		pthread_t thread;
-		uint64_t buffer;
+		uint64_t buffer, id;
 		char *p;
 		int err;
 
@@ -344,8 +415,11 @@ static void race_with_free(void)
 		touch_read(p);
 		pthread_create(&thread, NULL, race_free, &buffer);
 		usleep(dice(300));
-		err = raw_revoke(ccshm, dice(2) ? race.id : buffer, 0, in_ms(10000), NULL);
-		bad += err && err != -ENOENT;
+		id = dice(2) ? race.id : buffer;
+		err = raw_revoke(ccshm, id, 0, in_ms(10000), NULL);
+		bad += err && (err != -ENOENT || id == race.id);
+		if (id == buffer)
+			outcome(CALL, err);
 		pthread_join(thread, NULL);
 		bad += raw_revoke(ccshm, race.id, 0, 0, NULL) != 0;
 		bad += !touch_some(p, UNIT, STEP, SIGBUS);
@@ -354,15 +428,96 @@ static void race_with_free(void)
 	}
 	ok(rounds >= ROUNDS, "revoke and FREE: %d rounds", rounds);
 	is_int(bad + race.bad, 0, "... it is revoked");
+	both_occurred(CALL, "FREE");
+}
+
+/* ---- the end of a buffer, and calls that would use it ---- */
+
+/* EXPORT until the round is over; after the buffer has ended, only ENOENT is right. */
+static void *export_on(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		bool ended = race.revoked;
+		int fd = raw_export(ccshm, race.id, 0, NULL);
+
+		raced(fd == -ENOENT || (fd >= 0 && !ended));
+		outcome(CALL, fd >= 0);
+		if (fd >= 0)
+			close(fd);
+	}
+	return NULL;
+}
+
+/* ATTACH and DETACH until the round is over. */
+static void *attach_on(void *arg)
+{
+	(void)arg;
+	while (!race.stop) {
+		bool ended = race.revoked;
+		struct ccshm_ioc_attach req = { .id = race.id, .device = PCI_A };
+		int err = raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req);
+
+		raced(err == -ENOENT || (!err && !ended));
+		outcome(CALL, !err);
+		if (!err) {
+			raced(!raw_detach(req.fd, 0));
+			close(req.fd);
+		}
+	}
+	return NULL;
+}
+
+/* A buffer ends, by FREE or with the file that owns it, while threads call @fn. */
+static void race_with_end(const char *what, bool by_close, void *(*fn)(void *arg))
+{
+	int64_t begin = race_started(1);
+	int rounds = 0, bad = 0;
+
+	memset(&race, 0, sizeof(race));
+	for (; another_round(rounds, begin); rounds++) {
+		struct ccshm_ioc_query q;
+		pthread_t thread[THREADS];
+		int owner = raw_open();
+
+		if (owner < 0 || raw_alloc(owner, UNIT, &race.id))
+			bail("no buffer");
+		race.stop = race.revoked = false;
+		for (int i = 0; i < THREADS; i++)
+			pthread_create(&thread[i], NULL, fn, NULL);
+		usleep(500 + dice(4000));
+		if (!by_close)
+			bad += raw_free(owner, race.id) != 0;
+		close(owner);
+		race.revoked = true;
+		usleep(1000);
+		race.stop = true;
+		for (int i = 0; i < THREADS; i++)
+			pthread_join(thread[i], NULL);
+		bad += !wait_clean(ccshm);
+		bad += raw_query(ccshm, race.id, &q) != -ENOENT;
+	}
+	ok(rounds >= ROUNDS, "%s: %d rounds, %d actions", what, rounds, race.done);
+	is_int(race.bad, 0, "... nothing is made of a buffer that has ended");
+	is_int(bad, 0, "... and the memory is returned");
+	both_occurred(CALL, "the call");
 }
 
 /* ---- importers ---- */
 
-/* Does what an importer does, until it is over. */
+/* Wait in a quarter of the calls, so that a revoke is likely to begin at this place. */
+static void widen(void)
+{
+	if (!dice(4))
+		usleep(1000);
+}
+
+/* Attach, map, add a fence, unmap and detach, until the round is over. */
 static void *race_import(void *arg)
 {
 	enum importer_kind kind = *(enum importer_kind *)arg;
 	int imp = imp_open();
+	bool mapped;
 
 	while (!race.stop) {
 		bool revoked = race.revoked;
@@ -370,16 +525,25 @@ static void *race_import(void *arg)
 						     imp_attach(imp, race.fd, kind);
 
 		raced(err == -ENODEV || (!err && !revoked));
+		outcome(CALL, !err);
 		if (err)
 			continue;
+		widen();
 		revoked = race.revoked;
 		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
 		raced(err == -ENODEV || (!err && !revoked));
+		outcome(MAP, !err);
+		mapped = !err;
 		if (dice(2))
-			imp_fence_as(imp, IMPORTER_FENCE_LATE, IMPORTER_USAGE_WRITE, dice(3));
-		/* A revoke has unmapped it, or it is unmapped here. */
-		err = dice(2) ? imp_unmap(imp) : 0;
-		raced(!err || err == -ENOTCONN);
+			raced(!imp_fence_as(imp, IMPORTER_FENCE_LATE, IMPORTER_USAGE_WRITE, dice(3)));
+		widen();
+		if (dice(2)) {
+			/* ENOTCONN: the revoke has unmapped it. */
+			err = imp_unmap(imp);
+			raced(err == -ENOTCONN || (!err && mapped));
+			if (mapped)
+				outcome(UNMAP, !err);
+		}
 		raced(!imp_detach(imp));
 	}
 	close(imp);
@@ -398,7 +562,7 @@ static void *race_poll(void *arg)
 
 static void race_with_importers(enum importer_kind kind, const char *what)
 {
-	int64_t begin = now_ns();
+	int64_t begin = race_started(PAIRS);
 	int rounds = 0, bad = 0;
 	uint64_t buffer;
 
@@ -434,6 +598,9 @@ static void race_with_importers(enum importer_kind kind, const char *what)
 	   what, rounds, race.done);
 	is_int(bad, 0, "... a revoke ends them all");
 	is_int(race.bad, 0, "... and none gets in behind it");
+	both_occurred(CALL, "the attach");
+	both_occurred(MAP, "the map");
+	both_occurred(UNMAP, "the unmap");
 	raw_free(ccshm, buffer);
 }
 
@@ -450,7 +617,7 @@ static void *revoke_once(void *arg)
 
 static void race_of_revokes(void)
 {
-	int64_t begin = now_ns();
+	int64_t begin = race_started(0);
 	int rounds = 0;
 	uint64_t buffer;
 
@@ -483,22 +650,33 @@ static void race_of_revokes(void)
 
 static atomic_int waiting;
 
-/* One that waits, in a thread. */
+/* A thread: revoke at a random time, and wait for the end of the revoke. */
 static void *revoke_waits(void *arg)
 {
 	(void)arg;
+	usleep(dice(5000));
 	waiting = raw_revoke(ccshm, race.id, 0, in_ms(30000), NULL);
 	return NULL;
 }
 
-/* Maps with the CPU and for a device, never lets go. */
+/* Note whether the revoke of the thread has begun, before the holder goes. */
+static void outcome_now(void)
+{
+	struct ccshm_ioc_query q;
+
+	if (!raw_query(ccshm, race.id, &q))
+		outcome(CALL, q.state == CCSHM_STATE_ACTIVE);
+}
+
+/* Map with the CPU and for a device, and never unmap. */
 static int hold(struct peer *parent, void *arg)
 {
-	int *fd = arg, imp = imp_open();
+	int *fd = arg, imp = imp_new(*fd, IMPORTER_STUBBORN);
 	char *p = raw_map(*fd, UNIT, RW);
+	int err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
 
-	imp_attach(imp, *fd, IMPORTER_STUBBORN);
-	imp_map(imp, IMPORTER_BIDIRECTIONAL);
+	if (!p || err)
+		return err ? err : -ENOMEM;
 	peer_send(parent, 0, -1);
 	for (;;)
 		touch_read(p + dice(UNIT));
@@ -507,7 +685,7 @@ static int hold(struct peer *parent, void *arg)
 
 static void race_with_death(void)
 {
-	int64_t begin = now_ns();
+	int64_t begin = race_started(1);
 	int rounds = 0, bad = 0;
 	uint64_t buffer;
 
@@ -523,6 +701,7 @@ static void race_with_death(void)
 		bad += peer_hear(&holder) != 0;
 		pthread_create(&thread, NULL, revoke_waits, NULL);
 		usleep(dice(5000));
+		outcome_now();
 		peer_end(&holder, SIGKILL);
 		pthread_join(thread, NULL);
 		raw_query(ccshm, race.id, &q);
@@ -531,13 +710,14 @@ static void race_with_death(void)
 	}
 	ok(rounds >= ROUNDS, "revoke and the death of a holder: %d rounds", rounds);
 	is_int(bad, 0, "... the revoke finishes");
+	both_occurred(CALL, "the death");
 	raw_free(ccshm, buffer);
 }
 
 /* With the driver of the importer, or with all of its module, which is then loaded anew. */
 static void race_with_driver(bool module, const char *what)
 {
-	int64_t begin = now_ns();
+	int64_t begin = race_started(1);
 	int rounds = 0, bad = 0;
 	uint64_t buffer;
 
@@ -553,6 +733,7 @@ static void race_with_driver(bool module, const char *what)
 		bad += raw_rmmod("ccshm_importer") != -EWOULDBLOCK;
 		pthread_create(&thread, NULL, revoke_waits, NULL);
 		usleep(dice(5000));
+		outcome_now();
 		if (module) {
 			close(imp);
 			while (raw_rmmod("ccshm_importer") && tries++ < 1000)
@@ -571,6 +752,7 @@ static void race_with_driver(bool module, const char *what)
 	}
 	ok(rounds >= ROUNDS, "revoke and %s: %d rounds", what, rounds);
 	is_int(bad, 0, "... the revoke finishes");
+	both_occurred(CALL, "the removal");
 	raw_free(ccshm, buffer);
 }
 
@@ -603,7 +785,7 @@ static void *use_driver(void *arg)
 /* The driver goes when nothing is open for a moment, and only then. */
 static void race_with_unload(void)
 {
-	int64_t begin = now_ns();
+	int64_t begin = race_started(1);
 	int gone = 0, refused = 0, bad = 0;
 	pthread_t thread;
 
@@ -615,6 +797,7 @@ static void race_with_unload(void)
 
 		bad += err && err != -EWOULDBLOCK;
 		refused += err == -EWOULDBLOCK;
+		outcome(CALL, err);
 		if (err) {
 			usleep(dice(2000));
 			continue;
@@ -630,6 +813,7 @@ static void race_with_unload(void)
 	ok(gone >= ROUNDS && race.done > gone, "revoke and unloading: %d times, %d refused, %d actions",
 	   gone, refused, race.done);
 	is_int(bad + race.bad, 0, "... all of it is done, or nothing of it");
+	ok(refused > 0, "... unloading is also refused, while the driver is in use");
 	ccshm = raw_open();
 }
 
@@ -658,6 +842,10 @@ int main(void)
 
 	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
 	race_with("attachments", race_attach);
+	race_with_end("FREE and EXPORT", false, export_on);
+	race_with_end("close of the owner's file and EXPORT", true, export_on);
+	race_with_end("FREE and ATTACH", false, attach_on);
+	race_with_end("close of the owner's file and ATTACH", true, attach_on);
 	ok(wait_clean(ccshm), "nothing is left");
 	close(ccshm);
 	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");

@@ -31,6 +31,7 @@
 #include "cvm_guest.h"
 
 #define RAW_UNUSED	TAP_UNUSED
+#define RAW_CHECKED	RAW_UNUSED __attribute__((warn_unused_result))
 #define PAGE		4096UL	/* the kernel's, too, but in suites that say vm-pages: 16k */
 #define KIB		1024UL
 #define MIB		(1024UL * KIB)

@@ -50,7 +50,7 @@ static void bytes(void)
 	ok(moves_right(&edu, &s, &a, 0, 3 * MIB - PAGE), "it moves bytes");
 	ok(stamp_pages_check(s.p + PAGE, 1, PAGE, 3 * MIB - 2 * PAGE), "all others are right");
 	edu_close(&edu);
-	attached_end(&a);
+	is_errno(attached_end(&a), 0, "DETACH");
 	shared_end(&s);
 }
 

@@ -38,7 +38,7 @@ static void attachments(void)
 	device_start(&edu, EDU_C);
 	ok(moves_right(&edu, &s, &a, 0, PAGE), "it moves bytes");
 	edu_close(&edu);
-	attached_end(&a);
+	is_errno(attached_end(&a), 0, "DETACH");
 	shared_end(&s);
 }
 

@@ -52,7 +52,7 @@ static void addresses(void)
 	ok(imp_moves_right(imp, s.p, 0, PAGE), "its device moves bytes there");
 	close(imp);
 	is_errno(device_unbind(EDU_A), 0, "its driver goes");
-	attached_end(&a);
+	is_errno(attached_end(&a), 0, "DETACH");
 	shared_end(&s);
 	is_int(rig(CVM_STRAY_DMA), 0, "no device wrote elsewhere");
 }

@@ -105,7 +105,7 @@ static int servant_do(int what, int fd, char **p)
 	switch (what) {
 	case DO_MAP:
 		*p = map_aligned(fd, SIZE, RW, 0);
-		return *p ? 0 : errno;
+		return *p ? 0 : -errno;
 	case DO_TOUCH:
 		return touch_read(*p);
 	case DO_WRITE:
@@ -178,7 +178,7 @@ static void own_mapping(void)
 	ok(read(pipes[0], touched, 1) < 0 && errno == EFAULT, "a system call gets EFAULT");
 	close(pipes[0]);
 	close(pipes[1]);
-	is_errno(mprotect(touched, PAGE, PROT_READ) ? errno : 0, 0, "mprotect changes nothing:");
+	is_errno(mprotect(touched, PAGE, PROT_READ) ? -errno : 0, 0, "mprotect changes nothing:");
 	is_int(touch_read(touched), SIGBUS, "... SIGBUS");
 	moved = mremap(untouched, UNIT, UNIT, MREMAP_MAYMOVE | MREMAP_FIXED, aligned_space(UNIT));
 	ok(moved != MAP_FAILED && touch_all(moved, UNIT, SIGBUS), "nor does a move");

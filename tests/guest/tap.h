@@ -94,18 +94,22 @@ static TAP_UNUSED const char *tap_errno_name(int err)
 	return err ? strerrorname_np(err < 0 ? -err : err) : "0";
 }
 
-/* Two errno values; signs do not matter, 0 is success. */
+/*
+ * Compare a result, which is 0 or a negative errno, with the errno @want, which may have either
+ * sign. A positive result, such as a descriptor or a count, never matches.
+ */
 static TAP_UNUSED __attribute__((format(printf, 5, 6))) bool
 tap_is_errno(int got, int want, const char *file, int line, const char *fmt, ...)
 {
-	bool same = abs(got) == abs(want);
+	bool same = got <= 0 && got == -abs(want);
 	va_list ap;
 
 	va_start(ap, fmt);
 	tap_result(same, file, line, fmt, ap);
 	va_end(ap);
 	if (!same)
-		diag("  got %s, expected %s", tap_errno_name(got), tap_errno_name(want));
+		diag("  got %s (%d), expected %s", got > 0 ? "no errno" : tap_errno_name(got), got,
+		     tap_errno_name(want));
 	return same;
 }
 

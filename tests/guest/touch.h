@@ -215,13 +215,13 @@ static RAW_UNUSED void *map_aligned(int fd, size_t size, int prot, off_t offset)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* 0 or the errno of a mapping, which is not kept. */
+/* Try to map; return 0, after unmapping again, or a negative errno. */
 static RAW_UNUSED int try_map(int fd, size_t size, int prot, int flags)
 {
 	void *p = mmap(NULL, size, prot, flags, fd, 0);
 
 	if (p == MAP_FAILED)
-		return errno;
+		return -errno;
 	munmap(p, size);
 	return 0;
 }

@@ -240,8 +240,8 @@ static void test_devices(void)
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT, "it does not let go");
 	is_traced(traced("revoke: object=%llu buffer=* pages=%lu revoked=0 stopped=0 device_mappings=1 ns=* err=-110",
 			 export, SIZE / PAGE), 1, "that is told of the revoke");
-	imp_unmap(imp);
-	imp_detach(imp);
+	is_errno(imp_unmap(imp), 0, "it unmaps");
+	is_errno(imp_detach(imp), 0, "it detaches");
 	close(imp);
 	raw_revoke(ccshm, s.export_id, 0, in_ms(5000), NULL);
 

@@ -111,7 +111,8 @@ static void is_cut_off(struct shared *s, const struct attached *a)
 	stamp_write(s->p, 5, 0, TRANSFER);
 	stamp_write(s->p + PAGE, 6, PAGE, TRANSFER);
 	device_start(&edu, EDU_C);
-	device_copy(&edu, dma_at(a, 0), dma_at(a, PAGE), TRANSFER);
+	is_errno(device_copy(&edu, dma_at(a, 0), dma_at(a, PAGE), TRANSFER), 0,
+		 "claimed: the device reads and writes");
 	ok(stamp_check(s->p + PAGE, 6, PAGE, TRANSFER),
 	   "claimed: addresses from before lead nowhere");
 	edu_set_bus_master(&edu, false);
@@ -130,7 +131,7 @@ static void claimed(struct shared *s)
 	is_errno(raw_ioctl(group, VFIO_GROUP_SET_CONTAINER, &container), 0,
 		 "user space claims the group");
 	is_refused("claimed", s);
-	is_errno(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) ? errno : 0, 0,
+	is_errno(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) ? -errno : 0, 0,
 		 "it sets up an address space");
 	is_refused("claimed, translated", s);
 	ok(logged("ccshm: cannot use shared memory: its IOMMU translates or belongs to user space"),
