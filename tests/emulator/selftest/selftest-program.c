@@ -5,7 +5,6 @@
  * were seen with what must come of it. Where a trap must count, the same access is also
  * made with the trap off, which must count nothing: so it is the trap that counted.
  */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <sys/wait.h>
 

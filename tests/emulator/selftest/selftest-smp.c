@@ -3,7 +3,6 @@
  * The emulator's self-test with several CPUs (CCA): a trap that one of them sets or opens
  * holds for all, none of their wrong accesses is lost, none of the right ones counts.
  */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
