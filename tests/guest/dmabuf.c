@@ -24,7 +24,7 @@ static uint64_t violations(void)
 
 static void importer_itself(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_open();
 
 	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), ENOTCONN, "MAP without ATTACH");
@@ -52,7 +52,7 @@ static void importer_itself(void)
 static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 {
 	const size_t size = 4 * MIB + 3 * PAGE;
-	struct shared s = shared_new(size, flags);
+	struct shared s = exported_new(size, flags);
 	long long slots = bounce_slots(), most;
 	struct ccshm_ioc_attach req = { .id = s.id, .dma_bits = 64 };
 	struct attached addresses;
@@ -69,9 +69,9 @@ static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 	is_int(query(s.export_id).device_mappings, 1, "%s: its mapping is counted", what);
 	ok(table_is(imp, &addresses, 0, size, 64 * KIB),
 	   "%s: its addresses are those of the buffer, and shared", what);
-	ok(moves_right(imp, &s, 0, 0, PAGE), "%s: the device copies: first page", what);
-	ok(moves_right(imp, &s, 0, size - PAGE, 2 * MIB), "%s: ... last page", what);
-	ok(moves_right(imp, &s, 0, 3 * MIB, size - LEN), "%s: ... to the last bytes", what);
+	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "%s: the device copies: first page", what);
+	ok(exported_moves_right(imp, &s, 0, size - PAGE, 2 * MIB), "%s: ... last page", what);
+	ok(exported_moves_right(imp, &s, 0, 3 * MIB, size - LEN), "%s: ... to the last bytes", what);
 	if (slots >= 0) {
 		is_int(bounce_slots(), slots, "%s: no bounce buffer is in use", what);
 		is_int(bounce_most(), most, "%s: ... and none was", what);
@@ -80,7 +80,7 @@ static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 	is_int(query(s.export_id).device_mappings, kind == IMPORTER_STATIC && static_maps_at_attach,
 	       "%s: unmapped", what);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: it maps again", what);
-	ok(moves_right(imp, &s, 0, PAGE, 0), "%s: the device copies", what);
+	ok(exported_moves_right(imp, &s, 0, PAGE, 0), "%s: the device copies", what);
 	is_errno(imp_detach(imp), 0, "%s: it detaches", what);
 	holders_are(&s, 0, 0);
 	close(imp);
@@ -89,7 +89,7 @@ static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 
 static void one_direction(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int in = imp_new(s.fd, IMPORTER_DYNAMIC), out = imp_new(s.fd, IMPORTER_DYNAMIC);
 
 	is_errno(imp_map(out, IMPORTER_TO_DEVICE), 0, "mapped to the device");
@@ -109,7 +109,7 @@ static void one_direction(void)
 static void slices(void)
 {
 	const uint64_t offset = UNIT - 3 * PAGE, length = UNIT + 5 * PAGE;
-	struct shared s = shared_slice(3 * UNIT, 0, offset, length);
+	struct shared s = exported_slice(3 * UNIT, 0, offset, length);
 	struct attached addresses;
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 
@@ -118,7 +118,7 @@ static void slices(void)
 	is_errno(attached_end(&addresses), 0, "the addresses of a whole buffer are known");
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "a slice of it is imported");
 	ok(table_is(imp, &addresses, offset, length, 64 * KIB), "its addresses are right");
-	ok(moves_right(imp, &s, offset, 0, length - PAGE), "the device copies");
+	ok(exported_moves_right(imp, &s, offset, 0, length - PAGE), "the device copies");
 	is_errno(imp_dma(imp, length, 8, true), EINVAL, "and reaches no more");
 	close(imp);
 	shared_end(&s);
@@ -127,7 +127,7 @@ static void slices(void)
 static void segment_sizes(void)
 {
 	static const uint32_t most[] = { 4096, 12288, 65536, 1048576, UINT32_MAX };
-	struct shared s = shared_new(UNIT + 5 * PAGE, 0);
+	struct shared s = exported_new(UNIT + 5 * PAGE, 0);
 	struct attached addresses;
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
@@ -148,7 +148,7 @@ static void segment_sizes(void)
 
 static void masks(void)
 {
-	struct shared s = shared_new(UNIT, 0), p = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(UNIT, 0), p = exported_new(UNIT, CCSHM_EXPORT_PINNED);
 	int imp = imp_open(), other = imp_open(), err;
 
 	if (cvm_flavour() == CVM_CCA) {
@@ -180,7 +180,7 @@ static void masks(void)
 
 static void revocable_exports(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_open();
 
 	is_errno(imp_attach(imp, s.fd, IMPORTER_STATIC), EOPNOTSUPP,
@@ -200,7 +200,7 @@ static void revocable_exports(void)
 /* Every direction in which a device could write. */
 static void read_only(enum importer_kind kind, uint64_t flags, const char *what)
 {
-	struct shared s = shared_new(UNIT, CCSHM_EXPORT_READ_ONLY | flags);
+	struct shared s = exported_new(UNIT, CCSHM_EXPORT_READ_ONLY | flags);
 	int imp = imp_open(), err = imp_attach(imp, s.fd, kind);
 
 	if (kind == IMPORTER_STATIC && static_maps_at_attach) {
@@ -221,11 +221,11 @@ static void read_only(enum importer_kind kind, uint64_t flags, const char *what)
 
 static void no_cpu(uint64_t flags, const char *what)
 {
-	struct shared s = shared_new(UNIT, CCSHM_EXPORT_NO_CPU | flags);
+	struct shared s = exported_new(UNIT, CCSHM_EXPORT_NO_CPU | flags);
 	int imp = imp_new(s.fd, flags ? IMPORTER_STATIC : IMPORTER_DYNAMIC);
 
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: a device maps", what);
-	ok(moves_right(imp, &s, 0, 0, PAGE), "%s: ... and copies", what);
+	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "%s: ... and copies", what);
 	is_errno(try_map(imp, PAGE, RW, MAP_SHARED), EACCES, "%s: no mmap by its driver", what);
 	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), EINVAL, "%s: no mapping of the kernel",
 		 what);
@@ -237,14 +237,14 @@ static void no_cpu(uint64_t flags, const char *what)
 
 static void dynamic_is_revoked(enum importer_kind kind, uint64_t flags, const char *what)
 {
-	struct shared s = shared_new(UNIT, flags);
+	struct shared s = exported_new(UNIT, flags);
 	int imp = imp_new(s.fd, kind), other = imp_open();
 	char *p = raw_map(imp, UNIT, RW), *q = raw_map(s.fd, UNIT, RW);
 	struct ccshm_ioc_revoke r;
 
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: mapped", what);
 	is_int(imp_status(imp).pinned, kind == IMPORTER_PINNED, "%s: pinned", what);
-	ok(moves_right(imp, &s, 0, 0, PAGE), "%s: the device copies", what);
+	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "%s: the device copies", what);
 	ok(p && stamp_check(p + PAGE, 100, 0, LEN), "%s: its driver's mmap shows it", what);
 	is_int(query(s.export_id).cpu_mappings, 2, "%s: two CPU mappings", what);
 	is_errno(imp_unmap(imp), 0, "%s: unmapped", what);
@@ -273,7 +273,7 @@ static void dynamic_is_revoked(enum importer_kind kind, uint64_t flags, const ch
 
 static void late_is_waited_for(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE), idle = imp_new(s.fd, IMPORTER_DYNAMIC);
 	int other = imp_open();
 	char *q = raw_map(s.fd, UNIT, RW);
@@ -298,7 +298,7 @@ static void late_is_waited_for(void)
 	is_errno(imp_map(idle, IMPORTER_BIDIRECTIONAL), ENODEV, "... the mapping of another");
 	is_errno(imp_attach(other, s.fd, IMPORTER_DYNAMIC), ENODEV, "... an importer");
 	/* Its memory is there until it lets go. */
-	ok(moves_right(imp, &s, 0, 0, PAGE), "the device still works on shared memory");
+	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "the device still works on shared memory");
 
 	ok(revoke_waits(&thread, s.export_id), "the next call goes on waiting");
 	is_errno(imp_unmap(imp), 0, "the importer lets go");
@@ -318,7 +318,7 @@ static void late_is_waited_for(void)
 /* The device is at work though its driver has unmapped: there is a fence. */
 static void fence_is_waited_for(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct ccshm_ioc_revoke r;
 	pthread_t thread;
@@ -342,7 +342,7 @@ static void fence_is_waited_for(void)
 
 static void pinned_is_busy(void)
 {
-	struct shared s = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(UNIT, CCSHM_EXPORT_PINNED);
 	int imp = imp_new(s.fd, IMPORTER_STATIC), other = imp_open();
 	char *q = raw_map(s.fd, UNIT, RW);
 	struct ccshm_ioc_revoke r;
@@ -360,7 +360,7 @@ static void pinned_is_busy(void)
 	is_int(touch_read(q), SIGBUS, "the CPU mapping is gone");
 	is_errno(try_map(s.fd, PAGE, RW, MAP_SHARED), ENODEV, "nothing new gets in: mmap");
 	is_errno(imp_attach(other, s.fd, IMPORTER_STATIC), ENODEV, "... an importer");
-	ok(moves_right(imp, &s, 0, 0, PAGE), "the device still works on shared memory");
+	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "the device still works on shared memory");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), EBUSY, "again: busy");
 	is_errno(imp_detach(imp), 0, "the importer detaches");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "the next call finishes");
@@ -377,7 +377,7 @@ static void pinned_is_busy(void)
 /* The buffer's other exports are revoked although one of them is busy. */
 static void mixed_buffer(void)
 {
-	struct shared s = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(UNIT, CCSHM_EXPORT_PINNED);
 	uint64_t id;
 	int fd = raw_export(ccshm, s.id, 0, &id);
 	int holds = imp_new(s.fd, IMPORTER_STATIC), lets_go = imp_new(fd, IMPORTER_DYNAMIC);
@@ -419,7 +419,7 @@ static int imp_data(int imp, unsigned long call, uint64_t offset, void *data, ui
 static void vmap(void)
 {
 	const size_t size = 4 * MIB + PAGE;
-	struct shared s = shared_new(size, CCSHM_EXPORT_PINNED), no = shared_new(UNIT, 0);
+	struct shared s = exported_new(size, CCSHM_EXPORT_PINNED), no = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC), other = imp_new(s.fd, IMPORTER_DYNAMIC);
 	int refused = imp_new(no.fd, IMPORTER_DYNAMIC);
 	uint64_t before = violations(), data[64];
@@ -471,7 +471,7 @@ static int maps_and_waits(struct peer *parent, void *arg)
 
 static void importer_dies(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	struct peer p = peer_start(ROOT, ALL_CAPS, maps_and_waits, &s);
 	pthread_t thread;
 
@@ -487,7 +487,7 @@ static void importer_dies(void)
 
 static void driver_leaves(void)
 {
-	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(UNIT, 0), t = exported_new(UNIT, CCSHM_EXPORT_PINNED);
 	int imp = imp_new(s.fd, IMPORTER_LATE), fixed = imp_new(t.fd, IMPORTER_STATIC);
 
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "a device is mapped");
@@ -499,7 +499,7 @@ static void driver_leaves(void)
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "it comes back");
 	is_errno(imp_attach(imp, s.fd, IMPORTER_DYNAMIC), 0, "and attaches again");
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "... and maps");
-	ok(moves_right(imp, &s, 0, 0, PAGE), "... and works");
+	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "... and works");
 	close(imp);
 	close(fixed);
 	shared_end(&s);
@@ -508,7 +508,7 @@ static void driver_leaves(void)
 
 static void buffer_goes(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE), look = dup(s.fd);
 	struct ccshm_ioc_info info;
 	char *p;
@@ -517,7 +517,7 @@ static void buffer_goes(void)
 	shared_end(&s);
 	ok(query(s.export_id).query_flags & CCSHM_QUERY_ORPHAN, "its export is an orphan");
 	p = s.p = raw_map(look, UNIT, RW);
-	ok(p && moves_right(imp, &s, 0, 0, PAGE), "the device works on");
+	ok(p && exported_moves_right(imp, &s, 0, 0, PAGE), "the device works on");
 	munmap(p, UNIT);
 	close(look);
 	raw_info(ccshm, &info);

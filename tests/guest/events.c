@@ -284,7 +284,7 @@ static void test_no_allocation(void)
 
 static struct shared shared_told(uint64_t flags)
 {
-	struct shared s = shared_new(PAGE, flags);
+	struct shared s = exported_new(PAGE, flags);
 
 	happens(CCSHM_EVENT_BUFFER_NEW, s.id, "a buffer");
 	happens(CCSHM_EVENT_EXPORT_NEW, s.export_id, "an export");

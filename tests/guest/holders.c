@@ -42,7 +42,7 @@ static int importers_as(void *arg)
 
 static void listed(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int a = imp_new(s.fd, IMPORTER_DYNAMIC), b = imp_new(s.fd, IMPORTER_LATE);
 	struct ccshm_ioc_importer i[MANY];
 	unsigned int total;
@@ -102,7 +102,7 @@ static void said(const char *text, const char *what, const char *name)
 
 static void command_line(void)
 {
-	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(UNIT, 0), t = exported_new(UNIT, CCSHM_EXPORT_PINNED);
 	int a = imp_new(s.fd, IMPORTER_DYNAMIC), b = imp_new(s.fd, IMPORTER_LATE);
 	int fixed = imp_new(t.fd, IMPORTER_STATIC);
 	char held[128];
@@ -131,7 +131,7 @@ static void command_line(void)
 static void listed_pinned(void)
 {
 	const unsigned int cannot = CCSHM_IMPORTER_CANNOT_LET_GO, pins = CCSHM_IMPORTER_PINS;
-	struct shared s = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(UNIT, CCSHM_EXPORT_PINNED);
 	int fixed = imp_new(s.fd, IMPORTER_STATIC), pinned = imp_new(s.fd, IMPORTER_DEAF);
 	int fine = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct ccshm_ioc_importer i[MANY];
@@ -171,7 +171,7 @@ static int log_lines(const char *text)
 static void reason_is_said_once(void)
 {
 	const char *said = EDU_A " cannot import a revocable export: its driver cannot unmap on request";
-	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0), t = exported_new(UNIT, 0);
 	int before = log_lines(said), imp = imp_open();
 
 	for (int i = 0; i < 5; i++)
@@ -190,7 +190,7 @@ static void reason_is_said_once(void)
 static void pinned_is_kept_out(enum importer_kind kind, const char *what)
 {
 	const char *said = EDU_A " cannot import a revocable export: its driver pins the memory";
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, kind), later = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct ccshm_ioc_revoke r;
 
@@ -215,7 +215,7 @@ static void pinned_is_kept_out(enum importer_kind kind, const char *what)
 /* Nothing new gets in, and the memory is not given back, until it does. */
 static void held_by(enum importer_kind kind, const char *what)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, kind), other = imp_open(), fd = dup(s.fd);
 	struct ccshm_ioc_revoke r;
 	struct ccshm_ioc_info info;
@@ -229,7 +229,7 @@ static void held_by(enum importer_kind kind, const char *what)
 	is_int(r.state, CCSHM_STATE_REVOKING, "%s: result: revoking", what);
 	is_int(r.device_mappings, 1, "%s: result: one device", what);
 	is_errno(imp_attach(other, fd, IMPORTER_DYNAMIC), ENODEV, "%s: nobody gets in", what);
-	ok(moves_right(imp, &s, 0, 0, PAGE), "%s: its device works on shared memory", what);
+	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "%s: its device works on shared memory", what);
 	shared_end(&s);
 	ok(query(s.export_id).query_flags & CCSHM_QUERY_ORPHAN, "%s: the buffer has ended", what);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "%s: still held", what);
@@ -244,7 +244,7 @@ static void held_by(enum importer_kind kind, const char *what)
 
 static void pinned_export_held_by(enum importer_kind kind, const char *what)
 {
-	struct shared s = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(UNIT, CCSHM_EXPORT_PINNED);
 	int imp = imp_new(s.fd, kind);
 	struct ccshm_ioc_revoke r;
 
@@ -259,7 +259,7 @@ static void pinned_export_held_by(enum importer_kind kind, const char *what)
 /* From a work item, while the revoke waits. */
 static void lets_go_later(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int slow = imp_open(), quick = imp_open();
 	struct ccshm_ioc_revoke r;
 
@@ -293,7 +293,7 @@ static int imp_fenced(struct shared *s, bool map, enum importer_fence_what what,
 
 static void late_fence(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_fenced(&s, true, IMPORTER_FENCE_ADD, IMPORTER_USAGE_BOOKKEEP, 0);
 	struct ccshm_ioc_revoke r;
 	pthread_t thread;
@@ -311,7 +311,7 @@ static void late_fence(void)
 /* From a work item. */
 static void fence_by_itself(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_fenced(&s, true, IMPORTER_FENCE_LATE, IMPORTER_USAGE_BOOKKEEP, 200);
 
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), NULL), 0,
@@ -323,7 +323,7 @@ static void fence_by_itself(void)
 
 static void fence_that_stays(enum importer_fence_usage usage, const char *what)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_fenced(&s, true, IMPORTER_FENCE_NEVER, usage, 0);
 	struct ccshm_ioc_revoke r;
 	int64_t begin = now_ns();
@@ -343,7 +343,7 @@ static void fence_that_stays(enum importer_fence_usage usage, const char *what)
 /* New ones do not count: what was mapped when they came is unmapped. */
 static void fences_without_end(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_fenced(&s, true, IMPORTER_FENCE_CHAIN, IMPORTER_USAGE_WRITE, 20);
 	struct ccshm_ioc_revoke r;
 
@@ -358,7 +358,7 @@ static void fences_without_end(void)
 /* Who lets go late can say that his device is still at work. */
 static void fence_of_who_is_late(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 	pthread_t thread;
 
@@ -412,7 +412,7 @@ static void poll_is_answered(struct shared *s, int imp, const char *what)
 
 static void polls(void)
 {
-	struct shared s = shared_new(UNIT, 0), t = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0), t = exported_new(UNIT, 0);
 	int fence = imp_fenced(&s, true, IMPORTER_FENCE_NEVER, IMPORTER_USAGE_WRITE, 0);
 	int late = imp_new(t.fd, IMPORTER_LATE);
 
@@ -455,7 +455,7 @@ static bool still_holds(struct peer *p)
 
 static void lock_is_held(uint64_t flags, const char *what)
 {
-	struct shared s = shared_new(UNIT, flags);
+	struct shared s = exported_new(UNIT, flags);
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	char *q = raw_map(s.fd, UNIT, RW);
 	struct ccshm_ioc_revoke r;
@@ -495,7 +495,7 @@ static int revokes(struct peer *parent, void *arg)
 
 static void lock_is_held_for_ever(void)
 {
-	struct shared s = shared_new(UNIT, 0);
+	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct peer holder, revoker;
 
@@ -528,7 +528,7 @@ static int maps_behind_fence(struct peer *parent, void *arg)
 
 static void core_holds_the_lock(void)
 {
-	struct shared s = shared_new(UNIT, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(UNIT, CCSHM_EXPORT_PINNED);
 	int imp = imp_fenced(&s, false, IMPORTER_FENCE_NEVER, IMPORTER_USAGE_KERNEL, 0);
 	struct peer p = peer_start(ROOT, ALL_CAPS, maps_behind_fence, &s);
 	struct ccshm_ioc_revoke r;

@@ -7,6 +7,7 @@
  * vm-modules: ccshm
  * vm-timeout: 180
  */
+#include <linux/dma-heap.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 

@@ -17,6 +17,7 @@
  * vm-timeout: 180
  */
 #include <linux/kexec.h>
+#include <linux/pci_regs.h>
 #include <linux/reboot.h>
 #include <sys/reboot.h>
 

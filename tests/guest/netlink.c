@@ -321,7 +321,7 @@ static void same_as_query(uint8_t cmd, unsigned int nr, const char *what)
 
 static void test_same_as_query(void)
 {
-	struct shared s = shared_slice(3 * UNIT + PAGE, CCSHM_EXPORT_READ_ONLY, PAGE, UNIT);
+	struct shared s = exported_slice(3 * UNIT + PAGE, CCSHM_EXPORT_READ_ONLY, PAGE, UNIT);
 	struct attached a, b;
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &a) || attach_dmabuf(ccshm, s.look, PCI_B, &b))
@@ -356,7 +356,7 @@ static void note_importers(const struct nl_said *said, void *data)
 static void test_importers(void)
 {
 	int imp[CCSHM_GENL_IMPORTERS_MAX + 3];
-	struct shared s = shared_new(PAGE, 0);
+	struct shared s = exported_new(PAGE, 0);
 	struct importers i;
 
 	for (int nr = 0; nr < CCSHM_GENL_IMPORTERS_MAX + 3; nr++) {
@@ -378,7 +378,7 @@ static void test_importers(void)
 
 static void test_ended(void)
 {
-	struct shared s = shared_new(PAGE, 0);
+	struct shared s = exported_new(PAGE, 0);
 	struct ids ids;
 	int i;
 
@@ -556,7 +556,7 @@ static void test_many(void)
 /* A state that changes is a change. */
 static void test_revoked_meanwhile(void)
 {
-	struct shared s = shared_new(PAGE, 0);
+	struct shared s = exported_new(PAGE, 0);
 	struct nl_dump d = nl_dump_start(nl, CCSHM_CMD_EXPORT_GET);
 	struct ids ids = { 0 };
 
@@ -589,7 +589,7 @@ static void test_statistics(void)
 	uint64_t revokes = statistic(CCSHM_A_STATS_REVOKES);
 	uint64_t failed = statistic(CCSHM_A_STATS_REVOKES_FAILED);
 	struct ccshm_ioc_info info;
-	struct shared s = shared_new(PAGE, CCSHM_EXPORT_PINNED);
+	struct shared s = exported_new(PAGE, CCSHM_EXPORT_PINNED);
 	int imp = imp_new(s.fd, IMPORTER_STATIC);
 
 	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "an importer maps");

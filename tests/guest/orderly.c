@@ -69,7 +69,7 @@ struct driven {
 
 static struct driven driven_new(const char *what)
 {
-	struct driven d = { .s = shared_new(SIZE, 0) };
+	struct driven d = { .s = exported_new(SIZE, 0) };
 
 	d.p = map_aligned(d.s.fd, SIZE, RW, 0);
 	if (!d.p)
@@ -152,7 +152,7 @@ static void without_waiting(void)
 
 static void flags_together(void)
 {
-	struct shared s = shared_new(SIZE, 0);
+	struct shared s = exported_new(SIZE, 0);
 
 	is_errno(raw_revoke(ccshm, s.export_id, CCSHM_REVOKE_ORDERLY | CCSHM_REVOKE_FORCE, 0, NULL),
 		 EINVAL, "orderly and by force: EINVAL");
@@ -188,7 +188,7 @@ static uint64_t shared_now(void)
 static void ends_by_itself(bool fence)
 {
 	const char *what = fence ? "a late fence" : "a late importer";
-	struct shared s = shared_new(SIZE, 0);
+	struct shared s = exported_new(SIZE, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 	struct ccshm_ioc_info info;
 	uint64_t before = shared_now();
@@ -221,7 +221,7 @@ static void ends_by_itself(bool fence)
 /* Not freed: the owner sees it, and calls nothing again. */
 static void ends_while_owned(void)
 {
-	struct shared s = shared_new(SIZE, 0);
+	struct shared s = exported_new(SIZE, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer has a mapping");
@@ -235,7 +235,7 @@ static void ends_while_owned(void)
 /* FREE with REVOKE, and nobody calls anything any more. */
 static void freed_and_forgotten(void)
 {
-	struct shared s = shared_new(SIZE, 0);
+	struct shared s = exported_new(SIZE, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 	struct ccshm_ioc_free req = { .id = s.id, .flags = CCSHM_FREE_REVOKE };
 	struct ccshm_ioc_info info;
@@ -282,7 +282,7 @@ static void *hold_lock(void *arg)
 
 static void locks_are_held(void)
 {
-	struct shared s = shared_new(SIZE, 0);
+	struct shared s = exported_new(SIZE, 0);
 	int imp[HELD];
 	int64_t begin, took;
 	int err;

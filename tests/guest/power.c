@@ -13,6 +13,7 @@
  * vm-boot: alone
  */
 #include <linux/dma-heap.h>
+#include <linux/pci_regs.h>
 
 #include "tap.h"
 #include "raw.h"

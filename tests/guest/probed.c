@@ -114,7 +114,7 @@ static int revokes(struct peer *parent, void *arg)
 static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t flags, int want,
 			 const char *what)
 {
-	struct shared s = shared_new(SIZE, flags);
+	struct shared s = exported_new(SIZE, flags);
 	struct walker w = { .s = &s, .imp = walk == walker_attach ? -1 :
 							imp_new(s.fd, IMPORTER_DYNAMIC) };
 	char *p = raw_map(s.fd, SIZE, RW);
@@ -407,7 +407,7 @@ static bool probe_sees_copies(void)
 
 static void fork_copies_none(void)
 {
-	struct shared s = shared_new(SIZE, 0);
+	struct shared s = exported_new(SIZE, 0);
 	char *p = map_aligned(s.fd, SIZE, RW, 0);
 	struct peer child;
 

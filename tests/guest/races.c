@@ -3,11 +3,14 @@
  * A revoke races with every other operation that can run at the same time. Whichever comes first,
  * nothing gets access after the revoke, and nothing keeps access. Each race is repeated until both
  * orders have occurred: the other operation succeeds before the revoke, and is refused after it.
- * races-smp does this on two processors, races-cca on the four of a Realm.
+ * The variant "smp" does this on two processors, which no x86 guest of the emulator has, and
+ * "cca" on the four of a Realm, whose accesses are watched.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-timeout: 400
+ * vm-variant: smp flavours=plain cpus=2 matrix=
+ * vm-variant: cca flavours=cca cpus=4 matrix=
  */
 #include <pthread.h>
 #include <stdatomic.h>

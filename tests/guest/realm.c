@@ -10,6 +10,7 @@
  */
 #include "tap.h"
 #include "raw.h"
+#include "directmap.h"
 #include "touch.h"
 #include "device.h"
 #include "attached.h"

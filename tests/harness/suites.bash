@@ -3,17 +3,68 @@
 # Which suites there are, and what the comment lines at the top of each source say (see README.md).
 # Source this after common.bash, then call read_suites once.
 
-all_suites() {
+# VARIANT_OF[SUITE]: the suite whose program the variant SUITE runs. VARIANT_META[SUITE:KEY]: the
+# value of that key for the variant.
+declare -A VARIANT_OF=() VARIANT_META=()
+
+# metadata FILE...: print lines "FILE<tab>KEY<tab>VALUE" for the lines of the form
+# "# vm-KEY: VALUE" among the first 60 of each file
+metadata() {
+	awk 'FNR <= 60 && match($0, /^[#\/* \t]*vm-[a-z-]+:[ \t]*/) {
+			value = substr($0, RSTART + RLENGTH)
+			key = substr($0, RSTART, RLENGTH)
+			sub(/^.*vm-/, "", key)
+			sub(/:[ \t]*$/, "", key)
+			sub(/[ \t\r]+$/, "", value)
+			if (value != "") print FILENAME "\t" key "\t" value
+		}' "$@"
+}
+
+# The source files of the suites in tests/guest.
+suite_files() {
 	local f
 	for f in "$TOP"/tests/guest/*.sh "$TOP"/tests/guest/*.c; do
-		[ -e "$f" ] && [ "${f##*/}" != tap.sh ] || continue
+		[ ! -e "$f" ] || [ "${f##*/}" = tap.sh ] || echo "$f"
+	done
+}
+
+# A line "vm-variant: NAME KEY=VALUE..." makes another suite SUITE-NAME of the same program.
+read_variants() {
+	local file key value suite word words files
+	mapfile -t files < <(suite_files)
+	[ ${#files[@]} -gt 0 ] || return 0
+	while IFS=$'\t' read -r file key value; do
+		[ "$key" = variant ] || continue
+		read -ra words <<<"$value"
+		file=${file##*/}
+		suite=${file%.*}-${words[0]}
+		VARIANT_OF[$suite]=${file%.*}
+		for word in "${words[@]:1}"; do
+			[[ $word =~ ^([a-z-]+)=(.*)$ ]] || die "$file: vm-variant: $word is not KEY=VALUE"
+			VARIANT_META[$suite:${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//,/ }
+		done
+	done < <(metadata "${files[@]}")
+}
+read_variants
+
+# variants SUITE: print the suite and its variants
+variants() {
+	local v
+	echo "$1"
+	for v in "${!VARIANT_OF[@]}"; do [ "${VARIANT_OF[$v]}" != "$1" ] || echo "$v"; done
+}
+
+all_suites() {
+	local f
+	while read -r f; do
 		f=${f##*/}
-		echo "${f%.*}"
-	done | sort -u
+		variants "${f%.*}"
+	done < <(suite_files) | sort -u
 }
 
 suite_source() {
 	local f
+	set -- "${VARIANT_OF[$1]-$1}"
 	case $1 in
 	*/*) f=$1 ;;
 	cvm-selftest | cvm-selftest-*) f=$TOP/tests/emulator/selftest/${1#cvm-}.sh ;;
@@ -31,8 +82,8 @@ suite_name() { local n=${1##*/}; echo "${n%.sh}"; }
 
 declare -A SUITE_META=()
 
-# read_suites SUITE...: read the sources of these suites, for meta. Lines of the form
-# "# vm-KEY: VALUE" count among the first 60; several lines of one key are joined by spaces.
+# read_suites SUITE...: read the sources of these suites, for meta. Several lines of one key are
+# joined by spaces. What a variant sets replaces what its suite has.
 read_suites() {
 	local s file key value
 	local -A names=()
@@ -46,14 +97,8 @@ read_suites() {
 		for s in ${names[$file]}; do
 			SUITE_META[$s:$key]+=${SUITE_META[$s:$key]:+ }$value
 		done
-	done < <(awk 'FNR <= 60 && match($0, /^[#\/* \t]*vm-[a-z-]+:[ \t]*/) {
-			value = substr($0, RSTART + RLENGTH)
-			key = substr($0, RSTART, RLENGTH)
-			sub(/^.*vm-/, "", key)
-			sub(/:[ \t]*$/, "", key)
-			sub(/[ \t\r]+$/, "", value)
-			if (value != "") print FILENAME "\t" key "\t" value
-		}' "${!names[@]}")
+	done < <(metadata "${!names[@]}")
+	for key in "${!VARIANT_META[@]}"; do SUITE_META[$key]=${VARIANT_META[$key]}; done
 }
 
 # meta SUITE KEY: the value of that key; nothing if the suite does not set it

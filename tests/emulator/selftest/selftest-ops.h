@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "../../guest/tap.h"
+#include "../../guest/lib/tap.h"
 #include "../guest/cvm_guest.h"
 #include "module/cvm_selftest.h"
 

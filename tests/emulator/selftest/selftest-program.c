@@ -5,7 +5,6 @@
  * results. Where a trap must count an access, the test repeats the access with the trap off
  * and expects no count, which proves that the trap counted.
  */
-#define _GNU_SOURCE
 #include <signal.h>
 #include <sys/wait.h>
 

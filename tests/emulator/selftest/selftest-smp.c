@@ -3,7 +3,6 @@
  * The emulator's self-test for several CPUs (CCA): traps that one CPU arms or opens apply to
  * all CPUs; every wrong access is counted, and no right access.
  */
-#define _GNU_SOURCE
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

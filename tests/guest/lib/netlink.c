@@ -1,25 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The driver's generic netlink family in suites, without a library: requests, dumps
- * datagram by datagram, and events. Include it after raw.h.
- */
-#ifndef CCSHM_NETLINK_H
-#define CCSHM_NETLINK_H
+// SPDX-License-Identifier: GPL-2.0-only
+#include "netlink.h"
 
-#include <linux/genetlink.h>
-#include <linux/netlink.h>
-
-#define NL_ATTRS	(CCSHM_A_ACTOR_PID + 1)
-
-static struct {
-	int id;
-	unsigned int group;
-	unsigned int groups;
-} family;
+struct nl_family family;
 
 /* ---- sockets ---- */
 
-static RAW_UNUSED int nl_socket(void)
+int nl_socket(void)
 {
 	struct sockaddr_nl self = { .nl_family = AF_NETLINK };
 	struct timeval limit = { .tv_sec = 20 };
@@ -31,15 +17,13 @@ static RAW_UNUSED int nl_socket(void)
 	return fd;
 }
 
-/* 0 or a negative errno. */
-static RAW_UNUSED int nl_join(int fd, unsigned int group)
+int nl_join(int fd, unsigned int group)
 {
 	return setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) ?
 	       -errno : 0;
 }
 
-static RAW_UNUSED int nl_send(int fd, int type, int flags, uint8_t cmd, const void *attrs,
-			      size_t size)
+static int nl_send(int fd, int type, int flags, uint8_t cmd, const void *attrs, size_t size)
 {
 	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
 	struct {
@@ -59,7 +43,7 @@ static RAW_UNUSED int nl_send(int fd, int type, int flags, uint8_t cmd, const vo
 }
 
 /* Bytes of a datagram, or a negative errno. */
-static RAW_UNUSED int nl_receive(int fd, void *space, size_t size)
+static int nl_receive(int fd, void *space, size_t size)
 {
 	ssize_t n = recv(fd, space, size, 0);
 
@@ -68,12 +52,7 @@ static RAW_UNUSED int nl_receive(int fd, void *space, size_t size)
 
 /* ---- attributes ---- */
 
-struct nl_said {
-	struct nlattr *attr[NL_ATTRS];
-	unsigned int importers;
-};
-
-static RAW_UNUSED struct nl_said nl_parse(const struct nlmsghdr *m)
+static struct nl_said nl_parse(const struct nlmsghdr *m)
 {
 	char *p = (char *)m + NLMSG_LENGTH(GENL_HDRLEN), *end = (char *)m + m->nlmsg_len;
 	struct nl_said said = { 0 };
@@ -92,8 +71,7 @@ static RAW_UNUSED struct nl_said nl_parse(const struct nlmsghdr *m)
 	return said;
 }
 
-/* Of either size; ~0 if it is not said. */
-static RAW_UNUSED uint64_t nl_number(const struct nl_said *said, unsigned int type)
+uint64_t nl_number(const struct nl_said *said, unsigned int type)
 {
 	const struct nlattr *a = said->attr[type];
 	uint64_t value64;
@@ -111,8 +89,7 @@ static RAW_UNUSED uint64_t nl_number(const struct nl_said *said, unsigned int ty
 	return value64;
 }
 
-/* "" if it is not said. */
-static RAW_UNUSED const char *nl_text(const struct nl_said *said, unsigned int type)
+const char *nl_text(const struct nl_said *said, unsigned int type)
 {
 	return said->attr[type] ? (char *)said->attr[type] + NLA_HDRLEN : "";
 }
@@ -120,7 +97,7 @@ static RAW_UNUSED const char *nl_text(const struct nl_said *said, unsigned int t
 /* ---- requests ---- */
 
 /* What an error message or the end of a dump says. */
-static RAW_UNUSED int nl_verdict(const struct nlmsghdr *m)
+static int nl_verdict(const struct nlmsghdr *m)
 {
 	int error;
 
@@ -128,8 +105,7 @@ static RAW_UNUSED int nl_verdict(const struct nlmsghdr *m)
 	return error;
 }
 
-/* A request that is answered with an error, or 0. */
-static RAW_UNUSED int nl_request(int fd, int flags, uint8_t cmd, const void *attrs, size_t size)
+int nl_request(int fd, int flags, uint8_t cmd, const void *attrs, size_t size)
 {
 	char space[32768] __attribute__((aligned(8)));
 	struct nlmsghdr *m;
@@ -146,8 +122,7 @@ static RAW_UNUSED int nl_request(int fd, int flags, uint8_t cmd, const void *att
 	return err;
 }
 
-/* Fills in family: 0, or what the kernel answers. */
-static RAW_UNUSED int nl_find_family(int fd)
+int nl_find_family(int fd)
 {
 	char space[8192] __attribute__((aligned(8)));
 	struct { struct nlattr a; char name[8]; } ask = {
@@ -188,15 +163,7 @@ static RAW_UNUSED int nl_find_family(int fd)
 
 /* ---- dumps ---- */
 
-struct nl_dump {
-	int fd;
-	unsigned int datagrams;
-	unsigned int messages;
-	bool changed;
-	int end;	/* what it ended with; 1: it goes on */
-};
-
-static RAW_UNUSED struct nl_dump nl_dump_start(int fd, uint8_t cmd)
+struct nl_dump nl_dump_start(int fd, uint8_t cmd)
 {
 	struct nl_dump d = { .fd = fd, .end = nl_send(fd, family.id, NLM_F_DUMP, cmd, NULL, 0) };
 
@@ -205,10 +172,8 @@ static RAW_UNUSED struct nl_dump nl_dump_start(int fd, uint8_t cmd)
 	return d;
 }
 
-/* One datagram of it; false at its end. */
-static RAW_UNUSED bool nl_dump_next(struct nl_dump *d,
-				    void (*visit)(const struct nl_said *said, void *data),
-				    void *data)
+bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_said *said, void *data),
+		  void *data)
 {
 	char space[65536] __attribute__((aligned(8)));
 	int left = d->end == 1 ? nl_receive(d->fd, space, sizeof(space)) : d->end;
@@ -235,19 +200,16 @@ static RAW_UNUSED bool nl_dump_next(struct nl_dump *d,
 	return true;
 }
 
-/* All of it: what it ended with. */
-static RAW_UNUSED int nl_dump_rest(struct nl_dump *d,
-				   void (*visit)(const struct nl_said *said, void *data),
-				   void *data)
+int nl_dump_rest(struct nl_dump *d, void (*visit)(const struct nl_said *said, void *data),
+		 void *data)
 {
 	while (nl_dump_next(d, visit, data))
 		;
 	return d->end;
 }
 
-static RAW_UNUSED struct nl_dump nl_dump(int fd, uint8_t cmd,
-					 void (*visit)(const struct nl_said *said, void *data),
-					 void *data)
+struct nl_dump nl_dump(int fd, uint8_t cmd, void (*visit)(const struct nl_said *said, void *data),
+		       void *data)
 {
 	struct nl_dump d = nl_dump_start(fd, cmd);
 
@@ -257,7 +219,7 @@ static RAW_UNUSED struct nl_dump nl_dump(int fd, uint8_t cmd,
 
 /* ---- statistics ---- */
 
-static RAW_UNUSED uint64_t nl_statistic(int fd, unsigned int attr)
+uint64_t nl_statistic(int fd, unsigned int attr)
 {
 	char space[8192] __attribute__((aligned(8)));
 	struct nlmsghdr *m = (void *)space;
@@ -272,14 +234,7 @@ static RAW_UNUSED uint64_t nl_statistic(int fd, unsigned int attr)
 
 /* ---- events ---- */
 
-struct nl_event {
-	char space[4096] __attribute__((aligned(8)));
-	struct nl_said said;
-	unsigned int type;
-};
-
-/* The next one within ms milliseconds: 0 or a negative errno. */
-static RAW_UNUSED int nl_event(int fd, struct nl_event *e, int ms)
+int nl_event(int fd, struct nl_event *e, int ms)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	struct nlmsghdr *m = (void *)e->space;
@@ -297,5 +252,3 @@ static RAW_UNUSED int nl_event(int fd, struct nl_event *e, int ms)
 	e->type = nl_number(&e->said, CCSHM_A_EVENT);
 	return 0;
 }
-
-#endif /* CCSHM_NETLINK_H */

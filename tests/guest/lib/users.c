@@ -1,57 +1,9 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Users who do as they are told, in suites about what each of them has. Include it
- * after raw.h.
- */
-#ifndef CCSHM_USERS_H
-#define CCSHM_USERS_H
-
+// SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-heap.h>
 
-#define HEAP_NODE	"/dev/dma_heap/system_cc_shared"
-#define USER_SLOTS	64
+#include "users.h"
 
-enum user_verb {
-	USER_END, USER_INFO, USER_ALLOC, USER_HEAP, USER_FREE, USER_EXPORT, USER_CLOSE, USER_MAP,
-	USER_UNMAP, USER_REVOKE, USER_ATTACH, USER_DETACH,
-};
-
-/**
- * struct user - one of them; in memory that is common to it and the suite
- * @peer: the process; the suite itself where it has no pid
- * @uid: of it
- * @verb: what it is told, with the next ones for it
- * @slot: of its buffers
- * @size: ALLOC, HEAP
- * @flags: ALLOC: CCSHM_ALLOC_*; EXPORT: CCSHM_EXPORT_*
- * @owner: ALLOC: with CCSHM_ALLOC_UID
- * @deadline: REVOKE
- * @device: ATTACH
- * @id: its buffers, 0: none
- * @export_id: of the dma-bufs
- * @dmabuf: of them, -1: none
- * @attachment: of them, -1: none
- * @map: of the first page of the dma-bufs, or NULL
- * @info: what INFO says to it
- */
-struct user {
-	struct peer peer;
-	uid_t uid;
-	enum user_verb verb;
-	unsigned int slot;
-	uint64_t size, flags;
-	uid_t owner;
-	int64_t deadline;
-	const char *device;
-	uint64_t id[USER_SLOTS];
-	uint64_t export_id[USER_SLOTS];
-	int dmabuf[USER_SLOTS];
-	int attachment[USER_SLOTS];
-	void *map[USER_SLOTS];
-	struct ccshm_ioc_info info;
-};
-
-static RAW_UNUSED int heap_allocate(uint64_t size)
+int heap_allocate(uint64_t size)
 {
 	struct dma_heap_allocation_data req = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
 	int fd = open(HEAP_NODE, O_RDWR | O_CLOEXEC), err;
@@ -77,7 +29,7 @@ static int user_alloc(struct user *u, int fd)
 	return err;
 }
 
-/* A descriptor, which is kept. */
+/* Keep a descriptor in the slot of the user. */
 static int user_keep(struct user *u, int dmabuf)
 {
 	if (dmabuf < 0)
@@ -98,7 +50,10 @@ static int user_attach(struct user *u, int fd)
 	return err;
 }
 
-/* Not for users that are started later: a mapping holds the dma-buf. */
+/*
+ * Map the first page of a dma-buf. The mapping is not inherited by users that start later,
+ * because a mapping holds the dma-buf.
+ */
 static int user_map(struct user *u)
 {
 	void *p = raw_map(u->dmabuf[u->slot], PAGE, PROT_READ | PROT_WRITE);
@@ -109,7 +64,7 @@ static int user_map(struct user *u)
 	return 0;
 }
 
-static int user_do(struct user *u, int fd)
+int user_do(struct user *u, int fd)
 {
 	int err = 0;
 
@@ -152,14 +107,14 @@ static int user_do(struct user *u, int fd)
 	return err;
 }
 
-/* What the suite has open is not to live on in a user. */
+/* Close the descriptors that the user has inherited from the suite. */
 static void user_close_inherited(int keep)
 {
 	close_range(STDERR_FILENO + 1, keep - 1, 0);
 	close_range(keep + 1, ~0U, 0);
 }
 
-/* Until it is told to end; then all that is anonymous goes with its descriptors. */
+/* Do what the suite asks until USER_END. The user's anonymous objects end with its descriptors. */
 static int user_live(struct peer *parent, void *arg)
 {
 	struct user *u = arg;
@@ -175,7 +130,7 @@ static int user_live(struct peer *parent, void *arg)
 	return 0;
 }
 
-static RAW_UNUSED struct user *user_new(uid_t uid)
+struct user *user_new(uid_t uid)
 {
 	struct user *u = common(sizeof(*u));
 
@@ -185,7 +140,7 @@ static RAW_UNUSED struct user *user_new(uid_t uid)
 	return u;
 }
 
-static RAW_UNUSED struct user *user_start(uid_t uid, uint64_t caps)
+struct user *user_start(uid_t uid, uint64_t caps)
 {
 	struct user *u = user_new(uid);
 
@@ -193,40 +148,37 @@ static RAW_UNUSED struct user *user_start(uid_t uid, uint64_t caps)
 	return u;
 }
 
-static RAW_UNUSED void user_tell(struct user *u, enum user_verb verb)
+void user_tell(struct user *u, enum user_verb verb)
 {
 	u->verb = verb;
 	peer_send(&u->peer, 1, -1);
 }
 
-static RAW_UNUSED int user_ask(struct user *u, enum user_verb verb, unsigned int slot)
+int user_ask(struct user *u, enum user_verb verb, unsigned int slot)
 {
 	u->slot = slot;
 	user_tell(u, verb);
 	return peer_hear(&u->peer);
 }
 
-static RAW_UNUSED int user_has(struct user *u, unsigned int slot, uint64_t size)
+int user_has(struct user *u, unsigned int slot, uint64_t size)
 {
 	u->size = size;
 	u->flags = 0;
 	return user_ask(u, USER_ALLOC, slot);
 }
 
-/* What INFO says to it now. */
-static RAW_UNUSED const struct ccshm_ioc_info *user_info(struct user *u)
+const struct ccshm_ioc_info *user_info(struct user *u)
 {
 	if (user_ask(u, USER_INFO, 0))
 		memset(&u->info, 0xff, sizeof(u->info));
 	return &u->info;
 }
 
-static RAW_UNUSED void user_end(struct user *u)
+void user_end(struct user *u)
 {
 	user_tell(u, USER_END);
 	peer_hear(&u->peer);
 	peer_end(&u->peer, 0);
 	munmap(u, sizeof(*u));
 }
-
-#endif /* CCSHM_USERS_H */

@@ -1,19 +1,11 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Touching memory that may not be there, and stamps: what is at which place of a
- * buffer, so that each page can be told from every other. Include it after raw.h.
- */
-#ifndef CCSHM_TOUCH_H
-#define CCSHM_TOUCH_H
-
-#include <setjmp.h>
-#include <sys/utsname.h>
+// SPDX-License-Identifier: GPL-2.0-only
+#include "touch.h"
 
 /* ---- touching: 0, or the signal that it got ---- */
 
 static __thread sigjmp_buf touch_env;
 static __thread volatile sig_atomic_t touching;
-static __thread siginfo_t touch_info;
+__thread siginfo_t touch_info;
 
 static void touch_handler(int sig, siginfo_t *info, void *context)
 {
@@ -27,8 +19,7 @@ static void touch_handler(int sig, siginfo_t *info, void *context)
 	siglongjmp(touch_env, sig);
 }
 
-/* Once, at the beginning; children that are forked inherit it. */
-static RAW_UNUSED void touch_init(void)
+void touch_init(void)
 {
 	struct sigaction sa = { .sa_sigaction = touch_handler, .sa_flags = SA_SIGINFO };
 
@@ -36,7 +27,7 @@ static RAW_UNUSED void touch_init(void)
 	sigaction(SIGSEGV, &sa, NULL);
 }
 
-static RAW_UNUSED int touch_read(const volatile void *p)
+int touch_read(const volatile void *p)
 {
 	int sig = sigsetjmp(touch_env, 1);
 
@@ -48,7 +39,7 @@ static RAW_UNUSED int touch_read(const volatile void *p)
 	return sig;
 }
 
-static RAW_UNUSED int touch_write(volatile void *p, unsigned char value)
+int touch_write(volatile void *p, unsigned char value)
 {
 	int sig = sigsetjmp(touch_env, 1);
 
@@ -60,8 +51,7 @@ static RAW_UNUSED int touch_write(volatile void *p, unsigned char value)
 	return sig;
 }
 
-/* Call what is there: 0, or the signal. */
-static RAW_UNUSED int touch_call(const volatile void *p)
+int touch_call(const volatile void *p)
 {
 	int sig = sigsetjmp(touch_env, 1);
 
@@ -73,8 +63,7 @@ static RAW_UNUSED int touch_call(const volatile void *p)
 	return sig;
 }
 
-/* Pages of it, so far from each other, all get this signal (0: none) when read. */
-static RAW_UNUSED bool touch_some(const volatile void *p, size_t size, size_t step, int want)
+bool touch_some(const volatile void *p, size_t size, size_t step, int want)
 {
 	for (size_t i = 0; i < size; i += step) {
 		int sig = touch_read((const volatile unsigned char *)p + i);
@@ -87,15 +76,14 @@ static RAW_UNUSED bool touch_some(const volatile void *p, size_t size, size_t st
 	return true;
 }
 
-static RAW_UNUSED bool touch_all(const volatile void *p, size_t size, int want)
+bool touch_all(const volatile void *p, size_t size, int want)
 {
 	return touch_some(p, size, PAGE, want);
 }
 
 /* ---- stamps ---- */
 
-/* The word at a place of a buffer. */
-static RAW_UNUSED uint64_t stamp(uint64_t seed, uint64_t offset)
+uint64_t stamp(uint64_t seed, uint64_t offset)
 {
 	uint64_t x = (seed << 40) + offset / 8 + 1;
 
@@ -104,15 +92,13 @@ static RAW_UNUSED uint64_t stamp(uint64_t seed, uint64_t offset)
 	return x ^ x >> 31;
 }
 
-/* The memory at p, which is at this offset of the buffer. */
-static RAW_UNUSED void stamp_write(volatile void *p, uint64_t seed, uint64_t offset, size_t size)
+void stamp_write(volatile void *p, uint64_t seed, uint64_t offset, size_t size)
 {
 	for (size_t i = 0; i < size; i += 8)
 		*(volatile uint64_t *)((volatile char *)p + i) = stamp(seed, offset + i);
 }
 
-static RAW_UNUSED bool stamp_check(const volatile void *p, uint64_t seed, uint64_t offset,
-				   size_t size)
+bool stamp_check(const volatile void *p, uint64_t seed, uint64_t offset, size_t size)
 {
 	for (size_t i = 0; i < size; i += 8) {
 		uint64_t got = *(const volatile uint64_t *)((const volatile char *)p + i);
@@ -127,8 +113,7 @@ static RAW_UNUSED bool stamp_check(const volatile void *p, uint64_t seed, uint64
 	return true;
 }
 
-/* The same at the two ends of each page, for large memory. */
-static RAW_UNUSED void stamp_pages(volatile void *p, uint64_t seed, uint64_t offset, size_t size)
+void stamp_pages(volatile void *p, uint64_t seed, uint64_t offset, size_t size)
 {
 	for (size_t i = 0; i < size; i += PAGE) {
 		stamp_write((volatile char *)p + i, seed, offset + i, 8);
@@ -136,8 +121,7 @@ static RAW_UNUSED void stamp_pages(volatile void *p, uint64_t seed, uint64_t off
 	}
 }
 
-static RAW_UNUSED bool stamp_pages_check(const volatile void *p, uint64_t seed, uint64_t offset,
-					 size_t size)
+bool stamp_pages_check(const volatile void *p, uint64_t seed, uint64_t offset, size_t size)
 {
 	for (size_t i = 0; i < size; i += PAGE)
 		if (!stamp_check((const volatile char *)p + i, seed, offset + i, 8) ||
@@ -149,7 +133,7 @@ static RAW_UNUSED bool stamp_pages_check(const volatile void *p, uint64_t seed, 
 
 /* ---- what this process and this kernel are ---- */
 
-static RAW_UNUSED bool kernel_at_least(int major, int minor)
+bool kernel_at_least(int major, int minor)
 {
 	struct utsname u;
 	int a = 0, b = 0;
@@ -160,8 +144,7 @@ static RAW_UNUSED bool kernel_at_least(int major, int minor)
 	return a > major || (a == major && b >= minor);
 }
 
-/* The VmFlags of the mapping at p, like "rd wr sh"; "" if there is none. */
-static RAW_UNUSED const char *vm_flags(const void *p)
+const char *vm_flags(const void *p)
 {
 	static char flags[512];
 	unsigned long start, end;
@@ -182,13 +165,12 @@ static RAW_UNUSED const char *vm_flags(const void *p)
 	return flags;
 }
 
-static RAW_UNUSED bool has_vm_flag(const void *p, const char *flag)
+bool has_vm_flag(const void *p, const char *flag)
 {
 	return strstr(vm_flags(p), flag) != NULL;
 }
 
-/* Address space that is kept for MAP_FIXED, aligned to a unit. */
-static RAW_UNUSED void *aligned_space(size_t size)
+void *aligned_space(size_t size)
 {
 	char *p = mmap(NULL, size + UNIT, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *start;
@@ -202,12 +184,7 @@ static RAW_UNUSED void *aligned_space(size_t size)
 	return start;
 }
 
-/*
- * A mapping that starts at a multiple of a unit, or NULL with errno. What was
- * set aside is not given up when mmap fails: the kernel may have unmapped it
- * already, and another thread may have it by now.
- */
-static RAW_UNUSED void *map_aligned(int fd, size_t size, int prot, off_t offset)
+void *map_aligned(int fd, size_t size, int prot, off_t offset)
 {
 	void *space = aligned_space(size);
 	void *p = mmap(space, size, prot, MAP_SHARED | MAP_FIXED, fd, offset);
@@ -215,8 +192,7 @@ static RAW_UNUSED void *map_aligned(int fd, size_t size, int prot, off_t offset)
 	return p == MAP_FAILED ? NULL : p;
 }
 
-/* Try to map; return 0, after unmapping again, or a negative errno. */
-static RAW_UNUSED int try_map(int fd, size_t size, int prot, int flags)
+int try_map(int fd, size_t size, int prot, int flags)
 {
 	void *p = mmap(NULL, size, prot, flags, fd, 0);
 
@@ -225,5 +201,3 @@ static RAW_UNUSED int try_map(int fd, size_t size, int prot, int flags)
 	munmap(p, size);
 	return 0;
 }
-
-#endif /* CCSHM_TOUCH_H */

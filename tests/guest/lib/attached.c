@@ -1,27 +1,9 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Buffers of a suite that drives its devices from user space: what is attached, and
- * whether the device moves the right bytes of it. Include it after device.h.
- */
-#ifndef CCSHM_ATTACHED_H
-#define CCSHM_ATTACHED_H
+// SPDX-License-Identifier: GPL-2.0-only
+#include "attached.h"
 
-#define RW	(PROT_READ | PROT_WRITE)
-
-static int ccshm;
-
-/* A buffer that the CPU sees at p. */
-struct shared {
-	uint64_t id;
-	uint64_t export_id;
-	int fd;
-	size_t size;
-	char *p;
-};
-
-static RAW_UNUSED struct shared shared_map(uint64_t id, size_t size)
+struct shared shared_map(uint64_t id, size_t size)
 {
-	struct shared s = { .id = id, .size = size };
+	struct shared s = { .id = id, .size = size, .look = -1 };
 
 	s.fd = raw_export(ccshm, s.id, 0, &s.export_id);
 	s.p = s.fd < 0 ? NULL : raw_map(s.fd, size, RW);
@@ -31,7 +13,7 @@ static RAW_UNUSED struct shared shared_map(uint64_t id, size_t size)
 	return s;
 }
 
-static RAW_UNUSED struct shared shared_new(size_t size)
+struct shared shared_new(size_t size)
 {
 	uint64_t id;
 	int err = raw_alloc(ccshm, size, &id);
@@ -41,25 +23,7 @@ static RAW_UNUSED struct shared shared_new(size_t size)
 	return shared_map(id, size);
 }
 
-static RAW_UNUSED void shared_end(struct shared *s)
-{
-	munmap(s->p, s->size);
-	close(s->fd);
-	is_errno(raw_free(ccshm, s->id), 0, "the buffer is freed");
-}
-
-static RAW_UNUSED struct ccshm_ioc_query query(uint64_t id)
-{
-	struct ccshm_ioc_query q;
-	int err = raw_query(ccshm, id, &q);
-
-	if (err)
-		bail("QUERY of %llu: %s", (unsigned long long)id, strerror(-err));
-	return q;
-}
-
-/* 0, or the errno of an attachment, which is not kept. */
-static RAW_UNUSED int try_attach(struct ccshm_ioc_attach req, const char *device)
+int try_attach(struct ccshm_ioc_attach req, const char *device)
 {
 	int err;
 
@@ -72,10 +36,7 @@ static RAW_UNUSED int try_attach(struct ccshm_ioc_attach req, const char *device
 	return err;
 }
 
-#define TRY(name, ...)	try_attach((struct ccshm_ioc_attach){ __VA_ARGS__ }, name)
-
-/* What DEVICE says of it: "NEEDED, HOW", and why not, as `ccshmctl devices` has it. */
-static RAW_UNUSED const char *judged(const char *device)
+const char *judged(const char *device)
 {
 	static const char *const needs[] = { "?", "yes", "no", "cannot" };
 	static const char *const modes[] = { "none", "direct", "iommu", "own", "userspace" };
@@ -92,8 +53,7 @@ static RAW_UNUSED const char *judged(const char *device)
 	return text;
 }
 
-/* ... of a device that can be given memory. */
-static RAW_UNUSED const char *usable(void)
+const char *usable(void)
 {
 	struct ccshm_ioc_info info;
 
@@ -103,9 +63,8 @@ static RAW_UNUSED const char *usable(void)
 	       "yes, direct";
 }
 
-/* The device reads what the CPU wrote, and the CPU what the device wrote. */
-static RAW_UNUSED bool moves_right(struct edu *edu, struct shared *s,
-				   const struct attached *a, uint64_t from, uint64_t to)
+bool moves_right(struct edu *edu, struct shared *s, const struct attached *a, uint64_t from,
+		 uint64_t to)
 {
 	uint64_t seed = 100 + from / PAGE;
 	int err;
@@ -120,7 +79,7 @@ static RAW_UNUSED bool moves_right(struct edu *edu, struct shared *s,
 
 /* ---- the beginning and the end ---- */
 
-static RAW_UNUSED void suite_begin(void)
+void suite_begin(void)
 {
 	driver_load();
 	touch_init();
@@ -131,7 +90,7 @@ static RAW_UNUSED void suite_begin(void)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
 }
 
-static RAW_UNUSED int suite_end(void)
+int suite_end(void)
 {
 	ok(wait_clean(ccshm), "nothing is left");
 	close(ccshm);
@@ -139,5 +98,3 @@ static RAW_UNUSED int suite_end(void)
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();
 }
-
-#endif /* CCSHM_ATTACHED_H */

@@ -1,12 +1,8 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The kernel's direct map of a Realm, as the emulator sees it: an arm64 kernel counts no
- * splits of its leaves. Included by raw.h.
- */
-#ifndef CCSHM_DIRECTMAP_H
-#define CCSHM_DIRECTMAP_H
-
+// SPDX-License-Identifier: GPL-2.0-only
 #include <elf.h>
+
+#include "directmap.h"
+#include "raw.h"
 
 #define DIRECT_MAP_PARTS	64
 
@@ -15,7 +11,7 @@ struct direct_map_part {
 };
 
 /* Where the kernel has RAM, as it says in the headers of /proc/kcore. */
-static RAW_UNUSED int direct_map_parts(struct direct_map_part *parts)
+static int direct_map_parts(struct direct_map_part *parts)
 {
 	int fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC), nr = 0;
 	Elf64_Ehdr header;
@@ -38,8 +34,7 @@ static RAW_UNUSED int direct_map_parts(struct direct_map_part *parts)
 	return nr;
 }
 
-/* How much of it has no leaf of 2 MiB or more, in units of that; -1: nothing is known. */
-static RAW_UNUSED long long direct_map_split_units(void)
+long long direct_map_split_units(void)
 {
 	struct direct_map_part parts[DIRECT_MAP_PARTS];
 	int nr = direct_map_parts(parts);
@@ -51,8 +46,7 @@ static RAW_UNUSED long long direct_map_split_units(void)
 	return nr ? split : -1;
 }
 
-/* What cvm_leaf() says of a physical address. */
-static RAW_UNUSED long long direct_map_leaf(uint64_t physical)
+long long direct_map_leaf(uint64_t physical)
 {
 	struct direct_map_part parts[DIRECT_MAP_PARTS];
 	int nr = direct_map_parts(parts);
@@ -62,5 +56,3 @@ static RAW_UNUSED long long direct_map_leaf(uint64_t physical)
 			return cvm_leaf(parts[i].address + (physical - parts[i].physical));
 	bail("no RAM at 0x%llx", (unsigned long long)physical);
 }
-
-#endif /* CCSHM_DIRECTMAP_H */

@@ -1,21 +1,13 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The test importer in suites: a kernel driver that imports dma-bufs, bound to one
- * of the machine's edu devices. Include it after device.h.
- */
-#ifndef CCSHM_IMPORTING_H
-#define CCSHM_IMPORTING_H
-
+// SPDX-License-Identifier: GPL-2.0-only
 #include <linux/dma-heap.h>
 
-#include "../modules/importer/ccshm_importer.h"
+#include "importing.h"
 
-/* The device that importers have from now on. */
-static const char *imp_device = EDU_A;
+const char *imp_device = EDU_A;
 
 /* ---- importers: 0 or a negative errno ---- */
 
-static RAW_UNUSED int imp_open(void)
+int imp_open(void)
 {
 	int fd = open(IMPORTER_DEVICE, O_RDWR | O_CLOEXEC);
 
@@ -24,7 +16,7 @@ static RAW_UNUSED int imp_open(void)
 	return fd;
 }
 
-static RAW_CHECKED int imp_attach(int imp, int dmabuf, enum importer_kind kind)
+int imp_attach(int imp, int dmabuf, enum importer_kind kind)
 {
 	struct importer_attach req = { .fd = dmabuf, .kind = kind };
 
@@ -32,8 +24,7 @@ static RAW_CHECKED int imp_attach(int imp, int dmabuf, enum importer_kind kind)
 	return raw_ioctl(imp, IMPORTER_IOC_ATTACH, &req);
 }
 
-/* IMPORTER_DELAYED: it lets go so long after it was told. */
-static RAW_CHECKED int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
+int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
 {
 	struct importer_attach req = { .fd = dmabuf, .kind = IMPORTER_DELAYED, .delay_ms = ms };
 
@@ -41,50 +32,50 @@ static RAW_CHECKED int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
 	return raw_ioctl(imp, IMPORTER_IOC_ATTACH, &req);
 }
 
-static RAW_CHECKED int imp_map(int imp, enum importer_direction direction)
+int imp_map(int imp, enum importer_direction direction)
 {
 	struct importer_map req = { direction };
 
 	return raw_ioctl(imp, IMPORTER_IOC_MAP, &req);
 }
 
-static RAW_CHECKED int imp_unmap(int imp)
+int imp_unmap(int imp)
 {
 	return raw_ioctl(imp, IMPORTER_IOC_UNMAP, NULL);
 }
 
-static RAW_CHECKED int imp_detach(int imp)
+int imp_detach(int imp)
 {
 	return raw_ioctl(imp, IMPORTER_IOC_DETACH, NULL);
 }
 
-static RAW_CHECKED int imp_dma(int imp, uint64_t offset, uint32_t length, bool from_device)
+int imp_dma(int imp, uint64_t offset, uint32_t length, bool from_device)
 {
 	struct importer_dma req = { offset, length, from_device };
 
 	return raw_ioctl(imp, IMPORTER_IOC_DMA, &req);
 }
 
-static RAW_CHECKED int imp_pin(int imp)
+int imp_pin(int imp)
 {
 	return raw_ioctl(imp, IMPORTER_IOC_PIN, NULL);
 }
 
-static RAW_CHECKED int imp_fence_as(int imp, enum importer_fence_what what,
-				    enum importer_fence_usage usage, unsigned int ms)
+int imp_fence_as(int imp, enum importer_fence_what what, enum importer_fence_usage usage,
+		 unsigned int ms)
 {
 	struct importer_fence req = { what, usage, ms };
 
 	return raw_ioctl(imp, IMPORTER_IOC_FENCE, &req);
 }
 
-static RAW_CHECKED int imp_fence(int imp, bool signal)
+int imp_fence(int imp, bool signal)
 {
 	return imp_fence_as(imp, signal ? IMPORTER_FENCE_SIGNAL : IMPORTER_FENCE_ADD,
 			    IMPORTER_USAGE_BOOKKEEP, 0);
 }
 
-static RAW_UNUSED struct importer_status imp_status(int imp)
+struct importer_status imp_status(int imp)
 {
 	struct importer_status s = { 0 };
 
@@ -93,8 +84,7 @@ static RAW_UNUSED struct importer_status imp_status(int imp)
 	return s;
 }
 
-/* boundary: a mask that no segment may cross; 0: 4 GiB. */
-static RAW_CHECKED int imp_limits(unsigned int bits, uint32_t max_segment, uint32_t boundary)
+int imp_limits(unsigned int bits, uint32_t max_segment, uint32_t boundary)
 {
 	struct importer_mask req = {
 		.bits = bits, .max_segment = max_segment, .boundary = boundary,
@@ -107,14 +97,12 @@ static RAW_CHECKED int imp_limits(unsigned int bits, uint32_t max_segment, uint3
 	return err;
 }
 
-/* bits 0: the device has no mask any more. */
-static RAW_CHECKED int imp_mask(unsigned int bits, uint32_t max_segment)
+int imp_mask(unsigned int bits, uint32_t max_segment)
 {
 	return imp_limits(bits, max_segment, 0);
 }
 
-/* An importer of this kind, attached; bails out if it is refused. */
-static RAW_CHECKED int imp_new(int dmabuf, enum importer_kind kind)
+int imp_new(int dmabuf, enum importer_kind kind)
 {
 	int imp = imp_open(), err = imp_attach(imp, dmabuf, kind);
 
@@ -123,16 +111,14 @@ static RAW_CHECKED int imp_new(int dmabuf, enum importer_kind kind)
 	return imp;
 }
 
-/* It has let go, within ten seconds. */
-static RAW_CHECKED bool imp_lets_go(int imp)
+bool imp_lets_go(int imp)
 {
 	for (int i = 0; i < 1000 && imp_status(imp).mapped; i++)
 		sleep_ms(10);
 	return !imp_status(imp).mapped;
 }
 
-/* The module, with the first edu device bound to it; bails out if that fails. */
-static RAW_UNUSED void importer_load(void)
+void importer_load(void)
 {
 	int err = raw_insmod("/lib/ccshm/ccshm_importer.ko", "");
 
@@ -143,8 +129,7 @@ static RAW_UNUSED void importer_load(void)
 		bail("the importer's driver does not take %s", EDU_A);
 }
 
-/* And the end of both; it is a test. */
-static RAW_UNUSED void importer_unload(void)
+void importer_unload(void)
 {
 	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
 	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
@@ -152,9 +137,8 @@ static RAW_UNUSED void importer_unload(void)
 
 /* ---- what its device sees ---- */
 
-/* The mapping's addresses are these, in this order. */
-static RAW_CHECKED bool table_is(int imp, const struct attached *want, uint64_t offset,
-				 uint64_t size, uint64_t max_segment)
+bool table_is(int imp, const struct attached *want, uint64_t offset, uint64_t size,
+	      uint64_t max_segment)
 {
 	struct importer_table *t = calloc(1, sizeof(*t));
 	uint64_t at = 0;
@@ -188,11 +172,7 @@ static RAW_CHECKED bool table_is(int imp, const struct attached *want, uint64_t 
 	return good && at == size;
 }
 
-/*
- * The device copies from one place of its mapping, which is at p for the CPU, to
- * another: what does the CPU see?
- */
-static RAW_CHECKED bool imp_moves_right(int imp, char *p, uint64_t from, uint64_t to)
+bool imp_moves_right(int imp, char *p, uint64_t from, uint64_t to)
 {
 	uint64_t seed = 100 + from / PAGE;
 
@@ -204,8 +184,7 @@ static RAW_CHECKED bool imp_moves_right(int imp, char *p, uint64_t from, uint64_
 
 /* ---- ordinary memory ---- */
 
-/* A dma-buf of the kernel's own heap, or -1 if this kernel has none. */
-static RAW_CHECKED int heap_dmabuf(size_t size)
+int heap_dmabuf(size_t size)
 {
 	struct dma_heap_allocation_data heap = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
 	int fd = open("/dev/dma_heap/system", O_RDWR | O_CLOEXEC), err;
@@ -219,11 +198,7 @@ static RAW_CHECKED int heap_dmabuf(size_t size)
 	return heap.fd;
 }
 
-/*
- * Does what a suite looks at show a bounce buffer, if there is one? Where this is
- * called the kernel has to bounce ordinary memory.
- */
-static RAW_UNUSED void importer_sees_bounces(void)
+void importer_sees_bounces(void)
 {
 	int fd = heap_dmabuf(64 * KIB), imp;
 	long long before = bounce_slots();
@@ -241,5 +216,3 @@ static RAW_UNUSED void importer_sees_bounces(void)
 	close(imp);
 	close(fd);
 }
-
-#endif /* CCSHM_IMPORTING_H */

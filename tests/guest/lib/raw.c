@@ -1,50 +1,10 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * For suites that test the kernel's interface itself, without the library: thin
- * wrappers of the ioctls (0 or a negative errno), loading the driver, what the
- * driver and the emulator count, and helper processes. Include it after tap.h.
- */
-#ifndef CCSHM_RAW_H
-#define CCSHM_RAW_H
-
-#include <dirent.h>
-#include <fcntl.h>
-#include <grp.h>
-#include <inttypes.h>
-#include <linux/capability.h>
-#include <linux/ccshm.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include "cvm_guest.h"
-
-#define RAW_UNUSED	TAP_UNUSED
-#define RAW_CHECKED	RAW_UNUSED __attribute__((warn_unused_result))
-#define PAGE		4096UL	/* the kernel's, too, but in suites that say vm-pages: 16k */
-#define KIB		1024UL
-#define MIB		(1024UL * KIB)
-#define UNIT		(2 * MIB)
-
-/* As in the harness's /etc/passwd; alice and bob are in group ccshm, mallory is not. */
-enum { ROOT = 0, ALICE = 1001, BOB = 1002, MALLORY = 1003, GID_CCSHM = 900 };
-
-#define CAP(name)	(1ULL << CAP_##name)
+// SPDX-License-Identifier: GPL-2.0-only
+#include "directmap.h"
+#include "raw.h"
 
 /* ---- time ---- */
 
-static RAW_UNUSED int64_t now_ns(void)
+int64_t now_ns(void)
 {
 	struct timespec t;
 
@@ -52,46 +12,42 @@ static RAW_UNUSED int64_t now_ns(void)
 	return t.tv_sec * 1000000000LL + t.tv_nsec;
 }
 
-/* A deadline for ioctls that take one. */
-static RAW_UNUSED int64_t in_ms(int64_t ms)
+int64_t in_ms(int64_t ms)
 {
 	return now_ns() + ms * 1000000;
 }
 
-static RAW_UNUSED void sleep_ms(int ms)
+void sleep_ms(int ms)
 {
 	poll(NULL, 0, ms);
 }
 
 /* ---- the ioctls: 0, or a negative errno ---- */
 
-static RAW_UNUSED int raw_ioctl(int fd, unsigned long request, void *arg)
+int raw_ioctl(int fd, unsigned long request, void *arg)
 {
 	return ioctl(fd, request, arg) < 0 ? -errno : 0;
 }
 
-/* The same call with another size in its number. */
-static RAW_UNUSED unsigned long raw_sized(unsigned long request, unsigned int size)
+unsigned long raw_sized(unsigned long request, unsigned int size)
 {
 	return _IOC(_IOC_DIR(request), _IOC_TYPE(request), _IOC_NR(request), size);
 }
 
-/* A descriptor of the device, or a negative errno. */
-static RAW_UNUSED int raw_open(void)
+int raw_open(void)
 {
 	int fd = open(CCSHM_DEVICE, O_RDWR | O_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
 
-static RAW_UNUSED int raw_info(int fd, struct ccshm_ioc_info *info)
+int raw_info(int fd, struct ccshm_ioc_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	return raw_ioctl(fd, CCSHM_IOC_INFO, info);
 }
 
-/* An anonymous buffer. */
-static RAW_UNUSED int raw_alloc(int fd, uint64_t size, uint64_t *id)
+int raw_alloc(int fd, uint64_t size, uint64_t *id)
 {
 	struct ccshm_ioc_alloc req = { .size = size };
 	int err = raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
@@ -100,9 +56,7 @@ static RAW_UNUSED int raw_alloc(int fd, uint64_t size, uint64_t *id)
 	return err;
 }
 
-/* A persistent buffer of the caller; name may be NULL. */
-static RAW_UNUSED int raw_alloc_named(int fd, uint64_t size, const char *name, unsigned int mode,
-				      uint64_t *id)
+int raw_alloc_named(int fd, uint64_t size, const char *name, unsigned int mode, uint64_t *id)
 {
 	struct ccshm_ioc_alloc req = {
 		.size = size, .flags = CCSHM_ALLOC_PERSISTENT, .mode = mode,
@@ -115,15 +69,14 @@ static RAW_UNUSED int raw_alloc_named(int fd, uint64_t size, const char *name, u
 	return err;
 }
 
-static RAW_UNUSED int raw_free(int fd, uint64_t id)
+int raw_free(int fd, uint64_t id)
 {
 	struct ccshm_ioc_free req = { .id = id };
 
 	return raw_ioctl(fd, CCSHM_IOC_FREE, &req);
 }
 
-/* uid < 0: the caller's own. */
-static RAW_UNUSED int raw_find(int fd, const char *name, long uid, uint64_t *id)
+int raw_find(int fd, const char *name, long uid, uint64_t *id)
 {
 	struct ccshm_ioc_open req = { 0 };
 	int err;
@@ -138,16 +91,15 @@ static RAW_UNUSED int raw_find(int fd, const char *name, long uid, uint64_t *id)
 	return err;
 }
 
-static RAW_UNUSED int raw_query(int fd, uint64_t id, struct ccshm_ioc_query *q)
+int raw_query(int fd, uint64_t id, struct ccshm_ioc_query *q)
 {
 	memset(q, 0, sizeof(*q));
 	q->id = id;
 	return raw_ioctl(fd, CCSHM_IOC_QUERY, q);
 }
 
-/* The dma-buf's descriptor, or a negative errno; export_id may be NULL. */
-static RAW_UNUSED int raw_export_slice(int fd, uint64_t id, uint64_t flags, uint64_t offset,
-				       uint64_t size, uint64_t *export_id)
+int raw_export_slice(int fd, uint64_t id, uint64_t flags, uint64_t offset, uint64_t size,
+		     uint64_t *export_id)
 {
 	struct ccshm_ioc_export req = {
 		.id = id, .flags = flags, .offset = offset, .size = size,
@@ -159,21 +111,20 @@ static RAW_UNUSED int raw_export_slice(int fd, uint64_t id, uint64_t flags, uint
 	return err ? err : req.fd;
 }
 
-static RAW_UNUSED int raw_export(int fd, uint64_t id, uint64_t flags, uint64_t *export_id)
+int raw_export(int fd, uint64_t id, uint64_t flags, uint64_t *export_id)
 {
 	return raw_export_slice(fd, id, flags, 0, 0, export_id);
 }
 
-static RAW_UNUSED int raw_device(int fd, const char *name, struct ccshm_ioc_device *device)
+int raw_device(int fd, const char *name, struct ccshm_ioc_device *device)
 {
 	memset(device, 0, sizeof(*device));
 	snprintf(device->device, sizeof(device->device), "%s", name);
 	return raw_ioctl(fd, CCSHM_IOC_DEVICE, device);
 }
 
-/* result may be NULL. */
-static RAW_UNUSED int raw_revoke(int fd, uint64_t id, uint64_t flags, int64_t deadline_ns,
-				 struct ccshm_ioc_revoke *result)
+int raw_revoke(int fd, uint64_t id, uint64_t flags, int64_t deadline_ns,
+	       struct ccshm_ioc_revoke *result)
 {
 	struct ccshm_ioc_revoke req = { .id = id, .flags = flags, .deadline_ns = deadline_ns };
 	int err = raw_ioctl(fd, CCSHM_IOC_REVOKE, &req);
@@ -183,8 +134,7 @@ static RAW_UNUSED int raw_revoke(int fd, uint64_t id, uint64_t flags, int64_t de
 	return err;
 }
 
-/* Of a whole buffer: the attachment's descriptor, or a negative errno. */
-static RAW_UNUSED int raw_attach(int fd, uint64_t id, const char *device, uint64_t *attachment_id)
+int raw_attach(int fd, uint64_t id, const char *device, uint64_t *attachment_id)
 {
 	struct ccshm_ioc_attach req = { .id = id };
 	int err;
@@ -196,9 +146,8 @@ static RAW_UNUSED int raw_attach(int fd, uint64_t id, const char *device, uint64
 	return err ? err : req.fd;
 }
 
-/* How many were written into segments, or a negative errno; total may be NULL. */
-static RAW_UNUSED int raw_segments(int fd, uint64_t id, struct ccshm_ioc_segment *segments,
-				   unsigned int first, unsigned int capacity, unsigned int *total)
+int raw_segments(int fd, uint64_t id, struct ccshm_ioc_segment *segments, unsigned int first,
+		 unsigned int capacity, unsigned int *total)
 {
 	struct ccshm_ioc_segments req = {
 		.id = id, .segments = (uintptr_t)segments, .first = first, .capacity = capacity,
@@ -210,16 +159,15 @@ static RAW_UNUSED int raw_segments(int fd, uint64_t id, struct ccshm_ioc_segment
 	return err ? err : (int)req.count;
 }
 
-static RAW_UNUSED int raw_detach(int fd, uint64_t id)
+int raw_detach(int fd, uint64_t id)
 {
 	struct ccshm_ioc_detach req = { .id = id };
 
 	return raw_ioctl(fd, CCSHM_IOC_DETACH, &req);
 }
 
-/* How many were written into runs, or a negative errno; size 0: up to the end. */
-static RAW_UNUSED int raw_pages(int fd, uint64_t id, uint64_t offset, uint64_t size,
-				struct ccshm_ioc_run *runs, unsigned int capacity, uint64_t *next)
+int raw_pages(int fd, uint64_t id, uint64_t offset, uint64_t size, struct ccshm_ioc_run *runs,
+	      unsigned int capacity, uint64_t *next)
 {
 	struct ccshm_ioc_pages req = {
 		.id = id, .offset = offset, .size = size, .runs = (uintptr_t)runs,
@@ -232,10 +180,8 @@ static RAW_UNUSED int raw_pages(int fd, uint64_t id, uint64_t offset, uint64_t s
 	return err ? err : (int)req.count;
 }
 
-/* How many were written into importers, or a negative errno; total may be NULL. */
-static RAW_UNUSED int raw_importers(int fd, uint64_t id, struct ccshm_ioc_importer *importers,
-				    unsigned int first, unsigned int capacity,
-				    unsigned int *total)
+int raw_importers(int fd, uint64_t id, struct ccshm_ioc_importer *importers, unsigned int first,
+		  unsigned int capacity, unsigned int *total)
 {
 	struct ccshm_ioc_importers req = {
 		.id = id, .importers = (uintptr_t)importers, .first = first, .capacity = capacity,
@@ -247,8 +193,7 @@ static RAW_UNUSED int raw_importers(int fd, uint64_t id, struct ccshm_ioc_import
 	return err ? err : (int)req.count;
 }
 
-/* A mapping of a dma-buf, or NULL with errno. */
-static RAW_UNUSED void *raw_map(int fd, size_t size, int prot)
+void *raw_map(int fd, size_t size, int prot)
 {
 	void *p = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
 
@@ -257,7 +202,7 @@ static RAW_UNUSED void *raw_map(int fd, size_t size, int prot)
 
 /* ---- the driver ---- */
 
-static RAW_UNUSED int raw_insmod(const char *path, const char *params)
+int raw_insmod(const char *path, const char *params)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int err;
@@ -269,13 +214,12 @@ static RAW_UNUSED int raw_insmod(const char *path, const char *params)
 	return err;
 }
 
-static RAW_UNUSED int raw_rmmod(const char *name)
+int raw_rmmod(const char *name)
 {
 	return syscall(SYS_delete_module, name, O_NONBLOCK) ? -errno : 0;
 }
 
-/* Waits for the device node, and gives it to the group as packaging does. */
-static RAW_UNUSED int device_for_group(void)
+int device_for_group(void)
 {
 	for (int i = 0; i < 100 && access(CCSHM_DEVICE, F_OK); i++)
 		sleep_ms(20);
@@ -284,8 +228,7 @@ static RAW_UNUSED int device_for_group(void)
 	return 0;
 }
 
-/* The driver as users find it; bails out if it cannot be loaded. */
-static RAW_UNUSED void driver_load(void)
+void driver_load(void)
 {
 	int err = raw_insmod("/lib/ccshm/ccshm.ko", cvm_present() ? "" : "allow_plain=1");
 
@@ -296,15 +239,14 @@ static RAW_UNUSED void driver_load(void)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-err));
 }
 
-static RAW_UNUSED int driver_unload(void)
+int driver_unload(void)
 {
 	return raw_rmmod("ccshm");
 }
 
 /* ---- what is counted ---- */
 
-/* Of /proc/vmstat; -1 if this kernel has no such line. */
-static RAW_UNUSED long long vmstat(const char *name)
+long long vmstat(const char *name)
 {
 	long long value, found = -1;
 	char key[128];
@@ -319,10 +261,7 @@ static RAW_UNUSED long long vmstat(const char *name)
 	return found;
 }
 
-#include "directmap.h"
-
-/* How often a leaf of the direct map was split; -1: not known. */
-static RAW_UNUSED long long direct_map_splits(void)
+long long direct_map_splits(void)
 {
 #ifdef __aarch64__
 	return cvm_present() ? direct_map_split_units() : -1;
@@ -331,22 +270,19 @@ static RAW_UNUSED long long direct_map_splits(void)
 #endif
 }
 
-/* What the kernel says of a refused conversion: in a TDX guest once. */
-static RAW_UNUSED void expect_refusal(void)
+void expect_refusal(void)
 {
 	expect_kmsg(cvm_flavour() == CVM_CCA ?
 		    "Failed to (en|de)crypt memory, [0-9]+ pages will be leaked" :
 		    "CPA VMM failure to convert memory");
 }
 
-/* Of the emulator; 0 without it. */
-static RAW_UNUSED uint64_t rig(enum cvm_counter counter)
+uint64_t rig(enum cvm_counter counter)
 {
 	return cvm_present() ? cvm_counter(counter) : 0;
 }
 
-/* Open descriptors of this process. */
-static RAW_UNUSED int count_fds(void)
+int count_fds(void)
 {
 	DIR *d = opendir("/proc/self/fd");
 	int n = -1;
@@ -359,8 +295,7 @@ static RAW_UNUSED int count_fds(void)
 	return n - 2;
 }
 
-/* Memory goes back from a work item: wait (10 s at most) until the driver holds this. */
-static RAW_UNUSED bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info)
+bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info)
 {
 	for (int i = 0; i < 1000; i++) {
 		if (raw_info(fd, info))
@@ -372,8 +307,7 @@ static RAW_UNUSED bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc
 	return false;
 }
 
-/* ... and nothing exists any more, and nothing was leaked. */
-static RAW_UNUSED bool wait_clean(int fd)
+bool wait_clean(int fd)
 {
 	struct ccshm_ioc_info info = { 0 };
 
@@ -395,11 +329,7 @@ static RAW_UNUSED bool wait_clean(int fd)
 	return false;
 }
 
-/*
- * So much is shared, and the driver gives none of it back: what is freed here goes to its
- * queue after everything that is there already, and comes back after it.
- */
-static RAW_UNUSED bool stays_shared(uint64_t bytes)
+bool stays_shared(uint64_t bytes)
 {
 	struct ccshm_ioc_info info = { 0 };
 	int fd = raw_open();
@@ -422,8 +352,7 @@ static RAW_UNUSED bool stays_shared(uint64_t bytes)
 	return info.bytes_shared == bytes;
 }
 
-/* The emulator's pages_shared comes back to what it was (5 s at most). */
-static RAW_UNUSED bool wait_rig_shared(uint64_t pages)
+bool wait_rig_shared(uint64_t pages)
 {
 	for (int i = 0; i < 250 && rig(CVM_PAGES_SHARED) != pages; i++)
 		sleep_ms(20);
@@ -433,8 +362,7 @@ static RAW_UNUSED bool wait_rig_shared(uint64_t pages)
 	return false;
 }
 
-/* The first byte of p that is not value, or -1. */
-static RAW_UNUSED long first_other(const void *p, unsigned char value, size_t size)
+long first_other(const void *p, unsigned char value, size_t size)
 {
 	const unsigned char *s = p;
 
@@ -448,8 +376,7 @@ static RAW_UNUSED long first_other(const void *p, unsigned char value, size_t si
 
 /* ---- what the kernel says ---- */
 
-/* Is there such a line in the kernel log? */
-static RAW_UNUSED unsigned int logged_times(const char *text)
+unsigned int logged_times(const char *text)
 {
 	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	unsigned int times = 0;
@@ -467,15 +394,14 @@ static RAW_UNUSED unsigned int logged_times(const char *text)
 	return times;
 }
 
-static RAW_UNUSED bool logged(const char *text)
+bool logged(const char *text)
 {
 	return logged_times(text) > 0;
 }
 
 /* ---- other processes ---- */
 
-/* Memory that processes forked from this one share with it. */
-static RAW_UNUSED void *common(size_t size)
+void *common(size_t size)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
@@ -484,7 +410,7 @@ static RAW_UNUSED void *common(size_t size)
 	return p;
 }
 
-static RAW_UNUSED void set_caps(uint64_t caps)
+static void set_caps(uint64_t caps)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[2] = { 0 };
@@ -497,8 +423,7 @@ static RAW_UNUSED void set_caps(uint64_t caps)
 		bail("capset: %s", strerror(errno));
 }
 
-/* Become this user, with the user's groups and these capabilities; ROOT too loses others. */
-static RAW_UNUSED void become(uid_t uid, uint64_t caps)
+void become(uid_t uid, uint64_t caps)
 {
 	gid_t group = GID_CCSHM;
 	int groups = uid == ALICE || uid == BOB;
@@ -513,18 +438,7 @@ static RAW_UNUSED void become(uid_t uid, uint64_t caps)
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
-#define ALL_CAPS	(~0ULL)		/* for as_user() and peer_start(): do not change anything */
-
-/*
- * A child that does as it is told through a socket: values and descriptors go both
- * ways, every wait is bounded. It dies with the suite.
- */
-struct peer {
-	pid_t pid;
-	int sock;
-};
-
-static RAW_UNUSED void peer_send(struct peer *p, int value, int fd)
+void peer_send(struct peer *p, int value, int fd)
 {
 	char control[CMSG_SPACE(sizeof(int))] = { 0 };
 	struct iovec iov = { &value, sizeof(value) };
@@ -544,8 +458,7 @@ static RAW_UNUSED void peer_send(struct peer *p, int value, int fd)
 		diag("sending to process %d: %s", p->pid, strerror(errno));
 }
 
-/* Within ms milliseconds: true with a value (and a descriptor, or -1, if fd is not NULL). */
-static RAW_UNUSED bool peer_receive(struct peer *p, int *value, int *fd, int ms)
+bool peer_receive(struct peer *p, int *value, int *fd, int ms)
 {
 	char control[CMSG_SPACE(sizeof(int))];
 	struct iovec iov = { value, sizeof(*value) };
@@ -568,24 +481,21 @@ static RAW_UNUSED bool peer_receive(struct peer *p, int *value, int *fd, int ms)
 	return true;
 }
 
-/* The next value, or -ETIMEDOUT: for both sides, when descriptors do not matter. */
-static RAW_UNUSED int peer_hear(struct peer *p)
+int peer_hear(struct peer *p)
 {
 	int value;
 
 	return peer_receive(p, &value, NULL, 60000) ? value : -ETIMEDOUT;
 }
 
-/* Tell and hear the answer. */
-static RAW_UNUSED int peer_ask(struct peer *p, int value)
+int peer_ask(struct peer *p, int value)
 {
 	peer_send(p, value, -1);
 	return peer_hear(p);
 }
 
-/* fn's result is sent as the last value. With ALL_CAPS the user stays the same. */
-static RAW_UNUSED struct peer peer_start(uid_t uid, uint64_t caps,
-					 int (*fn)(struct peer *parent, void *arg), void *arg)
+struct peer peer_start(uid_t uid, uint64_t caps, int (*fn)(struct peer *parent, void *arg),
+		       void *arg)
 {
 	struct peer p;
 	int s[2];
@@ -611,8 +521,7 @@ static RAW_UNUSED struct peer peer_start(uid_t uid, uint64_t caps,
 	return p;
 }
 
-/* The wait status of a process that should be ending, or -1 after ms milliseconds. */
-static RAW_UNUSED int reap(pid_t pid, int ms)
+int reap(pid_t pid, int ms)
 {
 	int64_t end = in_ms(ms);
 	int status;
@@ -625,8 +534,7 @@ static RAW_UNUSED int reap(pid_t pid, int ms)
 	return status;
 }
 
-/* Kill it (sig 0: it ends by itself), and forget it; its wait status. */
-static RAW_UNUSED int peer_end(struct peer *p, int sig)
+int peer_end(struct peer *p, int sig)
 {
 	int status;
 
@@ -656,7 +564,7 @@ struct thread_look {
 	unsigned long long switches;
 };
 
-static RAW_UNUSED struct thread_look thread_look(pid_t tid)
+static struct thread_look thread_look(pid_t tid)
 {
 	struct thread_look look = { .call = -1 };
 	char path[64], line[256];
@@ -679,11 +587,7 @@ static RAW_UNUSED struct thread_look thread_look(pid_t tid)
 	return look;
 }
 
-/*
- * A thread waits in an ioctl (0: in any) in this state of /proc/PID/stat, and goes on doing
- * so. False when it has ended, or does not wait so within 20 s.
- */
-static RAW_UNUSED bool waits_in_state(pid_t tid, unsigned long request, char state)
+bool waits_in_state(pid_t tid, unsigned long request, char state)
 {
 	struct thread_look last = { 0 }, look;
 	int64_t end = in_ms(20000);
@@ -707,8 +611,7 @@ static RAW_UNUSED bool waits_in_state(pid_t tid, unsigned long request, char sta
 	return same >= 5;
 }
 
-/* ... so that a signal would end the wait. */
-static RAW_UNUSED bool waits_in(pid_t tid, unsigned long request)
+bool waits_in(pid_t tid, unsigned long request)
 {
 	return waits_in_state(tid, request, 'S');
 }
@@ -718,7 +621,7 @@ struct as_user_call {
 	void *arg;
 };
 
-static RAW_UNUSED int as_user_run(struct peer *parent, void *arg)
+static int as_user_run(struct peer *parent, void *arg)
 {
 	struct as_user_call *call = arg;
 
@@ -726,11 +629,7 @@ static RAW_UNUSED int as_user_run(struct peer *parent, void *arg)
 	return call->fn(call->arg);
 }
 
-/*
- * What fn returns in a child that is another user with these capabilities only;
- * -ECHILD if it did not return within 60 s. What it writes is seen in common() memory.
- */
-static RAW_UNUSED int as_user(uid_t uid, uint64_t caps, int (*fn)(void *arg), void *arg)
+int as_user(uid_t uid, uint64_t caps, int (*fn)(void *arg), void *arg)
 {
 	struct as_user_call call = { fn, arg };
 	struct peer p = peer_start(uid, caps, as_user_run, &call);
@@ -741,5 +640,3 @@ static RAW_UNUSED int as_user(uid_t uid, uint64_t caps, int (*fn)(void *arg), vo
 	peer_end(&p, value == -ECHILD ? SIGKILL : 0);
 	return value;
 }
-
-#endif /* CCSHM_RAW_H */

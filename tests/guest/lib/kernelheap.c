@@ -1,19 +1,7 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * The kernel's own test of dma-buf heaps in suites. It tests every heap that there is.
- * Include it after raw.h; the suite needs vm-fetch: heap-test.
- */
-#ifndef CCSHM_KERNELHEAP_H
-#define CCSHM_KERNELHEAP_H
+// SPDX-License-Identifier: GPL-2.0-only
+#include "kernelheap.h"
 
-#define HEAPS	"/dev/dma_heap/"
-#define HEAP	HEAPS "system_cc_shared"
-
-/*
- * What it may say of a heap: the failures of the kernel's own heaps are not ours,
- * where it is known that this kernel has them.
- */
-static RAW_UNUSED void kernel_result(const char *heap, const char *line, bool ours, bool vgem)
+void kernel_result(const char *heap, const char *line, bool ours, bool vgem)
 {
 	const char *name = strchr(line, ' ') + (line[0] == 'n' ? 5 : 1);
 	bool good = line[0] == 'o';
@@ -40,8 +28,7 @@ static RAW_UNUSED void kernel_result(const char *heap, const char *line, bool ou
 	}
 }
 
-/* The same tests of each heap. vgem: that module is there, so nothing may be skipped. */
-static RAW_UNUSED void kernels_test(bool vgem)
+void kernels_test(bool vgem)
 {
 	int plan = -1, heaps = 0, results = 0, our_results = 0, status;
 	FILE *p = popen("/suites/dmabuf-heap 2>&1", "r");
@@ -72,5 +59,3 @@ static RAW_UNUSED void kernels_test(bool vgem)
 	is_int(heaps, 1 + !access(HEAPS "system", F_OK),
 	       "... and with the kernel's own, where it has one");
 }
-
-#endif /* CCSHM_KERNELHEAP_H */

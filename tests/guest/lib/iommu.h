@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Suites of a machine with an IOMMU: what it does for a device. */
+#ifndef CCSHM_IOMMU_H
+#define CCSHM_IOMMU_H
+
+#include "device.h"
+
+/*
+ * Return the type of the device's IOMMU domain ("DMA", "DMA-FQ", "identity"), or "" without an
+ * IOMMU. The next call overwrites the text.
+ */
+const char *iommu_type(const char *device);
+
+/* Change the type of the IOMMU domain of a device that no driver is bound to. */
+int iommu_set_type(const char *device, const char *type);
+
+#endif /* CCSHM_IOMMU_H */

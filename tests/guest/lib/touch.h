@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Touching memory that may not be there, and stamps: what is at which place of a
+ * buffer, so that each page can be told from every other.
+ */
+#ifndef CCSHM_TOUCH_H
+#define CCSHM_TOUCH_H
+
+#include <setjmp.h>
+#include <sys/utsname.h>
+
+#include "raw.h"
+
+/* ---- touching: 0, or the signal that it got ---- */
+
+/* What the kernel reported with the signal of the last touch. */
+extern __thread siginfo_t touch_info;
+
+/*
+ * Handle the signals of touches. Call this once, at the beginning of a suite; forked children
+ * inherit it.
+ */
+void touch_init(void);
+int touch_read(const volatile void *p);
+int touch_write(volatile void *p, unsigned char value);
+
+/* Call the code at @p. */
+int touch_call(const volatile void *p);
+
+/* Read a byte every @step bytes. Return whether each read got the signal @want (0: none). */
+bool touch_some(const volatile void *p, size_t size, size_t step, int want);
+
+/* Read a byte of each page. Return whether each read got the signal @want (0: none). */
+bool touch_all(const volatile void *p, size_t size, int want);
+
+/* ---- stamps ---- */
+
+/* Return the word that belongs to an offset of a buffer. */
+uint64_t stamp(uint64_t seed, uint64_t offset);
+
+/* Write the words of the buffer from @offset on to @p. */
+void stamp_write(volatile void *p, uint64_t seed, uint64_t offset, size_t size);
+
+/* Return whether @p has the words of the buffer from @offset on. */
+bool stamp_check(const volatile void *p, uint64_t seed, uint64_t offset, size_t size);
+
+/* Write the words at both ends of each page only, for large memory. */
+void stamp_pages(volatile void *p, uint64_t seed, uint64_t offset, size_t size);
+
+/* Return whether both ends of each page have their words. */
+bool stamp_pages_check(const volatile void *p, uint64_t seed, uint64_t offset, size_t size);
+
+/* ---- what this process and this kernel are ---- */
+
+/* Return whether the running kernel is of this version or a later one. */
+bool kernel_at_least(int major, int minor);
+
+/*
+ * Return the VmFlags of the mapping at @p, such as "rd wr sh", or "" if nothing is mapped there.
+ * The next call overwrites the text.
+ */
+const char *vm_flags(const void *p);
+bool has_vm_flag(const void *p, const char *flag);
+
+/* Reserve address space for MAP_FIXED, aligned to a unit. */
+void *aligned_space(size_t size);
+
+/*
+ * Map at a multiple of a unit. Return NULL with errno set if that fails. The reserved space is
+ * not released then: the kernel may have unmapped the space already, and another thread may have
+ * mapped it since.
+ */
+void *map_aligned(int fd, size_t size, int prot, off_t offset);
+
+/* Map and unmap. Return 0 or the errno of the mapping. */
+int try_map(int fd, size_t size, int prot, int flags);
+
+#endif /* CCSHM_TOUCH_H */
