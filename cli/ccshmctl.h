@@ -53,7 +53,7 @@ enum exit_code {
  * @argp: its options, their parser and the long text of --help
  * @run: the handler; returns the exit code
  * @columns: with CMD_COLUMNS: returns the names that --output accepts for this type of object,
- * 	separated by commas; the caller frees it. NULL if the names are not known.
+ *	separated by commas; the caller frees it. NULL if the names are not known.
  */
 struct command {
 	const char *name;

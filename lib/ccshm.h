@@ -572,8 +572,8 @@ void ccshm_alloc_options_free(struct ccshm_alloc_options *options);
  * ccshm_alloc_options_set_persistent() - make the buffer outlive the file
  * @options: options
  * @persistent: true: the buffer ends when it is freed, and its owner controls
- * 	it; false, the default: the buffer is anonymous and ends with the file
- * 	of /dev/ccshm
+ *	it; false, the default: the buffer is anonymous and ends with the file
+ *	of /dev/ccshm
  */
 void ccshm_alloc_options_set_persistent(struct ccshm_alloc_options *options,
 					bool persistent);
@@ -582,7 +582,7 @@ void ccshm_alloc_options_set_persistent(struct ccshm_alloc_options *options,
  * ccshm_alloc_options_set_name() - set the name of a persistent buffer
  * @options: options
  * @name: a letter or '_', then letters, digits, '.', '_' or '-', at most
- * 	CCSHM_NAME_LEN - 1 characters; copied. NULL or "": no name.
+ *	CCSHM_NAME_LEN - 1 characters; copied. NULL or "": no name.
  *
  * The driver checks the characters when the buffer is allocated.
  *
@@ -595,7 +595,7 @@ int ccshm_alloc_options_set_name(struct ccshm_alloc_options *options,
  * ccshm_alloc_options_set_owner() - set the owner of a persistent buffer
  * @options: options
  * @uid: owner, instead of the caller's effective uid; another user needs
- * 	CAP_CHOWN. (uid_t)-1: the caller's effective uid.
+ *	CAP_CHOWN. (uid_t)-1: the caller's effective uid.
  */
 void ccshm_alloc_options_set_owner(struct ccshm_alloc_options *options,
 				   uid_t uid);
@@ -604,7 +604,7 @@ void ccshm_alloc_options_set_owner(struct ccshm_alloc_options *options,
  * ccshm_alloc_options_set_group() - set the group of a persistent buffer
  * @options: options
  * @gid: group, instead of the caller's effective gid; a group that the caller
- * 	is not in needs CAP_CHOWN. (gid_t)-1: the caller's effective gid.
+ *	is not in needs CAP_CHOWN. (gid_t)-1: the caller's effective gid.
  */
 void ccshm_alloc_options_set_group(struct ccshm_alloc_options *options,
 				   gid_t gid);
@@ -614,7 +614,7 @@ void ccshm_alloc_options_set_group(struct ccshm_alloc_options *options,
  * buffer
  * @options: options
  * @mode: a subset of 0666; default: 0600. Read permission allows read-only
- * 	exports, write permission any export. The umask is not applied.
+ *	exports, write permission any export. The umask is not applied.
  */
 void ccshm_alloc_options_set_mode(struct ccshm_alloc_options *options,
 				  mode_t mode);
@@ -623,7 +623,7 @@ void ccshm_alloc_options_set_mode(struct ccshm_alloc_options *options,
  * ccshm_alloc_options_set_node() - set the NUMA node of the memory
  * @options: options
  * @node: the only node from which memory is taken; -1, the default: any node,
- * 	preferably the nearest
+ *	preferably the nearest
  */
 void ccshm_alloc_options_set_node(struct ccshm_alloc_options *options,
 				  int node);
@@ -632,8 +632,8 @@ void ccshm_alloc_options_set_node(struct ccshm_alloc_options *options,
  * ccshm_alloc_options_set_interruptible() - let any signal end the allocation
  * @options: options
  * @interruptible: true: a signal that is handled ends ccshm_buffer_alloc() with
- * 	-EINTR, and no buffer remains; false, the default: only a signal that
- * 	kills the process ends the call
+ *	-EINTR, and no buffer remains; false, the default: only a signal that
+ *	kills the process ends the call
  *
  * Use this for persistent buffers: if a signal kills the process after the
  * allocation has succeeded, the buffer remains. A process that handles the
@@ -647,7 +647,7 @@ void ccshm_alloc_options_set_interruptible(struct ccshm_alloc_options *options,
  * GiB
  * @options: options
  * @dma32: true: only memory that a device with 32 address bits reaches; false,
- * 	the default: any memory
+ *	the default: any memory
  */
 void ccshm_alloc_options_set_dma32(struct ccshm_alloc_options *options,
 				   bool dma32);
@@ -656,7 +656,7 @@ void ccshm_alloc_options_set_dma32(struct ccshm_alloc_options *options,
  * ccshm_alloc_options_set_contiguous() - make the memory physically contiguous
  * @options: options
  * @contiguous: true: one physically contiguous run of pages, for a device that
- * 	takes one address; false, the default: any number of runs
+ *	takes one address; false, the default: any number of runs
  *
  * The maximum size is ccshm_info_contiguous_max(). If the size exceeds
  * ccshm_info_block_size(), the payer is charged for the next power of two.
@@ -668,8 +668,8 @@ void ccshm_alloc_options_set_contiguous(struct ccshm_alloc_options *options,
  * ccshm_alloc_options_set_whole_units() - use no small blocks
  * @options: options
  * @whole_units: true: allocate whole units of ccshm_info_block_size() bytes
- * 	only, and fail with -ENOMEM if not enough are free; false, the
- * 	default: fall back to smaller blocks
+ *	only, and fail with -ENOMEM if not enough are free; false, the
+ *	default: fall back to smaller blocks
  *
  * The end of a buffer whose size is not a multiple of a unit is still carved
  * from one. In fragmented memory a buffer of small blocks can consist of
@@ -683,8 +683,8 @@ void ccshm_alloc_options_set_whole_units(struct ccshm_alloc_options *options,
  * ccshm_alloc_options_set_others_pin() - let other users create pinned exports
  * @options: options
  * @others_pin: true: callers without control of the buffer may export it with
- * 	CCSHM_EXPORT_PINNED if the permission bits allow the export; false,
- * 	the default: only callers with control may
+ *	CCSHM_EXPORT_PINNED if the permission bits allow the export; false,
+ *	the default: only callers with control may
  *
  * For persistent buffers only. A pinned export of another user can prevent the
  * owner's revoke from ending.
@@ -698,7 +698,7 @@ void ccshm_alloc_options_set_others_pin(struct ccshm_alloc_options *options,
  * @size: bytes, rounded up to whole pages
  * @options: options, or NULL for an anonymous buffer; not kept
  * @buffer: set to the handle of the new buffer; close it with
- * 	ccshm_buffer_close()
+ *	ccshm_buffer_close()
  *
  * The memory reads zero. Allocating gigabytes can take seconds; a fatal signal
  * ends the call, and no buffer remains.
@@ -725,7 +725,7 @@ int ccshm_buffer_alloc(struct ccshm *handle, uint64_t size,
  * ccshm_buffer_open() - open a persistent buffer by its name
  * @handle: handle
  * @name: "NAME" for a buffer of the caller (effective uid), "USER/NAME" or
- * 	"UID/NAME" for a buffer of another user
+ *	"UID/NAME" for a buffer of another user
  * @buffer: set to the new handle; close it with ccshm_buffer_close()
  *
  * The handle does not keep the buffer alive: a caller that controls the buffer
@@ -779,7 +779,7 @@ int ccshm_buffer_free(struct ccshm_buffer *buffer);
  * attachments
  * @buffer: handle; the caller must still close it
  * @flags: 0, or CCSHM_FREE_REVOKE to also begin to revoke every export and
- * 	attachment of the buffer
+ *	attachment of the buffer
  *
  * Does not wait. With CCSHM_FREE_REVOKE each revoke ends when the last mapping
  * and fence of the export are gone, or the attachment has been detached.
@@ -843,8 +843,8 @@ int ccshm_set_options_set_name(struct ccshm_set_options *options,
  * ccshm_set_options_set_sealed() - seal or unseal the buffer
  * @options: options
  * @sealed: true: only callers with control can create exports and attachments
- * 	of the buffer, including attachments of existing exports; false: the
- * 	permission bits apply again
+ *	of the buffer, including attachments of existing exports; false: the
+ *	permission bits apply again
  */
 void ccshm_set_options_set_sealed(struct ccshm_set_options *options, bool sealed);
 
@@ -895,8 +895,8 @@ bool ccshm_buffer_is_shared(const struct ccshm_buffer *buffer);
  * @offset: offset of the first page in the buffer
  * @length: bytes
  * @physical: physical address of the first page; the run is physically
- * 	contiguous. 0 for callers without CAP_SYS_ADMIN in the initial user
- * 	namespace
+ *	contiguous. 0 for callers without CAP_SYS_ADMIN in the initial user
+ *	namespace
  * @state: enum ccshm_page_state, according to the kernel's page tables
  * @flags: CCSHM_PAGES_LEAF_WHOLE, CCSHM_PAGES_CARVED
  */
@@ -916,7 +916,7 @@ struct ccshm_run {
  * @runs: array for the runs, in the order of their offsets
  * @capacity: number of entries of the array, at least 1
  * @next: set to the offset at which to continue if the array is too small,
- * 	otherwise to the end of the range; set to @offset on failure
+ *	otherwise to the end of the range; set to @offset on failure
  *
  * Use this to find out why sharing is slow, not in a fast path.
  *
@@ -949,7 +949,7 @@ int ccshm_status_get(struct ccshm *handle, uint64_t id,
  * ccshm_status_get_fd() - query the export or attachment of a file descriptor
  * @handle: handle
  * @fd: a dma-buf of ccshm, or the file descriptor of an attachment; the caller
- * 	continues to own it
+ *	continues to own it
  * @status: set to the new snapshot; free it with ccshm_status_free()
  *
  * Every process that holds the descriptor can use this call. If the process may
@@ -1360,7 +1360,7 @@ void ccshm_attach_options_set_slice(struct ccshm_attach_options *options,
  * engine
  * @options: options
  * @bits: 1 to 64; 0, the default: those that the device's driver set, 32 if
- * 	none did
+ *	none did
  */
 void ccshm_attach_options_set_dma_bits(struct ccshm_attach_options *options,
 				       unsigned int bits);
@@ -1370,7 +1370,7 @@ void ccshm_attach_options_set_dma_bits(struct ccshm_attach_options *options,
  * handle
  * @options: options
  * @persistent: true: the attachment has no file descriptor and lives until it
- * 	is detached or revoked; for persistent buffers only
+ *	is detached or revoked; for persistent buffers only
  */
 void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
 					 bool persistent);
@@ -1570,9 +1570,9 @@ int ccshm_attachment_segments(struct ccshm_attachment *attachment,
 /**
  * struct ccshm_revoke_result - progress of a revoke
  * @state: enum ccshm_state; for a buffer that of the least advanced export or
- * 	attachment
+ *	attachment
  * @device_mappings: remaining mappings and attachments of devices; 0 if @state
- * 	is CCSHM_STATE_REVOKED
+ *	is CCSHM_STATE_REVOKED
  * @pages: pages (of the page size) that the revoke covers
  * @revoked: exports and attachments that are revoked
  * @stopped: attachments whose device ccshm had to stop
@@ -1591,13 +1591,13 @@ struct ccshm_revoke_result {
  * ccshm_revoke() - end all access through an object, by its id
  * @handle: handle
  * @id: an export or attachment; or a buffer: all exports and attachments that
- * 	it has at the time of the call
+ *	it has at the time of the call
  * @timeout_ns: how long to wait for devices, in nanoseconds; 0 does not wait,
- * 	-1 waits without a limit
+ *	-1 waits without a limit
  * @flags: CCSHM_REVOKE_FORCE, CCSHM_REVOKE_SEAL, CCSHM_REVOKE_ORDERLY (not with
- * 	CCSHM_REVOKE_FORCE), CCSHM_REVOKE_INTERRUPTIBLE, CCSHM_REVOKE_DEADLINE
+ *	CCSHM_REVOKE_FORCE), CCSHM_REVOKE_INTERRUPTIBLE, CCSHM_REVOKE_DEADLINE
  * @result: set to the progress on success, and with -ETIMEDOUT, -EBUSY and
- * 	-EIO; zeroed on any other failure. May be NULL.
+ *	-EIO; zeroed on any other failure. May be NULL.
  *
  * From the call on, no new mapping can be made through the object, whatever the
  * call returns. User mappings are gone when the call returns, except with
@@ -1626,7 +1626,7 @@ int ccshm_revoke(struct ccshm *handle, uint64_t id, int64_t timeout_ns,
  * ccshm_revoke_fd() - end all access through an object, by its file descriptor
  * @handle: handle
  * @fd: dma-buf of an export, or the file descriptor of an attachment; the
- * 	caller continues to own it
+ *	caller continues to own it
  * @timeout_ns: as in ccshm_revoke()
  * @flags: as in ccshm_revoke()
  * @result: as in ccshm_revoke()
@@ -1754,7 +1754,7 @@ bool ccshm_importers_pins(const struct ccshm_importers *importers,
  * ccshm_device_get() - query whether a device needs shared memory
  * @handle: handle
  * @name: "BUS:NAME" as in sysfs, with the buses pci, platform and virtio; for
- * 	instance "pci:0000:00:04.0"
+ *	instance "pci:0000:00:04.0"
  * @device: set to the new snapshot; free it with ccshm_device_free()
  *
  * For a virtio device the answer is that for its parent device, which does its

@@ -30,7 +30,7 @@ struct ccshm_seam {
 	int (*ioctl)(int fd, unsigned long request, void *arg);
 	/*
 	 * @address: preferred address, or NULL; set to the address of the
-	 * 	mapping.
+	 *	mapping.
 	 */
 	int (*mmap)(size_t size, int prot, int flags, int fd, off_t offset,
 		    void **address);

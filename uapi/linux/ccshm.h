@@ -116,58 +116,58 @@ enum ccshm_platform {
  * @features: out: CCSHM_FEATURE_*
  * @info_flags: out: CCSHM_INFO_*
  * @block_size: out: bytes of a conversion unit. Memory is shared in multiples
- * 	of this unit, unless free memory is too fragmented; smaller parts are
- * 	carved from a unit.
+ *	of this unit, unless free memory is too fragmented; smaller parts are
+ *	carved from a unit.
  * @bytes_shared: out: bytes in the shared state that ccshm holds, including
- * 	bytes that are being converted in either direction
+ *	bytes that are being converted in either direction
  * @bytes_leaked: out: bytes that could not be made private again and are never
- * 	returned to the kernel, since the module was loaded
+ *	returned to the kernel, since the module was loaded
  * @bytes_quarantined: out: bytes that could not be made private again yet. The
- * 	driver retries for half a minute before they count as leaked; for
- * 	memory that the platform refused to share, as long as the platform
- * 	refuses to share anything
+ *	driver retries for half a minute before they count as leaked; for
+ *	memory that the platform refused to share, as long as the platform
+ *	refuses to share anything
  * @calls_shared: out: conversions to shared
  * @calls_private: out: conversions to private
  * @calls_failed: out: conversions that failed
  * @buffers: out: existing buffers, including those that have ended while
- * 	exports or attachments hold their memory
+ *	exports or attachments hold their memory
  * @exports: out: existing exports
  * @attachments: out: existing attachments
  * @abi_oldest: out: CCSHM_ABI_OLDEST of the driver: programs that were built
- * 	with an older version must not use the driver
+ *	with an older version must not use the driver
  * @driver_version: out: version of the driver, NUL-terminated
  * @contiguous_max: out: largest size of a buffer with CCSHM_ALLOC_CONTIGUOUS
  * @blocks_carved: out: blocks from which small buffers and the ends of large
- * 	ones were carved
+ *	ones were carved
  * @bytes_carved: out: bytes of these blocks that buffers use; the rest is also
- * 	shared and charged, and available for the next buffers of the same
- * 	payer
+ *	shared and charged, and available for the next buffers of the same
+ *	payer
  * @limit_total_bytes: out: limit for the bytes of all users, or
- * 	CCSHM_LIMIT_NONE
+ *	CCSHM_LIMIT_NONE
  * @limit_user_bytes: out: limit for the bytes of each user, or CCSHM_LIMIT_NONE
  * @limit_user_buffers: out: limit for the buffers of each user, or
- * 	CCSHM_LIMIT_NONE
+ *	CCSHM_LIMIT_NONE
  * @used_bytes: out: bytes that all users are charged, which count against
- * 	@limit_total_bytes
+ *	@limit_total_bytes
  * @refusals: out: calls that a limit refused
  * @user_bytes: out: bytes that the caller's effective uid is charged: whole
- * 	blocks, including those in quarantine
+ *	blocks, including those in quarantine
  * @user_bytes_leaked: out: bytes that were leaked while that uid was charged
- * 	for them, since the module was loaded. They count against both limits,
- * 	for this user only.
+ *	for them, since the module was loaded. They count against both limits,
+ *	for this user only.
  * @user_buffers: out: buffers that it pays for
  * @user_exports: out: exports that it created, of own and of other users'
- * 	buffers
+ *	buffers
  * @user_attachments: out: attachments of the buffers that it pays for
  * @user_importers: out: devices that their drivers attached to exports of the
- * 	buffers that it pays for
+ *	buffers that it pays for
  * @importers: out: devices that their drivers attached to exports
  * @reserved_tail: out: 0
  * @limit_user_exports: out: limit for the exports that each user creates, or
- * 	CCSHM_LIMIT_NONE
+ *	CCSHM_LIMIT_NONE
  * @generation: out: never 0; changes whenever an object is created, ends or
- * 	changes its state. If two calls of INFO return the same number, the
- * 	results of CCSHM_QUERY_NEXT between them are a consistent list.
+ *	changes its state. If two calls of INFO return the same number, the
+ *	results of CCSHM_QUERY_NEXT between them are a consistent list.
  * @buffers_made: out: buffers that were created
  * @exports_made: out: exports that were created
  * @attachments_made: out: attachments that were created
@@ -175,9 +175,9 @@ enum ccshm_platform {
  * @revokes_failed: out: calls of REVOKE that did not end all access
  * @events: out: netlink events that were sent
  * @events_lost: out: netlink events that could not be sent; the listeners got
- * 	ENOBUFS
+ *	ENOBUFS
  * @events_suppressed: out: netlink events that were not sent because one user
- * 	caused too many; the listeners got ENOBUFS
+ *	caused too many; the listeners got ENOBUFS
  *
  * @refusals and the last eight counters count since the module was loaded.
  *
@@ -275,13 +275,13 @@ struct ccshm_ioc_info {
  * @uid: owner, in the caller's user namespace; 0 without CCSHM_ALLOC_UID
  * @gid: group, in the caller's user namespace; 0 without CCSHM_ALLOC_GID
  * @mode: permission bits of a persistent buffer, a subset of 0666: read
- * 	permission allows read-only exports, write permission any export. Must
- * 	be 0 for an anonymous buffer.
+ *	permission allows read-only exports, write permission any export. Must
+ *	be 0 for an anonymous buffer.
  * @node: NUMA node; 0 without CCSHM_ALLOC_NODE
  * @reserved: must be 0
  * @name: name of a persistent buffer, unique among its owner's buffers: a
- * 	letter or '_', then letters, digits, '.', '_' or '-', NUL-terminated,
- * 	padded with zeros. Empty: no name.
+ *	letter or '_', then letters, digits, '.', '_' or '-', NUL-terminated,
+ *	padded with zeros. Empty: no name.
  * @id: out: id of the buffer
  * @actual_size: out: size of the buffer, @size rounded up to whole pages
  *
@@ -437,12 +437,12 @@ enum ccshm_type {
  * enum ccshm_state - state of an export or attachment
  * @CCSHM_STATE_ACTIVE: in use; always the state of a buffer
  * @CCSHM_STATE_REVOKING: no new mapping can be made; a device or a holder still
- * 	uses the memory
+ *	uses the memory
  * @CCSHM_STATE_REVOKED: no CPU and no device can access the memory through it
  * @CCSHM_STATE_STUCK: attachments: the device could not be stopped. The memory
- * 	stays held until a forced REVOKE succeeds, DETACH is called, or the
- * 	device is known to be gone. Removing the device by software proves
- * 	nothing: after that only DETACH ends the attachment.
+ *	stays held until a forced REVOKE succeeds, DETACH is called, or the
+ *	device is known to be gone. Removing the device by software proves
+ *	nothing: after that only DETACH ends the attachment.
  */
 enum ccshm_state {
 	CCSHM_STATE_ACTIVE = 0,
@@ -475,16 +475,16 @@ enum ccshm_state {
 /**
  * struct ccshm_ioc_query - query a buffer, an export or an attachment
  * @id: the object; with CCSHM_QUERY_NEXT the id after which to continue, 0 at
- * 	first; 0 with CCSHM_QUERY_BY_FD
+ *	first; 0 with CCSHM_QUERY_BY_FD
  * @flags: CCSHM_QUERY_BY_FD or CCSHM_QUERY_NEXT, not both
  * @fd: a dma-buf or the file descriptor of an attachment; 0 without
- * 	CCSHM_QUERY_BY_FD
+ *	CCSHM_QUERY_BY_FD
  * @next_type: enum ccshm_type; 0 without CCSHM_QUERY_NEXT
  * @object_id: out: id of the object
  * @type: out: enum ccshm_type
  * @state: out: enum ccshm_state
  * @object_flags: out: flags with which it was created: CCSHM_ALLOC_*,
- * 	CCSHM_EXPORT_* or CCSHM_ATTACH_*
+ *	CCSHM_EXPORT_* or CCSHM_ATTACH_*
  * @query_flags: out: CCSHM_QUERY_*
  * @buffer_id: out: id of its buffer (@object_id for a buffer)
  * @export_id: out: attachments: id of the export that it was created from, or 0
@@ -494,23 +494,23 @@ enum ccshm_state {
  * @gid: out: group of the buffer, in the caller's user namespace
  * @mode: out: permission bits of the buffer
  * @payer: out: uid that the memory is charged to, in the caller's user
- * 	namespace
+ *	namespace
  * @charged: out: bytes that the payer is charged for the buffer: its own whole
- * 	blocks, and @carved
+ *	blocks, and @carved
  * @blocks: out: blocks that only this buffer uses
  * @blocks_small: out: blocks smaller than a conversion unit
  * @units: out: conversion units of 2 MiB in the larger blocks
  * @units_whole: out: units that one leaf of the direct map covered when they
- * 	were converted; each of them takes one page-state hypercall and splits
- * 	nothing. With pages of 16 or 64 KiB, where a leaf covers 32 or 512
- * 	MiB, only units of leaves that were converted in one call
+ *	were converted; each of them takes one page-state hypercall and splits
+ *	nothing. With pages of 16 or 64 KiB, where a leaf covers 32 or 512
+ *	MiB, only units of leaves that were converted in one call
  * @conversions: out: calls that shared the buffer; 0 if it was carved from a
- * 	block that was shared before
+ *	block that was shared before
  * @exports: out: buffers: live exports
  * @attachments: out: buffers, exports: live attachments
  * @importers: out: exports: devices that their drivers attached to the dma-buf
  * @device_mappings: out: exports: mappings that drivers hold, including kernel
- * 	virtual mappings; attachments: 1 while the device may use the memory
+ *	virtual mappings; attachments: 1 while the device may use the memory
  * @cpu_mappings: out: exports: user mappings (VMAs)
  * @dma_bits: out: attachments: address bits that ATTACH assumed for the device
  * @segments: out: attachments: number of segments
@@ -518,8 +518,8 @@ enum ccshm_state {
  * @name: out: name of the buffer, or empty
  * @device: out: attachments: the device, as in struct ccshm_ioc_attach
  * @carved: out: bytes of the buffer in blocks in which other buffers of the
- * 	same payer and owner can have pages; the payer is charged for these
- * 	blocks as a whole
+ *	same payer and owner can have pages; the payer is charged for these
+ *	blocks as a whole
  *
  * The lifetime of an export is in @object_flags: CCSHM_EXPORT_PINNED or,
  * without that flag, revocable.
@@ -602,7 +602,7 @@ struct ccshm_ioc_query {
  * @export_id: out: id of the export
  * @actual_size: out: size of the dma-buf
  * @fd: out: the dma-buf, close-on-exec. The caller owns it. The export lives
- * 	until the last reference to the dma-buf is gone.
+ *	until the last reference to the dma-buf is gone.
  * @reserved_out: out: 0
  *
  * A process that holds the dma-buf can use the memory with the rights of the
@@ -655,7 +655,7 @@ struct ccshm_ioc_export {
 #define CCSHM_REVOKE_ORDERLY		(1ULL << 2)
 /*
  * @fd is the dma-buf of the export, or the attachment's file descriptor, and
- * 	@id is 0. The caller still needs control of the buffer.
+ *	@id is 0. The caller still needs control of the buffer.
  */
 #define CCSHM_REVOKE_BY_FD		(1ULL << 3)
 /* The driver will never use these flags: libraries may define them. */
@@ -664,16 +664,16 @@ struct ccshm_ioc_export {
 /**
  * struct ccshm_ioc_revoke - end all access through an export or attachment
  * @id: the export or attachment; or a buffer: all exports and attachments that
- * 	it has at the time of the call; 0 with CCSHM_REVOKE_BY_FD
+ *	it has at the time of the call; 0 with CCSHM_REVOKE_BY_FD
  * @flags: CCSHM_REVOKE_*
  * @deadline_ns: nanoseconds of CLOCK_MONOTONIC for the whole call; 0 does not
- * 	wait; -1 waits without a limit
+ *	wait; -1 waits without a limit
  * @fd: the file descriptor with CCSHM_REVOKE_BY_FD, otherwise 0
  * @reserved: must be 0
  * @state: out: enum ccshm_state; for a buffer that of the least advanced export
- * 	or attachment
+ *	or attachment
  * @device_mappings: out: remaining mappings and attachments of devices; 0 if
- * 	@state is CCSHM_STATE_REVOKED
+ *	@state is CCSHM_STATE_REVOKED
  * @pages: out: pages that the revoke covers
  * @revoked: out: exports and attachments that are revoked
  * @stopped: out: attachments whose device ccshm had to stop
@@ -723,18 +723,18 @@ struct ccshm_ioc_revoke {
  * @id: the buffer; 0 with CCSHM_ATTACH_DMABUF
  * @flags: CCSHM_ATTACH_*
  * @offset: start of the slice, a multiple of the page size; relative to the
- * 	dma-buf with CCSHM_ATTACH_DMABUF
+ *	dma-buf with CCSHM_ATTACH_DMABUF
  * @size: length of the slice, a multiple of the page size; 0: up to the end
  * @dmabuf_fd: the dma-buf; 0 without CCSHM_ATTACH_DMABUF
  * @dma_bits: address bits of the device's engine, 1 to 64; 0: those of the mask
- * 	that its driver set, 32 if none did
+ *	that its driver set, 32 if none did
  * @reserved: must be 0
  * @device: "pci:DDDD:BB:DD.F", NUL-terminated, padded with zeros
  * @attachment_id: out: id of the attachment
  * @actual_size: out: size of the slice
  * @segments: out: number of segments, see struct ccshm_ioc_segments
  * @fd: out: the attachment, close-on-exec; the caller owns it. -1 with
- * 	CCSHM_ATTACH_PERSISTENT.
+ *	CCSHM_ATTACH_PERSISTENT.
  *
  * The DMA addresses are valid while the attachment exists. A process that
  * programmed the device calls DETACH after the device has stopped. poll() on
@@ -850,8 +850,8 @@ struct ccshm_ioc_detach {
  * struct ccshm_ioc_importer - a device that its driver has attached to an
  * export
  * @device: "BUS:NAME" as in sysfs, e.g. "pci:0000:00:04.0" or
- * 	"platform:vivid.0"; only the name for a device that is on no bus.
- * 	NUL-terminated, truncated if necessary.
+ *	"platform:vivid.0"; only the name for a device that is on no bus.
+ *	NUL-terminated, truncated if necessary.
  * @mappings: mappings that it holds
  * @flags: CCSHM_IMPORTER_*
  */
@@ -889,8 +889,8 @@ struct ccshm_ioc_importers {
 /**
  * enum ccshm_page_state - state of pages in the kernel's page tables
  * @CCSHM_PAGE_UNKNOWN: a driver cannot determine the state on this
- * 	architecture, or the page is not mapped, or the machine is not a
- * 	confidential guest
+ *	architecture, or the page is not mapped, or the machine is not a
+ *	confidential guest
  * @CCSHM_PAGE_PRIVATE: the direct map maps the page as private
  * @CCSHM_PAGE_SHARED: the direct map maps the page as shared
  */
@@ -910,8 +910,8 @@ enum ccshm_page_state {
  * @offset: offset of the first page in the buffer
  * @length: bytes
  * @physical: physical address of the first page; the run is physically
- * 	contiguous. 0 for callers without CAP_SYS_ADMIN in the initial user
- * 	namespace
+ *	contiguous. 0 for callers without CAP_SYS_ADMIN in the initial user
+ *	namespace
  * @state: enum ccshm_page_state
  * @flags: CCSHM_PAGES_*
  */
@@ -933,7 +933,7 @@ struct ccshm_ioc_run {
  * @capacity: number of entries of the array, at least 1
  * @count: out: entries written, in the order of their offsets
  * @next: out: offset at which to continue if the array is too small; otherwise
- * 	the end of the range
+ *	the end of the range
  *
  * Errors: EINVAL (a range that is not page-aligned, is beyond the buffer or
  * overflows; a capacity of 0); ENOENT; EINTR (a fatal signal).
@@ -999,9 +999,9 @@ enum ccshm_dma_mode {
  * struct ccshm_ioc_device - query whether a device needs shared memory
  * @flags: must be 0
  * @device: "BUS:NAME" as in sysfs with the buses pci, platform and virtio,
- * 	NUL-terminated, padded with zeros. For a virtio device the answer is
- * 	that for the pci or platform device that is its parent, which does its
- * 	DMA.
+ *	NUL-terminated, padded with zeros. For a virtio device the answer is
+ *	that for the pci or platform device that is its parent, which does its
+ *	DMA.
  * @verdict: out: enum ccshm_device_verdict
  * @mode: out: enum ccshm_dma_mode
  * @device_flags: out: CCSHM_DEVICE_*
@@ -1009,7 +1009,7 @@ enum ccshm_dma_mode {
  * @bus_limit: out: highest address of its bus; 0: no limit
  * @driver: out: the driver that is bound to it, or empty; NUL-terminated
  * @reason: out: the reason, for a person to read; not empty for
- * 	CCSHM_DEVICE_NEEDS_NOT and CCSHM_DEVICE_CANNOT; NUL-terminated
+ *	CCSHM_DEVICE_NEEDS_NOT and CCSHM_DEVICE_CANNOT; NUL-terminated
  *
  * For a device with a kernel driver the answer is the decision for an importer
  * of an export, for any other device the decision of ATTACH without dma_bits.
@@ -1083,18 +1083,18 @@ struct ccshm_ioc_device {
  * enum ccshm_cmd - commands of the family
  * @CCSHM_CMD_UNSPEC: not used
  * @CCSHM_CMD_BUFFER_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID, MODE,
- * 	PAYER, NAME (if it has one), OBJECT_FLAGS, SIZE, CHARGED, CARVED,
- * 	BLOCKS, BLOCKS_SMALL, UNITS, UNITS_WHOLE, CONVERSIONS, EXPORTS,
- * 	ATTACHMENTS
+ *	PAYER, NAME (if it has one), OBJECT_FLAGS, SIZE, CHARGED, CARVED,
+ *	BLOCKS, BLOCKS_SMALL, UNITS, UNITS_WHOLE, CONVERSIONS, EXPORTS,
+ *	ATTACHMENTS
  * @CCSHM_CMD_EXPORT_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID, MODE,
- * 	PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE,
- * 	ATTACHMENTS, IMPORTERS, DEVICE_MAPPINGS, CPU_MAPPINGS, IMPORTER
+ *	PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE,
+ *	ATTACHMENTS, IMPORTERS, DEVICE_MAPPINGS, CPU_MAPPINGS, IMPORTER
  * @CCSHM_CMD_ATTACHMENT_GET: dump: CCSHM_A_TYPE, ID, QUERY_FLAGS, UID, GID,
- * 	MODE, PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE,
- * 	EXPORT_ID, DEVICE_MAPPINGS, DMA_BITS, SEGMENTS, DEVICE
+ *	MODE, PAYER, NAME, OBJECT_FLAGS, SIZE, BUFFER_ID, OFFSET, STATE,
+ *	EXPORT_ID, DEVICE_MAPPINGS, DMA_BITS, SEGMENTS, DEVICE
  * @CCSHM_CMD_STATS_GET: do: CCSHM_A_STATS_*, of all users
  * @CCSHM_CMD_EVENT: sent to the group: CCSHM_A_EVENT, TIME, and the attributes
- * 	in enum ccshm_event_type
+ *	in enum ccshm_event_type
  */
 enum ccshm_cmd {
 	CCSHM_CMD_UNSPEC = 0,
@@ -1124,7 +1124,7 @@ enum ccshm_cmd {
  * @CCSHM_A_OFFSET: u64: start of the slice in the buffer, bytes
  * @CCSHM_A_SIZE: u64: size of the buffer or of the slice, bytes
  * @CCSHM_A_UID: u32: owner of the buffer; CCSHM_EVENT_QUOTA: user whose call
- * 	was refused
+ *	was refused
  * @CCSHM_A_GID: u32: group of the buffer
  * @CCSHM_A_MODE: u32: permission bits of the buffer
  * @CCSHM_A_PAYER: u32: uid that the memory is charged to
@@ -1139,15 +1139,15 @@ enum ccshm_cmd {
  * @CCSHM_A_ATTACHMENTS: u32: live attachments
  * @CCSHM_A_IMPORTERS: u32: devices that their drivers attached
  * @CCSHM_A_DEVICE_MAPPINGS: u32: current number, as in struct ccshm_ioc_query;
- * 	CCSHM_EVENT_REVOKE_END: as in struct ccshm_ioc_revoke
+ *	CCSHM_EVENT_REVOKE_END: as in struct ccshm_ioc_revoke
  * @CCSHM_A_CPU_MAPPINGS: u32: current number of user mappings (VMAs)
  * @CCSHM_A_DMA_BITS: u32: address bits that ATTACH assumed for the device
  * @CCSHM_A_SEGMENTS: u32: number of segments
  * @CCSHM_A_NAME: string: name of the buffer
  * @CCSHM_A_DEVICE: string: "BUS:NAME" as in sysfs
  * @CCSHM_A_IMPORTER: nest of CCSHM_A_IMPORTER_*, one for each of the first
- * 	CCSHM_GENL_IMPORTERS_MAX importers, in the order in which they
- * 	attached
+ *	CCSHM_GENL_IMPORTERS_MAX importers, in the order in which they
+ *	attached
  * @CCSHM_A_EVENT: u32: enum ccshm_event_type
  * @CCSHM_A_TIME: u64: time of the event, nanoseconds of CLOCK_REALTIME
  * @CCSHM_A_RESULT: u32: result of a revoke: 0 or a positive errno
@@ -1159,9 +1159,9 @@ enum ccshm_cmd {
  * @CCSHM_A_USED: u64: bytes, buffers or exports that counted against the limit
  * @CCSHM_A_LIMIT: u64: limit in bytes, buffers or exports
  * @CCSHM_A_ACTOR_UID: u32: effective uid of the process that caused the event;
- * 	absent if the kernel itself caused it
+ *	absent if the kernel itself caused it
  * @CCSHM_A_ACTOR_PID: u32: id of that process in the initial pid namespace;
- * 	absent if the kernel itself caused the event
+ *	absent if the kernel itself caused the event
  */
 enum ccshm_attr {
 	CCSHM_A_UNSPEC = 0,
@@ -1247,9 +1247,9 @@ enum ccshm_importer_attr {
  * @CCSHM_A_STATS_QUOTA_REFUSED: calls that a limit refused
  * @CCSHM_A_STATS_EVENTS: events that were sent
  * @CCSHM_A_STATS_EVENTS_LOST: events that were not sent because there was no
- * 	memory or too many events waited; the listeners got ENOBUFS
+ *	memory or too many events waited; the listeners got ENOBUFS
  * @CCSHM_A_STATS_EVENTS_SUPPRESSED: events that were not sent because one user
- * 	caused too many; the listeners got ENOBUFS
+ *	caused too many; the listeners got ENOBUFS
  */
 enum ccshm_stats_attr {
 	CCSHM_A_STATS_UNSPEC = 0,
@@ -1280,30 +1280,30 @@ enum ccshm_stats_attr {
  * enum ccshm_event_type - type of an event
  * @CCSHM_EVENT_BUFFER_NEW: a buffer was created; as CCSHM_CMD_BUFFER_GET
  * @CCSHM_EVENT_BUFFER_END: a buffer was freed, or its file was closed: its id
- * 	and name are no longer valid, its memory can still be in use; as
- * 	CCSHM_CMD_BUFFER_GET
+ *	and name are no longer valid, its memory can still be in use; as
+ *	CCSHM_CMD_BUFFER_GET
  * @CCSHM_EVENT_BUFFER_GONE: the memory of a buffer was returned or leaked, or
- * 	is part of a block that other buffers use; as CCSHM_CMD_BUFFER_GET
+ *	is part of a block that other buffers use; as CCSHM_CMD_BUFFER_GET
  * @CCSHM_EVENT_EXPORT_NEW: an export was created; as CCSHM_CMD_EXPORT_GET
- * 	without IMPORTER
+ *	without IMPORTER
  * @CCSHM_EVENT_EXPORT_GONE: the dma-buf of an export is gone; as
- * 	CCSHM_CMD_EXPORT_GET without IMPORTER
+ *	CCSHM_CMD_EXPORT_GET without IMPORTER
  * @CCSHM_EVENT_ATTACH: an attachment was created; as CCSHM_CMD_ATTACHMENT_GET
  * @CCSHM_EVENT_DETACH: the device of an attachment no longer uses the memory;
- * 	as CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED: ccshm had to stop
- * 	the device
+ *	as CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED: ccshm had to stop
+ *	the device
  * @CCSHM_EVENT_STUCK: the device of an attachment could not be stopped; as
- * 	CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED
+ *	CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED
  * @CCSHM_EVENT_IMPORTER_ATTACH: a driver attached its device to an export:
- * 	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
+ *	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
  * @CCSHM_EVENT_IMPORTER_DETACH: a driver detached its device from an export:
- * 	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
+ *	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
  * @CCSHM_EVENT_REVOKE_BEGIN: REVOKE began: CCSHM_A_TYPE, ID, BUFFER_ID
  * @CCSHM_EVENT_REVOKE_END: REVOKE returned: CCSHM_A_TYPE, ID, BUFFER_ID,
- * 	RESULT, DURATION, STATE, DEVICE_MAPPINGS, PAGES, STOPPED
+ *	RESULT, DURATION, STATE, DEVICE_MAPPINGS, PAGES, STOPPED
  * @CCSHM_EVENT_LEAK: memory could not be made private again: CCSHM_A_PAGES
  * @CCSHM_EVENT_QUOTA: a limit refused a call: CCSHM_A_QUOTA, UID, ASKED, USED,
- * 	LIMIT
+ *	LIMIT
  */
 enum ccshm_event_type {
 	CCSHM_EVENT_BUFFER_NEW = 1,
