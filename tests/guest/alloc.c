@@ -565,7 +565,8 @@ static void test_workers(void)
 		raw_info(dev, &info);
 		short_sleep();
 	} while (info.bytes_shared);
-	ok(most >= 1 && most <= 2, "a file with 60 buffers is closed: %u workers at a time", most);
+	/* Without a conversion all of it may be back before the first look. */
+	ok((most >= 1 || !cvm_present()) && most <= 2, "a file with 60 buffers is closed: %u workers at a time", most);
 	ok(wait_clean(dev), "which give all of it back");
 }
 

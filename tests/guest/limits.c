@@ -301,22 +301,43 @@ static void test_carved(void)
 	no_limits();
 }
 
+/*
+ * Free memory of alice, and return how much is shared once bob has been refused. Memory that
+ * returns faster than that shows nothing: try again.
+ */
+static uint64_t refused_meanwhile(struct user *alice, struct user *bob)
+{
+	uint64_t left = 0;
+	int err = -EDQUOT;
+
+	for (int round = 0; round < 10 && left <= UNIT && err == -EDQUOT; round++) {
+		set_number(BYTES, 256 * MIB);
+		for (unsigned int i = 0; i < 8; i++)
+			user_has(alice, i, 32 * MIB);
+		set_number(BYTES, UNIT);
+		for (unsigned int i = 0; i < 8; i++)
+			user_ask(alice, USER_FREE, i);
+		err = user_has(bob, 1, UNIT);
+		left = info_now().bytes_shared;
+	}
+	is_errno(err, EDQUOT, "beyond a limit while others' memory comes back");
+	return left;
+}
+
 /* What comes back to others is no reason to wait. */
 static void test_no_wait(void)
 {
 	struct user *alice = user_start(ALICE, 0), *bob = user_start(BOB, 0);
-	struct ccshm_ioc_info info;
+	uint64_t left;
 
-	for (unsigned int i = 0; i < 8; i++)
-		user_has(alice, i, 32 * MIB);
 	set_number(BYTES, UNIT);
 	user_has(bob, 0, UNIT);
-	for (unsigned int i = 0; i < 8; i++)
-		user_ask(alice, USER_FREE, i);
-	is_errno(user_has(bob, 1, UNIT), EDQUOT, "beyond a limit while others' memory comes back");
-	info = info_now();
-	ok(info.bytes_shared > UNIT, "is refused while it is being returned: %llu MiB are left",
-	   (unsigned long long)(info.bytes_shared / MIB));
+	left = refused_meanwhile(alice, bob);
+	if (cvm_present())
+		ok(left > UNIT, "is refused while it is being returned: %llu MiB are left",
+		   (unsigned long long)(left / MIB));
+	else
+		skip("is refused while it is being returned", "a plain guest returns memory at once");
 	user_end(alice);
 	user_end(bob);
 	no_limits();

@@ -136,7 +136,7 @@ static void refused_in_quarantine(void)
 	struct ccshm_ioc_info info = { 0 };
 	uint64_t id;
 
-	if (cvm_fail(CVM_FAIL_PRIVATE, 0, 2)) {
+	if (!cvm_present() || cvm_fail(CVM_FAIL_PRIVATE, 0, 2)) {
 		skip("hibernation with memory in quarantine",
 		     "the platform refuses no conversions here");
 		return;

@@ -17,6 +17,16 @@ int64_t in_ms(int64_t ms)
 	return now_ns() + ms * 1000000;
 }
 
+void one_processor(void)
+{
+	cpu_set_t first;
+
+	CPU_ZERO(&first);
+	CPU_SET(0, &first);
+	if (sched_setaffinity(0, sizeof(first), &first))
+		bail("sched_setaffinity(): %s", strerror(errno));
+}
+
 void sleep_ms(int ms)
 {
 	poll(NULL, 0, ms);

@@ -48,6 +48,8 @@ int64_t now_ns(void);
 
 /* Return a deadline for the ioctls that take one. */
 int64_t in_ms(int64_t ms);
+/* Run on the first processor only; so do the processes and per-CPU work that this causes. */
+void one_processor(void);
 void sleep_ms(int ms);
 
 /* ---- the ioctls: 0, or a negative errno ---- */
