@@ -55,17 +55,15 @@ quiet_make() {
 	grep -E 'warning:' "$log" >&2 || true
 }
 
-# machines [PERCENT]: print how many machines run at a time: JOBS, or as many as there are processors
-# and memory for. Most have 1 to 2 GiB, of which they touch a part, and the emulator needs some 300
-# MiB beside it. PERCENT (100) is of the processors: a guest waits for a fifth of its time, for
-# devices, timers and deadlines, so that two processors are busy with three machines only.
+# machines: print how many machines run at a time: JOBS, or as many as there are processors and
+# memory for. Most machines have 1 to 2 GiB of memory, and the emulator needs 300 MiB more.
 machines() {
 	local by_memory cpus
 	if [ -n "${JOBS-}" ]; then
 		echo "$JOBS"
 		return
 	fi
-	cpus=$(($(nproc) * ${1:-100} / 100))
+	cpus=$(nproc)
 	by_memory=$(awk '$1 == "MemAvailable:" { print int($2 / 1024 / (2048 + 300)) }' /proc/meminfo)
 	[ "$by_memory" -ge "$cpus" ] || cpus=$by_memory
 	[ "$cpus" -ge 1 ] || cpus=1
