@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The program; all else is linked into the unit tests too. */
+/* The main function of ccshmctl; the unit tests link all other files. */
 #include "ccshmctl.h"
 
 int main(int argc, char **argv)

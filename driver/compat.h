@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernels and architectures, and nothing else. What a
- * kernel has is found by compiling probes/, never by its version.
+ * All code that depends on the kernel or the architecture. Features of a kernel are
+ * detected by compiling probes/, never by its version.
  */
 
 /*
- * The options that the driver needs. probe.sh compiles what is before the first
- * #include, and reports these sentences: without the options not even the headers
- * of a kernel may compile.
+ * Required options. probe.sh compiles the text before the first #include and prints
+ * these sentences, because the kernel's headers may not compile without the options.
  */
 #ifndef CONFIG_MMU
 #error "ccshm needs a kernel with CONFIG_MMU: memory is mapped by page tables"
@@ -80,8 +79,8 @@ static inline void ccshm_vm_flags_clear(struct vm_area_struct *vma,
 }
 
 /*
- * The id of the memory cgroup that pays for what the caller allocates, 0 without any.
- * None of memcontrol's own functions is for modules on every kernel.
+ * Return the id of the memory cgroup that the caller's allocations are charged to, 0 without
+ * CONFIG_MEMCG. No function of memcontrol.c for this is exported to modules on every kernel.
  */
 static inline u64 ccshm_memory_cgroup_id(void)
 {
@@ -95,7 +94,7 @@ static inline u64 ccshm_memory_cgroup_id(void)
 	return id;
 }
 
-/* A reference to *@file, or NULL when its last reference is already gone. */
+/* Return a reference to *@file, or NULL if its last reference is already gone. */
 static inline struct file *ccshm_get_file_active(struct file **file)
 {
 #if CCSHM_HAVE_GET_FILE_ACTIVE
@@ -105,7 +104,7 @@ static inline struct file *ccshm_get_file_active(struct file **file)
 #endif
 }
 
-/* Is this importer told to let go of its mappings? */
+/* Return true if the importer is notified to unmap when its mappings become invalid. */
 static inline bool ccshm_importer_is_told(struct dma_buf_attachment *attach)
 {
 	const struct dma_buf_attach_ops *ops = attach->importer_ops;
@@ -118,15 +117,16 @@ static inline bool ccshm_importer_is_told(struct dma_buf_attachment *attach)
 }
 
 /*
- * Is one that has pinned bound to let go when it is told? Where it cannot, it
- * leaves invalidate_mappings out; a move_notify had to be there.
+ * True if an importer that has pinned the buffer must also unmap when it is notified. With
+ * invalidate_mappings, an importer that cannot do this does not set the callback; before, an
+ * importer had to set move_notify in any case.
  */
 #define CCSHM_PINNED_IMPORTERS_LET_GO	CCSHM_HAVE_INVALIDATE_MAPPINGS
 
 /*
- * Does the dma-buf core pin for each mapping, although the importer did not ask
- * for it? Always for static ones, and for all where it does not believe that they
- * can be moved.
+ * Return true if the dma-buf core pins the buffer for each mapping of the importer. The core
+ * does this for static importers, and for all importers on kernels that have neither
+ * dma_buf_invalidate_mappings() nor CONFIG_DMABUF_MOVE_NOTIFY.
  */
 static inline bool ccshm_mapping_takes_pin(struct dma_buf_attachment *attach)
 {
@@ -135,7 +135,7 @@ static inline bool ccshm_mapping_takes_pin(struct dma_buf_attachment *attach)
 		 IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY));
 }
 
-/* Tell every importer to let go; called under the reservation lock. */
+/* Notify every importer to unmap. The caller holds the reservation lock. */
 static inline void ccshm_tell_importers(struct dma_buf *dmabuf)
 {
 #if CCSHM_HAVE_INVALIDATE_MAPPINGS
@@ -150,12 +150,13 @@ static inline bool ccshm_dma_iommu(struct device *dev)
 #if CCSHM_HAVE_USE_DMA_IOMMU
 	return use_dma_iommu(dev);
 #else
-	return false;	/* shows as dev->dma_ops */
+	return false;	/* the IOMMU layer sets dev->dma_ops */
 #endif
 }
 
 /*
- * Where the kernel does not check who joins a group there is no group of events.
+ * Without GENL_MCAST_CAP_SYS_ADMIN the kernel does not check which processes join a multicast
+ * group: the family then has no group of events.
  */
 #if CCSHM_HAVE_MCAST_CAPS
 #define CCSHM_GROUPS		1
@@ -166,12 +167,13 @@ static inline bool ccshm_dma_iommu(struct device *dev)
 #endif
 
 /*
- * That check is of groups that there are: anybody can join the number of one that
- * is not registered yet. So each listener is judged again where that can be done.
+ * The kernel checks registered groups only: a process can join the number of a group before the
+ * group is registered. Therefore check each listener again when sending, where the kernel
+ * supports this.
  */
 #define CCSHM_LISTENERS_JUDGED	CCSHM_HAVE_MULTICAST_FILTERED
 
-/* To those in the initial network namespace whom @refuses does not refuse. */
+/* Send to the listeners in the initial network namespace, except those that @refuses refuses. */
 static inline void ccshm_multicast(const struct genl_family *family,
 				   struct sk_buff *skb,
 				   int (*refuses)(struct sock *sk,
@@ -195,7 +197,7 @@ static inline void ccshm_multicast(const struct genl_family *family,
 #endif
 
 /*
- * 2 MiB user mappings need pmd_special(): before it fast GUP pins the pages of
+ * User mappings of 2 MiB need pmd_special(): on kernels without it, fast GUP pins the pages of
  * a huge PFN mapping of RAM.
  */
 #if CCSHM_HAVE_PMD_SPECIAL && defined(CONFIG_TRANSPARENT_HUGEPAGE)
@@ -227,7 +229,8 @@ static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 #define CCSHM_LEAF_VALID	_PAGE_PRESENT
 
 /*
- * The leaf of the direct map that has @addr: its size, or 0 where there is none.
+ * Return the size of the leaf of the direct map that maps @addr, and its entry in @value;
+ * return 0 if there is none.
  */
 static inline unsigned long ccshm_direct_map_leaf(unsigned long addr, u64 *value)
 {
@@ -240,7 +243,10 @@ static inline unsigned long ccshm_direct_map_leaf(unsigned long addr, u64 *value
 	return page_level_size(level);
 }
 
-/* With VBS isolation; Hyper-V's other guests do not mind one zeroing more. */
+/*
+ * Return true if the host can read what converted pages contained, as with VBS isolation. On
+ * other Hyper-V guests the only effect is redundant zeroing.
+ */
 static inline bool ccshm_contents_survive(void)
 {
 	return hypervisor_is_type(X86_HYPER_MS_HYPERV);
@@ -264,9 +270,9 @@ static inline enum ccshm_platform ccshm_detect_platform(void)
 #define CCSHM_LEAF_VALID	PTE_VALID
 
 /*
- * As the CPU has it, since init_mm is not for modules. The table starts where a
- * page does: what stands below that in the register are flags, the upper bits of
- * a wide address, and an offset of kernels with larger addresses than the CPU.
+ * Return the kernel's page table by the CPU's register, because init_mm is not exported to
+ * modules. The table is aligned to a page: the bits below hold flags, the upper bits of a
+ * 52 bit address, and an offset if the kernel supports larger addresses than the CPU.
  */
 static inline pgd_t *ccshm_kernel_pgd(void)
 {
@@ -279,9 +285,9 @@ static inline pgd_t *ccshm_kernel_pgd(void)
 }
 
 /*
- * The leaf of the direct map that has @addr: its size, or 0 where there is none.
- * lookup_address() is not for modules here. An entry that a refused conversion
- * has left invalid is one, too.
+ * Return the size of the leaf of the direct map that maps @addr, and its entry in @value;
+ * return 0 if there is none. An entry that a refused conversion left invalid also counts as
+ * a leaf. lookup_address() is not exported to modules on arm64.
  */
 static inline unsigned long ccshm_direct_map_leaf(unsigned long addr, u64 *value)
 {
@@ -310,7 +316,7 @@ static inline bool ccshm_contents_survive(void)
 	return false;
 }
 
-/* A Realm; CC_ATTR_GUEST_MEM_ENCRYPT came later here than the Realms. */
+/* Detect a Realm by CC_ATTR_MEM_ENCRYPT: arm64 got CC_ATTR_GUEST_MEM_ENCRYPT later than Realms. */
 static inline enum ccshm_platform ccshm_detect_platform(void)
 {
 	return cc_platform_has(CC_ATTR_MEM_ENCRYPT) ? CCSHM_PLATFORM_CCA :
@@ -321,7 +327,7 @@ static inline enum ccshm_platform ccshm_detect_platform(void)
 #error "ccshm is for x86-64 and arm64"
 #endif
 
-/* Does one leaf of the direct map cover all 2 MiB around @addr? */
+/* Return true if one leaf of the direct map covers all 2 MiB around @addr. */
 static inline bool ccshm_leaf_is_whole(unsigned long addr)
 {
 	u64 value;
@@ -330,8 +336,8 @@ static inline bool ccshm_leaf_is_whole(unsigned long addr)
 }
 
 /*
- * What of an entry of the direct map tells shared from private; 0: nothing does.
- * PAGE_KERNEL is private; pgprot_encrypted() is not for modules.
+ * Return the bits of a direct map entry that differ between shared and private; 0 if there
+ * are none. PAGE_KERNEL is private; pgprot_encrypted() is not available to modules.
  */
 static inline u64 ccshm_state_mask(void)
 {
@@ -344,7 +350,7 @@ static inline bool ccshm_page_states_known(void)
 	return ccshm_state_mask();
 }
 
-/* As the direct map has it at @addr. */
+/* Return the state of the page at @addr according to the direct map. */
 static inline enum ccshm_page_state ccshm_page_state(unsigned long addr)
 {
 	u64 mask = ccshm_state_mask(), value;

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # exports.sh MODULE.SYMVERS
-# Checks that a kernel exports to modules what ccshm cannot be built without. Prints one
-# sentence and exits with 77, which DKMS knows as "not for this kernel", if it does not.
-# A kernel without the file is taken as good: modpost reports what is missing then.
+# Check that the kernel exports to modules the functions that ccshm cannot be built without. If not,
+# print one sentence and exit with status 77, which DKMS takes as "not for this kernel". Accept a
+# kernel without the file: modpost then reports missing symbols.
 set -eu
 [ -r "$1" ] || exit 0
 
 for symbol in set_memory_decrypted set_memory_encrypted; do
-	# CRC, symbol, where it is, EXPORT_SYMBOL..., namespace: separated by tabs.
+	# Columns, separated by tabs: CRC, symbol, module, EXPORT_SYMBOL..., namespace.
 	case $(awk -F '\t' -v s=$symbol '$2 == s { print "in:" $5; exit }' "$1") in
 	in:) ;;
 	'')

@@ -1,14 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # probe.sh OUTPUT PROBES NEEDS -- COMPILER FLAGS...
-# Writes a header that defines CCSHM_HAVE_<NAME> as 1 or 0 for each
-# PROBES/<name>.c, by whether it compiles for this kernel. First checks the
-# options of the kernel that the header NEEDS wants, before its #includes.
+# Write a header that defines CCSHM_HAVE_<NAME> for each PROBES/<name>.c: 1 if the probe compiles for
+# this kernel, 0 if not. First check that the kernel has the options that the header NEEDS requires
+# before its first #include.
 set -eu
 out=$1 probes=$2 needs=$3
 shift 4
 
-# What the compiler said, and the header while it is written.
+# The messages of the compiler. The header is written to $out.tmp.
 said=$out.log
 trap 'rm -f "$said" "$out.tmp"' EXIT
 trap 'exit 1' HUP INT TERM
@@ -28,7 +28,7 @@ compiles()
 		-x c - 2>"$said"
 }
 
-# Of all that the probes include, what this kernel has.
+# Print a program that includes the headers of all probes, as far as this kernel has them.
 headers()
 {
 	echo '#include <linux/module.h>'
@@ -39,7 +39,7 @@ headers()
 	done
 }
 
-# Each missing option in one sentence, and nothing else.
+# Print one sentence for each missing option, without the compiler's other messages.
 compiler=$1
 if ! sed '/^#ifndef CCSHM_/,$d' "$needs" | compiles "$@"; then
 	grep -q ': error: #error ' "$said" || fail "cannot compile the start of $needs"
@@ -47,7 +47,7 @@ if ! sed '/^#ifndef CCSHM_/,$d' "$needs" | compiles "$@"; then
 	exit 1
 fi
 
-# A compiler that compiles nothing would answer every question with no.
+# Check that the compiler works; otherwise each probe would fail and count as 0.
 headers | compiles "$@" || fail "cannot compile this kernel's headers"
 
 {
@@ -57,8 +57,8 @@ headers | compiles "$@" || fail "cannot compile this kernel's headers"
 		name=$(basename "$probe" .c | tr '[:lower:]-' '[:upper:]_')
 		if compiles "$@" < "$probe"; then
 			echo "#define CCSHM_HAVE_$name 1"
-		# No is an error in a line of C; not, for example, that the
-		# compiler was killed, or did not find its own parts.
+		# The result is 0 only after an error in a line of C. Fail if the compiler was killed
+		# or did not find its own parts, for example.
 		elif grep -Eq ':[0-9]+: (fatal )?error: ' "$said" &&
 		     ! grep -q 'internal compiler error' "$said"; then
 			echo "#define CCSHM_HAVE_$name 0"

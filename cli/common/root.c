@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* In a file of its own, so that unit tests can replace it. */
+/* A separate file, so that unit tests can replace the function. */
 #include "ccshmctl.h"
 
 const char *system_root(void)

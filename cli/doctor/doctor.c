@@ -26,7 +26,7 @@ struct finding {
 	char *advice;
 };
 
-/* Ordered so that the first failure explains the ones after it. */
+/* The order of the checks: an early failure explains later ones. */
 static const struct check {
 	const char *name;
 	void (*look)(struct doctor *doctor);
@@ -168,7 +168,7 @@ void doctor_advise(struct doctor *doctor, const char *format, ...)
 	va_end(ap);
 }
 
-/* Worst first: without a driver nothing works; without permission, nothing for this user. */
+/* Return the exit code of the most severe finding: no driver, no permission, other failures. */
 static int exit_code(const struct doctor *doctor)
 {
 	static const enum exit_code worst[] = {

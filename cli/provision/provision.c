@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Make the buffers and set the limits of ccshm-buffers.d(5). A buffer that exists is left
- * alone, and one that differs is reported and left alone also: a program may be using it.
+ * Make the buffers and set the limits of ccshm-buffers.d(5). Never change an existing buffer, which
+ * a program may be using: report a buffer that differs from its file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -107,7 +107,7 @@ static void add_row(struct provision *provision, const struct outcome *outcome,
 /* Limits                                                                    */
 /* ------------------------------------------------------------------------- */
 
-/* Its file beside the device: "user-bytes" becomes "limit_user_bytes". */
+/* Get the path of a limit's file in sysfs: "user-bytes" becomes "limit_user_bytes". */
 static void limit_path(char path[SYSTEM_PATH_LEN], size_t limit)
 {
 	char file[32], *s;
@@ -149,7 +149,7 @@ static void set_limit(const struct provision *provision, size_t limit, uint64_t 
 	limit_path(path, limit);
 	limit_text(wanted, value);
 	if (provision->ctx)
-		/* A failure to read it is reported by the failure to write it. */
+		/* If the file cannot be read, writing to it fails too, and reports the error. */
 		system_line(now, sizeof(now), "%s", path + strlen(system_root()));
 	if (!strcmp(now, wanted)) {
 		outcome->result = "exists";
@@ -196,7 +196,7 @@ static void do_limit(struct provision *provision, size_t limit,
 struct differences {
 	FILE *f;
 	bool any;
-	bool fixed;		/* one of them cannot be changed */
+	bool fixed;		/* at least one difference cannot be changed */
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -212,7 +212,7 @@ differs(struct differences *diff, bool fixed, const char *format, ...)
 	va_end(ap);
 }
 
-/* Keys that the section does not have match anything, except size and mode. */
+/* Compare the keys that the section has, and size and mode in any case. */
 static void compare(const struct buffer_plan *plan, const struct ccshm_status *st,
 		    struct differences *diff)
 {
@@ -239,7 +239,7 @@ static void compare(const struct buffer_plan *plan, const struct ccshm_status *s
 		differs(diff, true, "it was not made for one NUMA node");
 }
 
-/* Compare a buffer that exists with what the file asks for. */
+/* Compare an existing buffer with its section in the file. */
 static void judge(const struct buffer_plan *plan, struct ccshm_buffer *buffer,
 		  struct outcome *outcome)
 {
@@ -299,7 +299,7 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 	if (!err) {
 		progress_start(0, "allocating %s for %s", size_format(plan->size, size),
 			       plan->name);
-		/* A signal that kills us ends it; a named buffer is found again. */
+		/* A fatal signal ends the call. A named buffer that remains is found by the next run. */
 		err = ccshm_buffer_alloc(ctx, plan->size, alloc, buffer);
 		progress_stop();
 	}
@@ -311,8 +311,9 @@ static int make(struct ccshm *ctx, const struct buffer_plan *plan,
 #define OTHERS_WAIT_US	50000
 
 /*
- * -EEXIST with a buffer: another process has made it. Its name is taken before the buffer is
- * listed, so one that is not listed may still be in allocation, which can fail.
+ * Allocate the buffer. If another process has allocated it, return -EEXIST with that buffer. A name
+ * is taken before the buffer can be opened: if the buffer is not found, its allocation is still in
+ * progress and may fail, so try again.
  */
 static int make_or_find(struct ccshm *ctx, const struct buffer_plan *plan,
 			struct ccshm_buffer **buffer)
@@ -327,7 +328,7 @@ static int make_or_find(struct ccshm *ctx, const struct buffer_plan *plan,
 	}
 }
 
-/* Name, mode and size are valid. */
+/* Return the reason of a failed allocation with a valid name, mode and size. */
 static const char *make_reason(const struct buffer_plan *plan, int err, char why[CAUSE_LEN])
 {
 	const char *cause = NULL;
@@ -344,7 +345,7 @@ static const char *make_reason(const struct buffer_plan *plan, int err, char why
 	return error_reason(OP_ALLOC, err);
 }
 
-/* No such buffer is visible: make it. */
+/* Make a buffer that does not exist, or that this user may not see. */
 static void create(struct provision *provision, const struct buffer_plan *plan,
 		   struct outcome *outcome)
 {
@@ -390,7 +391,7 @@ static void do_buffer(struct provision *provision, const struct buffer_plan *pla
 	struct outcome outcome = { .result = NULL };
 	struct out *out = provision->out;
 
-	/* The error was reported when the file was read. */
+	/* The errors of the section were reported when the file was read. */
 	if (plan->wrong) {
 		fail(&outcome, "failed", EXIT_FAILED, "%s", plan->wrong);
 	} else {
@@ -412,7 +413,7 @@ static void do_buffer(struct provision *provision, const struct buffer_plan *pla
 
 /* ------------------------------------------------------------------------- */
 
-/* An error that was reported when the file was read, and belongs to no buffer or limit. */
+/* Add a row for an error that belongs to no buffer or limit; reading the file has reported it. */
 static void show_problem(struct provision *provision, const struct problem *problem)
 {
 	struct outcome outcome = { .result = NULL };
@@ -431,7 +432,7 @@ static void do_plan(struct provision *provision, const struct plan *plan)
 {
 	size_t i;
 
-	/* Limits first: other users may already be allocating. */
+	/* Set the limits first, because other users may already allocate memory. */
 	for (i = 0; i < LIMITS; i++)
 		if (plan->limits[i].file)
 			do_limit(provision, i, &plan->limits[i]);
@@ -464,7 +465,7 @@ static int read_and_do(struct provision *provision, const struct provision_opts 
 	return code ? code : provision->code;
 }
 
-/* Without a driver --dry-run assumes that no buffers exist. */
+/* Open the driver. Without a driver, --dry-run assumes that no buffers exist. */
 static int begin(struct provision *provision)
 {
 	int err;
@@ -488,7 +489,7 @@ int provision_run(const struct command *cmd, int argc, char **argv)
 
 	parse(cmd, argc, argv, &opts.common);
 	provision.dry_run = opts.dry_run;
-	/* Before anything is done. */
+	/* Check the columns before making any change. */
 	if (!out_columns_exist(&opts.common.format, columns))
 		return EXIT_USAGE;
 	code = begin(&provision);

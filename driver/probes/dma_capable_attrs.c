@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * dma_capable() has an argument for the attributes of the mapping: whether a
- * mapping is of shared memory is decided by DMA_ATTR_CC_SHARED alone, and
- * devices of a confidential guest are not marked force_bounce any more.
+ * dma_capable() has an argument for the attributes of the mapping. On such kernels
+ * DMA_ATTR_CC_SHARED alone determines whether a mapping is of shared memory, and devices
+ * of a confidential guest are no longer marked force_bounce.
  */
 #include <linux/dma-direct.h>
 

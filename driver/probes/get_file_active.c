@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* get_file_active(): a reference unless the last one is gone. */
+/* get_file_active() takes a reference to a file unless its last reference is gone. */
 #include <linux/fs.h>
 
 struct file *probe(struct file **file);

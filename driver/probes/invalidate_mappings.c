@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* dma_buf_invalidate_mappings(), before that dma_buf_move_notify(). */
+/* dma_buf_invalidate_mappings() replaces dma_buf_move_notify(). */
 #include <linux/dma-buf.h>
 
 void probe(struct dma_buf_attachment *attach);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* GENL_MCAST_CAP_SYS_ADMIN: who may join a multicast group is checked. */
+/* GENL_MCAST_CAP_SYS_ADMIN: only processes with CAP_SYS_ADMIN may join the multicast group. */
 /* Lacking: kernels before 6.7 without its backport (6.1.67) */
 #include <net/genetlink.h>
 

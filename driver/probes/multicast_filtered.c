@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* genlmsg_multicast_netns_filtered(): the sender can judge each listener. */
+/* genlmsg_multicast_netns_filtered() lets the sender decide for each listener. */
 #include <net/genetlink.h>
 
 int probe(struct genl_family *family, struct sk_buff *skb,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* vmf_insert_pfn_pmd() takes a pfn_t, later an unsigned long. */
+/* vmf_insert_pfn_pmd() takes a pfn_t; newer kernels expect an unsigned long. */
 #include <linux/mm.h>
 #include <linux/pfn_t.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* pmd_special(): fast GUP keeps its hands off huge PFN mappings of RAM. */
+/* pmd_special(): fast GUP does not pin the pages of huge PFN mappings of RAM. */
 #include <linux/mm.h>
 
 bool probe(pmd_t pmd);

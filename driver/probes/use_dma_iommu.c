@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * use_dma_iommu(): the IOMMU layer no longer shows as dev->dma_ops. Its header
- * names types that it does not include.
+ * use_dma_iommu(): the IOMMU layer no longer sets dev->dma_ops. <linux/iommu-dma.h> does not
+ * include the headers that declare the types it uses.
  */
 #include <linux/device.h>
 #include <linux/mm.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The ioctl interface: every call with bad sizes, flags, reserved fields, pointers,
- * ranges, names and ids gives the documented errno and changes nothing.
+ * The ioctl interface: each call with invalid sizes, flags, reserved fields, pointers, ranges,
+ * names and ids fails with the documented errno and changes nothing.
  *
  * vm-matrix: once
  * vm-modules: ccshm
@@ -18,7 +18,7 @@ static int dev;
 static uint64_t named, anonymous, export, attachment;
 static int export_fd, attachment_fd;
 
-/* ---- what a call that fails must not change ---- */
+/* ---- state that a failing call must not change ---- */
 
 struct world {
 	int fds;
@@ -34,7 +34,7 @@ static struct world world_now(void)
 	memset(&w, 0, sizeof(w));
 	w.fds = count_fds();
 	raw_info(dev, &w.info);
-	/* Calls that were undone count, too. */
+	/* These count calls that were undone as well, so they may change. */
 	w.info.calls_shared = 0;
 	w.info.calls_private = 0;
 	w.info.generation = 0;
@@ -49,7 +49,7 @@ static struct world world_now(void)
 	return w;
 }
 
-/* Memory goes back from a work item, so it can take a moment. */
+/* Wait for the state: a work item returns memory, so this can take a moment. */
 static bool unchanged(const struct world *before)
 {
 	struct world now;
@@ -69,7 +69,7 @@ static bool unchanged(const struct world *before)
 	return false;
 }
 
-/* The world between two tests, once all that was made for the one before is gone. */
+/* The state between two tests, after all that the earlier test made is gone. */
 static struct world base;
 
 static struct world settled(void)
@@ -79,7 +79,7 @@ static struct world settled(void)
 	return base;
 }
 
-/* ---- each call, well-formed ---- */
+/* ---- each call in a valid form ---- */
 
 union arg {
 	struct ccshm_ioc_info info;
@@ -239,19 +239,22 @@ static void drop_set(union arg *a)
 	raw_ioctl(dev, CCSHM_IOC_SET, &undo);
 }
 
-/* make: fill in a call that works; drop: undo what it has done, or was made for it */
+/*
+ * An ioctl, and how to make a valid call: make() sets the arguments, drop() undoes the call and
+ * what make() prepared.
+ */
 struct call {
 	const char *name;
 	unsigned long request;
 	unsigned int size;
-	unsigned int out;	/* where the output begins; size if there is none */
-	unsigned int shorter;	/* a size that leaves out something unimportant */
+	unsigned int out;	/* offset of the output; the size if there is none */
+	unsigned int shorter;	/* a smaller size, without fields that may be omitted */
 	int flags;		/* offset of the flags */
-	uint64_t known;		/* flags that have a meaning */
-	int reserved[3];	/* offsets of 32 bit words that must be 0; 0 ends */
+	uint64_t known;		/* valid flags */
+	int reserved[3];	/* offsets of 32-bit words that must be 0; 0 ends the list */
 	void (*make)(union arg *a);
 	void (*drop)(union arg *a);
-	bool makes_target;	/* drop is due also when the call failed */
+	bool makes_target;	/* call drop also after a failure */
 };
 
 #define AT(type, member) ((int)offsetof(struct ccshm_ioc_##type, member))
@@ -312,7 +315,10 @@ static const char *nth(uint64_t n)
 	return text;
 }
 
-/* A good call in *a; what is only output, and all behind it, is GUARD. */
+/*
+ * Set the arguments of a valid call in @a. The output, and all bytes after the structure, are
+ * GUARD.
+ */
 static void make(const struct call *c, union arg *a)
 {
 	memset(a->bytes, GUARD, sizeof(a->bytes));
@@ -326,7 +332,10 @@ static void drop(const struct call *c, union arg *a)
 		c->drop(a);
 }
 
-/* With this size in the number the call fails, and changes neither argument nor world. */
+/*
+ * Return whether the call with this size in its number fails with @want, and changes neither its
+ * argument nor the state @before.
+ */
 static bool refuses(const struct call *c, union arg *a, unsigned int size, int want,
 		    const struct world *before, const char *what)
 {
@@ -392,7 +401,7 @@ static void test_sizes(const struct call *c)
 		drop(c, &a);
 }
 
-/* All of the structure taken to be zero. */
+/* A size of 0 makes every field 0. */
 static void test_no_size(void)
 {
 	static const struct {
@@ -461,7 +470,7 @@ static void test_flags(const struct call *c)
 
 /* ---- pointers ---- */
 
-/* Two pages, of which the second is not there. */
+/* Return two pages, the second of which is unmapped. */
 static unsigned char *page_with_end(void)
 {
 	unsigned char *p = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
@@ -505,7 +514,7 @@ static void test_pointers(const struct call *c)
 	munmap(page, PAGE);
 }
 
-/* The structure can be read but not written. */
+/* Test a structure that can be read but not written. */
 static void test_read_only(const struct call *c)
 {
 	unsigned char *page = page_with_end();
@@ -524,7 +533,7 @@ static void test_read_only(const struct call *c)
 		is_errno(err, EFAULT, "%s with an output that cannot be written: EFAULT", c->name);
 	else
 		is_errno(err, 0, "%s writes nothing: read-only memory will do", c->name);
-	/* To revoke cannot be undone. */
+	/* A revoke cannot be undone. */
 	if (output && c->request != CCSHM_IOC_REVOKE)
 		ok(unchanged(&after_make), "%s with an output that cannot be written is undone",
 		   c->name);
@@ -534,7 +543,7 @@ static void test_read_only(const struct call *c)
 	munmap(page, PAGE);
 }
 
-/* ---- numbers and files ---- */
+/* ---- ioctl numbers and open files ---- */
 
 static bool is_ours(unsigned int nr)
 {
@@ -600,7 +609,7 @@ static void test_files(void)
 	ok(unchanged(&before), "calls on other files change nothing");
 }
 
-/* Every call on a file that was opened with these flags. */
+/* Test every call on a file that was opened with the flags @how. */
 static void test_looking(int how, const char *name)
 {
 	struct world before = settled();
@@ -617,7 +626,7 @@ static void test_looking(int how, const char *name)
 		int err;
 
 		make(c, &a);
-		/* Root sees the anonymous buffers of others. */
+		/* Root can query the anonymous buffers of other open files. */
 		err = raw_ioctl(fd, c->request, &a);
 		if (err && look)
 			diag("%s: %s", c->name, tap_errno_name(err));
@@ -640,7 +649,7 @@ static int call_with_id(unsigned long request, uint64_t id)
 {
 	union arg a;
 
-	/* The id comes first in all of these. */
+	/* The id is the first field of each of these structures. */
 	memset(&a, 0, sizeof(a));
 	if (request == CCSHM_IOC_ATTACH)
 		make_attach(&a);
@@ -657,7 +666,7 @@ static void test_ids(void)
 	static const struct {
 		const char *name;
 		unsigned long request;
-		bool buffer, export, attachment;	/* which ids are refused */
+		bool buffer, export, attachment;	/* which kinds of ids the call refuses */
 	} with_id[] = {
 		{ "FREE", CCSHM_IOC_FREE, false, true, true },
 		{ "QUERY", CCSHM_IOC_QUERY, false, false, false },
@@ -789,7 +798,7 @@ static const struct {
 	{ "a\n", false }, { "a\177", false }, { "caf\303\251", false }, { "a:b", false },
 	{ "a%", false }, { " ", false }, { "/", false }, { "a@b", false }, { "[", false },
 	{ "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz0123456789ab", false },
-	{ "a\0b", false },	/* something behind the NUL */
+	{ "a\0b", false },	/* characters after the NUL */
 };
 
 static int use_name(const char name[CCSHM_NAME_LEN])
@@ -842,7 +851,7 @@ struct range {
 	uint64_t offset, size;
 };
 
-/* Of something that is SIZE bytes long. */
+/* Invalid ranges in an object of SIZE bytes. */
 static const struct range bad_ranges[] = {
 	{ 1, 0 }, { PAGE - 1, PAGE }, { PAGE / 2, PAGE }, { 0, 1 }, { 0, PAGE + 1 },
 	{ PAGE, PAGE - 1 }, { SIZE, 0 }, { SIZE, PAGE }, { SIZE + PAGE, 0 }, { 0, SIZE + PAGE },
@@ -874,7 +883,7 @@ static void test_export_ranges(void)
 	bool good = true;
 	int fd = -1;
 
-	/* Not one step further with what is beyond the memory. */
+	/* Stop at the first range that is accepted: it lies outside the memory. */
 	for (size_t i = 0; i < NR(bad_ranges) && good; i++) {
 		const struct range *r = &bad_ranges[i];
 
@@ -923,7 +932,7 @@ static int attach_range(const struct range *r, int dmabuf, uint64_t *actual)
 	return 0;
 }
 
-/* dmabuf: -1: on the buffer itself */
+/* Test ATTACH with invalid ranges. @dmabuf: attach this dma-buf; -1: attach the buffer. */
 static void test_attach_ranges(const char *what, int dmabuf)
 {
 	struct world before = settled();
@@ -947,7 +956,7 @@ static void test_attach_ranges(const char *what, int dmabuf)
 	ok(unchanged(&before), "... and nothing is left of them");
 }
 
-/* ---- ATTACH, SEGMENTS, REVOKE: their own fields ---- */
+/* ---- fields of ATTACH, SEGMENTS and REVOKE ---- */
 
 static bool attach_refused(struct ccshm_ioc_attach req, int want, const char *what)
 {
@@ -963,7 +972,7 @@ static bool attach_refused(struct ccshm_ioc_attach req, int want, const char *wh
 	return false;
 }
 
-/* No names of a device that ATTACH takes; DEVICE has more buses. */
+/* Device names that ATTACH refuses. DEVICE accepts more buses. */
 static const char *const bad_devices[] = {
 	"", "0000:00:04.0", "pci:", "PCI:0000:00:04.0", "usb:1-1", "pci", ":", "pci:none",
 	"pci:0000:00:04.0 ", "pci:00:04.0", "pci:0000:00:04.0/", "pci: 0000:00:04.0",
@@ -1148,7 +1157,7 @@ static void test_pages_fields(void)
 	ok(unchanged(&before), "PAGES changes nothing");
 }
 
-/* The suites with importers look at those; here there are none. */
+/* Test IMPORTERS of an export without importers. The suites with importers test the contents. */
 static void test_importers_fields(void)
 {
 	struct world before = settled();
@@ -1177,7 +1186,7 @@ static void test_deadlines(void)
 	ok(unchanged(&before), "... and revokes nothing");
 }
 
-/* ---- no descriptor left ---- */
+/* ---- no free descriptor ---- */
 
 static void test_no_descriptors(void)
 {
@@ -1197,7 +1206,7 @@ static void test_no_descriptors(void)
 	ok(unchanged(&before), "... and nothing is left behind");
 }
 
-/* ---- what calls say when they work ---- */
+/* ---- output of calls that succeed ---- */
 
 static void test_info(void)
 {
@@ -1239,7 +1248,7 @@ static void test_info(void)
 	   info.driver_version);
 }
 
-/* Fields that have no meaning for this kind of object are 0. */
+/* Test that QUERY sets the fields to 0 that have no meaning for a kind of object. */
 static void test_query(void)
 {
 	struct ccshm_ioc_query q;

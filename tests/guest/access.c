@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Who may share a buffer, and how its owner changes that: pinned exports, SET, the
- * seal, REVOKE of a descriptor, and FREE with REVOKE.
+ * Which users may share a buffer, and how its owner changes this: pinned exports, SET, the seal,
+ * REVOKE of a descriptor, and FREE with REVOKE.
  *
  * vm-modules: ccshm
  * vm-pages: 4k 16k
@@ -14,12 +14,12 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 #define SIZE	UNIT
-#define NOBODY	4000		/* a uid and gid of no user */
+#define NOBODY	4000		/* a uid and gid that no user has */
 #define SHARED	"shared-by-alice"
 
 static int ccshm;
 
-/* ---- one call of another user ---- */
+/* ---- one call as another user ---- */
 
 struct call {
 	unsigned long request;
@@ -49,7 +49,7 @@ static int call_as(uid_t uid, uint64_t caps, unsigned long request)
 	return as_user(uid, caps, call_run, NULL);
 }
 
-/* A persistent buffer. */
+/* Allocate a persistent buffer as a user. */
 static uint64_t alloc_as(uid_t uid, const char *name, unsigned int mode, uint64_t flags)
 {
 	int err;
@@ -146,7 +146,10 @@ struct set_row {
 #define SEALED(s)	.flags = CCSHM_SET_SEALED, .sealed = (s)
 #define UNKNOWN		(1ULL << 63)
 
-/* All of a buffer of alice's, 0664, of group ccshm, that is to stay as it is. */
+/*
+ * SET calls that fail. The buffer is owned by alice, with group ccshm and mode 0664, and must not
+ * change.
+ */
 static const struct set_row refused[] = {
 	{ "nothing to change", ALICE, 0, { .flags = 0 }, EINVAL },
 	{ "an unknown flag", ALICE, 0, { .flags = UNKNOWN }, EINVAL },
@@ -296,7 +299,7 @@ static void set(void)
 
 /* ---- the seal ---- */
 
-/* A descriptor that others have, of an export that was made before. */
+/* Attach a dma-buf that other processes also hold, of an export that was made earlier. */
 static int attach_held(void *arg)
 {
 	struct ccshm_ioc_attach req = {
@@ -341,7 +344,7 @@ static void sealed(void)
 	is_errno(free_as(ALICE, id), 0, "freed");
 }
 
-/* The seal stays when the revoke does not end. */
+/* Test that the buffer stays sealed when the revoke times out. */
 static void sealed_in_vain(void)
 {
 	uint64_t id = alloc_as(ALICE, "sealed", 0666, 0);
@@ -358,7 +361,7 @@ static void sealed_in_vain(void)
 /* ---- REVOKE of a descriptor ---- */
 
 static int held_fd;
-static int held_client;		/* of the suite, -1: one's own */
+static int held_client;		/* the suite's descriptor; -1: open a new one */
 
 static int revoke_held(void *arg)
 {
@@ -433,7 +436,10 @@ static void descriptors(void)
 	is_errno(free_as(ALICE, id), 0, "freed");
 }
 
-/* Anonymous: control is that of the open file, not of the user. */
+/*
+ * Test REVOKE of a descriptor of an anonymous buffer: the open file that made the buffer has
+ * control, not the user.
+ */
 static void anonymous_descriptor(void)
 {
 	uint64_t id, flags = 0;

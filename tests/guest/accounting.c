@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Accounting that adds up: ten thousand random operations of three users, and again and
- * again what is said of each buffer, of each user, of each device and of all of them is
- * what there is, and what the emulator counts as shared.
+ * Accounting that adds up: three users run ten thousand random operations. At intervals the suite
+ * compares what the driver reports for each buffer, for each user, for each device and in total
+ * with what exists, and with the pages that the emulator counts as shared.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -22,17 +22,17 @@
 #define SEED		20261121ULL
 #define USERS		3
 #define SLOTS		16
-#define LIMIT		(10 * MIB)	/* of each user; root is exempt */
+#define LIMIT		(10 * MIB)	/* for each user; root is exempt */
 
 static int dev, netlink;
 static uint64_t rig_before, random_state = SEED;
 static struct user *user[USERS];
 
-/* What the suite knows of a slot; the rest stands in struct user. */
+/* The suite's record of a slot, in addition to that in struct user. */
 struct slot {
 	bool used, persistent, heap, revoked, mapped;
-	uint64_t size, own, carved, block;	/* bytes; which block that is */
-	int importer;			/* root's: its file, or -1 */
+	uint64_t size, own, carved, block;	/* bytes; and the number of the carved block */
+	int importer;			/* descriptor of root's importer, or -1 */
 };
 
 static struct slot slot[USERS][SLOTS];
@@ -43,7 +43,7 @@ static unsigned int random_below(unsigned int n)
 	return (random_state >> 33) % n;
 }
 
-/* The suite is root. */
+/* Send an operation to a user. The suite itself acts as root. */
 static int ask(int u, enum user_verb verb, int s)
 {
 	if (user[u]->peer.pid)
@@ -53,7 +53,7 @@ static int ask(int u, enum user_verb verb, int s)
 	return user_do(user[u], dev);
 }
 
-/* ---- one operation ---- */
+/* ---- operations ---- */
 
 static int begin_user(int u)
 {
@@ -67,7 +67,10 @@ static int begin_user(int u)
 	return 0;
 }
 
-/* By the number of the export, where a buffer's own is not known. */
+/*
+ * Record the size of the buffer that @id names, and its carved block. @id is the id of an export
+ * where the id of the buffer is unknown.
+ */
 static bool remember(struct slot *s, uint64_t id)
 {
 	struct ccshm_ioc_run run = { 0 };
@@ -84,7 +87,7 @@ static bool remember(struct slot *s, uint64_t id)
 	return !q.carved == !s->block;
 }
 
-/* The id of a heap's dma-buf stands in its fdinfo only; root's are looked at. */
+/* Return the export id of a heap's dma-buf, which only its fdinfo contains. */
 static uint64_t heap_export(int dmabuf)
 {
 	char path[64], line[256];
@@ -100,7 +103,7 @@ static uint64_t heap_export(int dmabuf)
 	return id;
 }
 
-/* An error that is none: the limit, which root has not. */
+/* Return 0 for EDQUOT of a user other than root, because the limit allows the error. */
 static int allowed(int u, int err)
 {
 	return u && err == -EDQUOT ? 0 : err;
@@ -162,7 +165,7 @@ static int op_revoke(int u, int s)
 	bool attached = user[u]->attachment[s] >= 0;
 	int err;
 
-	/* Whoever is attached is asked, and has not answered yet. */
+	/* An attached process has not yet released the buffer, so do not wait for it. */
 	user[u]->deadline = attached ? 0 : in_ms(10000);
 	err = ask(u, USER_REVOKE, s);
 	if (user[u]->dmabuf[s] >= 0) {
@@ -182,7 +185,7 @@ static int op_close(int u, int s)
 	return ask(u, USER_CLOSE, s);
 }
 
-/* With a dma-buf, an attachment, both, or neither. */
+/* Use a buffer through a dma-buf, an attachment, both, or neither. */
 static int op_use(int u, int s)
 {
 	struct slot *sl = &slot[u][s];
@@ -214,7 +217,7 @@ static int op_use(int u, int s)
 	}
 }
 
-/* All that is anonymous ends with its process; the rest is freed by root. */
+/* Kill the process of a user, which ends its anonymous objects. Free the other objects as root. */
 static int op_die(int u)
 {
 	int err = 0;
@@ -246,14 +249,14 @@ static int operation(void)
 	return err;
 }
 
-/* ---- what there must be ---- */
+/* ---- expected sums ---- */
 
 struct sums {
 	uint64_t own, carved, blocks, bytes, attached, mapped;
 	unsigned int buffers, exports, attachments, importers, mappings;
 };
 
-/* Somebody may still reach it. */
+/* Return whether an object still holds the memory of the slot. */
 static bool is_held(int u, int s)
 {
 	return user[u]->id[s] || user[u]->attachment[s] >= 0 ||
@@ -290,7 +293,7 @@ static struct sums expected(int u)
 	return sum;
 }
 
-/* What a user is told. */
+/* Compare what INFO reports to a user with the sums. */
 static bool user_right(int u, const struct sums *sum, bool say)
 {
 	const struct ccshm_ioc_info *i = &user[u]->info;
@@ -309,7 +312,7 @@ static bool user_right(int u, const struct sums *sum, bool say)
 	return false;
 }
 
-/* What is said of all. */
+/* Compare the totals that INFO reports to root, and the emulator's count, with the sums. */
 static bool all_right(const struct sums *sum, bool say)
 {
 	uint64_t shared = rig(CVM_PAGES_SHARED) - rig_before;
@@ -336,7 +339,7 @@ static bool all_right(const struct sums *sum, bool say)
 	return false;
 }
 
-/* Attachments are for one device, importers have another. */
+/* Add an attachment to the sums. Attachments use another device than importers. */
 static void add_attachment(const struct nl_said *said, void *arg)
 {
 	struct sums *sum = arg;
@@ -358,7 +361,7 @@ static void add_export(const struct nl_said *said, void *arg)
 	sum->mapped += mappings * nl_number(said, CCSHM_A_SIZE);
 }
 
-/* What the lists say of the devices. */
+/* Compare what the dumps report for each device with the sums. */
 static bool devices_right(const struct sums *sum, bool say)
 {
 	struct sums said = { 0 };
@@ -403,7 +406,7 @@ static bool sums_right(bool say)
 	return all_right(&all, say) && right;
 }
 
-/* What ends goes back from a work item: within 10 s. */
+/* Wait up to 10 s until the sums are right: a work item returns the memory of ended objects. */
 static bool sums_get_right(void)
 {
 	for (int i = 0; i < 5000; i++) {
@@ -414,7 +417,10 @@ static bool sums_get_right(void)
 	return sums_right(true);
 }
 
-/* What is said of each buffer: what it has does not change until it ends. */
+/*
+ * Count the buffers for which QUERY reports other sizes, another payer, or other numbers of exports
+ * and attachments than the suite's records.
+ */
 static unsigned int buffers_wrong(void)
 {
 	unsigned int wrong = 0;
@@ -435,7 +441,7 @@ static unsigned int buffers_wrong(void)
 	return wrong;
 }
 
-/* ---- the run ---- */
+/* ---- the test ---- */
 
 static void test_random(void)
 {

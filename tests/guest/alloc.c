@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Allocation: memory reads zero whoever had it before, costs what QUERY says, splits
- * no leaf of the direct map, and an allocation that fails or is killed leaves nothing.
+ * Allocation: memory reads zero regardless of its earlier contents, costs what QUERY reports, and
+ * splits no leaf of the direct map. An allocation that fails or is killed leaves nothing behind.
  *
  * vm-modules: ccshm
  * vm-boot: memory
@@ -25,9 +25,9 @@ static uint64_t units_of(uint64_t size)
 	return (size + UNIT - 1) / UNIT;
 }
 
-/* ---- what an allocation costs ---- */
+/* ---- cost of an allocation ---- */
 
-/* Of the block that the end of the buffer was carved from, on SEV. */
+/* Return the hypercalls for the block from which the end of the buffer was carved, on SEV. */
 static uint64_t carved_hypercalls(const struct ccshm_ioc_query *q)
 {
 	struct ccshm_ioc_run run = { 0 };
@@ -38,7 +38,10 @@ static uint64_t carved_hypercalls(const struct ccshm_ioc_query *q)
 	return run.flags & CCSHM_PAGES_LEAF_WHOLE ? 1 : UNIT / PAGE;
 }
 
-/* On SEV each leaf of the direct map costs a hypercall, on TDX each call one. */
+/*
+ * Return the expected number of hypercalls: on SEV one for each leaf of the direct map, on TDX one
+ * for each conversion.
+ */
 static uint64_t expected_hypercalls(const struct ccshm_ioc_query *q)
 {
 	if (cvm_flavour() == CVM_SEV)
@@ -103,13 +106,16 @@ static void test_costs(void)
 	check_cost(3 * MIB, "3 MiB");
 	check_cost(64 * MIB, "64 MiB");
 	check_cost(300 * MIB, "300 MiB");
-	/* The same blocks again: nothing has become worse. */
+	/* Allocate from the same blocks again: the cost must not rise. */
 	check_cost(64 * MIB, "64 MiB again");
 }
 
 /* ---- in one piece ---- */
 
-/* Blocks that were split or not are told apart; addresses go on. */
+/*
+ * Return whether the buffer is physically contiguous. PAGES reports a separate run where the state
+ * of the leaf changes, so compare addresses of successive runs.
+ */
 static bool in_one_piece(uint64_t id, uint64_t size)
 {
 	struct ccshm_ioc_run run;
@@ -148,7 +154,7 @@ static void test_contiguous(void)
 	struct ccshm_ioc_info info;
 	uint64_t other;
 
-	/* So that what is carved does not start where a block does. */
+	/* Make carved memory start elsewhere than at the beginning of a block. */
 	raw_alloc(dev, PAGE, &other);
 	check_contiguous(PAGE, PAGE, "4 KiB");
 	check_contiguous(3 * PAGE, 3 * PAGE, "12 KiB");
@@ -166,9 +172,9 @@ static void test_contiguous(void)
 	ok(wait_clean(dev) && wait_rig_shared(rig_before), "pieces are given back");
 }
 
-/* ---- what is in it ---- */
+/* ---- contents ---- */
 
-/* Maps all of it; NULL if that is not possible. */
+/* Map the whole buffer. Return NULL if that fails. */
 static unsigned char *map_buffer(int fd, uint64_t id, size_t size)
 {
 	int dmabuf = raw_export(fd, id, 0, NULL);
@@ -207,7 +213,7 @@ struct addresses {
 	struct ccshm_ioc_segment seg[NR_SEGMENTS];
 };
 
-/* Where the buffer is, as a device would see it; needs CAP_SYS_RAWIO. */
+/* Read the DMA addresses of the buffer. This needs CAP_SYS_RAWIO. */
 static bool addresses_of(int fd, uint64_t id, struct addresses *a)
 {
 	int att = raw_attach(fd, id, DEVICE, NULL);
@@ -227,7 +233,7 @@ static bool addresses_of(int fd, uint64_t id, struct addresses *a)
 	return n > 0;
 }
 
-/* How many bytes are in both. */
+/* Return the number of bytes that are in both. */
 static uint64_t overlap(const struct addresses *a, const struct addresses *b)
 {
 	uint64_t sum = 0;
@@ -253,7 +259,10 @@ struct reuse {
 	long other;
 };
 
-/* Runs as another user: the first byte that is not zero, or -1. */
+/*
+ * Allocate as another user, and return the offset of the first byte that is not zero, or -1. This
+ * runs in another process.
+ */
 static int second_user(void *arg)
 {
 	struct reuse *r = arg;
@@ -339,9 +348,9 @@ static void test_too_large(void)
 #define LONG_SIZE	(400 * MIB)
 
 /*
- * Run before all others whenever there is something to do (0: as they do). The tests that
- * look at what another process does while it does it sleep between two looks: then each
- * of them comes in time, however busy the machine is.
+ * Run this process before all others whenever it can run; with @priority 0, with its normal
+ * priority. Tests that observe another process sleep between two observations: with this priority
+ * each observation happens in time, even on a busy machine.
  */
 static void run_first(int priority)
 {
@@ -359,7 +368,7 @@ static void short_sleep(void)
 	nanosleep(&t, NULL);
 }
 
-/* Says 1 before and 2 after a long allocation. */
+/* Send 1 before a long allocation and 2 after it. */
 static int allocate_long(struct peer *parent, void *arg)
 {
 	uint64_t id;
@@ -381,7 +390,7 @@ static uint64_t calls_now(void)
 	return info.calls_shared;
 }
 
-/* Until an allocation under way has got so far (20 s at most). */
+/* Wait up to 20 s until the allocation in progress has made @calls calls. */
 static void wait_calls(uint64_t calls)
 {
 	int64_t end = in_ms(20000);
@@ -390,7 +399,7 @@ static void wait_calls(uint64_t calls)
 		short_sleep();
 }
 
-/* Calls that a long allocation takes when it is left alone. */
+/* Return the number of calls that a long allocation makes without interruption. */
 static uint64_t long_calls(void)
 {
 	uint64_t before = calls_now(), id;
@@ -406,7 +415,7 @@ static uint64_t long_calls(void)
 	return before;
 }
 
-/* Kill it after so many calls; was it within the allocation? */
+/* Kill a long allocation after @calls calls. Return whether it was still in progress. */
 static bool kill_within(uint64_t calls, int sig)
 {
 	struct peer p;
@@ -446,8 +455,8 @@ static int allocate_first(struct peer *parent, void *arg)
 }
 
 /*
- * What a killed allocation has shared is made private by somebody else, who does not run
- * before the process is gone: not with one processor.
+ * Test that another thread makes the memory of a killed allocation private. With one processor that
+ * thread does not run before the process is gone.
  */
 static void test_killed_at_once(void)
 {
@@ -468,14 +477,14 @@ static void test_killed_at_once(void)
 	ok(wait_clean(dev) && wait_rig_shared(rig_before), "and goes back");
 }
 
-/* ---- how much is shared ---- */
+/* ---- amount of shared memory ---- */
 
 static uint64_t conversions_now(void)
 {
 	return rig(CVM_HC_SHARED) + rig(CVM_HC_PRIVATE);
 }
 
-/* Four times, and until it was seen often enough. */
+/* Allocate four times, and continue until *@enough is set, up to 40 times. */
 static int allocate_again_and_again(struct peer *parent, void *arg)
 {
 	volatile bool *enough = arg;
@@ -488,7 +497,10 @@ static int allocate_again_and_again(struct peer *parent, void *arg)
 	return bad;
 }
 
-/* INFO is compared only where the host converted nothing meanwhile. */
+/*
+ * Test that INFO never reports less shared memory than the host can access. Compare only if no
+ * conversion happened between the two readings.
+ */
 static void test_never_less(void)
 {
 	volatile bool *enough = common(sizeof(*enough));
@@ -524,7 +536,7 @@ static void test_never_less(void)
 	ok(wait_clean(dev), "all goes back");
 }
 
-/* Kernel threads that are at work for the driver's queue. */
+/* Return the number of kernel workers that currently serve the driver's queue. */
 static unsigned int workers(void)
 {
 	unsigned int n = 0;
@@ -565,7 +577,7 @@ static void test_workers(void)
 		raw_info(dev, &info);
 		short_sleep();
 	} while (info.bytes_shared);
-	/* Without a conversion all of it may be back before the first look. */
+	/* Without conversions all memory may have returned before the first observation. */
 	ok((most >= 1 || !cvm_present()) && most <= 2, "a file with 60 buffers is closed: %u workers at a time", most);
 	ok(wait_clean(dev), "which give all of it back");
 }
@@ -577,7 +589,10 @@ static void handler(int sig)
 	handled = sig;
 }
 
-/* Allocates long with these flags, and handles a signal; which, or the error. */
+/*
+ * Run a long allocation with the flags @arg and handle a signal. Return the signal, or the error of
+ * ALLOC.
+ */
 static int allocate_handling(struct peer *parent, void *arg)
 {
 	struct ccshm_ioc_alloc req = {
@@ -609,7 +624,7 @@ static int signal_within(uint64_t flags)
 	return result;
 }
 
-/* A signal that is handled matters only to who wants it to. */
+/* Test that a handled signal interrupts only an allocation with CCSHM_ALLOC_INTERRUPTIBLE. */
 static void test_handled(void)
 {
 	uint64_t id;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attachments: the device of a userspace driver reads and writes the shared bytes
- * themselves, for as long as its holder lives and no longer.
+ * Attachments: the device of a userspace driver reads and writes the shared memory directly, until
+ * the holder of the attachment ends and not longer.
  *
  * vm-modules: ccshm importer
  * vm-kmods: uio_pci_generic
@@ -20,7 +20,7 @@
 
 #define NOWHERE	(~0ULL)
 
-/* Where two units follow each other in the device's view, too. */
+/* Return an offset at which two units are contiguous also in DMA addresses, or NOWHERE. */
 static uint64_t whole_units(const struct attached *a)
 {
 	for (unsigned int i = 0; i < a->nr; i++)
@@ -90,7 +90,7 @@ static void bytes(void)
 	shared_end(&s);
 }
 
-/* Memory with holes between its blocks. */
+/* Test a buffer of memory with gaps between its blocks. */
 static void many_segments(void)
 {
 	uint64_t hole[16];
@@ -209,9 +209,9 @@ static void address_bits(void)
 	shared_end(&s);
 }
 
-/* ---- the holder goes ---- */
+/* ---- the holder ends ---- */
 
-/* An engine that is not allowed to, and cannot: no byte, in either direction. */
+/* Test that a device whose bus mastering is off moves no byte in either direction. */
 static void moves_nothing(struct edu *edu, struct shared *s, uint64_t from, uint64_t to,
 			  const char *what)
 {
@@ -222,7 +222,7 @@ static void moves_nothing(struct edu *edu, struct shared *s, uint64_t from, uint
 	edu_dma(edu, EDU_OUT, from, LEN, 0);
 	edu_dma(edu, EDU_IN, to, LEN, 0);
 	ok(stamp_check(s->p + PAGE, 8, PAGE, PAGE), "%s: the device writes nothing", what);
-	/* What it has read would come out now. */
+	/* A device that had read data would write the data now. */
 	is_errno(edu_set_bus_master(edu, true), 0, "%s: bus mastering again", what);
 	edu_dma(edu, EDU_IN, to, LEN, 0);
 	ok(word[0] != stamp(8, PAGE), "%s: it writes", what);
@@ -232,7 +232,7 @@ static void moves_nothing(struct edu *edu, struct shared *s, uint64_t from, uint
 
 enum { HOLD_CLOSE, HOLD_DETACH_CLOSE, HOLD_EXEC };
 
-/* Attaches in a process of its own, and does as it is told. */
+/* Attach in a child process, and obey the suite's orders. */
 static int holder(struct peer *parent, void *arg)
 {
 	struct shared *s = arg;
@@ -259,7 +259,7 @@ static int holder(struct peer *parent, void *arg)
 
 struct case_of_end {
 	const char *what;
-	int how;		/* what the holder does, or -1: a signal */
+	int how;		/* what the holder does; -1: it gets a signal */
 	int sig;
 	bool stopped;
 };
@@ -273,7 +273,7 @@ static void ends(const struct case_of_end *c)
 	uint64_t from, to;
 	struct edu edu;
 
-	/* The addresses, which stay right while the buffer is there. */
+	/* Read the DMA addresses, which remain valid while the buffer exists. */
 	is_errno(attach_buffer(ccshm, s.id, PCI_B, &whole), 0, "%s: attached", c->what);
 	from = dma_at(&whole, 0);
 	to = dma_at(&whole, PAGE);
@@ -286,7 +286,7 @@ static void ends(const struct case_of_end *c)
 	ok(stamp_check(s.p + PAGE, 6, 0, LEN), "%s: ... bytes", c->what);
 	stamp_write(s.p + PAGE, 8, PAGE, PAGE);
 
-	/* It is still at work when the holder goes. */
+	/* The device is still working when the holder ends. */
 	is_errno(edu_dma_start(&edu, EDU_IN, to, LEN, 0), 0, "%s: the device is at work", c->what);
 	if (c->sig)
 		peer_end(&p, c->sig);
@@ -351,7 +351,7 @@ static void forced(void)
 	shared_end(&s);
 }
 
-/* The descriptor belongs to all who have it. */
+/* Keep an inherited descriptor of the attachment: each process with the descriptor holds it. */
 static int keeps_it(struct peer *parent, void *arg)
 {
 	(void)arg;
@@ -379,7 +379,10 @@ static void last_reference(void)
 	shared_end(&s);
 }
 
-/* As a service that dies and is started again: the end of the first stops only the first. */
+/*
+ * Test a service that dies and restarts: when the first attachment ends, the device must keep
+ * running for the second one.
+ */
 static void attached_anew(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -403,7 +406,10 @@ static void attached_anew(void)
 	shared_end(&s);
 }
 
-/* Stopping is for the whole device, the attachment that goes is only one. */
+/*
+ * Test two attachments of one device: the end of one stops the whole device, and the other stays
+ * active.
+ */
 static void two_of_one_device(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -484,7 +490,7 @@ static void persistent(void)
 	ok(query(c->a.id).query_flags & CCSHM_QUERY_ORPHAN, "the attachment is an orphan");
 	munmap(s.p, s.size);
 	close(s.fd);
-	/* With several processors, memory of earlier tests may still be on its way back. */
+	/* With several processors, the driver may still be returning memory of earlier tests. */
 	ok(wait_held(ccshm, UNIT, &info), "the memory is held");
 	is_errno(as_user(ROOT, CAP(SYS_RAWIO), detach_as, c), 0, "DETACH by id");
 	is_int(edu_bus_master(&edu), 1, "leaves the device alone");
@@ -500,7 +506,7 @@ static void persistent(void)
 	munmap(c, sizeof(*c));
 }
 
-/* ---- what is refused ---- */
+/* ---- refused calls ---- */
 
 static void names(uint64_t id)
 {
@@ -609,7 +615,7 @@ static void refused(void)
 	shared_end(&s);
 }
 
-/* ---- the device's driver, and the device, come and go ---- */
+/* ---- the device and its driver appear and disappear ---- */
 
 static void kernel_driver(void)
 {
@@ -632,7 +638,7 @@ static void kernel_driver(void)
 	shared_end(&s);
 }
 
-/* uio_pci_generic is there for drivers in user space. */
+/* Test the driver uio_pci_generic, which exists for drivers in user space. */
 static void uio_driver(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -701,7 +707,7 @@ static void hot_unplug(void)
 	munmap(c, sizeof(*c));
 }
 
-/* ---- the buffer goes ---- */
+/* ---- the buffer ends ---- */
 
 static void buffer_goes(void)
 {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * swiotlb=force: the kernel bounces what it maps, from 7.3 on also what it was told is
- * shared. A device gets the buffer's own bytes or nothing: never a bounce buffer.
+ * swiotlb=force: the kernel bounces all memory that it maps, and from 7.3 on also memory that the
+ * driver has declared as shared. A device must get the memory of the buffer itself or an error,
+ * never a bounce buffer.
  *
  * vm-modules: ccshm importer
  * vm-append: swiotlb=force
@@ -13,7 +14,7 @@
 #include "attached.h"
 #include "importing.h"
 
-/* Kernels that may bounce what they were told is shared. */
+/* Whether this kernel may bounce memory that was declared as shared. */
 static bool may_refuse;
 
 struct the_case {
@@ -72,7 +73,7 @@ static void imported(const struct the_case *c)
 	shared_end(&s);
 }
 
-/* A driver in user space is told the addresses, on every kernel. */
+/* Test that a userspace driver gets the addresses of the buffer, on every kernel. */
 static void attached(void)
 {
 	struct shared s = shared_new(UNIT + 3 * PAGE);

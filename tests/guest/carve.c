@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Carving: small buffers, and the ends of large ones, have pages of blocks that are
- * shared already. A thousand of them cost a handful of conversions; their blocks come
- * back; nobody sees what somebody else had in a page; no two users, owners or memory
- * cgroups have pages of the same block.
+ * Carving: small buffers, and the ends of large buffers, get pages of blocks that are already
+ * shared. A thousand small buffers cost a handful of conversions. The blocks are returned. No user
+ * can read what another user wrote to a page. Different users, owners and memory cgroups never have
+ * pages of the same block.
  *
  * vm-modules: ccshm
  * vm-boot: memory
@@ -31,7 +31,7 @@ static struct ccshm_ioc_info info_now(void)
 	return info;
 }
 
-/* Pages go back from a work item: wait (10 s at most) until buffers have so many bytes. */
+/* Wait up to 10 s until buffers have @bytes carved bytes: a work item returns pages. */
 static bool wait_carved(uint64_t bytes)
 {
 	for (int i = 0; i < 1000; i++) {
@@ -49,7 +49,7 @@ static bool all_back(void)
 	return wait_clean(dev) && !info_now().blocks_carved && wait_rig_shared(rig_before);
 }
 
-/* Where the page at that offset is; root may know. 0: unknown. */
+/* Return the physical address of the page at @offset, which root can read, or 0 if that fails. */
 static uint64_t address_of(uint64_t id, uint64_t offset)
 {
 	struct ccshm_ioc_run run = { 0 };
@@ -57,7 +57,7 @@ static uint64_t address_of(uint64_t id, uint64_t offset)
 	return raw_pages(dev, id, offset, PAGE, &run, 1, NULL) == 1 ? run.physical : 0;
 }
 
-/* Of something carved: in which block. */
+/* Return the number of the block that contains a carved buffer. */
 static uint64_t block_of(uint64_t id)
 {
 	struct ccshm_ioc_query q;
@@ -79,7 +79,7 @@ static unsigned char *map_buffer(int fd, uint64_t id, size_t size)
 	return p;
 }
 
-/* All of p is value; and is other from then on. */
+/* Return whether all of @p is @value, and overwrite @p with @other. */
 static bool exchange(unsigned char *p, unsigned char value, unsigned char other, size_t size)
 {
 	bool same = first_other(p, value, size) < 0;
@@ -90,7 +90,7 @@ static bool exchange(unsigned char *p, unsigned char value, unsigned char other,
 
 static uint64_t random_state = 1;
 
-/* Below n; the same ones each time. */
+/* Return a number less than @n, from a sequence that is the same in each run. */
 static unsigned int random_below(uint64_t *state, unsigned int n)
 {
 	*state = *state * 6364136223846793005ULL + 1442695040888963407ULL;
@@ -109,7 +109,7 @@ static void shuffle(unsigned int *order, unsigned int n)
 	}
 }
 
-/* ---- a thousand ---- */
+/* ---- a thousand small buffers ---- */
 
 static int compare_u64(const void *a, const void *b)
 {
@@ -118,7 +118,7 @@ static int compare_u64(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Are they as many pages as buffers, in so many blocks? */
+/* Test that @n buffers have @n different pages, in @blocks blocks. */
 static void check_apart(const uint64_t *id, unsigned int n, unsigned int blocks)
 {
 	static uint64_t at[MANY];
@@ -135,14 +135,14 @@ static void check_apart(const uint64_t *id, unsigned int n, unsigned int blocks)
 	is_int(found, blocks, "they are in as many blocks as they need");
 }
 
-/* What the conversions of whole blocks cost, one way. */
+/* Return whether the hypercalls are those of converting whole blocks in one direction. */
 static bool cheap(uint64_t hypercalls, const uint64_t *id)
 {
 	struct ccshm_ioc_run first, last;
 
 	if (hypercalls == 2)
 		return true;
-	/* A leaf that was split before costs one for each page. */
+	/* A leaf that was already split costs a hypercall for each page. */
 	return raw_pages(dev, id[0], 0, 0, &first, 1, NULL) == 1 &&
 	       raw_pages(dev, id[MANY - 1], 0, 0, &last, 1, NULL) == 1 &&
 	       !(first.flags & last.flags & CCSHM_PAGES_LEAF_WHOLE);
@@ -180,7 +180,7 @@ static void test_many(void)
 	}
 	is_int(wrong, 0, "each reads zero, whatever was written to the others");
 
-	/* Each is intact and shared up to its own end. */
+	/* Test that each page is intact and shared until its own buffer ends. */
 	shuffle(order, MANY);
 	for (unsigned int k = 0; k < MANY; k++) {
 		unsigned int i = order[k];
@@ -201,9 +201,9 @@ static void test_many(void)
 	is_int(direct_map_splits(), splits, "no leaf of the direct map is split even then");
 }
 
-/* ---- what is in it ---- */
+/* ---- contents ---- */
 
-/* The next to get that page must not see what was in it. */
+/* Test that the next buffer with the page does not contain earlier data. */
 static void test_contents(void)
 {
 	uint64_t keep, first, next, at;
@@ -234,7 +234,10 @@ static void test_contents(void)
 	ok(all_back(), "and no longer");
 }
 
-/* Whoever still reaches a page of a buffer that has ended has it alone. */
+/*
+ * Test that a page of an ended buffer belongs to no other buffer while a mapping or a dma-buf still
+ * uses the page.
+ */
 static void test_still_used(void)
 {
 	unsigned int same = 0, n = 0;
@@ -265,7 +268,7 @@ static void test_still_used(void)
 	ok(all_back(), "its end gives the block back");
 }
 
-/* ---- how large ---- */
+/* ---- sizes ---- */
 
 static void check_query(uint64_t size, uint64_t carved, unsigned int conversions)
 {
@@ -296,7 +299,7 @@ static void test_sizes(void)
 	check_query(2 * UNIT - PAGE, UNIT - PAGE, 1);
 	is_int(info_now().blocks_carved, 1, "one block had room for the ends of all of them");
 
-	/* What fits nowhere in one piece gets a new block. */
+	/* A buffer that fits into no block as one piece gets a new block. */
 	raw_alloc(dev, UNIT - 2 * PAGE, &last);
 	is_int(info_now().blocks_carved, 1, "two buffers but for a page fill a block");
 	raw_alloc(dev, 2 * PAGE, &id);
@@ -307,11 +310,11 @@ static void test_sizes(void)
 	ok(all_back(), "all of that goes back");
 }
 
-/* ---- who ---- */
+/* ---- users, owners and memory cgroups ---- */
 
 #define EACH	20
 
-/* Tells the ids of EACH small buffers, one at a time, and waits for the end. */
+/* Allocate EACH small buffers, one for each order, send their ids, and wait for the end. */
 static int small_buffers(struct peer *parent, void *arg)
 {
 	int fd = raw_open();
@@ -330,7 +333,10 @@ static int small_buffers(struct peer *parent, void *arg)
 	return 0;
 }
 
-/* Are the blocks that these have parts of all different ones? -1: something failed */
+/*
+ * Return how many pairs of a buffer of @a and a buffer of @b have parts of the same block, or -1 on
+ * failure.
+ */
 static int blocks_in_common(const uint64_t *a, const uint64_t *b, unsigned int n)
 {
 	int common = 0;
@@ -346,7 +352,7 @@ static int blocks_in_common(const uint64_t *a, const uint64_t *b, unsigned int n
 	return common;
 }
 
-/* Two processes allocate in turn. */
+/* Allocate in two processes in turn, and test how many blocks they use and have in common. */
 static void check_two(uid_t first, uid_t second, int (*fn)(struct peer *parent, void *arg),
 		      void *first_arg, void *second_arg, unsigned int blocks, int in_common,
 		      const char *what)
@@ -422,7 +428,7 @@ static long long read_number(const char *path)
 	return value;
 }
 
-/* small_buffers() of alice in the cgroup of that name. */
+/* Run small_buffers() as alice in the cgroup @arg. */
 static int small_in_cgroup(struct peer *parent, void *arg)
 {
 	char path[64];
@@ -454,7 +460,10 @@ static int one_in_cgroup(struct peer *parent, void *arg)
 	return before < 0 ? -EIO : (int)((after - before) / (long long)KIB);
 }
 
-/* What is less than a block would split a leaf of the direct map each time. */
+/*
+ * Allocate a page in a cgroup that has no room for a block. Sharing less than a block would split a
+ * leaf of the direct map each time.
+ */
 static int poor_in_cgroup(struct peer *parent, void *arg)
 {
 	uint64_t id;
@@ -481,7 +490,7 @@ static void test_poor(void)
 	is_int(direct_map_splits(), splits, "... and splits no leaf of the direct map");
 }
 
-/* A persistent buffer that outlives the cgroup it was paid by; its id. */
+/* Allocate a persistent buffer that outlives the cgroup that it was charged to. Send its id. */
 static int keep_in_cgroup(struct peer *parent, void *arg)
 {
 	uint64_t id;
@@ -568,7 +577,7 @@ static void test_users(void)
 	test_cgroups();
 }
 
-/* ---- all sums are right, whatever is done ---- */
+/* ---- sums after random operations ---- */
 
 #define SLOTS	48
 
@@ -577,7 +586,7 @@ struct slot {
 	struct ccshm_ioc_query q;
 };
 
-/* What buffers have, is charged, and is shared. */
+/* Test the sums of the bytes that buffers have, that are charged, and that are shared. */
 static bool sums_right(const struct slot *slot)
 {
 	uint64_t carved = 0, own = 0;
@@ -606,7 +615,7 @@ static bool sums_right(const struct slot *slot)
 	return false;
 }
 
-/* No page is in two places. */
+/* Return whether no page belongs to two buffers. */
 static bool pages_apart(const struct slot *slot)
 {
 	static struct ccshm_ioc_run run[4096];
@@ -659,7 +668,7 @@ static void test_random(void)
 	ok(all_back(), "400 random steps: all goes back");
 }
 
-/* ---- several at once ---- */
+/* ---- concurrent operations ---- */
 
 #define WORKERS	4
 #define ROUNDS	120
@@ -670,7 +679,7 @@ struct worker {
 	uint64_t random;
 };
 
-/* Takes and gives small buffers; each holds its own stamp until it is given back. */
+/* Allocate and free small buffers. Each keeps its own stamp until it is freed. */
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -700,7 +709,7 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* Two threads with one descriptor. */
+/* Run two threads that use the same descriptor. */
 static int work_process(struct peer *parent, void *arg)
 {
 	struct worker w[2] = { 0 };
@@ -744,7 +753,7 @@ static void test_race(void)
 	ok(all_back(), "all goes back");
 }
 
-/* Allocates until it is killed. */
+/* Allocate until the process is killed. */
 static int allocate_on(struct peer *parent, void *arg)
 {
 	int fd = raw_open();

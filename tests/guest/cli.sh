@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshmctl against the driver: every command, its output, its errors and exit codes.
+# ccshmctl with the driver: the output, the errors and the exit codes of every command.
 # vm-modules: ccshm
 # vm-matrix: once
 # vm-make: tests/demo tests/guest/tools
@@ -16,10 +16,10 @@ PATH=/suites:$PATH
 
 cc() { ccshmctl "$@"; }
 
-# field NAME TEXT: the value of a line of a record ("buffers  3")
+# field NAME TEXT: print the value in a line of a record ("buffers  3")
 field() { printf '%s\n' "$2" | sed -nE "s/^$1 {2,}//p"; }
 
-# json KEY TEXT: the value of a key, as it stands in the JSON
+# json KEY TEXT: print the value of a key, as written in the JSON
 json() { printf '%s\n' "$2" | sed -nE "s/.*\"$1\": *(\"[^\"]*\"|[^,}]*).*/\1/p" | head -n 1; }
 
 info() { field "$1" "$(cc info --bytes)"; }
@@ -281,27 +281,27 @@ else
 	is "$(info attachments)" 0 "leaves no attachment behind"
 fi
 
-# ---- long work, on a terminal, and Ctrl-C
+# ---- long commands on a terminal, and Ctrl-C
 
 no_buffer() { [ "$(info buffers)" = 0 ]; }
 
 cc free first
 wait_for 10 no_buffer
 is "$(info buffers)" 0 "no buffer is left"
-# Addresses of 32 bits hold no more than 1 GiB in a Realm.
+# A Realm with addresses of 32 bits has at most 1 GiB of memory.
 size=1200M
 [ "$flavour" != cca ] || size=500M
 interrupted=0
 
-# ctrl_c SIZE MILLISECONDS: sets $status and, if it was interrupted, $left
+# ctrl_c SIZE MILLISECONDS: run alloc, press Ctrl-C, set $status and, if interrupted, $left
 ctrl_c() {
-	# Ctrl-C may end the child before it has truncated the id of the round before.
+	# Ctrl-C may end the child before the child has truncated the file of the earlier round.
 	: >id
 	pty -c "$2" -o id "$CC" alloc "$1" >terminal 2>&1
 	status=$?
 	if [ $status = 130 ]; then
 		interrupted=$((interrupted + 1))
-		# Memory that was shared already goes back in the background.
+		# A work item returns the memory that was already shared.
 		wait_for 10 no_buffer
 		left=$(info buffers)
 		is "$(cat id)" "" "Ctrl-C after $2 ms of $1: no id is printed"
@@ -317,11 +317,11 @@ for ms in 5 20 50 100 200 300 450; do
 	[ $status != 130 ] || is "$left" 0 "Ctrl-C after $ms ms of $size leaves no buffer behind"
 done
 
-# At once, which the new process may be too young to notice: then all of it is allocated.
+# Press Ctrl-C at once: the new process may not be able to receive it yet, and then ALLOC succeeds.
 ctrl_c 32M 0
 [ $status != 130 ] || is "$left" 0 "Ctrl-C after 0 ms of 32M leaves no buffer behind"
 
-# And all along the shorter one, up to its very end.
+# Press Ctrl-C at regular intervals during a shorter ALLOC, up to its end.
 ms=5
 leftovers=0
 while [ $ms -lt 400 ]; do

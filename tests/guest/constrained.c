@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory below 4 GiB, for devices with 32 address bits, on a machine that prefers to
- * give what is above. A plain one: the emulator's confidential guests have no memory
+ * Memory below 4 GiB, for devices with 32 address bits, on a machine whose kernel prefers to
+ * allocate above 4 GiB. The guest is a plain one: the emulator's confidential guests have no memory
  * above 4 GiB.
  *
  * vm-modules: ccshm
@@ -27,7 +27,7 @@ static uint64_t alloc_flags(uint64_t size, uint64_t flags)
 	return err ? 0 : req.id;
 }
 
-/* Bytes of it that 32 bits do not reach; -1: unknown. */
+/* Return how many bytes of the buffer are above 4 GiB, or -1 if the pages cannot be read. */
 static long long above(uint64_t id)
 {
 	static struct ccshm_ioc_run run[4096];
@@ -61,7 +61,7 @@ static void check_below(uint64_t size, uint64_t flags, const char *what)
 	ok(wait_clean(dev), "%s below 4 GiB: given back", what);
 }
 
-/* A block that is carved serves who wants memory below 4 GiB only if it is there. */
+/* Test that CCSHM_ALLOC_DMA32 does not carve from a block above 4 GiB. */
 static void check_carved(void)
 {
 	uint64_t any = alloc_flags(PAGE, 0), low = alloc_flags(PAGE, CCSHM_ALLOC_DMA32);
@@ -79,7 +79,7 @@ static void check_carved(void)
 	ok(wait_clean(dev), "they are given back");
 }
 
-/* What is below is used up long before all memory is. */
+/* Test that memory below 4 GiB is exhausted long before all memory is. */
 static void check_used_up(void)
 {
 	static uint64_t id[64];

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A platform that refuses conversions: ALLOC fails and shares nothing; what cannot be
- * made private again is quarantined, tried again, in the end leaked and counted, and
- * never handed out; the next ALLOC works.
+ * A platform that refuses conversions: ALLOC fails and shares nothing. Memory that cannot be made
+ * private again goes to the quarantine, which retries; finally the memory is leaked and counted,
+ * and never handed out. The next ALLOC succeeds.
  *
  * vm-modules: ccshm
  * vm-flavours: tdx cca
@@ -15,7 +15,7 @@
 
 #define DEVICE		"pci:0000:00:05.0"
 #define FOREVER		(1ULL << 40)
-#define RUN		(32 * MIB)	/* at most so much is converted in one call */
+#define RUN		(32 * MIB)	/* the most that one call converts */
 
 static int dev;
 static uint64_t rig_before;
@@ -40,7 +40,10 @@ static struct ccshm_ioc_info info_now(void)
 	return info;
 }
 
-/* Until so much is in quarantine and leaked (60 s at most: 32 until it is leaked). */
+/*
+ * Wait up to 60 s until @quarantined bytes are in quarantine and @leaked bytes are leaked: the
+ * driver retries for 32 s before it leaks memory.
+ */
 static bool wait_quarantine(uint64_t quarantined, uint64_t leaked)
 {
 	struct ccshm_ioc_info info = info_now();
@@ -56,7 +59,10 @@ static bool wait_quarantine(uint64_t quarantined, uint64_t leaked)
 	return false;
 }
 
-/* Nothing is held or on its way; shared are only pages that are leaked. */
+/*
+ * Return whether the driver holds no memory and returns none, and only the pages of leaked memory
+ * are shared.
+ */
 static bool nothing_held(uint64_t leaked, uint64_t leaked_shared)
 {
 	struct ccshm_ioc_info info = info_now();
@@ -91,7 +97,7 @@ static void next_works(const char *after, uint64_t leaked_shared)
 
 /* ---- ALLOC ---- */
 
-/* Until nothing is tried any more (60 s at most); what is leaked then. */
+/* Wait up to 60 s until the quarantine is empty. Return the leaked bytes. */
 static uint64_t settled_leak(void)
 {
 	for (int i = 0; i < 3000 && info_now().bytes_quarantined; i++)
@@ -100,9 +106,9 @@ static uint64_t settled_leak(void)
 }
 
 /*
- * A conversion to shared is refused, and then so many of the ones back. A Realm's memory
- * comes back as a whole. TDX cannot accept again what has stayed private, so that it
- * comes back only when it could be shared once.
+ * Refuse a conversion to shared, and then @back conversions to private. The memory of a Realm comes
+ * back completely. TDX cannot accept memory again that has stayed private, so such memory comes
+ * back only after it could be shared once.
  */
 static void alloc_refused(const char *what, uint64_t size, uint64_t skip, uint64_t back)
 {
@@ -134,9 +140,9 @@ static void test_alloc_refused(void)
 }
 
 /*
- * The host shares the beginning of a run, and then nothing any more: as one that is at its
- * limit does. What it has shared comes back at once; what it refused waits, and nothing is
- * added to it, until it shares again.
+ * Test a host that shares the beginning of a run and refuses all later conversions, as a host at
+ * its limit does. The memory that the host has shared comes back at once. The refused memory waits,
+ * and no memory joins it, until the host shares again.
  */
 static void test_refused_in_the_middle(void)
 {
@@ -144,7 +150,7 @@ static void test_refused_in_the_middle(void)
 	struct ccshm_ioc_info before = info_now(), after;
 	uint64_t id, held;
 
-	/* Two blocks of two units each, and a part of the third. */
+	/* Stop in the third of these blocks of two units each. */
 	if (cvm_partial(5 * UNIT / PAGE + 7)) {
 		skip("a run refused in its middle", "only TDX has the answer RETRY");
 		return;
@@ -162,7 +168,7 @@ static void test_refused_in_the_middle(void)
 		is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: EIO again", what);
 		ok(info_now().bytes_quarantined <= held, "%s: no more is in quarantine", what);
 	}
-	/* Longer than the old driver took to leak it. */
+	/* Wait for longer than an earlier version of the driver took to leak the memory. */
 	sleep_ms(7000);
 	after = info_now();
 	is_int(after.bytes_leaked, before.bytes_leaked, "%s: nothing is leaked", what);
@@ -201,7 +207,10 @@ static void test_free_refused_for_a_while(void)
 	next_works(what, 0);
 }
 
-/* A carved block is given back, refused and leaked when nobody has a part of it. */
+/*
+ * Test that a carved block is converted only when no buffer has a part of it, and that a refusal of
+ * this conversion puts the whole block into quarantine.
+ */
 static void test_carved_refused(void)
 {
 	const char *what = "carved, FREE refused twice";
@@ -254,7 +263,7 @@ static bool apart(const struct where *a, const struct where *b)
 	return a->nr > 0 && b->nr > 0;
 }
 
-/* A block of that size would be the first choice of the next ones. */
+/* Test that leaked memory is not reused: a block of that size would be the first choice. */
 static void never_handed_out(const struct where *leaked)
 {
 	static struct where other;
@@ -296,7 +305,10 @@ static void limit(const char *name, const char *value)
 	close(fd);
 }
 
-/* A unit is leaked, and root, without capabilities here, was charged for it. */
+/*
+ * Test that the leaked unit counts against the limit of root, which was charged for it and has no
+ * capabilities here.
+ */
 static void check_leak_counts(const char *what)
 {
 	refuse_nothing();
@@ -340,7 +352,7 @@ static void test_free_refused(void)
 	ok(nothing_held(before + UNIT, UNIT), "%s: nothing more is leaked later", what);
 }
 
-/* What is in quarantine when the module goes gets a last try. */
+/* Test that memory in quarantine gets a last attempt when the module is unloaded. */
 static void test_unload(void)
 {
 	uint64_t id, leaked = info_now().bytes_leaked;

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshmctl devices on real devices: of PCI, of virtio and of the platform, with and
-# without a driver, and what the kernel's sysfs says of the same.
+# ccshmctl devices with real devices of PCI, virtio and the platform, with and without a driver,
+# compared with the kernel's sysfs.
 # vm-matrix: once
 # vm-modules: ccshm
 # vm-kmods: virtio_pci virtio_rng
@@ -16,7 +16,7 @@ flavour=$(cvmctl present 2>/dev/null) || flavour=plain
 
 cc() { ccshmctl "$@"; }
 
-# field NAME TEXT: the value of a line of a record ("needs shared  yes")
+# field NAME TEXT: print the value in a line of a record ("needs shared  yes")
 field() { printf '%s\n' "$2" | sed -nE "s/^$1 {2,}//p"; }
 
 exits 3 "no driver: devices says so with its own exit code" cc devices
@@ -53,7 +53,7 @@ for spelled in "${EDU#0000:}" "0000$EDU" "PCI:$EDU" "/sys/bus/pci/devices/$EDU" 
 	is "$(field device "$out")" pci:$EDU "... it is the same device"
 done
 
-# As before 7.3 a confidential guest bounces all DMA, and says so by that.
+# Before 7.3 the kernel bounces all DMA of a confidential guest.
 kernel=$(uname -r)
 case $flavour-$kernel in
 plain-* | *-7.[3-9]* | *-7.[1-9][0-9]*) bounced=no ;;
@@ -90,7 +90,7 @@ else
 	is "$(field 'needs shared' "$out")" $needs "whether it would need shared memory"
 fi
 
-# ---- all of them
+# ---- all devices
 
 names() { printf '%s\n' "$out" | sed 1d | cut -d ' ' -f 1; }
 
@@ -106,7 +106,7 @@ is "$(names | grep -vc '^platform:')" "$(printf '%s\n' "$listed" | grep -vc '^pl
 runs "devices --json" cc devices --json
 is "$(printf '%s\n' "$out" | grep -c '"needs_shared": "'$needs'"')" "$(printf '%s\n' "$listed" | grep -vc "^pci:$BRIDGE\$")" "JSON says the same of each but the bridge"
 
-# ---- who may, and what is not there
+# ---- permissions, and devices that do not exist
 
 runs "anybody who may open the device may ask" as bob "$CC" devices $EDU
 is "$(field 'needs shared' "$out")" $needs "... and gets the same answer"
@@ -121,7 +121,7 @@ exits 1 "a PCI address with a function too many" cc devices 00:04.8
 like "$out" "the number of the function is at most 7" "it says what is wrong"
 exits 2 "two devices" cc devices $EDU $RNG
 
-# ---- drivers come and go
+# ---- drivers are bound and unbound
 
 echo "$virtio" >/sys/bus/virtio/drivers/virtio_rng/unbind
 runs "a virtio device without a driver" cc devices "$virtio"
@@ -136,7 +136,7 @@ echo $RNG >/sys/bus/pci/drivers/virtio-pci/bind
 runs "the device under it with its driver again" cc devices $RNG
 is "$(field driver "$out")" virtio-pci "it has it"
 
-# ---- and does the answer hold?
+# ---- ATTACH agrees with the report
 
 id=$(cc alloc 4K)
 runs "a device that needs it, or may have it, can be attached" cc attach "$id" $EDU -- true

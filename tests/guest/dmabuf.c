@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Exports as dma-bufs, with a kernel driver that imports them: who is accepted, what
- * its device sees, and how a revoke ends it.
+ * Exports as dma-bufs, with a kernel driver that imports them: which importers are accepted, what
+ * their devices read and write, and how a revoke ends their access.
  *
  * vm-modules: ccshm importer
  * vm-timeout: 240
@@ -20,7 +20,7 @@ static uint64_t violations(void)
 	return rig(CVM_VIOL_PRIVATE_ALIAS) + rig(CVM_VIOL_SHARED_ALIAS);
 }
 
-/* ---- the importer itself ---- */
+/* ---- the test importer ---- */
 
 static void importer_itself(void)
 {
@@ -47,7 +47,7 @@ static void importer_itself(void)
 	shared_end(&s);
 }
 
-/* ---- what the device sees ---- */
+/* ---- DMA of the device ---- */
 
 static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 {
@@ -176,7 +176,7 @@ static void masks(void)
 	shared_end(&p);
 }
 
-/* ---- who is accepted ---- */
+/* ---- accepted importers ---- */
 
 static void revocable_exports(void)
 {
@@ -197,7 +197,7 @@ static void revocable_exports(void)
 	shared_end(&s);
 }
 
-/* Every direction in which a device could write. */
+/* Test each direction in which a device could write. */
 static void read_only(enum importer_kind kind, uint64_t flags, const char *what)
 {
 	struct shared s = exported_new(UNIT, CCSHM_EXPORT_READ_ONLY | flags);
@@ -297,7 +297,7 @@ static void late_is_waited_for(void)
 	is_errno(try_map(s.fd, PAGE, RW, MAP_SHARED), ENODEV, "nothing new gets in: mmap");
 	is_errno(imp_map(idle, IMPORTER_BIDIRECTIONAL), ENODEV, "... the mapping of another");
 	is_errno(imp_attach(other, s.fd, IMPORTER_DYNAMIC), ENODEV, "... an importer");
-	/* Its memory is there until it lets go. */
+	/* The memory stays shared until the importer releases its mapping. */
 	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "the device still works on shared memory");
 
 	ok(revoke_waits(&thread, s.export_id), "the next call goes on waiting");
@@ -315,7 +315,7 @@ static void late_is_waited_for(void)
 	shared_end(&s);
 }
 
-/* The device is at work though its driver has unmapped: there is a fence. */
+/* Test that a revoke waits for a fence of the device, although its driver has already unmapped. */
 static void fence_is_waited_for(void)
 {
 	struct shared s = exported_new(UNIT, 0);
@@ -374,7 +374,7 @@ static void pinned_is_busy(void)
 	shared_end(&s);
 }
 
-/* The buffer's other exports are revoked although one of them is busy. */
+/* Test that the other exports of a buffer are revoked although one export is busy. */
 static void mixed_buffer(void)
 {
 	struct shared s = exported_new(UNIT, CCSHM_EXPORT_PINNED);
@@ -400,7 +400,7 @@ static void mixed_buffer(void)
 	shared_end(&s);
 }
 
-/* ---- the kernel's own mapping ---- */
+/* ---- kernel mappings ---- */
 
 static int imp_data(int imp, unsigned long call, uint64_t offset, void *data, uint32_t length)
 {
@@ -448,7 +448,7 @@ static void vmap(void)
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), EBUSY, "the other does not");
 	is_errno(raw_ioctl(other, IMPORTER_IOC_VUNMAP, NULL), 0, "it lets go");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "the next call finishes");
-	/* The core warns, once, of any vmap that an exporter refuses. */
+	/* The dma-buf core warns once about a vmap that an exporter refuses. */
 	expect_kmsg("WARNING: .*dma_buf_vmap");
 	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), ENODEV, "there is no new one");
 	close(imp);
@@ -458,7 +458,7 @@ static void vmap(void)
 	shared_end(&no);
 }
 
-/* ---- importers, devices and buffers come and go ---- */
+/* ---- importers, devices and buffers appear and disappear ---- */
 
 static int maps_and_waits(struct peer *parent, void *arg)
 {

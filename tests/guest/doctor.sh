@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshmctl doctor on real machines: without the driver, with it, as users who may and may
-# not use it, and on a kernel that is locked down.
+# ccshmctl doctor on real machines: without the driver, with the driver, as users with and without
+# permission to use the driver, and on a kernel that is locked down.
 # vm-modules: ccshm
 # vm-matrix: once
 # vm-boot: alone
@@ -14,9 +14,9 @@ pattern=$(uname -r | sed "s/[+.]/./g")
 
 cc() { ccshmctl "$@"; }
 
-# result CHECK: of what $out says; that of its first finding
+# result CHECK: print the result of the check's first finding in $out
 result() { printf '%s\n' "$out" | awk -v c="$1" '$2 == c { print $1; exit }'; }
-# says CHECK: its findings and advice
+# says CHECK: print the findings and the advice of the check in $out
 says() { printf '%s\n' "$out" | awk -v c="$1" '$1 != "->" { show = $2 == c } show'; }
 failures() { printf '%s\n' "$out" | grep -c '^fail'; }
 
@@ -61,7 +61,7 @@ exits 3 "a module that is not loaded" cc doctor
 [ "$flavour" = plain ] || like "$(says module)" "installed, but not loaded" "it says that it is there"
 [ "$flavour" = plain ] || is "$(result headers)" pass "no headers are needed then"
 
-# ---- with it
+# ---- with the driver
 
 if [ "$flavour" = plain ]; then
 	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver does not load"
@@ -103,7 +103,7 @@ runs "one check" cc doctor module
 is "$(printf '%s\n' "$out" | wc -l)" 2 "says what it found and nothing else"
 exits 2 "a check that is not there" cc doctor house
 
-# ---- with a buffer, and limits that it reaches
+# ---- with a buffer that reaches the limits
 
 id=$(cc alloc 4M)
 runs "with a buffer" cc doctor losses
@@ -156,7 +156,7 @@ like "$(says parameters)" "/etc/modprobe.d/ccshm.conf: The driver refuses limit_
 [ "$flavour" = plain ] || like "$(says module)" "kernel's log is: ccshm: .8GB' invalid for parameter" "the kernel's message is shown"
 rm /etc/modprobe.d/ccshm.conf
 
-# ---- a kernel that takes signed modules only
+# ---- a kernel that accepts only signed modules
 
 exits 3 "not loaded again" cc doctor
 [ "$flavour" = plain ] || is "$(result signature)" pass "this kernel takes any module"

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Importers that the kernel itself has, which nobody wrote for this: vivid, a V4L2
- * device whose captured frames land in our memory, in both of its ways to import a
- * dma-buf, and vgem.
+ * Importers of the kernel that were not written for ccshm: vivid, a V4L2 device whose captured
+ * frames land in shared memory, with each of its two allocators, and vgem.
  *
  * vm-modules: ccshm
  * vm-kmods: vivid vgem
@@ -27,12 +26,12 @@
 #define FRAME	(2UL * WIDTH * HEIGHT)
 #define SIZE	((FRAME + PAGE - 1) & ~(PAGE - 1))
 
-/* vivid makes devices in this order: allocators=0,1 */
+/* The order in which vivid makes its devices with allocators=0,1. */
 enum allocator { VMALLOC, DMA_CONTIG };
 
-/* ---- V4L2: 0 or a negative errno ---- */
+/* ---- V4L2: return 0 or a negative errno ---- */
 
-/* The two devices have a webcam each, and nothing else. */
+/* Load vivid with two devices, each of which has only a webcam. */
 static void vivid_load(void)
 {
 	if (system("rmmod vivid && modprobe vivid n_devs=2 node_types=1,1 num_inputs=1,1 "
@@ -61,7 +60,7 @@ static int vivid_open(enum allocator allocator)
 	bail("there is no vivid with allocator %d", allocator);
 }
 
-/* By its name, which is what the driver promises. */
+/* Set a control by its name, because the driver keeps only names stable. */
 static int set_control(int video, const char *name, int value)
 {
 	struct v4l2_queryctrl q = { .id = V4L2_CTRL_FLAG_NEXT_CTRL };
@@ -76,7 +75,10 @@ static int set_control(int video, const char *name, int value)
 	return -ENOENT;
 }
 
-/* Colour bars of brightness and two chromas, with no text over them; two buffers. */
+/*
+ * Select colour bars in a format with brightness and two chromas, without text over the bars, and
+ * request two buffers.
+ */
 static void prepare(int video)
 {
 	struct v4l2_format f = { .type = V4L2_BUF_TYPE_VIDEO_CAPTURE };
@@ -105,7 +107,7 @@ static int queue(int video, unsigned int index, int dmabuf)
 	return raw_ioctl(video, VIDIOC_QBUF, &b);
 }
 
-/* The index of a buffer with a frame in it, or a negative errno. */
+/* Return the index of a buffer that contains a frame, or a negative errno. */
 static int dequeue(int video)
 {
 	struct v4l2_buffer b = {
@@ -131,7 +133,7 @@ static int stream(int video, bool on)
 	return raw_ioctl(video, on ? VIDIOC_STREAMON : VIDIOC_STREAMOFF, &type);
 }
 
-/* It lets go of all dma-bufs. */
+/* Make the device release all dma-bufs. */
 static int forget(int video)
 {
 	struct v4l2_requestbuffers req = {
@@ -142,8 +144,9 @@ static int forget(int video)
 }
 
 /*
- * Eight bars, each darker than the one before: white, yellow, cyan, green, magenta,
- * red, blue, black; in the middle of each, at the top, in the middle and at the bottom.
+ * Return whether the frame shows eight bars, each darker than the one before: white, yellow, cyan,
+ * green, magenta, red, blue, black. Compare the middle of each bar at the top, in the middle and at
+ * the bottom.
  */
 static bool is_colour_bars(const unsigned char *frame)
 {
@@ -171,13 +174,13 @@ static bool is_colour_bars(const unsigned char *frame)
 
 struct target {
 	const char *what;
-	uint64_t id;		/* the buffer, or 0: the heap's */
+	uint64_t id;		/* the buffer; 0: memory of the heap */
 	uint64_t export_id;
 	int fd;
 	unsigned char *p;
 };
 
-/* Kernels up to 6.17 map for such importers when they attach. */
+/* Whether the kernel maps for such importers already in attach, as kernels up to 6.17 do. */
 static bool map_at_attach;
 
 static uint64_t allocate(void)
@@ -227,7 +230,7 @@ static void target_end(struct target *t)
 
 /* ---- vivid ---- */
 
-/* What a device sees of the frame: it copies a piece of it to another page. */
+/* Return whether a device reads the frame: make it copy a part of the frame to another page. */
 static bool device_sees(struct target *t)
 {
 	const size_t from = (HEIGHT / 2) * 2 * WIDTH, len = 2 * WIDTH;
@@ -279,7 +282,7 @@ static void capture(enum allocator allocator, const char *how, struct target t)
 	ok(wait_clean(ccshm), "vivid, %s, %s: nothing is left", how, t.what);
 }
 
-/* With several buffers, frame after frame, as a camera program does. */
+/* Capture frame after frame into several buffers, as a camera program does. */
 static void many_frames(enum allocator allocator, const char *how)
 {
 	struct target t[2] = { target_heap(), target_heap() };
@@ -316,7 +319,7 @@ static unsigned int exports(void)
 	return info.exports;
 }
 
-/* Is the dma-buf gone when we have closed it? */
+/* Test a dma-buf that vivid refuses. Return whether the dma-buf is gone after it was closed. */
 static bool refused(enum allocator allocator, const char *how, uint64_t flags, int err,
 		    const char *what)
 {
@@ -352,9 +355,9 @@ static void vivid(void)
 }
 
 /*
- * Last, since videobuf2 of newer kernels keeps a reference for ever to a dma-buf that
- * it could not attach to, and so the module stays, too. Revoked, such a dma-buf holds
- * no memory.
+ * Run this test last: videobuf2 of newer kernels never drops its reference to a dma-buf to which it
+ * could not attach, so the module cannot be unloaded afterwards. After a revoke such a dma-buf
+ * holds no memory.
  */
 static void refused_at_attach(void)
 {
@@ -373,13 +376,13 @@ static void refused_at_attach(void)
 	skip("vivid keeps nothing of what was refused to it",
 	     "videobuf2 of this kernel keeps a reference to the dma-buf");
 	is_errno(driver_unload(), EAGAIN, "... so that the module has to stay");
-	/* Not for the harness to unload. */
+	/* Keep the harness from unloading the module. */
 	unlink("/lib/ccshm/ccshm.ko");
 }
 
 /* ---- vgem ---- */
 
-/* Of <drm/drm.h>, which comes with a library. */
+/* From <drm/drm.h>, which comes with a library. */
 struct prime_handle {
 	uint32_t handle, flags;
 	int32_t fd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Events: what happens is told, in its order, to those who may know it and to nobody
- * else; who is too slow is told so.
+ * Events: the driver sends each event, in order, to the listeners that may know of it and to no
+ * other. A listener that reads too slowly is notified of lost events.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -17,7 +17,7 @@
 #include "importing.h"
 #include "exported.h"
 
-/* Of the events. */
+/* The socket that receives events. */
 static int nl;
 
 static struct nl_event ev;
@@ -27,7 +27,7 @@ static uint64_t said(unsigned int attr)
 	return nl_number(&ev.said, attr);
 }
 
-/* The next event is this one, of this object (0: of none). */
+/* Test that the next event has this type and names this object (0: no object). */
 static bool happens(unsigned int type, uint64_t id, const char *what)
 {
 	int err = nl_event(nl, &ev, 10000);
@@ -42,7 +42,7 @@ static bool happens(unsigned int type, uint64_t id, const char *what)
 	return fail("%s: event %u of %llu", what, type, (unsigned long long)id);
 }
 
-/* Who did it. */
+/* Test the process and the user that the event names. */
 static void done_by(pid_t pid, uid_t uid, const char *what)
 {
 	is_int(said(CCSHM_A_ACTOR_PID), pid, "%s: the process", what);
@@ -60,9 +60,9 @@ static void nothing_happens(const char *what)
 	is_errno(nl_event(nl, &ev, 300), -ETIMEDOUT, "%s: no more events", what);
 }
 
-/* ---- who may listen ---- */
+/* ---- permission to listen ---- */
 
-/* Joins every number that a group may have, before there is ours; then it listens. */
+/* Join every number that a group can have before the driver is loaded, and then receive events. */
 static int listen_before(struct peer *parent, void *arg)
 {
 	int fd = nl_socket(), joined = 0, heard = 0, err;
@@ -74,7 +74,7 @@ static int listen_before(struct peer *parent, void *arg)
 	if (peer_hear(parent) < 0)
 		return -ETIMEDOUT;
 	nl_find_family(nl_socket());
-	/* Until a moment passes in which nothing comes. */
+	/* Receive until no event comes for a while. */
 	while ((err = nl_event(fd, e, 500)) != -ETIMEDOUT)
 		heard += !err;
 	return heard;
@@ -167,7 +167,7 @@ static void test_buffer(void)
 		done_by_the_kernel("a work item");
 }
 
-/* What fails did not happen. */
+/* Make a call whose result cannot be written: the call fails, so there must be no event. */
 static int unanswered(unsigned long request, const void *req, size_t size)
 {
 	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -200,7 +200,7 @@ static void test_failures(void)
 	happens(CCSHM_EVENT_BUFFER_GONE, id, "its memory");
 }
 
-/* A process that dies. */
+/* Allocate a buffer, and end the process. */
 static int alloc_and_die(void *arg)
 {
 	uint64_t *id = arg;
@@ -220,7 +220,7 @@ static void test_process_dies(void)
 	happens(CCSHM_EVENT_BUFFER_GONE, *id, "its memory");
 }
 
-/* ---- no memory for messages in the calls ---- */
+/* ---- no memory for messages in calls ---- */
 
 static bool trace_write(const char *file, const char *text)
 {
@@ -236,7 +236,7 @@ static bool trace_write(const char *file, const char *text)
 	return good;
 }
 
-/* How many socket buffers this process has allocated since the trace was cleared. */
+/* Return how many socket buffers this process has allocated since the trace was cleared. */
 static int messages_allocated(void)
 {
 	FILE *f = fopen("t/trace", "r");
@@ -391,7 +391,10 @@ static void test_quota(void)
 	nothing_happens("a limit");
 }
 
-/* Root, without capabilities here, has lost a unit, and that is why a limit refuses. */
+/*
+ * Test that a limit refuses memory to root without capabilities, because a leaked unit counts for
+ * root, and that the event reports this.
+ */
 static void leak_counts(const char *limit, int err, uint32_t quota)
 {
 	uint64_t *id = common(sizeof(*id));
@@ -423,7 +426,7 @@ static void test_leak(void)
 	raw_free(ccshm, id);
 	happens(CCSHM_EVENT_BUFFER_END, id, "its end");
 	happens(CCSHM_EVENT_BUFFER_GONE, id, "its memory");
-	/* It is tried for half a minute. */
+	/* The driver retries the conversion for half a minute. */
 	if (!nl_event(nl, &ev, 60000)) {
 		is_int(ev.type, CCSHM_EVENT_LEAK, "the leak is told");
 		is_int(said(CCSHM_A_PAGES), UNIT / PAGE, "with its pages");
@@ -435,7 +438,7 @@ static void test_leak(void)
 	leak_counts("limit_total_bytes", ENOSPC, CCSHM_QUOTA_TOTAL_BYTES);
 }
 
-/* ---- too slow ---- */
+/* ---- slow listeners ---- */
 
 static void test_slow(void)
 {
@@ -448,7 +451,7 @@ static void test_slow(void)
 		raw_alloc(ccshm, PAGE, &id);
 		raw_free(ccshm, id);
 	}
-	/* The other one has read all of it before this one looks. */
+	/* Read all events with the other socket first. */
 	while (!nl_event(nl, &ev, 1000))
 		events++;
 	is_int(events, 600, "one with enough room gets all");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory without a free 2 MiB anywhere: a buffer is then made of small blocks, which is
- * counted, works the same, and is given back whole.
+ * Memory without a free block of 2 MiB: the driver then makes a buffer of small blocks, counts
+ * this, and returns all of the memory.
  *
  * vm-matrix: once
  * vm-modules: ccshm
@@ -37,9 +37,9 @@ static bool write_text(const char *path, const char *text)
 }
 
 /*
- * Locked pages cannot be moved when compaction is told so: take all memory in single
- * pages, and give back every other one, until so much is free again. No reserves, or the
- * single pages become one.
+ * Take all memory as single locked pages, and give back every second page until @give_back bytes
+ * are free again. Configure compaction to leave locked pages in place. Keep the kernel's reserves
+ * small, because otherwise single pages merge.
  */
 static bool fragment_memory(uint64_t keep_free, uint64_t give_back)
 {
@@ -59,7 +59,7 @@ static bool fragment_memory(uint64_t keep_free, uint64_t give_back)
 	return true;
 }
 
-/* Large buffers until there are no more: then what is free is in pieces. */
+/* Allocate large buffers until ALLOC fails. The memory that is still free is then fragmented. */
 static uint64_t take_large(void)
 {
 	struct ccshm_ioc_query q;
@@ -76,7 +76,10 @@ static uint64_t take_large(void)
 	return taken;
 }
 
-/* Pages of small blocks: their leaf of the direct map is split, and all agree on that. */
+/*
+ * Test that PAGES reports a split leaf of the direct map for each page of a small block, and that
+ * the emulator agrees.
+ */
 static void check_pages(uint64_t id)
 {
 	uint64_t small = 0, wrong = 0, at = 0;
@@ -107,7 +110,9 @@ static int alloc_flags(uint64_t size, uint64_t flags, uint64_t *id)
 	return err;
 }
 
-/* Rather nothing than small blocks; what is less than a unit is no exception. */
+/*
+ * Test that CCSHM_ALLOC_WHOLE_UNITS fails rather than use small blocks, also for less than a unit.
+ */
 static void check_whole_units(void)
 {
 	uint64_t id, calls;
@@ -123,7 +128,7 @@ static void check_whole_units(void)
 	is_int(info.calls_shared - calls, 0, "which has converted nothing");
 }
 
-/* What cannot be had in one piece is not had in two. */
+/* Test that CCSHM_ALLOC_CONTIGUOUS fails rather than return two pieces. */
 static void check_contiguous(void)
 {
 	struct ccshm_ioc_query q;

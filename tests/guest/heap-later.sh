@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshmctl doctor where the kernel's own heap (tests/modules/kernel_heap) appears after that of ccshm:
-# the node stays that of ccshm, and is gone when ccshm is unloaded.
+# ccshmctl doctor when the kernel's own heap (tests/modules/kernel_heap) appears after that of
+# ccshm: the node still belongs to ccshm, and disappears when ccshm is unloaded.
 # vm-matrix: once
 # vm-modules: ccshm kernel_heap
 # vm-kernels: 7.2 7.3
@@ -15,7 +15,7 @@ insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
 runs "only the heap of ccshm" ccshmctl doctor heap
 like "$out" "^pass +heap +The heap $NODE is that of ccshm\.$" "the heap is that of ccshm"
 insmod /lib/ccshm/kernel_heap.ko || bail "the kernel's heap does not load"
-# It has to stay: not for the harness to unload.
+# The module has to stay: keep the harness from unloading it.
 rm /lib/ccshm/kernel_heap.ko
 runs "the kernel's heap appears later" ccshmctl doctor heap
 like "$out" "^warn +heap +The heap $NODE is that of ccshm: the kernel's own heap appeared later" \

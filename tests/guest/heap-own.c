@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where the kernel has its own heap system_cc_shared, its node is left alone and both work
- * beside each other; what the kernel's heap does not do is looked at. And where the node
- * cannot be made everything else works.
+ * On a kernel that has its own heap system_cc_shared, ccshm leaves the node of that heap alone, and
+ * both heaps work. The suite also tests what ccshm does and the kernel's heap does not. If ccshm
+ * cannot make its node, everything else works.
  *
- * The heap is the kernel's own source of it, see tests/modules/kernel_heap. Only these kernels let a
- * module add one; it stays until the machine ends.
+ * The heap is built from the kernel's own source, see tests/modules/kernel_heap. Only the kernels
+ * below let a module add a heap. The heap stays until the machine ends.
  *
  * vm-matrix: once
  * vm-modules: ccshm own_heap kernel_heap importer
@@ -31,7 +31,7 @@
 #define KERNELS	"/lib/ccshm/kernel_heap.ko"
 #define SIZE	(8 * MIB)
 
-/* The driver with this parameter: does INFO say that the heap is ours? */
+/* Load the driver with @params. Return whether INFO reports that ccshm provides the heap. */
 static bool loaded_with_heap(const char *params)
 {
 	struct ccshm_ioc_info info;
@@ -47,7 +47,7 @@ static bool loaded_with_heap(const char *params)
 	return info.features & CCSHM_FEATURE_HEAP;
 }
 
-/* From the node of that name, as a program does it that knows this call only. */
+/* Allocate from the node with this name, as a program does that uses only this ioctl. */
 static int heap_fd(uint64_t size)
 {
 	struct dma_heap_allocation_data req = { .len = size, .fd_flags = O_RDWR | O_CLOEXEC };
@@ -70,7 +70,7 @@ static int allocate(void)
 	return 0;
 }
 
-/* Whose it is, as the core says it of any dma-buf. */
+/* Return the exporter of a dma-buf, as the dma-buf core reports it. */
 static const char *exporter(int dmabuf)
 {
 	static char name[64];
@@ -103,9 +103,9 @@ static void name_is_taken(void)
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 }
 
-/* ---- the kernel has one ---- */
+/* ---- the kernel has a heap ---- */
 
-/* A dma-buf of the kernel's heap that is in use all the time. */
+/* The kernel's heap, and a dma-buf of it that stays in use during the test. */
 static struct {
 	dev_t node;
 	int fd;
@@ -122,7 +122,7 @@ static dev_t node(void)
 static void kernels_heap_comes(void)
 {
 	is_errno(raw_insmod(KERNELS, ""), 0, "the kernel has its own heap");
-	/* It has to stay: not for the harness to unload. */
+	/* The module has to stay: keep the harness from unloading it. */
 	unlink(KERNELS);
 	kernels.node = node();
 	ok(kernels.node, "... with its node");
@@ -152,7 +152,7 @@ static void node_is_left_alone(void)
 	ok(node() == kernels.node && kernels_heap_works(), "... and the kernel's heap is where it was");
 }
 
-/* The kernel's own test of heaps: a program that knows nothing but the heap. */
+/* Run the kernel's test of heaps, a program that uses only the heap. */
 static void program_for_the_heap(void)
 {
 	FILE *p = popen("/suites/dmabuf-heap 2>&1", "r");
@@ -173,7 +173,7 @@ static void program_for_the_heap(void)
 	ok(results >= 11, "the kernel's test has tested the kernel's heap: %d tests", results);
 }
 
-/* ---- ours, beside it ---- */
+/* ---- ccshm beside the kernel's heap ---- */
 
 static void export_and_revoke(void)
 {
@@ -220,9 +220,9 @@ static void attach_a_device(void)
 	shared_end(&s);
 }
 
-/* ---- what the kernel's heap does not do, and ours does ---- */
+/* ---- differences between the kernel's heap and ccshm ---- */
 
-/* Bytes that are not zero when they are first seen. */
+/* Return how many bytes are not zero when they are first read. */
 static unsigned long not_zero(int dmabuf)
 {
 	unsigned char *p = dmabuf < 0 ? NULL : raw_map(dmabuf, SIZE, RW);
@@ -242,7 +242,10 @@ struct cost {
 	unsigned long garbage;
 };
 
-/* Of memory that nobody has shared before: a leaf that is split stays so. */
+/*
+ * Return the cost of memory that was never shared before: a leaf that was split earlier stays
+ * split.
+ */
 static struct cost cost_of(int dmabuf, struct cost before)
 {
 	struct cost cost = {
@@ -296,7 +299,7 @@ static void compare(const struct cost *ours, const struct cost *theirs)
 	ok(ours->splits == 0 && theirs->splits > 0, "... and splits no leaf of the direct map");
 }
 
-/* As a user with a limit: 0 or a negative errno. */
+/* Allocate from ccshm as a user with a limit. Return 0 or a negative errno. */
 static int limited_ours(void *arg)
 {
 	int fd = raw_open(), err;
@@ -325,7 +328,7 @@ static void limits(void)
 	is_errno(as_user(ALICE, 0, limited_theirs, NULL), 0, "... and not for the kernel's heap");
 }
 
-/* ---- either of them goes ---- */
+/* ---- one of the two modules is unloaded ---- */
 
 static void unload(void)
 {

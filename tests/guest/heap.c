@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /dev/dma_heap/system_cc_shared, for programs that know nothing but
- * DMA_HEAP_IOCTL_ALLOC: the kernel's own test of heaps passes, each call is answered
- * as the kernel's own heaps answer it, and what it gives is shared memory like any.
+ * /dev/dma_heap/system_cc_shared, for programs that use only DMA_HEAP_IOCTL_ALLOC: the kernel's
+ * test of heaps passes, each call returns what the kernel's own heaps return, and the memory is
+ * shared memory like that of ALLOC.
  *
  * vm-modules: ccshm importer
  * vm-fetch: heap-test
@@ -33,7 +33,7 @@ static int heap_open(const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
-/* A dma-buf, or a negative errno. */
+/* Allocate. Return a dma-buf or a negative errno. */
 static int heap_alloc(int heap, uint64_t len, unsigned int fd_flags)
 {
 	struct dma_heap_allocation_data req = { .len = len, .fd_flags = fd_flags };
@@ -42,7 +42,7 @@ static int heap_alloc(int heap, uint64_t len, unsigned int fd_flags)
 	return err ? err : (int)req.fd;
 }
 
-/* From our heap; bails out if there is none. */
+/* Allocate from ccshm's heap. Bail out if that fails. */
 static int heap_new(uint64_t len)
 {
 	int heap = heap_open(HEAP), fd;
@@ -56,7 +56,7 @@ static int heap_new(uint64_t len)
 	return fd;
 }
 
-/* The export behind a dma-buf, as anybody can find it out; 0 if there is none. */
+/* Return the id of the export of a dma-buf, as any process can read it, or 0 if there is none. */
 static uint64_t export_of(int dmabuf)
 {
 	unsigned long long id = 0, n;
@@ -120,7 +120,9 @@ static const struct row {
 	{ "another letter", _IOC_READ | _IOC_WRITE, 'h', 0, 24, .len = PAGE, .fd_flags = O_RDWR },
 };
 
-/* 0 or a negative errno; what it made is looked at and closed. */
+/*
+ * Make the call of a row. Test and close the dma-buf that it returns. Return 0 or a negative errno.
+ */
 static int call_row(int heap, const struct row *r)
 {
 	union {
@@ -154,7 +156,7 @@ static int call_row(int heap, const struct row *r)
 	return err;
 }
 
-/* On a heap of the kernel, too, so that the table is not only our opinion. */
+/* Test the table with a heap. The test of a kernel heap shows that the table is right. */
 static void contract(const char *path, const char *whose)
 {
 	int heap = heap_open(path), fds;
@@ -189,7 +191,7 @@ static void too_much(void)
 	ok(wait_clean(ccshm), "... and nothing is left behind");
 }
 
-/* The answer cannot be written: then there was no call. */
+/* Test a call whose result cannot be written: it must leave nothing behind. */
 static void no_answer(void)
 {
 	struct dma_heap_allocation_data *req = common(PAGE);
@@ -206,7 +208,7 @@ static void no_answer(void)
 	close(heap);
 }
 
-/* ---- what it gives ---- */
+/* ---- the memory ---- */
 
 static void memory(void)
 {
@@ -297,7 +299,7 @@ static void shown(void)
 	close(fd);
 }
 
-/* By an administrator, as ccshmctl read does it. */
+/* Test an export by an administrator, as `ccshmctl read` makes it. */
 static void exported_again(void)
 {
 	int fd = heap_new(SIZE), again;
@@ -331,7 +333,7 @@ static void attached(void)
 	ok(wait_clean(ccshm), "... which gives the memory back");
 }
 
-/* ---- who may ---- */
+/* ---- permissions ---- */
 
 enum verb { QUERY, REVOKE, FREE, EXPORT };
 
@@ -381,7 +383,7 @@ static int alices_program(struct peer *parent, void *arg)
 	return fd < 0 ? fd : peer_hear(parent);
 }
 
-/* A dma-buf of alice's. */
+/* Receive a dma-buf that alice has allocated. */
 static int alices(struct peer *p)
 {
 	int value, fd = -1;

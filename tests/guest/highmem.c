@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory above 4 GiB: devices that reach it get the whole address, others are refused.
- * The machine is a plain one: the emulator's guests end below 4 GiB.
+ * Memory above 4 GiB: a device that reaches it gets the whole address, and other devices are
+ * refused. The guest is a plain one: the memory of the emulator's guests ends below 4 GiB.
  *
  * vm-modules: ccshm importer
  * vm-flavours: plain
@@ -18,7 +18,7 @@
 
 #define FOUR_GIB	(1ULL << 32)
 
-/* As many address bits as the highest byte takes. */
+/* Return how many address bits the highest byte needs. */
 static unsigned int bits_needed(const struct attached *a)
 {
 	unsigned int bits = 0;
@@ -40,7 +40,7 @@ static bool is_above(const struct attached *a)
 	return true;
 }
 
-/* The kernel gives away its memory above 4 GiB first. */
+/* Test attachments: the kernel allocates memory above 4 GiB first. */
 static void attached(struct shared *s, struct attached *a)
 {
 	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whoever holds an export, well or badly: who they are, who is kept out, and that
- * none of them keeps a revoke beyond its deadline, nor gets past it.
+ * Holders of an export, well-behaved or not: the list of importers, the importers that a revocable
+ * export refuses, and that no holder delays a revoke past its deadline or keeps access after it.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -16,7 +16,7 @@
 
 #include <sys/klog.h>
 
-/* ---- the list ---- */
+/* ---- the list of importers ---- */
 
 #define MANY	8
 
@@ -77,7 +77,7 @@ static void listed(void)
 	shared_end(&s);
 }
 
-/* What ccshmctl says, both on stdout and stderr. */
+/* Return what ccshmctl prints on stdout and stderr. */
 static const char *ccshmctl(const char *command, uint64_t id)
 {
 	static char text[4096];
@@ -127,7 +127,7 @@ static void command_line(void)
 	shared_end(&t);
 }
 
-/* Those that are accepted by a pinned export alone. */
+/* Test importers that only a pinned export accepts. */
 static void listed_pinned(void)
 {
 	const unsigned int cannot = CCSHM_IMPORTER_CANNOT_LET_GO, pins = CCSHM_IMPORTER_PINS;
@@ -152,9 +152,9 @@ static void listed_pinned(void)
 	shared_end(&s);
 }
 
-/* ---- who is kept out ---- */
+/* ---- refused importers ---- */
 
-/* Lines of the kernel log with this text. */
+/* Return how many lines of the kernel log contain @text. */
 static int log_lines(const char *text)
 {
 	int size = klogctl(10, NULL, 0), n = 0, len;
@@ -184,8 +184,8 @@ static void reason_is_said_once(void)
 }
 
 /*
- * Before 7.1 an importer that pins need not listen, and there are some that do not.
- * Where the core pins for each mapping it is known when there is a second pin.
+ * Test an importer that pins and does not handle notifications, which kernels before 7.1 permit.
+ * The driver recognises such an importer at its second pin where the core pins for each mapping.
  */
 static void pinned_is_kept_out(enum importer_kind kind, const char *what)
 {
@@ -210,9 +210,12 @@ static void pinned_is_kept_out(enum importer_kind kind, const char *what)
 	shared_end(&s);
 }
 
-/* ---- who does not let go ---- */
+/* ---- importers that do not release their mapping ---- */
 
-/* Nothing new gets in, and the memory is not given back, until it does. */
+/*
+ * Test that no process gains access and that the memory stays shared until the importer releases
+ * it.
+ */
 static void held_by(enum importer_kind kind, const char *what)
 {
 	struct shared s = exported_new(UNIT, 0);
@@ -256,14 +259,14 @@ static void pinned_export_held_by(enum importer_kind kind, const char *what)
 	shared_end(&s);
 }
 
-/* From a work item, while the revoke waits. */
+/* Test importers that release their mapping from a work item during the revoke. */
 static void lets_go_later(void)
 {
 	struct shared s = exported_new(UNIT, 0);
 	int slow = imp_open(), quick = imp_open();
 	struct ccshm_ioc_revoke r;
 
-	/* Much longer than a revoke that does not wait takes on a busy machine. */
+	/* This is much longer than a non-blocking revoke takes on a busy machine. */
 	is_errno(imp_attach_delayed(slow, s.fd, 1500), 0, "an importer that releases its mapping late");
 	is_errno(imp_attach_delayed(quick, s.fd, 1), 0, "... and one, soon");
 	is_errno(imp_map(slow, IMPORTER_BIDIRECTIONAL), 0, "... map");
@@ -279,7 +282,7 @@ static void lets_go_later(void)
 
 /* ---- fences ---- */
 
-/* An importer, mapped or not, with a fence. */
+/* Attach an importer, map it if @map is set, and add a fence. */
 static int imp_fenced(struct shared *s, bool map, enum importer_fence_what what,
 		      enum importer_fence_usage usage, unsigned int ms)
 {
@@ -308,7 +311,7 @@ static void late_fence(void)
 	shared_end(&s);
 }
 
-/* From a work item. */
+/* Test a fence that is signalled from a work item. */
 static void fence_by_itself(void)
 {
 	struct shared s = exported_new(UNIT, 0);
@@ -340,7 +343,10 @@ static void fence_that_stays(enum importer_fence_usage usage, const char *what)
 	shared_end(&s);
 }
 
-/* New ones do not count: what was mapped when they came is unmapped. */
+/*
+ * Test that fences added after the start of a revoke do not extend it: the memory is already
+ * unmapped when such a fence is added.
+ */
 static void fences_without_end(void)
 {
 	struct shared s = exported_new(UNIT, 0);
@@ -355,7 +361,10 @@ static void fences_without_end(void)
 	shared_end(&s);
 }
 
-/* Who lets go late can say that his device is still at work. */
+/*
+ * Test an importer that releases its mapping late and then adds a fence for a device that still
+ * works.
+ */
 static void fence_of_who_is_late(void)
 {
 	struct shared s = exported_new(UNIT, 0);
@@ -375,7 +384,7 @@ static void fence_of_who_is_late(void)
 	shared_end(&s);
 }
 
-/* ---- poll() on the dma-buf, meanwhile ---- */
+/* ---- poll() on the dma-buf during a revoke ---- */
 
 static struct {
 	int fd;
@@ -392,7 +401,7 @@ static void *poll_it(void *arg)
 	return NULL;
 }
 
-/* Within five seconds, though the revoke takes longer: until imp is closed. */
+/* Test that poll() returns within five seconds, although the revoke waits until @imp is closed. */
 static void poll_is_answered(struct shared *s, int imp, const char *what)
 {
 	pthread_t thread, poller;
@@ -423,11 +432,11 @@ static void polls(void)
 	shared_end(&t);
 }
 
-/* ---- who waits for something with the reservation lock held ---- */
+/* ---- importers that wait with the reservation lock held ---- */
 
 static int hold(struct peer *parent, void *arg)
 {
-	/* Longer than anybody is to wait for it. */
+	/* Hold the lock for longer than any waiter may wait. */
 	struct importer_hold req = { *(int *)arg, 30000 };
 	int imp = imp_open();
 
@@ -440,12 +449,15 @@ static struct peer holder_start(struct shared *s)
 	struct peer p = peer_start(ROOT, ALL_CAPS, hold, &s->fd);
 
 	peer_hear(&p);
-	/* To wait for the lock is not interruptible: it has it. */
+	/*
+	 * The wait for the lock is not interruptible, so a thread in an interruptible wait has the
+	 * lock.
+	 */
 	ok(waits_in(p.pid, IMPORTER_IOC_HOLD), "a process holds the reservation lock");
 	return p;
 }
 
-/* It has not come back: it still has the lock. */
+/* Return whether the process still holds the lock: its call has not returned. */
 static bool still_holds(struct peer *p)
 {
 	struct pollfd pfd = { .fd = p->sock, .events = POLLIN };
@@ -515,7 +527,7 @@ static void lock_is_held_for_ever(void)
 	shared_end(&s);
 }
 
-/* What the core itself does when a device is mapped that is not dynamic. */
+/* Map as the dma-buf core does for a device that is not dynamic. */
 static int maps_behind_fence(struct peer *parent, void *arg)
 {
 	struct shared *s = arg;

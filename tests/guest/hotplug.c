@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices come and go while they are attached: their driver goes, another one comes, they
- * are removed, they are unplugged. The attachment ends, whoever waits is told, nothing
- * hangs; and the device that comes back can be used again.
+ * Devices disappear and reappear while they are attached: their driver is unbound, another driver
+ * is bound, they are removed, they are unplugged. The attachment ends, waiting processes are
+ * notified, no call hangs, and a device that reappears can be used again.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -18,10 +18,10 @@
 #include "attached.h"
 #include "importing.h"
 
-/* QEMU's engine takes 100 ms; what was stopped within less was at work. */
+/* A transfer of QEMU's device takes 100 ms. A device that stops earlier was still in transfer. */
 #define AT_WORK_MS	90
 
-/* ---- how devices come and go: all of them are the machine's third ---- */
+/* ---- ways in which the machine's third device disappears and reappears ---- */
 
 static bool device_becomes(bool there)
 {
@@ -63,7 +63,7 @@ static bool rescan(void)
 	return !write_text("/sys/bus/pci/rescan", "1") && device_exists(EDU_C);
 }
 
-/* Slots are there where the kernel answers to what the machine does with them. */
+/* Return whether the kernel handles hotplug: then sysfs lists slots. */
 static bool can_unplug(void)
 {
 	DIR *d = opendir("/sys/bus/pci/slots");
@@ -84,7 +84,9 @@ static bool unplug(void)
 	return !device_exists(EDU_C);
 }
 
-/* The slot is free a moment after the kernel has let go of it: ask again. */
+/*
+ * Plug the device in. Retry, because the slot becomes free some time after the kernel released it.
+ */
 static bool plug(void)
 {
 	for (int i = 0; i < 10 && !device_exists(EDU_C); i++) {
@@ -99,8 +101,8 @@ struct way {
 	bool (*before)(void);
 	bool (*go)(void);
 	bool (*back)(void);
-	bool gone;		/* there is no device then */
-	bool at_once;		/* go() stops it without delay, and nothing starts it again */
+	bool gone;		/* the device does not exist afterwards */
+	bool at_once;		/* go() stops the device at once, and nothing restarts it */
 };
 
 static const struct way ways[] = {
@@ -117,10 +119,10 @@ static const struct way ways[] = {
 
 struct held {
 	struct shared s;
-	struct shared named;		/* persistent */
-	struct attached a;		/* of the buffer */
-	struct attached e;		/* of its export */
-	struct attached p;		/* persistent, of the other */
+	struct shared named;		/* a persistent buffer */
+	struct attached a;		/* attachment of the buffer */
+	struct attached e;		/* attachment of the buffer's export */
+	struct attached p;		/* persistent attachment of the persistent buffer */
 };
 
 static void hold(struct held *h, const char *what)
@@ -140,7 +142,7 @@ static void hold(struct held *h, const char *what)
 		 what);
 }
 
-/* Processes that wait: they end by themselves when the device goes. */
+/* Wait with poll(). The call must return by itself when the device disappears. */
 static int polls(struct peer *parent, void *arg)
 {
 	struct held *h = arg;
@@ -165,7 +167,9 @@ static bool is_asked(uint64_t id)
 	return query(id).state == CCSHM_STATE_REVOKING;
 }
 
-/* Let the device work, and go: what was under way must not be written any more. */
+/*
+ * Make the device disappear during a transfer. Test that the rest of the transfer is not written.
+ */
 static bool goes_at_work(const struct way *w, struct held *h)
 {
 	struct edu edu;
@@ -267,7 +271,10 @@ static void attachments_end(const struct way *w)
 		 "%s: the persistent one is gone by itself", w->what);
 	is_errno(TRY(PCI_C, .id = h.s.id), w->gone ? ENODEV : w->back ? EBUSY : 0,
 		 "%s: ATTACH now", w->what);
-	/* The one half of the time it comes back after what it was attached to is gone. */
+	/*
+	 * Where the device disappears completely, it reappears only after its attachments were
+	 * closed; otherwise before that.
+	 */
 	if (w->gone)
 		let_go(w->what, &h);
 	ok(!w->back || w->back(), "%s: ... and back", w->what);
@@ -310,7 +317,10 @@ static void importer_works(const char *what)
 	shared_end(&s);
 }
 
-/* Its driver lets go: a revoke that waited for it ends. */
+/*
+ * Test that a driver releases its mapping when it is unbound, which ends a revoke that waits for
+ * it.
+ */
 static void importers_end(const char *what, bool (*go)(void), bool (*back)(void))
 {
 	struct shared s = shared_new(UNIT), t = shared_new(UNIT);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device is removed and comes back while other processes attach it, revoke and detach, on two
- * processors, which the emulator's x86 guests do not have. Each call has two outcomes, depending
- * on what comes first; both must occur.
+ * A device is removed and reappears while other processes attach it, revoke and detach, on two
+ * processors, which the emulator's x86 guests do not have. Each call has two outcomes, which depend
+ * on the order of events; both must occur.
  *
  * vm-modules: ccshm importer
  * vm-flavours: plain
@@ -19,12 +19,12 @@
 #define ROUNDS		60
 #define KEPT		8
 
-/* What the processes know of each other. */
+/* State that the processes share. */
 struct race {
 	atomic_bool over;
 	struct shared s;
-	uint64_t persistent;		/* a buffer */
-	_Atomic uint64_t id[KEPT];	/* of attachments, the last ones */
+	uint64_t persistent;		/* a persistent buffer */
+	_Atomic uint64_t id[KEPT];	/* the latest attachments */
 	atomic_int attached;
 	atomic_int refused;
 	atomic_int has_segments;
@@ -40,7 +40,7 @@ static void note(struct race *r, const char *what, int err)
 	atomic_fetch_add(&r->wrong, 1);
 }
 
-/* One of the three kinds of attachment. */
+/* Make an attachment of one of the three kinds. */
 static int attach_one(struct race *r, unsigned int kind, int *fd, uint64_t *id)
 {
 	struct ccshm_ioc_attach req = { .device = PCI_C };
@@ -61,7 +61,7 @@ static int attach_one(struct race *r, unsigned int kind, int *fd, uint64_t *id)
 	return err;
 }
 
-/* Attaches, looks at the addresses, and lets go in one way or another. */
+/* Attach, read the addresses, and end the attachment in one of several ways. */
 static int attaches(struct peer *parent, void *arg)
 {
 	struct ccshm_ioc_segment one;
@@ -75,7 +75,10 @@ static int attaches(struct peer *parent, void *arg)
 		unsigned int at = i % KEPT;
 		int err;
 
-		/* The oldest goes: its device is stopped, or was said to be. */
+		/*
+		 * End the oldest attachment: this stops its device, or DETACH has reported it as
+		 * stopped.
+		 */
 		if (fd[at] >= 0 && i / KEPT % 2)
 			raw_detach(fd[at], 0);
 		if (fd[at] >= 0)
@@ -95,12 +98,15 @@ static int attaches(struct peer *parent, void *arg)
 		}
 		atomic_fetch_add(&r->attached, 1);
 		r->id[at] = id;
-		/* So that the device is removed here in some of the rounds. */
+		/* Wait, so that the device is removed at this point in some of the rounds. */
 		if (!(i & 1))
 			sleep_ms(3);
 		err = raw_segments(fd[at] < 0 ? ccshm : fd[at], fd[at] < 0 ? id : 0, &one, 0, 1,
 				   NULL);
-		/* Removed meanwhile, or revoked; a persistent one is then gone altogether. */
+		/*
+		 * The device was removed or the buffer revoked; a persistent attachment then no
+		 * longer exists.
+		 */
 		if (err < 0 && err != -ENODEV && !(fd[at] < 0 && err == -ENOENT))
 			note(r, "SEGMENTS", err);
 		atomic_fetch_add(err < 0 ? &r->has_none : &r->has_segments, 1);
@@ -111,7 +117,10 @@ static int attaches(struct peer *parent, void *arg)
 	return 0;
 }
 
-/* Nothing of what it revokes may be left in between. */
+/*
+ * Revoke recent attachments. REVOKE must find each of them or report that it has ended; any other
+ * error fails the test.
+ */
 static int revokes(struct peer *parent, void *arg)
 {
 	struct race *r = arg;
@@ -137,7 +146,7 @@ static int revokes(struct peer *parent, void *arg)
 	return 0;
 }
 
-/* Once the device is gone, so is what was attached to it. */
+/* Count active attachments after the device was removed: there must be none. */
 static int still_active(struct race *r)
 {
 	struct ccshm_ioc_query q;

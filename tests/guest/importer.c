@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The test importer itself: each kind does what its name says. With a dma-buf that is
- * not ccshm's, which counts what it is asked for.
+ * The test importer: each kind behaves as its name says. The suite uses a dma-buf of another
+ * exporter than ccshm, which counts the calls of its operations.
  *
  * vm-matrix: once
  * vm-modules: importer
@@ -17,10 +17,10 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 
-/* Kernels up to 6.17 map for a static importer when it attaches. */
+/* Whether the kernel maps for a static importer already in attach, as kernels up to 6.17 do. */
 static bool static_maps_at_attach;
 
-/* Kernels before 7.1 pin for each mapping. */
+/* Whether the kernel pins for each mapping, as kernels before 7.1 do. */
 static bool mapping_pins;
 
 /* ---- the dma-buf ---- */
@@ -47,7 +47,7 @@ static struct importer_foreign look(int dmabuf)
 	return req;
 }
 
-/* What the exporter sees. */
+/* Test the numbers that the exporter counts. */
 static void holds(int dmabuf, unsigned int attached, unsigned int mapped, unsigned int pinned)
 {
 	struct importer_foreign f = look(dmabuf);
@@ -96,7 +96,7 @@ static void calls(void)
 
 /* ---- kinds ---- */
 
-/* Attached and mapped; own: pins of its own. */
+/* Attach and map an importer. @own: number of pins that the importer adds. */
 static int mapped_as(int dmabuf, enum importer_kind kind, unsigned int own, const char *what)
 {
 	bool core_pins = kind == IMPORTER_STATIC || mapping_pins;
@@ -125,7 +125,7 @@ static void lets_go_when_told(enum importer_kind kind, unsigned int own, const c
 	close(dmabuf);
 }
 
-/* Told or not, it keeps its mapping until UNMAP. */
+/* Test that an importer, notified or not, keeps its mapping until UNMAP. */
 static void lets_go_when_asked(enum importer_kind kind, unsigned int own, unsigned int hears,
 			       const char *what)
 {
@@ -148,7 +148,7 @@ static void lets_go_when_asked(enum importer_kind kind, unsigned int own, unsign
 
 static void mute(void)
 {
-	/* The dma-buf core of older kernels warns of it, and refuses it. */
+	/* The dma-buf core of older kernels refuses such an importer with a warning. */
 	if (kernel_at_least(7, 1))
 		lets_go_when_asked(IMPORTER_MUTE, 0, 0, "mute");
 	else
@@ -219,7 +219,7 @@ static void pins_later(void)
 
 /* ---- fences ---- */
 
-/* Does poll() on the dma-buf find no work under way, within so many ms? */
+/* Return whether poll() on the dma-buf reports within @ms that no work is pending. */
 static bool idle(int dmabuf, int ms)
 {
 	struct pollfd pfd = { .fd = dmabuf, .events = POLLOUT };
@@ -363,7 +363,7 @@ static void processors(void)
 	close(dmabuf);
 }
 
-/* Whatever of it lives: its code stays. */
+/* Test that the module cannot be unloaded while any of its objects exists. */
 static void unloading(void)
 {
 	int dmabuf = foreign_new(), imp = imp_open();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Calls that user memory stops in the middle, since it does not answer: the process that
- * stops one keeps none of another user's memory, and gains no access by it.
+ * Calls that stop in the middle, at a page fault in user memory that their process does not
+ * resolve: a process that stops a call must not keep another user's memory, and gains no access.
  *
  * vm-matrix: once
  * vm-modules: ccshm
@@ -23,22 +23,22 @@
 static int ccshm;
 static struct user *alice;
 
-/* ---- memory that does not answer ---- */
+/* ---- memory whose page faults wait ---- */
 
 /**
- * struct stall - a process with a call that it can stop; in common memory
- * @peer: the process
- * @uid: what it becomes
- * @caps: with these capabilities
- * @request: the ioctl
- * @in: the structure that it is called with
- * @array: the array that it points to is what does not answer, not the structure
- * @attach_first: attach the buffer of this id first, and use the attachment
- * @heap: on the heap's node
- * @err: out: what the call said at last
- * @fds: out: descriptors that it left behind
- * @access: out: it reads the memory of the descriptor that it got
- * @detached: out: what DETACH said, while the call was stopped
+ * struct stall - a process that can stop its call; in common memory
+ * @peer: process
+ * @uid: user that the process becomes
+ * @caps: capabilities of the process
+ * @request: number of the ioctl
+ * @in: argument of the ioctl
+ * @array: stop at the array to which the argument points, not at the argument
+ * @attach_first: attach the buffer with this id first, and call the ioctl on the attachment
+ * @heap: call the ioctl on the node of the heap
+ * @err: out: result of the ioctl
+ * @fds: out: number of descriptors that the call left open
+ * @access: out: the process can read memory through the descriptor that the call returned
+ * @detached: out: result of DETACH during the stop
  */
 struct stall {
 	struct peer peer;
@@ -66,7 +66,7 @@ struct stall {
 
 enum { STALL_DETACH = 1, STALL_GO };
 
-/* Of the process that stalls: one call at a time. */
+/* State of the process that stops a call; the process makes one call at a time. */
 static struct {
 	struct stall *s;
 	int file;
@@ -94,7 +94,10 @@ static int uffd_protect(int uffd, void *p, bool on)
 	return ioctl(uffd, UFFDIO_WRITEPROTECT, &req);
 }
 
-/* A page that can be read, and whose writers wait; NULL if this kernel has no such thing. */
+/*
+ * Return a page that can be read, and at which writers wait, or NULL if this kernel does not
+ * support this.
+ */
 static void *uffd_page(int uffd)
 {
 	void *p = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -134,7 +137,7 @@ static bool reads_memory(int fd)
 	return read;
 }
 
-/* The descriptor that a call has made, or -1. */
+/* Return the descriptor that a call has made, or -1. */
 static int stall_made(struct stall *s)
 {
 	if (s->err)
@@ -160,7 +163,9 @@ static void stall_prepare(struct stall *s, void *page)
 	memcpy(stalling.req, &s->in, sizeof(s->in));
 }
 
-/* Says 1 when the call waits, 0 if it does not; and at the end what it returned. */
+/*
+ * Make the call. Send 1 when the call has stopped, 0 if it does not stop, and finally its result.
+ */
 static int stall_run(struct peer *parent, void *arg)
 {
 	int uffd = uffd_open(), fds, what;
@@ -196,7 +201,7 @@ static int stall_run(struct peer *parent, void *arg)
 	return s->err;
 }
 
-/* The call waits now. */
+/* Start a process, and test that its call stops. */
 static bool stall_begin(struct stall *s, const char *what)
 {
 	int value;
@@ -224,11 +229,12 @@ static struct stall *stall_new(uid_t uid, uint64_t caps, unsigned long request)
 	return s;
 }
 
-/* ---- what the suite looks at ---- */
+/* ---- checks ---- */
 
 /*
- * The memory goes back from a work item: within 5 s. Who holds an export or attachment
- * keeps the number of the buffer, revoked or not; who only looks keeps nothing.
+ * Wait up to 5 s until the user is charged no bytes and at most @buffers buffers: a work item
+ * returns the memory. The holder of an export or attachment still has the buffer counted, revoked
+ * or not. A process that only queries has nothing counted.
  */
 static bool charged_nothing(struct user *u, unsigned int buffers)
 {
@@ -255,7 +261,7 @@ static bool root_is_charged_nothing(void)
 	return !info.user_bytes;
 }
 
-/* The object of a type that belongs to this buffer (0: any); 0 if there is none. */
+/* Return the id of an object of this type that belongs to the buffer (0: any buffer), or 0. */
 static uint64_t listed(enum ccshm_type type, uint64_t buffer_id)
 {
 	struct ccshm_ioc_query q = { 0 };
@@ -273,7 +279,7 @@ static uint64_t listed(enum ccshm_type type, uint64_t buffer_id)
 	return id;
 }
 
-/* A buffer of alice's that everybody may read and write. */
+/* Allocate a buffer of alice that every user may read and write. */
 static uint64_t alices(const char *what)
 {
 	struct ccshm_ioc_set set = { .flags = CCSHM_SET_MODE, .mode = 0666 };
@@ -297,7 +303,7 @@ static void alice_ends_it(const char *what, unsigned int buffers)
 	ok(charged_nothing(alice, buffers), "%s: she is charged nothing, though the call still waits", what);
 }
 
-/* ---- calls that make something of alice's buffer ---- */
+/* ---- calls that make an object for alice's buffer ---- */
 
 static void makes_export(void)
 {
@@ -321,7 +327,7 @@ static void makes_export(void)
 	munmap(s, sizeof(*s));
 }
 
-/* The buffer stays, its export is revoked. */
+/* Test EXPORT when the export is revoked but the buffer stays. */
 static void makes_revoked_export(void)
 {
 	struct stall *s = stall_new(BOB, 0, CCSHM_IOC_EXPORT);
@@ -409,7 +415,7 @@ static void makes_heap_buffer(void)
 	munmap(s, sizeof(*s));
 }
 
-/* ---- calls that look ---- */
+/* ---- calls that only query ---- */
 
 static void looks_at_pages(bool array)
 {
@@ -443,7 +449,7 @@ static void looks_at_importers(void)
 	munmap(s, sizeof(*s));
 }
 
-/* The holder of an attachment detaches. */
+/* Test SEGMENTS when the holder of the attachment detaches it. */
 static void looks_at_segments(void)
 {
 	struct stall *s = stall_new(BOB, CAP(SYS_RAWIO), CCSHM_IOC_SEGMENTS);

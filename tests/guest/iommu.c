@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An IOMMU that translates: the addresses of memory mean nothing to the devices behind
- * it, so they are refused, on every kernel. When it does not translate they are not.
- * The machine is a plain one: an IOMMU that is emulated reads its tables in shared
- * memory, and a confidential guest has them in private memory.
+ * An IOMMU that translates: physical addresses mean nothing to the devices behind it, so every
+ * kernel must refuse these devices. Without translation the devices are accepted. The guest is a
+ * plain one: an emulated IOMMU reads its tables in shared memory, and a confidential guest has them
+ * in private memory.
  *
  * vm-modules: ccshm importer
  * vm-flavours: plain
@@ -21,7 +21,10 @@
 #define IN_THE_LOG	"ccshm: cannot use shared memory: "
 #define REASON		"it is behind an IOMMU or has its own DMA operations"
 
-/* Memory of the kernel's own heap goes through the IOMMU: the device and the rest work. */
+/*
+ * Test that memory of the kernel's heap, which is mapped through the IOMMU, works: this shows that
+ * the device and the test work.
+ */
 static void translates(void)
 {
 	int fd, imp;
@@ -75,7 +78,7 @@ static void attach_refused(void)
 	shared_end(&s);
 }
 
-/* What an attachment would give the device here: why it has to be refused. */
+/* Test that accesses of the device to the addresses of an attachment do not reach the memory. */
 static void goes_astray(struct shared *s, uint64_t address)
 {
 	struct edu edu;
@@ -92,7 +95,10 @@ static void goes_astray(struct shared *s, uint64_t address)
 	edu_close(&edu);
 }
 
-/* It is asked anew each time: the same devices, no longer translated. */
+/*
+ * Test that the driver checks at each attachment: the same devices are accepted without
+ * translation.
+ */
 static void no_longer(void)
 {
 	struct shared s = shared_new(UNIT);

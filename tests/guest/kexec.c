@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * kexec while memory is shared and a device is attached: the same kernel starts again and
- * runs this suite a second time. Then no page of the buffer is shared any more, the kernel
- * can use all of its memory, and the device is no bus master.
+ * kexec while memory is shared and a device is attached: the same kernel starts again and runs this
+ * suite a second time. Then no page of the buffer is shared, the kernel can use all of its memory,
+ * and the device is not a bus master.
  *
- * The second kernel's root file system is the first one's, with a file of notes. The
- * harness judges the last run of a suite, so only the second half counts, unless the first
- * half fails.
+ * The second kernel has the same root file system, plus a file of notes. The harness judges the
+ * last run of a suite, so only the second half counts, unless the first half fails.
  *
  * vm-flavours: sev tdx cca
  * vm-kernels: 6.12 7.2 7.3
@@ -38,7 +37,7 @@ struct notes {
 	struct ccshm_ioc_run run[MAX_RUNS];
 };
 
-/* The pages of the buffer that the host can reach. */
+/* Return how many pages of the buffer the host can access. */
 static uint64_t pages_shared(const struct notes *n)
 {
 	uint64_t shared = 0;
@@ -49,7 +48,7 @@ static uint64_t pages_shared(const struct notes *n)
 	return shared;
 }
 
-/* ---- kexec_load(2), on arm64, and kexec_file_load(2) ---- */
+/* ---- kexec_load(2) on arm64, and kexec_file_load(2) ---- */
 
 #ifdef __aarch64__
 
@@ -83,7 +82,7 @@ static uint32_t be32(const char *p)
 	return __builtin_bswap32(value);
 }
 
-/* Give a property of a device tree another value of the same size. */
+/* Set a property of a device tree to another value of the same size. */
 static void fdt_set(char *fdt, const char *name, uint64_t value)
 {
 	enum { BEGIN_NODE = 1, PROPERTY = 3, END = 9 };
@@ -107,7 +106,10 @@ static void fdt_set(char *fdt, const char *name, uint64_t value)
 	bail("the device tree has no %s", name);
 }
 
-/* Memory without a shared page: what kexec writes into one would be lost. */
+/*
+ * Return the beginning of @size bytes without a shared page, at or after @at: what kexec writes to
+ * a shared page would be lost.
+ */
 static uint64_t private_memory(uint64_t at, uint64_t size)
 {
 	for (uint64_t p = at; p < at + size; p += PAGE)
@@ -118,7 +120,9 @@ static uint64_t private_memory(uint64_t at, uint64_t size)
 
 static int kexec_prepare(void)
 {
-	/* A kernel is entered with the device tree's address in x0, and x1 to x3 zero. */
+	/*
+	 * A kernel is entered with the address of the device tree in x0, and with zero in x1 to x3.
+	 */
 	static struct {
 		uint32_t code[6];
 		uint64_t fdt, kernel;
@@ -136,7 +140,7 @@ static int kexec_prepare(void)
 	char *fdt = file_read("/sys/firmware/fdt", &fdt_size);
 	uint64_t offset, image, kernel_at, initramfs_at, fdt_at, start_at;
 
-	/* Of the image's header: where in 2 MiB it goes, and how much memory it needs. */
+	/* The header of the image contains its offset within 2 MiB and the memory that it needs. */
 	memcpy(&offset, kernel + 8, sizeof(offset));
 	memcpy(&image, kernel + 16, sizeof(image));
 	kernel_at = private_memory(0x50000000, ROUND_UP(image, UNIT) +
@@ -190,7 +194,7 @@ static void initramfs_write(const struct notes *n)
 		bail("no initramfs");
 }
 
-/* What is checked here shows only when it fails. */
+/* Prepare and start the second kernel. The checks here are reported only if one fails. */
 static int first_kernel(void)
 {
 	struct ccshm_ioc_attach req = { .flags = CCSHM_ATTACH_PERSISTENT, .dma_bits = 32 };
@@ -219,8 +223,9 @@ static int first_kernel(void)
 	if (tap_failed)
 		return done_testing();
 	/*
-	 * The emulator takes the last CR3 of an SEV kernel for kexec's when this trap is armed.
-	 * Nothing is scrambled: what was written stays where SEV's hypercall changes the state.
+	 * Arm this trap, because the emulator recognises kexec of an SEV kernel only while the trap
+	 * is armed. Do not scramble pages: data survives the hypercall with which SEV changes the
+	 * state of a page.
 	 */
 	cvm_set_mode(CVM_MODE_SHARED_ALIAS);
 	sleep_ms(200);
@@ -229,7 +234,7 @@ static int first_kernel(void)
 	return done_testing();
 }
 
-/* Use the memory that is free: each page is there, and has what was written into it. */
+/* Use the free memory. Return whether each page is present and contains what was written. */
 static bool memory_usable(void)
 {
 	size_t free_kib = 0, size;
@@ -265,7 +270,10 @@ static int second_kernel(void)
 	if (fd < 0 || read(fd, &n, sizeof(n)) != sizeof(n))
 		bail("%s cannot be read", NOTES);
 	close(fd);
-	/* An SEV kernel clears memory as shared before it can report it: at each boot. */
+	/*
+	 * At each boot an SEV kernel clears memory as shared before it can report that the memory
+	 * is shared.
+	 */
 	if (cvm_flavour() == CVM_SEV)
 		expect_violations("shared_alias");
 	is_int(pages_shared(&n), 0, "after kexec no page of the buffer is shared");

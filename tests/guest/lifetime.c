@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Lifetime: whatever order references go in, and however their holders end, the memory
- * is private again and back with the kernel once the last is gone, and not before.
+ * Lifetime: in whatever order references are dropped, and however their holders end, the memory
+ * becomes private and returns to the kernel after the last reference is dropped, and not before.
  *
  * vm-modules: ccshm
  * vm-pages: 4k 16k
@@ -25,7 +25,7 @@ static int open_device(void)
 	return fd;
 }
 
-/* Asked through a file of its own, so that it holds nothing. */
+/* Wait for a state without objects, through a new descriptor, which holds no object. */
 static bool all_gone(void)
 {
 	int fd = open_device();
@@ -49,14 +49,17 @@ static bool wait_buffers(int fd, unsigned int nr)
 	return false;
 }
 
-/* The memory is there, and it stays: nothing in the background gives it back. */
+/* Return whether the memory is shared and stays so: no work item returns it. */
 static bool still_shared(uint64_t bytes)
 {
 	return stays_shared(bytes) &&
 	       (!cvm_present() || rig(CVM_PAGES_SHARED) == rig_before + bytes / PAGE);
 }
 
-/* Edu's 28 address bits do not reach everything; nothing is transferred here. */
+/*
+ * Attach with 64 address bits: edu's 28 bits do not reach all memory, and this suite transfers no
+ * data.
+ */
 static int attach_wide(int fd, uint64_t id)
 {
 	struct ccshm_ioc_attach req = { .id = id, .dma_bits = 64, .device = DEVICE };
@@ -71,7 +74,7 @@ enum { FILE_REF, DMABUF_REF, MAPPING_REF, ATTACHMENT_REF, NR_REFS };
 
 static const char *const ref_names[] = { "file", "dma-buf", "mapping", "attachment" };
 
-/* Everything a process can hold of a buffer. */
+/* All kinds of references to a buffer that a process can have. */
 struct refs {
 	int fd, dmabuf, attachment;
 	unsigned char *map;
@@ -179,7 +182,9 @@ static void test_ends(void)
 	}
 }
 
-/* free() first, then the end: the other references keep it. */
+/*
+ * Test a process that frees the buffer and exits: the other references hold the memory until then.
+ */
 static void test_free_and_exit(void)
 {
 	struct peer p = peer_start(0, ALL_CAPS, hold_everything, (void *)1);
@@ -211,7 +216,7 @@ static void test_free(void)
 
 /* ---- files in other processes ---- */
 
-/* Gets a descriptor, says so, waits to be told, and ends. */
+/* Receive a descriptor, confirm this, wait for an order, and exit. */
 static int receive_and_hold(struct peer *parent, void *arg)
 {
 	int value, fd;
@@ -241,7 +246,7 @@ static int receive_and_map(struct peer *parent, void *arg)
 	return first_other(map, PATTERN, SIZE) < 0 ? 3 : -EBADMSG;
 }
 
-/* Control moves with the file. */
+/* Receive the descriptor of the driver's device and free the buffer: the open file has control. */
 static int receive_and_free(struct peer *parent, void *arg)
 {
 	uint64_t *id = arg;
@@ -304,7 +309,7 @@ static void test_passed_dmabuf(void)
 	ok(all_gone(), "and is given back with it");
 }
 
-/* In a socket that nobody ever reads. */
+/* Test a descriptor in a socket from which no process receives. */
 static void test_in_flight(void)
 {
 	int fd = open_device(), s[2];
@@ -357,7 +362,7 @@ static void busy(const char *what)
 	is_errno(driver_unload(), EWOULDBLOCK, "rmmod while there is %s: refused", what);
 }
 
-/* All that holds the module are so many references (10 s at most). */
+/* Wait up to 10 s until the module has @want references. */
 static bool wait_module_references(int want)
 {
 	int nr = -1;
@@ -377,7 +382,7 @@ static bool wait_module_references(int want)
 	return false;
 }
 
-/* Module references of files that were closed go a moment later. */
+/* Unload the driver. Retry, because a closed file drops its module reference with a delay. */
 static int unload_soon(void)
 {
 	int err = driver_unload();
@@ -433,7 +438,7 @@ static void test_rmmod(void)
 	ok(all_gone(), "a new start has nothing");
 }
 
-/* ---- buffers that have ended but are used ---- */
+/* ---- buffers that have ended but are in use ---- */
 
 static void check_orphan(int fd, uint64_t export, uint64_t id)
 {
@@ -567,7 +572,7 @@ int main(void)
 	test_orphan();
 	test_persistent();
 	test_ids();
-	/* To load a module splits one, so now. */
+	/* Compare the splits before a module is loaded, which splits a leaf. */
 	is_int(direct_map_splits(), splits, "all this has split no leaf of the direct map");
 	test_rmmod();
 	is_errno(unload_soon(), 0, "the driver can be unloaded");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Limits: nobody gets more than there may be, whoever asks at the same time; whole
- * blocks count, from before they are taken until they are back; a limit that is
- * lowered takes nothing away; CAP_SYS_RESOURCE exempts, in the initial namespace.
+ * Limits: no user gets more than a limit allows, even if several processes allocate at the same
+ * time. Whole blocks count, from before they are allocated until they are returned. Lowering a
+ * limit takes no memory away. CAP_SYS_RESOURCE in the initial user namespace exempts from limits.
  *
  * vm-matrix: once
  * vm-modules: ccshm
@@ -32,7 +32,7 @@ static struct ccshm_ioc_info info_now(void)
 	return info;
 }
 
-/* What stands in such a file, without the end of the line; "" if it cannot be read. */
+/* Return the first line of a file without its end, or "" if the file cannot be read. */
 static const char *setting(const char *name)
 {
 	static char text[64];
@@ -84,7 +84,7 @@ static void no_limits(void)
 		bail("cannot write max: %s", strerror(errno));
 }
 
-/* Memory goes back from a work item: wait (10 s at most). */
+/* Wait up to 10 s until @bytes bytes are in use: a work item returns memory. */
 static bool wait_used(uint64_t bytes)
 {
 	for (int i = 0; i < 1000 && info_now().used_bytes != bytes; i++)
@@ -101,7 +101,7 @@ static bool all_back(void)
 	return wait_clean(dev) && wait_used(0);
 }
 
-/* ---- the files ---- */
+/* ---- files in sysfs ---- */
 
 static void test_defaults(void)
 {
@@ -129,7 +129,7 @@ static void test_defaults(void)
 
 static const struct {
 	const char *text;
-	int bytes, buffers;	/* errno */
+	int bytes, buffers;	/* errno of writing the text */
 	const char *reads;
 } parses[] = {
 	{ "4096", 0, 0, "4096" },
@@ -145,7 +145,7 @@ static const struct {
 	{ "16777215T", 0, EINVAL, "18446742974197923840" },
 	{ "16777216T", ERANGE, EINVAL, NULL },
 	{ "18446744073709551616", ERANGE, ERANGE, NULL },
-	{ "", 0, 0, NULL },	/* nothing is written at all */
+	{ "", 0, 0, NULL },	/* sysfs ignores a write of 0 bytes */
 	{ "\n", EINVAL, EINVAL, NULL },
 	{ "-1", EINVAL, EINVAL, NULL },
 	{ "+1", EINVAL, EINVAL, NULL },
@@ -263,7 +263,7 @@ static void test_user_bytes(void)
 	ok(all_back(), "all of it goes back, and is charged no longer");
 }
 
-/* Small buffers: the block that they are carved from is charged, once. */
+/* Test small buffers: the block that they are carved from is charged once. */
 static void test_carved(void)
 {
 	struct user *alice = user_start(ALICE, 0);
@@ -302,8 +302,8 @@ static void test_carved(void)
 }
 
 /*
- * Free memory of alice, and return how much is shared once bob has been refused. Memory that
- * returns faster than that shows nothing: try again.
+ * Free memory of alice, and return how much is still shared after bob has been refused. Retry if
+ * the memory returned before that.
  */
 static uint64_t refused_meanwhile(struct user *alice, struct user *bob)
 {
@@ -324,7 +324,7 @@ static uint64_t refused_meanwhile(struct user *alice, struct user *bob)
 	return left;
 }
 
-/* What comes back to others is no reason to wait. */
+/* Test that ALLOC does not wait for memory that returns from another user. */
 static void test_no_wait(void)
 {
 	struct user *alice = user_start(ALICE, 0), *bob = user_start(BOB, 0);
@@ -344,7 +344,7 @@ static void test_no_wait(void)
 	ok(all_back(), "all of it goes back");
 }
 
-/* ---- who pays, and until when ---- */
+/* ---- the user who is charged, and how long ---- */
 
 static void test_orphans(void)
 {
@@ -425,7 +425,7 @@ static void test_heap(void)
 	user_end(alice);
 }
 
-/* The answer cannot be written, so nothing was allocated. */
+/* Call ALLOC with a result that cannot be written: no memory may stay allocated. */
 static int unanswered(void *arg)
 {
 	struct ccshm_ioc_alloc *req = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
@@ -630,11 +630,11 @@ static void test_lowered(void)
 	ok(all_back(), "all goes back");
 }
 
-/* ---- at the same time ---- */
+/* ---- concurrent allocations ---- */
 
 #define RACERS	8
 
-/* As many at once as may be, and not one more. */
+/* Test that as many concurrent processes succeed as the limit allows, and not one more. */
 static void test_race(const char *name, uint64_t most, uint64_t size, uid_t other, int err,
 		      const char *what)
 {
@@ -707,13 +707,16 @@ static void test_race_exports(void)
 	ok(all_back(), "eight EXPORTs at once: all memory is returned");
 }
 
-/* What a process that allocates and frees has seen. */
+/* Results of a process that allocates and frees. */
 struct taker {
 	uint64_t random;
 	unsigned int allocated, refused;
 };
 
-/* Allocate and free at random until the parent sends a value; return the first wrong errno, or 0. */
+/*
+ * Allocate and free at random until the parent sends a value. Return the last unexpected errno, or
+ * 0.
+ */
 static int take_and_give(struct peer *parent, void *arg)
 {
 	struct pollfd pfd = { .fd = parent->sock, .events = POLLIN };
@@ -758,7 +761,10 @@ static void test_changing(void)
 		uint64_t limit = (i % 5) * UNIT, seen;
 
 		set_number(i & 1 ? TOTAL : BYTES, limit);
-		/* What was there before may stay, what is added may not exceed it. */
+		/*
+		 * Memory that was in use before may stay in use, but additions may not exceed the
+		 * limit.
+		 */
 		seen = info_now().used_bytes;
 		if (i & 1)
 			above += info_now().used_bytes > (seen > limit ? seen : limit);
@@ -848,7 +854,7 @@ int main(void)
 	test_defaults();
 	test_parse();
 	test_files();
-	/* So that what is told to be 0 is. */
+	/* Load the driver again, so that its counters start at 0. */
 	close(dev);
 	driver_unload();
 	driver_load();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * No call of one user holds a lock of all users for long, however many objects that user
- * has: measured in the kernel, from where a lock is taken to where it is released.
+ * No call of one user holds a lock that all users share for long, however many objects that user
+ * has. The hold time is measured in the kernel, from taking a lock to releasing it.
  *
- * The machine's clock counts instructions, 4 ns each, so that what else the host does is
- * no part of the time; and RCU frees memory in threads, not in interrupts that would count
- * as the holder's time. One kernel is enough: what is measured are the driver's loops.
+ * The clock of the machine counts instructions, 4 ns each, so that other load on the host does not
+ * count; and RCU frees memory in threads, because an interrupt would count as hold time. One kernel
+ * is enough, because the suite measures loops of the driver.
  *
  * vm-modules: ccshm probe
  * vm-flavours: sev
@@ -20,8 +20,9 @@
 #include <sys/resource.h>
 
 /*
- * 2 ms are allowed with 65536 objects, a quarter of it with a quarter of them. What holds a
- * lock for each of them takes several milliseconds, what does not 40 us.
+ * With 65536 objects a hold time of 2 ms is allowed; the suite has a quarter of the objects and a
+ * quarter of the time. A loop over all objects with a lock held takes several milliseconds, other
+ * holders take 40 us.
  */
 #define OBJECTS	16384
 #define BOUND	500000UL	/* ns */
@@ -31,9 +32,11 @@
 static int dev, netlink;
 static uint64_t id[OBJECTS];
 
-/* ---- the meter ---- */
+/* ---- measurement ---- */
 
-/* The kernel's (module NULL) or a module's symbol; 0 if there is none. */
+/*
+ * Return the address of a symbol of a module (@module NULL: of the kernel), or 0 if there is none.
+ */
 static unsigned long address_of(const char *symbol, const char *module)
 {
 	unsigned long address, found = 0;
@@ -74,7 +77,7 @@ static void meter_reset(void)
 	close(fd);
 }
 
-/* Since the last reset. */
+/* Test the longest hold times since the last reset. */
 static void check_holds(const char *what)
 {
 	unsigned long objects = 0, carving = 0;
@@ -90,7 +93,7 @@ static void check_holds(const char *what)
 	meter_reset();
 }
 
-/* ---- what is measured ---- */
+/* ---- measured calls ---- */
 
 static void all_returned(const char *what)
 {

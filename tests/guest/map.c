@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPU mappings of exports: the right pages with the right protection, whatever is
- * done to the mapping; nothing that pins or copies pages gets at them.
+ * CPU mappings of exports: they show the right pages with the right protection, whatever the
+ * process does to the mapping, and no call that pins or copies pages can access them.
  *
  * vm-modules: ccshm
  * vm-kmods: loop
@@ -52,7 +52,7 @@ static char *map_new(int fd, size_t size, int prot)
 	return p;
 }
 
-/* A buffer, stamped, and one export of it. */
+/* Allocate a buffer, write stamps to it, and export it. */
 static int stamped_new(uint64_t size, uint64_t seed, uint64_t *id)
 {
 	char *p;
@@ -76,7 +76,7 @@ static unsigned int cpu_mappings(uint64_t export_id)
 	return q.cpu_mappings;
 }
 
-/* Accesses to the wrong view of a page, so far. */
+/* Return how many accesses to the wrong view of a page the emulator has counted. */
 static uint64_t violations(void)
 {
 	return rig(CVM_VIOL_PRIVATE_ALIAS) + rig(CVM_VIOL_SHARED_ALIAS);
@@ -106,7 +106,7 @@ static void two_mappings(void)
 	is_errno(raw_free(ccshm, id), 0, "the buffer is freed");
 }
 
-/* The witness: a device sees the shared view only. */
+/* Test the bytes with a device, because a device accesses only the shared view of memory. */
 static void device_sees_them(void)
 {
 	const size_t size = 6 * MIB + PAGE;
@@ -136,7 +136,7 @@ static void device_sees_them(void)
 	raw_free(ccshm, id);
 }
 
-/* ---- what is refused ---- */
+/* ---- refused mappings ---- */
 
 static void refused(void)
 {
@@ -174,14 +174,14 @@ static void refused(void)
 	raw_free(ccshm, id);
 }
 
-/* ---- read-only for ever ---- */
+/* ---- read-only mappings ---- */
 
 static int child_makes_writable(void *arg)
 {
 	return mprotect(arg, PAGE, RW) ? -errno : 0;
 }
 
-/* Every way to make a mapping of a read-only export writable fails. */
+/* Test that every way to make a mapping of a read-only export writable fails. */
 static void stays_read_only(char *p, const char *what)
 {
 	is_int(touch_write(p, 1), SIGSEGV, "%s: a write gets SIGSEGV", what);
@@ -196,7 +196,10 @@ static void stays_read_only(char *p, const char *what)
 	ok(!has_vm_flag(p, "mw"), "%s: may never be written (%s)", what, vm_flags(p));
 }
 
-/* As a debugger writes where the process may not: needs a page to copy or to pin. */
+/*
+ * Write through /proc/self/mem, as a debugger writes where the process may not. This needs a page
+ * to copy or to pin.
+ */
 static int write_through_proc(void *p, const void *data, size_t len)
 {
 	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
@@ -219,15 +222,15 @@ static int reopen(int fd, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* ---- never executable ---- */
+/* ---- mappings without execute permission ---- */
 
-/* Where the kernel mounts dma-bufs noexec it refuses by itself, with EPERM. */
+/* A kernel that mounts the dma-buf file system noexec refuses the mapping itself, with EPERM. */
 static bool refused_exec(int err)
 {
 	return err == -EACCES || err == -EPERM;
 }
 
-/* Every way to make a mapping executable fails. */
+/* Test that every way to make a mapping executable fails. */
 static void stays_data(char *p, int prot, const char *what)
 {
 	ok(!has_vm_flag(p, "ex") && !has_vm_flag(p, "me"), "%s: may never be executed (%s)", what,
@@ -239,7 +242,10 @@ static void stays_data(char *p, int prot, const char *what)
 	ok(!has_vm_flag(p, "ex"), "%s: ... does not make it executable", what);
 }
 
-/* With the flag that programs for old machines have: to read is to execute. */
+/*
+ * Test mappings with and without READ_IMPLIES_EXEC, which old programs set: readable memory is then
+ * executable.
+ */
 static void never_executable(int old)
 {
 	const char *what = old ? "READ_IMPLIES_EXEC" : "ordinary process";
@@ -263,7 +269,7 @@ static void never_executable(int old)
 	stays_data(p, RW, what);
 	stays_data(q, PROT_READ, what);
 	personality(PER_LINUX);
-	*(volatile char *)p = (char)0xc3; /* ret, where there is such a thing */
+	*(volatile char *)p = (char)0xc3; /* a return instruction on x86 */
 	is_int(touch_call(q), SIGSEGV, "%s: a jump there gets SIGSEGV", what);
 	is_int(touch_call(p), SIGSEGV, "%s: ... with all rights, too", what);
 	munmap(p, UNIT);
@@ -285,7 +291,7 @@ static void read_only_export(void)
 	ok(stamp_pages_check(p, 6, 0, UNIT), "... and it is no copy");
 	stays_read_only(p, "mapping");
 
-	/* Not the first page, which mprotect has made a mapping of its own. */
+	/* Move another page than the first, which mprotect has split into its own mapping. */
 	q = mremap(p + PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		   aligned_space(UNIT));
 	if (ok(q != MAP_FAILED, "it can be moved"))
@@ -295,7 +301,7 @@ static void read_only_export(void)
 	ok(write_through_proc(q, "x", 1) < 0, "/proc/self/mem cannot write it");
 	ok(stamp_check(q, 6, 8 * PAGE, 8), "... and has not");
 
-	/* The file of a dma-buf cannot be opened anew, so it cannot be for writing. */
+	/* The file of a dma-buf cannot be opened again, so it cannot be opened for writing. */
 	ok(reopen(ro, O_RDWR) < 0, "it cannot be opened again to write");
 	ok(reopen(ro, O_WRONLY) < 0, "... or only to write");
 	fd = reopen(ro, O_RDONLY);
@@ -316,9 +322,9 @@ static void read_only_export(void)
 	raw_free(ccshm, id);
 }
 
-/* ---- what pins pages ---- */
+/* ---- calls that pin pages ---- */
 
-/* A disk in a file, or -1. */
+/* Return a loop device for a file, or -1. */
 static int loop_disk(const char *file, size_t size)
 {
 	int back = open(file, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -360,7 +366,10 @@ static int splice_out(void *p)
 	return err;
 }
 
-/* As another process: its memory is pinned, ours is written. */
+/*
+ * Read with process_vm_readv(), which pins the pages at @p as those of another process, and copies
+ * them.
+ */
 static int read_of_process(void *p)
 {
 	char mine[64];
@@ -377,7 +386,7 @@ static int write_to_process(void *p)
 	return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) < 0 ? -errno : 0;
 }
 
-/* A buffer that io_uring keeps. */
+/* Register the page at @p with io_uring, which pins registered buffers. */
 static int register_buffer(void *p)
 {
 	struct io_uring_params params = { 0 };
@@ -417,7 +426,7 @@ static void nothing_pins_pages(void)
 	int fd = stamped_new(size, 7, &id);
 	char *p = map_new(fd, size, RW), *huge = map_aligned(fd, size, RW, 0);
 
-	/* The calls themselves are all right: they work on other memory. */
+	/* The same calls succeed on ordinary memory. */
 	memset(ordinary, 1, PAGE);
 	is_errno(direct_write(disk, ordinary), 0, "ordinary memory: O_DIRECT works");
 	is_errno(direct_read(disk, ordinary), 0, "ordinary memory: ... both ways");
@@ -435,7 +444,7 @@ static void nothing_pins_pages(void)
 	pins(huge + UNIT - PAGE, disk, "end of 2 MiB");
 	ok(stamp_pages_check(p, 7, 0, size), "the bytes are as they were");
 
-	/* What copies with the CPU is a touch like any other. */
+	/* A call that copies with the CPU accesses the mapping like the process itself. */
 	stamp_write(ordinary, 8, 0, PAGE);
 	is_int(pwrite(disk, ordinary, PAGE, 0), PAGE, "a page on the disk");
 	is_errno(fcntl(disk, F_SETFL, 0), 0, "... is read with the page cache");
@@ -453,7 +462,7 @@ static void nothing_pins_pages(void)
 
 /* ---- mprotect, mremap, munmap ---- */
 
-/* p: two units of a buffer with stamps; w: another mapping of it. */
+/* Test mprotect. @p: two units of a buffer with stamps; @w: another mapping of the same memory. */
 static void protect(char *p, char *w, const char *what)
 {
 	const size_t part = UNIT / 2;
@@ -470,7 +479,9 @@ static void protect(char *p, char *w, const char *what)
 	stamp_pages(p, 10, 0, 2 * UNIT);
 	ok(stamp_pages_check(w, 10, 0, 2 * UNIT), "%s: the shared bytes are written", what);
 
-	/* In the middle of a large page, pages that are there and pages that are not. */
+	/*
+	 * Change a page in the middle of a large page, next to mapped pages and to unmapped pages.
+	 */
 	is_errno(mprotect(p + part, PAGE, PROT_READ) ? -errno : 0, 0, "%s: one page", what);
 	is_int(touch_write(p + part, 1), SIGSEGV, "%s: ... cannot be written", what);
 	is_int(touch_write(p + part - PAGE, 2), 0, "%s: ... that before it can", what);
@@ -501,7 +512,7 @@ static void protections(void)
 	raw_free(ccshm, id);
 }
 
-/* Of four units of a buffer two go to another place, which is aligned or not. */
+/* Move two of four units of a buffer to another address, which is aligned or not. */
 static void move(int fd, size_t misalign, const char *what)
 {
 	char *from = map_aligned(fd, 4 * UNIT, RW, 0), *w = map_new(fd, 4 * UNIT, RW);
@@ -585,7 +596,7 @@ static long faults(void)
 	return usage.ru_minflt;
 }
 
-/* Faults that it takes to touch all of it. */
+/* Return how many page faults reading the whole mapping takes. */
 static long faults_of(char *p, size_t size)
 {
 	long before;
@@ -598,15 +609,15 @@ static long faults_of(char *p, size_t size)
 }
 
 /*
- * A mapping that is large has the protection of its VMA, and an arm64 kernel drops the shared
- * bit from that.
+ * Return whether the kernel maps large pages. A large page has the protection of its VMA, from
+ * which an arm64 kernel drops the shared bit.
  */
 static bool maps_large(void)
 {
 	return kernel_at_least(6, 12) && cvm_flavour() != CVM_CCA;
 }
 
-/* libccshm chooses an address that lets the kernel do so. */
+/* Test that libccshm chooses an address at which the kernel can map large pages. */
 static void library_maps_large(void)
 {
 	const bool large = maps_large();
@@ -618,7 +629,7 @@ static void library_maps_large(void)
 
 	if (!err)
 		err = ccshm_buffer_alloc(handle, 5 * UNIT, NULL, &buffer);
-	/* A page too much at the front: two whole units are left. */
+	/* The slice begins with one page before two whole units. */
 	if (!err)
 		err = ccshm_buffer_map(buffer, 2 * UNIT - PAGE, 2 * UNIT + PAGE,
 				       PROT_READ | PROT_WRITE, 0, &mapping);
@@ -658,7 +669,7 @@ static void large_pages(void)
 	is_int(munmap(p + PAGE, PAGE), 0, "a page of it is unmapped");
 	ok(stamp_pages_check(p + 2 * PAGE, 16, 2 * PAGE, size - 2 * PAGE), "the others stay");
 
-	/* The address is aligned, the memory is not, or the other way round. */
+	/* In these mappings either the address or the memory is aligned to a unit, but not both. */
 	slice = raw_export_slice(ccshm, id, 0, PAGE, 2 * UNIT, NULL);
 	shifted = map_aligned(slice, 2 * UNIT, RW, 0);
 	ok(faults_of(shifted, 2 * UNIT) >= 2 * 511, "a slice at an odd offset: page by page");
@@ -666,7 +677,7 @@ static void large_pages(void)
 	odd = mmap((char *)aligned_space(5 * UNIT) + 3 * PAGE, size, RW, MAP_SHARED | MAP_FIXED, fd, 0);
 	ok(faults_of(odd, size) >= 4 * 511, "mapped at an odd address: page by page");
 	ok(stamp_pages_check(odd, 16, 0, size), "... the right ones");
-	/* A mapping that ends within a unit must not give the rest of it. */
+	/* A mapping that ends within a unit must not show the rest of the unit. */
 	close(slice);
 	slice = raw_export_slice(ccshm, id, 0, UNIT, UNIT + PAGE, NULL);
 	munmap(p, size);
@@ -681,7 +692,7 @@ static void large_pages(void)
 	raw_free(ccshm, id);
 }
 
-/* Pages of a unit that are not mapped stay out of reach, though the others are. */
+/* Test that unmapped pages of a unit stay inaccessible while other pages of the unit are mapped. */
 static void parts_of_units(void)
 {
 	const size_t size = 3 * UNIT;
@@ -742,7 +753,7 @@ static void slices(void)
 	one_slice(id, whole - PAGE, 0, whole);
 	one_slice(id, 3 * UNIT + PAGE, 0, whole);
 
-	/* The call that is mostly forgotten: the same mapping shows another page. */
+	/* remap_file_pages() makes a page of the mapping show another page of the file. */
 	p = map_new(fd, 2 * PAGE, RW);
 	if (!syscall(SYS_remap_file_pages, p, PAGE, 0, 7, 0))
 		ok(stamp_pages_check(p, 17, 7 * PAGE, PAGE), "remap_file_pages shows the right page");
@@ -760,7 +771,7 @@ static int child_of_mapping(struct peer *parent, void *arg)
 	char *p = arg;
 
 	peer_send(parent, stamp_pages_check(p, 18, 0, UNIT), -1);
-	peer_hear(parent);	/* the parent has unmapped */
+	peer_hear(parent);	/* until the parent has unmapped */
 	stamp_pages(p, 19, 0, UNIT);
 	peer_send(parent, stamp_pages_check(p, 19, 0, UNIT), -1);
 	peer_hear(parent);
@@ -796,7 +807,7 @@ static void forks(void)
 
 #define FORK_UNITS 32
 
-/* Page faults that reading one page of each unit takes, at an offset. */
+/* Return how many page faults reading one page of each unit, at @offset, takes. */
 static long unit_faults(const char *p, size_t offset)
 {
 	struct rusage before, after;
@@ -808,7 +819,10 @@ static long unit_faults(const char *p, size_t offset)
 	return after.ru_minflt - before.ru_minflt;
 }
 
-/* Twice, so that the first time takes the faults of code and stack. */
+/*
+ * Count the faults in a child. Read twice, because the first time includes the faults of code and
+ * stack.
+ */
 static int faults_of_child(void *arg)
 {
 	static char warm[FORK_UNITS * UNIT];
@@ -818,8 +832,8 @@ static int faults_of_child(void *arg)
 }
 
 /*
- * fork reads large entries without a lock: one that it copied could outlive a
- * revoke. So a child has none until it touches the memory.
+ * Test that a child has no large page until it reads the memory: fork copies large entries without
+ * a lock, and a copied entry could outlive a revoke.
  */
 static void fork_copies_no_large_entry(void)
 {
@@ -842,7 +856,7 @@ static void fork_copies_no_large_entry(void)
 	raw_free(ccshm, id);
 }
 
-/* Does a process have a dma-buf, as a descriptor or mapped? */
+/* Return whether a process has a dma-buf, as a descriptor or mapped. */
 static bool has_dmabuf(pid_t pid)
 {
 	char path[64], target[256];
@@ -910,7 +924,10 @@ static bool file_has(const char *path, const void *what, size_t len)
 	return found;
 }
 
-/* Word by word, so that no other memory has two of them in a row. */
+/*
+ * Write stamps to both mappings word by word, so that no other memory contains two words in a row,
+ * and dump core.
+ */
 static void dump_core(char *shared, char *ordinary)
 {
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
@@ -924,7 +941,9 @@ static void dump_core(char *shared, char *ordinary)
 
 static void core_dumps(void)
 {
-	/* Not known to the compiler, which would put the words into the program. */
+	/*
+	 * These are volatile, because otherwise the compiler could put the words into the program.
+	 */
 	volatile uint64_t dumped = 22, hidden = 21;
 	uint64_t id, words[2];
 	int fd, status;
@@ -964,7 +983,7 @@ static void core_dumps(void)
 	raw_free(ccshm, id);
 }
 
-/* ---- what else can be said to a mapping ---- */
+/* ---- other operations on a mapping ---- */
 
 static void advice(void)
 {

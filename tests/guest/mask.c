@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Devices that reach only a part of memory, or none: they get what they can reach, to
- * the byte, and are refused what they cannot.
+ * Devices that reach only a part of memory, or no memory: they can use exactly the memory that they
+ * reach, and are refused other memory.
  *
  * vm-modules: ccshm importer
  */
@@ -12,7 +12,7 @@
 #include "attached.h"
 #include "importing.h"
 
-/* The machine's second device: its engine drives so many address lines and no more. */
+/* The number of address bits of the machine's second device. */
 #define SMALL_BITS	28
 #define MAX_TRIES	400
 
@@ -21,7 +21,7 @@ static bool within(uint64_t id, unsigned int bits)
 	return !TRY(PCI_B, .id = id, .dma_bits = bits);
 }
 
-/* The first new buffer that has what is wanted, of others that are freed again. */
+/* Allocate until a buffer is within @bits, or is not, as requested. Free the other buffers. */
 static bool find_buffer(unsigned int bits, bool want_within, uint64_t *found)
 {
 	static uint64_t id[MAX_TRIES];
@@ -40,7 +40,7 @@ static bool find_buffer(unsigned int bits, bool want_within, uint64_t *found)
 	return *found;
 }
 
-/* ---- within ---- */
+/* ---- memory within reach ---- */
 
 static void attached_within(struct shared *s)
 {
@@ -71,7 +71,7 @@ static void imported_within(struct shared *s)
 	is_errno(device_unbind(EDU_B), 0, "28 bits: its driver goes");
 }
 
-/* ---- beyond ---- */
+/* ---- memory out of reach ---- */
 
 static void beyond(uint64_t id)
 {
@@ -111,7 +111,7 @@ static void small_mask(void)
 	imp_device = EDU_A;
 }
 
-/* ---- none at all ---- */
+/* ---- no DMA mask ---- */
 
 static void refused_without(enum importer_kind kind, uint64_t flags, const char *what)
 {
@@ -147,7 +147,7 @@ static int map_once(void *arg)
 	return imp_map(*imp, IMPORTER_BIDIRECTIONAL);
 }
 
-/* Nobody hides what others are refused behind what he is. */
+/* Test that the log line of one user appears even if another user has caused many lines. */
 static void lines_of_users(int imp)
 {
 	char alice[32], bob[32];

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshmctl list, stats and monitor: what several users see, and that each event is a
-# line at once.
+# ccshmctl list, stats and monitor: what each of several users sees, and that monitor prints a line
+# for each event at once.
 # vm-matrix: once
 # vm-modules: ccshm
 . /suites/tap.sh
@@ -77,7 +77,7 @@ exits 2 "one that is not there" cc stats --output nothing
 
 # ---- monitor
 
-# until TEXT FILE: the file has it, after a while
+# until_has REGEX FILE: wait up to 20 s until the file contains a match
 until_has() {
 	for _ in $(seq 200); do
 		grep -qE -e "$1" "$2" && return 0
@@ -96,7 +96,7 @@ text=$!
 json=$!
 "$CC" monitor --count 2 --output event,id >/tmp/two &
 two=$!
-# They listen when the driver tells of a buffer that nobody else asks for.
+# Make buffers until each monitor has printed an event, which shows that all of them listen.
 for _ in $(seq 100); do
 	probe=$(cc alloc 4K --name probe) && cc free "$probe"
 	[ -s /tmp/text ] && [ -s /tmp/json ] && [ -s /tmp/two ] && break

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The generic netlink family: who sees what in a dump, that a dump is true and says
- * when it may not be, and that ten thousand buffers are listed one by one.
+ * The generic netlink family: which objects a dump shows to each user, that a dump is correct and
+ * is marked when it may be inconsistent, and that a dump lists ten thousand buffers.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -19,7 +19,7 @@
 
 static int nl;
 
-/* ---- what is in a dump ---- */
+/* ---- contents of a dump ---- */
 
 #define IDS	64
 
@@ -51,7 +51,7 @@ static struct ids listed(int fd, uint8_t cmd)
 	return ids;
 }
 
-/* Where it is in the list, or -1. */
+/* Return the place of an object in the list, or -1. */
 static int where(const struct ids *ids, uint64_t id)
 {
 	for (unsigned int i = 0; i < ids->nr; i++)
@@ -86,13 +86,13 @@ static void test_requests(void)
 		 "statistics with an attribute: EINVAL");
 	is_errno(nl_request(nl, 0, CCSHM_CMD_EVENT, NULL, 0), EOPNOTSUPP, "an event is no request");
 	is_errno(nl_request(nl, 0, CCSHM_CMD_EVENT + 1, NULL, 0), EOPNOTSUPP, "no other command");
-	/* Another's dump that is given up in the middle. */
+	/* Start a dump on another socket, and close the socket before the end. */
 	own = nl_socket();
 	nl_dump_start(own, CCSHM_CMD_BUFFER_GET);
 	close(own);
 }
 
-/* ---- who sees what ---- */
+/* ---- objects that each user sees ---- */
 
 static uint64_t anonymous, private, grouped, readable, of_root;
 
@@ -122,7 +122,10 @@ static int make_as_alice(void *arg)
 
 	err = raw_alloc_named(fd, PAGE, "private", 0600, &made->private);
 	err = err ? err : raw_alloc_named(fd, PAGE, "readable", 0644, &made->readable);
-	/* Alice's group is not bob's: give it to the one they share. */
+	/*
+	 * Give the buffer to the group that alice and bob share, because alice's own group is
+	 * another.
+	 */
 	if (!err) {
 		struct ccshm_ioc_alloc req = {
 			.size = PAGE, .flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_GID,
@@ -154,7 +157,7 @@ static bool controls(const struct seen *seen, uint64_t id)
 	return i >= 0 && seen->buffers.flags[i] & CCSHM_QUERY_CONTROL;
 }
 
-/* A process of its own, in a user namespace where alice is root; uids are its. */
+/* List as a process in a user namespace where alice is root; uids are those of the namespace. */
 static int look_as_root_of_a_namespace(void *arg)
 {
 	struct seen *seen = arg;
@@ -212,7 +215,6 @@ static void test_who_sees_what(void)
 	if (err == -EPERM || err == -ENOSPC) {
 		skip("root of a user namespace", "users may not make namespaces");
 	} else if (is_errno(err, 0, "alice as root of a user namespace")) {
-		/* Groups are lost with the namespace's first mapping only for setgroups(). */
 		ok(where(&seen->buffers, private) >= 0, "... sees what is hers");
 		ok(where(&seen->buffers, anonymous) < 0 && where(&seen->buffers, of_root) < 0,
 		   "... and nothing of root");
@@ -224,9 +226,9 @@ static void test_who_sees_what(void)
 	close(fd);
 }
 
-/* ---- judged by the opener ---- */
+/* ---- permissions of the socket's opener ---- */
 
-/* In a child: opens a socket as itself, hands it over, and lists what it gets. */
+/* Open a socket, send it to the parent, and list with the socket that the parent sends. */
 static int exchange(struct peer *parent, void *arg)
 {
 	int value, theirs, fd = nl_socket();
@@ -258,7 +260,7 @@ static void test_opener(void)
 	peer_end(&p, 0);
 }
 
-/* ---- the same as QUERY ---- */
+/* ---- agreement with QUERY ---- */
 
 static void as_query(const struct nl_said *said, void *data)
 {
@@ -396,7 +398,7 @@ static void test_ended(void)
 	ok(where(&ids, s.id) < 0, "until its memory has been given back");
 }
 
-/* ---- many, and what happens meanwhile ---- */
+/* ---- many objects, and changes during a dump ---- */
 
 #define MANY	10000
 
@@ -416,7 +418,7 @@ static void step(const struct nl_said *said, void *data)
 	w->nr++;
 }
 
-/* In bob, who goes on with what root has begun. */
+/* Continue a dump in a process of bob, which root has started. */
 static int read_on(struct peer *parent, void *arg)
 {
 	struct nl_dump d = { .end = 1 };
@@ -427,7 +429,7 @@ static int read_on(struct peer *parent, void *arg)
 	return nl_dump_rest(&d, step, arg);
 }
 
-/* Most of it is judged while he reads. */
+/* Test that a dump shows what its starter may see, although most of it is made while bob reads. */
 static void test_reader(unsigned int nr)
 {
 	struct walk *w = common(sizeof(*w));
@@ -444,7 +446,10 @@ static void test_reader(unsigned int nr)
 	close(fd);
 }
 
-/* What is done for each object begins with finding it; the kernel counts how often. */
+/*
+ * Write to a file of tracefs. The kernel counts how often the driver looks up an object: work on
+ * each object begins with a lookup.
+ */
 static bool trace_write(const char *file, const char *text)
 {
 	char path[64];
@@ -501,7 +506,10 @@ static void test_finds(unsigned int nr)
 	n = finds();
 	d = nl_dump(nl, CCSHM_CMD_BUFFER_GET, NULL, NULL);
 	n = finds() - n;
-	/* And the one that a datagram had no room for; and at the end there is none. */
+	/*
+	 * A datagram looks up one more object, for which it has no room. At the end one lookup
+	 * finds nothing.
+	 */
 	ok(n >= nr && n <= nr + d.datagrams + 2, "each is looked at once (%ld finds)", n);
 	n = finds();
 	d = nl_dump(nl, CCSHM_CMD_EXPORT_GET, NULL, NULL);
@@ -553,14 +561,14 @@ static void test_many(void)
 	close(fd);
 }
 
-/* A state that changes is a change. */
+/* Test that a changed state marks the dump as inconsistent. */
 static void test_revoked_meanwhile(void)
 {
 	struct shared s = exported_new(PAGE, 0);
 	struct nl_dump d = nl_dump_start(nl, CCSHM_CMD_EXPORT_GET);
 	struct ids ids = { 0 };
 
-	/* The first datagram was made when the dump began. */
+	/* The kernel makes the first datagram when the dump starts. */
 	raw_revoke(ccshm, s.export_id, 0, 0, NULL);
 	nl_dump_rest(&d, note_id, &ids);
 	is_int(ids.nr, 2, "two exports are dumped, and one is revoked meanwhile");
@@ -598,7 +606,10 @@ static void test_statistics(void)
 	is_errno(imp_unmap(imp), 0, "it unmaps");
 	close(imp);
 	raw_revoke(ccshm, s.export_id, 0, -1, NULL);
-	/* This buffer and the five; of others the memory may be on its way back. */
+	/*
+	 * Wait until only this buffer and the five exist: memory of other buffers may still be
+	 * returning.
+	 */
 	for (int i = 0; i < 500; i++) {
 		raw_info(ccshm, &info);
 		if (info.buffers == 6 && info.bytes_carved == 6 * PAGE)
@@ -618,7 +629,7 @@ static void test_statistics(void)
 	shared_end(&s);
 }
 
-/* ---- a dump whose reader takes his time, and the module ---- */
+/* ---- a dump with a slow reader, and the module ---- */
 
 static void test_unload(void)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory nodes: ALLOC takes memory of the node that is asked for, and never of one outside
- * the caller's cpuset, whatever else is full. A machine with two nodes, which confidential
- * guests of the emulator do not have.
+ * Memory nodes: ALLOC takes memory of the requested node, and never of a node outside the caller's
+ * cpuset, even if all other memory is in use. The machine has two nodes, which the emulator's
+ * confidential guests do not have.
  *
  * vm-modules: ccshm
  * vm-flavours: plain
@@ -21,7 +21,9 @@
 static int dev;
 static uint64_t far_begin;
 
-/* Where the memory of node 1 begins: the machine has it above that of node 0. */
+/*
+ * Return where the memory of a node begins: the machine has memory of node 1 above that of node 0.
+ */
 static uint64_t node_begin(int wanted)
 {
 	unsigned long long pfn, first = ~0ULL;
@@ -43,7 +45,7 @@ static uint64_t node_begin(int wanted)
 	return first * PAGE;
 }
 
-/* All that the node has, in whole units. */
+/* Return the memory of the node, in whole units. */
 static uint64_t node_size(int node)
 {
 	unsigned long long kib = 0;
@@ -59,7 +61,7 @@ static uint64_t node_size(int node)
 	return (kib * KIB + UNIT - 1) / UNIT * UNIT;
 }
 
-/* Bytes of a buffer that are on node 1; ~0 if that cannot be determined. */
+/* Return how many bytes of a buffer are on node 1, or ~0 if that cannot be determined. */
 static uint64_t bytes_far(uint64_t id)
 {
 	static struct ccshm_ioc_run run[NR_RUNS];
@@ -72,7 +74,7 @@ static uint64_t bytes_far(uint64_t id)
 	return n > 0 ? far : ~0ULL;
 }
 
-/* node < 0: none is asked for. */
+/* Allocate. @node: requested node; negative: none. */
 static int alloc_node(uint64_t size, int node, uint64_t flags, uint64_t *id)
 {
 	struct ccshm_ioc_alloc req = { .size = size, .flags = flags };
@@ -87,7 +89,7 @@ static int alloc_node(uint64_t size, int node, uint64_t flags, uint64_t *id)
 	return err;
 }
 
-/* Allocate, see how much is on node 1, and free. */
+/* Allocate, test how many bytes are on node 1, and free. */
 static void check_node(uint64_t size, int node, uint64_t far, const char *what)
 {
 	uint64_t id;
@@ -109,7 +111,7 @@ static int write_file(const char *path, const char *text)
 	return err;
 }
 
-/* In a cpuset of node 0 only: an errno. */
+/* Allocate in a cpuset that has only node 0. Return 0 or a negative errno. */
 static int alloc_in_cpuset(struct peer *parent, void *arg)
 {
 	const struct ccshm_ioc_alloc *req = arg;
@@ -162,7 +164,7 @@ int main(void)
 	far_begin = node_begin(1);
 	if (dev < 0 || far_begin == ~0ULL * PAGE)
 		bail("%s, or the second node", CCSHM_DEVICE);
-	/* Of which free memory of node 0 alone is not enough. */
+	/* Request more than the free memory of node 0. */
 	more = node_size(0);
 	diag("node 0 has %llu MiB, node 1 begins at %llu MiB", (unsigned long long)(more / MIB),
 	     (unsigned long long)(far_begin / MIB));
@@ -184,7 +186,7 @@ int main(void)
 	check_cpuset(2 * UNIT, 1, 0, EINVAL, "ALLOC of node 1");
 	check_cpuset(PAGE, 1, 0, EINVAL, "ALLOC of a page of node 1");
 	check_cpuset(more, -1, CCSHM_ALLOC_WHOLE_UNITS, ENOMEM, "ALLOC of more than node 0 has");
-	/* A block of the same payer that has room, on node 1. */
+	/* Make a carved block on node 1 that belongs to the same payer and has room. */
 	is_errno(alloc_node(PAGE, 1, 0, &carved), 0, "a page of node 1 is allocated and kept");
 	check_cpuset(PAGE, -1, 0, 0, "ALLOC of a page, which is not of node 1");
 	raw_free(dev, carved);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A dma-buf of which only a path is left: an O_PATH descriptor keeps its dentry and
- * not its file. It is found and revoked as any other, nothing else is hit, and
- * the memory is given back.
+ * A dma-buf of which only a path is left: an O_PATH descriptor holds the dentry of the dma-buf but
+ * not its file. REVOKE finds such a dma-buf like any other and affects no other mapping, and the
+ * memory is returned.
  *
  * vm-matrix: once
  * vm-modules: ccshm
@@ -16,12 +16,12 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 #define SIZE	UNIT
-/* Enough that one of them gets the memory of a file that was freed. */
+/* Enough exports that one of them gets the memory of a freed file. */
 #define OTHERS	200
 
 static int ccshm;
 
-/* A buffer whose one export is held by a path alone. */
+/* A buffer whose only export is held by an O_PATH descriptor. */
 struct held {
 	uint64_t id;
 	uint64_t export_id;
@@ -66,7 +66,7 @@ static struct held held_new(void)
 
 	h.path = path_of(fd);
 	close(fd);
-	/* Some kernels give the memory of a file back after a grace period only. */
+	/* Some kernels free the memory of a file only after a grace period. */
 	sleep_ms(300);
 	return h;
 }
@@ -102,7 +102,7 @@ static void state_is(uint64_t export_id, enum ccshm_state want, const char *what
 	is_int(q.state, want, "%s: its state", what);
 }
 
-/* ---- nobody else is hit ---- */
+/* ---- other mappings are not affected ---- */
 
 struct others {
 	uint64_t id;
@@ -118,7 +118,7 @@ static long faults(void)
 	return r.ru_minflt;
 }
 
-/* How many have to be mapped again. */
+/* Touch the other exports. Return how many of them cause a page fault, and were thus unmapped. */
 static int others_touch(struct others *o)
 {
 	int zapped = 0;
@@ -183,7 +183,7 @@ static void last_reference(bool whole_buffer)
 	ok(exports_are(0), "the export ends with the path");
 }
 
-/* ---- passed on ---- */
+/* ---- passing the descriptor on ---- */
 
 static void passed_on(void)
 {

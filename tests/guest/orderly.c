@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How a revoke goes on: an orderly one leaves CPU mappings until the devices have
- * stopped; one that nobody waits for any more ends by itself; and one without a
- * deadline to wait for comes back, whoever holds a lock.
+ * Revokes that end later: an orderly revoke leaves CPU mappings until the devices have stopped; a
+ * revoke for which no caller waits any longer completes by itself; and a revoke with no time to
+ * wait returns even if a process holds a lock.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -51,7 +51,7 @@ static int revoke_end(void)
 	return rev.err;
 }
 
-/* ---- orderly ---- */
+/* ---- orderly revokes ---- */
 
 static short told(const struct attached *a, int ms)
 {
@@ -60,7 +60,7 @@ static short told(const struct attached *a, int ms)
 	return poll(&pfd, 1, ms) == 1 ? pfd.revents : 0;
 }
 
-/* A buffer with an attachment made of one export, and a mapping of that export. */
+/* A buffer, an attachment of one of its exports, and a mapping of the same export. */
 struct driven {
 	struct shared s;
 	struct attached a;
@@ -75,7 +75,7 @@ static struct driven driven_new(const char *what)
 	if (!d.p)
 		bail("mmap: %s", strerror(errno));
 	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &d.a), 0, "%s: a device is attached", what);
-	/* The second half is not touched before the revoke. */
+	/* The second half must not be touched before the revoke. */
 	ok(stamp_pages_check(d.p, 1, 0, UNIT), "%s: the CPU uses the first half", what);
 	return d;
 }
@@ -163,7 +163,7 @@ static void flags_together(void)
 	shared_end(&s);
 }
 
-/* ---- nobody waits any more ---- */
+/* ---- no caller waits any longer ---- */
 
 static bool becomes(uint64_t export_id, enum ccshm_state state)
 {
@@ -184,7 +184,7 @@ static uint64_t shared_now(void)
 	return info.bytes_shared;
 }
 
-/* The mapping of an importer goes long after the revoke has given up. */
+/* Test an importer that releases its mapping long after the revoke has timed out. */
 static void ends_by_itself(bool fence)
 {
 	const char *what = fence ? "a late fence" : "a late importer";
@@ -199,7 +199,7 @@ static void ends_by_itself(bool fence)
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(200), NULL), ETIMEDOUT,
 		 "%s: the revoke gives up", what);
 	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING, "%s: revoking", what);
-	/* Nothing but this export holds the memory from now on. */
+	/* From here on only this export holds the memory. */
 	munmap(s.p, s.size);
 	close(s.look);
 	is_errno(raw_free(ccshm, s.id), 0, "%s: FREE", what);
@@ -218,7 +218,9 @@ static void ends_by_itself(bool fence)
 	close(s.fd);
 }
 
-/* Not freed: the owner sees it, and calls nothing again. */
+/*
+ * Test a buffer that is not freed: its owner sees that the revoke completes without another call.
+ */
 static void ends_while_owned(void)
 {
 	struct shared s = exported_new(SIZE, 0);
@@ -232,7 +234,7 @@ static void ends_while_owned(void)
 	shared_end(&s);
 }
 
-/* FREE with REVOKE, and nobody calls anything any more. */
+/* Test FREE with CCSHM_FREE_REVOKE that completes without another call. */
 static void freed_and_forgotten(void)
 {
 	struct shared s = exported_new(SIZE, 0);
@@ -260,7 +262,7 @@ static void freed_and_forgotten(void)
 	close(s.fd);
 }
 
-/* ---- locks that others hold ---- */
+/* ---- locks held by another process ---- */
 
 #define HELD	20
 

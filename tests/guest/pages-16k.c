@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A Realm whose kernel has pages of 16 KiB, and leaves of the direct map of 32 MiB: the
- * conversion unit is 2 MiB, as everywhere, and what is said in pages means the kernel's. The
- * emulator and the host count in pages of 4 KiB, which is PAGE here. Debian has no kernel with
- * pages of 64 KiB.
+ * A Realm whose kernel has pages of 16 KiB, and leaves of 32 MiB in the direct map. The conversion
+ * unit is 2 MiB, as on every kernel, and numbers of pages count pages of the kernel. The emulator
+ * and the host count pages of 4 KiB, which is PAGE here. Debian has no kernel with pages of 64 KiB.
  *
  * vm-modules: ccshm
  * vm-flavours: cca
@@ -39,7 +38,10 @@ static uint64_t physical_of(uint64_t id)
 	return run.physical;
 }
 
-/* All pages of the host's size in a unit are so, and the two beside it are private. */
+/*
+ * Return whether all host pages of a unit are shared, or private, and the two neighbouring pages
+ * are private.
+ */
 static bool unit_is(uint64_t start, bool shared)
 {
 	for (uint64_t at = start; at < start + UNIT; at += PAGE)
@@ -80,7 +82,7 @@ static void one_unit(void)
 	is_int(direct_map_leaf(unit) & CVM_LEAF_SHARED, 0, "... as the kernel maps it");
 }
 
-/* ---- what the CPU and a device see ---- */
+/* ---- the bytes that the CPU and a device read ---- */
 
 static void refused_bounds(const struct shared *s)
 {
@@ -102,7 +104,7 @@ static void slice(const struct shared *s)
 	close(fd);
 }
 
-/* The device sees the host's view of memory, and no other. */
+/* Test DMA: a device accesses memory only as the host maps it. */
 static void bytes(void)
 {
 	struct shared s = shared_new(3 * MIB + 5 * LARGE);
@@ -129,7 +131,7 @@ static void bytes(void)
 	ok(wait_clean(ccshm), "... and given back");
 }
 
-/* A mapping that could have leaves of 32 MiB, which are more than a unit. */
+/* Test a mapping that could have leaves of 32 MiB, which are larger than a unit. */
 static void large_mapping(void)
 {
 	size_t size = 3 * LEAF;
@@ -158,7 +160,9 @@ static void large_mapping(void)
 
 /* ---- leaves of the direct map ---- */
 
-/* Units of it that are in one leaf of the direct map, as the emulator sees it. */
+/*
+ * Return how many units of the buffer are in one leaf of the direct map, as the emulator sees it.
+ */
 static uint64_t whole_now(uint64_t id, uint64_t size)
 {
 	struct ccshm_ioc_run run;
@@ -172,7 +176,10 @@ static uint64_t whole_now(uint64_t id, uint64_t size)
 	return whole;
 }
 
-/* They have 32 MiB: what is smaller splits one, and is not called whole. */
+/*
+ * Test units_whole: leaves have 32 MiB, so a smaller buffer splits a leaf, and its units are not
+ * whole.
+ */
 static void leaves(void)
 {
 	struct ccshm_ioc_alloc req = { .size = LEAF, .flags = CCSHM_ALLOC_CONTIGUOUS };
@@ -188,7 +195,7 @@ static void leaves(void)
 	raw_free(ccshm, id);
 	ok(wait_clean(ccshm), "... and given back");
 	splits = direct_map_splits();
-	/* The first ones may be where leaves were split before. */
+	/* The first buffers may be in leaves that were split earlier. */
 	q.units_whole = 0;
 	while (nr < 12 && !q.units_whole && !raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &req)) {
 		held[nr++] = req.id;
@@ -203,7 +210,7 @@ static void leaves(void)
 	ok(wait_clean(ccshm), "they are given back");
 }
 
-/* ---- a host that stops within a page ---- */
+/* ---- a host that stops in the middle of a page ---- */
 
 static void refused_within_a_page(void)
 {

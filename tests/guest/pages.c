@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PAGES: what it tells of a buffer's pages is what the emulator knows of them, covers all
- * of the range once and in order, and tells nobody an address who may not know.
+ * PAGES: the state of each page agrees with the emulator's, the runs cover the whole range once and
+ * in order, and callers without permission get no address.
  *
  * vm-modules: ccshm
  * vm-boot: memory
@@ -23,7 +23,7 @@ static unsigned int state_here(void)
 	return cvm_present() ? CCSHM_PAGE_SHARED : CCSHM_PAGE_UNKNOWN;
 }
 
-/* All of a range in one call; the number of runs. */
+/* Read all runs of a range with one call. Return the number of runs. */
 static int all_runs(int fd, uint64_t id, uint64_t offset, uint64_t size)
 {
 	uint64_t next;
@@ -32,7 +32,7 @@ static int all_runs(int fd, uint64_t id, uint64_t offset, uint64_t size)
 	return n < 0 || next == offset + size ? n : -ERANGE;
 }
 
-/* One after the other, without a gap, from offset to end? */
+/* Return whether the runs follow one another without a gap, from @offset to @end. */
 static bool in_order(int n, uint64_t offset, uint64_t end)
 {
 	for (int i = 0; i < n; i++) {
@@ -43,7 +43,7 @@ static bool in_order(int n, uint64_t offset, uint64_t end)
 	return offset == end;
 }
 
-/* Runs that could have been one. */
+/* Return how many runs could be merged with the run before them. */
 static int needless(int n)
 {
 	int found = 0;
@@ -54,7 +54,7 @@ static int needless(int n)
 	return found;
 }
 
-/* Pages of which the emulator says something else. */
+/* Return how many pages have another state in the emulator. */
 static int differing(int n, int state)
 {
 	int found = 0;
@@ -116,7 +116,7 @@ static void test_whole(void)
 	is_int(differing(n, 0), 0, "the addresses were right: those pages are private then");
 }
 
-/* In parts, with room for few: the same. */
+/* Test that calls with room for few runs return the same runs in parts. */
 static void test_parts(void)
 {
 	static struct ccshm_ioc_run all[NR_RUNS];
@@ -162,14 +162,14 @@ static void test_parts(void)
 	ok(wait_clean(dev), "they go back");
 }
 
-/* ---- who may know ---- */
+/* ---- permission to read addresses ---- */
 
 struct look {
 	uint64_t id;
 	int fd;
 };
 
-/* 1: there are addresses, 0: there are none, or an error. */
+/* Return 1 if PAGES returns addresses, 0 if it returns none, or a negative errno. */
 static int addresses(int fd, uint64_t id)
 {
 	int n = raw_pages(fd, id, 0, 0, run, NR_RUNS, NULL);
@@ -200,7 +200,10 @@ static int look_at_own(void *arg)
 	return raw_alloc(fd, UNIT + PAGE, &id) ? -ENOMEM : addresses(fd, id);
 }
 
-/* Some kernels want CAP_SYS_ADMIN for it, which is one of the namespace only then. */
+/*
+ * Read the addresses in a user namespace. Some kernels require CAP_SYS_ADMIN for that, which the
+ * process then has only in the namespace.
+ */
 static int look_in_namespace(void *arg)
 {
 	return unshare(CLONE_NEWUSER) ? -errno : look_at_own(arg);
@@ -232,7 +235,7 @@ static void test_permissions(void)
 	ok(wait_clean(dev), "they go back");
 }
 
-/* One that has ended but is still mapped is not to be found by its id. */
+/* Test that the id of a buffer that has ended but is still mapped is not found. */
 static void test_ended(void)
 {
 	uint64_t id;
@@ -246,7 +249,7 @@ static void test_ended(void)
 	ok(wait_clean(dev), "it goes back");
 }
 
-/* ---- while it ends ---- */
+/* ---- while the buffer ends ---- */
 
 static volatile bool stop;
 static volatile uint64_t current;

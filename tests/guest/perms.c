@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Permissions: what is not yours does not exist for you, unless its mode, the open file
- * of an anonymous buffer, or CAP_SYS_ADMIN says otherwise; devices need CAP_SYS_RAWIO.
+ * Permissions: an object of another user does not exist for a caller, unless the mode of the
+ * buffer, the open file of an anonymous buffer, or CAP_SYS_ADMIN gives access. Devices need
+ * CAP_SYS_RAWIO.
  *
  * vm-matrix: once
  * vm-modules: ccshm
@@ -14,23 +15,23 @@
 #define DEVICE	"pci:0000:00:05.0"
 #define SIZE	UNIT
 
-/* Root's, with all capabilities; also for those who may not open the device. */
+/* Opened by root with all capabilities; users that may not open the device inherit it. */
 static int dev;
 
-/* ---- one call, made by somebody else ---- */
+/* ---- one call by another user ---- */
 
 enum verb {
 	QUERY, FIND, EXPORT_READ, EXPORT_WRITE, ATTACH, SEGMENTS, DETACH, REVOKE, FORCE, FREE,
 	ALLOC,
 };
 
-/* In memory that parent and child share. */
+/* The call, in memory that parent and child share. */
 struct act {
 	enum verb verb;
-	bool inherited;		/* through root's file, not one of its own */
+	bool inherited;		/* call through the descriptor of root, not through a new one */
 	uint64_t id;
-	long uid;		/* FIND, ALLOC: -1 for the caller */
-	long gid;		/* ALLOC: -1 for the caller's */
+	long uid;		/* FIND, ALLOC: owner; -1: the caller */
+	long gid;		/* ALLOC: group; -1: the caller's */
 	unsigned int mode;
 	char name[CCSHM_NAME_LEN];
 	struct ccshm_ioc_query query;
@@ -124,7 +125,7 @@ static int call_as(uid_t uid, uint64_t caps, enum verb verb, uint64_t id)
 	return as_user(uid, caps, do_act, NULL);
 }
 
-/* gid, owner: -1 for one's own. */
+/* Allocate as a user. @owner, @gid: owner and group; -1: those of the caller. */
 static int alloc_as(uid_t uid, uint64_t caps, const char *name, long owner, long gid,
 		    unsigned int mode, uint64_t *id)
 {
@@ -152,12 +153,12 @@ static int find_as(uid_t uid, uint64_t caps, const char *name, long owner, uint6
 	return err;
 }
 
-/* ---- who may do what with a persistent buffer ---- */
+/* ---- access to a persistent buffer ---- */
 
 #define NOT_ADMIN	(CAP(CHOWN) | CAP(DAC_OVERRIDE) | CAP(DAC_READ_SEARCH) | CAP(FOWNER) | \
 			 CAP(SYS_PTRACE) | CAP(IPC_OWNER) | CAP(IPC_LOCK) | CAP(SYS_RESOURCE))
 
-/* A buffer of alice, of group ccshm, with this mode; errors, 0: may do it */
+/* Access to a buffer of alice, group ccshm, with each mode. Each column is an errno; 0: success. */
 static const struct {
 	const char *who;
 	uid_t uid;
@@ -220,7 +221,7 @@ static void objects_drop(struct objects *o)
 	raw_free(dev, o->buffer);
 }
 
-/* Control of an attachment needs raw I/O as well. */
+/* Return the errno for a call that controls an attachment: this also needs CAP_SYS_RAWIO. */
 static int device_control(int control, uint64_t caps)
 {
 	return control || caps & CAP(SYS_RAWIO) ? control : EPERM;
@@ -266,7 +267,7 @@ static void check_row(size_t i)
 	objects_drop(&o);
 }
 
-/* ---- the device, files, anonymous buffers ---- */
+/* ---- the device, open files, anonymous buffers ---- */
 
 static int try_open(void *arg)
 {
@@ -286,7 +287,7 @@ static const enum verb all_verbs[] = {
 	QUERY, EXPORT_READ, EXPORT_WRITE, REVOKE, FREE,
 };
 
-/* Each way to touch it says the same. */
+/* Call each ioctl of all_verbs on a buffer. Return their errno, which must be the same for all. */
 static int all_verbs_as(uid_t uid, uint64_t caps, bool inherited, uint64_t id)
 {
 	int first = 1;
@@ -339,7 +340,10 @@ static void test_anonymous(void)
 	close(dmabuf);
 }
 
-/* A file changes nothing about persistent buffers: who calls does. */
+/*
+ * Test that an inherited descriptor does not change access to persistent buffers: the user of the
+ * caller counts.
+ */
 static void test_inherited_file(void)
 {
 	uint64_t id;
@@ -350,7 +354,7 @@ static void test_inherited_file(void)
 	is_errno(raw_free(dev, id), 0, "root frees it");
 }
 
-/* A read-only dma-buf is not for devices, whoever brings it. */
+/* Test that no user can attach a device to a read-only dma-buf. */
 static void test_read_only_attach(void)
 {
 	struct ccshm_ioc_attach req = {
@@ -423,11 +427,14 @@ static void test_names(void)
 /* ---- user namespaces ---- */
 
 struct ns_arg {
-	uint64_t roots, bobs;	/* ids of buffers outside: mode 0666, 0600 */
-	uint64_t exported;	/* of an export of bob's */
+	uint64_t roots, bobs;	/* ids of root's and bob's buffer outside; modes 0666 and 0600 */
+	uint64_t exported;	/* id of an export of bob's buffer */
 };
 
-/* uid 0 there is alice, 1 is bob; group 0 there is hers; with all capabilities there. */
+/*
+ * Run in a user namespace, with all capabilities there: uid 0 is alice, uid 1 is bob, group 0 is
+ * alice's group.
+ */
 static int in_namespace(struct peer *parent, void *arg)
 {
 	struct ns_arg *ns = arg;
@@ -447,16 +454,16 @@ static int in_namespace(struct peer *parent, void *arg)
 		return -2000;
 	fd = raw_open();
 	STEP(fd >= 0);
-	/* 2..4: her buffers belong to her, who is uid 0 in here */
+	/* 2..4: alice owns her buffers, with uid 0 in the namespace */
 	STEP(!raw_alloc_named(fd, SIZE, "within", 0600, &mine));
 	STEP(!raw_query(fd, mine, &act->query) && act->query.uid == 0 && act->query.gid == 0 &&
 	     act->query.payer == 0 && act->query.query_flags & CCSHM_QUERY_CONTROL);
 	STEP(!raw_find(fd, "within", 0, &found) && found == mine);
-	/* 5..7: capabilities in here are none outside */
+	/* 5..7: capabilities in the namespace have no effect outside */
 	STEP(raw_query(fd, ns->bobs, &act->query) == -ENOENT);
 	STEP(raw_attach(fd, mine, DEVICE, NULL) == -EPERM);
 	STEP(raw_revoke(fd, mine, CCSHM_REVOKE_FORCE, 0, NULL) == -EPERM);
-	/* 8, 9: another's uid, one that is not mapped */
+	/* 8, 9: the uid of another user, and a uid that is not mapped */
 	act->mode = 0600;
 	act->gid = -1;
 	memset(act->name, 0, sizeof(act->name));
@@ -464,7 +471,7 @@ static int in_namespace(struct peer *parent, void *arg)
 	STEP(act_alloc(fd) == -EPERM);
 	act->uid = 5;
 	STEP(act_alloc(fd) == -EINVAL);
-	/* 10..12: uids without a name in here */
+	/* 10..12: uids that are not mapped into the namespace */
 	STEP(raw_find(fd, "outside", 5, &id) == -EINVAL);
 	STEP(!raw_query(fd, ns->roots, &act->query) && act->query.uid == 65534);
 	STEP(raw_free(fd, ns->roots) == -EPERM);
@@ -516,9 +523,9 @@ static void test_namespace(void)
 #define CONTAINER	"/container"
 
 /*
- * As container runtimes make one: namespaces of users, mounts and processes, a root
- * directory of its own, and the device node bound into it. Group ccshm is mapped, or
- * the node could not be opened at all.
+ * Set up the root directory of a container as container runtimes do: with namespaces of users,
+ * mounts and processes, and the device node mounted into the new root. Map group ccshm, because
+ * otherwise the node could not be opened.
  */
 static int container_root(void)
 {
@@ -533,7 +540,10 @@ static int container_root(void)
 	return 0;
 }
 
-/* What init of the container does: 100, or the step that went wrong. */
+/*
+ * Run as the init process of the container. Return 100, or the negative number of the step that
+ * failed.
+ */
 static int in_container(struct ns_arg *ns)
 {
 	uint64_t mine, export, found;
@@ -547,7 +557,7 @@ static int in_container(struct ns_arg *ns)
 		return err - 1000;
 	fd = raw_open();
 	STEP(getpid() == 1 && geteuid() == 0 && fd >= 0);
-	/* 2..9: what is outside does not exist, whatever one is in here */
+	/* 2..9: objects outside do not exist for any user of the container */
 	STEP(raw_query(fd, ns->bobs, &act->query) == -ENOENT);
 	STEP(raw_find(fd, "outside", -1, &found) == -ENOENT);
 	STEP(raw_export(fd, ns->bobs, 0, NULL) == -ENOENT);
@@ -556,7 +566,7 @@ static int in_container(struct ns_arg *ns)
 	STEP(raw_free(fd, ns->bobs) == -ENOENT);
 	STEP(raw_revoke(fd, ns->exported, 0, 0, NULL) == -ENOENT);
 	STEP(raw_query(fd, ns->exported, &act->query) == -ENOENT);
-	/* 10..14: what is made in here works from end to end */
+	/* 10..14: objects made in the container work */
 	STEP(!raw_alloc_named(fd, SIZE, "inside", 0600, &mine));
 	dmabuf = raw_export(fd, mine, 0, &export);
 	p = dmabuf < 0 ? NULL : raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
@@ -568,17 +578,17 @@ static int in_container(struct ns_arg *ns)
 	STEP(f && seen == 1);
 	STEP(!raw_revoke(fd, export, 0, in_ms(5000), NULL));
 	STEP(!raw_info(fd, &info) && info.user_bytes == SIZE && info.user_buffers == 1);
-	/* 15..17: the limits are those outside: CAP_SYS_RESOURCE in here is none there */
+	/* 15..17: the limits apply, because CAP_SYS_RESOURCE in the namespace has no effect */
 	STEP(open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY) < 0 && errno == EACCES);
 	STEP(info.limit_user_bytes == SIZE);
 	STEP(raw_alloc(fd, PAGE, &found) == -EDQUOT);
-	/* 18: nor does raw I/O count */
+	/* 18: neither has CAP_SYS_RAWIO */
 	STEP(raw_attach(fd, mine, DEVICE, NULL) == -EPERM);
-	/* It ends without a word: all but what is persistent goes with it. */
+	/* End without closing anything: all objects except persistent ones end with the process. */
 	return 100;
 }
 
-/* In a process of its own: namespaces, then the init of the new process namespace. */
+/* Make the namespaces, and then start the init process of the new process namespace. */
 static int contain(struct peer *parent, void *arg)
 {
 	int status;
@@ -643,7 +653,10 @@ static void test_container(void)
 	munmap(ns, sizeof(*ns));
 }
 
-/* Whose uid is 0 outside, too, as that of a container which maps it: its files are his. */
+/*
+ * Run as root of a container that maps uid 0 to uid 0 outside, so that this process owns root's
+ * files.
+ */
 static int as_root_of_a_container(struct peer *parent, void *arg)
 {
 	struct ns_arg *ns = arg;
@@ -658,21 +671,24 @@ static int as_root_of_a_container(struct peer *parent, void *arg)
 		return -2000;
 	fd = raw_open();
 	STEP(fd >= 0);
-	/* 2..7: others' do not exist, and root's anonymous ones have another file */
+	/*
+	 * 2..7: objects of others do not exist; root's anonymous buffer belongs to another open
+	 * file
+	 */
 	STEP(raw_query(fd, ns->bobs, &act->query) == -ENOENT);
 	STEP(raw_find(fd, "outside", BOB, &found) == -EINVAL);
 	STEP(raw_export(fd, ns->bobs, CCSHM_EXPORT_READ_ONLY, NULL) == -ENOENT);
 	STEP(raw_revoke(fd, ns->exported, 0, 0, NULL) == -ENOENT);
 	STEP(raw_free(fd, ns->bobs) == -ENOENT);
 	STEP(raw_free(fd, ns->roots) == -ENOENT);
-	/* 8..12: the limits bind him, and he does not move them */
+	/* 8..12: the limits apply to this process, which cannot change them */
 	STEP(!raw_alloc(fd, SIZE, &mine));
 	STEP(raw_alloc(fd, PAGE, &found) == -EDQUOT);
 	limit = open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY | O_CLOEXEC);
 	STEP(limit >= 0);
 	STEP(write(limit, "max", 3) < 0 && errno == EPERM);
 	STEP(!raw_info(fd, &info) && info.limit_user_bytes == 2 * SIZE);
-	/* 13, 14: devices neither */
+	/* 13, 14: devices cannot be used */
 	STEP(raw_attach(fd, mine, DEVICE, NULL) == -EPERM);
 	STEP(raw_revoke(fd, mine, CCSHM_REVOKE_FORCE, 0, NULL) == -EPERM);
 	return 100;

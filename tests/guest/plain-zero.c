@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * With allow_plain=1 memory is zero before it is shared, not only when its user sees it:
- * the guest may be a confidential one of a hypervisor that ccshm does not know, whose host
- * could otherwise read what the memory held before. The kernel leaves memory that is freed
- * and allocated as it is here (init_on_alloc=0), so that only ccshm clears it.
+ * With allow_plain=1 the driver clears memory before it is shared, not only before a user can read
+ * it. The guest may be a confidential guest of a hypervisor that ccshm does not support; its host
+ * could otherwise read the earlier contents of the memory. The kernel does not clear memory that it
+ * allocates (init_on_alloc=0), so that only ccshm does.
  *
  * vm-modules: ccshm probe
  * vm-flavours: plain
@@ -34,7 +34,7 @@ static unsigned long counted(const char *name)
 	return value;
 }
 
-/* Leave bytes that are not zero in as much free memory as there is, nearly. */
+/* Write bytes other than zero to nearly all free memory, and release it. */
 static int soil(void *arg)
 {
 	unsigned int chunks = 0;

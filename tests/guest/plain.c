@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A machine that is not a confidential guest: the driver refuses it and says why, unless
- * it is told that this is for development.
+ * A machine that is not a confidential guest: the driver refuses to load and logs the reason,
+ * unless a parameter allows this for development.
  *
  * vm-modules: ccshm
  * vm-flavours: plain

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The machine hibernates: that is refused while memory is shared, and nothing is shared
- * while it goes on. /dev/snapshot, as it is opened, goes through the same preparations
- * as a hibernation, and when it is opened for writing as the resume of one.
+ * Hibernation: the driver refuses it while memory is shared, and shares no memory during its
+ * preparation. Opening /dev/snapshot makes the same preparations as a hibernation; opening it for
+ * writing makes those of a resume.
  *
- * The machine goes down: the devices that userspace drivers have given shared memory
- * stop before anything else happens, as kexec would leave them running, and are given
- * no more of it.
+ * Restart: the devices to which userspace drivers have given shared memory stop before anything
+ * else happens, because kexec would leave them running. After that ATTACH is refused.
  *
  * vm-matrix: once
  * vm-modules: ccshm restart
@@ -25,7 +24,10 @@
 #define RESTART		"/sys/module/ccshm_restart/parameters/restart"
 #define COMMAND		"/sys/module/ccshm_restart/parameters/command"
 
-/* The device's command register once all have been told; -1 if that does not happen. */
+/*
+ * Return the device's command register after all restart notifiers have run, or -1 if they do not
+ * run.
+ */
 static long long command_after(void)
 {
 	for (int i = 0; i < 2000 && read_number(COMMAND) < 0; i++)
@@ -37,7 +39,9 @@ static long long command_after(void)
 
 #define HEAP		"/dev/dma_heap/system_cc_shared"
 
-/* Prepare to hibernate (O_RDONLY) or to resume (O_WRONLY): a descriptor or -errno. */
+/*
+ * Prepare to hibernate (O_RDONLY) or to resume (O_WRONLY). Return a descriptor or a negative errno.
+ */
 static int snapshot_open(int flags)
 {
 	int fd = open("/dev/snapshot", flags | O_CLOEXEC);
@@ -45,7 +49,7 @@ static int snapshot_open(int flags)
 	return fd < 0 ? -errno : fd;
 }
 
-/* Open the snapshot device and close it; return 0 or a negative errno. */
+/* Open the snapshot device and close it. Return 0 or a negative errno. */
 static int snapshot_try(int flags)
 {
 	int fd = snapshot_open(flags);
@@ -64,7 +68,10 @@ static int alloc_try(uint64_t size)
 	return err ?: raw_free(ccshm, id);
 }
 
-/* Of the driver's node; 0 where the node is the kernel's. */
+/*
+ * Allocate from the driver's heap. Return 0 or a negative errno; return 0 if the node belongs to
+ * the kernel's heap.
+ */
 static int heap_try(void)
 {
 	struct dma_heap_allocation_data req = { .len = UNIT, .fd_flags = O_RDWR | O_CLOEXEC };
@@ -130,7 +137,7 @@ static void nothing_shared_meanwhile(const char *what, int flags)
 	ok(wait_clean(ccshm), "%s is over: the memory comes back", what);
 }
 
-/* A block that cannot be made private may be reached by the host for as long. */
+/* Test that a block in quarantine refuses hibernation: the host may still be able to access it. */
 static void refused_in_quarantine(void)
 {
 	struct ccshm_ioc_info info = { 0 };
@@ -177,7 +184,7 @@ static void machine_hibernates(void)
 
 /* ---- restart ---- */
 
-/* One attachment has a holder that does nothing, and one has none. */
+/* Restart with an attachment whose holder does nothing, and an attachment without a holder. */
 static void machine_restarts(void)
 {
 	struct shared s = shared_new(UNIT), other;
@@ -221,7 +228,7 @@ int main(void)
 	ccshm = raw_open();
 	if (ccshm < 0 || raw_insmod(RESTART_KO, "device=" EDU_A))
 		bail("loading");
-	/* They have to stay: not for the harness to unload. */
+	/* The modules have to stay: keep the harness from unloading them. */
 	unlink(RESTART_KO);
 	unlink("/lib/ccshm/ccshm.ko");
 	machine_hibernates();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What only probes in the kernel can show: a revoke does not wait for a call that is still
- * walking over the pages, because the door of an export is held only to count a mapping;
- * an ALLOC waits only for memory that would help it, and can be killed while it waits; of an
- * ALLOC and a hibernation that is being prepared one is refused; and fork copies no 2 MiB
- * page table entry of a ccshm mapping.
+ * Behaviour that only probes in the kernel can observe. A revoke does not wait for a call that is
+ * still walking over the pages, because a lock of the export is held only to count a mapping. ALLOC
+ * waits only for returning memory that is sufficient, and can be killed while it waits. If ALLOC
+ * and the preparation of a hibernation meet, one of them is refused. fork() copies no 2 MiB page
+ * table entry of a ccshm mapping.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev
@@ -20,7 +20,7 @@
 
 #define SIZE	(2 * UNIT)
 
-/* ---- the probes ---- */
+/* ---- probes ---- */
 
 static void probe_set(const char *name, unsigned long value)
 {
@@ -46,7 +46,7 @@ static unsigned long probe_get(const char *name)
 	return value;
 }
 
-/* It is in the middle of a walk, within 20 s. */
+/* Wait up to 20 s until the process is stalled in a walk. Return whether it is. */
 static bool is_stalled(pid_t pid)
 {
 	int64_t end = in_ms(20000);
@@ -56,16 +56,19 @@ static bool is_stalled(pid_t pid)
 	return probe_get("stalled") == (unsigned long)pid;
 }
 
-/* Where the next thread is stopped. */
+/* Stall the next thread that enters @function. */
 static void stall_at(const char *function)
 {
 	if (write_text("/sys/module/ccshm_probe/parameters/stall_at", function))
 		bail("cannot write stall_at");
 }
 
-/* ---- calls that are stopped in their walk ---- */
+/* ---- calls that are stalled in their walk ---- */
 
-/* The call that is stopped, in another process: it begins when told to, and sends its result. */
+/*
+ * A call in another process. The process makes the call when it receives an order, and sends the
+ * result.
+ */
 struct walker {
 	struct shared *s;
 	int imp;
@@ -105,10 +108,10 @@ static int revokes(struct peer *parent, void *arg)
 }
 
 /**
- * check_walker - revoke what a call is about to map
- * @walk: the call
- * @flags: of the export
- * @want: what REVOKE returns while the call is stopped
+ * check_walker - revoke an export that a call is about to map
+ * @walk: call
+ * @flags: flags of the export
+ * @want: result of REVOKE while the call is stalled
  * @what: name of the call
  */
 static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t flags, int want,
@@ -129,7 +132,10 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	peer_send(&walker, 0, -1);
 	ok(is_stalled(walker.pid), "%s: the call is stopped in its walk", what);
 
-	/* If REVOKE waited for the stopped call, it would never return: that is released below. */
+	/*
+	 * A REVOKE that waits for the stalled call would not return: the call is released only
+	 * below.
+	 */
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	answered = peer_receive(&revoker, &result, NULL, 10000);
 	ok(answered, "%s: a revoke without a deadline to wait for comes back meanwhile", what);
@@ -172,7 +178,7 @@ static void no_limits(void)
 	limit_set("user_buffers", CCSHM_LIMIT_NONE);
 }
 
-/* From now on memory that is freed does not come back, beginning with this. */
+/* Stop the return of memory, beginning with the buffer that this function frees. */
 static void returning_begin(struct user *u, unsigned int slot, const char *what)
 {
 	int64_t end = in_ms(20000);
@@ -184,7 +190,7 @@ static void returning_begin(struct user *u, unsigned int slot, const char *what)
 	is_int(probe_get("held"), 1, "%s: its memory is being returned", what);
 }
 
-/* Conversions go on, and all memory comes back. */
+/* Let conversions continue, and wait until all memory has returned. */
 static void returning_end(const char *what)
 {
 	probe_set("hold", 0);
@@ -201,7 +207,7 @@ struct wanted {
 	uint64_t size, flags;
 };
 
-/* Allocates, with a signal that is handled; what it has ends with it. */
+/* Allocate, with a handler for the signal. The buffer ends with the process. */
 static int allocates(struct peer *parent, void *arg)
 {
 	struct wanted *w = arg;
@@ -214,7 +220,10 @@ static int allocates(struct peer *parent, void *arg)
 	return fd < 0 ? fd : raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
 }
 
-/* An ALLOC of this user, which waits: killably ('D'), or interruptibly ('S'). */
+/*
+ * Start an ALLOC of a user, and test that it waits: in state 'D' if only fatal signals end the
+ * wait, in state 'S' if it is interruptible.
+ */
 static struct peer waiter_start(uid_t uid, uint64_t size, uint64_t flags, const char *what)
 {
 	struct wanted w = { size, flags };
@@ -243,7 +252,7 @@ static void waiter_is_killed(struct peer *p, const char *what)
 	close(p->sock);
 }
 
-/* Beyond the user's own limit, in bytes or in buffers. */
+/* Test ALLOC beyond the user's own limit, in bytes or in buffers. */
 static void own_returns(const char *limit, uint64_t most, uint64_t size, const char *what)
 {
 	struct user *alice = user_start(ALICE, 0);
@@ -271,7 +280,7 @@ static void own_returns(const char *limit, uint64_t most, uint64_t size, const c
 	returning_end(what);
 }
 
-/* What is on its way back, but would not be enough, or is charged to somebody else. */
+/* Test returning memory that is not enough for ALLOC, or that is charged to another user. */
 static void waits_for_no_more(void)
 {
 	struct user *alice = user_start(ALICE, 0), *bob = user_start(BOB, 0);
@@ -309,7 +318,10 @@ static int allocates_when_told(struct peer *parent, void *arg)
 	return allocates(parent, arg);
 }
 
-/* As a hibernation is prepared: a descriptor that undoes it when it is closed, or -errno. */
+/*
+ * Prepare to hibernate. Return a descriptor, whose close undoes the preparation, or a negative
+ * errno.
+ */
 static int snapshot_open(void)
 {
 	int fd = open("/dev/snapshot", O_RDONLY | O_CLOEXEC);
@@ -318,12 +330,12 @@ static int snapshot_open(void)
 }
 
 /**
- * check_hibernation - prepare to hibernate while an ALLOC is under way
- * @size: of the buffer
- * @function: that the ALLOC is about to enter
- * @prepared: what preparing returns: 0 or an errno
- * @allocated: what ALLOC returns
- * @what: describes this
+ * check_hibernation - prepare to hibernate during an ALLOC
+ * @size: size of the buffer
+ * @function: function that the ALLOC is about to enter
+ * @prepared: result of the preparation: 0 or an errno
+ * @allocated: result of ALLOC
+ * @what: description of the test
  */
 static void check_hibernation(uint64_t size, const char *function, int prepared, int allocated,
 			      const char *what)
@@ -378,7 +390,7 @@ static int ends_at_once(void *arg)
 	return 0;
 }
 
-/* Large entries that fork copies of this range. */
+/* Return how many large page table entries of this range fork copies. */
 static unsigned long copied_by_fork(const char *p, size_t size)
 {
 	unsigned long before;
@@ -390,7 +402,7 @@ static unsigned long copied_by_fork(const char *p, size_t size)
 	return probe_get("copied") - before;
 }
 
-/* The probe sees what it is to see: memory that the kernel maps large by itself. */
+/* Test the probe with memory for which the kernel itself uses large entries. */
 static bool probe_sees_copies(void)
 {
 	char *p = aligned_space(4 * UNIT);
@@ -433,11 +445,11 @@ int main(void)
 	if (err)
 		bail("cannot load ccshm_probe.ko: %s", strerror(-err));
 
-	/* The core warns of any vmap that an exporter refuses. */
+	/* The dma-buf core warns about a vmap that an exporter refuses. */
 	expect_kmsg("WARNING: .*dma_buf_vmap");
 	check_walker(walker_vmap, CCSHM_EXPORT_PINNED, ETIMEDOUT, "vmap");
 	check_walker(walker_map, 0, ETIMEDOUT, "map");
-	/* An attachment is listed, and counts, only after its walk. */
+	/* The attachment is listed and counted only after its walk. */
 	check_walker(walker_attach, 0, 0, "ATTACH");
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
 	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshmctl provision against the driver: what files ask for is there, once, with owner, mode
-# and kind as asked for; what fails does not take the rest with it.
+# ccshmctl provision with the driver: each buffer of the files is made once, with the requested
+# owner, mode and kind, and the failure of one buffer does not affect the others.
 # vm-modules: ccshm
 # vm-matrix: once
 # vm-memory: 1024
@@ -16,7 +16,7 @@ sysfs=/sys/class/misc/ccshm
 mkdir -p $etc $lib $run
 
 cc() { ccshmctl "$@"; }
-# results: "NAME RESULT" of each row of the last run, sorted into one line
+# results: print "NAME:RESULT" for each row of the last run, sorted, in one line
 results() { printf '%s\n' "$out" | sed -nE 's/^(buffer|limit) +([^ ]+) .* (created|exists|differs|failed|set|would-[a-z]+) +\/.*/\2:\3/p' | tr '\n' ' '; }
 field() { cc show "$2" --json | sed -nE "s/^ *\"$1\": *\"?([^\",]*)\"?,?$/\1/p" | head -n 1; }
 info() { cc info --json | sed -nE "s/^ *\"$1\": *\"?([^\",]*)\"?,?$/\1/p" | head -n 1; }
@@ -46,7 +46,7 @@ else
 fi
 chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
 
-# ---- made, and made once
+# ---- buffers are made once
 
 runs "nothing asked for, nothing done" cc provision
 is "$out" "" "and nothing said"
@@ -109,7 +109,7 @@ is "$(as bob "$CC" read alice/frames --length 5)" hello "contents are left alone
 runs "--json" cc provision --json
 is "$(printf '%s\n' "$out" | grep -c '"result": "exists"')" 7 "--json tells the same"
 
-# ---- one that is gone, one that differs
+# ---- a missing buffer, and a buffer that differs
 
 as bob "$CC" free piece
 sed -i 's/^size = 4M/size = 8M/; s/^mode = 0660/mode = 0640/; s/^group = ccshm/group = bob/' $lib/10-vendor.conf
@@ -122,7 +122,7 @@ cc free alice/frames
 runs "freed, it is made anew" cc provision
 is "$(field size alice/frames) $(field mode alice/frames) $(field group alice/frames)" "8388608 0640 bob" "as asked for now"
 
-# ---- files that hide others
+# ---- files that override others
 
 ln -s /dev/null $etc/10-vendor.conf
 echo '[buffer once]
@@ -136,7 +136,7 @@ is "$(results)" "once:created " "counts"
 free_all
 forget
 
-# ---- what fails does not keep the rest
+# ---- a failure does not affect other buffers
 
 cat >$etc/a.conf <<-END
 	[buffer good1]
@@ -167,7 +167,7 @@ like "$out" "a.conf:13: the owner's buffer good1 is already defined at $etc/a.co
 is "$(info buffers)" 2 "nothing else is there"
 free_all
 
-# A section with a mistake asks for nothing, and a good one of its name counts.
+# A section with a mistake is ignored, and a valid section with the same name takes effect.
 forget
 printf '\357\273\277[buffer twice]\nsize = 4\302\240K\n' >$lib/10.conf
 printf '[buffer twice]\nsize = 8K\n' >$etc/20.conf
@@ -176,7 +176,7 @@ is "$(results)" "twice:failed twice:created " "a broken section does not block a
 like "$out" "$lib/10.conf:2: column 9 has a no-break space" "a no-break space is named, a byte order mark is skipped"
 free_all
 
-# Standard input and pipes.
+# Read from standard input and pipes.
 forget
 echo '[buffer piped]
 size = 4K' >input
@@ -187,7 +187,7 @@ runs "a descriptor as input" sh -c "cat input | $CC provision /proc/self/fd/0"
 is "$(results)" "piped:exists " "it is read to its end"
 free_all
 
-# Root is exempt; one who is not, is not.
+# Root is exempt from limits; a user without CAP_SYS_RESOURCE is not.
 forget
 cat >$etc/a.conf <<-END
 	[limits]
@@ -239,7 +239,7 @@ END
 if [ "$flavour" != tdx ] && [ "$flavour" != cca ]; then
 	skip "a conversion that fails" "only TDX and CCA refuse any"
 else
-	# The kernel says so once a boot; the memory comes back.
+	# The kernel reports the failure once in each boot; the memory is returned.
 	if [ "$flavour" = cca ]; then
 		expect_kmsg "Failed to decrypt memory, [0-9]+ pages will be leaked"
 	else
@@ -257,7 +257,7 @@ fi
 free_all
 forget
 
-# ---- two at a time
+# ---- two concurrent runs
 
 cat >$etc/a.conf <<-END
 	[buffer x1]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * QUERY of the next object and of a file descriptor: what each user sees, in a
- * network namespace of its own, and what only the holder of a descriptor learns.
+ * QUERY of the next object and of a file descriptor: which objects each user sees, also in another
+ * network namespace, and what QUERY reports only to the holder of a descriptor.
  *
  * vm-matrix: once
  * vm-modules: ccshm
@@ -16,7 +16,7 @@
 
 static int dev;
 static uint64_t anonymous, private, readable;
-static uint64_t of_private;		/* export of alice's buffer of mode 0600 */
+static uint64_t of_private;		/* export of alice's buffer with mode 0600 */
 static uint64_t attachment;
 static int private_fd, attachment_fd;
 
@@ -37,7 +37,7 @@ static int by_fd(int fd, int what, struct ccshm_ioc_query *q)
 	return raw_ioctl(fd, CCSHM_IOC_QUERY, q);
 }
 
-/* ---- who sees what ---- */
+/* ---- objects that each user sees ---- */
 
 struct seen {
 	unsigned int nr[4];
@@ -54,7 +54,9 @@ static bool sees(const struct seen *seen, uint32_t type, uint64_t id)
 	return false;
 }
 
-/* Through a read-only file, in a network namespace of its own if that is allowed. */
+/*
+ * List all objects through a read-only descriptor, in a new network namespace if that is allowed.
+ */
 static int look(void *arg)
 {
 	int fd = open(CCSHM_DEVICE, O_RDONLY | O_CLOEXEC), err;
@@ -76,7 +78,7 @@ static int look(void *arg)
 			seen->flags[type][seen->nr[type]++] = q.query_flags;
 			if (q.query_flags & CCSHM_QUERY_ORPHAN && type == CCSHM_TYPE_BUFFER)
 				continue;
-			/* What a QUERY of the id says, but for the input. */
+			/* A QUERY of the id must return the same, except for the input fields. */
 			err = raw_query(fd, last, &single);
 			single.id = q.id;
 			single.flags = q.flags;
@@ -123,7 +125,7 @@ static void test_who_sees_what(void)
 	check_seen("bob", seen, false, false);
 }
 
-/* The file that allocated it has control. */
+/* Test that the open file that allocated a buffer has control of the buffer. */
 static void test_own_anonymous(void)
 {
 	struct ccshm_ioc_query q;
@@ -211,7 +213,7 @@ static void test_descriptors(void)
 	   "she learns all of it");
 }
 
-/* ---- what has ended ---- */
+/* ---- objects that have ended ---- */
 
 static void test_ended(void)
 {

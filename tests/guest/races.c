@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A revoke races with every other operation that can run at the same time. Whichever comes first,
- * nothing gets access after the revoke, and nothing keeps access. Each race is repeated until both
- * orders have occurred: the other operation succeeds before the revoke, and is refused after it.
- * The variant "smp" does this on two processors, which no x86 guest of the emulator has, and
- * "cca" on the four of a Realm, whose accesses are watched.
+ * A revoke races with every other operation that can run at the same time. In either order, no
+ * process gains access after the revoke, and no process keeps access. Each race is repeated until
+ * both orders have occurred: the other operation succeeds before the revoke, and is refused after
+ * it.
+ *
+ * The variant "smp" has two processors, which no x86 guest of the emulator has. The variant "cca"
+ * has the four processors of a Realm, in which the emulator checks all accesses.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -28,7 +30,7 @@ static int ccshm;
 #define THREADS	3
 #define STEP	(31 * PAGE)	/* a signal for each page would take too long */
 
-/* A race has at least so many rounds, on a slow machine, too. */
+/* The minimum number of rounds of a race, also on a slow machine. */
 #define ROUNDS	5
 
 /* The pairs of outcomes that a race can have. */
@@ -43,7 +45,7 @@ static struct outcomes {
 	atomic_int before, after;
 } outcomes[PAIRS];
 
-/* Pairs of the current race, from CALL on. */
+/* The number of pairs in the current race, beginning with CALL. */
 static int pairs;
 
 static void outcome(int pair, bool is_before)
@@ -54,7 +56,7 @@ static void outcome(int pair, bool is_before)
 		outcomes[pair].after++;
 }
 
-/* Begin a race that has @nr pairs of outcomes; return the time. */
+/* Begin a race that has @nr pairs of outcomes. Return the time. */
 static int64_t race_started(int nr)
 {
 	memset(outcomes, 0, sizeof(outcomes));
@@ -70,7 +72,10 @@ static bool all_occurred(void)
 	return true;
 }
 
-/* Whether to run another round: for 1.2 s, or up to 30 s until all outcomes have occurred. */
+/*
+ * Return whether to run another round: races run for 1.2 s, or for up to 30 s until all outcomes
+ * have occurred.
+ */
 static bool another_round(int rounds, int64_t begin)
 {
 	int64_t ms = (now_ns() - begin) / 1000000;
@@ -80,7 +85,7 @@ static bool another_round(int rounds, int64_t begin)
 	return rounds < 200 && ms < 1200;
 }
 
-/* Require that @what has come before the revoke, or the end of the buffer, and after it. */
+/* Test that @what has come both before and after the revoke, or the end of the buffer. */
 static void both_occurred(int pair, const char *what)
 {
 	const struct outcomes *o = &outcomes[pair];
@@ -159,7 +164,7 @@ static void *race_mmap(void *arg)
 	return NULL;
 }
 
-/* Each thread does something to a mapping of its own, and touches it. */
+/* Make a mapping in each thread, change it, and touch it. */
 static void *race_change(void *arg)
 {
 	char *p = map_aligned(race.fd, race.size, RW, 0);
@@ -230,7 +235,7 @@ static void *race_revoke(void *arg)
 	return NULL;
 }
 
-/* One round: threads at work, a revoke among them, and what they see after it. */
+/* Run one round: start threads and a revoke, and test what the threads can access after it. */
 static bool race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
 {
 	pthread_t thread[THREADS];
@@ -347,7 +352,7 @@ static void race_with_fork(void)
 	munmap(f, sizeof(*f));
 }
 
-/* The last reference goes while it is revoked. */
+/* Drop the last reference to the dma-buf during the revoke. */
 static void *race_close(void *arg)
 {
 	(void)arg;
@@ -389,7 +394,7 @@ static void race_with_close(void)
 	raw_free(ccshm, buffer);
 }
 
-/* The buffer is freed, and its memory goes back, while it is revoked. */
+/* Free the buffer during the revoke, and test that its memory returns. */
 static void *race_free(void *arg)
 {
 	uint64_t *buffer = arg;
@@ -434,9 +439,9 @@ static void race_with_free(void)
 	both_occurred(CALL, "FREE");
 }
 
-/* ---- the end of a buffer, and calls that would use it ---- */
+/* ---- the end of a buffer, and calls that use the buffer ---- */
 
-/* EXPORT until the round is over; after the buffer has ended, only ENOENT is right. */
+/* EXPORT until the round is over. After the buffer has ended, the only valid result is ENOENT. */
 static void *export_on(void *arg)
 {
 	(void)arg;
@@ -471,7 +476,7 @@ static void *attach_on(void *arg)
 	return NULL;
 }
 
-/* A buffer ends, by FREE or with the file that owns it, while threads call @fn. */
+/* End a buffer, by FREE or by closing the file that owns it, while threads call @fn. */
 static void race_with_end(const char *what, bool by_close, void *(*fn)(void *arg))
 {
 	int64_t begin = race_started(1);
@@ -508,7 +513,7 @@ static void race_with_end(const char *what, bool by_close, void *(*fn)(void *arg
 
 /* ---- importers ---- */
 
-/* Wait in a quarter of the calls, so that a revoke is likely to begin at this place. */
+/* Sleep in a quarter of the calls, so that a revoke is likely to begin at this point. */
 static void widen(void)
 {
 	if (!dice(4))
@@ -541,7 +546,7 @@ static void *race_import(void *arg)
 			raced(!imp_fence_as(imp, IMPORTER_FENCE_LATE, IMPORTER_USAGE_WRITE, dice(3)));
 		widen();
 		if (dice(2)) {
-			/* ENOTCONN: the revoke has unmapped it. */
+			/* UNMAP returns ENOTCONN after the revoke has unmapped the importer. */
 			err = imp_unmap(imp);
 			raced(err == -ENOTCONN || (!err && mapped));
 			if (mapped)
@@ -607,7 +612,7 @@ static void race_with_importers(enum importer_kind kind, const char *what)
 	raw_free(ccshm, buffer);
 }
 
-/* ---- several revokes of what importers hold ---- */
+/* ---- concurrent revokes of an export with importers ---- */
 
 static void *revoke_once(void *arg)
 {
@@ -649,11 +654,11 @@ static void race_of_revokes(void)
 	raw_free(ccshm, buffer);
 }
 
-/* ---- processes, drivers and modules that go ---- */
+/* ---- the end of processes, drivers and modules ---- */
 
 static atomic_int waiting;
 
-/* A thread: revoke at a random time, and wait for the end of the revoke. */
+/* Revoke at a random time, and wait for the end of the revoke. */
 static void *revoke_waits(void *arg)
 {
 	(void)arg;
@@ -662,7 +667,7 @@ static void *revoke_waits(void *arg)
 	return NULL;
 }
 
-/* Note whether the revoke of the thread has begun, before the holder goes. */
+/* Record whether the revoke of the thread has begun before the holder ends. */
 static void outcome_now(void)
 {
 	struct ccshm_ioc_query q;
@@ -717,7 +722,10 @@ static void race_with_death(void)
 	raw_free(ccshm, buffer);
 }
 
-/* With the driver of the importer, or with all of its module, which is then loaded anew. */
+/*
+ * Race a revoke with unbinding the importer's driver, or with unloading its module, which is then
+ * loaded again.
+ */
 static void race_with_driver(bool module, const char *what)
 {
 	int64_t begin = race_started(1);
@@ -759,7 +767,7 @@ static void race_with_driver(bool module, const char *what)
 	raw_free(ccshm, buffer);
 }
 
-/* Makes something, revokes it and closes, without an end. */
+/* Allocate, export, revoke and close until the round is over. */
 static void *use_driver(void *arg)
 {
 	(void)arg;
@@ -785,7 +793,7 @@ static void *use_driver(void *arg)
 	return NULL;
 }
 
-/* The driver goes when nothing is open for a moment, and only then. */
+/* Test that the driver can be unloaded only while no descriptor is open. */
 static void race_with_unload(void)
 {
 	int64_t begin = race_started(1);
@@ -807,7 +815,7 @@ static void race_with_unload(void)
 		}
 		gone++;
 		driver_load();
-		/* So that it is used before the next attempt. */
+		/* Wait until the driver is in use before the next attempt. */
 		for (int done = race.done, i = 0; race.done < done + 4 && i < 2000; i++)
 			usleep(1000);
 	}

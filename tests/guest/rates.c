@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Rates: nobody can hide what others do behind what he does himself. Of events each user
- * may cause so many, all of them together do not take all the room that there is, and
- * what is left out is counted and told.
+ * Rate limits: the events of one user must not displace those of other users. Each user may cause a
+ * limited number of events, all users together cannot use up the room for events, and omitted
+ * events are counted and reported.
  *
  * vm-modules: ccshm
  * vm-matrix: once
@@ -21,25 +21,28 @@ static struct nl_event ev;
 #define FLOOD		2500
 #define FLOOD_ROOM	(64 << 20)
 
-/* What one user may cause at once, and then in each second: see ccshm_events_open(3). */
+/* The events that a user may cause at once and in each second, see ccshm_events_open(3). */
 #define BURST		1000
 #define EACH_SECOND	500
 #define REFUSALS_BURST	100
 
-/* Of the records that may wait, a quarter is not for what users can cause at will. */
+/*
+ * The records that may wait for ordinary events: a quarter of all records is reserved for events
+ * that users cannot cause at will.
+ */
 #define ROOM_ORDINARY	1536
 
 /**
- * struct flood - what came of many events
- * @fd: listener with room for all
- * @heard: events
- * @ends: of these, CCSHM_EVENT_BUFFER_END
- * @told: times that it was told of a loss
- * @sent: statistics
- * @lost: likewise
- * @suppressed: likewise
- * @began: nanoseconds
- * @seconds: until the last event, rounded up
+ * struct flood - the result of many events
+ * @fd: listener with room for all events
+ * @heard: events received
+ * @ends: CCSHM_EVENT_BUFFER_END among them
+ * @told: number of times that the listener was notified of a loss
+ * @sent: statistics: events sent
+ * @lost: statistics: events lost
+ * @suppressed: statistics: events suppressed
+ * @began: start time in nanoseconds
+ * @seconds: time until the last event, rounded up
  */
 struct flood {
 	int fd;
@@ -77,7 +80,7 @@ static struct flood flood_begin(void)
 	return f;
 }
 
-/* Whether all of @total events are counted, and those that were sent are heard. */
+/* Return whether all of @total events are counted, and all events that were sent were received. */
 static bool flood_over(const struct flood *f, uint64_t total)
 {
 	struct flood now = *f;
@@ -87,9 +90,9 @@ static bool flood_over(const struct flood *f, uint64_t total)
 }
 
 /*
- * Hear @total events, as far as they are sent, and then for more than a second whether a loss is
- * reported once more. If they do not come, give up after 3 s of silence; the first wait is until
- * memory is on its way back.
+ * Receive @total events, less those that are not sent. Then listen for more than a second, to
+ * detect a further report of the same loss. Give up after 3 s without an event; wait longer for the
+ * first event, because memory has to return before it.
  */
 static void flood_end(struct flood *f, uint64_t total)
 {
@@ -119,7 +122,9 @@ static void flood_end(struct flood *f, uint64_t total)
 	   f->told, (unsigned long long)f->seconds);
 }
 
-/* Keep the work item that sends events from running meanwhile: it is queued on this processor. */
+/*
+ * Keep the work item that sends events from running: it is queued on the processor of this process.
+ */
 static void run_first(bool first)
 {
 	struct sched_param param = { .sched_priority = first };
@@ -128,7 +133,7 @@ static void run_first(bool first)
 		bail("sched_setscheduler(): %s", strerror(errno));
 }
 
-/* One user causes more than one user may. */
+/* Test a user that causes more events than one user may. */
 static void test_flood(void)
 {
 	int own = raw_open(), err = 0;
@@ -176,14 +181,17 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
-/* Several users, each no more than one may, together more than may wait. */
+/*
+ * Test several users: each causes no more events than one user may, but together they cause more
+ * than may wait.
+ */
 static void test_crowd(void)
 {
 	static const uid_t uid[] = { ROOT, ALICE, BOB };
 	struct peer p[3];
 	struct flood f;
 
-	/* Otherwise others get a twentieth of each second. */
+	/* Without this, processes of normal priority get a twentieth of each second. */
 	write_file("/proc/sys/kernel/sched_rt_runtime_us", "-1");
 	for (int i = 0; i < 3; i++) {
 		p[i] = peer_start(uid[i], CAP(SYS_NICE), crowd_of_buffers, NULL);
@@ -199,7 +207,7 @@ static void test_crowd(void)
 	run_first(false);
 	flood_end(&f, 6 * BURST);
 	write_file("/proc/sys/kernel/sched_rt_runtime_us", "950000");
-	/* With several processors, work items on others cause a few of the events that have it. */
+	/* With several processors, work items on other processors cause a few of the events. */
 	ok(f.ends <= ROOM_ORDINARY && f.ends > ROOM_ORDINARY - 64,
 	   "users cannot take all the room that events have (%u)", f.ends);
 	ok(f.lost >= 3 * BURST - ROOM_ORDINARY, "what there was no room for is lost");
@@ -230,14 +238,14 @@ static int refused_once(void *arg)
 	return err;
 }
 
-/* Count the events that were not sent. */
+/* Return the number of events that were not sent. */
 static uint64_t unsent(int stats)
 {
 	return nl_statistic(stats, CCSHM_A_STATS_EVENTS_LOST) +
 	       nl_statistic(stats, CCSHM_A_STATS_EVENTS_SUPPRESSED);
 }
 
-/* Refusals have a share of their own: they do not hide others, nor what else happens. */
+/* Test that refusals have their own limit: they displace neither other users' nor other events. */
 static void test_refusals(void)
 {
 	unsigned int refusals = 0, of_bob = 0, of_alice = 0;
@@ -269,7 +277,9 @@ static void test_refusals(void)
 	write_file("/sys/class/misc/ccshm/limit_user_bytes", "max");
 }
 
-/* More than one user may cause in a row, as slow as that is. */
+/*
+ * Test that a user can cause more events than a burst allows, if the events are spread over time.
+ */
 static void test_lasting(void)
 {
 	struct flood f = flood_begin();

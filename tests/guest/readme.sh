@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# What README.md says to type in a guest, typed there, and the program that stands there.
-# tests/packages/check-readme has the other commands, and sees to it that each is tested.
+# The commands for a guest in README.md, and its example program. tests/packages/check-readme runs
+# the other commands, and checks that each command is tested.
 # vm-matrix: once
 # vm-modules: ccshm
 # vm-make: tests/demo tests/readme
@@ -26,7 +26,7 @@ while read -r command; do
 	esac
 done <commands
 
-# ---- the buffer that shall be there after boot
+# ---- the buffer that is provisioned at boot
 
 blocks /suites/README.md provision >ring.conf
 runs "the file in README.md is one that provision takes" ccshmctl provision ring.conf

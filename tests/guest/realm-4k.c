@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A Realm on an ordinary processor, whose direct map is of 4 KiB pages: nothing is whole,
- * which is said, costs nothing more, and breaks nothing.
+ * A Realm on an ordinary processor, whose direct map consists of 4 KiB pages: no unit is in one
+ * leaf, the driver reports this, and it causes no further cost and no failure.
  *
  * vm-modules: ccshm
  * vm-flavours: cca
@@ -55,7 +55,10 @@ static void bytes(void)
 	shared_end(&s);
 }
 
-/* The kernel's mapping of a refused block is gone page by page, and comes back so. */
+/*
+ * Test a refused ALLOC: the kernel unmaps the block page by page, and maps it again in the same
+ * way.
+ */
 static void refused(void)
 {
 	struct ccshm_ioc_info info;

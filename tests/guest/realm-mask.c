@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A Realm whose shared bit is beyond the 32 bits of most devices: they are refused, and it
- * is said why; who has the bits is given addresses with it.
+ * A Realm whose shared bit is beyond the 32 address bits of most devices: such devices are refused,
+ * with a reason. A device with enough bits gets addresses that contain the shared bit.
  *
  * vm-modules: ccshm importer
  * vm-flavours: cca

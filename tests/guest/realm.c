@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What Arm's Realms have of their own: the shared bit is a part of each address that a
- * device is given; a device must have been configured for DMA, and be coherent; a block
- * that the host refuses to convert is repaired, or leaked, and not touched before.
+ * Properties of Arm's Realms: the shared bit is a part of each address that a device gets; a device
+ * must be coherent and configured for DMA; a block that the host refuses to convert is repaired or
+ * leaked, and not touched before.
  *
  * vm-modules: ccshm importer
  * vm-flavours: cca
@@ -16,11 +16,11 @@
 #include "attached.h"
 #include "importing.h"
 
-/* Of Realms with addresses of 32 bits. */
+/* The shared bit of Realms with addresses of 32 bits. */
 #define SHARED_BIT	(1ULL << 31)
 #define LEAF		((long long)UNIT)
 
-/* Where a buffer is, which has one run of pages. */
+/* Return the physical address of a buffer that consists of one run of pages. */
 static uint64_t physical_of(uint64_t id)
 {
 	struct ccshm_ioc_run run;
@@ -58,12 +58,15 @@ static void addresses(void)
 	is_int(rig(CVM_STRAY_DMA), 0, "no device wrote elsewhere");
 }
 
-/* ---- devices that cannot be given memory ---- */
+/* ---- devices that cannot use the memory ---- */
 
 #define NOT_CONFIGURED \
 	"it is not cache-coherent, or no driver had it yet and it was never configured for DMA"
 
-/* PCI devices are when they are found, others when their first driver comes. */
+/*
+ * Test a device that was never configured for DMA. The kernel configures a PCI device when it finds
+ * the device, and other devices when a driver is first bound.
+ */
 static void never_configured(void)
 {
 	is_str(judged("platform:a000000.virtio_mmio"), "cannot, direct: " NOT_CONFIGURED,
@@ -139,7 +142,10 @@ static void leaves(void)
 	is_int(direct_map_leaf(physical), LEAF, "it is one leaf without the shared bit");
 }
 
-/* In quarantine, and as the host has left it: not mapped, so a touch would be an oops. */
+/*
+ * Test a block in quarantine: its pages keep the state in which the host left them, and the kernel
+ * has no mapping of the block, so an access would cause an oops.
+ */
 static void refused_back(void)
 {
 	struct ccshm_ioc_info info;
@@ -166,7 +172,9 @@ static void refused_back(void)
 	cvm_fail(CVM_FAIL_PRIVATE, 0, 0);
 }
 
-/* So many pages a call: the kernel goes on where the host has stopped. */
+/*
+ * Test a host that converts a part of the pages in each call: the kernel calls again for the rest.
+ */
 static void in_pieces(void)
 {
 	uint64_t before = rig(CVM_HC_SHARED), id;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Revoke: all access through an export or attachment ends, in every process, and
- * whoever revokes knows that it has ended; deadlines and signals.
+ * Revoke: all access through an export or attachment ends in every process, and REVOKE returns
+ * after it has ended. Also deadlines and signals.
  *
  * vm-modules: ccshm
  * vm-timeout: 300
@@ -17,7 +17,7 @@
 
 static int ccshm;
 
-/* A stamped buffer with an export. */
+/* A buffer with stamps, and an export of the buffer. */
 struct shared {
 	uint64_t id;
 	uint64_t export_id;
@@ -77,15 +77,15 @@ static void result_is(const struct ccshm_ioc_revoke *r, enum ccshm_state state,
 	is_int(r->stopped, stopped, "result: stopped");
 }
 
-/* ---- another process that uses an export ---- */
+/* ---- a child process that uses an export ---- */
 
 enum {
-	DO_MAP,		/* map the descriptor that comes with it: an errno */
+	DO_MAP,		/* map the descriptor that is sent with the order: an errno */
 	DO_TOUCH,	/* read the first page: a signal */
-	DO_WRITE,	/* write the last: a signal */
-	DO_CHECK,	/* all stamps: 1 if right */
-	DO_ALL,		/* read all: 1 if each page gives SIGBUS */
-	DO_FORK,	/* what DO_ALL says in a child */
+	DO_WRITE,	/* write to the last page: a signal */
+	DO_CHECK,	/* check all stamps: 1 if they are right */
+	DO_ALL,		/* read all pages: 1 if each read gets SIGBUS */
+	DO_FORK,	/* the result of DO_ALL in a forked child */
 	DO_END,
 };
 
@@ -120,7 +120,7 @@ static int servant_do(int what, int fd, char **p)
 	return -EINVAL;
 }
 
-/* arg: an inherited mapping, or NULL. */
+/* Execute orders. @arg: an inherited mapping, or NULL. */
 static int servant(struct peer *parent, void *arg)
 {
 	int what, fd;
@@ -195,7 +195,7 @@ static void own_mapping(void)
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 0);
 	is_int(r.pages, SIZE / PAGE, "result: pages");
 
-	/* The owner goes on. */
+	/* The owner can export the buffer again. */
 	other = raw_export(ccshm, s.id, 0, NULL);
 	munmap(untouched, SIZE);
 	munmap(touched, SIZE);
@@ -237,7 +237,7 @@ static void other_processes(void)
 	shared_end(&s);
 }
 
-/* Only what is revoked ends. */
+/* Test that a revoke of one export does not affect other exports. */
 static void other_exports(void)
 {
 	struct shared s = shared_new(SIZE);
@@ -258,7 +258,7 @@ static void other_exports(void)
 	shared_end(&s);
 }
 
-/* ---- who may ---- */
+/* ---- permissions ---- */
 
 static int revoke_as(void *arg)
 {
@@ -301,7 +301,7 @@ static void permissions(void)
 	shared_end(&s);
 }
 
-/* ---- revoking in another process ---- */
+/* ---- revokes in another process ---- */
 
 static struct job {
 	uint64_t id;
@@ -349,7 +349,7 @@ static bool still_waits(struct peer *p)
 	return waits_in(p->pid, CCSHM_IOC_REVOKE);
 }
 
-/* What is told, within ms milliseconds. */
+/* Return the events that poll() reports for the attachment within @ms. */
 static short told(const struct attached *a, int ms)
 {
 	struct pollfd pfd = { .fd = a->fd, .events = POLLPRI };
@@ -433,7 +433,7 @@ static void deadline_passes(void)
 	shared_end(&s);
 }
 
-/* Signals until there is an answer: it, or -ETIMEDOUT. */
+/* Send signals until the process sends a result. Return the result, or -ETIMEDOUT. */
 static int answer_to_signals(struct peer *p)
 {
 	int value;
@@ -477,7 +477,7 @@ static void signals(void)
 	peer_end(&other, 0);
 	close(a.fd);
 
-	/* The deadline is absolute: signals do not make it longer. */
+	/* The deadline is absolute: signals do not extend it. */
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached anew");
 	job->took_ms = -1;
 	other = revoker_start(a.id, 0, in_ms(1000));
@@ -493,7 +493,7 @@ static void signals(void)
 	shared_end(&s);
 }
 
-/* Attaches, says with which id, and never lets go. */
+/* Attach, send the id of the attachment, and never detach. */
 static int stubborn(struct peer *parent, void *arg)
 {
 	struct shared *s = arg;
@@ -522,7 +522,7 @@ static void holder_dies(void)
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 1);
 	is_int(edu_bus_master(&edu), 0, "its device is no bus master any more");
 	peer_end(&other, 0);
-	/* The revoke is told before the list forgets it. */
+	/* The holder's end completes the revoke before the attachment is removed from the list. */
 	for (int i = 0; i < 1000 && raw_revoke(ccshm, id, 0, 0, NULL) != -ENOENT; i++)
 		sleep_ms(10);
 	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), ENOENT, "the attachment is gone");
@@ -551,7 +551,7 @@ static void force(void)
 	shared_end(&s);
 }
 
-/* ---- all of a buffer, and parts of it ---- */
+/* ---- a whole buffer, and parts of it ---- */
 
 static void whole_buffer(void)
 {
@@ -618,7 +618,7 @@ static void nothing_to_revoke(void)
 	is_errno(raw_free(ccshm, id), 0, "it is freed");
 }
 
-/* One attachment of two, by its id. */
+/* Test the revoke of one of two attachments, by its id. */
 static void one_attachment(void)
 {
 	struct shared s = shared_new(SIZE);
@@ -663,10 +663,10 @@ static int revoke_orphan(void *arg)
 	return raw_revoke(fd, o->export_id, 0, 0, NULL);
 }
 
-/* In a child, whose tests nobody counts: it answers with the line that failed. */
+/* A check in a child process: on failure, return the number of the line to the suite. */
 #define MUST(what)	do { if (!(what)) return __LINE__; } while (0)
 
-/* As alice: a buffer ends while it is mapped, and its owner still revokes. */
+/* Run as alice: a buffer ends while it is mapped, and its owner can still revoke the export. */
 static int orphan_owner(struct peer *parent, void *arg)
 {
 	const uint64_t orphaned = CCSHM_QUERY_ORPHAN | CCSHM_QUERY_CONTROL;
@@ -687,7 +687,7 @@ static int orphan_owner(struct peer *parent, void *arg)
 		MUST(!raw_free(ours, o->id));
 	close(ours);
 
-	/* The buffer has ended; its export has not. */
+	/* The buffer has ended, but its export has not. */
 	again = raw_open();
 	MUST(raw_query(again, o->id, &q) == -ENOENT);
 	MUST(raw_find(again, "orphan", -1, &o->id) == -ENOENT);
@@ -696,7 +696,7 @@ static int orphan_owner(struct peer *parent, void *arg)
 	peer_ask(parent, 0);
 	MUST(stamp_pages_check(p, 2, 0, UNIT));
 
-	/* The memory goes back when it is revoked, though the dma-buf is open. */
+	/* The revoke returns the memory, although the dma-buf is open. */
 	MUST(!raw_revoke(again, o->export_id, 0, 0, NULL));
 	MUST(touch_all(p, UNIT, SIGBUS));
 	MUST(wait_held(again, 0, &info));
@@ -733,9 +733,12 @@ int main(void)
 	driver_load();
 	touch_init();
 	job = common(sizeof(*job));
-	/* A signal that comes before a child is ready does not end it. */
+	/*
+	 * Keep a signal that arrives before a child has installed its handler from ending the
+	 * child.
+	 */
 	signal(SIGALRM, on_alarm);
-	/* First, while nothing else is shared. */
+	/* Run this test first, while no other memory is shared. */
 	orphans(true);
 	orphans(false);
 	ccshm = raw_open();

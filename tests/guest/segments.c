@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The segments that an importer's device gets: within its maximum length and its
- * boundary, aligned, and found in a time that grows only with their number.
+ * The segments that an importer's device gets: they respect the maximum length and the boundary,
+ * are aligned, and are computed in time proportional to their number.
  *
  * vm-modules: ccshm importer
  * vm-flavours: plain
@@ -15,14 +15,14 @@
 #include "attached.h"
 #include "importing.h"
 
-/* What holds for all segments of a mapping. */
+/* Properties of all segments of a mapping. */
 struct seen {
 	unsigned int segments;
 	uint64_t bytes;
 	uint64_t longest;
-	uint64_t address_bits;		/* of all addresses and lengths, by "or" */
-	bool crosses;			/* one crosses the boundary */
-	bool misaligned;		/* one is not aligned to its length */
+	uint64_t address_bits;		/* all addresses and lengths, ORed */
+	bool crosses;			/* a segment crosses the boundary */
+	bool misaligned;		/* a segment is not aligned to its length */
 };
 
 static struct seen look_at(int imp, uint64_t boundary)
@@ -107,7 +107,9 @@ static void odd_lengths(void)
 	shared_end(&s);
 }
 
-/* Nanoseconds for a mapping in segments of one page; the best of three. */
+/*
+ * Return the shortest of three times, in nanoseconds, that mapping in segments of one page takes.
+ */
 static int64_t time_to_map(uint64_t size)
 {
 	struct shared s = shared_new(size);
@@ -132,7 +134,10 @@ static int64_t time_to_map(uint64_t size)
 	return best;
 }
 
-/* Three times the memory: 3 times as long, or 9 times with a walk over the rest for each. */
+/*
+ * Test that three times as much memory takes 3 times as long: a walk over the remaining pages for
+ * each segment would take 9 times as long.
+ */
 static void short_segments(void)
 {
 	int64_t small, large;

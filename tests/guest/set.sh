@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# ccshmctl set, sealing, free --revoke and --wait, and pinned exports of others, by two users.
+# ccshmctl set, sealing, free --revoke and --wait, and pinned exports of another user, by two users.
 # vm-matrix: once
 # vm-modules: ccshm
 # vm-make: tests/demo
@@ -8,11 +8,11 @@
 . /suites/tap.sh
 
 cc() { ccshmctl "$@"; }
-# field NAME TEXT: the value of a line of a record
+# field NAME TEXT: print the value in a line of a record
 field() { printf '%s\n' "$2" | sed -nE "s/^$1 {2,}//p"; }
 shows() { field "$1" "$(cc show "$2")"; }
 
-# Nothing in a plain guest, before and after.
+# In a plain guest there is no emulator to count shared pages: both numbers are empty.
 before=$(cvmctl get pages_shared 2>/dev/null)
 if [ -n "$before" ]; then
 	insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
@@ -48,7 +48,7 @@ is "$(shows sealed alice/ring2)" yes "revoke --seal leaves it sealed"
 runs "revoke --orderly" as alice ccshmctl revoke --orderly ring2
 runs "unsealed for what follows" as alice ccshmctl set ring2 --unseal
 
-# ---- pinned exports of others
+# ---- pinned exports of another user's buffer
 
 exits 4 "EXPORT pinned without control: exit 4" as bob ccshmctl export --pinned alice/ring2 -- true
 like "$out" "only the owner may make pinned exports of this buffer" "... and the error names cause and remedy"

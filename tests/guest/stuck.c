@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A device that cannot be stopped: its memory stays shared and held, and that is said,
- * until the device gives in, its holder says that it has stopped, or it is known to be
- * gone. Its removal by software proves nothing, nor does one read of all ones.
+ * A device that cannot be stopped: its memory stays shared and held, and this is reported, until
+ * the device stops, its holder reports that it has stopped, or the device is known to be gone.
+ * Removing the device in software does not prove this, nor does a single read that returns all
+ * ones.
  *
  * vm-matrix: once
  * vm-modules: ccshm stubborn
@@ -26,7 +27,7 @@ static void stubborn(bool on)
 		bail("%s: %s", STUBBORN, strerror(-err));
 }
 
-/* It does not answer so many reads. */
+/* Make the device not respond to the next @reads reads. */
 static void silent(const char *reads)
 {
 	int err = write_text(SILENT, reads);
@@ -58,7 +59,9 @@ static bool has_poll(int fd, short events)
 	return poll(&p, 1, 10000) == 1 && p.revents == events;
 }
 
-/* A forced revoke cannot do it; the memory stays until the device gives in. */
+/*
+ * Test a device that a forced revoke cannot stop: the memory stays shared until the device stops.
+ */
 static void gives_in(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -101,7 +104,7 @@ static void gives_in(void)
 	ok(wait_clean(ccshm), "the memory is given back");
 }
 
-/* Whoever has programmed the device is believed, also then. */
+/* Test that DETACH of the holder, which has programmed the device, is accepted in this state. */
 static void holder_detaches(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -141,7 +144,10 @@ static bool wait_state(uint64_t id, unsigned int state)
 	return query(id).state == state;
 }
 
-/* Nobody is left who could give in, and that the kernel forgets the device stops nothing. */
+/*
+ * Test a device without a holder that could stop it: removing the device from the kernel does not
+ * stop the device.
+ */
 static void device_is_removed(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -180,7 +186,7 @@ static void device_is_removed(void)
 	ok(wait_clean(ccshm), "removed: the memory is given back");
 }
 
-/* A device that answers nothing any more is gone, however stubborn it was. */
+/* Test that a device that no longer responds counts as gone, even if it could not be stopped. */
 static void device_is_gone(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -200,7 +206,10 @@ static void device_is_gone(void)
 	ok(device_exists(EDU_A), "it is back");
 }
 
-/* As behind a link in recovery: it reads as all ones for a moment, and then works. */
+/*
+ * Test a device that reads as all ones for a while and then works, as behind a PCIe link in
+ * recovery.
+ */
 static void device_recovers(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -222,7 +231,7 @@ static void device_recovers(void)
 	ok(wait_clean(ccshm), "recovery: the memory is given back");
 }
 
-/* A stop of a device that does not answer takes a second: no call waits for it. */
+/* Test that no call waits while a stop of a device that does not respond takes a second. */
 static void nobody_waits(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -237,7 +246,7 @@ static void nobody_waits(void)
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, 0, &r), ETIMEDOUT,
 		 "silent: another REVOKE does not wait for the stop: ETIMEDOUT");
 	is_errno(raw_detach(a.fd, 0), 0, "silent: DETACH");
-	/* Had one of them waited, the stop would have found that the device is gone. */
+	/* If a call had waited, the stop would have found that the device is gone. */
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "silent: it is revoked");
 	is_int(r.stopped, 0, "silent: ... by DETACH, which did not wait for the stop");
 	silent("0");

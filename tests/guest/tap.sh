@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# TAP for suites written in shell: begin with ". /suites/tap.sh", end with
-# "done_testing". Each check returns whether it held.
+# TAP for suites written in shell: begin with ". /suites/tap.sh" and end with "done_testing". Each
+# check returns whether it passed.
 
 tap_count=0
 tap_failed=0
 
 diag() { printf '%s\n' "$*" | sed 's/^/# /'; }
 
-# tap_result STATUS NAME
+# tap_result STATUS NAME: report a test; status 0: passed
 tap_result() {
 	tap_count=$((tap_count + 1))
 	if [ "$1" -eq 0 ]; then
@@ -20,12 +20,12 @@ tap_result() {
 	return 1
 }
 
-# ok STATUS NAME: e.g. [ -e x ]; ok $? "x is there"
+# ok STATUS NAME: report the status of a command, for example [ -e x ]; ok $? "x exists"
 ok() { tap_result "$1" "$2"; }
 pass() { tap_result 0 "$1"; }
 fail() { tap_result 1 "$1"; }
 
-# is GOT WANT NAME
+# is GOT WANT NAME: compare two texts
 is() {
 	[ "$1" = "$2" ] && { tap_result 0 "$3"; return 0; }
 	tap_result 1 "$3"
@@ -33,8 +33,8 @@ is() {
 	return 1
 }
 
-# like TEXT EXTENDED-REGEX NAME. TEXT is read to its end: with grep -q and pipefail a
-# match ends in SIGPIPE where printf is not quick enough.
+# like TEXT EXTENDED-REGEX NAME: match a text. Let grep read all of the text: with pipefail a match
+# of grep -q could end printf with SIGPIPE.
 like() {
 	printf '%s\n' "$1" | grep -E -e "$2" >/dev/null && { tap_result 0 "$3"; return 0; }
 	tap_result 1 "$3"
@@ -42,8 +42,8 @@ like() {
 	return 1
 }
 
-# exits STATUS NAME COMMAND...: the command ends with this status; what it said is in
-# $out afterwards (both streams)
+# exits STATUS NAME COMMAND...: run a command, compare its exit status, and set $out to its stdout
+# and stderr
 exits() {
 	tap_want=$1 tap_name=$2
 	shift 2
@@ -55,7 +55,7 @@ exits() {
 	return 1
 }
 
-# runs NAME COMMAND...: it succeeds
+# runs NAME COMMAND...: run a command that must succeed
 runs() { exits 0 "$@"; }
 
 skip() {
@@ -73,9 +73,9 @@ bail() {
 	exit 99
 }
 
-# A line of the kernel log that must come and is then no failure.
+# expect_kmsg REGEX: require a matching line in the kernel log, which then does not fail the run
 expect_kmsg() { diag "expect-kmsg: $1"; }
-# shared_alias or private_alias: at least one such violation must come.
+# expect_violations KIND: require at least one violation of the kind shared_alias or private_alias
 expect_violations() { diag "expect-violations: $1"; }
 
 done_testing() {

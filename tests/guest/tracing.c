@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What people look at from outside: the tracepoints, with the right numbers in them,
- * and what fdinfo says of the device's file, of attachments and of dma-bufs.
+ * Interfaces for observers: the tracepoints, with correct values, and the fdinfo of the device's
+ * file, of attachments and of dma-bufs.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -18,7 +18,7 @@
 #include <sys/mount.h>
 
 #define SIZE	UNIT
-#define MANY	400		/* buffers, for more than a page of text */
+#define MANY	400		/* buffers: enough for more than a page of text */
 
 /* ---- tracefs ---- */
 
@@ -40,7 +40,7 @@ static void trace_clear(void)
 		close(fd);
 }
 
-/* How many events since then are so; '*' stands for anything. */
+/* Return how many events since trace_clear() match the pattern, in which '*' matches any text. */
 static __attribute__((format(printf, 1, 2))) int traced(const char *fmt, ...)
 {
 	char line[1024], want[512], pattern[600];
@@ -61,7 +61,7 @@ static __attribute__((format(printf, 1, 2))) int traced(const char *fmt, ...)
 	return n;
 }
 
-/* Memory goes back from a work item (10 s at most). */
+/* Wait up to 10 s for an event that a work item causes when it returns memory. */
 static int traced_soon(const char *want)
 {
 	int n = 0;
@@ -139,7 +139,7 @@ static void test_alloc(void)
 	is_traced(traced("convert: to=shared physical=0x%llx pages=%lu ns=* err=0",
 			 (unsigned long long)at, SIZE / PAGE), 1,
 		  "the conversion of a buffer: where, how much, how long");
-	/* What was freed before may still be on its way back. */
+	/* Memory that was freed earlier may still be returning. */
 	is_traced(traced("convert: to=shared *"), (int)(after.calls_shared - before.calls_shared),
 		  "there are as many as INFO counts");
 	is_traced(traced("alloc: buffer=%llu size=%lu carved=0 blocks=1 conversions=1 payer=0 heap=0 err=0",
@@ -256,7 +256,7 @@ static void test_devices(void)
 	shared_end(&s);
 }
 
-/* Each field by the name that it has in the text, as docs/tracing.md says. */
+/* Use each field by its name in the text, as described in docs/tracing.md. */
 static const struct { const char *event, *filter; } filters[] = {
 	{ "convert", "to == 1 && physical > 0 && pages > 0 && ns > 1000000 && err != 0" },
 	{ "alloc", "buffer > 0 && size > 0 && carved > 0 && blocks > 0 && conversions > 0 && "
@@ -298,7 +298,10 @@ static void test_filters(void)
 	ok(write_file("t/events/ccshm/ccshm_revoke/trigger", "!" HISTOGRAM), "and its end");
 }
 
-/* Texts in the raw buffer, and those behind which an earlier event is still to be seen. */
+/*
+ * Count the device names in the raw trace buffer, and those after which bytes of an earlier event
+ * remain.
+ */
 static void raw_texts(unsigned int *texts, unsigned int *dirty)
 {
 	static unsigned char page[16 * PAGE];
@@ -324,7 +327,7 @@ static void test_leftovers(void)
 	uint64_t id;
 	int dmabuf;
 
-	/* raw_texts() reads what this processor has recorded. */
+	/* raw_texts() reads only the events of the first processor. */
 	one_processor();
 	ok(write_file("t/buffer_size_kb", "8"), "a small buffer for traces");
 	for (int i = 0; i < 200; i++) {
@@ -357,7 +360,7 @@ static void test_disabled(void)
 
 /* ---- fdinfo ---- */
 
-/* How many lines of it are so. */
+/* Return how many lines of the descriptor's fdinfo match the pattern. */
 static __attribute__((format(printf, 2, 3))) int fdinfo(int fd, const char *fmt, ...)
 {
 	char path[64], line[512], pattern[256];

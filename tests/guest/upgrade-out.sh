@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The commands in docs/upgrade-out.md, where the kernel has its own heap (tests/modules/kernel_heap):
-# all is as it was. The suite heap-own has what programs meet there.
+# The commands in docs/upgrade-out.md, on a kernel with its own heap (tests/modules/kernel_heap):
+# they work as without that heap. The suite heap-own tests programs that use both heaps.
 # vm-matrix: once
 # vm-modules: ccshm kernel_heap
 # vm-make: tests/demo
@@ -16,7 +16,7 @@ NODE=/dev/dma_heap/system_cc_shared
 PATH=/suites:$PATH
 
 insmod /lib/ccshm/kernel_heap.ko || bail "the kernel's heap does not load"
-# It has to stay: not for the harness to unload.
+# The module has to stay: keep the harness from unloading it.
 rm /lib/ccshm/kernel_heap.ko
 node=$(ls -l $NODE)
 expect_kmsg "ccshm: the kernel has its own heap system_cc_shared"

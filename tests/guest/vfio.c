@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * An IOMMU that does not translate, and vfio: a device is given addresses until user
- * space claims its IOMMU group, and again when it lets go of it.
+ * vfio with an IOMMU that does not translate: a device gets addresses until user space claims its
+ * IOMMU group, and again after user space has released the group.
  *
  * vm-modules: ccshm importer stubborn
  * vm-flavours: plain
@@ -20,7 +20,7 @@
 #include "importing.h"
 #include "iommu.h"
 
-/* vfio's view of a device: its IOMMU group. */
+/* Open the IOMMU group of a device, through which vfio is used. */
 static int group_open(const char *device)
 {
 	char path[128], target[256];
@@ -75,7 +75,7 @@ static void is_refused(const char *what, struct shared *s)
 	       "%s: DEVICE says so", what);
 }
 
-/* An importer's device under an IOMMU that does not translate. */
+/* Test an importer's device under an IOMMU that does not translate. */
 static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 {
 	struct shared s = shared_new(4 * MIB);
@@ -102,7 +102,7 @@ static void identity(struct shared *s)
 	is_errno(device_unbind(EDU_C), 0, "it goes");
 }
 
-/* The way that an attachment had before the group was claimed is closed now. */
+/* Test that the addresses of an earlier attachment do not work after the group was claimed. */
 static void is_cut_off(struct shared *s, const struct attached *a)
 {
 	struct edu edu;
@@ -209,7 +209,7 @@ static void unbind_waits(struct shared *s)
 	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "locked: the device is attached");
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &low), 0, "locked: memory for another device");
 	is_errno(attach_buffer(ccshm, low.id, PCI_B, &other), 0, "locked: another one is attached");
-	/* The unbind begins with a stop: let it fail, so that there is one to retry. */
+	/* The unbind begins with a stop. Make the stop fail, so that the driver has to retry. */
 	is_errno(raw_insmod("/lib/ccshm/ccshm_stubborn.ko", "device=" EDU_C), 0,
 		 "locked: the device becomes stubborn");
 	device_start(&edu, EDU_C);
@@ -255,7 +255,10 @@ static void vfio(struct shared *s)
 	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };
 	struct attached a;
 
-	/* The machine does not remap interrupts: its timer would not work on a slow host. */
+	/*
+	 * Without interrupt remapping vfio needs this. With remapping the timer fails on a slow
+	 * host.
+	 */
 	write_text("/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "1");
 	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "vfio takes a device");
 	is_str(device_driver(EDU_C), "vfio-pci", "it is its driver");

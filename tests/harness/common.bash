@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Shared by the scripts in this directory: paths, messages, locks, and a private
-# apt directory that has nothing to do with the machine's own packages.
+# Paths, messages, locks and package downloads for the scripts in this directory. Packages come
+# through a private apt directory, independent of the packages of the host.
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${CCSHM_BUILD:-$TOP/build}
-# Kernels, roots and package lists may be shared between several checkouts.
+# Several checkouts may share kernels, roots and package lists.
 CACHE=${CCSHM_CACHE:-$BUILD}
 PROG=$(basename "$0")
 
@@ -14,8 +14,9 @@ PROG=$(basename "$0")
 say() { echo "$PROG: $*" >&2; }
 die() { say "$@"; exit 1; }
 
-# with_lock FILE COMMAND...: one at a time, bounded. A command that fails ends the
-# script (never call this in a condition: bash would then ignore failures inside).
+# with_lock FILE COMMAND...: run a command under an exclusive lock; wait at most half an hour for
+# the lock. A failure of the command ends the script. Never call this in a condition: bash would
+# then ignore failures within the command.
 with_lock() {
 	local lock=$1 fd
 	shift
@@ -26,7 +27,7 @@ with_lock() {
 	exec {fd}>&-
 }
 
-# need_space DIR MIB WHAT
+# need_space DIR MIB WHAT: end the script unless DIR has MIB MiB of free space for WHAT.
 need_space() {
 	local free
 	free=$(($(df --output=avail -B 1M "$1" | tail -n 1)))
@@ -41,9 +42,9 @@ debian_keyring() {
 	die "no Debian archive keyring: apt-get install debian-archive-keyring"
 }
 
-# quiet_make DIR TARGET...: what it says only if it fails, and warnings. The programs are in one
-# place, so one process at a time: under $BUILD/programs.lock. For an arm64 guest $GUEST, $cross
-# and $arm64 are set.
+# quiet_make DIR TARGET...: make targets in DIR. Print warnings; print the whole output only after a
+# failure. The caller holds $BUILD/programs.lock, because all processes share one output directory.
+# For an arm64 guest, $GUEST, $cross and $arm64 are set.
 quiet_make() {
 	local log=$BUILD/logs/make-${1//\//-}.log
 	[ -v cross ] || local cross=()
@@ -55,8 +56,8 @@ quiet_make() {
 	grep -E 'warning:' "$log" >&2 || true
 }
 
-# machines: print how many machines run at a time: JOBS, or as many as there are processors and
-# memory for. Most machines have 1 to 2 GiB of memory, and the emulator needs 300 MiB more.
+# machines: print the number of machines to run concurrently: JOBS, or as many as processors and
+# memory allow. Most machines have 1 to 2 GiB, and the emulator needs about 300 MiB more.
 machines() {
 	local by_memory cpus
 	if [ -n "${JOBS-}" ]; then
@@ -70,7 +71,7 @@ machines() {
 	echo "$cpus"
 }
 
-# What runs suites in the guest.
+# Build the programs that run suites in the guest.
 build_tools() {
 	local out=${GUEST-$BUILD}/guest-tools t compiler=gcc
 	[ -z "${arm64-}" ] || compiler=aarch64-linux-gnu-gcc
@@ -81,8 +82,8 @@ build_tools() {
 	done
 }
 
-# The machine's own mirror, as apt itself understands its sources (both file
-# formats, every option). Prints "main URI" and, if there is one, "security URI".
+# Print the Debian mirror of the host, as apt reads its sources (both file formats, all options):
+# "main URI", and "security URI" if there is one.
 mirrors() {
 	local codename
 	codename=$(. /etc/os-release && echo "${VERSION_CODENAME-}")
@@ -93,15 +94,15 @@ mirrors() {
 			$2 == c "-security" || $2 == "stable-security" { if (!s++) print "security", $1 }'
 }
 
-# A kernel is named by its series and what is special about it: 7.2, 7.2-generic, 7.2-arm64;
-# and a group of apt's suites like it, see below.
+# arch_of NAME: print the architecture of a kernel or of a group of apt suites (apt_suites). A
+# kernel is named by its series and its variant: 7.2, 7.2-generic, 7.2-arm64.
 arch_of() {
 	case $1 in
 	*-arm64) echo arm64 ;;
 	*) echo amd64 ;;
 	esac
 }
-# What is built for a guest of another processor has a directory of its own.
+# guest_build KERNEL: print the directory for programs of the guest's architecture.
 guest_build() {
 	case $(arch_of "$1") in
 	amd64) echo "$BUILD" ;;
@@ -109,7 +110,8 @@ guest_build() {
 	esac
 }
 
-# The C compiler and archiver of a guest's programs, as make takes them.
+# guest_make_args KERNEL: print the make arguments that set the guest's compiler and archiver, each
+# followed by a NUL.
 guest_make_args() {
 	[ "$(arch_of "$1")" = arm64 ] || return 0
 	local root libs
@@ -119,9 +121,9 @@ guest_make_args() {
 		AR=aarch64-linux-gnu-ar OBJCOPY=aarch64-linux-gnu-objcopy
 }
 
-# The suites are in three groups, each with its own package lists, so that a
-# search in one of them cannot find another one's newer kernel. GROUP-arm64 has the
-# packages of that architecture, and amd64's beside them, named PACKAGE:amd64.
+# apt_suites GROUP: print the apt suites of a group. Each group has its own package lists, so that a
+# search in one group does not find the newer kernel of another. GROUP-arm64 has the packages of
+# arm64, and those of amd64 as PACKAGE:amd64.
 apt_suites() {
 	case ${1%-arm64} in
 	bookworm) echo "main:bookworm security:bookworm-security" ;;
@@ -147,8 +149,8 @@ apt_prepare() {
 		esac
 		[ -z "$uri" ] || echo "deb [arch=${arch/arm64/arm64,amd64} signed-by=$keyring] $uri ${entry#*:} main"
 	done >"$dir/sources.tmp"
-	# The machine's configuration (proxies, for instance) stays in force; what
-	# could let unsigned data in does not.
+	# Keep the configuration of the host (proxies, for example), but override every option that
+	# accepts unsigned data.
 	cat >"$dir/apt.conf" <<-CONF
 		Dir::State "$dir";
 		Dir::State::lists "$dir/lists";
@@ -182,7 +184,7 @@ apt_prepare() {
 	mv "$dir/sources.tmp" "$dir/sources.list"
 }
 
-# Lists half a day old are good enough, unless "force" is said.
+# apt_update_locked GROUP [force]: fetch the package lists, unless they are less than 12 hours old.
 apt_update_locked() {
 	local group=$1 dir=$CACHE/apt/$1
 	apt_prepare "$group"
@@ -204,8 +206,8 @@ apt_show() { apt-cache -c "$CACHE/apt/$1/apt.conf" --no-all-versions show "$2" 2
 apt_field() { apt_show "$1" "$2" | sed -n "s/^$3: //p" | head -n 1; }
 apt_has() { [ -n "$(apt_field "$1" "$2" Filename)" ]; }
 
-# apt_fetch GROUP DIR VERB PACKAGE...: into DIR, VERB is "download" for these packages
-# only or "install" for their dependencies too
+# apt_fetch GROUP DIR VERB PACKAGE...: fetch packages into DIR. VERB is "download" (these packages)
+# or "install" (also their dependencies).
 apt_fetch() {
 	local group=$1 dir=$2 verb=$3 options=()
 	shift 3
@@ -215,8 +217,8 @@ apt_fetch() {
 		-qq "${options[@]}" "$verb" "$@") >"$dir/log" 2>&1
 }
 
-# apt_download GROUP DIR VERB PACKAGE...: signed and checked, or it dies. The lists
-# may be older than the mirror's: on a failure renew them, once.
+# apt_download GROUP DIR VERB PACKAGE...: fetch packages and verify their signatures; end the script
+# on failure. The lists may be older than the mirror: renew them after the first failure.
 apt_download() {
 	local group=$1 dir=$2
 	shift
@@ -231,7 +233,7 @@ apt_download() {
 	die "could not download from the Debian mirror: $* (free space in $CACHE: $(df -h --output=avail "$dir" | tail -n 1 | tr -d ' '))"
 }
 
-# unpack DIR ROOT: all packages of DIR into ROOT
+# unpack DIR ROOT: unpack all packages of DIR into ROOT.
 unpack() {
 	local deb size mib=0
 	for deb in "$1"/*.deb; do
@@ -246,9 +248,9 @@ unpack() {
 	done
 }
 
-# A scratch directory beside the cache, so that the result can be moved in place.
-# Whatever way the script ends, nothing half made stays; what a kill -9 left is
-# swept up half a day later.
+# Create a scratch directory, $SCRATCH, in the file system of the cache, so that results can be
+# moved into place atomically. The directory is removed when the script ends; directories that a
+# SIGKILL left are removed after 12 hours.
 scratch() {
 	mkdir -p "$CACHE/tmp" || die "cannot create $CACHE/tmp (disk full?)"
 	find "$CACHE/tmp" -mindepth 1 -maxdepth 1 -mmin +720 -exec rm -rf {} +

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# Which suites there are, and what the comment lines at the top of each source say (see README.md).
+# Find the suites and read the metadata in the comments at the top of their sources (see README.md).
 # Source this after common.bash, then call read_suites once.
 
 # VARIANT_OF[SUITE]: the suite whose program the variant SUITE runs. VARIANT_META[SUITE:KEY]: the
 # value of that key for the variant.
 declare -A VARIANT_OF=() VARIANT_META=()
 
-# metadata FILE...: print lines "FILE<tab>KEY<tab>VALUE" for the lines of the form
-# "# vm-KEY: VALUE" among the first 60 of each file
+# metadata FILE...: print lines "FILE<tab>KEY<tab>VALUE" for the lines "# vm-KEY: VALUE" among the
+# first 60 of each file.
 metadata() {
 	awk 'FNR <= 60 && match($0, /^[#\/* \t]*vm-[a-z-]+:[ \t]*/) {
 			value = substr($0, RSTART + RLENGTH)
@@ -20,7 +20,7 @@ metadata() {
 		}' "$@"
 }
 
-# The source files of the suites in tests/guest.
+# Print the source files of the suites in tests/guest.
 suite_files() {
 	local f
 	for f in "$TOP"/tests/guest/*.sh "$TOP"/tests/guest/*.c; do
@@ -28,7 +28,8 @@ suite_files() {
 	done
 }
 
-# A line "vm-variant: NAME KEY=VALUE..." makes another suite SUITE-NAME of the same program.
+# Read the variants: a line "vm-variant: NAME KEY=VALUE..." defines the suite SUITE-NAME, which runs
+# the program of SUITE.
 read_variants() {
 	local file key value suite word words files
 	mapfile -t files < <(suite_files)
@@ -47,7 +48,7 @@ read_variants() {
 }
 read_variants
 
-# variants SUITE: print the suite and its variants
+# variants SUITE: print the suite and its variants.
 variants() {
 	local v
 	echo "$1"
@@ -82,8 +83,8 @@ suite_name() { local n=${1##*/}; echo "${n%.sh}"; }
 
 declare -A SUITE_META=()
 
-# read_suites SUITE...: read the sources of these suites, for meta. Several lines of one key are
-# joined by spaces. What a variant sets replaces what its suite has.
+# read_suites SUITE...: read the metadata of these suites for "meta". The values of a repeated key
+# are joined by spaces. The values of a variant replace those of its suite.
 read_suites() {
 	local s file key value
 	local -A names=()
@@ -101,11 +102,11 @@ read_suites() {
 	for key in "${!VARIANT_META[@]}"; do SUITE_META[$key]=${VARIANT_META[$key]}; done
 }
 
-# meta SUITE KEY: the value of that key; nothing if the suite does not set it
+# meta SUITE KEY: print the value of a key; print nothing if the suite does not set the key.
 meta() { echo "${SUITE_META[$1:$2]-}"; }
 
 # unsupported SUITE: print why the suite does not run on $kernel ($series), $flavour, $pages and
-# $generic; nothing if it does.
+# $generic; print nothing if it runs.
 unsupported() {
 	local flavours kernels arch sizes
 	flavours=$(meta "$1" flavours)

@@ -18,7 +18,7 @@ const char *cli_input, *cli_stdout;
 bool cli_terminal;
 int cli_real_fd, cli_real_fd2;
 
-/* glibc's argp allocates nothing, zero bytes of it, for an empty table of options. */
+/* For an empty table of options, glibc's argp allocates an object of zero bytes and loses it. */
 const char *__lsan_default_suppressions(void);
 const char *__lsan_default_options(void);
 
@@ -32,7 +32,7 @@ const char *__lsan_default_options(void)
 	return "print_suppressions=0";
 }
 
-/* The program asks for the driver; it gets the fake one. */
+/* Open the fake driver when ccshmctl opens the driver. */
 int __wrap_ccshm_open(uint64_t flags, struct ccshm **handle);
 
 int __wrap_ccshm_open(uint64_t flags, struct ccshm **handle)
@@ -40,7 +40,7 @@ int __wrap_ccshm_open(uint64_t flags, struct ccshm **handle)
 	return ccshm_open_seam(&cli_seam, flags, handle);
 }
 
-/* And the fake family. */
+/* Use the fake netlink family. */
 int __wrap_ccshm_list_get(uint32_t type, struct ccshm_list **list);
 int __wrap_ccshm_stats_get(struct ccshm_stats **stats);
 int __wrap_ccshm_events_open(struct ccshm_events **events);
@@ -92,7 +92,7 @@ static void read_terminal(int fd, char text[CLI_TEXT])
 	size_t len = 0;
 	ssize_t n;
 
-	/* The end of a terminal is EIO. */
+	/* At the end of a terminal, read() fails with EIO. */
 	while (len < CLI_TEXT - 1 &&
 	       (n = read(fd, text + len, CLI_TEXT - 1 - len)) > 0)
 		len += (size_t)n;
@@ -111,9 +111,9 @@ static void note_state(struct cli_result *after)
 static bool in_child;
 
 /*
- * The leak check stops all threads of a process to look at its memory; in a
- * child of a busy machine that fails now and then, and the child with it. The
- * test program itself stays checked.
+ * Turn the leak check off in child processes: it stops all threads of a process, which
+ * fails now and then on a busy machine and ends the child. The leak check of the test
+ * program itself stays on.
  */
 int __lsan_is_turned_off(void);
 int __lsan_is_turned_off(void)
@@ -127,7 +127,7 @@ static void __attribute__((noreturn)) child(int argc, char **argv, int in, int o
 	int code;
 
 	in_child = true;
-	/* Check has handlers of its own. */
+	/* Check installs signal handlers. */
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
@@ -226,7 +226,7 @@ int cli_run(const char *arg, ...)
 }
 
 /* ------------------------------------------------------------------------- */
-/* JSON, to the letter                                                       */
+/* A strict JSON parser                                                      */
 /* ------------------------------------------------------------------------- */
 
 static const char *space(const char *s)
@@ -234,7 +234,7 @@ static const char *space(const char *s)
 	return s + strspn(s, " \t\r\n");
 }
 
-/* Each gives what follows, or NULL with *bad set. */
+/* Each parser returns the text after its item, or NULL with *@bad set to the error's place. */
 static const char *value(const char *s, const char **bad);
 
 static const char *string(const char *s, const char **bad)
@@ -289,7 +289,7 @@ static const char *number(const char *s, const char **bad)
 	return s;
 }
 
-/* Behind the opening bracket. */
+/* Parse the members of an object or array; @s is the text after the opening bracket. */
 static const char *members(const char *s, bool object, const char **bad)
 {
 	char end = object ? '}' : ']';

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Runs ccshmctl, on the fake driver, in a child, and says what it did.
+ * Run ccshmctl on the fake driver in a child process and record the results.
  */
 #ifndef TESTS_UNIT_CLI_RUN_H
 #define TESTS_UNIT_CLI_RUN_H
@@ -16,31 +16,31 @@ struct cli_result {
 	int code;			/* 128 + N for a signal */
 	char out[CLI_TEXT];
 	char err[CLI_TEXT];
-	/* What the driver holds when the program is at its end. */
+	/* The objects and files that existed when the program ended. */
 	unsigned int buffers, exports, attachments, files, mappings;
 };
 
 extern struct cli_result cli;
 
-/* The seam of the next run; fake_seam if the test does not change it. */
+/* The seam of the next run; fake_seam by default. */
 extern struct ccshm_seam cli_seam;
-/* Its standard input; NULL: nothing. */
+/* Standard input; NULL: empty. */
 extern const char *cli_input;
-/* The file that its standard output is, CLI_CLOSED or CLI_BROKEN; NULL: it goes to cli.out. */
+/* Standard output: a file name, CLI_CLOSED or CLI_BROKEN; NULL: cli.out. */
 extern const char *cli_stdout;
 #define CLI_CLOSED ""
-/* A pipe that nobody reads. */
+/* A pipe without a reader. */
 #define CLI_BROKEN "|"
-/* A terminal as its stderr; what it shows is in cli.err. */
+/* Whether stderr is a terminal; the terminal's output is in cli.err. */
 extern bool cli_terminal;
-/* Number of a fake file that the program passes on: make a real one of it. */
+/* Fake files that the program passes to another program: replace them by real files. */
 extern int cli_real_fd, cli_real_fd2;
 
 void cli_reset(void);
-/* cli_run("alloc", "4K", NULL); returns the exit code. */
+/* Run ccshmctl, for example cli_run("alloc", "4K", NULL), and return its exit code. */
 int cli_run(const char *arg, ...) __attribute__((sentinel));
 
-/* NULL, or where the text is not JSON any more. */
+/* Return the place of the first error in JSON, NULL if the text is valid. */
 const char *json_error(const char *text);
 
 #endif /* TESTS_UNIT_CLI_RUN_H */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What the tests of ccshmctl need besides their sources.
+# Objects and libraries of the tests of ccshmctl.
 test_cli_output_OBJS := cli-run
 test_cli_run_OBJS := cli-run
 test_cli_output_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get -lutil

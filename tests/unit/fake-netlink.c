@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fake driver's netlink family: it answers requests from what the fake driver
- * holds, as the kernel does, and hands out events that a test has made.
+ * The netlink family of the fake driver. It answers requests from the objects of the fake
+ * driver, as the kernel does, and delivers the events that a test has created.
  */
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
@@ -14,11 +14,11 @@
 #define DATAGRAMS	256
 
 struct datagram {
-	bool event;		/* not an answer to a request */
+	bool event;		/* not the answer to a request */
 	bool received;
 	int error;
 	size_t size;
-	struct nlmsghdr *last;	/* that the test may still add to */
+	struct nlmsghdr *last;	/* the test may add attributes to this message */
 	char *bytes;
 };
 
@@ -54,7 +54,7 @@ void fake_receive_error(int error)
 	datagram_new(true)->error = error;
 }
 
-/* The end of what is in it; what was added by a test to the last message counts. */
+/* Return the end of the datagram, after the attributes that the test added to its last message. */
 static char *datagram_end(struct datagram *d)
 {
 	if (d->last) {
@@ -119,7 +119,7 @@ static void answer_family(uint32_t seq)
 	mnl_attr_put_strz(m, CTRL_ATTR_FAMILY_NAME, CCSHM_GENL_NAME);
 	mnl_attr_put_u16(m, CTRL_ATTR_FAMILY_ID, FAMILY);
 	groups = mnl_attr_nest_start(m, CTRL_ATTR_MCAST_GROUPS);
-	/* One that is not ours comes first. */
+	/* The first group does not belong to ccshm. */
 	group = mnl_attr_nest_start(m, 1);
 	mnl_attr_put_u32(m, CTRL_ATTR_MCAST_GRP_ID, GROUP - 1);
 	mnl_attr_put_strz(m, CTRL_ATTR_MCAST_GRP_NAME, "others");
@@ -207,7 +207,7 @@ static void answer_dump(uint32_t type, uint8_t cmd, uint32_t seq)
 		}
 		nr++;
 		put_object(message_new(d, FAMILY, NLM_F_MULTI, seq, cmd), q);
-		/* In one of them, as the kernel does it. */
+		/* Mark one message of the dump, as the kernel does. */
 		if (changed)
 			d->last->nlmsg_flags |= NLM_F_DUMP_INTR;
 		changed = false;
@@ -226,7 +226,7 @@ static void answer_stats(uint32_t seq)
 
 	for (i = CCSHM_A_STATS_PAD + 1; i <= CCSHM_A_STATS_EVENTS_SUPPRESSED; i++)
 		mnl_attr_put_u64(m, i, fake.stats[i]);
-	/* A newer driver's. */
+	/* A counter of a newer driver. */
 	mnl_attr_put_u64(m, i, 1);
 	error_put(datagram_new(false), NLMSG_ERROR, seq, 0);
 }

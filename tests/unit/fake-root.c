@@ -7,7 +7,7 @@
 
 char top[64];
 
-/* In the place of cli/common/root.c. */
+/* Replaces the function in cli/common/root.c. */
 const char *system_root(void)
 {
 	return top;

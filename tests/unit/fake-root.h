@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A directory in the place of "/", with files of the test's own for /proc, /sys, /etc and
- * so on: what ccshmctl finds below system_root().
+ * A temporary directory instead of "/": ccshmctl finds the test's files for /proc, /sys,
+ * /etc and so on below system_root().
  */
 #ifndef TESTS_UNIT_FAKE_ROOT_H
 #define TESTS_UNIT_FAKE_ROOT_H
@@ -10,15 +10,15 @@
 
 extern char top[64];
 
-/* An empty one, and its end: of a fixture. */
+/* Create an empty directory; remove the directory. For fixtures. */
 void top_make(void);
 void top_remove(void);
 
-/* A file and the directories above it; a name that ends in a slash is a directory. */
+/* Create a file and its parent directories. A name that ends in a slash creates a directory. */
 void put(const char *path, const char *text);
 void put_bytes(const char *path, const void *bytes, size_t len);
 
-/* A command with the directory, and two more words, in it. */
+/* Run a shell command; @format has a %s for the directory, @a and @b. */
 void shell(const char *format, const char *a, const char *b);
 
 #endif /* TESTS_UNIT_FAKE_ROOT_H */

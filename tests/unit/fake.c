@@ -14,17 +14,17 @@ enum kind { CLOSED, DRIVER, MEMFD, DMABUF, ATTACHMENT, SOCKET };
 
 struct file {
 	enum kind kind;
-	bool read_only;		/* the driver */
-	unsigned int object;	/* dma-bufs, attachments */
-	uint64_t size;		/* memfds */
-	char *memory;		/* memfds */
+	bool read_only;		/* DRIVER */
+	unsigned int object;	/* DMABUF, ATTACHMENT */
+	uint64_t size;		/* MEMFD */
+	char *memory;		/* MEMFD */
 };
 
 struct object {
-	uint32_t type;		/* 0: none */
+	uint32_t type;		/* 0: free slot */
 	bool ended;
 	struct ccshm_ioc_query query;
-	int file;		/* anonymous buffers: the file they end with */
+	int file;		/* anonymous buffers: the file whose close frees the buffer */
 	char *memory;		/* buffers */
 };
 
@@ -193,7 +193,7 @@ unsigned int fake_mappings(void)
 	return count;
 }
 
-/* Is anything of the buffer in use? Mappings are looked at by address. */
+/* Return true if the buffer has exports, attachments or mappings. */
 static bool buffer_used(const struct object *buffer)
 {
 	const char *start = buffer->memory;
@@ -213,7 +213,7 @@ static bool buffer_used(const struct object *buffer)
 	return false;
 }
 
-/* Buffers that have ended and that nobody uses give their memory back. */
+/* Free the memory of ended buffers that are not in use. */
 static void collect(void)
 {
 	unsigned int i;
@@ -238,7 +238,7 @@ static char *memory_new(uint64_t size)
 }
 
 /* ------------------------------------------------------------------------- */
-/* The driver's ioctls. Each gets a copy of the caller's structure.          */
+/* The ioctls of the driver. Each gets a copy of the caller's structure.     */
 /* ------------------------------------------------------------------------- */
 
 static bool all_zero(const void *bytes, size_t size)
@@ -251,7 +251,7 @@ static bool all_zero(const void *bytes, size_t size)
 	return true;
 }
 
-/* NUL-terminated, and zero behind the NUL. */
+/* Return true if the text has a NUL and only zeros after the NUL. */
 static bool text_ok(const char *text, size_t size)
 {
 	size_t length = strnlen(text, size);
@@ -267,7 +267,7 @@ static int fake_info(struct ccshm_ioc_info *arg)
 	arg->abi_version = fake.abi_version;
 	arg->abi_oldest = fake.abi_oldest;
 	fake.infos++;
-	/* Something has changed since the call before. */
+	/* Pretend that a list has changed since the previous INFO. */
 	if (fake.infos % 2 && fake.lists_changed) {
 		fake.lists_changed--;
 		fake.generation++;
@@ -365,7 +365,7 @@ static int fake_alloc(int fd, struct ccshm_ioc_alloc *arg)
 	return 0;
 }
 
-/* What is not revoked at once: exports and attachments that holders have to leave. */
+/* Set the state of an unfinished revoke: exports and attachments are still held. */
 static void fake_revoking(uint64_t id)
 {
 	struct object *o;
@@ -410,7 +410,7 @@ static int fake_find(struct ccshm_ioc_open *arg)
 	return 0;
 }
 
-/* Orphans are listed, too. */
+/* Return the object with the next higher id. Orphans count. */
 static struct object *object_after(uint64_t id, uint32_t type)
 {
 	struct object *next = NULL;
@@ -454,7 +454,7 @@ static int fake_query(struct ccshm_ioc_query *arg)
 	case CCSHM_QUERY_NEXT:
 		if (!arg->next_type || arg->next_type > CCSHM_TYPE_ATTACHMENT)
 			return -EINVAL;
-		/* It goes round in circles when a test asks for it. */
+		/* With next_stuck, return the first object each time. */
 		object = object_after(fake.next_stuck ? 0 : arg->id,
 				      arg->next_type);
 		break;
@@ -606,7 +606,7 @@ static int fake_revoke(struct ccshm_ioc_revoke *arg)
 		buffer_of(object)->query.query_flags |= CCSHM_QUERY_SEALED;
 	if (fake.revoke_interrupts) {
 		fake.revoke_interrupts--;
-		/* Whoever looks at this has not read the rules. */
+		/* The ABI leaves the results undefined in this case. */
 		arg->state = 99;
 		arg->device_mappings = 99;
 		arg->pages = 99;
@@ -624,7 +624,7 @@ static int fake_revoke(struct ccshm_ioc_revoke *arg)
 	return fake.revoke_error;
 }
 
-/* What an attachment is made from: the buffer, and maybe the export. */
+/* Find the source of an attachment: a buffer, or an export and its buffer. */
 static int attach_source(const struct ccshm_ioc_attach *arg,
 			 struct object **buffer, struct object **export)
 {
@@ -693,7 +693,7 @@ static int fake_attach(struct ccshm_ioc_attach *arg)
 	attachment->query.size = size;
 	attachment->query.device_mappings = 1;
 	attachment->query.dma_bits = arg->dma_bits ? arg->dma_bits : 32;
-	/* One segment a page, so that there are many of them. */
+	/* One segment per page, to test many segments. */
 	attachment->query.segments = (uint32_t)(size / PAGE);
 	memcpy(attachment->query.device, arg->device, sizeof(arg->device));
 	buffer->query.attachments++;
@@ -703,7 +703,7 @@ static int fake_attach(struct ccshm_ioc_attach *arg)
 	return 0;
 }
 
-/* The attachment that is meant, on /dev/ccshm or on its own file. */
+/* Find the attachment of a call on /dev/ccshm or on the attachment's file. */
 static int attachment_find(const struct file *file, uint64_t id,
 			   struct object **attachment)
 {
@@ -768,7 +768,7 @@ static int fake_detach(const struct file *file, struct ccshm_ioc_detach *arg)
 	ret = attachment_find(file, arg->id, &attachment);
 	if (ret)
 		return ret;
-	/* One with a file goes with the file. */
+	/* An attachment with a file exists until the file is closed. */
 	if (file->kind == ATTACHMENT ||
 	    !(attachment->query.object_flags & CCSHM_ATTACH_PERSISTENT))
 		attachment->query.state = CCSHM_STATE_REVOKED;
@@ -818,7 +818,7 @@ static int fake_device(struct ccshm_ioc_device *arg)
 	return -ENODEV;
 }
 
-/* Every page is a run; the odd ones are carved. */
+/* PAGES: each page is a run; odd pages are carved. */
 static int fake_pages(struct ccshm_ioc_pages *arg)
 {
 	struct ccshm_ioc_run *out =
@@ -914,7 +914,7 @@ static int seam_ioctl(int fd, unsigned long request, void *arg)
 	int ret;
 
 	ck_assert_uint_le(size, sizeof(copy));
-	/* All of it, as the kernel does. */
+	/* Copy the whole structure, as the kernel does. */
 	memcpy(copy, arg, size);
 
 	pthread_mutex_lock(&lock);
@@ -933,7 +933,7 @@ static int seam_ioctl(int fd, unsigned long request, void *arg)
 		ret = driver_ioctl(fd, file, request, copy);
 	pthread_mutex_unlock(&lock);
 
-	/* The kernel promises nothing about outputs of a call that failed. */
+	/* The ABI leaves the outputs of a failed call undefined, except those of REVOKE. */
 	if (!ret || request == CCSHM_IOC_REVOKE)
 		memcpy(arg, copy, size);
 	return ret;
@@ -984,7 +984,7 @@ static int seam_close(int fd)
 
 	pthread_mutex_lock(&lock);
 	file = file_of(fd);
-	/* Closing what is not open is never right. */
+	/* The descriptor must be open. */
 	ck_assert_ptr_nonnull(file);
 	ret = fake_enter(FAKE_CLOSE);
 	switch (file->kind) {
@@ -992,7 +992,7 @@ static int seam_close(int fd)
 		close_driver(fd);
 		break;
 	case MEMFD:
-		/* Mappings of it may live on: the memory goes at the end. */
+		/* Keep the memory until the teardown: mappings may still use it. */
 		break;
 	case DMABUF:
 		close_dmabuf(file);
@@ -1083,7 +1083,7 @@ static int seam_munmap(void *address, size_t size)
 	for (i = 0; i < MAX_MAPPINGS; i++)
 		if (mappings[i].address == address && mappings[i].size == size)
 			break;
-	/* Only what was mapped, and as it was mapped. */
+	/* The range must be exactly one mapping. */
 	ck_assert_int_lt(i, MAX_MAPPINGS);
 	mappings[i].address = NULL;
 	collect();
@@ -1158,7 +1158,7 @@ static int seam_cpuid(uint32_t leaf, struct ccshm_cpuid *out)
 			return 0;
 		}
 	}
-	/* Real processors answer junk to leaves that they do not have. */
+	/* Real processors return undefined values for unsupported leaves. */
 	memset(out, 0xff, sizeof(*out));
 	return 0;
 }
@@ -1182,7 +1182,7 @@ const struct ccshm_seam fake_seam = {
 };
 
 /* ------------------------------------------------------------------------- */
-/* For the tests                                                             */
+/* The interface of the tests                                                */
 /* ------------------------------------------------------------------------- */
 
 int fake_socket(void)
@@ -1233,7 +1233,7 @@ void fake_teardown(void)
 	fake_netlink_clear();
 	for (i = 0; i < MAX_FILES; i++)
 		free(files[i].memory);
-	/* Persistent buffers outlive their handles. */
+	/* Persistent buffers still exist after their handles were closed. */
 	for (i = 0; i < MAX_OBJECTS; i++)
 		free(objects[i].memory);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A driver and a system that live in this process: a small model of the ABI of
- * <linux/ccshm.h> behind the library's seam. It refuses what the real driver
- * refuses, counts what is open, and fails where a test asks it to.
+ * A fake driver and system within the test process: a small model of the ABI of
+ * <linux/ccshm.h>, which the library calls through its seam. The fake driver refuses what
+ * the real driver refuses, counts open files and mappings, and fails on request.
  */
 #ifndef TESTS_UNIT_FAKE_H
 #define TESTS_UNIT_FAKE_H
@@ -24,7 +24,7 @@
 #define FAKE_UID	1000
 #define FAKE_OTHER_UID	1001
 
-/* The calls that can be made to fail. */
+/* The calls that a test can cause to fail. */
 enum fake_call {
 	FAKE_OPEN,
 	FAKE_CLOSE,
@@ -48,7 +48,7 @@ enum fake_call {
 #define FAKE_DEVICES	8
 #define FAKE_IMPORTERS	32
 
-/* What the test arranges, and what it can look at. */
+/* The state that a test can set and read. */
 struct fake {
 	/* The machine. */
 	bool no_driver;
@@ -65,25 +65,26 @@ struct fake {
 	bool no_chown;
 	bool no_control;
 
-	/* What INFO says besides the counts. */
+	/* The results of INFO, except the counts. */
 	struct ccshm_ioc_info info;
 
-	/* What REVOKE answers while devices hold on: error and results. */
+	/* The error and results of REVOKE while devices still use the memory. */
 	int revoke_error;
 	unsigned int revoke_interrupts;
 	struct ccshm_ioc_revoke revoke;
 
-	/* The devices that there are; DEVICE answers with what is here. */
+	/* The devices, with the results of DEVICE. */
 	struct ccshm_ioc_device devices[FAKE_DEVICES];
 
-	/* What IMPORTERS answers, for any export; more of them each time. */
+	/* The results of IMPORTERS for any export; each call adds importers_come importers. */
 	struct ccshm_ioc_importer importers[FAKE_IMPORTERS];
 	unsigned int nr_importers;
 	unsigned int importers_come;
 
 	/*
-	 * QUERY: visits the same object again; says that the caller is a holder only.
-	 * INFO: how often something changes between two calls; the number that says so.
+	 * next_stuck: QUERY for the next object returns the first object each time.
+	 * holder: QUERY reports that the caller is only a holder.
+	 * lists_changed: number of pairs of INFO calls between which the generation changes.
 	 */
 	bool next_stuck;
 	bool holder;
@@ -91,19 +92,19 @@ struct fake {
 	uint64_t generation;
 	unsigned int infos;
 
-	/* Netlink: what is missing; how many dumps are not consistent, of how many. */
+	/* Netlink: missing family or group; number of inconsistent dumps, and of dumps made. */
 	bool no_family;
 	bool no_group;
 	unsigned int dumps_changed;
 	unsigned int dumps;
-	/* Objects in a datagram; 0: all. The error that a dump ends with. */
+	/* Objects in a datagram (0: all); the error at the end of a dump. */
 	unsigned int per_datagram;
 	int dump_error;
 	bool wrong_size;
 	uint64_t stats[CCSHM_A_STATS_EVENTS_SUPPRESSED + 1];
 	uint32_t joined;
 
-	/* The last structure as the driver got it, of each ioctl. */
+	/* The structure of the last ioctl, as the driver received it. */
 	union {
 		struct ccshm_ioc_info info;
 		struct ccshm_ioc_alloc alloc;
@@ -124,14 +125,14 @@ struct fake {
 	int got_fd;
 	unsigned int count[FAKE_CALLS];
 
-	/* The last place that was asked for, how often, and the answer. */
+	/* The arguments of the last call of place(), the number of calls, and the result. */
 	size_t place_size;
 	size_t place_align;
 	size_t place_phase;
 	unsigned int places;
 	void *place;
 
-	/* The last mmap. */
+	/* The arguments of the last mmap(). */
 	void *mmap_hint;
 	size_t mmap_size;
 	int mmap_prot;
@@ -142,67 +143,67 @@ struct fake {
 extern struct fake fake;
 extern const struct ccshm_seam fake_seam;
 
-/* Fresh machine, nothing open. A fixture of every test case. */
+/* Set up a machine with a driver and without open files. Each test case has this fixture. */
 void fake_setup(void);
 
-/* Nothing is left open or mapped. The other half of the fixture. */
+/* Check that no file is open and nothing is mapped; free everything. */
 void fake_teardown(void);
 
-/* Let the calls of this kind after the next @skip ones fail, once. */
+/* Let the call of this kind after the next @skip ones fail, once. */
 void fake_fail(enum fake_call call, unsigned int skip, int error);
 
-/* Likewise for one ioctl. */
+/* Let the next ioctl with this request fail, once. */
 void fake_fail_ioctl(unsigned long request, int error);
 
-/* A machine without a driver and without anything confidential. */
+/* Set up a machine that has no driver and is not confidential. */
 void fake_plain_machine(void);
 
-/* Open files, live mappings. */
+/* Return the number of open files; of mappings. */
 unsigned int fake_files(void);
 unsigned int fake_mappings(void);
 
-/* Objects in the driver; orphans are counted. */
+/* Return the number of objects of a type, including orphans. */
 unsigned int fake_objects(uint32_t type);
 
-/* A handle with the fake driver behind it. */
+/* Open a handle on the fake driver. */
 struct ccshm *fake_handle(void);
 
-/* An anonymous buffer of @pages pages; a persistent one. */
+/* Allocate an anonymous buffer of @pages pages; a persistent buffer. */
 struct ccshm_buffer *fake_buffer(struct ccshm *handle, unsigned int pages);
 struct ccshm_buffer *fake_named(struct ccshm *handle, const char *name);
 
-/* The objects in the driver, one after the other; NULL behind the last. */
+/* Return the object at @index; NULL after the last one. */
 const struct ccshm_ioc_query *fake_object(unsigned int index);
 
-/* fake-netlink.c: the seam's functions, and what waits to be received. */
+/* fake-netlink.c: the seam's functions; discard all waiting datagrams. */
 int fake_netlink_open(void);
 int fake_netlink_send(int fd, const void *message, size_t size);
 int fake_netlink_receive(int fd, void *space, size_t size, bool wait);
 int fake_netlink_join(int fd, uint32_t group);
 void fake_netlink_clear(void);
-/* Counts the call; gives the error that it has to fail with, or 0. */
+/* Count the call; return the error that the call has to fail with, or 0. */
 int fake_enter(enum fake_call call);
-/* The number of a new open file. */
+/* Return the descriptor of a new socket. */
 int fake_socket(void);
 
 struct nlmsghdr;
 
-/* An event that waits; the test adds what it says. */
+/* Queue an event; the test adds its attributes. */
 struct nlmsghdr *fake_event(uint32_t type);
-/* Instead of one: a datagram of anything, or an error. */
+/* Queue a datagram with any contents; an error. */
 void fake_datagram(const void *bytes, size_t size);
 void fake_receive_error(int error);
 
 /*
- * Memory that ends where an inaccessible page begins: reading or writing beyond
- * it is the end of the test.
+ * Allocate memory that ends at an inaccessible page: an access beyond its end ends the
+ * test.
  */
 void *page_end(size_t size);
 
-/* Runs the test cases that @add puts into the suite; main()'s whole work. */
+/* Run the test cases that @add adds to the suite. Return the exit status of main(). */
 int unit_main(const char *name, void (*add)(Suite *suite));
 
-/* A test case with the fake as its fixture. */
+/* Add a test case with the fixture of the fake driver. */
 TCase *unit_case(Suite *suite, const char *name);
 
 #endif /* TESTS_UNIT_FAKE_H */

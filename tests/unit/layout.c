@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The layout of the ABI, the same for 32 and 64 bit programs. It is compiled, for
- * each of them, with -Wpadded: not a byte that has no name. Whoever changes a
- * number here breaks programs that exist.
+ * The layout of the ABI, identical for 32 and 64 bit programs. The file is compiled for
+ * both with -Wpadded, so that the structs have no implicit padding. Changing a number here
+ * breaks existing programs.
  */
 #include <linux/ccshm.h>
 
@@ -283,7 +283,7 @@ VALUE(CCSHM_STATE_STUCK, 3);
 VALUE(CCSHM_PLATFORM_CCA, 5);
 
 #ifdef BREAK_LAYOUT
-/* What static-checks must see fail: holes on 64 bit, another size on 32. */
+/* static-checks requires that this fails: padding on 64 bit, another size on 32 bit. */
 struct broken {
 	__u32 first;
 	__u64 second;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Attachments: what is asked of the driver, addresses, and the three ends. */
+/* Attachments: arguments for the driver, segments, and the ways to end an attachment. */
 #include <limits.h>
 
 #include "fake.h"
@@ -85,7 +85,7 @@ START_TEST(attach_export)
 	ck_assert_int_eq(ccshm_export_attach(export, FAKE_DEVICE, NULL,
 					     &attachment), -ENODEV);
 	ck_assert_ptr_null(attachment);
-	/* A failure leaves nothing locked. */
+	/* The lock is free after a failure. */
 	ck_assert_int_ge(ccshm_export_fd(export), 0);
 	ccshm_export_close(export);
 }
@@ -103,7 +103,7 @@ START_TEST(attach_dmabuf)
 					     &attachment), 0);
 	ck_assert_int_eq(fake.got.attach.dmabuf_fd, fd);
 	ccshm_attachment_close(attachment);
-	/* It stayed the caller's. */
+	/* The caller still owns the descriptor. */
 	ck_assert_int_eq(fake_seam.close(fd), 0);
 
 	ck_assert_int_eq(ccshm_dmabuf_attach(handle, -1, FAKE_DEVICE, NULL,
@@ -140,7 +140,7 @@ START_TEST(attach_bad_arguments)
 	ck_assert_ptr_null(attachment);
 	ck_assert_uint_ne(fake.got_request, CCSHM_IOC_ATTACH);
 
-	/* The longest that fits is the driver's to judge. */
+	/* The library passes the longest name that fits to the driver. */
 	device = page_end(CCSHM_DEVICE_LEN);
 	memcpy(device, "pci:", 4);
 	memset(device + 4, '0', CCSHM_DEVICE_LEN - 5);
@@ -158,7 +158,7 @@ START_TEST(attach_bad_arguments)
 	ck_assert_int_eq(ccshm_buffer_attach(buffer, FAKE_DEVICE, options,
 					     &attachment), -EINVAL);
 	ccshm_attach_options_set_slice(options, 0, 0);
-	/* A persistent attachment of a buffer that is not. */
+	/* A persistent attachment of an anonymous buffer. */
 	ccshm_attach_options_set_persistent(options, true);
 	ck_assert_int_eq(ccshm_buffer_attach(buffer, FAKE_DEVICE, options,
 					     &attachment), -EINVAL);
@@ -170,7 +170,7 @@ START_TEST(no_memory)
 {
 	struct ccshm_attach_options *none = options;
 
-	/* Before the driver is asked: no device is let in. */
+	/* The failure is before the ioctl, so that there is nothing to undo. */
 	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
 	ck_assert_int_eq(ccshm_buffer_attach(buffer, FAKE_DEVICE, NULL,
 					     &attachment), -ENOMEM);
@@ -199,7 +199,7 @@ START_TEST(all_segments)
 		ck_assert_uint_eq(segments[i].length, page);
 		ck_assert_uint_eq(segments[i].offset, (unsigned int)i * page);
 	}
-	/* The rest, and not more than there is. */
+	/* Returns the segments that are left. */
 	ck_assert_int_eq(ccshm_attachment_segments(attachment, 3, segments, 3),
 			 1);
 	ck_assert_uint_eq(segments[0].offset, 3 * page);
@@ -231,7 +231,7 @@ END_TEST
 START_TEST(detach_through_its_file)
 {
 	attach();
-	/* Needs no right but to have the file. */
+	/* The attachment's file suffices; no capability is needed. */
 	fake.no_rawio = true;
 	ck_assert_int_eq(ccshm_attachment_detach(attachment), 0);
 	ck_assert_uint_eq(fake.got_request, CCSHM_IOC_DETACH);
@@ -241,7 +241,7 @@ START_TEST(detach_through_its_file)
 }
 END_TEST
 
-/* Closing does not say that the device has stopped. */
+/* Closing must not detach: the device may still be active. */
 START_TEST(close_does_not_detach)
 {
 	attach();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Allocating, finding, mapping and ending buffers. */
+/* Allocate, open, map and free buffers. */
 #include "fake.h"
 
 static struct ccshm *handle;
@@ -37,7 +37,7 @@ START_TEST(alloc_anonymous)
 	ck_assert_uint_ne(ccshm_buffer_id(buffer), 0);
 	ck_assert(ccshm_buffer_is_shared(buffer));
 	ccshm_buffer_close(buffer);
-	/* The handle is gone, the buffer is not. */
+	/* The library's object is freed, the persistent buffer is not. */
 	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 1);
 }
 END_TEST
@@ -112,7 +112,7 @@ START_TEST(options_can_be_taken_back)
 }
 END_TEST
 
-/* Each alone is its own flag. */
+/* Each option sets its own flag only. */
 START_TEST(kinds_of_memory)
 {
 	ccshm_alloc_options_set_dma32(options, true);
@@ -132,7 +132,7 @@ START_TEST(kinds_of_memory)
 }
 END_TEST
 
-/* Others may pin what was allocated so, and nothing else; it is for persistent buffers. */
+/* OTHERS_PIN permits other users to pin this buffer only, and requires a persistent buffer. */
 START_TEST(others_pin)
 {
 	struct ccshm_export *pinned;
@@ -181,12 +181,12 @@ START_TEST(name_lengths)
 	ck_assert_str_eq(fake.got.alloc.name, name);
 	ccshm_buffer_close(buffer);
 
-	/* A shorter one leaves nothing of the longer one behind. */
+	/* A shorter name replaces the longer one completely. */
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "n"), 0);
 	alloc_expecting(0);
 	ccshm_buffer_close(buffer);
 
-	/* One that does not fit leaves the name alone. */
+	/* A name that is too long does not change the options. */
 	name = page_end(CCSHM_NAME_LEN + 1);
 	memset(name, 'm', CCSHM_NAME_LEN);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, name), -EINVAL);
@@ -232,7 +232,7 @@ START_TEST(no_memory)
 {
 	struct ccshm_alloc_options *none = options;
 
-	/* Before the driver is asked: there is nothing to undo. */
+	/* The failure is before the ioctl, so that there is nothing to undo. */
 	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
 	alloc_expecting(-ENOMEM);
 	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 0);
@@ -266,7 +266,7 @@ START_TEST(free_ends_it)
 	ck_assert_int_eq(ccshm_buffer_free(one), 0);
 	ck_assert_uint_eq(fake.got.free.id, id);
 	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_BUFFER), 1);
-	/* The handle still answers. */
+	/* The getters still work. */
 	ck_assert_uint_eq(ccshm_buffer_id(one), id);
 	ck_assert_uint_eq(ccshm_buffer_size(one), PAGE);
 	ck_assert_int_eq(ccshm_buffer_free(one), -ENOENT);
@@ -285,7 +285,7 @@ START_TEST(free_flags)
 	struct ccshm_status *st;
 
 	ck_assert_int_eq(ccshm_export_create(one, 0, 0, 0, &export), 0);
-	/* The driver judges them, all 64 bits, and nothing ends. */
+	/* The library passes all 64 flags; the driver refuses unknown ones and frees nothing. */
 	ck_assert_int_eq(ccshm_buffer_free_flags(one, CCSHM_FREE_REVOKE | 1ULL << 63), -EINVAL);
 	ck_assert_uint_eq(fake.got.free.flags, CCSHM_FREE_REVOKE | 1ULL << 63);
 	fake.count[FAKE_IOCTL] = 0;
@@ -387,7 +387,7 @@ START_TEST(open_fails)
 	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
 	ck_assert_int_eq(ccshm_buffer_open(handle, "me/ring", &buffer), -ENOMEM);
 	ck_assert_ptr_null(buffer);
-	/* It may end between the two calls. */
+	/* The buffer may be freed between OPEN and QUERY. */
 	fake_fail_ioctl(CCSHM_IOC_QUERY, -ENOENT);
 	ck_assert_int_eq(ccshm_buffer_open(handle, "me/ring", &buffer), -ENOENT);
 	ck_assert_ptr_null(buffer);
@@ -430,7 +430,7 @@ static void map_at(struct ccshm_buffer *of, uint64_t offset, uint64_t size)
 	ccshm_mapping_close(mapping);
 }
 
-/* Large pages need an address that is aligned as the memory is. */
+/* Huge pages require an address with the alignment of the memory. */
 START_TEST(map_large)
 {
 	const uint64_t unit = 2 << 20;
@@ -445,13 +445,13 @@ START_TEST(map_large)
 	ck_assert_uint_eq(fake.place_align, unit);
 	ck_assert_uint_eq(fake.place_phase, 0);
 	ck_assert_ptr_eq(fake.mmap_hint, fake.place);
-	/* Nobody is driven out of the place. */
+	/* The address is a hint: no MAP_FIXED, which would replace other mappings. */
 	ck_assert_int_eq(fake.mmap_flags, MAP_SHARED);
 	map_at(made, unit + PAGE, 2 * unit);
 	ck_assert_uint_eq(fake.place_phase, PAGE);
 	ck_assert_uint_eq(fake.place_size, 2 * unit);
 
-	/* Without a whole large page in it any place will do. */
+	/* A range without a whole huge page needs no alignment. */
 	map_at(made, 0, unit - PAGE);
 	ck_assert_uint_eq(fake.places, 0);
 	ck_assert_ptr_null(fake.mmap_hint);
@@ -462,7 +462,7 @@ START_TEST(map_large)
 	map_at(made, unit, unit);
 	ck_assert_uint_eq(fake.places, 1);
 
-	/* An export has an offset of its own. */
+	/* The offset of an export counts for the alignment. */
 	ck_assert_int_eq(ccshm_export_create(made, 0, PAGE, 3 * unit, &export), 0);
 	ck_assert_int_eq(ccshm_export_map(export, 2 * PAGE, 2 * unit, PROT_READ, 0,
 					  &mapping), 0);
@@ -471,7 +471,7 @@ START_TEST(map_large)
 	ccshm_mapping_close(mapping);
 	ccshm_export_close(export);
 
-	/* No place: mapped all the same. */
+	/* Without a suitable address the kernel chooses one. */
 	fake.place = NULL;
 	map_at(made, 0, 0);
 	ck_assert_uint_eq(fake.places, 1);
@@ -496,7 +496,7 @@ START_TEST(map_all)
 	bytes = ccshm_mapping_address(mapping);
 	ck_assert_int_eq(bytes[0], 0);
 	bytes[4 * PAGE - 1] = 7;
-	/* The dma-buf's descriptor is not kept: only /dev/ccshm is open. */
+	/* The descriptor of the dma-buf is closed: only /dev/ccshm is open. */
 	ck_assert_uint_eq(fake_files(), 1);
 	ck_assert_int_eq(ccshm_buffer_map(made, 3 * PAGE, PAGE, PROT_READ, 0,
 					  &again), 0);
@@ -572,7 +572,7 @@ START_TEST(map_fails)
 	ck_assert_int_eq(ccshm_buffer_map(made, 0, 0, PROT_READ, 0, &mapping),
 			 -ENOMEM);
 	ck_assert_ptr_null(mapping);
-	/* No export stays behind. */
+	/* The failed calls leave no export. */
 	ck_assert_uint_eq(fake_objects(CCSHM_TYPE_EXPORT), 0);
 	ck_assert_uint_eq(fake_files(), 1);
 	ccshm_buffer_close(made);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The table of commands agrees with help, completion and the manual pages. */
+/* Check that the table of commands, --help, completion and man pages agree. */
 #include <check.h>
 #include <ctype.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 
 #include "ccshmctl.h"
 
-/* The manual pages, found from this file's own path. */
+/* Read a man page. Its path is relative to the path of this source file. */
 static char *read_page(const char *name)
 {
 	char path[4096], *text;
@@ -30,7 +30,7 @@ static char *read_page(const char *name)
 	return text;
 }
 
-/* As it reads on paper: "\-" is "-". */
+/* Replace "\-" by "-". */
 static char *unescape(char *text)
 {
 	char *from = text, *to = text;
@@ -73,11 +73,11 @@ START_TEST(rows)
 		ck_assert(cmd->run && cmd->argp && cmd->summary && cmd->args);
 		ck_assert_int_le(cmd->min_args, cmd->max_args);
 		ck_assert_int_le(cmd->max_args, ARGS_MAX);
-		/* A sentence's beginning, without its end. */
+		/* A summary has neither a capital letter nor a full stop. */
 		ck_assert(islower((unsigned char)cmd->summary[0]));
 		ck_assert(cmd->summary[strlen(cmd->summary) - 1] != '.');
 		ck_assert_msg(strlen(cmd->summary) <= 68, "%s", cmd->name);
-		/* As many placeholders as it needs arguments. */
+		/* At least one placeholder per required argument. */
 		words = *cmd->args != '\0';
 		for (s = cmd->args; *s; s++)
 			words += *s == ' ';
@@ -92,7 +92,7 @@ START_TEST(rows)
 }
 END_TEST
 
-/* Each option has a text, a long name, and keys that are its own. */
+/* Each option has a text, a long name and a unique key. */
 START_TEST(options)
 {
 	const struct command *cmd = &commands[_i];
@@ -126,7 +126,7 @@ static char *list_options(const char *name)
 	return text;
 }
 
-/* The page has the summary, each option, and no option that is not there. */
+/* A command's man page has its summary and exactly its options. */
 START_TEST(pages)
 {
 	const struct command *cmd = &commands[_i];
@@ -201,7 +201,7 @@ START_TEST(completion)
 }
 END_TEST
 
-/* Errors, as exit codes and as words. */
+/* Exit codes of errors. */
 static const struct {
 	enum op op;
 	int err;
@@ -254,7 +254,7 @@ START_TEST(exit_codes)
 }
 END_TEST
 
-/* Where there is something to say beyond the errno's own text, it is said. */
+/* Some errors have a text of ccshmctl; others have the text of the errno. */
 START_TEST(reasons)
 {
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_REVOKE, ETIMEDOUT), "--timeout"));

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ccshmctl --complete, on the fake driver and a /sys of its own.
+ * ccshmctl --complete, on the fake driver and a temporary /sys.
  *
- *   test_cli_complete WORD...    is ccshmctl WORD... there, for tests of the shells
+ *   test_cli_complete WORD...    runs ccshmctl WORD... there, for tests of the shells
  */
 #include <stdio.h>
 #include <sys/wait.h>
@@ -69,10 +69,10 @@ static const char *said(int code)
 	return cli.out;
 }
 
-/* What can stand there; the last word is the one that is being typed. */
+/* Return the candidates for the last word of a command line. */
 #define candidates(...)	said(cli_run("--complete", __VA_ARGS__, NULL))
 
-/* Is it one of them, whatever is said about it? */
+/* Return true if the word is a candidate, with any description. */
 static bool offered(const char *word)
 {
 	size_t len = strlen(word);
@@ -84,7 +84,7 @@ static bool offered(const char *word)
 	return false;
 }
 
-/* ---- commands and options: whatever the table has ---- */
+/* ---- commands and options, as in the table of commands ---- */
 
 START_TEST(every_command)
 {
@@ -108,7 +108,7 @@ START_TEST(every_command)
 }
 END_TEST
 
-/* Every option that the command's own parser knows, as its --help has them. */
+/* Each option in the --help of a command is a candidate. */
 START_TEST(every_option)
 {
 	const struct command *cmd = &commands[_i];
@@ -140,7 +140,7 @@ static void check_placeholder(const char *what, size_t len)
 	ck_assert_msg(complete_knows(text), "cli/complete.c has no thought for %s", text);
 }
 
-/* What stands for a value is known, so that a new one is not forgotten. */
+/* The completion knows each placeholder of a value or an argument, including new ones. */
 START_TEST(every_value)
 {
 	const struct command *cmd = &commands[_i];
@@ -167,7 +167,7 @@ START_TEST(options_given)
 	candidates("alloc", "--name", "x", "-d", "--");
 	ck_assert(offered("--owner") && offered("--contiguous"));
 	ck_assert(!offered("--name") && !offered("--dma32"));
-	/* Without a "-" they come when there is nothing else to say. */
+	/* Without "-", options are candidates only if there are no others. */
 	candidates("list", "");
 	ck_assert(offered("--exports") && offered("--json"));
 	candidates("free", "");
@@ -180,14 +180,14 @@ START_TEST(options_given)
 }
 END_TEST
 
-/* ---- names that the driver knows ---- */
+/* ---- names from the driver ---- */
 
 START_TEST(buffers)
 {
 	candidates("free", "");
 	ck_assert(offered("1"));		/* it has no name */
 	ck_assert(!offered("2"));
-	/* The fake driver's user is not the one who runs this. */
+	/* Usually the user of the fake driver is not the user of this process. */
 	if (geteuid() != FAKE_UID) {
 		ck_assert_ptr_nonnull(strstr(cli.out, "/ring\t4K, of "));
 		ck_assert(!offered("ring"));
@@ -222,7 +222,7 @@ START_TEST(devices)
 	ck_assert_str_eq(candidates("devices", ""),
 			 FAKE_DEVICE "\tvfio-pci\nvirtio:virtio2\n");
 	ck_assert_str_eq(candidates("devices", "0000:"), "0000:00:04.0\tvfio-pci\n");
-	/* Programs drive PCI devices only. */
+	/* attach accepts PCI devices only. */
 	ck_assert_str_eq(candidates("attach", "1", ""), FAKE_DEVICE "\tvfio-pci\n");
 	ck_assert_str_eq(candidates("attach", "-l", "4K", "1", "pci:0000:00"),
 			 FAKE_DEVICE "\tvfio-pci\n");
@@ -231,7 +231,7 @@ START_TEST(devices)
 }
 END_TEST
 
-/* A word that a terminal cannot be shown is not offered, and what is said of one is shown. */
+/* Skip words with control characters; escape control characters in descriptions. */
 START_TEST(wild_names)
 {
 	setenv("LC_ALL", "C.UTF-8", 1);
@@ -253,12 +253,12 @@ START_TEST(wild_names)
 		.driver = "d\033\u00e9\n" };
 	ck_assert_str_eq(candidates("devices", "virtio:"),
 			 "virtio:virtio2\nvirtio:\u00e9\td\\033\u00e9\\012\n");
-	/* What is typed already is a part of the word. */
+	/* The part of the word before the comma contains a control character. */
 	ck_assert_str_eq(candidates("list", "--output=\033,na"), ":nospace\n");
 }
 END_TEST
 
-/* ---- columns, the same that --output takes ---- */
+/* ---- columns, as --output accepts them ---- */
 
 START_TEST(columns)
 {
@@ -289,14 +289,14 @@ START_TEST(column_lists)
 	ck_assert_str_eq(candidates("list", "-e", "-o", "imp"),
 			 "importers\nimporter_devices\n:nospace\n");
 	ck_assert_str_eq(candidates("list", "-o", "imp"), ":nospace\n");
-	/* Those of all kinds, each once. */
+	/* The columns of all types, each once. */
 	ck_assert_str_eq(candidates("show", "-o", "siz"), "size\n:nospace\n");
 	candidates("show", "-o", "");
 	ck_assert(offered("type") && offered("mode") && offered("lifetime") && offered("dma_bits"));
 }
 END_TEST
 
-/* ---- the rest ---- */
+/* ---- other values ---- */
 
 START_TEST(other_values)
 {
@@ -311,11 +311,11 @@ START_TEST(other_values)
 	ck_assert(offered("root"));
 	candidates("alloc", "--group", "roo");
 	ck_assert(offered("root"));
-	/* For the user to invent: no option either. */
+	/* The user chooses the value: no candidates, not even options. */
 	ck_assert_str_eq(candidates("alloc", ""), "");
 	ck_assert_str_eq(candidates("alloc", "--name", "-"), "");
 	ck_assert_str_eq(candidates("alloc", "-n", ""), "");
-	/* The option's value may stand at once behind it. */
+	/* The value may directly follow the option. */
 	candidates("alloc", "-nx", "4K", "--");
 	ck_assert(offered("--mode") && !offered("--name"));
 }
@@ -330,7 +330,7 @@ START_TEST(another_program)
 	ck_assert_str_eq(candidates("export", "ring", "--", ""), ":command 4\n");
 	ck_assert_str_eq(candidates("attach", "-p", "1", FAKE_DEVICE, "--", "ls", "-"),
 			 ":command 6\n");
-	/* Other commands run none: all that follow are arguments. */
+	/* Other commands run no program: "--" only ends the options. */
 	ck_assert_str_eq(candidates("list", "--", "-"), "");
 	candidates("doctor", "--", "h");
 	ck_assert(offered("headers") && offered("heap"));
@@ -339,7 +339,7 @@ START_TEST(another_program)
 }
 END_TEST
 
-/* ---- as a program for the shells; only in a test can the fake driver be had ---- */
+/* ---- as a program for tests of the shells, on the fake driver ---- */
 
 static int as_argc, as_code = EXIT_FAILURE;
 static char **as_argv;

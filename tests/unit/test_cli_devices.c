@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ccshmctl devices, on the fake driver and a /sys/bus of its own. */
+/* ccshmctl devices, on the fake driver and a temporary /sys/bus. */
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -9,7 +9,7 @@
 
 static char top[64], root[80];
 
-/* In the place of cli/common/root.c. */
+/* Replaces the function in cli/common/root.c. */
 const char *system_root(void)
 {
 	return top;
@@ -23,7 +23,7 @@ static void run_shell(const char *format, const char *a, const char *b)
 	ck_assert_int_eq(system(command), 0);
 }
 
-/* On the bus, as sysfs shows it. */
+/* Add a device to a bus in sysfs. */
 static void appear(const char *bus, const char *name)
 {
 	char path[256];
@@ -132,7 +132,7 @@ START_TEST(list)
 }
 END_TEST
 
-/* Those platform devices too of which nobody knows that they do DMA. */
+/* --all also lists platform devices that may not do DMA. */
 START_TEST(list_all)
 {
 	ck_assert_int_eq(cli_run("devices", "--all", NULL), 0);
@@ -159,7 +159,7 @@ START_TEST(list_json)
 }
 END_TEST
 
-/* No bus, no device: an empty list. */
+/* Without buses and devices the list is empty. */
 START_TEST(list_nothing)
 {
 	run_shell("rm -r %s/%s", root, "*");
@@ -181,7 +181,7 @@ START_TEST(list_gone_meanwhile)
 }
 END_TEST
 
-/* The driver cannot be asked about it: said, and the others are listed. */
+/* A name that is too long for the driver is reported; other devices are listed. */
 START_TEST(list_long_name)
 {
 	char name[80];
@@ -215,7 +215,7 @@ START_TEST(list_fails)
 }
 END_TEST
 
-/* A file where the bus's devices should be. */
+/* The bus has a file instead of the directory of devices. */
 START_TEST(list_unreadable)
 {
 	run_shell("rm -r %s/%s/devices", root, "pci");
@@ -261,7 +261,7 @@ START_TEST(one_json)
 }
 END_TEST
 
-/* Also one that the list leaves out. */
+/* Devices that the list omits can be queried by name. */
 START_TEST(one_without_bus)
 {
 	ck_assert_int_eq(cli_run("devices", "0000:00:04.0", NULL), 0);
@@ -296,7 +296,7 @@ static const struct {
 	{ "/sys/devices/platform/set", "platform:set" },
 };
 
-/* In /sys/devices, with the links that sysfs has. */
+/* Add a device to /sys/devices, with the links of sysfs. */
 static void appear_in_full(const char *bus, const char *parent, const char *name)
 {
 	char path[128], link[256];
@@ -310,7 +310,7 @@ static void appear_in_full(const char *bus, const char *parent, const char *name
 	ck_assert_int_eq(symlink(path, link), 0);
 }
 
-/* However a device is called, the driver is asked for the one name that it has. */
+/* The program converts each spelling of a device's name to the driver's name. */
 START_TEST(one_spelled)
 {
 	char line[64];
@@ -374,7 +374,7 @@ START_TEST(one_absent)
 	run_shell("ln -s ../../../../bus/usb %s/usb/devices/1-1/subsystem%s", root, "");
 	ck_assert_int_eq(cli_run("devices", absent[_i].name, NULL), EXIT_FAILED);
 	check_err(absent[_i].says);
-	/* One sentence, of what was typed. */
+	/* The error is one sentence that names the device as typed. */
 	ck_assert_ptr_eq(strchr(cli.err, '\n'), cli.err + strlen(cli.err) - 1);
 	snprintf(line, sizeof(line), "%s'%s' ", "ccshmctl: ", absent[_i].name);
 	if (strncmp(cli.err, line, strlen(line))) {
@@ -411,7 +411,7 @@ START_TEST(unprinted)
 }
 END_TEST
 
-/* attach, too, finds out the bus. */
+/* attach also accepts a device without a bus. */
 START_TEST(attach_without_bus)
 {
 	struct ccshm *handle = fake_handle();
@@ -433,7 +433,7 @@ static int refuse_attach(int fd, unsigned long request, void *arg)
 	return request == CCSHM_IOC_ATTACH ? -EOPNOTSUPP : fake_seam.ioctl(fd, request, arg);
 }
 
-/* Why a device cannot be attached is known to DEVICE. */
+/* If ATTACH fails, the program gets the reason from DEVICE. */
 START_TEST(attach_reason)
 {
 	struct ccshm *handle = fake_handle();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ccshmctl doctor, on the fake driver and on files of its own for /proc, /sys and so on:
- * each check is made to pass, to warn, to fail and to be skipped, where it can be.
+ * ccshmctl doctor, on the fake driver and on temporary files for /proc, /sys and so on. As far as
+ * possible, each check is made to pass, to warn, to fail and to be skipped.
  */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 #define RELEASE	"6.12.1-test"
 #define MODULES	"/lib/modules/" RELEASE
 
-/* The machine is the fake one. */
+/* Detect the platform of the fake machine. */
 int __wrap_ccshm_platform_detect(uint32_t *platform);
 
 int __wrap_ccshm_platform_detect(uint32_t *platform)
@@ -24,7 +24,7 @@ int __wrap_ccshm_platform_detect(uint32_t *platform)
 }
 
 /* ------------------------------------------------------------------------- */
-/* The patient                                                               */
+/* States of the machine                                                     */
 /* ------------------------------------------------------------------------- */
 
 static void no_driver(void)
@@ -32,7 +32,7 @@ static void no_driver(void)
 	fake.no_driver = true;
 }
 
-/* What CPUID of a SEV guest says; there is no driver. */
+/* Set the CPUID of a SEV guest; there is no driver. */
 static void sev_guest(void)
 {
 	no_driver();
@@ -47,7 +47,7 @@ static void loaded(void)
 	put("/sys/module/ccshm/", "");
 }
 
-/* A module as file: the texts of .modinfo, and what the kernel's build appends. */
+/* Write a module file with the texts of .modinfo, and a signature if @is_signed. */
 static void put_module(const char *path, const char *built_for, bool is_signed)
 {
 	char bytes[512] = "\177ELF some code";
@@ -86,7 +86,7 @@ static void signed_module(void)
 	installed(RELEASE, RELEASE, true);
 }
 
-/* As sign-file ends a module: a PKCS#7 message, struct module_signature, the text. */
+/* Write a module as sign-file does: a PKCS#7 message, struct module_signature, the marker. */
 static void module_signed_by(const char *signer)
 {
 	unsigned char bytes[512] = "\177ELF";
@@ -110,7 +110,7 @@ static void module_of_mok(void)
 	module_signed_by("DKMS module signing key");
 }
 
-/* The length of the name goes beyond the end of the signature. */
+/* Write a module in whose signature the length of a name exceeds the signature. */
 static void module_of_nonsense(void)
 {
 	static const char bytes[] = "\177ELF\0\x06\x03\x55\x04\x03\x0c\x7f" "abc"
@@ -120,7 +120,7 @@ static void module_of_nonsense(void)
 	put(MODULES "/modules.dep", "updates/dkms/ccshm.ko:\n");
 }
 
-/* After an upgrade: another srcversion than that of the file. */
+/* Write a module file with another srcversion than the loaded module, as after an upgrade. */
 static void new_module(void)
 {
 	static const char bytes[] = "\177ELF xsrcversion=F00\0srcversion=B0B\0vermagic=" RELEASE " SMP \0";
@@ -129,7 +129,7 @@ static void new_module(void)
 	put(MODULES "/modules.dep", "updates/ccshm.ko:\n");
 }
 
-/* ccshmctl of a package; "make install" puts it below /usr/local. */
+/* Pretend that ccshmctl was installed by a package; "make install" uses /usr/local. */
 static void of_package(void)
 {
 	put("/proc/self/", "");
@@ -171,10 +171,10 @@ static void teardown(void)
 }
 
 /* ------------------------------------------------------------------------- */
-/* What is expected                                                          */
+/* Expected results                                                          */
 /* ------------------------------------------------------------------------- */
 
-/* @result of @check, and words of the finding or of the advice. */
+/* Check the result of a check, and that the output contains a text. */
 static void check_finding(const char *check, const char *result, const char *says)
 {
 	char needle[128];
@@ -195,13 +195,13 @@ struct file {
 
 /**
  * struct story - one check on one machine
- * @check: its name
- * @result: that it must have
- * @code: exit code
- * @says: words that must be there
- * @advises: others, or NULL
- * @arrange: makes the machine so, or NULL
- * @files: that it has
+ * @check: name of the check
+ * @result: expected result
+ * @code: expected exit code
+ * @says: text that the output must contain
+ * @advises: another text that the output must contain, or NULL
+ * @arrange: functions that set the state of the machine
+ * @files: files of the machine
  */
 struct story {
 	const char *check;
@@ -247,7 +247,7 @@ static void tdx_driver(void)
 	fake.info.platform = CCSHM_PLATFORM_TDX;
 }
 
-/* An architecture without it: each call fails. */
+/* CPUID of an architecture that does not have the instruction. */
 static int no_such_instruction(uint32_t leaf, struct ccshm_cpuid *out)
 {
 	(void)leaf;
@@ -304,7 +304,7 @@ static void index_unreadable(void)
 	put(MODULES "/modules.dep/", "");
 }
 
-/* A chain of links that has no end, as good as a directory without permission. */
+/* Make the path fail with ELOOP, which replaces a directory without permission in tests by root. */
 static void modules_unreadable(void)
 {
 	put("/lib/modules/", "");
@@ -318,7 +318,7 @@ static void truncated_module(void)
 	put(MODULES "/updates/ccshm.ko.xz", "this is not what xz makes");
 }
 
-/* Debian's /etc/os-release has double quotes, that of others single ones. */
+/* Values may be unquoted, as on Debian, or quoted. */
 #define DEBIAN	{ "/etc/os-release", "ID=debian\n" }
 #define QUOTED	{ "/etc/os-release", "NAME='An OS'\nID='fedora'\n" }
 #define KMSG(text) { "/dev/kmsg", "5,1,1,-;Linux version\n SUBSYSTEM=x;ccshm: not this\n5,2,2,-;" text "\n5,3,3,-;last\n" }
@@ -420,7 +420,7 @@ static const struct story signature_stories[] = {
 	  { ENFORCE, KEYS("DKMS module signing key") } },
 	{ "signature", "pass", 0, "the kernel has a key of that name", NULL, { sev_guest, module_of_mok },
 	  { ENFORCE, KEYS("Us: DKMS module signing key") } },
-	/* What a user who is not root sees. */
+	/* /proc/keys as an unprivileged user sees it. */
 	{ "signature", "warn", 0, "cannot determine whether the kernel trusts the key", "mokutil",
 	  { sev_guest, module_of_mok }, { ENFORCE, { "/proc/keys", "1 I--Q 1 perm 1 0 0 keyring   _ses: 1\n" } } },
 	{ "signature", "warn", 0, "signed by an unknown signer", NULL, { sev_guest, module_of_nonsense },
@@ -532,7 +532,7 @@ static void old_abi(void)
 	fake.abi_oldest = 0;
 }
 
-/* The test may be root, or not: then its own group is as good as any. */
+/* Create a device node. If the test does not run as root, the file keeps the user's group. */
 static void node(const char *path, mode_t mode, gid_t gid)
 {
 	char full[256];
@@ -618,7 +618,7 @@ static void failed_once(void)
 }
 
 #define HEAP		"/dev/dma_heap/system_cc_shared"
-/* The node is a plain file here, with the number 0:0. */
+/* In the tests the node is a regular file, with device number 0:0. */
 #define KERNELS_HEAP	{ "/sys/class/dma_heap/system_cc_shared/dev", "0:0\n" }
 #define KERNELS_OTHER	{ "/sys/class/dma_heap/system_cc_shared/dev", "249:0\n" }
 #define OUR_HEAP	{ "/sys/class/misc/ccshm-heap/dev", "0:0\n" }
@@ -652,7 +652,7 @@ static const struct story driver_stories[] = {
 	  { GROUP("1500"), LOGIN_DEFS("2000") } },
 	{ "heap", "pass", 0, "This kernel has its own heap", NULL, { NULL }, { KERNELS_HEAP, { HEAP, "" } } },
 	{ "heap", "pass", 0, "This kernel has its own heap", NULL, { NULL }, { KERNELS_HEAP, OUR_OTHER, { HEAP, "" } } },
-	/* The kernel's came after that of ccshm. */
+	/* The kernel's heap was registered after that of ccshm. */
 	{ "heap", "warn", 0, "is that of ccshm: the kernel's own heap appeared later", "heap=off", { NULL },
 	  { KERNELS_OTHER, OUR_HEAP, { HEAP, "" } } },
 	{ "heap", "warn", 0, "This kernel has its heap, but there is no", "restart", { NULL }, { KERNELS_HEAP } },
@@ -699,7 +699,7 @@ static const struct story driver_stories[] = {
 	{ "/sys/kernel/debug/swiotlb/io_tlb_used", used "\n" }, \
 	{ "/sys/kernel/debug/swiotlb/io_tlb_used_hiwater", peak "\n" }
 
-/* One that bounces, of a driver of the kernel, and two that do not count. */
+/* One device of a kernel driver that bounces, and two that the check must ignore. */
 static void bouncing_devices(void)
 {
 	fake.devices[0] = (struct ccshm_ioc_device){
@@ -746,7 +746,7 @@ static const struct story memory_stories[] = {
 	  { SWIOTLB("1000", "990", "1000") } },
 	{ "swiotlb", "fail", 1, "99 % full: DMA fails", "\"advice\": \"Give devices", { no_driver },
 	  { SWIOTLB("1000", "990", "1000") } },
-	/* No high-water mark before 6.4, and one that went below zero. */
+	/* Kernels before 6.4 have no high-water mark; the counter can become negative. */
 	{ "swiotlb", "warn", 0, "are 85 % full, and were 85 %", NULL, { NULL },
 	  { { "/sys/kernel/debug/swiotlb/io_tlb_nslabs", "100\n" },
 	    { "/sys/kernel/debug/swiotlb/io_tlb_used", "85\n" } } },
@@ -865,14 +865,14 @@ static const struct story parameters_stories[] = {
 	  { MODPROBE("options ccshm limit_total_bytes=-1") } },
 	{ "parameters", "fail", 3, "\"object\": \"/proc/cmdline\"", NULL, { sev_guest },
 	  { { "/proc/cmdline", "ro quiet xccshm.heap=? ccshm.limit_total_bytes=much\n" } } },
-	/* One file overrides another of its name. */
+	/* A file overrides files of the same name in directories listed later. */
 	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
 	  { MODPROBE("options ccshm heap=off"), { "/usr/lib/modprobe.d/ccshm.conf", "options ccshm heap=on\n" } } },
 	{ "parameters", "fail", 3, "/usr/lib/modprobe.d/ccshm.conf", NULL, { sev_guest },
 	  { { "/usr/lib/modprobe.d/ccshm.conf", "options ccshm heap=on\n" } } },
 };
 
-/* Answers as the files say; it may be missing, or fail. */
+/* Replace systemctl by a script. */
 static void systemctl_says(const char *script)
 {
 	char path[128];
@@ -948,14 +948,14 @@ STORIES(parameters)
 STORIES(units)
 
 /* ------------------------------------------------------------------------- */
-/* All together                                                              */
+/* All checks                                                                */
 /* ------------------------------------------------------------------------- */
 
 static const char *const packers[][2] = {
 	{ "gzip", "gz" }, { "xz", "xz" }, { "zstd -q --rm", "zst" },
 };
 
-/* As the distributions pack them. */
+/* Read modules in the compression formats of the distributions. */
 START_TEST(packed)
 {
 	char command[256];
@@ -983,7 +983,7 @@ static int lines(const char *text)
 	return n;
 }
 
-/* A heading, a line for each finding and one below it for its advice. */
+/* The table has a heading, a line for each finding, and a line below it for the advice. */
 START_TEST(table)
 {
 	node_of_root();
@@ -1001,7 +1001,7 @@ START_TEST(table)
 }
 END_TEST
 
-/* No driver beats no permission, which beats all else. */
+/* The exit code is that of the most severe failure: no driver, then no permission, then others. */
 START_TEST(worst_counts)
 {
 	put("/sys/kernel/debug/swiotlb/io_tlb_nslabs", "100\n");
@@ -1017,7 +1017,7 @@ START_TEST(worst_counts)
 }
 END_TEST
 
-/* A machine on which nothing can be seen: all is said, and nothing fails but what does. */
+/* All checks are reported; a check that cannot determine its result does not fail. */
 START_TEST(nothing_to_see)
 {
 	never_cpuid();
@@ -1047,7 +1047,7 @@ START_TEST(unprinted)
 }
 END_TEST
 
-/* INFO fails after the file could be opened. */
+/* The device node can be opened, but INFO fails. */
 START_TEST(no_info)
 {
 	fake_fail_ioctl(CCSHM_IOC_INFO, -EIO);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* list, stats and monitor, on the fake driver's netlink family. */
+/* list, stats and monitor, on the fake netlink family. */
 #include <grp.h>
 #include <libmnl/libmnl.h>
 #include <pwd.h>
@@ -12,7 +12,7 @@ static struct ccshm_buffer *anonymous, *ring;
 static struct ccshm_export *export;
 static struct ccshm_attachment *attachment;
 
-/* How often the child has asked for a name. */
+/* The number of look-ups in the child process. */
 static struct asked {
 	unsigned int users, groups;
 } *asked;
@@ -90,12 +90,12 @@ START_TEST(buffers)
 		" 1 -    0000  12K     12K       0           1 no\n"
 		" 2 ring 0600   4K      4K       1           0 no\n");
 	ck_assert_str_eq(cli.err, "");
-	/* It has no need of the device, and leaves nothing open. */
+	/* Only the standard files are open: the device is not used, and nothing was left open. */
 	ck_assert_uint_eq(cli.files, 3);
 }
 END_TEST
 
-/* A look-up may be slow, and there may be many buffers, but few owners. */
+/* A look-up may be slow: look up each owner once, not for each buffer. */
 START_TEST(names_looked_up_once)
 {
 	asked = mmap(NULL, sizeof(*asked), PROT_READ | PROT_WRITE,
@@ -134,7 +134,7 @@ START_TEST(attachments)
 }
 END_TEST
 
-/* The columns that a list says it has are those that it has. */
+/* The columns in the error text are exactly the keys in JSON. */
 START_TEST(all_columns)
 {
 	static const char *const which[] = { "--bytes", "--exports", "--attachments" };
@@ -154,7 +154,7 @@ START_TEST(all_columns)
 		snprintf(quoted, sizeof(quoted), "\"%s\":", key);
 		ck_assert_msg(has(quoted), "no %s", key);
 	}
-	/* And no others: in each row (there are two buffers), and the array's name. */
+	/* There are no other keys in the rows (two buffers), besides the name of the array. */
 	for (rest = cli.out; (rest = strstr(rest, "\": ")); rest++)
 		found++;
 	ck_assert_uint_eq(found, nr * (_i ? 1 : 2) + 1);
@@ -203,7 +203,7 @@ END_TEST
 
 START_TEST(list_changes)
 {
-	fake.infos = 0;		/* odd ones: after each list */
+	fake.infos = 0;		/* the generation changes after each list */
 	fake.lists_changed = 1000;
 	ck_assert_int_eq(cli_run("list", NULL), EXIT_OK);
 	ck_assert_uint_eq(lines(cli.out), 3);
@@ -215,7 +215,7 @@ START_TEST(no_family)
 {
 	static const char *const which[] = { "list", "stats", "monitor" };
 
-	/* Lists and counters need the device node or netlink, events need netlink. */
+	/* list and stats need the device node or netlink; monitor needs netlink. */
 	fake.no_family = true;
 	fake.no_driver = true;
 	ck_assert_int_eq(cli_run(which[_i], NULL), EXIT_NO_DRIVER);
@@ -354,7 +354,7 @@ START_TEST(monitor_fields)
 }
 END_TEST
 
-/* Events that were lost are a line, but no event. */
+/* A loss of events is printed as a line, but does not count as an event. */
 START_TEST(monitor_lost)
 {
 	fake_event(CCSHM_EVENT_LEAK);
@@ -370,7 +370,7 @@ START_TEST(monitor_lost)
 }
 END_TEST
 
-/* What cannot be understood is complained about, and passed over; other errors end it. */
+/* After an invalid message, monitor prints an error and continues; other errors end monitor. */
 START_TEST(monitor_errors)
 {
 	fake_receive_error(-EMSGSIZE);
@@ -403,7 +403,7 @@ START_TEST(text_in_json)
 }
 END_TEST
 
-/* A device's name: ESC, DEL, C1, a byte that is no UTF-8, a character that is. */
+/* ESC, DEL, C1, a byte that is not UTF-8, and a printable character. */
 #define WILD	"a\033[2J\177\xc2\x9b\xff\xc3\xa9"
 
 START_TEST(wild_text)
@@ -415,14 +415,14 @@ START_TEST(wild_text)
 		m = fake_event(CCSHM_EVENT_IMPORTER_ATTACH);
 		mnl_attr_put_strz(m, CCSHM_A_DEVICE, WILD);
 	}
-	/* An event that has none of the columns is no line. */
+	/* No line is printed for an event that has none of the columns. */
 	fake_event(CCSHM_EVENT_IMPORTER_ATTACH);
 	setenv("LC_ALL", "C.UTF-8", 1);
 	ck_assert_int_eq(cli_run("monitor", "-jn1", "-o", "device", NULL), EXIT_OK);
 	ck_assert_str_eq(cli.out, "{\"device\": \"a\\u001b[2J\\u007f\\u009b\xef\xbf\xbd\xc3\xa9\"}\n");
 	ck_assert_int_eq(cli_run("monitor", "-n1", "-o", "device", NULL), EXIT_OK);
 	ck_assert_str_eq(cli.out, "device=a\\033[2J\\177\\302\\233\\377\xc3\xa9\n");
-	/* Bytes of a character could be control characters here. */
+	/* In this locale the bytes of a UTF-8 character could be control characters. */
 	setenv("LC_ALL", "C", 1);
 	ck_assert_int_eq(cli_run("monitor", "-n1", "-o", "device", NULL), EXIT_OK);
 	ck_assert_str_eq(cli.out, "device=a\\033[2J\\177\\302\\233\\377\\303\\251\n");
@@ -435,7 +435,7 @@ START_TEST(wild_text)
 }
 END_TEST
 
-/* ---- revoke: who holds on to what a buffer has ---- */
+/* ---- revoke: name the holders of a buffer's exports and attachments ---- */
 
 START_TEST(revoke_names_holders)
 {
@@ -449,16 +449,16 @@ START_TEST(revoke_names_holders)
 	fake.importers[0].mappings = 2;
 	fake.revoke_error = -ETIMEDOUT;
 	ck_assert_int_eq(cli_run("revoke", "ring", NULL), EXIT_BUSY);
-	/* Export 3 and attachment 6 are its; 4 and 5 are the other buffer's. */
+	/* Export 3 and attachment 6 belong to the buffer, 4 and 5 to another one. */
 	ck_assert(complains("platform:vivid.0 still uses export 3 (mappings: 2)\n"));
 	ck_assert(complains(FAKE_DEVICE " still uses attachment 6\n"));
 	ck_assert_msg(lines(cli.err) == 3, "%s", cli.err);
-	/* Those that have are not to blame, nor is what has come meanwhile. */
+	/* Holders that have released the memory are not reported. */
 	fake.importers[0].mappings = 0;
 	ck_assert_int_eq(ccshm_attachment_detach(other), 0);
 	ck_assert_int_eq(cli_run("revoke", "2", NULL), EXIT_BUSY);
 	ck_assert_uint_eq(lines(cli.err), 1);
-	/* Where there is no list it says what it always does. */
+	/* If the list fails, only the error of the revoke is reported. */
 	fake_fail_ioctl(CCSHM_IOC_QUERY, -ENOMEM);
 	ck_assert_int_eq(cli_run("revoke", "1", NULL), EXIT_BUSY);
 	ck_assert_uint_eq(lines(cli.err), 1);

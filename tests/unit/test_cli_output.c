@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Tables and JSON, of fixed rows and of a fixed driver. */
+/* Tables and JSON of given rows, and of a given status of the driver. */
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -91,7 +91,7 @@ START_TEST(json_rows)
 	ck_assert_ptr_nonnull(strstr(text, "\"good\": true"));
 	ck_assert_ptr_nonnull(strstr(text, "\"good\": false"));
 	ck_assert_ptr_nonnull(strstr(text, "\"address\": \"0xfffffffff000\""));
-	/* A record is the same. */
+	/* A single record has the same output. */
 	snprintf(copy, sizeof(copy), "%s", text);
 	ck_assert_str_eq(printed(example(OUT_RECORD, &json)), copy);
 }
@@ -110,7 +110,7 @@ START_TEST(json_text)
 }
 END_TEST
 
-/* ESC, DEL, C1, a byte that is no UTF-8, one that is cut short, and a character. */
+/* ESC, DEL, C1, a byte that is not UTF-8, a truncated character, and a printable character. */
 #define WILD	"a\033\177\xc2\x9b\xff\xe2\x82 \xc3\xa9"
 
 static struct out *wild(const struct format *format)
@@ -138,7 +138,7 @@ START_TEST(wild_text)
 	ck_assert_str_eq(printed(wild(&plain)),
 			 "TEXT\na\\033\\177\\302\\233\\377\\342\\202 \xc3\xa9\n");
 	ck_assert_ptr_nonnull(strstr(on_terminal_of(80, wild(&plain)), "a\\033\\177\\302\\233"));
-	/* Marks of a text's direction, and what is no character in this locale. */
+	/* Directional marks, and characters that are unassigned in this locale. */
 	text = text_shown("\u061c\u200e\u202e\u2066\U0010ffff\ufeff");
 	ck_assert_str_eq(text, "\\330\\234\\342\\200\\216\\342\\200\\256\\342\\201\\246"
 			 "\\364\\217\\277\\277\ufeff");
@@ -152,7 +152,7 @@ START_TEST(wild_text)
 }
 END_TEST
 
-/* As many columns as there are, and none is lost. */
+/* All of many columns are printed. */
 START_TEST(many_columns)
 {
 	struct out *out = out_new("things", OUT_LIST, &json);
@@ -179,7 +179,7 @@ START_TEST(json_empty)
 }
 END_TEST
 
-/* The judge itself: it can fail. */
+/* The JSON parser of these tests accepts valid and rejects invalid texts. */
 START_TEST(json_judge)
 {
 	static const char *const right[] = {
@@ -208,7 +208,7 @@ START_TEST(full_disk)
 }
 END_TEST
 
-/* What a terminal of this width shows. */
+/* Return the output on a terminal of the given width. */
 static char *on_terminal_of(unsigned short columns, struct out *out)
 {
 	static char text[CLI_TEXT];
@@ -254,7 +254,7 @@ static struct out *sentence(const struct format *format)
 	return out;
 }
 
-/* Between words, on a terminal only. */
+/* On a terminal, and only there, lines are broken between words. */
 START_TEST(broken_lines)
 {
 	unsetenv("NO_COLOR");
@@ -264,7 +264,7 @@ START_TEST(broken_lines)
 		"       a_word_that_does_not_fit_at_all\r\n"
 		"       follows.\r\n"
 		"x      -\r\n");
-	/* Nobody knows how wide this one is. */
+	/* A terminal of unknown width. */
 	ck_assert_ptr_nonnull(strstr(on_terminal_of(0, sentence(&plain)),
 				     "longer This is rather long and a_word"));
 	ck_assert_ptr_nonnull(strstr(printed(sentence(&plain)), "longer This is rather long and a_word"));
@@ -273,8 +273,8 @@ START_TEST(broken_lines)
 END_TEST
 
 /*
- * A line has as many columns as the terminal, whatever their bytes: 5 for the key, one for the
- * gap, 24 for the text, in which each character of "\u4e2d" takes two and U+0301 none.
+ * The width of a line is counted in columns, not in bytes: 5 for the key, one for the gap, 24 for
+ * the text, in which each character "\u4e2d" takes two columns and U+0301 none.
  */
 START_TEST(broken_characters)
 {
@@ -297,7 +297,7 @@ START_TEST(broken_characters)
 }
 END_TEST
 
-/* Of whole characters; a byte that is none counts as one. */
+/* Count columns by characters; an invalid byte counts as one column. */
 START_TEST(columns_of_text)
 {
 	size_t columns;
@@ -315,7 +315,7 @@ START_TEST(columns_of_text)
 }
 END_TEST
 
-/* A terminal of this width is shown it as that, once or more often, and nothing of it stays. */
+/* Check that a terminal of the given width shows the text once or more, and erases it. */
 static void check_progress(unsigned short columns, const char *what, const char *shown)
 {
 	char text[CLI_TEXT], begin[256];
@@ -353,10 +353,10 @@ START_TEST(wild_progress)
 {
 	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
 	check_progress(80, WILD, "showing a\\033\\177\\302\\233\\377\\342\\202 \u00e9");
-	/* One line, and no half of a character. */
+	/* The text is cut to one line, between characters. */
 	check_progress(20, "\u4e2d\u4e2d\u4e2d\u4e2d", "showing \u4e2d\u4e2d");
 	check_progress(4, "x", "");
-	/* Nobody knows how wide this one is. */
+	/* A terminal of unknown width. */
 	check_progress(0, "\u4e2d", "showing \u4e2d");
 }
 END_TEST
@@ -371,7 +371,7 @@ START_TEST(colour)
 }
 END_TEST
 
-/* Names that are longer than the terminal is wide are not cut in a pipe. */
+/* In a pipe, names are not cut to the width of the terminal. */
 START_TEST(not_cut)
 {
 	struct out *out = out_new("names", OUT_LIST, &plain);
@@ -387,7 +387,7 @@ START_TEST(not_cut)
 END_TEST
 
 /* ------------------------------------------------------------------------- */
-/* A fixed status                                                            */
+/* A given status                                                            */
 /* ------------------------------------------------------------------------- */
 
 static struct ccshm_ioc_query status;
@@ -412,7 +412,7 @@ static int answer(int fd, unsigned long request, void *arg)
 		return answer_importers(arg);
 	if (request == CCSHM_IOC_REVOKE && status.type)
 		return fake.revoke_error;
-	/* In lists there is nothing. */
+	/* Lists are empty. */
 	if (request == CCSHM_IOC_QUERY && ((struct ccshm_ioc_query *)arg)->flags)
 		return -ENOENT;
 	if (request != CCSHM_IOC_QUERY || !status.type)
@@ -444,7 +444,7 @@ static void set_status(uint32_t type)
 	strcpy(status.device, FAKE_DEVICE);
 }
 
-/* Is there a line "key   value"? */
+/* Check that the output has a line "key   value". */
 static void check_line(const char *key, const char *value)
 {
 	const char *s = cli.out;
@@ -546,7 +546,7 @@ START_TEST(show_importers)
 }
 END_TEST
 
-/* Devices without a mapping are not reported. */
+/* Importers without a mapping are not reported. */
 START_TEST(revoke_names_importers)
 {
 	set_status(CCSHM_TYPE_EXPORT);
@@ -589,7 +589,7 @@ START_TEST(show_attachment)
 }
 END_TEST
 
-/* A newer driver may have objects that this program has never heard of. */
+/* A newer driver may have unknown types of objects. */
 START_TEST(show_unknown)
 {
 	set_status(9);
@@ -599,7 +599,7 @@ START_TEST(show_unknown)
 }
 END_TEST
 
-/* Pages, of a buffer with as many of them, of the fake driver. */
+/* Run "pages" on a buffer of the fake driver with this number of pages. */
 static void show_pages(unsigned int pages, const char *option)
 {
 	struct ccshm *handle;
@@ -637,14 +637,14 @@ START_TEST(pages_without_addresses)
 }
 END_TEST
 
-/* More than come at a time: each of them once. */
+/* With more runs than fit into one call, each run is printed once. */
 START_TEST(many_pages)
 {
 	const unsigned int n = 120 + 256;
 	unsigned int found = 0;
 	const char *s;
 
-	/* As much as cli.out holds. */
+	/* The output just fits into cli.out. */
 	fake.no_admin = true;
 	show_pages(n, NULL);
 	for (s = strstr(cli.out, " shared "); s; s = strstr(s + 1, " shared "))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* ccshmctl provision, on the fake driver and on files of its own for /etc, /usr and so on. */
+/* ccshmctl provision, on the fake driver and on temporary files for /etc, /usr and so on. */
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -26,7 +26,7 @@ static void teardown(void)
 	fake_teardown();
 }
 
-/* Of a buffer or limit that is named once in the output. */
+/* Check the row of a buffer or limit that appears once in the output. */
 static void check_result(const char *name, const char *result, const char *says)
 {
 	char words[3][160];
@@ -46,7 +46,7 @@ static void check_result(const char *name, const char *result, const char *says)
 	}
 }
 
-/* "FILE:LINE: text" of a file below the fake root. */
+/* Check for an error "FILE:LINE: text" on a file below the fake root. */
 static void check_complaint(const char *path, unsigned int line, const char *text)
 {
 	char needle[512];
@@ -55,7 +55,7 @@ static void check_complaint(const char *path, unsigned int line, const char *tex
 	ck_assert_msg(strstr(cli.err, needle) != NULL, "no \"%s\" in: %s", needle, cli.err);
 }
 
-/* A persistent buffer that is there before; the options are given up. */
+/* Allocate a persistent buffer before the command runs. Free the options. */
 static void allocated(const char *name, uint64_t size, struct ccshm_alloc_options *options)
 {
 	struct ccshm *handle = fake_handle();
@@ -125,7 +125,7 @@ START_TEST(left_alone)
 }
 END_TEST
 
-/* Another group, one piece: what is not said may be as it is, but for the mode. */
+/* A buffer may differ in attributes that the file does not set, except the mode. */
 START_TEST(unsaid)
 {
 	existing("one", 8192, 0600, 7, true);
@@ -164,7 +164,7 @@ START_TEST(differs)
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
 	check_result("one", "differs", difference[_i].says);
 	check_complaint(ETC "a.conf", 1, "buffer one: it differs: ");
-	/* The rest is done, and nothing is destroyed. */
+	/* The other buffer is created; the buffer that differs is kept. */
 	check_result("two", "created", NULL);
 	ck_assert_uint_eq(cli.buffers, 2);
 }
@@ -190,7 +190,7 @@ START_TEST(dry_run)
 }
 END_TEST
 
-/* Where images are built. */
+/* A dry run without a driver checks the files, as in an image that is being built. */
 START_TEST(dry_run_without_driver)
 {
 	fake.no_driver = true;
@@ -233,7 +233,7 @@ START_TEST(no_permission)
 END_TEST
 
 /* ------------------------------------------------------------------------- */
-/* Lines that are wrong                                                      */
+/* Invalid lines                                                             */
 /* ------------------------------------------------------------------------- */
 
 static const struct {
@@ -279,7 +279,7 @@ static const struct {
 	{ "[buffer bad]\nsize\u00a0=\u00a04K\n", 2, "column 5 has a no-break space (U+00A0)" },
 	{ "[buffer bad]\nsize=4K\n\u202fmode=0600\n", 3, "column 1 has a narrow no-break space (U+202F)" },
 	{ "[buffer bad]\nsize=4K\u200b\n", 2, "column 8 has a zero-width space (U+200B)" },
-	/* Its keys are not those of the section before it. */
+	/* The keys after an invalid section header do not belong to the section before it. */
 	{ "[buffer one]\nsize=4K\n[buffer\u00a0bad]\nsize=8K\n", 3, "column 8 has a no-break space" },
 	{ "[buffer one]\nsize=4K\n\u00a0[buffer evil]\nsize=8K\n", 3, "column 1 has a no-break space" },
 	{ "[limits]\ntotal_bytes=4K\n", 2, "there is no limit 'total_bytes'" },
@@ -291,7 +291,7 @@ static const struct {
 	{ "[limits]\nuser-bytes=\u00a01G\n", 2, "column 12 has a no-break space" },
 };
 
-/* Each is told, and takes nothing with it but the buffer that it belongs to. */
+/* An invalid line is reported and affects only its own buffer. */
 START_TEST(wrong)
 {
 	char text[512];
@@ -312,7 +312,7 @@ START_TEST(wrong)
 }
 END_TEST
 
-/* All that is wrong with a section is in the reason of its row. */
+/* The reason in a section's row has all errors of the section. */
 START_TEST(several_mistakes)
 {
 	put(ETC "a.conf", "[buffer bad]\nsize=4Q\nspeed=1\n");
@@ -323,7 +323,7 @@ START_TEST(several_mistakes)
 }
 END_TEST
 
-/* What is neither a buffer nor a limit that counts has a row of its own. */
+/* Errors that belong neither to a buffer nor to a limit in force have rows of their own. */
 START_TEST(all_failures)
 {
 	put(SYSFS "limit_user_bytes", "max\n");
@@ -349,7 +349,7 @@ START_TEST(all_failures)
 }
 END_TEST
 
-/* A section that is wrong asks for nothing: it neither wins nor hides a good one. */
+/* An invalid section is ignored: it does not replace a valid section of the same buffer. */
 START_TEST(wrong_and_good)
 {
 	put(LIB "10.conf", "[buffer one]\nsize=8Q\n[buffer one]\nsize=4K\n");
@@ -373,7 +373,7 @@ START_TEST(byte_order_mark)
 	check_result("one", "created", NULL);
 	check_result("two", "created", NULL);
 	ck_assert_str_eq(cli.err, "");
-	/* Not at the start of the file. */
+	/* A byte order mark is an error except at the start of the file. */
 	put(ETC "a.conf", "[buffer three]\nsize=4K\n\ufeffmode=0600\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
 	check_complaint(ETC "a.conf", 3, "column 1 has a byte order mark (U+FEFF)");
@@ -397,7 +397,7 @@ START_TEST(nul)
 }
 END_TEST
 
-/* No library's limit of a line or of a section's name. */
+/* Lines and names of sections may be long. */
 START_TEST(long_lines)
 {
 	static const char name[] = "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz12345678910";
@@ -508,7 +508,7 @@ START_TEST(standard_input)
 }
 END_TEST
 
-/* A shell's <(...), and mkfifo; the writer comes later. */
+/* The file may be a pipe, as with <(...) or mkfifo, whose writer opens it later. */
 START_TEST(pipes)
 {
 	char path[128];
@@ -523,7 +523,7 @@ START_TEST(pipes)
 }
 END_TEST
 
-/* Names are per owner. */
+/* Different owners may have buffers with equal names. */
 START_TEST(owners)
 {
 	put(ETC "a.conf", "[buffer x]\nsize=4K\nowner=1\n[buffer x]\nsize=4K\nowner=2\n");
@@ -554,12 +554,12 @@ START_TEST(limits)
 	shell("test \"$(head -c 3 %s" SYSFS "limit_user_exports%s%s)\" = 100", "", "");
 	shell("test \"$(cat %s" SYSFS "limit_total_bytes%s%s | head -c 10)\" = 1073741824", "", "");
 	shell("test \"$(head -c 3 %s" SYSFS "limit_user_bytes%s%s)\" = max", "", "");
-	/* Written by nobody: it is as it was, with its newline. */
+	/* This file was not written: it still has its newline. */
 	shell("test \"$(wc -c <%s" SYSFS "limit_user_buffers%s%s)\" = 6", "", "");
 }
 END_TEST
 
-/* The last file counts; a value that is wrong changes nothing. */
+/* The value in the last file counts; an invalid value changes nothing. */
 START_TEST(limits_override)
 {
 	put(SYSFS "limit_user_bytes", "max\n");
@@ -617,7 +617,7 @@ START_TEST(one_fails)
 }
 END_TEST
 
-/* The one cause of an EINVAL. */
+/* After an EINVAL, the program reports the one cause. */
 START_TEST(refused)
 {
 	put(ETC "a.conf", "[buffer one]\nsize=4K\nnode=1\n[buffer two]\nsize=4K\n");
@@ -633,7 +633,7 @@ START_TEST(refused)
 }
 END_TEST
 
-/* It was not there when we looked, and then somebody was faster. */
+/* OPEN does not find the buffer, and another process creates it before ALLOC. */
 START_TEST(race)
 {
 	existing("one", 4096, 0600, 7, false);
@@ -641,7 +641,7 @@ START_TEST(race)
 	fake_fail_ioctl(CCSHM_IOC_OPEN, -ENOENT);
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
 	check_result("one", "exists", "\"id\": 1");
-	/* And then it failed for somebody. */
+	/* ALLOC finds a buffer of that name, which is freed before OPEN. */
 	fake_fail_ioctl(CCSHM_IOC_ALLOC, -EEXIST);
 	put(ETC "a.conf", "[buffer two]\nsize=4K\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
@@ -649,7 +649,7 @@ START_TEST(race)
 }
 END_TEST
 
-/* The owner has it, and we may not see it. */
+/* The owner has a buffer of that name that the caller may not see. */
 START_TEST(unseen)
 {
 	put(ETC "a.conf", "[buffer one]\nsize=4K\nowner=1\n[buffer two]\nsize=4K\n");
@@ -665,7 +665,7 @@ START_TEST(not_to_be_asked)
 {
 	existing("one", 4096, 0600, 7, false);
 	put(ETC "a.conf", "[buffer one]\nsize=4K\n[buffer two]\nsize=4K\n");
-	/* After INFO, OPEN, and QUERY for the handle: somebody has freed it. */
+	/* The buffer is freed after INFO, OPEN and the QUERY of the handle. */
 	fake_fail(FAKE_IOCTL, 3, -ENOENT);
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
 	check_result("one", "failed", "no such object");
@@ -699,7 +699,7 @@ START_TEST(unprinted)
 	put(ETC "a.conf", "[buffer one]\nsize=4K\n");
 	cli_stdout = "/dev/full";
 	ck_assert_int_eq(cli_run("provision", NULL), EXIT_FAILED);
-	/* It has a name, and is found by it: no reason to undo it. */
+	/* Keep the buffer: the user can find it by its name. */
 	ck_assert_uint_eq(cli.buffers, 1);
 }
 END_TEST

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the driver calls EINVAL, or refuses for a limit: ccshmctl names the one cause. */
+/* After an EINVAL, or when a limit refuses a call, ccshmctl names the one cause. */
 #include <unistd.h>
 
 #include "cli-run.h"
@@ -11,7 +11,7 @@ static struct ccshm_buffer *buffer;
 
 #define NODES	"/sys/devices/system/node/"
 
-/* A machine with nodes 0, 1 and 2, of which 2 has no memory; and a buffer of a page. */
+/* Set up a machine with NUMA nodes 0, 1 and 2 (2 has no memory), and a buffer of one page. */
 static void setup(void)
 {
 	fake_setup();
@@ -65,7 +65,7 @@ START_TEST(alloc_node)
 }
 END_TEST
 
-/* A kernel without NUMA has node 0, and says nothing of nodes. */
+/* A kernel without NUMA has no files of nodes; its node is 0. */
 START_TEST(alloc_no_numa)
 {
 	shell("rm -r %s/sys%s%s", "", "");
@@ -76,7 +76,7 @@ START_TEST(alloc_no_numa)
 }
 END_TEST
 
-/* In a user namespace that has some users and groups only. */
+/* The user namespace maps a few users and groups. */
 START_TEST(alloc_owner)
 {
 	put("/proc/self/uid_map", "0 100000 1000\n5000 200000 1\n");
@@ -97,8 +97,8 @@ START_TEST(alloc_owner)
 END_TEST
 
 /*
- * A user with 2 MiB who has lost 4 MiB, with limits of 8 MiB and of 100 buffers, and 16 MiB
- * for all users, who have 10 MiB.
+ * The user has 2 MiB and 4 MiB of leaked memory; the limits are 8 MiB and 100 buffers. All users
+ * together have 10 MiB of at most 16 MiB.
  */
 static const struct {
 	const char *size, *option;
@@ -141,7 +141,7 @@ START_TEST(alloc_size)
 	cli_run("alloc", "8E", NULL);
 	ck_assert_int_eq(cli.code, EXIT_USAGE);
 	ck_assert_ptr_nonnull(strstr(cli.err, "SIZE: '8E' is too large\n"));
-	/* What the driver can be asked for is for the driver to refuse. */
+	/* The program passes every size that fits into 64 bits to the driver. */
 	cli_run("alloc", "7.5E", NULL);
 	ck_assert_int_eq(cli.code, EXIT_FAILED);
 	ck_assert_ptr_nonnull(strstr(cli.err, "not enough memory"));
@@ -196,7 +196,7 @@ START_TEST(slice)
 }
 END_TEST
 
-/* ---- what should be a buffer ---- */
+/* ---- arguments that are not buffers ---- */
 
 static const struct {
 	const char *text;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whole commands, on the fake driver: what they do, say, leave behind and exit with. */
+/* Whole commands on the fake driver: effects, output, remaining objects, exit codes. */
 #include <signal.h>
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 static struct ccshm *handle;
 static struct ccshm_buffer *buffer;
 
-/* A buffer of one page, called "one". Its id is 1. */
+/* Create a buffer of one page with the name "one" and id 1. */
 static void setup(void)
 {
 	fake_setup();
@@ -31,7 +31,7 @@ static void check_clean(unsigned int buffers)
 	ck_assert_uint_eq(cli.buffers, buffers);
 	ck_assert_uint_eq(cli.exports, 0);
 	ck_assert_uint_eq(cli.attachments, 0);
-	ck_assert_uint_eq(cli.files, 1);	/* the test's own */
+	ck_assert_uint_eq(cli.files, 1);	/* the handle of the test */
 	ck_assert_uint_eq(cli.mappings, 0);
 }
 
@@ -104,14 +104,14 @@ static const struct {
 	{ { "set", "one", "-m", "0777" }, "is not an octal number" },
 	{ { "read", "one", "--length", "4X" }, "'4X' is not a size" },
 	{ { "write", "one", "--length", "4K" }, "" },
-	/* What getopt() would print as it is. */
+	/* Options that getopt() would print without escaping. */
 	{ { "--\033x" }, "there is no option '--\\033x'; `ccshmctl --help'" },
 	{ { "-\xff", "list" }, "there is no option '-\\377'" },
 	{ { "read", "one", "--\033x" }, "no option '--\\033x'; `ccshmctl read --help'" },
 	{ { "read", "--off\n=1" }, "no option '--off\\012=1'" },
 	{ { "alloc", "4K", "--n=\x9b" }, "no option '--n=\\233'" },
 	{ { "alloc", "4K", "-cd\x9b" }, "no option '-cd\\233'" },
-	/* These have an option's name. */
+	/* These errors begin with an option's name. */
 	{ { "alloc", "4K", "--nam=\x9b" }, "--name: '\\233' is not a name" },
 	{ { "alloc", "4K", "-cn\x9b" }, "--name: '\\233' is not a name" },
 	{ { "alloc", "4K", "--dma32=\x9b" }, "'--dma32' doesn't allow an argument" },
@@ -272,7 +272,7 @@ static int keep_alloc(int fd, unsigned long request, void *arg)
 	return fake_seam.ioctl(fd, request, arg);
 }
 
-/* All that was asked for gets to the driver. */
+/* The driver gets all options. */
 START_TEST(alloc_options)
 {
 	cli_seam.ioctl = keep_alloc;
@@ -312,7 +312,7 @@ START_TEST(alloc_fails)
 }
 END_TEST
 
-/* An id that nobody got to know would be a buffer for ever. */
+/* If the id cannot be printed, free the buffer: the user could not find it. */
 START_TEST(alloc_unprinted)
 {
 	cli_stdout = "/dev/full";
@@ -338,7 +338,7 @@ START_TEST(output_fails)
 		ck_assert_msg(cli_run(commands_[i][0], commands_[i][1], NULL) ==
 			      EXIT_FAILED, "%s gives %d", commands_[i][0], cli.code);
 		check_err("cannot write standard output: No space left");
-		/* Said once. */
+		/* The error is printed once. */
 		ck_assert_ptr_null(strstr(strstr(cli.err, "No space") + 1, "No space"));
 	}
 }
@@ -364,15 +364,15 @@ START_TEST(free_options)
 	struct ccshm_export *exp;
 
 	ck_assert_int_eq(ccshm_export_create(two, 0, 0, 0, &exp), 0);
-	/* The first is private at once; the export holds the other one. */
+	/* The memory of "one" becomes private; the export still holds "two". */
 	ck_assert_int_eq(cli_run("free", "--wait=0.05", "one", NULL), 0);
 	ck_assert_int_eq(cli_run("free", "--wait=0.05", "two", "none", NULL), EXIT_FAILED);
 	check_err("none: no such object");
 	check_err("two (id 2) is freed, but its memory is not private yet");
 	ck_assert_int_eq(cli_run("free", "two", "one", "-r", "-w0", NULL), EXIT_BUSY);
-	/* The child's driver is a copy. */
+	/* The child process has its own copy of the fake driver. */
 	ck_assert_uint_eq(cli.buffers, 1);
-	/* In another network namespace. */
+	/* Without netlink, as in another network namespace. */
 	fake.no_family = true;
 	ck_assert_int_eq(cli_run("free", "--wait", "one", NULL), 0);
 	ck_assert_uint_eq(cli.buffers, 1);
@@ -439,7 +439,7 @@ START_TEST(progress)
 	ck_assert_str_eq(cli.out, "2\n");
 	check_err("\rallocating 4K... ");
 	check_err(" 1 s");
-	/* Nothing of it stays. */
+	/* The progress line is erased. */
 	ck_assert_str_eq(cli.err + strlen(cli.err) - 4, "\r\033[K");
 	cli_terminal = false;
 	ck_assert_int_eq(cli_run("alloc", "4K", NULL), 0);
@@ -455,7 +455,7 @@ START_TEST(no_progress_for_short_work)
 }
 END_TEST
 
-/* Ctrl-C reaches the thread that is in the ioctl: nothing catches it. */
+/* SIGINT during the ioctl ends the program: no handler is installed. */
 static int killed_alloc(int fd, unsigned long request, void *arg)
 {
 	if (request == CCSHM_IOC_ALLOC) {
@@ -518,7 +518,7 @@ START_TEST(read_only)
 }
 END_TEST
 
-/* The memory of the fake is the child's own: read it back in the same run. */
+/* Memory of the fake driver exists in the child process only: check it before munmap(). */
 static const char *expected;
 static size_t expected_at;
 static bool seen;
@@ -566,7 +566,7 @@ START_TEST(write_too_much)
 }
 END_TEST
 
-/* A mapping whose memory is gone, as after a revoke. */
+/* Access a mapping whose memory is gone, as after a revoke. */
 START_TEST(revoked_meanwhile)
 {
 	char bytes[16] = "untouched";
@@ -640,7 +640,7 @@ START_TEST(export_status)
 	check_err("cannot run /no/such/program");
 	ck_assert_int_eq(cli_run("export", "1", "--", "/", NULL), 126);
 	check_clean(1);
-	/* What is behind -- is not looked at. */
+	/* Arguments after -- belong to the program. */
 	ck_assert_int_eq(cli_run("export", "1", "--", "echo", "--help", "--", NULL), 0);
 	ck_assert_str_eq(cli.out, "--help --\n");
 }
@@ -800,7 +800,7 @@ static const struct {
 	{ -EIO, CCSHM_STATE_STUCK, "stuck", "could not be stopped" },
 };
 
-/* The result is there also when it is not the one that was hoped for. */
+/* The result is printed also when the revoke has not finished. */
 START_TEST(revoke_unfinished)
 {
 	fake.revoke_error = revoke_errors[_i].err;
@@ -849,9 +849,9 @@ START_TEST(revoke_options)
 }
 END_TEST
 
-/* ---- standard files that are closed ---- */
+/* ---- closed standard files ---- */
 
-/* The driver's file must not become standard output, and nothing may look written. */
+/* The driver's file must not become standard output, and lost output must be an error. */
 START_TEST(closed_output)
 {
 	cli_stdout = CLI_CLOSED;
@@ -865,7 +865,7 @@ START_TEST(closed_output)
 }
 END_TEST
 
-/* `ccshmctl list | head -1` is no error; `ccshmctl alloc | true` has lost the id. */
+/* SIGPIPE ends a command that only prints; `ccshmctl alloc | true` fails and frees the buffer. */
 static const char *const prints[][2] = {
 	{ "doctor" }, { "info" }, { "list" }, { "show", "one" }, { "read", "one" },
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sizes as they are read and printed. */
+/* Parse and print sizes. */
 #include <check.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -64,7 +64,7 @@ static const struct {
 	{ ".5K", -EINVAL },
 	{ "1.K", -EINVAL },
 	{ "1.", -EINVAL },
-	{ "1.5", -EINVAL },		/* not whole bytes */
+	{ "1.5", -EINVAL },		/* not a whole number of bytes */
 	{ "1.3K", -EINVAL },
 	{ "1.0.0K", -EINVAL },
 	{ "1.0000000000000000000K", -EINVAL },	/* too many digits */
@@ -135,14 +135,14 @@ START_TEST(prints)
 }
 END_TEST
 
-/* What is printed is exact: it reads back as the same number. */
+/* A printed size is exact: parsing it yields the same number. */
 START_TEST(round_trip)
 {
 	uint64_t bytes = 1, back, i;
 	char text[SIZE_TEXT_LEN];
 
 	for (i = 0; i < 20000; i++) {
-		/* Numbers of all lengths, with many and few trailing zeros. */
+		/* Numbers of all lengths, with different numbers of trailing zeros. */
 		bytes = bytes * 6364136223846793005ULL + 1442695040888963407ULL;
 		back = bytes >> (bytes & 63) << (i & 31);
 		size_format(back, text);

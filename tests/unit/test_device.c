@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Devices: the name goes to the driver as it is, and what it said comes back. */
+/* Devices: the library passes the name unchanged and returns the driver's results. */
 #include "fake.h"
 
 static struct ccshm *handle;
@@ -52,7 +52,7 @@ static const struct {
 	{ CCSHM_DEVICE_MASK_DEFAULT, ccshm_device_has_default_mask },
 };
 
-/* Each looks at its own flag, and at no other. */
+/* Each getter reads its own flag only. */
 START_TEST(flag_getters)
 {
 	struct ccshm_device *device;
@@ -84,7 +84,7 @@ START_TEST(texts_without_end)
 }
 END_TEST
 
-/* As long as a name can be, and one more. */
+/* The longest name, and one more character. */
 START_TEST(names)
 {
 	char longest[CCSHM_DEVICE_LEN + 1];

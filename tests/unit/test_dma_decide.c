@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The driver's decision how a device reaches shared memory: every row, every pair
- * of reasons to refuse, and what must hold for any device that there can be.
+ * How the driver decides whether and how a device reaches shared memory: each row of the table,
+ * each pair of reasons to refuse, and the invariants for every possible device.
  */
 #include <check.h>
 #include <stdbool.h>
@@ -15,36 +15,36 @@
 #define BOUNCED		.force_bounce = true
 #define DRIVER		.driver_maps = true
 
-/* A device with nothing wrong, of a kernel driver or of one in user space. */
+/* Facts of a device that is accepted, with a kernel driver or a driver in user space. */
 #define GOOD		.has_mask = true, .coherent = true, .mask_holds_shared = true
 
-/* ---- devices that are taken ---- */
+/* ---- accepted devices ---- */
 
 static const struct {
 	const char *name;
 	struct ccshm_dma_facts facts;
 	enum ccshm_dma_how how;
 } accepted[] = {
-	/* Up to 7.0: the kernel does not know of shared memory, so do the arithmetic. */
+	/* Up to 7.0 the DMA API does not support shared memory: compute the addresses. */
 	{ "old kernel, confidential, bounced",
 	  { CCSHM_DMA_API_NONE, GOOD, CONFIDENTIAL, BOUNCED, DRIVER }, CCSHM_DMA_ARITHMETIC },
 	{ "old kernel, plain",
 	  { CCSHM_DMA_API_NONE, GOOD, DRIVER }, CCSHM_DMA_ARITHMETIC },
 	{ "old kernel, plain, bounced",
 	  { CCSHM_DMA_API_NONE, GOOD, BOUNCED, DRIVER }, CCSHM_DMA_ARITHMETIC },
-	/* 7.1 and 7.2: the attribute is for devices that are bounced. */
+	/* 7.1 and 7.2 accept DMA_ATTR_CC_SHARED for devices that are marked force_bounce only. */
 	{ "7.1, confidential, bounced",
 	  { CCSHM_DMA_API_BOUNCE, GOOD, CONFIDENTIAL, BOUNCED, DRIVER }, CCSHM_DMA_SHARED },
 	{ "7.1, plain, bounced",
 	  { CCSHM_DMA_API_BOUNCE, GOOD, BOUNCED, DRIVER }, CCSHM_DMA_SHARED },
 	{ "7.1, plain",
 	  { CCSHM_DMA_API_BOUNCE, GOOD, DRIVER }, CCSHM_DMA_PLAIN },
-	/* From 7.3: for any device, and what comes back is checked. */
+	/* 7.3 accepts the attribute for any device; ccshm checks the resulting addresses. */
 	{ "7.3, confidential",
 	  { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL, DRIVER }, CCSHM_DMA_SHARED },
 	{ "7.3, plain",
 	  { CCSHM_DMA_API_ANY, GOOD, DRIVER }, CCSHM_DMA_SHARED },
-	/* A driver in user space is told addresses, on every kernel. */
+	/* A driver in user space gets computed addresses on every kernel. */
 	{ "user space, old kernel, confidential",
 	  { CCSHM_DMA_API_NONE, GOOD, CONFIDENTIAL, BOUNCED }, CCSHM_DMA_ARITHMETIC },
 	{ "user space, 7.1, confidential",
@@ -64,7 +64,7 @@ static const struct {
 static const char not_confidential[] =
 	"no memory is private: this is not a confidential guest";
 
-/* Where nothing is private a map is allowed, but nobody needs it. */
+/* In a guest that is not confidential, mapping is possible but not necessary. */
 static void check_need(const struct ccshm_dma_facts *facts, struct ccshm_dma_verdict v)
 {
 	if (facts->confidential) {
@@ -88,7 +88,7 @@ START_TEST(accept)
 }
 END_TEST
 
-/* ---- devices that are not ---- */
+/* ---- refused devices ---- */
 
 static void no_mask(struct ccshm_dma_facts *f) { f->has_mask = false; }
 static void own_ops(struct ccshm_dma_facts *f) { f->own_ops = true; }
@@ -110,20 +110,20 @@ static void bounced_by_kernel(struct ccshm_dma_facts *f) { f->force_bounce = tru
 static bool has_driver(const struct ccshm_dma_facts *f) { return f->driver_maps; }
 static bool has_none(const struct ccshm_dma_facts *f) { return !f->driver_maps; }
 
-/* From 7.3 on a kernel does not say by its bouncing what a device can reach ... */
+/* Before 7.3, devices of a confidential guest without force_bounce reach private memory. */
 static bool before_7_3(const struct ccshm_dma_facts *f) { return f->api != CCSHM_DMA_API_ANY; }
 
-/* ... but swiotlb=force bounces shared memory as well. */
+/* On 7.3, swiotlb=force also bounces shared memory. */
 static bool driver_on_7_3(const struct ccshm_dma_facts *f)
 {
 	return f->api == CCSHM_DMA_API_ANY && f->driver_maps;
 }
 
-/* In the order in which the reasons are looked for; own_ops and iommu are one. */
+/* The reasons in the order in which the driver checks them; own_ops and iommu are one row. */
 static const struct {
 	const char *name;
 	void (*spoil)(struct ccshm_dma_facts *facts);
-	bool (*applies)(const struct ccshm_dma_facts *facts);	/* NULL: to all */
+	bool (*applies)(const struct ccshm_dma_facts *facts);	/* NULL: to all devices */
 	int row;
 	enum ccshm_device_verdict need;
 	int err;
@@ -170,7 +170,7 @@ static void check_refused(const struct ccshm_dma_facts *facts, int row, const ch
 	ck_assert_uint_lt(strlen(v.reason), CCSHM_REASON_LEN);
 }
 
-/* Each reason by itself, on top of each device that was taken. */
+/* Add each reason to each accepted device. */
 START_TEST(refuse)
 {
 	for (int i = 0; i < NR_ACCEPTED; i++) {
@@ -184,7 +184,7 @@ START_TEST(refuse)
 }
 END_TEST
 
-/* Of two reasons the first row's is the one that is told. */
+/* With two reasons, the driver reports the one of the earlier row. */
 START_TEST(order)
 {
 	for (int other = 0; other < NR_REFUSED; other++) {
@@ -201,7 +201,7 @@ START_TEST(order)
 }
 END_TEST
 
-/* 7.3's guests do not mark devices: there no mark says nothing. */
+/* 7.3 does not mark the devices of confidential guests: accept devices without force_bounce. */
 START_TEST(unmarked_device_on_new_kernel)
 {
 	struct ccshm_dma_facts facts = { CCSHM_DMA_API_ANY, GOOD, DRIVER };
@@ -211,7 +211,7 @@ START_TEST(unmarked_device_on_new_kernel)
 }
 END_TEST
 
-/* With swiotlb=force it is not the kernel that maps for a driver in user space. */
+/* swiotlb=force does not apply to a driver in user space: the kernel does not map for it. */
 START_TEST(bounced_in_user_space)
 {
 	struct ccshm_dma_facts facts = { CCSHM_DMA_API_ANY, GOOD, CONFIDENTIAL, BOUNCED };
@@ -222,7 +222,7 @@ START_TEST(bounced_in_user_space)
 }
 END_TEST
 
-/* ---- any device ---- */
+/* ---- all devices ---- */
 
 #define NR_FLAGS	10
 
@@ -247,7 +247,7 @@ static void check_verdict(const struct ccshm_dma_facts *f, struct ccshm_dma_verd
 {
 	ck_assert(v.need == CCSHM_DEVICE_NEEDS || v.need == CCSHM_DEVICE_NEEDS_NOT ||
 		  v.need == CCSHM_DEVICE_CANNOT);
-	/* Whoever is not told to share is told why, in words that fit. */
+	/* Each verdict other than NEEDS has a reason, which fits into the ABI's field. */
 	ck_assert_int_eq(v.need == CCSHM_DEVICE_NEEDS, !v.reason);
 	ck_assert(!v.reason || (*v.reason && strlen(v.reason) < CCSHM_REASON_LEN));
 	if (v.how == CCSHM_DMA_REFUSE) {
@@ -257,22 +257,22 @@ static void check_verdict(const struct ccshm_dma_facts *f, struct ccshm_dma_verd
 	}
 	ck_assert_int_eq(v.err, 0);
 	check_need(f, v);
-	/* Nobody takes a device whose addresses mean something else. */
+	/* Devices with other DMA addresses are refused. */
 	ck_assert(f->has_mask && f->coherent && f->mask_holds_shared);
 	ck_assert(!f->own_ops && !f->iommu && !f->userspace_iommu && !f->restricted);
-	/* Without the attribute a confidential guest's kernel would bounce it. */
+	/* In a confidential guest the kernel would bounce a mapping without the attribute. */
 	if (v.how == CCSHM_DMA_PLAIN)
 		ck_assert(!f->confidential && !f->force_bounce && f->driver_maps);
-	/* The attribute is not given to a kernel that does not know it ... */
+	/* DMA_ATTR_CC_SHARED requires a kernel that knows the attribute. */
 	if (v.how == CCSHM_DMA_SHARED)
 		ck_assert(f->api != CCSHM_DMA_API_NONE && f->driver_maps);
-	/* ... nor to one that takes it from marked devices only and warns. */
+	/* 7.1 and 7.2 warn about the attribute for devices that are not marked force_bounce. */
 	if (v.how == CCSHM_DMA_SHARED && f->api == CCSHM_DMA_API_BOUNCE)
 		ck_assert(f->force_bounce);
-	/* ... nor to one that would bounce it all the same. */
+	/* 7.3 bounces marked devices even with the attribute. */
 	if (v.how == CCSHM_DMA_SHARED && f->api == CCSHM_DMA_API_ANY)
 		ck_assert(!f->force_bounce);
-	/* Where the kernel can do it, it is not done behind its back. */
+	/* Compute addresses only where the kernel's DMA API cannot provide them. */
 	if (v.how == CCSHM_DMA_ARITHMETIC)
 		ck_assert(!f->driver_maps || f->api == CCSHM_DMA_API_NONE);
 }
@@ -287,7 +287,7 @@ START_TEST(any_device)
 }
 END_TEST
 
-/* A pure function: it does not change what it is given, and does not remember. */
+/* The function neither changes its argument nor keeps state. */
 START_TEST(pure)
 {
 	for (unsigned int bits = 0; bits < 1U << NR_FLAGS; bits++) {

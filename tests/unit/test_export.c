@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Exports: who owns the dma-buf, and what the handle can do with it. */
+/* Exports: ownership of the dma-buf, and operations on the export. */
 #include <pthread.h>
 
 #include "fake.h"
@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(no_memory)
 {
-	/* Before the driver is asked: no dma-buf to lose. */
+	/* The failure is before the ioctl, so that no dma-buf exists. */
 	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
 	ck_assert_int_eq(ccshm_export_create(buffer, 0, 0, 0, &export), -ENOMEM);
 	ck_assert_ptr_null(export);
@@ -107,7 +107,7 @@ START_TEST(take_fd)
 	ck_assert_int_eq(ccshm_export_attach(export, FAKE_DEVICE, NULL,
 					     &attachment), -EBADF);
 	ck_assert_ptr_null(attachment);
-	/* It can still be asked and revoked. */
+	/* The export can still be queried and revoked. */
 	ck_assert_int_eq(ccshm_export_status(export, &status), 0);
 	ccshm_status_free(status);
 	ck_assert_int_eq(ccshm_export_revoke(export, 0, 0, NULL), 0);
@@ -234,7 +234,7 @@ START_TEST(map_after_revoke)
 	ck_assert_int_eq(ccshm_export_map(export, 0, 0, PROT_READ, 0, &mapping),
 			 -ENODEV);
 	ck_assert_ptr_null(mapping);
-	/* A failure leaves nothing locked. */
+	/* The lock is free after a failure. */
 	ck_assert_int_ge(ccshm_export_fd(export), 0);
 	ccshm_export_close(export);
 }

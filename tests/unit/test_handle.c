@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Opening, the handshake, and how long the file of /dev/ccshm stays open. */
+/* Open a handle, negotiate the ABI version, and keep the file of /dev/ccshm open. */
 #include <pthread.h>
 
 #include "fake.h"
@@ -57,7 +57,7 @@ START_TEST(unknown_flags)
 }
 END_TEST
 
-/* What open() says, and what the library makes of it. */
+/* Errors of open(), and the results of the library. */
 static const struct {
 	int error;
 	int result;
@@ -87,7 +87,7 @@ START_TEST(no_memory)
 }
 END_TEST
 
-/* A newer driver that still serves this library's version. */
+/* A newer driver that supports the version of this library. */
 START_TEST(newer_driver)
 {
 	struct ccshm *handle;
@@ -99,7 +99,7 @@ START_TEST(newer_driver)
 }
 END_TEST
 
-/* Each side can be too old for the other, and the errno tells which. */
+/* The errno tells whether the library or the driver is too old. */
 START_TEST(other_abi_version)
 {
 	struct ccshm *handle;
@@ -112,7 +112,7 @@ START_TEST(other_abi_version)
 	fake.abi_oldest = 0;
 	ck_assert_int_eq(open_with(CCSHM_ONLY_IF_NEEDED, &handle), -EPROTO);
 	ck_assert_ptr_null(handle);
-	/* That is no driver of ours. */
+	/* The oldest supported version cannot be newer than the current one. */
 	fake.abi_version = CCSHM_ABI_VERSION;
 	fake.abi_oldest = CCSHM_ABI_VERSION + 1;
 	ck_assert_int_eq(open_with(0, &handle), -EPROTO);
@@ -156,7 +156,7 @@ START_TEST(handshake_fails)
 }
 END_TEST
 
-/* The driver is used where there is one, plain machine or not. */
+/* If there is a driver, use it, also on a machine that is not confidential. */
 START_TEST(only_if_needed_prefers_the_driver)
 {
 	struct ccshm *handle;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Importers: all of them, at one moment, and what the driver said of each. */
+/* Importers: a consistent list of all of them, with the results of the driver. */
 #include <stdio.h>
 
 #include "fake.h"
@@ -23,7 +23,7 @@ static void teardown(void)
 	ccshm_close(handle);
 }
 
-/* Devices 0, 1... with as many mappings. */
+/* Set up @nr importers; importer i has i mappings. */
 static void arrange(unsigned int nr)
 {
 	unsigned int i;
@@ -60,7 +60,7 @@ START_TEST(getters)
 	ck_assert(!ccshm_importers_pins(importers, 0));
 	ck_assert(ccshm_importers_can_let_go(importers, 1));
 	ck_assert(ccshm_importers_pins(importers, 1));
-	/* Beyond the last. */
+	/* An index after the last importer. */
 	ck_assert_str_eq(ccshm_importers_device(importers, 2), "");
 	ck_assert_uint_eq(ccshm_importers_mappings(importers, 2), 0);
 	ck_assert(!ccshm_importers_can_let_go(importers, UINT32_MAX));
@@ -69,7 +69,7 @@ START_TEST(getters)
 }
 END_TEST
 
-/* However many: they come with one call, and in their order. */
+/* Any number of importers is returned by one call, in order. */
 START_TEST(many)
 {
 	unsigned int i, calls = fake.count[FAKE_IOCTL];
@@ -85,14 +85,14 @@ START_TEST(many)
 }
 END_TEST
 
-/* They go on coming while they are asked for. */
+/* New importers appear during each call. */
 START_TEST(more_meanwhile)
 {
 	arrange(5);
 	fake.importers_come = 5;
 	ck_assert_int_eq(ccshm_export_importers(export, &importers), 0);
 	ck_assert_uint_ge(ccshm_importers_count(importers), 5);
-	/* As many as there were at the last call, which has added some since. */
+	/* The list has the importers at the time of the last ioctl. */
 	ck_assert_uint_eq(ccshm_importers_count(importers),
 			  fake.nr_importers - fake.importers_come);
 	ccshm_importers_free(importers);
@@ -120,7 +120,7 @@ START_TEST(fails)
 	fake_fail(FAKE_CALLOC, 0, -ENOMEM);
 	ck_assert_int_eq(ccshm_export_importers(export, &importers), -ENOMEM);
 	ck_assert_ptr_null(importers);
-	/* The second time, when there is more room. */
+	/* The second allocation, of a larger array, fails. */
 	arrange(20);
 	fake_fail(FAKE_CALLOC, 1, -ENOMEM);
 	ck_assert_int_eq(ccshm_export_importers(export, &importers), -ENOMEM);

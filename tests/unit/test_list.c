@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Lists and counters from the device, which needs no netlink. */
+/* Lists and counters by ioctls, without netlink. */
 #include <stdio.h>
 
 #include "fake.h"
@@ -12,7 +12,7 @@ static int get(uint32_t type)
 {
 	int ret;
 
-	/* Any use of netlink would be seen. */
+	/* Check that netlink is not used. */
 	fake.no_family = true;
 	ret = ccshm_list_get_seam(&fake_seam, type, &list);
 	ck_assert_uint_eq(fake.count[FAKE_NETLINK], 0);
@@ -28,7 +28,7 @@ START_TEST(empty)
 }
 END_TEST
 
-/* Objects of one kind, each once, in the order of their ids, orphans included. */
+/* A list has the objects of one type, each once, ordered by id, including orphans. */
 START_TEST(objects)
 {
 	struct ccshm_buffer *a, *b;
@@ -66,7 +66,7 @@ START_TEST(objects)
 }
 END_TEST
 
-/* All importers, not only the first that a message has room for. */
+/* A list has all importers, more than a netlink message has room for. */
 START_TEST(importers)
 {
 	struct ccshm_buffer *buffer;
@@ -80,7 +80,7 @@ START_TEST(importers)
 	ck_assert_uint_eq(ccshm_importers_count(ccshm_list_importers(list, 0)),
 			  (unsigned int)_i);
 	ccshm_list_free(list);
-	/* An export that ends meanwhile has none. */
+	/* An export that ends during the listing has no importers. */
 	fake_fail_ioctl(CCSHM_IOC_IMPORTERS, -ENOENT);
 	ck_assert_int_eq(get(CCSHM_TYPE_EXPORT), 0);
 	ck_assert_uint_eq(ccshm_importers_count(ccshm_list_importers(list, 0)), 0);
@@ -93,12 +93,12 @@ START_TEST(importers)
 }
 END_TEST
 
-/* A list during which something changed is made again, but not endlessly. */
+/* A list is repeated if an object has changed, a limited number of times. */
 START_TEST(changes)
 {
 	handle = fake_handle();
 	ccshm_buffer_close(fake_buffer(handle, 1));
-	/* Odd ones: the one of the open, and the one after each list. */
+	/* The generation changes at odd calls of INFO: in open, and after each list. */
 	fake.infos = 0;
 	fake.lists_changed = 1 + (unsigned int)_i;
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), 0);
@@ -119,7 +119,7 @@ START_TEST(list_fails)
 	fake_fail_ioctl(CCSHM_IOC_QUERY, -EINTR);
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EINTR);
 	ck_assert_ptr_null(list);
-	/* A driver that does not move on. */
+	/* A driver that returns the same object again. */
 	fake.next_stuck = true;
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EPROTO);
 	ck_assert_ptr_null(list);
@@ -131,7 +131,7 @@ START_TEST(list_fails)
 }
 END_TEST
 
-/* Each call and each allocation: nothing stays open, and nothing is lost. */
+/* Let each call and allocation fail: no file stays open and no memory leaks. */
 START_TEST(list_fails_anywhere)
 {
 	static const enum fake_call calls[] = { FAKE_OPEN, FAKE_IOCTL, FAKE_CALLOC };

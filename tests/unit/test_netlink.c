@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Lists, statistics and events: messages of the fake driver's family. */
+/* Lists, statistics and events by messages of the fake netlink family. */
 #include <libmnl/libmnl.h>
 #include <linux/genetlink.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@ static struct ccshm_stats *stats;
 static struct ccshm_events *events;
 static struct ccshm_event *event;
 
-/* Through netlink: the device node cannot be opened. */
+/* Get a list by netlink: the device node cannot be opened. */
 static int get(uint32_t type)
 {
 	int ret;
@@ -47,7 +47,7 @@ START_TEST(empty)
 }
 END_TEST
 
-/* What a list says is what a query says. */
+/* Check that the list and QUERY report the same status. */
 static void same_as_query(const struct ccshm_status *got)
 {
 	struct ccshm_status *want;
@@ -141,7 +141,7 @@ START_TEST(importers)
 	fake.importers[1].flags = CCSHM_IMPORTER_CANNOT_LET_GO;
 	ck_assert_int_eq(get(CCSHM_TYPE_EXPORT), 0);
 	got = ccshm_list_importers(list, 0);
-	/* A message has as many as are promised, and no more. */
+	/* A message has at most CCSHM_GENL_IMPORTERS_MAX importers. */
 	ck_assert_uint_eq(ccshm_importers_count(got),
 			  _i < CCSHM_GENL_IMPORTERS_MAX ? _i :
 			  CCSHM_GENL_IMPORTERS_MAX);
@@ -164,7 +164,7 @@ static void many_buffers(unsigned int nr)
 		ccshm_buffer_close(fake_buffer(handle, 1));
 }
 
-/* However they come: each is there once, in the order of the ids. */
+/* Any distribution over datagrams yields each object once, ordered by id. */
 START_TEST(datagrams)
 {
 	uint64_t id, last = 0;
@@ -185,7 +185,7 @@ START_TEST(datagrams)
 }
 END_TEST
 
-/* A dump during which something changed is made again, and its objects forgotten. */
+/* After an inconsistent dump the library discards the objects and repeats the request. */
 START_TEST(changes)
 {
 	handle = fake_handle();
@@ -200,7 +200,7 @@ START_TEST(changes)
 }
 END_TEST
 
-/* Also where only the end of the dump says so. But not for ever. */
+/* The number of requests is limited. The end of this dump is the only message that is marked. */
 START_TEST(changes_without_end)
 {
 	fake.dumps_changed = 1000;
@@ -227,7 +227,7 @@ START_TEST(list_fails)
 	fake.wrong_size = true;
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EPROTO);
 	fake.wrong_size = false;
-	/* The error of the device says more than that there is no family. */
+	/* The error of the device node is reported rather than the missing family. */
 	fake.no_family = true;
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EACCES);
 	ck_assert_ptr_null(list);
@@ -239,7 +239,7 @@ START_TEST(list_fails)
 }
 END_TEST
 
-/* Each call and each allocation: nothing stays open, and nothing is lost. */
+/* Let each call and allocation fail: no file stays open and no memory leaks. */
 START_TEST(list_fails_anywhere)
 {
 	static const enum fake_call calls[] = {
@@ -254,7 +254,7 @@ START_TEST(list_fails_anywhere)
 	buffer = fake_buffer(handle, 1);
 	ck_assert_int_eq(ccshm_export_create(buffer, 0, 0, 0, &exp), 0);
 	for (skip = 0; skip < 20; skip++) {
-		/* The fake allocates its datagrams, too. */
+		/* Later allocations are those of the fake family's datagrams. */
 		if (calls[_i] == FAKE_CALLOC && skip > 1)
 			break;
 		fake_netlink_clear();
@@ -274,7 +274,7 @@ START_TEST(list_fails_anywhere)
 }
 END_TEST
 
-/* A signal only means to wait again. */
+/* After a signal the library waits again. */
 START_TEST(signal_while_waiting)
 {
 	handle = fake_handle();
@@ -296,7 +296,7 @@ START_TEST(statistics)
 	for (i = 0; i <= CCSHM_A_STATS_EVENTS_SUPPRESSED; i++)
 		fake.stats[i] = 100 + i;
 	ck_assert_int_eq(get_stats(), 0);
-	/* Each of those that the header knows, and not the one that it does not. */
+	/* The library reports the counters in its header and skips the unknown one. */
 	ck_assert_uint_eq(ccshm_stats_count(stats), CCSHM_A_STATS_EVENTS_SUPPRESSED - 1);
 	for (i = 0; i < ccshm_stats_count(stats); i++) {
 		ck_assert_uint_eq(ccshm_stats_value(stats, i), 102 + i);
@@ -367,7 +367,7 @@ START_TEST(event_of_an_object)
 	mnl_attr_put_u64(m, CCSHM_A_ID, 77);
 	mnl_attr_put_strz(m, CCSHM_A_DEVICE, FAKE_DEVICE);
 	mnl_attr_put_u32(m, CCSHM_A_STOPPED, 1);
-	/* A newer driver's. */
+	/* An attribute of a newer driver. */
 	mnl_attr_put_u32(m, 999, 1);
 	ck_assert_int_eq(next(), 0);
 	ck_assert_uint_eq(ccshm_event_type(event), CCSHM_EVENT_DETACH);
@@ -418,7 +418,7 @@ START_TEST(event_numbers)
 }
 END_TEST
 
-/* Nothing that came with the loss is lost, and it is said once. */
+/* A loss is reported once; events received before and after it are delivered. */
 START_TEST(events_lost)
 {
 	open_events();
@@ -437,7 +437,7 @@ START_TEST(events_lost)
 }
 END_TEST
 
-/* Several in a datagram, and what is no event of ours. */
+/* A datagram with several events and other messages. */
 START_TEST(several_in_a_datagram)
 {
 	struct nlmsghdr *m;
@@ -451,7 +451,7 @@ START_TEST(several_in_a_datagram)
 
 		m = mnl_nlmsg_put_header(p);
 		g = mnl_nlmsg_put_extra_header(m, sizeof(*g));
-		/* Another family's, another command, none at all. */
+		/* Messages of another family, of another command, and without a command. */
 		m->nlmsg_type = i == 1 ? 32 : 31;
 		g->cmd = i == 2 ? CCSHM_CMD_STATS_GET : CCSHM_CMD_EVENT;
 		if (i == 3)
@@ -472,7 +472,7 @@ START_TEST(several_in_a_datagram)
 }
 END_TEST
 
-/* What cannot be understood is passed over. */
+/* Invalid messages are skipped. */
 START_TEST(nonsense)
 {
 	static const char bytes[] = "nonsense";
@@ -529,7 +529,7 @@ START_TEST(events_fail)
 	fake_fail(FAKE_NETLINK, 0, -EMFILE);
 	ck_assert_int_eq(ccshm_events_open_seam(&fake_seam, &events), -EMFILE);
 	ck_assert_ptr_null(events);
-	/* The event was there, but there is no memory for it. */
+	/* The library receives the event but cannot allocate memory for it. */
 	open_events();
 	fake_event(CCSHM_EVENT_LEAK);
 	fake_fail(FAKE_CALLOC, 0, -ENOMEM);

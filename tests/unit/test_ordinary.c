@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * "Only if the device needs it": ordinary memory where there is no driver and
- * certainly nothing confidential, and only there.
+ * CCSHM_ONLY_IF_NEEDED: use ordinary memory if there is no driver and the machine is known not
+ * to be confidential, and only then.
  */
 #include "fake.h"
 
@@ -9,7 +9,7 @@
 	((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16 | \
 	 (uint32_t)(d) << 24)
 
-/* Adds or replaces a leaf of the machine's CPUID. */
+/* Add or replace a leaf of the machine's CPUID. */
 static void leaf(uint32_t number, uint32_t eax, uint32_t ebx, uint32_t ecx,
 		 uint32_t edx)
 {
@@ -141,7 +141,7 @@ START_TEST(plain_machine_without_driver)
 
 	fake.no_driver = true;
 	plain[_i]();
-	/* Not unless it was asked for. */
+	/* Without CCSHM_ONLY_IF_NEEDED the open fails. */
 	ck_assert_int_eq(ccshm_open_seam(&fake_seam, 0, &handle), -ENODEV);
 	ck_assert_ptr_null(handle);
 	ck_assert_int_eq(ccshm_open_seam(&fake_seam, CCSHM_ONLY_IF_NEEDED,
@@ -201,7 +201,7 @@ START_TEST(kind_without_cpuid)
 }
 END_TEST
 
-/* An architecture where nobody can tell. */
+/* On an architecture without CPUID the platform cannot be determined. */
 START_TEST(unknown_machine_without_driver)
 {
 	struct ccshm *handle;
@@ -214,7 +214,7 @@ START_TEST(unknown_machine_without_driver)
 }
 END_TEST
 
-/* There may well be a driver behind a node that cannot be opened. */
+/* A node that cannot be opened may belong to a driver. */
 START_TEST(no_permission_is_not_no_driver)
 {
 	struct ccshm *handle;
@@ -379,7 +379,7 @@ START_TEST(options_that_need_a_driver)
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
 			 -EOPNOTSUPP);
 	ccshm_alloc_options_set_others_pin(options, false);
-	/* What is wrong with a driver is wrong without one. */
+	/* Arguments that the driver refuses are also refused without a driver. */
 	ccshm_alloc_options_set_mode(options, 0600);
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
 			 -EINVAL);
@@ -439,7 +439,7 @@ START_TEST(everything_else_is_not_supported)
 	ccshm_set_options_set_sealed(changes, true);
 	ck_assert_int_eq(ccshm_buffer_set(buffer, changes), -EOPNOTSUPP);
 	ccshm_set_options_free(changes);
-	/* It does not end then. */
+	/* The refused call does not free the buffer. */
 	ck_assert_int_eq(ccshm_buffer_free_flags(buffer, CCSHM_FREE_REVOKE), -EOPNOTSUPP);
 	ck_assert_int_eq(ccshm_buffer_free_flags(buffer, 0), 0);
 	ck_assert_int_eq(ccshm_buffer_free_flags(buffer, 0), -ENOENT);
@@ -449,7 +449,7 @@ START_TEST(everything_else_is_not_supported)
 }
 END_TEST
 
-/* Which call fails, how, and what becomes of it. */
+/* The call that fails, its error, and the result of the allocation. */
 static const struct {
 	enum fake_call call;
 	int error;
@@ -492,7 +492,7 @@ START_TEST(map_fails)
 	ck_assert_int_eq(ccshm_buffer_map(buffer, 0, 0, PROT_READ, 0, &mapping),
 			 -ENOMEM);
 	ck_assert_ptr_null(mapping);
-	/* Nothing stays locked behind a failure. */
+	/* The lock is free after a failure. */
 	ck_assert_int_eq(ccshm_buffer_map(buffer, 0, 0, PROT_READ, 0, &mapping),
 			 0);
 	ccshm_mapping_close(mapping);

@@ -9,7 +9,7 @@ static struct ccshm_buffer *buffer;
 static struct ccshm_run *runs;
 static uint64_t next;
 
-/* Of four pages; room for three runs. */
+/* A buffer of four pages, and room for three runs. */
 static void setup(void)
 {
 	handle = fake_handle();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Revoke: deadlines, signals, and what the result says when. */
+/* Revoke: deadlines, signals, and when the result is set. */
 #include "fake.h"
 
 #define SECOND	1000000000LL
@@ -108,7 +108,7 @@ START_TEST(no_clock)
 	ck_assert_int_eq(do_revoke(1, 0), -EINVAL);
 	check_no_result();
 	ck_assert_uint_eq(fake.count[FAKE_IOCTL], 0);
-	/* Nobody looks at it for these. */
+	/* These timeouts need no clock. */
 	fake_fail(FAKE_NOW, 0, -EINVAL);
 	ck_assert_int_eq(do_revoke(0, 0), 0);
 	ck_assert_int_eq(do_revoke(-1, 0), 0);
@@ -121,7 +121,7 @@ START_TEST(which_flags_the_driver_sees)
 				   CCSHM_REVOKE_INTERRUPTIBLE |
 				   CCSHM_REVOKE_DEADLINE), 0);
 	ck_assert_uint_eq(fake.got.revoke.flags, CCSHM_REVOKE_FORCE);
-	/* What the library does not know goes to the driver. */
+	/* The library passes unknown flags to the driver. */
 	ck_assert_int_eq(do_revoke(0, 1ULL << 30), -EINVAL);
 	ck_assert_uint_eq(fake.got.revoke.flags, 1ULL << 30);
 	check_no_result();
@@ -139,7 +139,7 @@ START_TEST(failure_with_result)
 	fake.revoke.state = CCSHM_STATE_REVOKING;
 	ck_assert_int_eq(do_revoke(5, 0), with_result[_i]);
 	check_result();
-	/* Continues, and not from a deadline of its own. */
+	/* A second call continues the revoke with a new deadline. */
 	fake.revoke_error = 0;
 	fake.revoke.state = CCSHM_STATE_REVOKED;
 	ck_assert_int_eq(do_revoke(5, 0), 0);
@@ -159,7 +159,7 @@ START_TEST(failure_without_result)
 }
 END_TEST
 
-/* The deadline is made once, however often the call is made. */
+/* The deadline is computed once, even if the ioctl is repeated. */
 START_TEST(signals_do_not_stretch_the_wait)
 {
 	fake.revoke_interrupts = 3;
@@ -168,7 +168,7 @@ START_TEST(signals_do_not_stretch_the_wait)
 	ck_assert_uint_eq(fake.count[FAKE_IOCTL], 4);
 	ck_assert_uint_eq(fake.count[FAKE_NOW], 1);
 	ck_assert_int_eq(fake.got.revoke.deadline_ns, fake.now + SECOND);
-	/* Nothing of the interrupted answers came back in. */
+	/* The results of interrupted calls are not passed to the next call. */
 	ck_assert_uint_eq(fake.got.revoke.state, 0);
 	ck_assert_uint_eq(fake.got.revoke.pages, 0);
 }
@@ -208,7 +208,7 @@ START_TEST(by_descriptor)
 			  CCSHM_REVOKE_SEAL | CCSHM_REVOKE_BY_FD);
 	ck_assert_int_eq(ccshm_revoke_fd(handle, -1, 0, 0, result), -EBADF);
 	check_no_result();
-	/* Without a descriptor the flag would mean descriptor 0. */
+	/* The call has no descriptor: with the flag the driver would use descriptor 0. */
 	fake.count[FAKE_IOCTL] = 0;
 	ck_assert_int_eq(ccshm_revoke(handle, 0, 0, CCSHM_REVOKE_BY_FD, result),
 			 -EINVAL);

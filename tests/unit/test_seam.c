@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The system's side of the seam, on the system: results and errors. */
+/* The seam's functions on the real system: results and errors. */
 #include <fcntl.h>
 #include <linux/ioctl.h>
 #include <pwd.h>
@@ -46,7 +46,7 @@ START_TEST(memory)
 	ck_assert_int_eq(ccshm_system.reserve(fd, 2 * (off_t)PAGE), 0);
 	ck_assert_int_eq(fstat(fd, &stat), 0);
 	ck_assert_int_eq(stat.st_size, (off_t)(2 * PAGE));
-	/* The memory is there already, not only promised. */
+	/* The memory is allocated, not only reserved. */
 	ck_assert_int_ge(stat.st_blocks, (blkcnt_t)(2 * PAGE / 512));
 	ck_assert_int_eq(ccshm_system.mmap(PAGE, PROT_READ | PROT_WRITE,
 					   MAP_SHARED, fd, (off_t)PAGE,
@@ -70,7 +70,7 @@ START_TEST(memory)
 }
 END_TEST
 
-/* Where memory that begins so far into a large page is best mapped. */
+/* Find an address for memory that starts at an offset (phase) in a huge page. */
 START_TEST(place)
 {
 	static const size_t phases[] = { 0, 4096, 2 * MIB - 4096, 4 * MIB, 5 * MIB };
@@ -83,12 +83,12 @@ START_TEST(place)
 	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
 		ck_assert_int_eq(ccshm_system.place(4 * MIB, 2 * MIB, phases[i], &wanted), 0);
 		ck_assert_uint_eq(((uintptr_t)wanted - phases[i]) % (2 * MIB), 0);
-		/* It is free, and is what mmap() then takes. */
+		/* The address is free, and mmap() uses it. */
 		address = wanted;
 		ck_assert_int_eq(ccshm_system.mmap(4 * MIB, PROT_READ, MAP_SHARED, fd, 0,
 						   &address), 0);
 		ck_assert_ptr_eq(address, wanted);
-		/* It is not taken from whoever has it. */
+		/* A second mmap() does not replace the mapping at the address. */
 		ck_assert_int_eq(ccshm_system.mmap(4 * MIB, PROT_READ, MAP_SHARED, fd, 0,
 						   &wanted), 0);
 		ck_assert_ptr_ne(address, wanted);
@@ -124,7 +124,7 @@ START_TEST(user)
 }
 END_TEST
 
-/* Whatever the machine: opening either works or says that there is no driver. */
+/* On any machine, the open succeeds or reports that there is no driver. */
 START_TEST(open_for_real)
 {
 	struct ccshm *handle;
@@ -141,7 +141,7 @@ START_TEST(open_for_real)
 }
 END_TEST
 
-/* From CPUID to a byte in a memfd, where the machine allows it. */
+/* Detect the platform and use ordinary memory, if this machine permits it. */
 START_TEST(ordinary_for_real)
 {
 	struct ccshm_mapping *mapping;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Changing a buffer: what of it gets to the driver, and what the driver answers. */
+/* Changing a buffer: the arguments for the driver, and the driver's results. */
 #include "fake.h"
 
 static struct ccshm *handle;
@@ -10,7 +10,7 @@ static void setup(void)
 {
 	handle = fake_handle();
 	ck_assert_int_eq(ccshm_set_options_new(&options), 0);
-	/* Another one: an id that is not 1. */
+	/* Create another buffer first, so that the id of the tested one is not 1. */
 	ccshm_buffer_close(fake_named(handle, "other"));
 	buffer = fake_named(handle, "ring");
 }
@@ -22,7 +22,7 @@ static void teardown(void)
 	ccshm_close(handle);
 }
 
-/* The driver is asked this, and nothing else. */
+/* Check that the library makes exactly this call. */
 static void check_set(const struct ccshm_ioc_set *wanted)
 {
 	fake.count[FAKE_IOCTL] = 0;
@@ -46,7 +46,7 @@ static void fresh(void)
 	ck_assert_int_eq(ccshm_set_options_new(&options), 0);
 }
 
-/* Each is its own flag, and leaves the other fields at 0. */
+/* Each option sets its own flag, and leaves the other fields 0. */
 START_TEST(one_change)
 {
 	ccshm_set_options_set_mode(options, 0640);
@@ -66,7 +66,7 @@ START_TEST(one_change)
 }
 END_TEST
 
-/* To 0 is a change, too. */
+/* Setting a value to 0 is a change. */
 START_TEST(change_to_zero)
 {
 	ccshm_set_options_set_mode(options, 0);
@@ -80,7 +80,7 @@ START_TEST(change_to_zero)
 }
 END_TEST
 
-/* The last value counts, whole, and the options can be used again. */
+/* The last value replaces earlier ones completely; the options can be used again. */
 START_TEST(all_changes)
 {
 	const struct ccshm_ioc_set wanted = {
@@ -112,7 +112,7 @@ START_TEST(all_changes)
 }
 END_TEST
 
-/* A name of 63 characters is the longest; a longer one changes nothing. */
+/* A name has at most 63 characters; a longer name does not change the options. */
 START_TEST(name_lengths)
 {
 	struct ccshm_ioc_set wanted = { .flags = CCSHM_SET_NAME };
@@ -121,7 +121,7 @@ START_TEST(name_lengths)
 	memset(name, 'n', sizeof(name));
 	name[CCSHM_NAME_LEN] = '\0';
 	ck_assert_int_eq(ccshm_set_options_set_name(options, name), -EINVAL);
-	/* It is still no change. */
+	/* The options still have no change. */
 	ck_assert_int_eq(ccshm_buffer_set(buffer, options), -EINVAL);
 	ck_assert_uint_eq(fake.got.set.flags, 0);
 	name[CCSHM_NAME_LEN - 1] = '\0';
@@ -134,7 +134,7 @@ START_TEST(name_lengths)
 }
 END_TEST
 
-/* The library keeps no rules of its own. */
+/* The driver, not the library, checks the values. */
 START_TEST(the_driver_refuses)
 {
 	struct ccshm_buffer *anonymous = fake_buffer(handle, 1);
@@ -165,7 +165,7 @@ START_TEST(errors_pass_through)
 	ccshm_set_options_set_sealed(options, true);
 	fake_fail_ioctl(CCSHM_IOC_SET, errors[_i]);
 	ck_assert_int_eq(ccshm_buffer_set(buffer, options), errors[_i]);
-	/* Nothing of it stays. */
+	/* The failure has not changed the options. */
 	ck_assert_int_eq(ccshm_buffer_set(buffer, options), 0);
 }
 END_TEST

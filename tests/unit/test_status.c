@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Every getter shows its own field of what the driver said, and no other. */
+/* Each getter returns its own field of the driver's results only. */
 #include "fake.h"
 
 /*
- * A driver that answers INFO and QUERY with whatever is here. Each field gets a
- * value of its own, so that two that are mixed up do not look right.
+ * The results of INFO and QUERY. Each field has a different value, so that a test fails when a
+ * getter returns another field.
  */
 static struct ccshm_ioc_info info_answer;
 static struct ccshm_ioc_query query_answer;
@@ -126,7 +126,7 @@ START_TEST(info_getters)
 	memset(info_answer.driver_version, 'v', CCSHM_VERSION_LEN);
 	ck_assert_int_eq(ccshm_info_get(handle, &info), 0);
 	ck_assert(!ccshm_info_is_plain(info));
-	/* A driver that forgets the NUL does not get us to read on. */
+	/* The library terminates a text of the driver that has no NUL. */
 	ck_assert_uint_eq(strlen(ccshm_info_driver_version(info)),
 			  CCSHM_VERSION_LEN - 1);
 	ccshm_info_free(info);
@@ -261,7 +261,7 @@ START_TEST(status_flags)
 	ck_assert(!ccshm_status_is_persistent(status));
 	ccshm_status_free(status);
 
-	/* The same bit is another thing for an attachment, and none for exports. */
+	/* The bit has another meaning for attachments, and none for exports. */
 	query_answer.type = CCSHM_TYPE_ATTACHMENT;
 	query_answer.object_flags = CCSHM_ATTACH_PERSISTENT;
 	ck_assert_int_eq(ccshm_status_get(handle, 1, &status), 0);

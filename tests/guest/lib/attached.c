@@ -77,7 +77,7 @@ bool moves_right(struct edu *edu, struct shared *s, const struct attached *a, ui
 	return !err && stamp_check(s->p + to, seed, from, TRANSFER);
 }
 
-/* ---- the beginning and the end ---- */
+/* ---- begin and end of the suite ---- */
 
 void suite_begin(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Buffers of a suite that drives its devices from user space: what is attached, and
- * whether the device moves the right bytes of it.
+ * Buffers of a suite that drives its devices from user space: map them, attach them, and check that
+ * a device moves the right bytes.
  */
 #ifndef CCSHM_ATTACHED_H
 #define CCSHM_ATTACHED_H
@@ -14,35 +14,35 @@ struct shared shared_map(uint64_t id, size_t size);
 /* Allocate, export and map a buffer, and write stamps to it. Bail out if that fails. */
 struct shared shared_new(size_t size);
 
-/* Attach and detach. Return 0 or the errno of the attachment. */
+/* Attach a device and detach it. Return 0 or the errno of ATTACH. */
 int try_attach(struct ccshm_ioc_attach req, const char *device);
 
 #define TRY(name, ...)	try_attach((struct ccshm_ioc_attach){ __VA_ARGS__ }, name)
 
 /*
- * Return what DEVICE reports: "VERDICT, MODE: REASON", in the words of `ccshmctl devices`. The
+ * Return what DEVICE reports, as "VERDICT, MODE: REASON" in the words of `ccshmctl devices`. The
  * next call overwrites the text.
  */
 const char *judged(const char *device);
 
-/* Return what judged() returns for a device that can use a buffer. */
+/* Return the text of judged() for a device that can use a buffer. */
 const char *usable(void);
 
 /*
- * Let the device copy @from one offset @to another. Return whether the CPU then finds the right
- * bytes.
+ * Make the device copy from offset @from of the buffer to offset @to. Return whether the CPU then
+ * finds the right bytes.
  */
 bool moves_right(struct edu *edu, struct shared *s, const struct attached *a, uint64_t from,
 		 uint64_t to);
 
-/* ---- the beginning and the end ---- */
+/* ---- begin and end of the suite ---- */
 
 /* Load the driver and the test importer, and open the driver's device. */
 void suite_begin(void);
 
 /*
- * Test that nothing is left and that both modules can be unloaded. Return the exit status of the
- * suite.
+ * Test that no object and no shared memory is left and that both modules can be unloaded. Return
+ * the exit status of the suite.
  */
 int suite_end(void);
 

@@ -23,8 +23,8 @@ int attach_with(int ccshm, struct ccshm_ioc_attach *req, const char *device, str
 }
 
 /*
- * Return the DMA bits to ask for: a driver that had the second device before may have left a mask
- * of 28 bits.
+ * Return the DMA bits to request: an earlier driver of the second device may have left a mask of 28
+ * bits.
  */
 static unsigned int bits_of(const char *device)
 {

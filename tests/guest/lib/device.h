@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The machine's two edu devices in suites: driven from user space with the demo's
- * driver, or bound to the test importer.
+ * The machine's two edu devices in suites: driven from user space with the driver of tests/demo, or
+ * bound to the test importer.
  */
 #ifndef CCSHM_DEVICE_H
 #define CCSHM_DEVICE_H
@@ -9,15 +9,15 @@
 #include "../../demo/edu.h"
 #include "touch.h"
 
-#define EDU_A	"0000:00:04.0"		/* reaches 32 bits */
-#define EDU_B	"0000:00:05.0"		/* reaches 28 bits */
-#define EDU_C	"0000:00:06.0"		/* of suites that ask for a third one (vm-qemu) */
+#define EDU_A	"0000:00:04.0"		/* DMA mask of 32 bits */
+#define EDU_B	"0000:00:05.0"		/* DMA mask of 28 bits */
+#define EDU_C	"0000:00:06.0"		/* only in suites that add a third device with vm-qemu */
 #define PCI_A	"pci:" EDU_A
 #define PCI_B	"pci:" EDU_B
 #define PCI_C	"pci:" EDU_C
 
 #define MAX_SEGMENTS	256
-#define TRANSFER	2048	/* bytes of one, where it does not matter */
+#define TRANSFER	2048	/* bytes of a transfer where the length does not matter */
 
 /* ---- attachments ---- */
 
@@ -30,8 +30,8 @@ struct attached {
 };
 
 /*
- * Attach with @req, which has all but the device ("pci:..."), and read the segments. Return 0 or
- * a negative errno.
+ * Attach with @req, in which the caller has set all but the device name ("pci:..."), and read the
+ * segments. Return 0 or a negative errno.
  */
 RAW_CHECKED int attach_with(int ccshm, struct ccshm_ioc_attach *req, const char *device,
 			    struct attached *a);
@@ -41,7 +41,7 @@ RAW_CHECKED int attach_dmabuf(int ccshm, int dmabuf, const char *device, struct 
 /* Report with DETACH that the device has stopped, and close the attachment. */
 RAW_CHECKED int attached_end(struct attached *a);
 
-/* Return the DMA address of an offset of the slice. */
+/* Return the DMA address of offset @offset of the attached slice. */
 uint64_t dma_at(const struct attached *a, uint64_t offset);
 
 /*
@@ -52,14 +52,15 @@ bool segments_cover(const struct attached *a, uint64_t size);
 
 /* ---- the device ---- */
 
-/* Let the device copy from one DMA address to another. Return 0 or a negative errno. */
+/* Make the device copy from one DMA address to another. Return 0 or a negative errno. */
 RAW_CHECKED int device_copy(struct edu *edu, uint64_t from, uint64_t to, size_t len);
 
-/* Open the device and let it use DMA. */
+/* Open the device and enable its DMA. */
 void device_start(struct edu *edu, const char *device);
 
 /*
- * Return whether the bus master bit becomes @want within two seconds: a work item stops a device.
+ * Return whether the bus master bit becomes @want within two seconds: the driver stops a device
+ * from a work item.
  */
 RAW_CHECKED bool bus_master_is(struct edu *edu, int want);
 
@@ -72,7 +73,7 @@ int write_text(const char *path, const char *text);
 int device_file(const char *device, const char *name, const char *text);
 bool device_exists(const char *device);
 
-/* Bind the device to @driver, and allow no other driver. "" allows any driver. */
+/* Bind the device to @driver, and allow no other driver. With "", allow any driver. */
 RAW_CHECKED int device_bind(const char *device, const char *driver);
 RAW_CHECKED int device_unbind(const char *device);
 
@@ -81,16 +82,19 @@ const char *device_driver(const char *device);
 
 /* ---- bounce buffers ---- */
 
-/* Return the number in a file, or -1. */
+/* Return the number that a file contains, or -1. */
 long long read_number(const char *path);
 
-/* Return the slots of bounce buffers in use, or -1 if the kernel has no bounce buffers. */
+/* Return the number of bounce buffer slots in use, or -1 if the kernel has no bounce buffers. */
 long long bounce_slots(void);
 
-/* Return the highest number of slots in use since bounce_restart(), or -1 if that is not known. */
+/*
+ * Return the highest number of slots in use since bounce_restart(), or -1 if it cannot be
+ * determined.
+ */
 long long bounce_most(void);
 
-/* Restart the count of bounce_most(). */
+/* Restart the high-water mark that bounce_most() returns. */
 void bounce_restart(void);
 
 #endif /* CCSHM_DEVICE_H */

@@ -10,7 +10,7 @@ struct direct_map_part {
 	uint64_t address, physical, size;
 };
 
-/* Where the kernel has RAM, as it says in the headers of /proc/kcore. */
+/* Read from the headers of /proc/kcore where the kernel maps RAM. */
 static int direct_map_parts(struct direct_map_part *parts)
 {
 	int fd = open("/proc/kcore", O_RDONLY | O_CLOEXEC), nr = 0;
@@ -23,7 +23,7 @@ static int direct_map_parts(struct direct_map_part *parts)
 		if (pread(fd, &part, sizeof(part), header.e_phoff + i * sizeof(part)) !=
 		    sizeof(part))
 			bail("/proc/kcore ends early");
-		/* What is no RAM has no physical address. */
+		/* A part that is not RAM has no physical address. */
 		if (part.p_type != PT_LOAD || part.p_paddr == ~0ULL)
 			continue;
 		if (nr == DIRECT_MAP_PARTS)

@@ -69,7 +69,7 @@ bool revoke_waits(pthread_t *thread, uint64_t id)
 	return revoke_still_waits();
 }
 
-/* ---- the driver and the importer ---- */
+/* ---- driver and importer ---- */
 
 void exported_setup(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Exports of a suite with importers: their bytes as the CPU sees them, who holds them,
- * and a revoke in another thread.
+ * Exports of a suite with importers: their bytes as the CPU sees them, their holders, and a revoke
+ * in another thread.
  */
 #ifndef CCSHM_EXPORTED_H
 #define CCSHM_EXPORTED_H
@@ -12,28 +12,28 @@
 #include "importing.h"
 #include "shared.h"
 
-/* The kernel maps for a static importer when it attaches, as up to 6.17. */
+/* Whether the kernel maps for a static importer already in attach, as kernels up to 6.17 do. */
 extern bool static_maps_at_attach;
 
-/* A pinning importer must act on a notification, as from 7.1 on. */
+/* Whether a pinning importer must release its mapping when it is notified, as from 7.1 on. */
 extern bool pinned_can_let_go;
 
 /* ---- exports ---- */
 
 /*
- * Allocate a buffer, export a slice of it, and map the whole buffer through another export. Bail
+ * Allocate a buffer, export a slice of it, and map the whole buffer through a second export. Bail
  * out if that fails.
  */
 struct shared exported_slice(size_t size, uint64_t flags, uint64_t offset, uint64_t length);
 
-/* Allocate a buffer and export it, and map it through another export. Bail out if that fails. */
+/* Allocate a buffer, export it, and map it through a second export. Bail out if that fails. */
 struct shared exported_new(size_t size, uint64_t flags);
 
-/* Test what QUERY reports about the holders of the export. */
+/* Test the numbers of importers and mappings that QUERY reports for the export. */
 void holders_are(const struct shared *s, unsigned int importers, unsigned int mappings);
 
 /*
- * Let the importer's device copy from one offset of the slice to another. Return whether the CPU
+ * Make the importer's device copy from one offset of the slice to another. Return whether the CPU
  * then finds the right bytes.
  */
 bool exported_moves_right(int imp, struct shared *s, uint64_t slice, uint64_t from, uint64_t to);
@@ -41,8 +41,8 @@ bool exported_moves_right(int imp, struct shared *s, uint64_t slice, uint64_t fr
 /* ---- a revoke in another thread ---- */
 
 /*
- * The revoke of the thread: its object, the thread, the return value (1: none yet), and the
- * result.
+ * The revoke that the thread runs: its object, the thread, its return value (1: it has not
+ * returned), and its result.
  */
 extern struct waiting_revoke {
 	uint64_t id;
@@ -51,18 +51,18 @@ extern struct waiting_revoke {
 	struct ccshm_ioc_revoke r;
 } waiting;
 
-/* Return whether the revoke of the thread waits, and has not returned. */
+/* Return whether the revoke of the thread is still waiting. */
 bool revoke_still_waits(void);
 
-/* Start a thread that revokes an object. Return whether the revoke waits. */
+/* Start a thread that revokes an object. Return whether the revoke begins to wait. */
 bool revoke_waits(pthread_t *thread, uint64_t id);
 
-/* ---- the driver and the importer ---- */
+/* ---- driver and importer ---- */
 
 /* Load the driver and the test importer, and open the driver's device. */
 void exported_setup(void);
 
-/* Test that nothing is left and that both modules can be unloaded. */
+/* Test that no object and no shared memory is left and that both modules can be unloaded. */
 void exported_end(void);
 
 #endif /* CCSHM_EXPORTED_H */

@@ -5,7 +5,7 @@
 
 const char *imp_device = EDU_A;
 
-/* ---- importers: 0 or a negative errno ---- */
+/* ---- importers: return 0 or a negative errno ---- */
 
 int imp_open(void)
 {
@@ -135,7 +135,7 @@ void importer_unload(void)
 	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
 }
 
-/* ---- what its device sees ---- */
+/* ---- DMA of the importer's device ---- */
 
 bool table_is(int imp, const struct attached *want, uint64_t offset, uint64_t size,
 	      uint64_t max_segment)

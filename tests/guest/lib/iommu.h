@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Suites of a machine with an IOMMU: what it does for a device. */
+/* The IOMMU domain of a device, for suites of a machine with an IOMMU. */
 #ifndef CCSHM_IOMMU_H
 #define CCSHM_IOMMU_H
 
 #include "device.h"
 
 /*
- * Return the type of the device's IOMMU domain ("DMA", "DMA-FQ", "identity"), or "" without an
- * IOMMU. The next call overwrites the text.
+ * Return the type of the device's IOMMU domain ("DMA", "DMA-FQ", "identity"), or "" if the device
+ * has no IOMMU. The next call overwrites the text.
  */
 const char *iommu_type(const char *device);
 

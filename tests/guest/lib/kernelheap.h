@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The kernel's own test of dma-buf heaps in suites. It tests each heap. The suite needs
+ * Run the kernel's test of dma-buf heaps, which tests each heap of the machine. A suite that
+ * includes this file needs this line:
  * vm-fetch: heap-test.
  */
 #ifndef CCSHM_KERNELHEAP_H
@@ -12,8 +13,8 @@
 #define HEAP	HEAPS "system_cc_shared"
 
 /*
- * Report a line of the kernel's test. A failure of the kernel's own heap counts as skipped if
- * this kernel is known to have it.
+ * Report a line that the kernel's test printed about @heap. Report a failure of one of the kernel's
+ * own heaps as skipped if this kernel is known to have the fault.
  */
 void kernel_result(const char *heap, const char *line, bool ours, bool vgem);
 

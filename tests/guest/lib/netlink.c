@@ -42,7 +42,7 @@ static int nl_send(int fd, int type, int flags, uint8_t cmd, const void *attrs, 
 	       -errno : 0;
 }
 
-/* Bytes of a datagram, or a negative errno. */
+/* Receive a datagram. Return its size in bytes, or a negative errno. */
 static int nl_receive(int fd, void *space, size_t size)
 {
 	ssize_t n = recv(fd, space, size, 0);
@@ -96,7 +96,7 @@ const char *nl_text(const struct nl_said *said, unsigned int type)
 
 /* ---- requests ---- */
 
-/* What an error message or the end of a dump says. */
+/* Return the status in an error message, or in the message at the end of a dump. */
 static int nl_verdict(const struct nlmsghdr *m)
 {
 	int error;
@@ -149,7 +149,7 @@ int nl_find_family(int fd)
 			family.id = *(uint16_t *)(p + NLA_HDRLEN);
 		if ((a->nla_type & NLA_TYPE_MASK) != CTRL_ATTR_MCAST_GROUPS)
 			continue;
-		/* One group: its nest, in it name and id. */
+		/* Each group is a nest that contains the group's name and id. */
 		for (q = p + 2 * NLA_HDRLEN; q + NLA_HDRLEN <= p + a->nla_len;
 		     q += NLA_ALIGN(((struct nlattr *)q)->nla_len)) {
 			if (((struct nlattr *)q)->nla_type == CTRL_ATTR_MCAST_GRP_ID)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The driver's generic netlink family in suites, without a library: requests, dumps
- * datagram by datagram, and events.
+ * The driver's generic netlink family in suites, without a library: requests, dumps that are read
+ * one datagram at a time, and events.
  */
 #ifndef CCSHM_NETLINK_H
 #define CCSHM_NETLINK_H
@@ -13,7 +13,7 @@
 
 #define NL_ATTRS	(CCSHM_A_ACTOR_PID + 1)
 
-/* The family, its multicast group, and how many groups have that name. */
+/* The family, its multicast group, and the number of groups with the name of that group. */
 extern struct nl_family {
 	int id;
 	unsigned int group;
@@ -22,7 +22,7 @@ extern struct nl_family {
 
 /* ---- sockets ---- */
 
-/* Return a socket whose receive calls have a limit of 20 s. Bail out if that fails. */
+/* Return a socket whose receive calls time out after 20 s. Bail out if that fails. */
 int nl_socket(void);
 
 /* Join a multicast group. Return 0 or a negative errno. */
@@ -30,21 +30,21 @@ int nl_join(int fd, unsigned int group);
 
 /* ---- attributes ---- */
 
-/* The attributes of a message, by type, and how many importers the message names. */
+/* The attributes of a message, by type, and the number of importers in the message. */
 struct nl_said {
 	struct nlattr *attr[NL_ATTRS];
 	unsigned int importers;
 };
 
-/* Return a number of 32 or 64 bits, or ~0 if the attribute is absent. */
+/* Return the value of an attribute of 32 or 64 bits, or ~0 if the attribute is absent. */
 uint64_t nl_number(const struct nl_said *said, unsigned int type);
 
-/* Return a text, or "" if the attribute is absent. */
+/* Return the text of an attribute, or "" if the attribute is absent. */
 const char *nl_text(const struct nl_said *said, unsigned int type);
 
 /* ---- requests ---- */
 
-/* Send a request, and return 0 or the negative errno of the answer. */
+/* Send a request. Return 0 or the negative errno of the answer. */
 int nl_request(int fd, int flags, uint8_t cmd, const void *attrs, size_t size);
 
 /* Look up the family and its group. Return 0 or a negative errno. */
@@ -52,7 +52,10 @@ int nl_find_family(int fd);
 
 /* ---- dumps ---- */
 
-/* A dump: its socket, what was received, whether it is inconsistent, and its status at the end. */
+/*
+ * A dump: its socket, the datagrams and messages received, whether the kernel marked it
+ * inconsistent, and its final status.
+ */
 struct nl_dump {
 	int fd;
 	unsigned int datagrams;
@@ -67,7 +70,7 @@ struct nl_dump nl_dump_start(int fd, uint8_t cmd);
 bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_said *said, void *data),
 		  void *data);
 
-/* Receive the rest of a dump. Return the status with which the dump ended. */
+/* Receive the rest of a dump. Return the final status of the dump. */
 int nl_dump_rest(struct nl_dump *d, void (*visit)(const struct nl_said *said, void *data),
 		 void *data);
 
@@ -77,7 +80,7 @@ struct nl_dump nl_dump(int fd, uint8_t cmd, void (*visit)(const struct nl_said *
 
 /* ---- statistics ---- */
 
-/* Return one of the statistics. */
+/* Return the value of a statistic. */
 uint64_t nl_statistic(int fd, unsigned int attr);
 
 /* ---- events ---- */

@@ -32,7 +32,7 @@ void sleep_ms(int ms)
 	poll(NULL, 0, ms);
 }
 
-/* ---- the ioctls: 0, or a negative errno ---- */
+/* ---- ioctls: return 0 or a negative errno ---- */
 
 int raw_ioctl(int fd, unsigned long request, void *arg)
 {
@@ -254,7 +254,7 @@ int driver_unload(void)
 	return raw_rmmod("ccshm");
 }
 
-/* ---- what is counted ---- */
+/* ---- counters ---- */
 
 long long vmstat(const char *name)
 {
@@ -345,7 +345,7 @@ bool stays_shared(uint64_t bytes)
 	int fd = raw_open();
 	uint64_t id;
 
-	/* Two of them: two workers serve the queue. */
+	/* Free two allocations, because two workers serve the queue. */
 	for (int i = 0; i < 2; i++) {
 		if (raw_alloc(fd, 2 * UNIT, &id) || raw_free(fd, id))
 			diag("ALLOC or FREE failed");
@@ -384,7 +384,7 @@ long first_other(const void *p, unsigned char value, size_t size)
 	return -1;
 }
 
-/* ---- what the kernel says ---- */
+/* ---- kernel log ---- */
 
 unsigned int logged_times(const char *text)
 {
@@ -444,7 +444,7 @@ void become(uid_t uid, uint64_t caps)
 	if (setresuid(uid, uid, uid))
 		bail("user %u: %s", uid, strerror(errno));
 	set_caps(caps);
-	/* Or /proc/self is root's. */
+	/* Without this, root owns /proc/self. */
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
@@ -562,10 +562,10 @@ int peer_end(struct peer *p, int sig)
 
 /**
  * struct thread_look - what a thread does
- * @state: as in /proc/PID/stat; 0: there is no such thread
- * @call: the system call in which it sleeps, or -1
- * @request: its second argument
- * @switches: how often it has begun to wait
+ * @state: state as in /proc/PID/stat; 0: no such thread exists
+ * @call: number of the system call in which the thread sleeps, or -1
+ * @request: second argument of the system call
+ * @switches: number of times that the thread has begun to wait
  */
 struct thread_look {
 	char state;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The buffers of a suite: the driver's device, and what the CPU sees of a buffer. The suite gets
- * them by attached.h, if it drives devices from user space, or by exported.h.
+ * The buffers of a suite: the descriptor of the driver's device, and a buffer as the CPU sees it. A
+ * suite includes this file through attached.h, if it drives devices from user space, or through
+ * exported.h.
  */
 #ifndef CCSHM_SHARED_H
 #define CCSHM_SHARED_H
@@ -10,17 +11,17 @@
 
 #define RW	(PROT_READ | PROT_WRITE)
 
-/* The driver's device, open. */
+/* Descriptor of the driver's device. */
 extern int ccshm;
 
 /**
- * struct shared - a buffer
- * @id: of the buffer
- * @export_id: of the export
- * @fd: the dma-buf of the export
- * @size: of the buffer
- * @p: a mapping of the whole buffer
- * @look: the dma-buf of another export, which @p maps; -1: @p maps @fd
+ * struct shared - a buffer with an export and a mapping
+ * @id: buffer
+ * @export_id: export of the buffer
+ * @fd: dma-buf of the export
+ * @size: size of the buffer in bytes
+ * @p: mapping of the whole buffer
+ * @look: dma-buf of another export, which @p maps; -1: @p maps @fd
  */
 struct shared {
 	uint64_t id;
@@ -34,7 +35,7 @@ struct shared {
 /* Unmap the buffer, close its dma-bufs, and test that FREE succeeds. */
 void shared_end(struct shared *s);
 
-/* QUERY an object. Bail out if that fails. */
+/* QUERY an object. Return the result. Bail out if that fails. */
 struct ccshm_ioc_query query(uint64_t id);
 
 #endif /* CCSHM_SHARED_H */

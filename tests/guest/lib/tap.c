@@ -23,7 +23,7 @@ tap_result(bool good, const char *file, int line, const char *fmt, va_list ap)
 	char name[256];
 
 	vsnprintf(name, sizeof(name), fmt, ap);
-	/* '#' would begin a directive. */
+	/* A '#' would begin a TAP directive. */
 	for (char *p = name; *p; p++)
 		if (*p == '#' || *p == '\n')
 			*p = '_';

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * TAP for suites written in C: call ok() and the other checks, and end main() with
- * "return done_testing();". Each check returns whether it held, so that a test can stop where
- * further checks make no sense.
+ * TAP for suites written in C: call ok() and the other checks, and end main() with "return
+ * done_testing();". Each check returns whether it passed, so that a test can stop where further
+ * checks make no sense.
  */
 #ifndef CCSHM_TAP_H
 #define CCSHM_TAP_H
@@ -16,10 +16,10 @@
 
 #define TAP_UNUSED __attribute__((unused))
 
-/* The number of tests that have failed. */
+/* Number of failed tests. */
 extern int tap_failed;
 
-/* Print comment lines: one for each line of the text. */
+/* Print a text as comment lines, one for each line of the text. */
 __attribute__((format(printf, 1, 2)))
 void diag(const char *fmt, ...);
 __attribute__((format(printf, 4, 5)))
@@ -30,7 +30,7 @@ __attribute__((format(printf, 5, 6)))
 bool tap_is_str(const char *got, const char *want, const char *file, int line, const char *fmt,
 		...);
 
-/* Return the name of an errno with either sign, "0" for 0. */
+/* Return the name of an errno of either sign, or "0" for 0. */
 const char *tap_errno_name(int err);
 
 /*
@@ -47,10 +47,10 @@ bool tap_is_errno(int got, int want, const char *file, int line, const char *fmt
 #define is_str(got, want, ...) tap_is_str(got, want, __FILE__, __LINE__, __VA_ARGS__)
 #define is_errno(got, want, ...) tap_is_errno(got, want, __FILE__, __LINE__, __VA_ARGS__)
 
-/* Report a test that cannot be done here as skipped, with the reason. */
+/* Report a test that cannot run here as skipped, and report the reason. */
 void skip(const char *name, const char *why);
 
-/* End the suite as skipped. No test may have been reported before. */
+/* End the suite as skipped. The suite must not have reported a test before. */
 __attribute__((noreturn)) void skip_all(const char *why);
 
 /* End the suite as failed, because no further test makes sense. */
@@ -58,8 +58,8 @@ __attribute__((noreturn, format(printf, 1, 2)))
 void bail(const char *fmt, ...);
 
 /*
- * Expect a line of the kernel log that matches an extended regex: it must appear, and does not
- * fail the run.
+ * Expect a line that matches an extended regex in the kernel log. The run fails if no such line
+ * appears, and such a line does not fail the run.
  */
 void expect_kmsg(const char *regex);
 

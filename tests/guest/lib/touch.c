@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "touch.h"
 
-/* ---- touching: 0, or the signal that it got ---- */
+/* ---- touching memory: return 0 or the signal that the touch got ---- */
 
 static __thread sigjmp_buf touch_env;
 static __thread volatile sig_atomic_t touching;
@@ -131,7 +131,7 @@ bool stamp_pages_check(const volatile void *p, uint64_t seed, uint64_t offset, s
 	return true;
 }
 
-/* ---- what this process and this kernel are ---- */
+/* ---- properties of this process and this kernel ---- */
 
 bool kernel_at_least(int major, int minor)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Touching memory that may not be there, and stamps: what is at which place of a
- * buffer, so that each page can be told from every other.
+ * Touch memory that may be unmapped, and write and check stamps: words that differ for each offset,
+ * so that each page of a buffer can be told from every other.
  */
 #ifndef CCSHM_TOUCH_H
 #define CCSHM_TOUCH_H
@@ -11,14 +11,14 @@
 
 #include "raw.h"
 
-/* ---- touching: 0, or the signal that it got ---- */
+/* ---- touching memory: return 0 or the signal that the touch got ---- */
 
-/* What the kernel reported with the signal of the last touch. */
+/* Information that the kernel passed with the signal of the last touch. */
 extern __thread siginfo_t touch_info;
 
 /*
- * Handle the signals of touches. Call this once, at the beginning of a suite; forked children
- * inherit it.
+ * Install the handlers for the signals of touches. Call this once, at the beginning of a suite;
+ * forked children inherit the handlers.
  */
 void touch_init(void);
 int touch_read(const volatile void *p);
@@ -35,24 +35,24 @@ bool touch_all(const volatile void *p, size_t size, int want);
 
 /* ---- stamps ---- */
 
-/* Return the word that belongs to an offset of a buffer. */
+/* Return the stamp of an offset of the buffer @seed. */
 uint64_t stamp(uint64_t seed, uint64_t offset);
 
-/* Write the words of the buffer from @offset on to @p. */
+/* Write to @p the stamps of the buffer from @offset on. */
 void stamp_write(volatile void *p, uint64_t seed, uint64_t offset, size_t size);
 
-/* Return whether @p has the words of the buffer from @offset on. */
+/* Return whether @p contains the stamps of the buffer from @offset on. */
 bool stamp_check(const volatile void *p, uint64_t seed, uint64_t offset, size_t size);
 
-/* Write the words at both ends of each page only, for large memory. */
+/* Write stamps only at both ends of each page, because the memory is large. */
 void stamp_pages(volatile void *p, uint64_t seed, uint64_t offset, size_t size);
 
-/* Return whether both ends of each page have their words. */
+/* Return whether both ends of each page contain their stamps. */
 bool stamp_pages_check(const volatile void *p, uint64_t seed, uint64_t offset, size_t size);
 
-/* ---- what this process and this kernel are ---- */
+/* ---- properties of this process and this kernel ---- */
 
-/* Return whether the running kernel is of this version or a later one. */
+/* Return whether the running kernel is this version or a later one. */
 bool kernel_at_least(int major, int minor);
 
 /*
@@ -62,17 +62,17 @@ bool kernel_at_least(int major, int minor);
 const char *vm_flags(const void *p);
 bool has_vm_flag(const void *p, const char *flag);
 
-/* Reserve address space for MAP_FIXED, aligned to a unit. */
+/* Reserve address space for MAP_FIXED, aligned to a unit of conversion. */
 void *aligned_space(size_t size);
 
 /*
- * Map at a multiple of a unit. Return NULL with errno set if that fails. The reserved space is
- * not released then: the kernel may have unmapped the space already, and another thread may have
- * mapped it since.
+ * Map at a multiple of a unit. Return NULL with errno set if that fails. Do not release the
+ * reserved address space after a failure: the kernel may have unmapped the space already, and
+ * another thread may have mapped something there since.
  */
 void *map_aligned(int fd, size_t size, int prot, off_t offset);
 
-/* Map and unmap. Return 0 or the errno of the mapping. */
+/* Map a dma-buf and unmap it. Return 0 or the errno of mmap(). */
 int try_map(int fd, size_t size, int prot, int flags);
 
 #endif /* CCSHM_TOUCH_H */

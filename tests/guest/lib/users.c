@@ -29,7 +29,7 @@ static int user_alloc(struct user *u, int fd)
 	return err;
 }
 
-/* Keep a descriptor in the slot of the user. */
+/* Store a descriptor in the current slot of the user. */
 static int user_keep(struct user *u, int dmabuf)
 {
 	if (dmabuf < 0)
@@ -51,8 +51,8 @@ static int user_attach(struct user *u, int fd)
 }
 
 /*
- * Map the first page of a dma-buf. The mapping is not inherited by users that start later,
- * because a mapping holds the dma-buf.
+ * Map the first page of a dma-buf. Keep users that start later from inheriting the mapping, because
+ * a mapping holds a reference to the dma-buf.
  */
 static int user_map(struct user *u)
 {
@@ -114,7 +114,10 @@ static void user_close_inherited(int keep)
 	close_range(keep + 1, ~0U, 0);
 }
 
-/* Do what the suite asks until USER_END. The user's anonymous objects end with its descriptors. */
+/*
+ * Execute the verbs that the suite sends, until USER_END. The user's anonymous objects end when its
+ * descriptors are closed.
+ */
 static int user_live(struct peer *parent, void *arg)
 {
 	struct user *u = arg;

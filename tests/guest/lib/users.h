@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Users whose processes do what the suite asks, in suites about what each user has.
+ * Users with processes that allocate, export and attach on request, for suites that test limits of
+ * each user and what each user is shown.
  */
 #ifndef CCSHM_USERS_H
 #define CCSHM_USERS_H
@@ -16,22 +17,22 @@ enum user_verb {
 };
 
 /**
- * struct user - a user of the driver; in memory that the user's process and the suite share
- * @peer: the process; without a pid, the suite itself acts as the user
- * @uid: the user
- * @verb: what the user has to do; the following members are its arguments
- * @slot: the place of the object in the arrays below
- * @size: of USER_ALLOC and USER_HEAP
- * @flags: CCSHM_ALLOC_* of USER_ALLOC, CCSHM_EXPORT_* of USER_EXPORT
- * @owner: of USER_ALLOC with CCSHM_ALLOC_UID
- * @deadline: of USER_REVOKE
- * @device: of USER_ATTACH
+ * struct user - a user of the driver, in memory that the user's process and the suite share
+ * @peer: process of the user; without a pid, the suite itself acts as the user
+ * @uid: user
+ * @verb: operation that the user executes; the following members are its arguments
+ * @slot: place of the object in the arrays below
+ * @size: size for USER_ALLOC and USER_HEAP
+ * @flags: CCSHM_ALLOC_* for USER_ALLOC, CCSHM_EXPORT_* for USER_EXPORT
+ * @owner: owner for USER_ALLOC with CCSHM_ALLOC_UID
+ * @deadline: deadline of USER_REVOKE
+ * @device: device of USER_ATTACH
  * @id: buffers; 0: none
  * @export_id: exports
  * @dmabuf: descriptors of dma-bufs; -1: none
  * @attachment: descriptors of attachments; -1: none
  * @map: mappings of the first page of each dma-buf, or NULL
- * @info: the result of USER_INFO
+ * @info: result of USER_INFO
  */
 struct user {
 	struct peer peer;
@@ -53,25 +54,25 @@ struct user {
 /* Allocate from the driver's heap. Return a dma-buf or a negative errno. */
 int heap_allocate(uint64_t size);
 
-/* Do what @verb says. Return 0 or a negative errno. */
+/* Execute @verb. Return 0 or a negative errno. */
 int user_do(struct user *u, int fd);
 
-/* Return a user without a process: the suite acts as that user with user_do(). */
+/* Return a user without a process. The suite acts as that user with user_do(). */
 struct user *user_new(uid_t uid);
 
-/* Start a process for a user, with these capabilities. */
+/* Start a process of the user @uid with the capabilities @caps. */
 struct user *user_start(uid_t uid, uint64_t caps);
 
-/* Send a verb to a user, without waiting for the answer. */
+/* Send a verb to a user. Do not wait for the answer. */
 void user_tell(struct user *u, enum user_verb verb);
 
-/* Send a verb and a slot to a user. Return 0 or a negative errno. */
+/* Send a verb and a slot to a user, and wait. Return 0 or a negative errno. */
 int user_ask(struct user *u, enum user_verb verb, unsigned int slot);
 
-/* Let a user allocate a buffer. Return 0 or a negative errno. */
+/* Make a user allocate a buffer in a slot. Return 0 or a negative errno. */
 int user_has(struct user *u, unsigned int slot, uint64_t size);
 
-/* Return what INFO reports to the user now. */
+/* Return what INFO reports to the user. */
 const struct ccshm_ioc_info *user_info(struct user *u);
 
 /* End the process of a user. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * pty [-c MILLISECONDS] [-o FILE] COMMAND...: run a command on a terminal of its own.
+ * pty [-c MILLISECONDS] [-o FILE] COMMAND...: run a command on a new pseudoterminal.
  *
- * Shells without job control start background commands with SIGINT ignored, so
- * this is how a suite presses Ctrl-C: -c does so after a time. What the terminal
- * shows goes to stdout; -o makes the command's stdout a file instead, as
- * "command > file" on a terminal does. Exits as the command did, 128 + N for a
- * signal, and 124 when it is not done after two minutes.
+ * A shell without job control starts background commands with SIGINT ignored. A suite therefore
+ * presses Ctrl-C with this program: -c writes the character after the given time. The output of the
+ * terminal goes to stdout; -o redirects the command's stdout to a file, as "command > file" on a
+ * terminal does. The exit status is that of the command, 128 + N after signal N, or 124 if the
+ * command has not ended after two minutes.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +46,10 @@ static void __attribute__((noreturn)) become(char **argv, const char *out)
 	_exit(127);
 }
 
-/* Until the terminal has no user left; false when the time is over. */
+/*
+ * Copy the terminal's output to stdout until no process has the terminal open. Return false if the
+ * time is over before that.
+ */
 static int follow(int master, long begin, long press)
 {
 	struct pollfd pfd = { .fd = master, .events = POLLIN };

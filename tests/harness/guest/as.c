@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * as USER [+CAPABILITY]... COMMAND...: run a command as another user, with the
- * user's groups and no capability but those named, by name or number
+ * as USER [+CAPABILITY]... COMMAND...: run a command as another user, in the user's
+ * groups, with exactly the named capabilities. A capability is a name or a number
  * (as alice +sys_rawio ccshmctl attach ...).
  */
 #define _GNU_SOURCE
@@ -55,7 +55,7 @@ static int cap_number(const char *s)
 	return -1;
 }
 
-/* Exactly these, and kept across the exec (ambient). */
+/* Set exactly these capabilities, also as ambient ones, which execve() keeps. */
 static void set_caps(unsigned long long caps)
 {
 	struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };

@@ -2,12 +2,13 @@
 /*
  * supervise NAME SECONDS COMMAND...: run one suite in the guest.
  *
- * Every line the suite prints comes out with a "|" before it, so that nothing a
- * suite says can be taken for the harness's own words. The suite and all it has
- * started end with it, or with its time limit. Then one line tells how:
+ * Print each line of the suite with the prefix "|", which distinguishes the output of
+ * the suite from lines of the harness. When the suite ends or its time limit expires,
+ * kill all processes that the suite has started. Then print how the suite ended and how
+ * many processes were killed:
  *   @end NAME exit N|signal N|timeout|stuck LEFTOVERS
- * The kernel log gets a marker before and after. Exits 0 unless a process could
- * not be killed.
+ * Write a marker to the kernel log before and after the suite. Exit with status 0 unless
+ * a process could not be killed.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -52,7 +53,7 @@ static void mark(const char *what, const char *name)
 	write_file("/dev/kmsg", text);
 }
 
-/* Prints what has come, line by line; false at the end of the pipe. */
+/* Print the available lines of the pipe. Return 0 if nothing could be read. */
 static int forward(int fd, int last)
 {
 	static char line[8192];
@@ -94,7 +95,7 @@ static pid_t start(char **argv, int out)
 	_exit(127);
 }
 
-/* Whatever the suite has started is our child by now, or will be (subreaper). */
+/* Kill all child processes; a subreaper also becomes the parent of orphans. Return their number. */
 static int kill_children(void)
 {
 	char path[64];
@@ -114,7 +115,7 @@ static int kill_children(void)
 	return n;
 }
 
-/* Returns how many processes had to be killed, or -1 if one would not die. */
+/* Kill until no child process is left. Return the number of killed processes, -1 after a timeout. */
 static int sweep(int out)
 {
 	long long end = now_ms() + KILL_SECONDS * 1000;
@@ -164,7 +165,7 @@ int main(int argc, char **argv)
 	while (now_ms() < end) {
 		struct pollfd pfd = { .fd = p[0], .events = POLLIN };
 
-		/* A closed pipe stays readable: do not spin on it. */
+		/* A closed pipe is always readable: do not spin. */
 		if (poll(&pfd, 1, 50) > 0 && !forward(p[0], 0))
 			usleep(20000);
 		if (waitpid(pid, &status, WNOHANG) != pid)
@@ -178,7 +179,7 @@ int main(int argc, char **argv)
 
 	left = sweep(p[0]);
 	if (left < 0) {
-		/* What are they waiting for? The log will show it. */
+		/* Log the stacks of blocked tasks. */
 		write_file("/proc/sysrq-trigger", "w");
 		snprintf(how, sizeof(how), "stuck");
 	}

@@ -4,6 +4,6 @@
 # vm-timeout: 3
 . /suites/tap.sh
 pass "one"
-# Nobody is left to enforce the time limit in the guest.
+# Stop the process that enforces the time limit in the guest.
 kill -STOP "$PPID"
 sleep 1000

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
-# For tests/harness/selftest: the parts of "make nightly", in a small tree whose tests are scripts that
-# write down that they ran, and fail when there is a file "NAME fails".
+# Tests of "make nightly" for tests/harness/selftest, in a small tree. The tests of that tree are
+# scripts that record their run in $tree/ran, and fail if $tree/fails contains their name.
 
 nightly_tree() {
 	local t name
@@ -27,7 +27,7 @@ in_nightly_tree() {
 	git -C "$tree" -c user.name=n -c user.email=e -c init.defaultBranch=main -c commit.gpgsign=false "$@" >/dev/null 2>&1
 }
 
-# nightly [ARGUMENT...]: what it says goes to $tmp/out, and what ran to $tree/ran
+# nightly [ARGUMENT...]: run "nightly" with its output in $tmp/out; $tree/ran lists the tests that ran.
 nightly() {
 	rm -f "$tree/ran"
 	touch "$tree/ran"

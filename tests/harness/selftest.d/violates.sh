@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The emulator's self-test does wrong things and says so; here it is kept from saying so.
+# The emulator's self-test causes violations and declares them; this suite drops the declarations.
 # vm-flavours: sev tdx
 # vm-modules: cvm_selftest
 # vm-make: tests/emulator
