@@ -75,7 +75,7 @@ static struct world base;
 static struct world settled(void)
 {
 	if (!unchanged(&base))
-		diag("the test before has left something");
+		diag("the previous test has left objects");
 	return base;
 }
 
@@ -369,10 +369,10 @@ static void works_sized(const struct call *c, unsigned int size, const char *wha
 	is_errno(err, 0, "%s %s works", c->name, what);
 	ok(first_other(a.bytes + written, size > c->size ? 0 : GUARD,
 		       (size > c->size ? size : sizeof(a)) - written) < 0,
-	   "%s %s writes nothing behind it", c->name, what);
+	   "%s %s: the bytes after the structure are unchanged", c->name, what);
 	if (!err || c->makes_target)
 		drop(c, &a);
-	ok(unchanged(&before), "%s %s leaves nothing behind", c->name, what);
+	ok(unchanged(&before), "%s %s: no object is left", c->name, what);
 }
 
 static void test_sizes(const struct call *c)
@@ -428,8 +428,8 @@ static void test_no_size(void)
 
 	for (size_t i = 0; i < sizeof(empty) / sizeof(empty[0]); i++)
 		is_errno(raw_ioctl(dev, raw_sized(empty[i].request, 0), NULL), empty[i].err,
-			 "%s of size zero is as all zeros", empty[i].name);
-	ok(unchanged(&before), "calls of size zero change nothing");
+			 "%s of size 0: same result as with all fields 0", empty[i].name);
+	ok(unchanged(&before), "calls of size 0 change nothing");
 }
 
 /* ---- flags and reserved fields ---- */
@@ -452,7 +452,7 @@ static void test_flags(const struct call *c)
 		good &= refuses(c, &a, c->size, EINVAL, &before, nth(flag));
 		*flags &= ~flag;
 	}
-	ok(good, "%s with an unknown flag: EINVAL, nothing changes", c->name);
+	ok(good, "%s with an unknown flag: EINVAL, no change", c->name);
 
 	good = true;
 	for (int i = 0; i < 3 && c->reserved[i]; i++) {
@@ -501,16 +501,17 @@ static void test_pointers(const struct call *c)
 		memcpy(at, a.bytes, c->size - missing);
 		good &= raw_ioctl(dev, c->request, at) == -EFAULT;
 	}
-	ok(good, "%s with a bad pointer, or beyond the end of memory: EFAULT", c->name);
+	ok(good, "%s with a bad pointer, or one that crosses the end of memory: EFAULT", c->name);
 	ok(unchanged(&after_make), "%s with a bad pointer changes nothing", c->name);
 
 	memcpy(page + PAGE - c->size, a.bytes, c->size);
 	err = raw_ioctl(dev, c->request, page + PAGE - c->size);
-	is_errno(err, 0, "%s at the very end of memory works", c->name);
+	is_errno(err, 0, "%s with the structure in the last bytes of a mapping works", c->name);
 	memcpy(a.bytes, page + PAGE - c->size, c->size);
 	if (!err || c->makes_target)
 		drop(c, &a);
-	ok(unchanged(&before), "%s at the very end of memory leaves nothing behind", c->name);
+	ok(unchanged(&before),
+	   "%s with the structure in the last bytes of a mapping: no object is left", c->name);
 	munmap(page, PAGE);
 }
 
@@ -532,14 +533,15 @@ static void test_read_only(const struct call *c)
 	if (output)
 		is_errno(err, EFAULT, "%s with an output that cannot be written: EFAULT", c->name);
 	else
-		is_errno(err, 0, "%s writes nothing: read-only memory will do", c->name);
+		is_errno(err, 0, "%s without output: works from read-only memory", c->name);
 	/* A revoke cannot be undone. */
 	if (output && c->request != CCSHM_IOC_REVOKE)
-		ok(unchanged(&after_make), "%s with an output that cannot be written is undone",
+		ok(unchanged(&after_make),
+		   "%s with an output that cannot be written: the call is undone",
 		   c->name);
 	if (c->makes_target)
 		drop(c, &a);
-	ok(unchanged(&before), "%s from read-only memory leaves nothing behind", c->name);
+	ok(unchanged(&before), "%s from read-only memory: no object is left", c->name);
 	munmap(page, PAGE);
 }
 
@@ -570,7 +572,7 @@ static void test_numbers(void)
 		}
 		good &= raw_ioctl(dev, _IOWR(0xCD, 0, char) + (_IOC_NR(c->request)), &a) == -ENOTTY;
 	}
-	ok(good, "a call with another direction or magic: ENOTTY");
+	ok(good, "ioctl with another direction or magic number: ENOTTY");
 
 	good = true;
 	for (unsigned int nr = 0; nr < 256; nr++) {
@@ -579,8 +581,8 @@ static void test_numbers(void)
 			good &= raw_ioctl(dev, _IOC(_IOC_READ | _IOC_WRITE, CCSHM_IOC_MAGIC, nr,
 						    16), &a) == -ENOTTY;
 	}
-	ok(good, "numbers that are not ours: ENOTTY");
-	ok(unchanged(&before), "numbers that are not ours change nothing");
+	ok(good, "ioctl numbers that the driver does not define: ENOTTY");
+	ok(unchanged(&before), "ioctl numbers that the driver does not define change nothing");
 }
 
 static void test_files(void)
@@ -604,7 +606,7 @@ static void test_files(void)
 	ok(closed, "calls on a closed descriptor: EBADF");
 	ok(other, "calls on another device: ENOTTY");
 	ok(exported, "calls on a dma-buf: ENOTTY");
-	ok(attached, "other calls than SEGMENTS and DETACH on an attachment: ENOTTY");
+	ok(attached, "calls other than SEGMENTS and DETACH on an attachment: ENOTTY");
 	close(null);
 	ok(unchanged(&before), "calls on other files change nothing");
 }
@@ -724,12 +726,12 @@ static void test_alloc_sizes(void)
 	for (int i = 0; i < 4; i++)
 		good &= alloc_refused((struct ccshm_ioc_alloc){ .size = over[i] }, EINVAL,
 				      nth(over[i]));
-	ok(good, "ALLOC of nothing, or of a size that overflows: EINVAL");
+	ok(good, "ALLOC of size 0, or of a size that overflows: EINVAL");
 	good = true;
 	for (int i = 0; i < 4; i++)
 		good &= alloc_refused((struct ccshm_ioc_alloc){ .size = huge[i] }, ENOMEM,
 				      nth(huge[i]));
-	ok(good, "ALLOC of more than there is memory: ENOMEM");
+	ok(good, "ALLOC of more than the memory of the machine: ENOMEM");
 	good = true;
 	for (int i = 0; i < 4; i++)
 		good &= alloc_refused((struct ccshm_ioc_alloc){ .size = huge[i],
@@ -738,8 +740,8 @@ static void test_alloc_sizes(void)
 	good &= alloc_refused((struct ccshm_ioc_alloc){ .size = 4 * MIB + 1,
 							.flags = CCSHM_ALLOC_CONTIGUOUS },
 			      EFBIG, "a size above the largest block");
-	ok(good, "ALLOC of more in one piece than the largest block: EFBIG");
-	ok(unchanged(&before), "ALLOC of a bad size changes nothing");
+	ok(good, "ALLOC with CONTIGUOUS of more than the largest block: EFBIG");
+	ok(unchanged(&before), "ALLOC of an invalid size changes nothing");
 }
 
 static void test_alloc_fields(void)
@@ -770,7 +772,7 @@ static void test_alloc_fields(void)
 			     "uid -1");
 	good &= alloc_refused(WITH(.flags = persistent | CCSHM_ALLOC_GID, .gid = -1U), EINVAL,
 			      "gid -1");
-	ok(good, "ALLOC with an owner or group that is none: EINVAL");
+	ok(good, "ALLOC with uid -1 or gid -1: EINVAL");
 	good = alloc_refused(WITH(.mode = 0600), EINVAL, "mode");
 	good &= alloc_refused(WITH(.flags = CCSHM_ALLOC_UID, .uid = 0), EINVAL, "owner");
 	good &= alloc_refused(WITH(.flags = CCSHM_ALLOC_GID, .gid = 0), EINVAL, "group");
@@ -781,11 +783,11 @@ static void test_alloc_fields(void)
 	req = WITH(.flags = persistent);
 	strcpy(req.name, "named");
 	ok(alloc_refused(req, EEXIST, "a name in use"), "ALLOC with a name in use: EEXIST");
-	ok(unchanged(&before), "ALLOC with bad fields changes nothing");
+	ok(unchanged(&before), "ALLOC with invalid fields changes nothing");
 	req = WITH(.flags = CCSHM_ALLOC_NODE, .node = 0);
 	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "ALLOC on node 0 works");
 	raw_free(dev, req.id);
-	ok(unchanged(&before), "... and goes away");
+	ok(unchanged(&before), "ALLOC on node 0: freed completely");
 }
 
 static const struct {
@@ -832,17 +834,18 @@ static void test_names(void)
 			 "name %zu is %s by ALLOC and OPEN", i,
 			 names[i].valid ? "taken" : "refused");
 	}
-	is_errno(raw_ioctl(dev, CCSHM_IOC_OPEN, &req), EINVAL, "OPEN of no name: EINVAL");
+	is_errno(raw_ioctl(dev, CCSHM_IOC_OPEN, &req), EINVAL, "OPEN of an empty name: EINVAL");
 	strcpy(req.name, "absent");
 	is_errno(raw_ioctl(dev, CCSHM_IOC_OPEN, &req), ENOENT, "OPEN of an absent name: ENOENT");
 	strcpy(req.name, "named");
 	req.uid = 1;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_OPEN, &req), EINVAL, "OPEN with uid but no flag: EINVAL");
 	req.flags = CCSHM_OPEN_UID;
-	is_errno(raw_ioctl(dev, CCSHM_IOC_OPEN, &req), ENOENT, "OPEN of another's name: ENOENT");
+	is_errno(raw_ioctl(dev, CCSHM_IOC_OPEN, &req), ENOENT,
+		 "OPEN of another user's name: ENOENT");
 	req.uid = -1U;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_OPEN, &req), EINVAL, "OPEN with uid -1: EINVAL");
-	ok(unchanged(&before), "names leave nothing behind");
+	ok(unchanged(&before), "ALLOC and OPEN with names: no object is left");
 }
 
 /* ---- ranges ---- */
@@ -893,7 +896,7 @@ static void test_export_ranges(void)
 	ok(good, "EXPORT of an unaligned, overlong or overflowing range: EINVAL");
 	if (fd >= 0)
 		close(fd);
-	ok(unchanged(&before), "EXPORT of a bad range changes nothing");
+	ok(unchanged(&before), "EXPORT of an invalid range changes nothing");
 	good = true;
 	for (size_t i = 0; i < NR(good_ranges); i++) {
 		const struct range *r = &good_ranges[i];
@@ -908,8 +911,8 @@ static void test_export_ranges(void)
 			q.size == want;
 		close(req.fd);
 	}
-	ok(good, "EXPORT of good ranges: sizes of call, dma-buf and query agree");
-	ok(unchanged(&before), "... and nothing is left of them");
+	ok(good, "EXPORT of valid ranges: sizes of call, dma-buf and QUERY agree");
+	ok(unchanged(&before), "EXPORT of valid ranges: no object is left");
 }
 
 static int attach_range(const struct range *r, int dmabuf, uint64_t *actual)
@@ -943,7 +946,7 @@ static void test_attach_ranges(const char *what, int dmabuf)
 		good &= range_refused(attach_range(&bad_ranges[i], dmabuf, &actual), &bad_ranges[i],
 				      what);
 	ok(good, "ATTACH of an unaligned, overlong or overflowing range of %s: EINVAL", what);
-	ok(unchanged(&before), "ATTACH of a bad range of %s changes nothing", what);
+	ok(unchanged(&before), "ATTACH of an invalid range of %s changes nothing", what);
 	good = true;
 	for (size_t i = 0; i < NR(good_ranges); i++) {
 		const struct range *r = &good_ranges[i];
@@ -952,8 +955,8 @@ static void test_attach_ranges(const char *what, int dmabuf)
 		good &= !attach_range(r, dmabuf, &actual) &&
 			actual == (r->size ? r->size : SIZE - r->offset);
 	}
-	ok(good, "ATTACH of good ranges of %s works", what);
-	ok(unchanged(&before), "... and nothing is left of them");
+	ok(good, "ATTACH of valid ranges of %s works", what);
+	ok(unchanged(&before), "ATTACH of valid ranges: no object is left");
 }
 
 /* ---- fields of ATTACH, SEGMENTS and REVOKE ---- */
@@ -1012,7 +1015,7 @@ static void test_attach_devices(void)
 		good &= attach_refused(req, ENODEV, absent_devices[i]);
 	}
 	ok(good, "ATTACH to a device that does not exist: ENODEV");
-	ok(unchanged(&before), "ATTACH with a bad device changes nothing");
+	ok(unchanged(&before), "ATTACH with an invalid device changes nothing");
 }
 
 static bool device_refused(struct ccshm_ioc_device req, int want, const char *what)
@@ -1060,7 +1063,7 @@ static void test_device_names(void)
 		good &= device_refused(req, ENODEV, absent[i]);
 	}
 	ok(good, "DEVICE of a device that does not exist: ENODEV");
-	ok(unchanged(&before), "DEVICE of a bad device changes nothing");
+	ok(unchanged(&before), "DEVICE of an invalid device changes nothing");
 }
 
 static void test_attach_fields(void)
@@ -1082,19 +1085,19 @@ static void test_attach_fields(void)
 	good = attach_refused(ATTACH(.dmabuf_fd = -1, .flags = CCSHM_ATTACH_DMABUF), EBADF, "-1");
 	good &= attach_refused(ATTACH(.dmabuf_fd = 1000, .flags = CCSHM_ATTACH_DMABUF), EBADF,
 			       "1000");
-	ok(good, "ATTACH of a dma-buf that is no file: EBADF");
+	ok(good, "ATTACH of a dma-buf descriptor that is not open: EBADF");
 	good = attach_refused(ATTACH(.dmabuf_fd = null, .flags = CCSHM_ATTACH_DMABUF),
 			      EMEDIUMTYPE, "/dev/null");
 	good &= attach_refused(ATTACH(.dmabuf_fd = dev, .flags = CCSHM_ATTACH_DMABUF),
 			       EMEDIUMTYPE, CCSHM_DEVICE);
 	good &= attach_refused(ATTACH(.dmabuf_fd = attachment_fd, .flags = CCSHM_ATTACH_DMABUF),
 			       EMEDIUMTYPE, "an attachment");
-	ok(good, "ATTACH of a file that is not one of our dma-bufs: EMEDIUMTYPE");
+	ok(good, "ATTACH of a file that is not a dma-buf of ccshm: EMEDIUMTYPE");
 	good = attach_refused(ATTACH(.id = anonymous, .flags = CCSHM_ATTACH_PERSISTENT), EINVAL,
 			      "persistent");
 	ok(good, "a persistent ATTACH of an anonymous buffer: EINVAL");
 	close(null);
-	ok(unchanged(&before), "ATTACH with bad fields changes nothing");
+	ok(unchanged(&before), "ATTACH with invalid fields changes nothing");
 }
 
 static void test_segments_fields(void)
@@ -1105,18 +1108,20 @@ static void test_segments_fields(void)
 	int n;
 
 	n = raw_segments(dev, attachment, seg, 0, 16, &total);
-	ok(n > 0 && total == (unsigned int)n, "SEGMENTS gives all %u", total);
+	ok(n > 0 && total == (unsigned int)n, "SEGMENTS returns all %u segments", total);
 	is_int(raw_segments(attachment_fd, 0, seg, 0, 16, &total), n,
-	       "SEGMENTS on the attachment's own descriptor, without its id");
-	is_int(raw_segments(attachment_fd, attachment, seg, 0, 16, NULL), n, "... and with it");
+	       "SEGMENTS on the attachment's own descriptor without an id works");
+	is_int(raw_segments(attachment_fd, attachment, seg, 0, 16, NULL), n,
+	       "SEGMENTS on the attachment's own descriptor with its id works");
 	is_errno(raw_segments(attachment_fd, anonymous, seg, 0, 16, NULL), EINVAL,
-		 "... and with another one: EINVAL");
+		 "SEGMENTS on the attachment's own descriptor with another id: EINVAL");
 	is_errno(raw_detach(attachment_fd, anonymous), EINVAL,
 		 "DETACH on an attachment's own descriptor with another id: EINVAL");
 	is_int(raw_segments(dev, attachment, NULL, 0, 0, &total), 0,
-	       "SEGMENTS without an array gives the total");
-	is_int(total, n, "... which is right");
-	is_int(raw_segments(dev, attachment, seg, n, 1, NULL), 0, "SEGMENTS at the end: none");
+	       "SEGMENTS without an array returns 0 segments");
+	is_int(total, n, "SEGMENTS without an array returns the total");
+	is_int(raw_segments(dev, attachment, seg, n, 1, NULL), 0,
+	       "SEGMENTS at the end returns 0 segments");
 	is_errno(raw_segments(dev, attachment, seg, n + 1, 1, NULL), EINVAL,
 		 "SEGMENTS beyond the end: EINVAL");
 	is_errno(raw_segments(dev, attachment, seg, -1U, -1U, NULL), EINVAL,
@@ -1124,7 +1129,7 @@ static void test_segments_fields(void)
 	is_errno(raw_segments(dev, attachment, NULL, 0, 1, NULL), EFAULT,
 		 "SEGMENTS to a bad pointer: EFAULT");
 	is_int(raw_segments(dev, attachment, seg, 0, -1U, NULL), n,
-	       "SEGMENTS with a huge capacity gives what there is");
+	       "SEGMENTS with a huge capacity returns all segments");
 	ok(unchanged(&before), "SEGMENTS changes nothing");
 }
 
@@ -1147,13 +1152,13 @@ static void test_pages_fields(void)
 		good &= raw_pages(dev, named, good_ranges[i].offset, good_ranges[i].size,
 				  run_space, 16, &next) > 0 && next == end;
 	}
-	ok(good, "PAGES of a good range goes to its end");
+	ok(good, "PAGES of valid ranges reports runs up to the end");
 	is_errno(raw_pages(dev, named, 0, 0, run_space, 0, NULL), EINVAL,
 		 "PAGES without capacity: EINVAL");
 	is_errno(raw_pages(dev, named, 0, 0, NULL, 16, NULL), EFAULT,
 		 "PAGES to a bad pointer: EFAULT");
 	ok(raw_pages(dev, named, 0, 0, run_space, -1U, NULL) > 0,
-	   "PAGES with a huge capacity gives what there is");
+	   "PAGES with a huge capacity returns the runs that exist");
 	ok(unchanged(&before), "PAGES changes nothing");
 }
 
@@ -1164,9 +1169,11 @@ static void test_importers_fields(void)
 	struct ccshm_ioc_importer one;
 	unsigned int total = 1;
 
-	is_int(raw_importers(dev, export, &one, 0, 1, &total), 0, "IMPORTERS of none: none");
-	is_int(total, 0, "... in all");
-	is_int(raw_importers(dev, export, NULL, 0, 0, NULL), 0, "IMPORTERS without an array");
+	is_int(raw_importers(dev, export, &one, 0, 1, &total), 0,
+	       "IMPORTERS of an export without importers returns 0");
+	is_int(total, 0, "IMPORTERS of an export without importers: the total is 0");
+	is_int(raw_importers(dev, export, NULL, 0, 0, NULL), 0,
+	       "IMPORTERS without an array returns 0");
 	is_errno(raw_importers(dev, export, &one, 1, 1, NULL), EINVAL,
 		 "IMPORTERS beyond the end: EINVAL");
 	is_errno(raw_importers(dev, export, &one, -1U, -1U, NULL), EINVAL,
@@ -1183,7 +1190,7 @@ static void test_deadlines(void)
 	for (size_t i = 0; i < NR(bad); i++)
 		good &= raw_revoke(dev, export, 0, bad[i], NULL) == -EINVAL;
 	ok(good, "REVOKE with a deadline below -1: EINVAL");
-	ok(unchanged(&before), "... and revokes nothing");
+	ok(unchanged(&before), "REVOKE with a deadline below -1 revokes nothing");
 }
 
 /* ---- no free descriptor ---- */
@@ -1203,7 +1210,7 @@ static void test_no_descriptors(void)
 	setrlimit(RLIMIT_NOFILE, &old);
 	is_errno(exported, EMFILE, "EXPORT without a free descriptor: EMFILE");
 	is_errno(attached, EMFILE, "ATTACH without a free descriptor: EMFILE");
-	ok(unchanged(&before), "... and nothing is left behind");
+	ok(unchanged(&before), "EXPORT and ATTACH without a free descriptor: no object is left");
 }
 
 /* ---- output of calls that succeed ---- */
@@ -1219,32 +1226,34 @@ static void test_info(void)
 	memset(&info, 0xff, sizeof(info));
 	info.flags = 0;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_INFO, &info), 0, "INFO works");
-	is_int(info.abi_version, CCSHM_ABI_VERSION, "INFO tells the version of the interface");
-	is_int(info.platform, want, "INFO tells the platform");
-	is_int(info.info_flags, want ? 0 : CCSHM_INFO_PLAIN, "INFO tells a plain machine");
+	is_int(info.abi_version, CCSHM_ABI_VERSION, "INFO reports the version of the interface");
+	is_int(info.platform, want, "INFO reports the platform");
+	is_int(info.info_flags, want ? 0 : CCSHM_INFO_PLAIN,
+	       "INFO sets the flag PLAIN on a plain machine only");
 	is_int(info.features, CCSHM_FEATURE_HEAP | (want ? CCSHM_FEATURE_PAGES : 0),
-	       "INFO tells the features");
-	is_int(info.contiguous_max, 4 * MIB, "INFO tells the largest block");
-	is_int(info.blocks_carved + info.bytes_carved, 0, "INFO tells that nothing is carved");
-	is_int(info.block_size, UNIT, "INFO tells the unit of conversion");
-	is_int(info.abi_oldest, CCSHM_ABI_OLDEST, "INFO tells the oldest version that is served");
-	ok(info.generation, "INFO tells a generation");
+	       "INFO reports the features");
+	is_int(info.contiguous_max, 4 * MIB, "INFO reports the largest block");
+	is_int(info.blocks_carved + info.bytes_carved, 0, "INFO reports no carved blocks or bytes");
+	is_int(info.block_size, UNIT, "INFO reports the unit of conversion");
+	is_int(info.abi_oldest, CCSHM_ABI_OLDEST,
+	       "INFO reports the oldest supported version of the interface");
+	ok(info.generation, "INFO reports a generation that is not 0");
 	ok(info.buffers_made == 2 && info.exports_made == 1 && info.attachments_made == 1,
-	   "INFO counts what was made");
-	is_int(info.reserved_tail, 0, "INFO clears what is reserved");
-	is_int(info.buffers, 2, "INFO counts buffers");
-	is_int(info.exports, 1, "INFO counts exports");
-	is_int(info.attachments, 1, "INFO counts attachments");
-	is_int(info.bytes_shared, 2 * SIZE, "INFO counts bytes");
+	   "INFO counts the objects that were created");
+	is_int(info.reserved_tail, 0, "INFO sets the reserved field to 0");
+	is_int(info.buffers, 2, "INFO counts 2 buffers");
+	is_int(info.exports, 1, "INFO counts 1 export");
+	is_int(info.attachments, 1, "INFO counts 1 attachment");
+	is_int(info.bytes_shared, 2 * SIZE, "INFO counts the shared bytes");
 	ok(info.used_bytes == 2 * SIZE && info.user_bytes == 2 * SIZE,
-	   "INFO counts them for all, and for who pays");
+	   "INFO counts the used bytes, in total and of the paying user");
 	ok(info.user_buffers == 2 && info.user_exports == 1 && info.user_attachments == 1 &&
-	   !info.user_importers && !info.importers, "INFO counts what the caller has");
-	is_int(info.refusals, 0, "INFO counts no refusal");
+	   !info.user_importers && !info.importers, "INFO counts the objects of the caller");
+	is_int(info.refusals, 0, "INFO counts 0 refused calls");
 	is_int(info.bytes_leaked + info.bytes_quarantined + info.calls_failed, 0,
-	       "INFO counts no failure");
+	       "INFO counts 0 failed conversions");
 	ok(memchr(info.driver_version, 0, sizeof(info.driver_version)) && info.driver_version[0],
-	   "INFO tells the driver's version: %.*s", (int)sizeof(info.driver_version),
+	   "INFO reports the driver's version: %.*s", (int)sizeof(info.driver_version),
 	   info.driver_version);
 }
 
@@ -1261,15 +1270,15 @@ static void test_query(void)
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of a buffer works");
 	ok(q.type == CCSHM_TYPE_BUFFER && q.state == CCSHM_STATE_ACTIVE && q.buffer_id == named &&
 	   q.object_flags == CCSHM_ALLOC_PERSISTENT && q.query_flags == CCSHM_QUERY_CONTROL,
-	   "QUERY of a buffer: what it is");
+	   "QUERY of a buffer: type, state, id, flags");
 	ok(q.size == SIZE && q.charged == SIZE && q.mode == 0640 && !q.uid && !q.gid && !q.payer,
-	   "QUERY of a buffer: size and owner");
+	   "QUERY of a buffer: size, mode, owner, payer");
 	ok(!q.export_id && !q.offset && !q.importers && !q.device_mappings && !q.cpu_mappings &&
 	   !q.dma_bits && !q.segments && !q.reserved_out && !q.exports && !q.attachments &&
 	   !q.carved && first_other(q.device, 0, sizeof(q.device)) < 0,
 	   "QUERY of a buffer: the other fields are 0");
 	ok(!strcmp(q.name, "named") && first_other(q.name + 5, 0, sizeof(q.name) - 5) < 0,
-	   "QUERY of a buffer: its name, and zeros behind it");
+	   "QUERY of a buffer: the name, followed by zeros");
 
 	memset(&q, 0xff, sizeof(q));
 	q.id = attachment;
@@ -1279,7 +1288,7 @@ static void test_query(void)
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of an attachment works");
 	ok(q.type == CCSHM_TYPE_ATTACHMENT && q.buffer_id == anonymous && !q.export_id &&
 	   q.size == SIZE && q.device_mappings == 1 && q.segments && !strcmp(q.device, DEVICE),
-	   "QUERY of an attachment: what it is");
+	   "QUERY of an attachment: type, buffer, size, segments, device");
 	ok(!q.name[0] && !q.importers && !q.cpu_mappings && !q.exports && !q.attachments &&
 	   !q.reserved_out, "QUERY of an attachment: the other fields are 0");
 
@@ -1291,13 +1300,15 @@ static void test_query(void)
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), 0, "QUERY of an export works");
 	ok(q.type == CCSHM_TYPE_EXPORT && q.buffer_id == anonymous && q.size == SIZE &&
 	   !q.offset && !q.export_id && !q.dma_bits && !q.segments && !q.device[0] &&
-	   !q.device_mappings && !q.reserved_out, "QUERY of an export: what it is");
+	   !q.device_mappings && !q.reserved_out,
+	"QUERY of an export: type, buffer, size; the other fields are 0");
 }
 
 static void test_close_on_exec(void)
 {
-	ok(fcntl(export_fd, F_GETFD) & FD_CLOEXEC, "a dma-buf is close-on-exec");
-	ok(fcntl(attachment_fd, F_GETFD) & FD_CLOEXEC, "an attachment is close-on-exec");
+	ok(fcntl(export_fd, F_GETFD) & FD_CLOEXEC, "the descriptor of a dma-buf is close-on-exec");
+	ok(fcntl(attachment_fd, F_GETFD) & FD_CLOEXEC,
+	   "the descriptor of an attachment is close-on-exec");
 }
 
 int main(void)
@@ -1351,8 +1362,8 @@ int main(void)
 	close(export_fd);
 	is_errno(raw_free(dev, named), 0, "the named buffer is freed");
 	is_errno(raw_free(dev, anonymous), 0, "the anonymous buffer is freed");
-	ok(wait_clean(dev), "nothing is left");
-	ok(wait_rig_shared(shared_before), "no page is shared any more");
+	ok(wait_clean(dev), "after the last FREE: no object is left");
+	ok(wait_rig_shared(shared_before), "after the last FREE: no page is shared");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -108,25 +108,28 @@ static void pinned(void)
 	uint64_t open = alloc_as(ALICE, "pinned-by-all", 0666, CCSHM_ALLOC_OTHERS_PIN);
 	uint64_t read = alloc_as(ALICE, "pinned-to-read", 0644, CCSHM_ALLOC_OTHERS_PIN);
 
-	is_errno(export_as(BOB, 0, id, 0), 0, "who may write makes a revocable export");
-	is_errno(export_as(BOB, 0, id, CCSHM_EXPORT_PINNED), EPERM, "... and no pinned one");
+	is_errno(export_as(BOB, 0, id, 0), 0,
+		 "EXPORT, revocable, by a user with write permission: works");
+	is_errno(export_as(BOB, 0, id, CCSHM_EXPORT_PINNED), EPERM,
+		 "EXPORT, pinned, by a user without control: EPERM");
 	is_errno(export_as(BOB, 0, id, CCSHM_EXPORT_PINNED | CCSHM_EXPORT_READ_ONLY), EPERM,
-		 "... nor a pinned one to read");
+		 "EXPORT, pinned and read-only, by a user without control: EPERM");
 	is_errno(export_as(BOB, CAP(SYS_RAWIO) | CAP(CHOWN), id, CCSHM_EXPORT_PINNED), EPERM,
-		 "... whatever other capabilities it has");
-	is_int(query(id).exports, 0, "nothing of these is left");
-	is_errno(export_as(ALICE, 0, id, CCSHM_EXPORT_PINNED), 0, "the owner makes a pinned one");
+		 "EXPORT, pinned, with CAP_SYS_RAWIO and CAP_CHOWN but without control: EPERM");
+	is_int(query(id).exports, 0, "EXPORT refused to a user without control leaves no export");
+	is_errno(export_as(ALICE, 0, id, CCSHM_EXPORT_PINNED), 0,
+		 "EXPORT, pinned, by the owner: works");
 	is_errno(export_as(BOB, CAP(SYS_ADMIN), id, CCSHM_EXPORT_PINNED), 0,
-		 "so does CAP_SYS_ADMIN");
+		 "EXPORT, pinned, with CAP_SYS_ADMIN: works");
 	is_errno(export_as(BOB, 0, open, CCSHM_EXPORT_PINNED), 0,
-		 "with OTHERS_PIN everybody who may write does");
+		 "EXPORT, pinned, of a buffer with OTHERS_PIN by a writer: works");
 	is_errno(export_as(BOB, 0, read, CCSHM_EXPORT_PINNED), EACCES,
-		 "with OTHERS_PIN the permission bits count");
+		 "EXPORT, pinned, of a buffer with OTHERS_PIN by a reader: EACCES");
 	is_errno(export_as(BOB, 0, read, CCSHM_EXPORT_PINNED | CCSHM_EXPORT_READ_ONLY), 0,
-		 "with OTHERS_PIN a reader pins to read");
-	is_errno(free_as(ALICE, id), 0, "freed");
-	is_errno(free_as(ALICE, open), 0, "freed");
-	is_errno(free_as(ALICE, read), 0, "freed");
+		 "EXPORT, pinned and read-only, of a buffer with OTHERS_PIN by a reader: works");
+	is_errno(free_as(ALICE, id), 0, "FREE of the buffer without OTHERS_PIN");
+	is_errno(free_as(ALICE, open), 0, "FREE of the buffer with OTHERS_PIN and mode 0666");
+	is_errno(free_as(ALICE, read), 0, "FREE of the buffer with OTHERS_PIN and mode 0644");
 }
 
 /* ---- SET ---- */
@@ -151,13 +154,13 @@ struct set_row {
  * change.
  */
 static const struct set_row refused[] = {
-	{ "nothing to change", ALICE, 0, { .flags = 0 }, EINVAL },
+	{ "no flag", ALICE, 0, { .flags = 0 }, EINVAL },
 	{ "an unknown flag", ALICE, 0, { .flags = UNKNOWN }, EINVAL },
-	{ "an unknown flag beside a known", ALICE, 0,
+	{ "an unknown flag and a known flag", ALICE, 0,
 	  { .flags = CCSHM_SET_MODE | UNKNOWN, .mode = 0600 }, EINVAL },
-	{ "what is reserved", ALICE, 0, { MODE(0600), .reserved = 1 }, EINVAL },
-	{ "a mode with execution", ALICE, 0, { MODE(0700) }, EINVAL },
-	{ "a mode with more bits", ALICE, 0, { MODE(01600) }, EINVAL },
+	{ "a reserved field", ALICE, 0, { MODE(0600), .reserved = 1 }, EINVAL },
+	{ "a mode with execute permission", ALICE, 0, { MODE(0700) }, EINVAL },
+	{ "a mode above 0777", ALICE, 0, { MODE(01600) }, EINVAL },
 	{ "a mode without its flag", ALICE, 0, { NAME("x"), .mode = 0600 }, EINVAL },
 	{ "a group without its flag", ALICE, 0, { MODE(0600), .gid = 1 }, EINVAL },
 	{ "an owner without its flag", ALICE, 0, { MODE(0600), .uid = BOB }, EINVAL },
@@ -166,21 +169,21 @@ static const struct set_row refused[] = {
 	{ "a seal of 2", ALICE, 0, { SEALED(2) }, EINVAL },
 	{ "a name that begins with a digit", ALICE, 0, { NAME("1st") }, EINVAL },
 	{ "a name with a slash", ALICE, 0, { NAME("a/b") }, EINVAL },
-	{ "no uid", ALICE, CAP(CHOWN), { OWNER(~0U) }, EINVAL },
-	{ "no gid", ALICE, CAP(CHOWN), { GROUP(~0U) }, EINVAL },
-	{ "a name that the owner has given", ALICE, 0, { NAME("taken") }, EEXIST },
-	{ "... with another mode", ALICE, 0,
+	{ "uid -1", ALICE, CAP(CHOWN), { OWNER(~0U) }, EINVAL },
+	{ "gid -1", ALICE, CAP(CHOWN), { GROUP(~0U) }, EINVAL },
+	{ "a name of the owner's other buffer", ALICE, 0, { NAME("taken") }, EEXIST },
+	{ "a name in use, with a new mode", ALICE, 0,
 	  { .flags = CCSHM_SET_NAME | CCSHM_SET_MODE, .name = "taken", .mode = 0600 }, EEXIST },
-	{ "an owner who has one of that name", ALICE, CAP(CHOWN), { OWNER(BOB) }, EEXIST },
+	{ "a new owner who has a buffer of that name", ALICE, CAP(CHOWN), { OWNER(BOB) }, EEXIST },
 	{ "another owner without CAP_CHOWN", ALICE, 0, { OWNER(BOB) }, EPERM },
-	{ "... in one step with a mode", ALICE, 0,
+	{ "another owner without CAP_CHOWN, with a mode", ALICE, 0,
 	  { .flags = CCSHM_SET_UID | CCSHM_SET_MODE, .uid = BOB, .mode = 0600 }, EPERM },
 	{ "a group that the owner is not in", ALICE, 0, { GROUP(NOBODY) }, EPERM },
-	{ "... in one step with the seal", ALICE, 0,
+	{ "a group that the owner is not in, with the seal", ALICE, 0,
 	  { .flags = CCSHM_SET_GID | CCSHM_SET_SEALED, .gid = NOBODY, .sealed = 1 }, EPERM },
-	{ "the mode, by who may write", BOB, 0, { MODE(0666) }, EPERM },
-	{ "the seal, by who may write", BOB, 0, { SEALED(1) }, EPERM },
-	{ "the owner, by who has CAP_CHOWN only", BOB, CAP(CHOWN), { OWNER(BOB) }, EPERM },
+	{ "the mode, by a user with write permission", BOB, 0, { MODE(0666) }, EPERM },
+	{ "the seal, by a user with write permission", BOB, 0, { SEALED(1) }, EPERM },
+	{ "the owner, by a user with CAP_CHOWN only", BOB, CAP(CHOWN), { OWNER(BOB) }, EPERM },
 };
 
 static int set_as(uid_t uid, uint64_t caps, uint64_t id, const struct ccshm_ioc_set *req)
@@ -211,10 +214,10 @@ static void set_refused(uint64_t id)
 			 row->what, tap_errno_name(row->err));
 		after = query(id);
 		if (!same(&before, &after))
-			fail("SET: %s: has changed something", row->what);
+			fail("SET: %s: the refused call has changed the buffer", row->what);
 	}
 	after = query(id);
-	ok(same(&before, &after), "SET: what fails changes nothing");
+	ok(same(&before, &after), "SET: a refused call changes nothing");
 }
 
 static void set_finds(void)
@@ -225,62 +228,75 @@ static void set_finds(void)
 	if (err)
 		bail("ALLOC: %s", strerror(-err));
 	fd = raw_export(ccshm, anonymous, 0, &export_id);
-	is_errno(SET(ALICE, 0, ~0ULL, MODE(0600)), ENOENT, "SET: no such buffer: ENOENT");
-	is_errno(SET(BOB, 0, own, MODE(0666)), ENOENT, "SET: one that bob does not see: ENOENT");
+	is_errno(SET(ALICE, 0, ~0ULL, MODE(0600)), ENOENT,
+		 "SET of an id that does not exist: ENOENT");
+	is_errno(SET(BOB, 0, own, MODE(0666)), ENOENT,
+		 "SET of a buffer that bob may not see: ENOENT");
 	is_errno(SET(ROOT, CAP(SYS_ADMIN), export_id, MODE(0600)), ENOENT,
-		 "SET: an export is no buffer: ENOENT");
+		 "SET of an export: ENOENT");
 	call->in.set = (struct ccshm_ioc_set){ .id = anonymous, MODE(0600) };
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &call->in.set), EINVAL,
-		 "SET: the mode of an anonymous buffer: EINVAL");
+		 "SET of the mode of an anonymous buffer: EINVAL");
 	call->in.set = (struct ccshm_ioc_set){ .id = anonymous, NAME("named") };
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &call->in.set), EINVAL,
-		 "SET: the name of an anonymous buffer: EINVAL");
+		 "SET of the name of an anonymous buffer: EINVAL");
 	call->in.set = (struct ccshm_ioc_set){ .id = anonymous, SEALED(1) };
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &call->in.set), 0,
-		 "SET: an anonymous buffer can be sealed");
+		 "SET of the seal of an anonymous buffer: works");
 	is_int(query(anonymous).query_flags & CCSHM_QUERY_SEALED, CCSHM_QUERY_SEALED,
-	       "SET: QUERY says so");
+	       "SET of the seal of an anonymous buffer: QUERY reports the seal");
 	close(fd);
 	raw_free(ccshm, anonymous);
-	is_errno(SET(ALICE, 0, anonymous, SEALED(0)), ENOENT, "SET: one that was freed: ENOENT");
-	is_errno(free_as(ALICE, own), 0, "freed");
+	is_errno(SET(ALICE, 0, anonymous, SEALED(0)), ENOENT,
+		 "SET of a buffer that was freed: ENOENT");
+	is_errno(free_as(ALICE, own), 0, "FREE of alice's buffer");
 }
 
 static void set_changes(uint64_t id)
 {
 	uint64_t other;
 
-	is_errno(SET(ALICE, 0, id, MODE(0600)), 0, "SET: mode");
-	is_int(query(id).mode, 0600, "SET: QUERY says so");
-	is_errno(export_as(BOB, 0, id, 0), ENOENT, "SET: bob does not see the buffer any more");
-	is_errno(SET(ALICE, 0, id, MODE(0660)), 0, "SET: mode");
-	is_errno(export_as(BOB, 0, id, 0), 0, "SET: bob is in the group");
-	is_errno(SET(ALICE, 0, id, GROUP(ALICE)), 0, "SET: a group of alice's own");
-	is_int(query(id).gid, ALICE, "SET: QUERY says so");
-	is_errno(export_as(BOB, 0, id, 0), ENOENT, "SET: bob is not in that");
-	is_errno(SET(ALICE, CAP(CHOWN), id, GROUP(NOBODY)), 0, "SET: any group, with CAP_CHOWN");
-	is_errno(SET(ALICE, 0, id, GROUP(GID_CCSHM)), 0, "SET: and back");
+	is_errno(SET(ALICE, 0, id, MODE(0600)), 0, "SET of mode 0600 by the owner: works");
+	is_int(query(id).mode, 0600, "SET of mode 0600: QUERY reports it");
+	is_errno(export_as(BOB, 0, id, 0), ENOENT, "SET of mode 0600: EXPORT by bob: ENOENT");
+	is_errno(SET(ALICE, 0, id, MODE(0660)), 0, "SET of mode 0660 by the owner: works");
+	is_errno(export_as(BOB, 0, id, 0), 0,
+		 "SET of mode 0660: EXPORT by bob, who is in the group: works");
+	is_errno(SET(ALICE, 0, id, GROUP(ALICE)), 0, "SET of a group that the owner is in: works");
+	is_int(query(id).gid, ALICE, "SET of a group that the owner is in: QUERY reports it");
+	is_errno(export_as(BOB, 0, id, 0), ENOENT,
+		 "SET of a group that bob is not in: EXPORT by bob: ENOENT");
+	is_errno(SET(ALICE, CAP(CHOWN), id, GROUP(NOBODY)), 0,
+		 "SET of a foreign group with CAP_CHOWN: works");
+	is_errno(SET(ALICE, 0, id, GROUP(GID_CCSHM)), 0,
+		 "SET of the group back to ccshm by the owner: works");
 
-	is_errno(SET(ALICE, 0, id, NAME("renamed")), 0, "SET: name");
-	is_errno(raw_find(ccshm, SHARED, ALICE, &other), ENOENT, "SET: the old name is gone");
-	is_errno(raw_find(ccshm, "renamed", ALICE, &other), 0, "SET: the new one is found");
-	is_int(other, id, "SET: ... and is that of the buffer");
-	is_errno(SET(ALICE, 0, id, NAME("renamed")), 0, "SET: the name that it has");
-	is_errno(SET(ALICE, 0, id, NAME("")), 0, "SET: no name");
-	is_errno(raw_find(ccshm, "renamed", ALICE, &other), ENOENT, "SET: it is not found any more");
+	is_errno(SET(ALICE, 0, id, NAME("renamed")), 0, "SET of a new name: works");
+	is_errno(raw_find(ccshm, SHARED, ALICE, &other), ENOENT,
+		 "SET of a new name: OPEN of the old name: ENOENT");
+	is_errno(raw_find(ccshm, "renamed", ALICE, &other), 0,
+		 "SET of a new name: OPEN of the new name works");
+	is_int(other, id, "SET of a new name: OPEN of the new name returns the buffer's id");
+	is_errno(SET(ALICE, 0, id, NAME("renamed")), 0, "SET of the current name: works");
+	is_errno(SET(ALICE, 0, id, NAME("")), 0, "SET of an empty name: works");
+	is_errno(raw_find(ccshm, "renamed", ALICE, &other), ENOENT,
+		 "SET of an empty name: OPEN of the old name: ENOENT");
 	other = alloc_as(ALICE, "renamed", 0600, 0);
-	is_errno(free_as(ALICE, other), 0, "SET: the name is free for another");
+	is_errno(free_as(ALICE, other), 0,
+		 "SET of an empty name: another buffer can have the old name");
 
-	is_errno(SET(ALICE, CAP(CHOWN), id, OWNER(BOB)), 0, "SET: owner, with CAP_CHOWN");
-	is_int(query(id).uid, BOB, "SET: QUERY says so");
-	is_int(query(id).payer, ALICE, "SET: the payer stays");
-	is_errno(SET(ALICE, 0, id, MODE(0666)), EPERM, "SET: alice has no control any more");
-	is_errno(free_as(ALICE, id), EPERM, "SET: and cannot free it");
-	is_errno(revoke_as(ALICE, id, 0), EPERM, "SET: nor revoke it");
-	is_errno(revoke_as(BOB, id, 0), 0, "SET: bob has control");
-	is_errno(SET(BOB, 0, id, MODE(0600)), 0, "SET: ... of its mode");
-	is_errno(free_as(ALICE, id), ENOENT, "SET: alice does not see it any more");
-	is_errno(free_as(BOB, id), 0, "bob frees it");
+	is_errno(SET(ALICE, CAP(CHOWN), id, OWNER(BOB)), 0,
+		 "SET of another owner with CAP_CHOWN: works");
+	is_int(query(id).uid, BOB, "SET of another owner: QUERY reports the new owner");
+	is_int(query(id).payer, ALICE, "SET of another owner: QUERY reports the same payer");
+	is_errno(SET(ALICE, 0, id, MODE(0666)), EPERM,
+		 "SET of the mode by the previous owner: EPERM");
+	is_errno(free_as(ALICE, id), EPERM, "FREE by the previous owner: EPERM");
+	is_errno(revoke_as(ALICE, id, 0), EPERM, "REVOKE by the previous owner: EPERM");
+	is_errno(revoke_as(BOB, id, 0), 0, "REVOKE by the new owner: works");
+	is_errno(SET(BOB, 0, id, MODE(0600)), 0, "SET of the mode by the new owner: works");
+	is_errno(free_as(ALICE, id), ENOENT, "FREE by the previous owner after mode 0600: ENOENT");
+	is_errno(free_as(BOB, id), 0, "FREE by the new owner: works");
 }
 
 static void set(void)
@@ -288,13 +304,14 @@ static void set(void)
 	uint64_t id = alloc_as(ALICE, SHARED, 0664, 0), taken = alloc_as(ALICE, "taken", 0600, 0);
 	uint64_t bobs = alloc_as(BOB, SHARED, 0600, 0);
 
-	is_errno(SET(ALICE, 0, id, GROUP(GID_CCSHM)), 0, "SET: a group that alice is in");
-	is_int(query(id).gid, GID_CCSHM, "SET: QUERY says so");
+	is_errno(SET(ALICE, 0, id, GROUP(GID_CCSHM)), 0,
+		 "SET of the group ccshm by its member: works");
+	is_int(query(id).gid, GID_CCSHM, "SET of the group ccshm: QUERY reports it");
 	set_refused(id);
-	is_errno(free_as(BOB, bobs), 0, "bob's buffer of that name is freed");
+	is_errno(free_as(BOB, bobs), 0, "FREE of bob's buffer with the same name");
 	set_finds();
 	set_changes(id);
-	is_errno(free_as(ALICE, taken), 0, "freed");
+	is_errno(free_as(ALICE, taken), 0, "FREE of alice's buffer with the name in use");
 }
 
 /* ---- the seal ---- */
@@ -316,32 +333,38 @@ static void sealed(void)
 	uint64_t id = alloc_as(ALICE, "sealed", 0666, 0), export_id;
 	int fd = raw_export(ccshm, id, 0, &export_id);
 
-	is_errno(attach_as(BOB, id), 0, "bob attaches his device");
-	is_errno(SET(ALICE, 0, id, SEALED(1)), 0, "alice seals the buffer");
-	is_errno(export_as(BOB, 0, id, 0), EPERM, "sealed: no export of bob's");
-	is_errno(export_as(BOB, 0, id, CCSHM_EXPORT_READ_ONLY), EPERM, "sealed: nor one to read");
-	is_errno(attach_as(BOB, id), EPERM, "sealed: no attachment of bob's");
+	is_errno(attach_as(BOB, id), 0, "ATTACH by bob before the seal: works");
+	is_errno(SET(ALICE, 0, id, SEALED(1)), 0, "SET of the seal by alice: works");
+	is_errno(export_as(BOB, 0, id, 0), EPERM, "sealed: EXPORT by bob: EPERM");
+	is_errno(export_as(BOB, 0, id, CCSHM_EXPORT_READ_ONLY), EPERM,
+		 "sealed: EXPORT, read-only, by bob: EPERM");
+	is_errno(attach_as(BOB, id), EPERM, "sealed: ATTACH by bob: EPERM");
 	is_errno(as_user(BOB, CAP(SYS_RAWIO), attach_held, &fd), EPERM,
-		 "sealed: no attachment of an export that exists");
-	is_int(query(id).exports, 1, "sealed: nothing of these is left");
-	is_int(query(id).attachments, 0, "sealed: ... no attachment");
-	is_errno(export_as(ALICE, 0, id, 0), 0, "sealed: alice exports");
-	is_errno(attach_as(ALICE, id), 0, "sealed: alice attaches");
-	is_errno(export_as(BOB, CAP(SYS_ADMIN), id, 0), 0, "sealed: CAP_SYS_ADMIN exports");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0, "sealed: who has an export keeps it");
-	is_errno(SET(ALICE, 0, id, SEALED(0)), 0, "alice ends the seal");
-	is_errno(export_as(BOB, 0, id, 0), 0, "bob exports");
+		 "sealed: ATTACH of an existing dma-buf by bob: EPERM");
+	is_int(query(id).exports, 1, "sealed: the refused calls leave no export");
+	is_int(query(id).attachments, 0, "sealed: the refused calls leave no attachment");
+	is_errno(export_as(ALICE, 0, id, 0), 0, "sealed: EXPORT by alice, the owner: works");
+	is_errno(attach_as(ALICE, id), 0, "sealed: ATTACH by alice, the owner: works");
+	is_errno(export_as(BOB, CAP(SYS_ADMIN), id, 0), 0,
+		 "sealed: EXPORT by bob with CAP_SYS_ADMIN: works");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0, "sealed: an existing dma-buf can be mapped");
+	is_errno(SET(ALICE, 0, id, SEALED(0)), 0, "SET that removes the seal: works");
+	is_errno(export_as(BOB, 0, id, 0), 0, "the seal is removed: EXPORT by bob works");
 
-	is_errno(revoke_as(BOB, id, CCSHM_REVOKE_SEAL), EPERM, "bob cannot seal with REVOKE");
-	is_int(query(id).query_flags & CCSHM_QUERY_SEALED, 0, "... and has not");
-	is_errno(revoke_as(ALICE, export_id, CCSHM_REVOKE_SEAL), 0, "alice revokes and seals");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV, "the export is revoked");
+	is_errno(revoke_as(BOB, id, CCSHM_REVOKE_SEAL), EPERM, "REVOKE with SEAL by bob: EPERM");
+	is_int(query(id).query_flags & CCSHM_QUERY_SEALED, 0,
+	       "REVOKE with SEAL by bob: the buffer is not sealed");
+	is_errno(revoke_as(ALICE, export_id, CCSHM_REVOKE_SEAL), 0,
+		 "REVOKE with SEAL by alice: works");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV,
+		 "REVOKE with SEAL by alice: mmap() of the export: ENODEV");
 	is_int(query(id).query_flags & CCSHM_QUERY_SEALED, CCSHM_QUERY_SEALED,
-	       "the buffer is sealed");
-	is_errno(export_as(BOB, 0, id, 0), EPERM, "bob does not get in again");
-	is_errno(export_as(ALICE, 0, id, 0), 0, "alice does");
+	       "REVOKE with SEAL by alice: QUERY reports the seal");
+	is_errno(export_as(BOB, 0, id, 0), EPERM,
+		 "REVOKE with SEAL by alice: EXPORT by bob: EPERM");
+	is_errno(export_as(ALICE, 0, id, 0), 0, "REVOKE with SEAL by alice: EXPORT by alice works");
 	close(fd);
-	is_errno(free_as(ALICE, id), 0, "freed");
+	is_errno(free_as(ALICE, id), 0, "FREE of the sealed buffer");
 }
 
 /* Test that the buffer stays sealed when the revoke times out. */
@@ -350,12 +373,15 @@ static void sealed_in_vain(void)
 	uint64_t id = alloc_as(ALICE, "sealed", 0666, 0);
 	struct attached a;
 
-	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0, "a device is attached");
+	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0,
+		 "ATTACH of the buffer that will be sealed");
 	is_errno(revoke_as(ALICE, id, CCSHM_REVOKE_SEAL), ETIMEDOUT,
-		 "alice revokes and seals: the holder stays");
-	is_errno(export_as(BOB, 0, id, 0), EPERM, "the seal holds though the revoke failed");
-	is_errno(attached_end(&a), 0, "the holder goes");
-	is_errno(free_as(ALICE, id), 0, "freed");
+		 "REVOKE with SEAL while a device is attached: ETIMEDOUT");
+	is_errno(export_as(BOB, 0, id, 0), EPERM,
+		 "REVOKE with SEAL has timed out: the buffer is sealed");
+	is_errno(attached_end(&a), 0, "REVOKE with SEAL has timed out: DETACH works");
+	is_errno(free_as(ALICE, id), 0,
+		 "FREE of the buffer that was sealed by a REVOKE that timed out");
 }
 
 /* ---- REVOKE of a descriptor ---- */
@@ -403,37 +429,51 @@ static void descriptors(void)
 	is_errno(BY_FD(.flags = CCSHM_REVOKE_BY_FD, .fd = null), EMEDIUMTYPE,
 		 "REVOKE of /dev/null: EMEDIUMTYPE");
 	is_errno(BY_FD(.flags = CCSHM_REVOKE_BY_FD, .fd = ccshm), EMEDIUMTYPE,
-		 "REVOKE of the device itself: EMEDIUMTYPE");
+		 "REVOKE of a descriptor of /dev/ccshm: EMEDIUMTYPE");
 	is_errno(BY_FD(.flags = CCSHM_REVOKE_BY_FD, .fd = fd, .id = export_id), EINVAL,
 		 "REVOKE of a descriptor with an id: EINVAL");
 	is_errno(BY_FD(.id = export_id, .fd = fd), EINVAL,
 		 "REVOKE of an id with a descriptor: EINVAL");
-	is_errno(by_fd(BOB, 0, fd), EPERM, "bob holds the dma-buf: EPERM");
-	is_errno(by_fd(BOB, CAP(SYS_RAWIO), fd), EPERM, "... with CAP_SYS_RAWIO, too");
-	is_int(query(export_id).state, CCSHM_STATE_ACTIVE, "none of these revokes");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0, "... the dma-buf can be mapped");
-	is_errno(by_fd(ALICE, 0, fd), 0, "alice revokes what she holds");
-	is_int(query(export_id).state, CCSHM_STATE_REVOKED, "the export is revoked");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV, "... the dma-buf cannot be mapped");
+	is_errno(by_fd(BOB, 0, fd), EPERM,
+		 "REVOKE by descriptor of bob, of alice's dma-buf: EPERM");
+	is_errno(by_fd(BOB, CAP(SYS_RAWIO), fd), EPERM,
+		 "REVOKE by descriptor of bob with CAP_SYS_RAWIO, of alice's dma-buf: EPERM");
+	is_int(query(export_id).state, CCSHM_STATE_ACTIVE,
+	       "REVOKE by descriptor: the refused calls leave the export active");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0,
+		 "REVOKE by descriptor: after the refused calls the dma-buf can be mapped");
+	is_errno(by_fd(ALICE, 0, fd), 0, "REVOKE by descriptor of alice, of her dma-buf: works");
+	is_int(query(export_id).state, CCSHM_STATE_REVOKED,
+	       "REVOKE by descriptor: QUERY reports the export as revoked");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV,
+		 "REVOKE by descriptor: mmap() of the dma-buf: ENODEV");
 
 	hidden = alloc_as(ALICE, "held-and-hidden", 0600, 0);
 	other = raw_export(ccshm, hidden, 0, NULL);
-	is_errno(by_fd(BOB, 0, other), EPERM, "one of a buffer that bob does not see: EPERM");
-	is_errno(by_fd(BOB, CAP(SYS_ADMIN), other), 0, "with CAP_SYS_ADMIN he revokes it");
-	is_errno(try_map(other, SIZE, RW, MAP_SHARED), ENODEV, "... it is revoked");
+	is_errno(by_fd(BOB, 0, other), EPERM,
+		 "REVOKE by descriptor of bob, of a buffer that he may not see: EPERM");
+	is_errno(by_fd(BOB, CAP(SYS_ADMIN), other), 0,
+		 "REVOKE by descriptor of bob with CAP_SYS_ADMIN: works");
+	is_errno(try_map(other, SIZE, RW, MAP_SHARED), ENODEV,
+		 "REVOKE by descriptor with CAP_SYS_ADMIN: mmap() of the dma-buf: ENODEV");
 
-	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0, "a device is attached");
-	is_errno(by_fd(BOB, 0, a.fd), EPERM, "bob holds the attachment: EPERM");
-	is_errno(by_fd(ALICE, 0, a.fd), ETIMEDOUT, "alice revokes it: the holder is notified");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "it is being revoked");
-	is_errno(raw_detach(a.fd, 0), 0, "the holder detaches");
-	is_errno(by_fd(ALICE, 0, a.fd), 0, "now it is revoked");
+	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0,
+		 "ATTACH of the buffer whose attachment will be revoked");
+	is_errno(by_fd(BOB, 0, a.fd), EPERM,
+		 "REVOKE by descriptor of bob, of alice's attachment: EPERM");
+	is_errno(by_fd(ALICE, 0, a.fd), ETIMEDOUT,
+		 "REVOKE by descriptor of alice, of her attachment: ETIMEDOUT before DETACH");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
+	       "REVOKE by descriptor of an attachment: QUERY reports the state revoking");
+	is_errno(raw_detach(a.fd, 0), 0, "REVOKE by descriptor of an attachment: DETACH works");
+	is_errno(by_fd(ALICE, 0, a.fd), 0,
+		 "REVOKE by descriptor of an attachment after DETACH: works");
 	close(a.fd);
 	close(other);
 	close(null);
 	close(fd);
-	is_errno(free_as(ALICE, hidden), 0, "freed");
-	is_errno(free_as(ALICE, id), 0, "freed");
+	is_errno(free_as(ALICE, hidden), 0, "FREE of the buffer that bob may not see");
+	is_errno(free_as(ALICE, id), 0, "FREE of the buffer whose attachment was revoked");
 }
 
 /*
@@ -451,12 +491,14 @@ static void anonymous_descriptor(void)
 	held_fd = fd;
 	held_client = -1;
 	is_errno(as_user(ROOT, 0, revoke_held, &flags), EPERM,
-		 "the same user through another open file has no control: EPERM");
+		 "REVOKE of an anonymous buffer's export through another open file: EPERM");
 	held_client = ccshm;
-	is_errno(as_user(BOB, 0, revoke_held, &flags), 0, "who has the open file has");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV, "... it is revoked");
+	is_errno(as_user(BOB, 0, revoke_held, &flags), 0,
+		 "REVOKE of an anonymous buffer's export through its open file: works");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV,
+		 "REVOKE of an anonymous buffer's export: mmap() of the dma-buf: ENODEV");
 	close(fd);
-	is_errno(raw_free(ccshm, id), 0, "freed");
+	is_errno(raw_free(ccshm, id), 0, "FREE of the anonymous buffer");
 }
 
 /* ---- FREE with REVOKE ---- */
@@ -473,22 +515,27 @@ static void free_revoke(void)
 		bail("no mapping");
 	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0, "FREE with REVOKE: a device is attached");
 	call->in.free = (struct ccshm_ioc_free){ .id = id, .flags = CCSHM_FREE_REVOKE };
-	is_errno(call_as(BOB, 0, CCSHM_IOC_FREE), EPERM, "FREE with REVOKE: needs control");
+	is_errno(call_as(BOB, 0, CCSHM_IOC_FREE), EPERM,
+		 "FREE with REVOKE by a user without control: EPERM");
 	call->in.free.flags |= UNKNOWN;
 	is_errno(call_as(ALICE, 0, CCSHM_IOC_FREE), EINVAL, "FREE with an unknown flag: EINVAL");
-	is_int(touch_read(p), 0, "... nothing has changed");
+	is_int(touch_read(p), 0, "FREE with an unknown flag leaves the memory mapped");
 	call->in.free.flags = CCSHM_FREE_REVOKE;
-	is_errno(call_as(ALICE, 0, CCSHM_IOC_FREE), 0, "FREE with REVOKE");
+	is_errno(call_as(ALICE, 0, CCSHM_IOC_FREE), 0, "FREE with REVOKE by the owner: works");
 	ok(touch_all(p, SIZE, SIGBUS), "FREE with REVOKE: the mapping gets SIGBUS at once");
-	ok(touch_all(q, SIZE, SIGBUS), "FREE with REVOKE: so does that of the other export");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV, "FREE with REVOKE: no new mapping");
+	ok(touch_all(q, SIZE, SIGBUS),
+	   "FREE with REVOKE: the mapping of the other export gets SIGBUS at once");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV,
+		 "FREE with REVOKE: a new mmap(): ENODEV");
 	is_int(query(export_id).state, CCSHM_STATE_REVOKED, "FREE with REVOKE: the export is revoked");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "FREE with REVOKE: the attachment is asked");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
+	       "FREE with REVOKE: QUERY reports the attachment as revoking");
 	ok(!raw_info(ccshm, &info) && info.bytes_shared >= SIZE,
-	   "FREE with REVOKE: the device holds the memory");
-	is_errno(raw_detach(a.fd, 0), 0, "FREE with REVOKE: the holder detaches");
-	ok(wait_held(ccshm, 0, &info), "FREE with REVOKE: the memory goes back, all else is open");
-	is_int(info.exports, 2, "FREE with REVOKE: ... both exports are");
+	   "FREE with REVOKE: the memory of the attached device stays shared");
+	is_errno(raw_detach(a.fd, 0), 0, "FREE with REVOKE: DETACH works");
+	ok(wait_held(ccshm, 0, &info), "FREE with REVOKE: after DETACH the memory is given back");
+	is_int(info.exports, 2,
+	       "FREE with REVOKE: both exports exist until their descriptors are closed");
 	close(a.fd);
 	munmap(p, SIZE);
 	munmap(q, SIZE);
@@ -511,10 +558,10 @@ int main(void)
 	sealed_in_vain();
 	descriptors();
 	anonymous_descriptor();
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "after the calls with several users: no object is left");
 	free_revoke();
 
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "after FREE with REVOKE: no object is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -471,13 +471,15 @@ static void test_random(void)
 		attached += info.attachments > 0;
 	}
 	refused = info.refusals;
-	is_int(failed, 0, "%d operations do what they should", OPERATIONS);
-	is_int(wrong, 0, "%u times: users, all of them, devices, and the emulator agree", looks);
-	is_int(buffers, 0, "... and what is said of each buffer is so");
-	ok(shared > looks / 2, "most of the time there was something to count (%u)", shared);
-	ok(mapped > looks / 4 && attached > looks / 2, "for devices, too (%u, %u)", mapped,
+	is_int(failed, 0, "all %d operations return the expected results", OPERATIONS);
+	is_int(wrong, 0,
+	       "%u samples: users, totals, devices and the emulator's counts agree", looks);
+	is_int(buffers, 0, "the sampled buffers' counts are as expected");
+	ok(shared > looks / 2, "at least half of the samples had shared memory (%u)", shared);
+	ok(mapped > looks / 4 && attached > looks / 2,
+	   "enough samples had device mappings and attachments (%u, %u)", mapped,
 	   attached);
-	ok(refused > 10, "and the limit was met (%u times)", refused);
+	ok(refused > 10, "ALLOC was refused by the limit more than 10 times (%u)", refused);
 }
 
 static void end_all(void)
@@ -493,7 +495,7 @@ static void end_all(void)
 			slot[u][s] = (struct slot){ .importer = -1 };
 		}
 	}
-	ok(sums_get_right(), "all that is freed is charged no longer");
+	ok(sums_get_right(), "after the users have ended: nothing is charged to them");
 	for (int u = 1; u < USERS; u++)
 		user_end(user[u]);
 }
@@ -522,10 +524,10 @@ int main(void)
 		begin_user(u);
 	test_random();
 	end_all();
-	ok(wait_clean(dev), "nothing is left");
+	ok(wait_clean(dev), "after the operations: no object is left");
 	importer_unload();
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	ok(wait_rig_shared(rig_before), "after the unloading: no page is shared");
 	return done_testing();
 }

@@ -60,37 +60,39 @@ static void check_cost(uint64_t size, const char *what)
 	struct ccshm_ioc_query q;
 
 	raw_info(dev, &before);
-	is_errno(raw_alloc(dev, size, &id), 0, "%s: allocated", what);
-	is_errno(raw_query(dev, id, &q), 0, "%s: queried", what);
+	is_errno(raw_alloc(dev, size, &id), 0, "%s: ALLOC works", what);
+	is_errno(raw_query(dev, id, &q), 0, "%s: QUERY works", what);
 	raw_info(dev, &after);
 	hypercalls = expected_hypercalls(&q);
-	is_int(q.size, rounded, "%s: size in whole pages", what);
-	is_int(q.charged, rounded, "%s: charged in whole pages", what);
-	is_int(q.carved, rounded % UNIT, "%s: what is less than a unit is carved", what);
+	is_int(q.size, rounded, "%s: the size is rounded up to whole pages", what);
+	is_int(q.charged, rounded, "%s: the charge is rounded up to whole pages", what);
+	is_int(q.carved, rounded % UNIT, "%s: the part that is less than a unit is carved", what);
 	is_int(after.bytes_shared, units_of(size) * UNIT, "%s: shared in whole units", what);
 	is_int(after.blocks_carved * UNIT + q.charged - q.carved, after.bytes_shared,
-	       "%s: what is charged is what is shared", what);
-	is_int(q.units, rounded / UNIT, "%s: units", what);
-	is_int(q.blocks_small, 0, "%s: no small block", what);
-	ok(q.units_whole * 10 >= q.units * 9, "%s: %llu of %llu units were whole", what,
+	       "%s: the charge equals what is shared", what);
+	is_int(q.units, rounded / UNIT, "%s: QUERY reports the number of units", what);
+	is_int(q.blocks_small, 0, "%s: QUERY reports no small block", what);
+	ok(q.units_whole * 10 >= q.units * 9, "%s: %llu of %llu units are whole blocks", what,
 	   (unsigned long long)q.units_whole, (unsigned long long)q.units);
 	is_int(after.calls_shared - before.calls_shared, q.conversions,
-	       "%s: calls to share", what);
+	       "%s: number of calls to share", what);
 	if (cvm_present()) {
 		is_int(rig(CVM_HC_SHARED) - hc_shared, hypercalls,
-		       "%s: hypercalls to share", what);
+		       "%s: number of hypercalls to share", what);
 		is_int(rig(CVM_PAGES_TO_SHARED) - pages, after.bytes_shared / PAGE,
-		       "%s: pages that became shared", what);
+		       "%s: number of pages that became shared", what);
 	}
-	is_int(direct_map_splits() - splits, 0, "%s: sharing splits no leaf", what);
+	is_int(direct_map_splits() - splits, 0,
+	       "%s: sharing splits no leaf of the direct map", what);
 
-	is_errno(raw_free(dev, id), 0, "%s: freed", what);
-	ok(wait_clean(dev), "%s: given back", what);
+	is_errno(raw_free(dev, id), 0, "%s: FREE works", what);
+	ok(wait_clean(dev), "%s: after FREE no object is left", what);
 	if (cvm_present())
 		is_int(rig(CVM_HC_PRIVATE) - hc_private, hypercalls,
-		       "%s: hypercalls to make it private", what);
-	is_int(direct_map_splits() - splits, 0, "%s: giving back splits no leaf", what);
-	ok(wait_rig_shared(rig_before), "%s: no page is shared any more", what);
+		       "%s: number of hypercalls to make the memory private", what);
+	is_int(direct_map_splits() - splits, 0,
+	       "%s: making the memory private splits no leaf of the direct map", what);
+	ok(wait_rig_shared(rig_before), "%s: after FREE no page is shared", what);
 }
 
 static void test_costs(void)
@@ -127,7 +129,7 @@ static bool in_one_piece(uint64_t id, uint64_t size)
 		if (!at)
 			start = run.physical;
 		if (!start || run.physical != start + at) {
-			diag("at %#llx it goes on elsewhere", (unsigned long long)at);
+			diag("contiguous up to %#llx only", (unsigned long long)at);
 			return false;
 		}
 	}
@@ -139,12 +141,15 @@ static void check_contiguous(uint64_t size, uint64_t charged, const char *what)
 	struct ccshm_ioc_alloc req = { .size = size, .flags = CCSHM_ALLOC_CONTIGUOUS };
 	struct ccshm_ioc_query q;
 
-	if (!is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "%s in one piece", what))
+	if (!is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0,
+		      "ALLOC of %s with CONTIGUOUS works", what))
 		return;
 	raw_query(dev, req.id, &q);
-	ok(q.object_flags & CCSHM_ALLOC_CONTIGUOUS, "%s in one piece: QUERY tells it", what);
-	is_int(q.charged, charged, "%s in one piece: charged", what);
-	ok(in_one_piece(req.id, q.size), "%s in one piece: it is", what);
+	ok(q.object_flags & CCSHM_ALLOC_CONTIGUOUS,
+	   "ALLOC of %s with CONTIGUOUS: QUERY reports the flag", what);
+	is_int(q.charged, charged, "ALLOC of %s with CONTIGUOUS: the charge", what);
+	ok(in_one_piece(req.id, q.size),
+	   "ALLOC of %s with CONTIGUOUS: the memory is contiguous", what);
 	raw_free(dev, req.id);
 }
 
@@ -158,18 +163,21 @@ static void test_contiguous(void)
 	raw_alloc(dev, PAGE, &other);
 	check_contiguous(PAGE, PAGE, "4 KiB");
 	check_contiguous(3 * PAGE, 3 * PAGE, "12 KiB");
-	check_contiguous(UNIT - PAGE, UNIT - PAGE, "2 MiB less a page");
+	check_contiguous(UNIT - PAGE, UNIT - PAGE, "2 MiB minus a page");
 	check_contiguous(UNIT, UNIT, "2 MiB");
-	check_contiguous(UNIT + PAGE, 2 * UNIT, "2 MiB and a page");
+	check_contiguous(UNIT + PAGE, 2 * UNIT, "2 MiB plus a page");
 	check_contiguous(2 * UNIT, 2 * UNIT, "4 MiB");
 	raw_info(dev, &info);
 	req.size = info.contiguous_max;
-	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "the largest size in one piece");
+	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0,
+		 "ALLOC with CONTIGUOUS of the largest block works");
 	raw_free(dev, req.id);
 	req.size = info.contiguous_max + 1;
-	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), EFBIG, "one byte more: EFBIG");
+	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), EFBIG,
+		 "ALLOC with CONTIGUOUS of the largest block plus 1 byte: EFBIG");
 	raw_free(dev, other);
-	ok(wait_clean(dev) && wait_rig_shared(rig_before), "pieces are given back");
+	ok(wait_clean(dev) && wait_rig_shared(rig_before),
+	   "after FREE of contiguous buffers: no object is left");
 }
 
 /* ---- contents ---- */
@@ -193,19 +201,20 @@ static void check_first_use(size_t size, const char *what)
 	uint64_t id;
 
 	if (raw_alloc(dev, size, &id)) {
-		fail("%s of new memory: allocated", what);
+		fail("%s of new memory: ALLOC and EXPORT work", what);
 		return;
 	}
 	p = map_buffer(dev, id, size);
-	if (ok(p, "%s of new memory: mapped", what)) {
-		is_int(first_other(p, 0, size), -1, "%s of new memory read zero", what);
+	if (ok(p, "%s of new memory: mmap() works", what)) {
+		is_int(first_other(p, 0, size), -1, "%s of new memory read zero at first", what);
 		memset(p, PATTERN, size);
-		is_int(first_other(p, PATTERN, size), -1, "%s of new memory keep what is written",
+		is_int(first_other(p, PATTERN, size), -1,
+		       "%s of new memory keep the bytes that are written",
 		       what);
 		munmap(p, size);
 	}
 	raw_free(dev, id);
-	ok(wait_clean(dev), "%s of new memory: given back", what);
+	ok(wait_clean(dev), "%s of new memory: given back after FREE", what);
 }
 
 struct addresses {
@@ -292,22 +301,25 @@ static void test_reuse(void)
 	unsigned char *p;
 
 	if (raw_alloc(dev, REUSED, &id) || !addresses_of(dev, id, &r->first)) {
-		fail("memory for reuse");
+		fail("the first user allocates memory");
 		return;
 	}
 	p = map_buffer(dev, id, REUSED);
-	if (!ok(p, "memory for reuse is mapped"))
+	if (!ok(p, "the first user maps the memory"))
 		return;
 	memset(p, PATTERN, REUSED);
 	munmap(p, REUSED);
 	raw_free(dev, id);
-	ok(wait_clean(dev), "memory for reuse is given back");
+	ok(wait_clean(dev), "the first user's memory is given back");
 
-	is_int(as_user(BOB, CAP(SYS_RAWIO), second_user, r), 0, "another user allocates as much");
+	is_int(as_user(BOB, CAP(SYS_RAWIO), second_user, r), 0,
+	       "a second user allocates memory of the same size");
 	again = overlap(&r->first, &r->second);
-	ok(again >= REUSED / 4, "%llu MiB of it are the same memory", (unsigned long long)(again / MIB));
-	is_int(r->other, -1, "another user's memory reads zero, whatever it held before");
-	ok(wait_clean(dev), "it is given back");
+	ok(again >= REUSED / 4,
+	   "%llu MiB of the second user's memory were the first user's",
+	   (unsigned long long)(again / MIB));
+	is_int(r->other, -1, "a second user's memory reads zero, whatever it held before");
+	ok(wait_clean(dev), "the second user's memory is given back");
 	munmap(r, sizeof(*r));
 }
 
@@ -333,16 +345,16 @@ static void test_too_large(void)
 	sysinfo(&si);
 	total = (uint64_t)si.totalram * si.mem_unit;
 	err = raw_alloc(dev, total + UNIT, &id);
-	is_errno(err, ENOMEM, "more than all memory: ENOMEM");
+	is_errno(err, ENOMEM, "ALLOC of twice the memory of the machine: ENOMEM");
 	err = raw_alloc(dev, total - 4 * UNIT, &id);
-	is_errno(err, ENOMEM, "nearly all memory: ENOMEM");
+	is_errno(err, ENOMEM, "ALLOC of nearly all memory: ENOMEM");
 	if (!err)
 		raw_free(dev, id);
-	ok(wait_clean(dev), "nothing is left of it");
-	ok(wait_rig_shared(rig_before), "no page is shared any more");
-	is_errno(raw_alloc(dev, 64 * MIB, &id), 0, "the next allocation works");
+	ok(wait_clean(dev), "ALLOC that fails with ENOMEM leaves no object");
+	ok(wait_rig_shared(rig_before), "ALLOC that fails with ENOMEM leaves no shared page");
+	is_errno(raw_alloc(dev, 64 * MIB, &id), 0, "ALLOC after one that failed with ENOMEM works");
 	raw_free(dev, id);
-	ok(wait_clean(dev), "... and is given back");
+	ok(wait_clean(dev), "ALLOC after one that failed with ENOMEM: given back after FREE");
 }
 
 #define LONG_SIZE	(400 * MIB)
@@ -405,7 +417,7 @@ static uint64_t long_calls(void)
 	uint64_t before = calls_now(), id;
 	int64_t start = now_ns();
 
-	if (!ok(!raw_alloc(dev, LONG_SIZE, &id), "a long allocation"))
+	if (!ok(!raw_alloc(dev, LONG_SIZE, &id), "a long ALLOC works"))
 		return 0;
 	diag("%llu MiB take %lld ms and %llu calls", (unsigned long long)(LONG_SIZE / MIB),
 	     (long long)(now_ns() - start) / 1000000, (unsigned long long)(calls_now() - before));
@@ -428,7 +440,7 @@ static bool kill_within(uint64_t calls, int sig)
 	wait_calls(calls);
 	status = peer_end(&p, sig);
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != sig)
-		fail("it dies of signal %d", sig);
+		fail("the process does not die of signal %d", sig);
 	if (raw_find(dev, "long", -1, &id))
 		return true;
 	raw_free(dev, id);
@@ -444,8 +456,8 @@ static void test_killed(uint64_t calls)
 		within += kill_within(calls * i / 8, i & 1 ? SIGKILL : SIGTERM);
 		clean &= wait_clean(dev) && wait_rig_shared(rig_before);
 	}
-	ok(within >= 4, "%d of 8 signals came within the allocation and ended it", within);
-	ok(clean, "a killed allocation leaves nothing behind");
+	ok(within >= 4, "%d of 8 processes are killed within ALLOC", within);
+	ok(clean, "ALLOC in a killed process leaves no object");
 }
 
 static int allocate_first(struct peer *parent, void *arg)
@@ -470,11 +482,14 @@ static void test_killed_at_once(void)
 	start = now_ns();
 	peer_end(&p, SIGKILL);
 	raw_info(dev, &info);
-	diag("it is gone after %lld ms", (long long)(now_ns() - start) / 1000000);
-	ok(info.bytes_shared > 0, "a killed process is gone before its memory is private: %llu MiB",
+	diag("the killed process is gone after %lld ms", (long long)(now_ns() - start) / 1000000);
+	ok(info.bytes_shared > 0,
+	   "a killed process is gone before its memory is private: %llu MiB are shared",
 	   (unsigned long long)(info.bytes_shared / MIB));
-	ok(info.user_bytes >= info.bytes_shared, "which is charged until then");
-	ok(wait_clean(dev) && wait_rig_shared(rig_before), "and goes back");
+	ok(info.user_bytes >= info.bytes_shared,
+	   "a killed process's memory is charged until it is private");
+	ok(wait_clean(dev) && wait_rig_shared(rig_before),
+	   "a killed process's memory is given back");
 }
 
 /* ---- amount of shared memory ---- */
@@ -509,7 +524,8 @@ static void test_never_less(void)
 	int result;
 
 	if (!cvm_present()) {
-		skip("INFO against what the host can reach", "this host can reach everything");
+		skip("INFO reports at least what the host can reach",
+		     "the host can reach all memory");
 		return;
 	}
 	p = peer_start(0, ALL_CAPS, allocate_again_and_again, (void *)enough);
@@ -529,11 +545,11 @@ static void test_never_less(void)
 			break;
 		short_sleep();
 	}
-	is_int(result, 0, "allocated and freed again and again");
+	is_int(result, 0, "each repeated ALLOC and FREE works");
 	peer_end(&p, 0);
-	ok(looks > 20, "%u looks while memory was shared", looks);
-	is_int(less, 0, "INFO never tells less than the host can reach");
-	ok(wait_clean(dev), "all goes back");
+	ok(looks > 20, "%u samples of INFO while memory was shared", looks);
+	is_int(less, 0, "INFO never reports less than the host can reach");
+	ok(wait_clean(dev), "after the repeated ALLOC and FREE: no object is left");
 }
 
 /* Return the number of kernel workers that currently serve the driver's queue. */
@@ -578,8 +594,9 @@ static void test_workers(void)
 		short_sleep();
 	} while (info.bytes_shared);
 	/* Without conversions all memory may have returned before the first observation. */
-	ok((most >= 1 || !cvm_present()) && most <= 2, "a file with 60 buffers is closed: %u workers at a time", most);
-	ok(wait_clean(dev), "which give all of it back");
+	ok((most >= 1 || !cvm_present()) && most <= 2,
+	   "closing a file with 60 buffers: at most %u workers at a time", most);
+	ok(wait_clean(dev), "closing a file with 60 buffers: all memory is given back");
 }
 
 static volatile int handled;
@@ -630,12 +647,14 @@ static void test_handled(void)
 	uint64_t id;
 
 	is_int(signal_within(0), SIGUSR1,
-	       "a signal that is handled does not end an allocation");
-	ok(wait_clean(dev), "nothing is left of it");
+	       "ALLOC continues after a signal that is handled");
+	ok(wait_clean(dev), "ALLOC during which a signal is handled: given back");
 	is_int(signal_within(CCSHM_ALLOC_INTERRUPTIBLE), -EINTR,
-	       "... but one that is to be interruptible");
-	is_errno(raw_find(dev, "long", -1, &id), ENOENT, "there is no such name then");
-	ok(wait_clean(dev) && wait_rig_shared(rig_before), "nothing is left of that either");
+	       "ALLOC with INTERRUPTIBLE and a signal that is handled: EINTR");
+	is_errno(raw_find(dev, "long", -1, &id), ENOENT,
+		 "ALLOC that fails with EINTR: OPEN of its name: ENOENT");
+	ok(wait_clean(dev) && wait_rig_shared(rig_before),
+	   "ALLOC that fails with EINTR leaves no object and no shared page");
 }
 
 int main(void)
@@ -658,6 +677,6 @@ int main(void)
 	test_too_large();
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	ok(wait_rig_shared(rig_before), "after the unloading: no page is shared");
 	return done_testing();
 }

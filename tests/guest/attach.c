@@ -40,52 +40,58 @@ static void bytes(void)
 
 	bounce_restart();
 	before = bounce_most();
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
-	ok(fcntl(a.fd, F_GETFD) & FD_CLOEXEC, "the descriptor is close-on-exec");
-	ok(segments_cover(&a, s.size), "its segments cover the buffer");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH of a buffer works");
+	ok(fcntl(a.fd, F_GETFD) & FD_CLOEXEC, "ATTACH: the descriptor is close-on-exec");
+	ok(segments_cover(&a, s.size), "ATTACH: the segments cover the buffer");
 	q = query(a.id);
-	is_int(q.type, CCSHM_TYPE_ATTACHMENT, "QUERY: type");
-	is_int(q.state, CCSHM_STATE_ACTIVE, "QUERY: state");
-	is_int(q.buffer_id, s.id, "QUERY: buffer");
-	is_int(q.export_id, 0, "QUERY: no export");
-	is_int(q.offset, 0, "QUERY: offset");
-	is_int(q.size, s.size, "QUERY: size");
-	is_int(q.device_mappings, 1, "QUERY: the device may use it");
-	is_int(q.segments, a.nr, "QUERY: segments");
-	is_int(q.dma_bits, 32, "QUERY: nobody has set a mask: 32 bits");
-	is_str(q.device, PCI_A, "QUERY: device");
-	is_int(query(s.id).attachments, 1, "QUERY of the buffer: attachments");
+	is_int(q.type, CCSHM_TYPE_ATTACHMENT, "QUERY of an attachment: the type");
+	is_int(q.state, CCSHM_STATE_ACTIVE, "QUERY of an attachment: the state is active");
+	is_int(q.buffer_id, s.id, "QUERY of an attachment: the buffer's id");
+	is_int(q.export_id, 0, "QUERY of an attachment of a buffer: no export");
+	is_int(q.offset, 0, "QUERY of an attachment of a whole buffer: offset 0");
+	is_int(q.size, s.size, "QUERY of an attachment of a whole buffer: the size");
+	is_int(q.device_mappings, 1, "QUERY of an attachment: one device mapping");
+	is_int(q.segments, a.nr, "QUERY of an attachment: the number of segments");
+	is_int(q.dma_bits, 32, "QUERY of an attachment without dma_bits: 32 bits");
+	is_str(q.device, PCI_A, "QUERY of an attachment: the device");
+	is_int(query(s.id).attachments, 1, "QUERY of the buffer: one attachment");
 	if (cvm_present()) {
-		is_int(cvm_page_state(dma_at(&a, 0)), 1, "the first page is shared");
-		is_int(cvm_page_state(dma_at(&a, s.size - 1)), 1, "the last page is shared");
-		ok(!(a.segment[0].dma_address >> 39), "the address has no bit of privacy");
+		is_int(cvm_page_state(dma_at(&a, 0)), 1, "ATTACH: the first page is shared");
+		is_int(cvm_page_state(dma_at(&a, s.size - 1)), 1,
+		       "ATTACH: the last page is shared");
+		ok(!(a.segment[0].dma_address >> 39), "the DMA address has no bit of privacy");
 	}
 
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "the device copies: first page");
-	ok(moves_right(&edu, &s, &a, s.size - PAGE, 3 * PAGE), "... last page");
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "the device copies the first page");
+	ok(moves_right(&edu, &s, &a, s.size - PAGE, 3 * PAGE), "the device copies the last page");
 	unit = whole_units(&a);
 	if (unit == NOWHERE)
-		skip("... across 2 MiB", "no two units are neighbours");
+		skip("the device copies across a boundary of 2 MiB", "no two units are adjacent");
 	else
-		ok(moves_right(&edu, &s, &a, unit + UNIT - LEN / 2, 4 * PAGE), "... across 2 MiB");
-	ok(moves_right(&edu, &s, &a, 5 * PAGE, s.size - LEN), "... to the last bytes");
+		ok(moves_right(&edu, &s, &a, unit + UNIT - LEN / 2, 4 * PAGE),
+		   "the device copies across a boundary of 2 MiB");
+	ok(moves_right(&edu, &s, &a, 5 * PAGE, s.size - LEN),
+	   "the device copies to the last bytes");
 	if (slots < 0) {
-		skip("no bounce buffer is used", "this kernel has none");
+		skip("no bounce buffer is in use", "this kernel does not count bounce buffers");
 	} else {
 		is_int(bounce_slots(), slots, "no bounce buffer is in use");
-		is_int(bounce_most(), before, "... and none was");
+		is_int(bounce_most(), before, "no bounce buffer was used by the copies");
 	}
-	is_errno(raw_detach(a.fd, 0), 0, "DETACH");
-	is_int(edu_bus_master(&edu), 1, "leaves the device alone");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "QUERY: over");
-	is_int(query(a.id).device_mappings, 0, "QUERY: no device");
-	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV, "no addresses any more");
-	is_errno(raw_detach(a.fd, 0), 0, "DETACH again");
+	is_errno(raw_detach(a.fd, 0), 0, "DETACH works");
+	is_int(edu_bus_master(&edu), 1, "DETACH leaves bus mastering on");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "QUERY after DETACH: the state is revoked");
+	is_int(query(a.id).device_mappings, 0, "QUERY after DETACH: no device mapping");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
+		 "SEGMENTS after DETACH: ENODEV");
+	is_errno(raw_detach(a.fd, 0), 0, "a second DETACH works");
 	close(a.fd);
 	sleep_ms(200);
-	is_int(edu_bus_master(&edu), 1, "closing it then leaves the device alone");
-	is_errno(raw_query(ccshm, a.id, &q), ENOENT, "the attachment is gone");
+	is_int(edu_bus_master(&edu), 1,
+	       "closing the attachment after DETACH leaves bus mastering on");
+	is_errno(raw_query(ccshm, a.id, &q), ENOENT,
+		 "QUERY after the attachment is closed: ENOENT");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -107,31 +113,42 @@ static void many_segments(void)
 		raw_free(ccshm, hole[i]);
 	sleep_ms(200);
 	s = shared_new(64 * MIB);
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a large buffer is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH of a large buffer works");
 	diag("%u segments", a.nr);
-	ok(segments_cover(&a, s.size), "its segments cover it");
+	ok(segments_cover(&a, s.size), "ATTACH of a large buffer: the segments cover it");
 	device_start(&edu, EDU_A);
 	for (unsigned int i = 0; i < a.nr && i < 4; i++) {
 		uint64_t at = a.segment[i].offset, end = at + a.segment[i].length;
 
-		ok(moves_right(&edu, &s, &a, at, 40 * MIB + 8 * PAGE), "segment %u: start", i);
+		ok(moves_right(&edu, &s, &a, at, 40 * MIB + 8 * PAGE),
+		   "the device copies to the start of segment %u", i);
 		ok(moves_right(&edu, &s, &a, end - LEN, 40 * MIB + 8 * PAGE),
-		   "segment %u: end", i);
+		   "the device copies to the end of segment %u", i);
 	}
 
-	is_int(raw_segments(a.fd, 0, one, 0, 1, &total), 1, "one segment is asked for");
-	ok(total == a.nr && !memcmp(one, a.segment, sizeof(one[0])), "... and told of how many");
-	is_int(raw_segments(a.fd, a.id, one, a.nr - 1, 2, NULL), 1, "the last, and no more");
-	ok(!memcmp(one, &a.segment[a.nr - 1], sizeof(one[0])), "... is right");
-	is_int(raw_segments(a.fd, 0, one, a.nr, 2, NULL), 0, "none from the end on");
-	is_int(raw_segments(a.fd, 0, NULL, 0, 0, &total), 0, "none at all");
-	is_int(total, a.nr, "... tells how many there are");
-	is_errno(raw_segments(a.fd, 0, one, a.nr + 1, 1, NULL), EINVAL, "not beyond the end");
-	is_errno(raw_segments(a.fd, s.id, one, 0, 1, NULL), EINVAL, "not of another id");
-	is_errno(raw_segments(a.fd, 0, (void *)8, 0, 1, NULL), EFAULT, "not to nowhere");
-	is_errno(raw_detach(a.fd, s.id), EINVAL, "DETACH of another id");
-	is_int(query(a.id).state, CCSHM_STATE_ACTIVE, "... does nothing");
-	is_errno(attached_end(&a), 0, "DETACH");
+	is_int(raw_segments(a.fd, 0, one, 0, 1, &total), 1,
+	       "SEGMENTS with room for one returns one");
+	ok(total == a.nr && !memcmp(one, a.segment, sizeof(one[0])),
+	   "SEGMENTS with room for one returns the first segment and the total");
+	is_int(raw_segments(a.fd, a.id, one, a.nr - 1, 2, NULL), 1,
+	       "SEGMENTS from the last index returns one");
+	ok(!memcmp(one, &a.segment[a.nr - 1], sizeof(one[0])),
+	   "SEGMENTS from the last index returns the last segment");
+	is_int(raw_segments(a.fd, 0, one, a.nr, 2, NULL), 0,
+	       "SEGMENTS at the end returns 0 segments");
+	is_int(raw_segments(a.fd, 0, NULL, 0, 0, &total), 0,
+	       "SEGMENTS without an array returns 0 segments");
+	is_int(total, a.nr, "SEGMENTS without an array returns the total");
+	is_errno(raw_segments(a.fd, 0, one, a.nr + 1, 1, NULL), EINVAL,
+		 "SEGMENTS beyond the end: EINVAL");
+	is_errno(raw_segments(a.fd, s.id, one, 0, 1, NULL), EINVAL,
+		 "SEGMENTS on the attachment with another id: EINVAL");
+	is_errno(raw_segments(a.fd, 0, (void *)8, 0, 1, NULL), EFAULT,
+		 "SEGMENTS to a bad pointer: EFAULT");
+	is_errno(raw_detach(a.fd, s.id), EINVAL, "DETACH with another id: EINVAL");
+	is_int(query(a.id).state, CCSHM_STATE_ACTIVE,
+	       "DETACH with another id leaves the attachment active");
+	is_errno(attached_end(&a), 0, "DETACH of a large buffer works");
 	edu_close(&edu);
 	shared_end(&s);
 	for (int i = 1; i < 16; i += 2)
@@ -146,37 +163,46 @@ static void slices(void)
 	struct attached a, b, whole;
 	struct ccshm_ioc_query q;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &whole), 0, "a buffer is attached");
-	is_errno(attach_with(ccshm, &req, PCI_A, &a), 0, "a slice of it is, too");
-	ok(segments_cover(&a, UNIT), "the slice is covered");
-	is_int(req.actual_size, UNIT, "its size is told");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &whole), 0, "ATTACH of the whole buffer works");
+	is_errno(attach_with(ccshm, &req, PCI_A, &a), 0, "ATTACH of a slice works");
+	ok(segments_cover(&a, UNIT), "ATTACH of a slice: the segments cover the slice");
+	is_int(req.actual_size, UNIT, "ATTACH of a slice: actual_size is the size of the slice");
 	ok(dma_at(&a, 0) == dma_at(&whole, UNIT - PAGE) &&
-	   dma_at(&a, UNIT - 1) == dma_at(&whole, 2 * UNIT - PAGE - 1), "... at the right place");
+	   dma_at(&a, UNIT - 1) == dma_at(&whole, 2 * UNIT - PAGE - 1),
+	"ATTACH of a slice: the DMA addresses are those of the slice");
 
 	req = (struct ccshm_ioc_attach){
 		.flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = fd, .offset = PAGE,
 	};
-	is_errno(attach_with(ccshm, &req, PCI_A, &b), 0, "a slice of a slice, of a dma-buf");
-	ok(segments_cover(&b, 2 * UNIT - PAGE), "it is covered");
-	ok(dma_at(&b, 0) == dma_at(&whole, 3 * PAGE), "... at the right place");
+	is_errno(attach_with(ccshm, &req, PCI_A, &b), 0,
+		 "ATTACH of a slice of a dma-buf of a slice works");
+	ok(segments_cover(&b, 2 * UNIT - PAGE),
+	   "ATTACH of a slice of a dma-buf: the segments cover the slice");
+	ok(dma_at(&b, 0) == dma_at(&whole, 3 * PAGE),
+	   "ATTACH of a slice of a dma-buf: the DMA address is that of the slice");
 	q = query(b.id);
-	is_int(q.offset, 3 * PAGE, "QUERY: offset in the buffer");
-	is_int(q.size, 2 * UNIT - PAGE, "QUERY: size");
+	is_int(q.offset, 3 * PAGE, "QUERY of an attachment of a dma-buf: the offset in the buffer");
+	is_int(q.size, 2 * UNIT - PAGE, "QUERY of an attachment of a dma-buf: the size");
 	is_int(query(q.export_id).attachments, 1, "QUERY of the export: one attachment");
-	is_int(query(s.id).attachments, 3, "QUERY of the buffer: three");
+	is_int(query(s.id).attachments, 3, "QUERY of the buffer: three attachments");
 
-	is_errno(TRY(PCI_A, .id = s.id, .offset = 1), EINVAL, "an offset that is not aligned");
-	is_errno(TRY(PCI_A, .id = s.id, .size = PAGE + 1), EINVAL, "a size that is not");
-	is_errno(TRY(PCI_A, .id = s.id, .offset = s.size), EINVAL, "beyond the end");
-	is_errno(TRY(PCI_A, .id = s.id, .offset = PAGE, .size = s.size), EINVAL, "across the end");
-	is_errno(TRY(PCI_A, .id = s.id, .offset = PAGE, .size = -PAGE), EINVAL, "overflowing");
+	is_errno(TRY(PCI_A, .id = s.id, .offset = 1), EINVAL,
+		 "ATTACH with an unaligned offset: EINVAL");
+	is_errno(TRY(PCI_A, .id = s.id, .size = PAGE + 1), EINVAL,
+		 "ATTACH with an unaligned size: EINVAL");
+	is_errno(TRY(PCI_A, .id = s.id, .offset = s.size), EINVAL,
+		 "ATTACH with an offset at the end: EINVAL");
+	is_errno(TRY(PCI_A, .id = s.id, .offset = PAGE, .size = s.size), EINVAL,
+		 "ATTACH of a range across the end: EINVAL");
+	is_errno(TRY(PCI_A, .id = s.id, .offset = PAGE, .size = -PAGE), EINVAL,
+		 "ATTACH of a range that overflows: EINVAL");
 	is_errno(TRY(PCI_A, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = fd, .size = 2 * UNIT + PAGE),
-		 EINVAL, "more than the dma-buf's slice");
+		 EINVAL, "ATTACH of more than the dma-buf's slice: EINVAL");
 	is_errno(TRY(PCI_A, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = fd, .offset = 2 * UNIT),
-		 EINVAL, "beyond it");
-	is_errno(attached_end(&a), 0, "DETACH");
-	is_errno(attached_end(&b), 0, "DETACH");
-	is_errno(attached_end(&whole), 0, "DETACH");
+		 EINVAL, "ATTACH beyond the end of the dma-buf's slice: EINVAL");
+	is_errno(attached_end(&a), 0, "DETACH of the slice works");
+	is_errno(attached_end(&b), 0, "DETACH of the slice of a dma-buf works");
+	is_errno(attached_end(&whole), 0, "DETACH of the whole buffer works");
 	close(fd);
 	shared_end(&s);
 }
@@ -189,23 +215,25 @@ static void address_bits(void)
 	struct attached a;
 	unsigned int bits = 0;
 
-	is_errno(attach_with(ccshm, &req, PCI_A, &a), 0, "a device of 64 bits");
-	is_int(query(a.id).dma_bits, 64, "QUERY: 64");
+	is_errno(attach_with(ccshm, &req, PCI_A, &a), 0, "ATTACH with dma_bits=64 works");
+	is_int(query(a.id).dma_bits, 64, "QUERY of an attachment with dma_bits=64: 64 bits");
 	for (unsigned int i = 0; i < a.nr; i++) {
 		last = a.segment[i].dma_address + a.segment[i].length - 1;
 		end = last > end ? last : end;
 	}
-	is_errno(attached_end(&a), 0, "DETACH");
+	is_errno(attached_end(&a), 0, "DETACH of the attachment with dma_bits=64 works");
 	while (end >> bits)
 		bits++;
 	diag("the last byte is at 0x%llx", (unsigned long long)end);
-	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = bits), 0, "as many bits as it takes");
-	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = bits - 1), ERANGE, "one bit less");
-	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = 1), ERANGE, "one bit");
-	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = 65), EINVAL, "more bits than there are");
+	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = bits), 0,
+		 "ATTACH with as many dma_bits as the last address needs works");
+	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = bits - 1), ERANGE,
+		 "ATTACH with one dma_bit less than the last address needs: ERANGE");
+	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = 1), ERANGE, "ATTACH with dma_bits=1: ERANGE");
+	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = 65), EINVAL, "ATTACH with dma_bits=65: EINVAL");
 	is_errno(TRY(PCI_B, .id = s.id, .dma_bits = 28), bits > 28 ? ERANGE : 0,
-		 "a device that drives 28 bits");
-	is_int(query(s.id).attachments, 0, "nothing is left of those");
+		 "ATTACH with dma_bits=28: ERANGE if the buffer is above 256 MiB");
+	is_int(query(s.id).attachments, 0, "ATTACH with several dma_bits: no attachment is left");
 	shared_end(&s);
 }
 
@@ -221,12 +249,14 @@ static void moves_nothing(struct edu *edu, struct shared *s, uint64_t from, uint
 	stamp_write(s->p + PAGE, 8, PAGE, PAGE);
 	edu_dma(edu, EDU_OUT, from, LEN, 0);
 	edu_dma(edu, EDU_IN, to, LEN, 0);
-	ok(stamp_check(s->p + PAGE, 8, PAGE, PAGE), "%s: the device writes nothing", what);
+	ok(stamp_check(s->p + PAGE, 8, PAGE, PAGE),
+	   "%s: without bus mastering the device writes nothing", what);
 	/* A device that had read data would write the data now. */
-	is_errno(edu_set_bus_master(edu, true), 0, "%s: bus mastering again", what);
+	is_errno(edu_set_bus_master(edu, true), 0, "%s: bus mastering is switched on again", what);
 	edu_dma(edu, EDU_IN, to, LEN, 0);
-	ok(word[0] != stamp(8, PAGE), "%s: it writes", what);
-	ok(word[0] != stamp(7, 0) && word[1] != stamp(7, 8), "%s: ... nothing that it has read",
+	ok(word[0] != stamp(8, PAGE), "%s: with bus mastering on again the device writes", what);
+	ok(word[0] != stamp(7, 0) && word[1] != stamp(7, 8),
+	   "%s: the device does not write bytes read while bus mastering was off",
 	   what);
 }
 
@@ -274,40 +304,44 @@ static void ends(const struct case_of_end *c)
 	struct edu edu;
 
 	/* Read the DMA addresses, which remain valid while the buffer exists. */
-	is_errno(attach_buffer(ccshm, s.id, PCI_B, &whole), 0, "%s: attached", c->what);
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &whole), 0,
+		 "%s: ATTACH by the test works", c->what);
 	from = dma_at(&whole, 0);
 	to = dma_at(&whole, PAGE);
-	is_errno(attached_end(&whole), 0, "%s: the addresses are known", c->what);
-	if (!ok(id > 0, "%s: a process holds the device", c->what))
+	is_errno(attached_end(&whole), 0, "%s: DETACH by the test works", c->what);
+	if (!ok(id > 0, "%s: a process attaches the device", c->what))
 		return;
 	device_start(&edu, EDU_A);
 	stamp_write(s.p, 6, 0, PAGE);
-	is_errno(device_copy(&edu, from, to, LEN), 0, "%s: the device copies", c->what);
-	ok(stamp_check(s.p + PAGE, 6, 0, LEN), "%s: ... bytes", c->what);
+	is_errno(device_copy(&edu, from, to, LEN), 0,
+		 "%s: the device copies before the end", c->what);
+	ok(stamp_check(s.p + PAGE, 6, 0, LEN), "%s: the copied bytes are right", c->what);
 	stamp_write(s.p + PAGE, 8, PAGE, PAGE);
 
 	/* The device is still working when the holder ends. */
-	is_errno(edu_dma_start(&edu, EDU_IN, to, LEN, 0), 0, "%s: the device is at work", c->what);
+	is_errno(edu_dma_start(&edu, EDU_IN, to, LEN, 0), 0, "%s: a transfer is started", c->what);
 	if (c->sig)
 		peer_end(&p, c->sig);
 	else if (c->how == HOLD_EXEC)
 		peer_send(&p, HOLD_EXEC, -1);
 	else
-		is_int(peer_ask(&p, c->how), 0, "%s: the holder does it", c->what);
+		is_int(peer_ask(&p, c->how), 0, "%s: the process ends its attachment", c->what);
 	if (c->stopped) {
-		ok(bus_master_is(&edu, 0), "%s: no bus mastering", c->what);
+		ok(bus_master_is(&edu, 0), "%s: bus mastering is off", c->what);
 		edu_dma_wait(&edu);
-		ok(stamp_check(s.p + PAGE, 8, PAGE, PAGE), "%s: what was under way moves no byte",
+		ok(stamp_check(s.p + PAGE, 8, PAGE, PAGE),
+		   "%s: the transfer in progress moves no byte",
 		   c->what);
 		moves_nothing(&edu, &s, from, to, c->what);
 	} else {
 		sleep_ms(300);
-		is_int(edu_bus_master(&edu), 1, "%s: bus mastering as it was", c->what);
+		is_int(edu_bus_master(&edu), 1, "%s: bus mastering is unchanged", c->what);
 		edu_dma_wait(&edu);
-		ok(stamp_check(s.p + PAGE, 6, 0, LEN), "%s: what was under way goes on", c->what);
+		ok(stamp_check(s.p + PAGE, 6, 0, LEN),
+		   "%s: the transfer in progress completes", c->what);
 	}
 	is_errno(raw_query(ccshm, id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
-		 "%s: the attachment is gone", c->what);
+		 "%s: QUERY of the attachment: ENOENT", c->what);
 	if (!c->sig)
 		peer_end(&p, c->how == HOLD_EXEC ? SIGKILL : SIGTERM);
 	edu_close(&edu);
@@ -334,17 +368,20 @@ static void forced(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "forced revoke: attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "forced revoke: ATTACH works");
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "forced revoke: the device copies");
+	ok(moves_right(&edu, &s, &a, 0, PAGE),
+	   "forced revoke: the device copies before the revoke");
 	stamp_write(s.p + PAGE, 8, PAGE, PAGE);
 	is_errno(edu_dma_start(&edu, EDU_IN, dma_at(&a, PAGE), LEN, 0), 0,
-		 "forced revoke: the device is at work");
-	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(10000), &r), 0, "forced revoke");
-	is_int(r.stopped, 1, "forced revoke: the result says that the device was stopped");
-	is_int(edu_bus_master(&edu), 0, "forced revoke: no bus mastering");
+		 "forced revoke: a transfer is started");
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(10000), &r), 0,
+		 "forced revoke: REVOKE with FORCE works");
+	is_int(r.stopped, 1, "forced revoke: the result reports that the device was stopped");
+	is_int(edu_bus_master(&edu), 0, "forced revoke: bus mastering is off");
 	edu_dma_wait(&edu);
-	ok(stamp_check(s.p + PAGE, 8, PAGE, PAGE), "forced revoke: nothing under way moves a byte");
+	ok(stamp_check(s.p + PAGE, 8, PAGE, PAGE),
+	   "forced revoke: the transfer in progress moves no byte");
 	moves_nothing(&edu, &s, dma_at(&a, 0), dma_at(&a, PAGE), "forced revoke");
 	close(a.fd);
 	edu_close(&edu);
@@ -365,16 +402,20 @@ static void last_reference(void)
 	struct peer child;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a descriptor of two processes");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
+		 "ATTACH of a buffer by a process that will fork works");
 	device_start(&edu, EDU_A);
 	child = peer_start(ROOT, ALL_CAPS, keeps_it, NULL);
 	close(a.fd);
 	sleep_ms(300);
-	is_int(edu_bus_master(&edu), 1, "one closes it: the device goes on");
-	is_int(query(a.id).state, CCSHM_STATE_ACTIVE, "... and the attachment");
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "... and moves bytes");
+	is_int(edu_bus_master(&edu), 1,
+	       "one of two processes closes the attachment: bus mastering stays on");
+	is_int(query(a.id).state, CCSHM_STATE_ACTIVE,
+	       "one of two processes closes the attachment: its state is active");
+	ok(moves_right(&edu, &s, &a, 0, PAGE),
+	   "one of two processes closes the attachment: the device copies");
 	peer_end(&child, SIGKILL);
-	ok(bus_master_is(&edu, 0), "the other dies: the device is stopped");
+	ok(bus_master_is(&edu, 0), "the last of two processes dies: bus mastering is off");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -394,14 +435,15 @@ static void attached_anew(void)
 		bail("no device");
 	for (int i = 0; i < 20; i++) {
 		if (attach_buffer(ccshm, s.id, PCI_A, &a))
-			bail("round %d: not attached again", i);
+			bail("round %d: ATTACH failed", i);
 		edu_set_bus_master(&edu, true);
 		sleep_ms(20);
 		stopped += !edu_bus_master(&edu);
 		close(a.fd);
 	}
-	is_int(stopped, 0, "attached again 20 times, at once after its holder has gone: the device keeps running");
-	ok(bus_master_is(&edu, 0), "the last holder goes: the device is stopped");
+	is_int(stopped, 0,
+	       "ATTACH 20 times, each at once after the last exit: bus mastering stays on");
+	ok(bus_master_is(&edu, 0), "the last holder closes the attachment: bus mastering is off");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -416,16 +458,20 @@ static void two_of_one_device(void)
 	struct attached a, b;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &b), 0, "... twice");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "the first ATTACH of a device works");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &b), 0,
+		 "a second ATTACH of the same device works");
 	device_start(&edu, EDU_A);
 	close(a.fd);
-	ok(bus_master_is(&edu, 0), "one is closed: the device is stopped");
-	is_int(query(b.id).state, CCSHM_STATE_ACTIVE, "the other is active");
-	is_errno(edu_set_bus_master(&edu, true), 0, "its holder starts the device again");
-	ok(moves_right(&edu, &s, &b, 0, PAGE), "... which moves bytes");
-	is_errno(attached_end(&b), 0, "DETACH");
-	is_int(edu_bus_master(&edu), 1, "leaves it alone");
+	ok(bus_master_is(&edu, 0), "one of two attachments is closed: bus mastering is off");
+	is_int(query(b.id).state, CCSHM_STATE_ACTIVE,
+	       "one of two attachments is closed: the other is active");
+	is_errno(edu_set_bus_master(&edu, true), 0,
+		 "one of two attachments is closed: the other's holder switches bus mastering on");
+	ok(moves_right(&edu, &s, &b, 0, PAGE),
+	   "one of two attachments is closed: the device copies again");
+	is_errno(attached_end(&b), 0, "DETACH of the other attachment works");
+	is_int(edu_bus_master(&edu), 1, "DETACH of the other attachment leaves bus mastering on");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -469,39 +515,50 @@ static void persistent(void)
 	struct edu edu;
 
 	is_errno(raw_alloc_named(ccshm, UNIT, "attached", 0600, &c->buffer), 0,
-		 "a persistent buffer");
+		 "ALLOC of a persistent buffer works");
 	s = shared_map(c->buffer, UNIT);
 	is_errno(as_user(ROOT, CAP(SYS_RAWIO), attach_persistent, c), 0,
-		 "a process attaches it persistently, and ends");
-	is_int(query(c->a.id).state, CCSHM_STATE_ACTIVE, "the attachment stays");
-	is_int(query(c->a.id).object_flags, CCSHM_ATTACH_PERSISTENT, "QUERY: flags");
+		 "ATTACH with PERSISTENT by a process that ends works");
+	is_int(query(c->a.id).state, CCSHM_STATE_ACTIVE,
+	       "a persistent attachment is active after its process's end");
+	is_int(query(c->a.id).object_flags, CCSHM_ATTACH_PERSISTENT,
+	       "QUERY of a persistent attachment: the flag PERSISTENT");
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &c->a, 0, PAGE), "the device moves bytes");
-	is_errno(driver_unload(), EAGAIN, "the driver cannot be unloaded");
+	ok(moves_right(&edu, &s, &c->a, 0, PAGE), "a persistent attachment: the device copies");
+	is_errno(driver_unload(), EAGAIN, "a persistent attachment: unloading the driver: EAGAIN");
 
-	is_int(as_user(ROOT, CAP(SYS_RAWIO), segments_as, c), c->a.nr, "SEGMENTS by id");
-	is_errno(as_user(ROOT, 0, segments_as, c), EPERM, "... needs CAP_SYS_RAWIO");
-	is_errno(as_user(ALICE, CAP(SYS_RAWIO), segments_as, c), ENOENT, "... and control");
-	is_errno(as_user(ALICE, CAP(SYS_RAWIO), detach_as, c), ENOENT, "DETACH by id needs control");
-	is_errno(as_user(ROOT, 0, detach_as, c), EPERM, "... and CAP_SYS_RAWIO");
-	is_int(query(c->a.id).state, CCSHM_STATE_ACTIVE, "... and did nothing");
+	is_int(as_user(ROOT, CAP(SYS_RAWIO), segments_as, c), c->a.nr,
+	       "SEGMENTS by id returns all segments");
+	is_errno(as_user(ROOT, 0, segments_as, c), EPERM,
+		 "SEGMENTS by id without CAP_SYS_RAWIO: EPERM");
+	is_errno(as_user(ALICE, CAP(SYS_RAWIO), segments_as, c), ENOENT,
+		 "SEGMENTS by id without control: ENOENT");
+	is_errno(as_user(ALICE, CAP(SYS_RAWIO), detach_as, c), ENOENT,
+		 "DETACH by id without control: ENOENT");
+	is_errno(as_user(ROOT, 0, detach_as, c), EPERM,
+		 "DETACH by id without CAP_SYS_RAWIO: EPERM");
+	is_int(query(c->a.id).state, CCSHM_STATE_ACTIVE,
+	       "DETACH by id that is refused leaves the attachment active");
 
-	is_errno(raw_free(ccshm, c->buffer), 0, "the buffer is freed");
-	ok(query(c->a.id).query_flags & CCSHM_QUERY_ORPHAN, "the attachment is an orphan");
+	is_errno(raw_free(ccshm, c->buffer), 0,
+		 "FREE of a buffer with a persistent attachment works");
+	ok(query(c->a.id).query_flags & CCSHM_QUERY_ORPHAN,
+	   "FREE of a buffer with a persistent attachment: the attachment is an orphan");
 	munmap(s.p, s.size);
 	close(s.fd);
 	/* With several processors, the driver may still be returning memory of earlier tests. */
-	ok(wait_held(ccshm, UNIT, &info), "the memory is held");
-	is_errno(as_user(ROOT, CAP(SYS_RAWIO), detach_as, c), 0, "DETACH by id");
-	is_int(edu_bus_master(&edu), 1, "leaves the device alone");
+	ok(wait_held(ccshm, UNIT, &info),
+	   "FREE of a buffer with a persistent attachment: the memory stays shared");
+	is_errno(as_user(ROOT, CAP(SYS_RAWIO), detach_as, c), 0, "DETACH by id works");
+	is_int(edu_bus_master(&edu), 1, "DETACH by id leaves bus mastering on");
 	is_errno(raw_query(ccshm, c->a.id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
-		 "the attachment is gone");
-	ok(wait_held(ccshm, 0, &info), "the memory is given back");
+		 "DETACH by id: QUERY of the attachment: ENOENT");
+	ok(wait_held(ccshm, 0, &info), "DETACH by id of an orphan: the memory is given back");
 
-	is_errno(raw_alloc(ccshm, UNIT, &c->buffer), 0, "an anonymous buffer");
+	is_errno(raw_alloc(ccshm, UNIT, &c->buffer), 0, "ALLOC of an anonymous buffer works");
 	is_errno(TRY(PCI_A, .id = c->buffer, .flags = CCSHM_ATTACH_PERSISTENT), EINVAL,
-		 "cannot be attached persistently");
-	is_errno(raw_free(ccshm, c->buffer), 0, "it is freed");
+		 "ATTACH with PERSISTENT of an anonymous buffer: EINVAL");
+	is_errno(raw_free(ccshm, c->buffer), 0, "FREE of the anonymous buffer works");
 	edu_close(&edu);
 	munmap(c, sizeof(*c));
 }
@@ -518,13 +575,18 @@ static void names(uint64_t id)
 	struct ccshm_ioc_attach req = { .id = id };
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		is_errno(TRY(bad[i], .id = id), EINVAL, "the device \"%s\" is no name", bad[i]);
-	is_errno(TRY("pci:0000:00:1e.0", .id = id), ENODEV, "a device that is not there");
-	is_errno(TRY("pci:ffff:00:04.0", .id = id), ENODEV, "... nor its domain");
+		is_errno(TRY(bad[i], .id = id), EINVAL,
+			 "ATTACH to the device \"%s\": EINVAL", bad[i]);
+	is_errno(TRY("pci:0000:00:1e.0", .id = id), ENODEV,
+		 "ATTACH to a device that does not exist: ENODEV");
+	is_errno(TRY("pci:ffff:00:04.0", .id = id), ENODEV,
+		 "ATTACH to a device of a domain that does not exist: ENODEV");
 	memset(req.device, 'a', sizeof(req.device));
-	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req), EINVAL, "a name without an end");
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req), EINVAL,
+		 "ATTACH to a name without terminator: EINVAL");
 	memcpy(req.device, PCI_A, sizeof(PCI_A));
-	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req), EINVAL, "a name with more behind it");
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req), EINVAL,
+		 "ATTACH to a name followed by other bytes: EINVAL");
 }
 
 static int attach_own(void *arg)
@@ -554,18 +616,20 @@ static void permissions(void)
 	uint64_t none, read, write;
 
 	is_errno(as_user(ALICE, CAP(SYS_RAWIO), attach_own, NULL), 0,
-		 "a user with CAP_SYS_RAWIO attaches a buffer of her own");
-	is_errno(as_user(ALICE, 0, attach_own, NULL), EPERM, "... without it not");
+		 "ATTACH of her own buffer by alice with CAP_SYS_RAWIO works");
+	is_errno(as_user(ALICE, 0, attach_own, NULL), EPERM,
+		 "ATTACH of her own buffer by alice without CAP_SYS_RAWIO: EPERM");
 	raw_alloc_named(ccshm, PAGE, "none", 0600, &none);
 	raw_alloc_named(ccshm, PAGE, "read", 0644, &read);
 	raw_alloc_named(ccshm, PAGE, "write", 0666, &write);
 	is_errno(as_user(ALICE, CAP(SYS_RAWIO), attach_others, &none), ENOENT,
-		 "a buffer that she may not see");
+		 "ATTACH of a buffer that alice may not see: ENOENT");
 	is_errno(as_user(ALICE, CAP(SYS_RAWIO), attach_others, &read), EACCES,
-		 "one that she may only read");
+		 "ATTACH of a buffer that alice may only read: EACCES");
 	is_errno(as_user(ALICE, CAP(SYS_RAWIO), attach_others, &write), 0,
-		 "one that she may write");
-	is_errno(as_user(ALICE, 0, attach_others, &write), EPERM, "... needs CAP_SYS_RAWIO too");
+		 "ATTACH of a buffer that alice may write works");
+	is_errno(as_user(ALICE, 0, attach_others, &write), EPERM,
+		 "ATTACH of a buffer that alice may write, without CAP_SYS_RAWIO: EPERM");
 	raw_free(ccshm, none);
 	raw_free(ccshm, read);
 	raw_free(ccshm, write);
@@ -592,22 +656,26 @@ static void refused(void)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), other = foreign_dmabuf();
 
 	names(s.id);
-	is_errno(TRY(PCI_A, .id = s.id, .flags = 4), EINVAL, "an unknown flag");
-	is_errno(TRY(PCI_A, .id = s.id, .reserved = 1), EINVAL, "a reserved field");
-	is_errno(TRY(PCI_A, .id = s.id, .dmabuf_fd = s.fd), EINVAL, "a dma-buf and no flag");
+	is_errno(TRY(PCI_A, .id = s.id, .flags = 4), EINVAL, "ATTACH with an unknown flag: EINVAL");
+	is_errno(TRY(PCI_A, .id = s.id, .reserved = 1), EINVAL,
+		 "ATTACH with a reserved field that is not 0: EINVAL");
+	is_errno(TRY(PCI_A, .id = s.id, .dmabuf_fd = s.fd), EINVAL,
+		 "ATTACH with a dma-buf but not the flag: EINVAL");
 	is_errno(TRY(PCI_A, .id = s.id, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), EINVAL,
-		 "a dma-buf and a buffer");
-	is_errno(TRY(PCI_A, .id = ~0ULL), ENOENT, "no such buffer");
-	is_errno(TRY(PCI_A, .id = s.export_id), ENOENT, "an export's id");
-	is_errno(TRY_DMABUF(s.fd), 0, "a dma-buf");
-	is_errno(TRY_DMABUF(none), 0, "one that no CPU may use");
-	is_errno(TRY_DMABUF(ro), EACCES, "one that is read-only");
-	is_errno(TRY_DMABUF(other), EMEDIUMTYPE, "somebody else's");
-	is_errno(TRY_DMABUF(null), EMEDIUMTYPE, "a file that is none");
-	is_errno(TRY_DMABUF(ccshm), EMEDIUMTYPE, "the device itself");
-	is_errno(TRY_DMABUF(9999), EBADF, "a descriptor that is not open");
-	is_errno(TRY_DMABUF(-1), EBADF, "a negative descriptor");
-	is_int(query(s.id).attachments, 0, "nothing is left of those");
+		 "ATTACH with a dma-buf and a buffer: EINVAL");
+	is_errno(TRY(PCI_A, .id = ~0ULL), ENOENT, "ATTACH of a buffer that does not exist: ENOENT");
+	is_errno(TRY(PCI_A, .id = s.export_id), ENOENT, "ATTACH of an export's id: ENOENT");
+	is_errno(TRY_DMABUF(s.fd), 0, "ATTACH of a dma-buf works");
+	is_errno(TRY_DMABUF(none), 0, "ATTACH of a dma-buf with NO_CPU works");
+	is_errno(TRY_DMABUF(ro), EACCES, "ATTACH of a read-only dma-buf: EACCES");
+	is_errno(TRY_DMABUF(other), EMEDIUMTYPE,
+		 "ATTACH of another exporter's dma-buf: EMEDIUMTYPE");
+	is_errno(TRY_DMABUF(null), EMEDIUMTYPE, "ATTACH of /dev/null as dma-buf: EMEDIUMTYPE");
+	is_errno(TRY_DMABUF(ccshm), EMEDIUMTYPE, "ATTACH of /dev/ccshm as dma-buf: EMEDIUMTYPE");
+	is_errno(TRY_DMABUF(9999), EBADF, "ATTACH of a descriptor that is not open: EBADF");
+	is_errno(TRY_DMABUF(-1), EBADF, "ATTACH of a negative descriptor: EBADF");
+	is_int(query(s.id).attachments, 0,
+	       "ATTACH with valid and invalid arguments: no attachment is left");
 	close(ro);
 	close(none);
 	close(null);
@@ -623,18 +691,23 @@ static void kernel_driver(void)
 	struct ccshm_ioc_revoke r;
 	struct attached a;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "attached while nobody owns the device");
-	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a kernel driver comes");
-	is_str(device_driver(EDU_A), IMPORTER_DRIVER, "it owns the device");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "the attachment is over");
-	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV, "its addresses are void");
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "a revoke has nothing to do");
-	is_int(r.stopped, 1, "... and says that ccshm has stopped the device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
+		 "ATTACH of a device without a driver works");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
+		 "a kernel driver binds to the attached device");
+	is_str(device_driver(EDU_A), IMPORTER_DRIVER, "the attached device has the kernel driver");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED,
+	       "a kernel driver binds: the attachment is revoked");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
+		 "a kernel driver binds: SEGMENTS: ENODEV");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0,
+		 "a kernel driver binds: REVOKE returns at once");
+	is_int(r.stopped, 1, "a kernel driver binds: REVOKE reports that the device was stopped");
 	close(a.fd);
-	is_errno(TRY(PCI_A, .id = s.id), EBUSY, "a device of a kernel driver is refused");
-	is_errno(TRY(PCI_B, .id = s.id, .dma_bits = 32), 0, "... another is not");
-	is_errno(device_unbind(EDU_A), 0, "the driver goes");
-	is_errno(TRY(PCI_A, .id = s.id), 0, "it can be attached again");
+	is_errno(TRY(PCI_A, .id = s.id), EBUSY, "ATTACH of a device of a kernel driver: EBUSY");
+	is_errno(TRY(PCI_B, .id = s.id, .dma_bits = 32), 0, "ATTACH of another device works");
+	is_errno(device_unbind(EDU_A), 0, "the kernel driver is unbound");
+	is_errno(TRY(PCI_A, .id = s.id), 0, "the kernel driver is unbound: ATTACH works");
 	shared_end(&s);
 }
 
@@ -648,23 +721,23 @@ static void uio_driver(void)
 	struct edu edu;
 
 	if (device_bind(EDU_A, "uio_pci_generic") || strcmp(device_driver(EDU_A), "uio_pci_generic")) {
-		skip("a device of uio", "uio_pci_generic does not take this device");
+		skip("ATTACH of a device of uio", "uio_pci_generic does not take this device");
 		device_file(EDU_A, "driver_override", "\n");
 		shared_end(&s);
 		return;
 	}
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device of uio is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH of a device of uio works");
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "it moves bytes");
-	is_errno(device_unbind(EDU_A), 0, "uio goes");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "the attachment is over");
-	is_int(edu_bus_master(&edu), 0, "the device is stopped");
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "a device of uio copies");
+	is_errno(device_unbind(EDU_A), 0, "uio is unbound from the attached device");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "uio is unbound: the attachment is revoked");
+	is_int(edu_bus_master(&edu), 0, "uio is unbound: bus mastering is off");
 	pfd.fd = a.fd;
 	ok(poll(&pfd, 1, 0) == 1 && pfd.revents & POLLPRI && pfd.revents & POLLHUP,
-	   "its holder is told");
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "a revoke has nothing to do");
-	is_int(r.stopped, 1, "... and says that ccshm has stopped the device");
-	is_errno(attached_end(&a), 0, "DETACH is still possible");
+	   "uio is unbound: poll() reports POLLPRI and POLLHUP");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "uio is unbound: REVOKE returns at once");
+	is_int(r.stopped, 1, "uio is unbound: REVOKE reports that the device was stopped");
+	is_errno(attached_end(&a), 0, "uio is unbound: DETACH works");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -677,31 +750,34 @@ static void hot_unplug(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(raw_alloc_named(ccshm, UNIT, "unplugged", 0600, &c->buffer), 0, "two buffers");
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
-	is_errno(attach_persistent(c), 0, "... to both");
+	is_errno(raw_alloc_named(ccshm, UNIT, "unplugged", 0600, &c->buffer), 0,
+		 "ALLOC of two buffers works");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
+		 "ATTACH of the device that will be removed works");
+	is_errno(attach_persistent(c), 0,
+		 "ATTACH with PERSISTENT of the device that will be removed works");
 	device_start(&edu, EDU_A);
 	edu_close(&edu);
-	is_errno(device_file(EDU_A, "remove", "1"), 0, "the device is removed");
-	ok(!device_exists(EDU_A), "it is gone");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "the attachment is over");
-	is_str(query(a.id).device, PCI_A, "... and says of what");
+	is_errno(device_file(EDU_A, "remove", "1"), 0, "removal of the device through sysfs works");
+	ok(!device_exists(EDU_A), "the removed device does not exist");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "device removed: the attachment is revoked");
+	is_str(query(a.id).device, PCI_A, "device removed: QUERY reports the device's name");
 	is_errno(raw_query(ccshm, c->a.id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
-		 "the persistent one is gone");
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "a revoke has nothing to do");
-	is_int(r.state, CCSHM_STATE_REVOKED, "result: revoked");
-	is_errno(TRY(PCI_A, .id = s.id), ENODEV, "it cannot be attached");
-	is_errno(raw_free(ccshm, c->buffer), 0, "one buffer is freed");
+		 "device removed: QUERY of the persistent attachment: ENOENT");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "device removed: REVOKE returns at once");
+	is_int(r.state, CCSHM_STATE_REVOKED, "device removed: REVOKE reports the state revoked");
+	is_errno(TRY(PCI_A, .id = s.id), ENODEV, "device removed: ATTACH: ENODEV");
+	is_errno(raw_free(ccshm, c->buffer), 0, "device removed: FREE of one buffer works");
 
-	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "the bus is scanned");
-	ok(device_exists(EDU_A), "the device is there again");
+	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "a scan of the bus works");
+	ok(device_exists(EDU_A), "device added again: it exists");
 	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
-		 "the old attachment stays over");
-	is_errno(attached_end(&a), 0, "DETACH of it");
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "it is attached anew");
+		 "device added again: SEGMENTS of the old attachment: ENODEV");
+	is_errno(attached_end(&a), 0, "device added again: DETACH of the old attachment works");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "device added again: ATTACH works");
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "it moves bytes");
-	is_errno(attached_end(&a), 0, "DETACH");
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "device added again: the device copies");
+	is_errno(attached_end(&a), 0, "device added again: DETACH of the new attachment works");
 	edu_close(&edu);
 	shared_end(&s);
 	munmap(c, sizeof(*c));
@@ -716,19 +792,23 @@ static void buffer_goes(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
+		 "ATTACH of a buffer that will be freed works");
 	device_start(&edu, EDU_A);
 	shared_end(&s);
-	ok(query(a.id).query_flags & CCSHM_QUERY_ORPHAN, "its attachment is an orphan");
+	ok(query(a.id).query_flags & CCSHM_QUERY_ORPHAN,
+	   "FREE of an attached buffer: the attachment is an orphan");
 	raw_info(ccshm, &info);
-	is_int(info.bytes_shared, UNIT, "the memory is held");
+	is_int(info.bytes_shared, UNIT,
+	       "FREE of an attached buffer: its memory stays charged as shared");
 	if (cvm_present())
-		is_int(cvm_page_state(dma_at(&a, 0)), 1, "... and shared");
+		is_int(cvm_page_state(dma_at(&a, 0)), 1,
+		       "FREE of an attached buffer: its first page is shared");
 	is_errno(device_copy(&edu, dma_at(&a, 0), dma_at(&a, PAGE), LEN), 0,
-		 "the device still works on it");
+		 "FREE of an attached buffer: the device copies");
 	close(a.fd);
-	ok(bus_master_is(&edu, 0), "the holder goes: it is stopped");
-	ok(wait_held(ccshm, 0, &info), "... and the memory given back");
+	ok(bus_master_is(&edu, 0), "the orphan attachment is closed: bus mastering is off");
+	ok(wait_held(ccshm, 0, &info), "the orphan attachment is closed: the memory is given back");
 	edu_close(&edu);
 }
 

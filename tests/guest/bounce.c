@@ -26,24 +26,26 @@ struct the_case {
 
 static void is_refused(int imp, int err, uint64_t export_id, const char *what)
 {
-	is_errno(err, EOPNOTSUPP, "%s: refused clearly", what);
-	ok(may_refuse, "%s: ... by a kernel that bounces shared memory", what);
+	is_errno(err, EOPNOTSUPP, "%s: map: EOPNOTSUPP", what);
+	ok(may_refuse, "%s: EOPNOTSUPP only on a kernel that bounces shared memory", what);
 	ok(logged("ccshm: cannot use shared memory: the kernel bounces it"),
-	   "%s: ... and the log says why", what);
+	   "%s: EOPNOTSUPP: the kernel log has the reason", what);
 	is_str(judged(PCI_A), "cannot, direct: the kernel bounces it (swiotlb=force)",
-	       "%s: ... and so does DEVICE", what);
-	is_errno(imp_dma(imp, 0, 8, false), ENOTCONN, "%s: no DMA", what);
-	is_int(query(export_id).device_mappings, 0, "%s: nothing is mapped", what);
+	       "%s: EOPNOTSUPP: DEVICE reports the reason", what);
+	is_errno(imp_dma(imp, 0, 8, false), ENOTCONN, "%s: EOPNOTSUPP: DMA: ENOTCONN", what);
+	is_int(query(export_id).device_mappings, 0,
+	       "%s: EOPNOTSUPP: QUERY counts no device mapping", what);
 }
 
 static void is_right(int imp, struct shared *s, const struct attached *want, long long most,
 		     const char *what)
 {
 	ok(table_is(imp, want, 0, s->size, 64 * KIB),
-	   "%s: its addresses are those of the buffer", what);
-	is_str(judged(PCI_A), usable(), "%s: DEVICE says so", what);
+	   "%s: the DMA addresses are those of the buffer", what);
+	is_str(judged(PCI_A), usable(), "%s: DEVICE reports that shared memory can be used", what);
 	ok(imp_moves_right(imp, s->p, 0, 2 * PAGE), "%s: the device copies the right bytes", what);
-	ok(imp_moves_right(imp, s->p, s->size - PAGE, 0), "%s: ... of the last page", what);
+	ok(imp_moves_right(imp, s->p, s->size - PAGE, 0),
+	   "%s: the device copies the right bytes of the last page", what);
 	is_int(bounce_most(), most, "%s: no bounce buffer was used", what);
 }
 
@@ -57,7 +59,8 @@ static void imported(const struct the_case *c)
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
 		bail("no attachment");
-	is_errno(attached_end(&addresses), 0, "%s: the attachment for comparison ends", c->what);
+	is_errno(attached_end(&addresses), 0,
+		 "%s: the attachment that gives the addresses is closed", c->what);
 	bounce_restart();
 	most = bounce_most();
 	err = imp_attach(imp, fd, c->kind);
@@ -83,16 +86,18 @@ static void attached(void)
 
 	bounce_restart();
 	most = bounce_most();
-	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH");
-	is_errno(attached_end(&a), 0, "DETACH");
-	is_errno(device_unbind(EDU_A), 0, "the kernel's driver goes");
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH of its device");
-	is_str(judged(PCI_A), usable(), "DEVICE says so");
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of the unbound device PCI_B");
+	is_errno(attached_end(&a), 0, "DETACH of the unbound device PCI_B");
+	is_errno(device_unbind(EDU_A), 0, "the kernel's driver is unbound");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
+		 "ATTACH after the kernel's driver was unbound works");
+	is_str(judged(PCI_A), usable(), "ATTACH: DEVICE reports that shared memory can be used");
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "the device copies the right bytes");
-	ok(moves_right(&edu, &s, &a, s.size - PAGE, 0), "... of the last page");
-	is_int(bounce_most(), most, "no bounce buffer was used");
-	is_errno(attached_end(&a), 0, "DETACH");
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "ATTACH: the device copies the right bytes");
+	ok(moves_right(&edu, &s, &a, s.size - PAGE, 0),
+	   "ATTACH: the device copies the right bytes of the last page");
+	is_int(bounce_most(), most, "ATTACH: no bounce buffer was used");
+	is_errno(attached_end(&a), 0, "ATTACH: DETACH works");
 	edu_close(&edu);
 	shared_end(&s);
 }

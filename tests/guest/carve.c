@@ -39,7 +39,7 @@ static bool wait_carved(uint64_t bytes)
 			return true;
 		sleep_ms(10);
 	}
-	diag("%llu bytes are carved, %llu should be", (unsigned long long)info_now().bytes_carved,
+	diag("%llu bytes are carved, expected %llu", (unsigned long long)info_now().bytes_carved,
 	     (unsigned long long)bytes);
 	return false;
 }
@@ -131,8 +131,8 @@ static void check_apart(const uint64_t *id, unsigned int n, unsigned int blocks)
 		same += i && at[i] == at[i - 1];
 		found += !i || at[i] / UNIT != at[i - 1] / UNIT;
 	}
-	ok(at[0] && !same, "no two of %u buffers have the same page", n);
-	is_int(found, blocks, "they are in as many blocks as they need");
+	ok(at[0] && !same, "no two of %u carved buffers have the same page", n);
+	is_int(found, blocks, "the carved buffers are in the expected number of blocks");
 }
 
 /* Return whether the hypercalls are those of converting whole blocks in one direction. */
@@ -160,25 +160,31 @@ static void test_many(void)
 
 	for (unsigned int i = 0; i < MANY; i++)
 		bad += raw_alloc(dev, PAGE, &id[i]) != 0;
-	is_int(bad, 0, "%u buffers of 4 KiB", MANY);
+	is_int(bad, 0, "ALLOC of %u buffers of 4 KiB works", MANY);
 	after = info_now();
-	is_int(after.calls_shared - before.calls_shared, 2, "two conversions share them");
-	is_int(after.blocks_carved, 2, "they are carved from two blocks");
-	is_int(after.bytes_carved, MANY * PAGE, "of which they have what they asked for");
-	is_int(after.bytes_shared, 2 * UNIT, "and no more is shared");
+	is_int(after.calls_shared - before.calls_shared, 2,
+	       "1000 buffers of 4 KiB: two conversions share them");
+	is_int(after.blocks_carved, 2, "1000 buffers of 4 KiB: carved from two blocks");
+	is_int(after.bytes_carved, MANY * PAGE,
+	       "1000 buffers of 4 KiB: bytes_carved is 1000 pages");
+	is_int(after.bytes_shared, 2 * UNIT, "1000 buffers of 4 KiB: two units are shared");
 	if (cvm_present())
-		ok(cheap(rig(CVM_HC_SHARED) - hc_shared, id), "for %llu hypercalls",
+		ok(cheap(rig(CVM_HC_SHARED) - hc_shared, id),
+		   "1000 buffers of 4 KiB: %llu hypercalls",
 		   (unsigned long long)(rig(CVM_HC_SHARED) - hc_shared));
 	else
-		skip("for so many hypercalls", "only an emulated confidential VM counts them");
-	is_int(direct_map_splits(), splits, "no leaf of the direct map is split");
+		skip("1000 buffers of 4 KiB: number of hypercalls",
+		     "only an emulated confidential VM counts them");
+	is_int(direct_map_splits(), splits,
+	       "1000 buffers of 4 KiB: sharing splits no leaf of the direct map");
 	check_apart(id, MANY, 2);
 
 	for (unsigned int i = 0; i < MANY; i++) {
 		map[i] = map_buffer(dev, id[i], PAGE);
 		wrong += !map[i] || !exchange(map[i], 0, i % 251 + 1, PAGE);
 	}
-	is_int(wrong, 0, "each reads zero, whatever was written to the others");
+	is_int(wrong, 0,
+	       "1000 buffers of 4 KiB: each reads zero, whatever was written to the others");
 
 	/* Test that each page is intact and shared until its own buffer ends. */
 	shuffle(order, MANY);
@@ -191,14 +197,18 @@ static void test_many(void)
 		munmap(map[i], PAGE);
 		raw_free(dev, id[i]);
 	}
-	is_int(wrong, 0, "freed in random order, each has kept what was written until then");
-	is_int(moved, 0, "and was shared until then");
-	ok(all_back(), "the blocks come back");
-	is_int(info_now().calls_private - before.calls_private, 2, "in two conversions");
+	is_int(wrong, 0,
+	       "1000 buffers of 4 KiB: each keeps its contents until it is freed, in random order");
+	is_int(moved, 0, "1000 buffers of 4 KiB: each is shared until it is freed");
+	ok(all_back(), "1000 buffers of 4 KiB are freed: their blocks are given back");
+	is_int(info_now().calls_private - before.calls_private, 2,
+	       "1000 buffers of 4 KiB are freed: two conversions make the memory private");
 	if (cvm_present())
 		is_int(rig(CVM_HC_PRIVATE) - hc_private, after.calls_shared ?
-		       rig(CVM_HC_SHARED) - hc_shared : 0, "for as many hypercalls");
-	is_int(direct_map_splits(), splits, "no leaf of the direct map is split even then");
+		       rig(CVM_HC_SHARED) - hc_shared : 0,
+		"1000 buffers of 4 KiB are freed: as many hypercalls as for sharing");
+	is_int(direct_map_splits(), splits,
+	       "1000 buffers of 4 KiB are freed: no leaf of the direct map is split");
 }
 
 /* ---- contents ---- */
@@ -213,25 +223,28 @@ static void test_contents(void)
 	raw_alloc(dev, PAGE, &keep);
 	raw_alloc(dev, 3 * PAGE, &first);
 	at = address_of(first, 0);
-	is_int(at / UNIT, address_of(keep, 0) / UNIT, "two buffers in one block");
+	is_int(at / UNIT, address_of(keep, 0) / UNIT,
+	       "two small buffers are carved from one block");
 	p = map_buffer(dev, first, 3 * PAGE);
-	if (!ok(p, "one of them is mapped"))
+	if (!ok(p, "the first of two small buffers is mapped"))
 		return;
 	memset(p, 0xa5, 3 * PAGE);
 	munmap(p, 3 * PAGE);
 	raw_free(dev, first);
-	ok(wait_carved(PAGE), "and freed");
-	is_errno(raw_alloc(dev, 3 * PAGE, &next), 0, "the next buffer");
-	is_int(address_of(next, 0), at, "has its pages");
+	ok(wait_carved(PAGE), "the first of two small buffers is freed");
+	is_errno(raw_alloc(dev, 3 * PAGE, &next), 0,
+		 "ALLOC after the FREE of a small buffer works");
+	is_int(address_of(next, 0), at,
+	       "ALLOC after the FREE of a small buffer returns the freed pages");
 	p = map_buffer(dev, next, 3 * PAGE);
-	if (ok(p, "it is mapped")) {
-		is_int(first_other(p, 0, 3 * PAGE), -1, "and sees nothing of what was in them");
+	if (ok(p, "the buffer in the freed pages is mapped")) {
+		is_int(first_other(p, 0, 3 * PAGE), -1, "the buffer in the freed pages reads zero");
 		munmap(p, 3 * PAGE);
 	}
 	raw_free(dev, next);
-	ok(wait_held(dev, UNIT, &info), "the block stays as long as a buffer has a page of it");
+	ok(wait_held(dev, UNIT, &info), "the block stays shared while one of its buffers exists");
 	raw_free(dev, keep);
-	ok(all_back(), "and no longer");
+	ok(all_back(), "the block is given back after the FREE of its last buffer");
 }
 
 /*
@@ -247,7 +260,7 @@ static void test_still_used(void)
 	raw_alloc(dev, PAGE, &id);
 	at = address_of(id, 0);
 	p = map_buffer(dev, id, PAGE);
-	if (!ok(p, "a mapping of a small buffer"))
+	if (!ok(p, "a small buffer is mapped and freed"))
 		return;
 	memset(p, 0x3c, PAGE);
 	raw_free(dev, id);
@@ -257,15 +270,17 @@ static void test_still_used(void)
 		same += address_of(other[n], 0) == at;
 	}
 	ok(n == UNIT_PAGES - 1 && info_now().bytes_shared == UNIT,
-	   "all other pages of its block are given to others");
-	is_int(same, 0, "what is mapped is given to nobody, though its buffer has ended");
+	   "all other pages of the block go to new buffers");
+	is_int(same, 0, "the page of the mapped and freed buffer goes to no new buffer");
 	while (n)
 		raw_free(dev, other[--n]);
-	ok(wait_carved(PAGE), "they are freed");
-	is_int(first_other(p, 0x3c, PAGE), -1, "the mapping goes on as before");
-	is_int(info_now().bytes_shared, UNIT, "and keeps the block");
+	ok(wait_carved(PAGE), "the new buffers in the block are freed");
+	is_int(first_other(p, 0x3c, PAGE), -1,
+	       "the mapping of the freed buffer keeps its contents");
+	is_int(info_now().bytes_shared, UNIT,
+	       "the mapping of the freed buffer keeps the block shared");
 	munmap(p, PAGE);
-	ok(all_back(), "its end gives the block back");
+	ok(all_back(), "the end of the mapping gives the block back");
 }
 
 /* ---- sizes ---- */
@@ -276,15 +291,16 @@ static void check_query(uint64_t size, uint64_t carved, unsigned int conversions
 	struct ccshm_ioc_query q;
 	uint64_t id;
 
-	if (!is_errno(raw_alloc(dev, size, &id), 0, "a buffer of %lu KiB", kib))
+	if (!is_errno(raw_alloc(dev, size, &id), 0, "ALLOC of %lu KiB works", kib))
 		return;
 	raw_query(dev, id, &q);
-	is_int(q.carved, carved, "%lu KiB: so much is carved", kib);
-	is_int(q.charged, size, "%lu KiB: it is charged what it has", kib);
-	is_int(q.units * UNIT, size - carved, "%lu KiB: the rest are whole units", kib);
-	is_int(q.conversions, conversions, "%lu KiB: conversions", kib);
+	is_int(q.carved, carved, "%lu KiB: the number of carved bytes", kib);
+	is_int(q.charged, size, "%lu KiB: the charge equals the size", kib);
+	is_int(q.units * UNIT, size - carved,
+	       "%lu KiB: the part that is not carved is whole units", kib);
+	is_int(q.conversions, conversions, "%lu KiB: the number of conversions", kib);
 	raw_free(dev, id);
-	ok(wait_carved(PAGE), "%lu KiB: it goes back", kib);
+	ok(wait_carved(PAGE), "%lu KiB: the carved bytes are given back after FREE", kib);
 }
 
 static void test_sizes(void)
@@ -297,17 +313,19 @@ static void test_sizes(void)
 	check_query(UNIT, 0, 1);
 	check_query(UNIT + PAGE, PAGE, 1);
 	check_query(2 * UNIT - PAGE, UNIT - PAGE, 1);
-	is_int(info_now().blocks_carved, 1, "one block had room for the ends of all of them");
+	is_int(info_now().blocks_carved, 1, "the carved ends of several buffers fit in one block");
 
 	/* A buffer that fits into no block as one piece gets a new block. */
 	raw_alloc(dev, UNIT - 2 * PAGE, &last);
-	is_int(info_now().blocks_carved, 1, "two buffers but for a page fill a block");
+	is_int(info_now().blocks_carved, 1,
+	       "two buffers of a unit in total minus a page are carved from one block");
 	raw_alloc(dev, 2 * PAGE, &id);
-	is_int(info_now().blocks_carved, 2, "what does not fit gets a new block");
+	is_int(info_now().blocks_carved, 2,
+	       "a buffer that does not fit in the block is carved from a new block");
 	raw_free(dev, id);
 	raw_free(dev, last);
 	raw_free(dev, keep);
-	ok(all_back(), "all of that goes back");
+	ok(all_back(), "after FREE of all buffers: no block is left");
 }
 
 /* ---- users, owners and memory cgroups ---- */
@@ -375,12 +393,12 @@ static void check_two(uid_t first, uid_t second, int (*fn)(struct peer *parent, 
 	}
 	common = blocks_in_common(id[0], id[1], EACH);
 	ok(common >= 0 && !!common == in_common, "%s (%d)", what, common);
-	is_int(info_now().blocks_carved, blocks, "%s: blocks", what);
+	is_int(info_now().blocks_carved, blocks, "%s: the number of blocks", what);
 	for (int k = 0; k < 2; k++) {
 		peer_send(&p[k], 0, -1);
 		peer_end(&p[k], 0);
 	}
-	ok(all_back(), "%s: all goes back", what);
+	ok(all_back(), "%s: all blocks are given back after FREE", what);
 }
 
 static void test_owners(void)
@@ -394,15 +412,16 @@ static void test_owners(void)
 			.flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID,
 		};
 
-		is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "a buffer for user %u", uid[i]);
+		is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0,
+			 "ALLOC of a buffer for user %u works", uid[i]);
 		id[i] = req.id;
 	}
 	ok(block_of(id[0]) && block_of(id[0]) != block_of(id[1]) &&
 	   block_of(id[0]) != block_of(id[2]) && block_of(id[1]) != block_of(id[2]),
-	   "what one pays for three owners is in three blocks");
+	   "buffers of one payer for three owners are in three blocks");
 	for (int i = 0; i < 3; i++)
 		raw_free(dev, id[i]);
-	ok(all_back(), "they go back");
+	ok(all_back(), "buffers of one payer for three owners: given back after FREE");
 }
 
 static bool write_text(const char *path, const char *text)
@@ -483,11 +502,13 @@ static void test_poor(void)
 	struct peer p;
 
 	ok(write_text("cgroup/a/memory.max", "1900K"),
-	   "a memory cgroup with no room for a block");
+	   "a memory cgroup gets a limit below the size of a block");
 	p = peer_start(0, ALL_CAPS, poor_in_cgroup, NULL);
-	is_errno(peer_hear(&p), ENOMEM, "... gets no page either, while there are blocks");
+	is_errno(peer_hear(&p), ENOMEM,
+		 "a memory cgroup whose limit is below a block: ALLOC of a page: ENOMEM");
 	peer_end(&p, 0);
-	is_int(direct_map_splits(), splits, "... and splits no leaf of the direct map");
+	is_int(direct_map_splits(), splits,
+	       "a memory cgroup whose limit is below a block: no leaf of the direct map is split");
 }
 
 /* Allocate a persistent buffer that outlives the cgroup that it was charged to. Send its id. */
@@ -526,18 +547,18 @@ static void test_dead_cgroup(void)
 	struct peer p;
 	int id;
 
-	ok(dying >= 0 && !mkdir("cgroup/c", 0755), "a third memory cgroup");
+	ok(dying >= 0 && !mkdir("cgroup/c", 0755), "a third memory cgroup is created");
 	p = peer_start(0, ALL_CAPS, keep_in_cgroup, NULL);
 	id = peer_hear(&p);
 	peer_end(&p, 0);
-	ok(id > 0, "a buffer is carved there, and outlives the process");
-	ok(!rmdir("cgroup/c"), "the cgroup is removed");
+	ok(id > 0, "a process in the third cgroup carves a persistent buffer and ends");
+	ok(!rmdir("cgroup/c"), "rmdir() of the third cgroup works");
 	for (int i = 0; i < 1500 && dying_cgroups() > dying; i++)
 		sleep_ms(10);
-	is_int(dying_cgroups(), dying, "and is gone, while the block stays");
-	is_int(info_now().blocks_carved, 1, "that block is there");
+	is_int(dying_cgroups(), dying, "the removed cgroup is freed while its block exists");
+	is_int(info_now().blocks_carved, 1, "the block of the removed cgroup still exists");
 	raw_free(dev, id);
-	ok(all_back(), "and goes back with the buffer");
+	ok(all_back(), "the block of the removed cgroup is given back after FREE");
 }
 
 static void test_cgroups(void)
@@ -554,13 +575,13 @@ static void test_cgroups(void)
 	check_two(ALICE, ALICE, small_in_cgroup, "a", "b", 2, 0,
 		  "two memory cgroups of one user have no block in common");
 	check_two(ALICE, ALICE, small_in_cgroup, "b", "b", 1, 1,
-		  "two processes of one user and memory cgroup have");
+		  "two processes of one user and memory cgroup have a block in common");
 	p = peer_start(0, ALL_CAPS, one_in_cgroup, "a");
 	kib = peer_hear(&p);
 	peer_end(&p, 0);
 	ok(kib >= (int)(UNIT / KIB) && kib < (int)(2 * UNIT / KIB),
-	   "a memory cgroup pays for the block, not for the page: %d KiB", kib);
-	ok(all_back(), "that goes back");
+	   "a memory cgroup is charged for the block, not for the page: %d KiB", kib);
+	ok(all_back(), "the block of the memory cgroup is given back");
 	test_poor();
 	test_dead_cgroup();
 	ok(!rmdir("cgroup/a") && !rmdir("cgroup/b"), "the cgroups can be removed");
@@ -572,7 +593,7 @@ static void test_users(void)
 	check_two(ALICE, BOB, small_buffers, NULL, NULL, 2, 0,
 		  "two users have no block in common");
 	check_two(ALICE, ALICE, small_buffers, NULL, NULL, 1, 1,
-		  "two processes of one user have");
+		  "two processes of one user have a block in common");
 	test_owners();
 	test_cgroups();
 }
@@ -608,7 +629,7 @@ static bool sums_right(const struct slot *slot)
 	    info.bytes_carved == carved && carved <= info.blocks_carved * UNIT &&
 	    !info.bytes_carved == !info.blocks_carved)
 		return true;
-	diag("%llu bytes shared, %llu own, %llu blocks carved, %llu of %llu bytes",
+	diag("%llu bytes shared, %llu in whole units, %llu blocks carved, %llu of %llu bytes",
 	     (unsigned long long)info.bytes_shared, (unsigned long long)own,
 	     (unsigned long long)info.blocks_carved, (unsigned long long)info.bytes_carved,
 	     (unsigned long long)carved);
@@ -659,13 +680,14 @@ static void test_random(void)
 		if (i % 20 == 0)
 			shared_twice += !pages_apart(slot);
 	}
-	is_int(bad, 0, "400 random steps: each works, and is charged what it has");
-	is_int(wrong, 0, "400 random steps: what is shared is what is charged, block by block");
+	is_int(bad, 0, "400 random steps: each call works and charges the size");
+	is_int(wrong, 0,
+	       "400 random steps: the shared bytes equal the whole units plus the blocks");
 	is_int(shared_twice, 0, "400 random steps: no page is in two buffers");
 	for (int i = 0; i < SLOTS; i++)
 		if (slot[i].id)
 			raw_free(dev, slot[i].id);
-	ok(all_back(), "400 random steps: all goes back");
+	ok(all_back(), "400 random steps: all memory is given back");
 }
 
 /* ---- concurrent operations ---- */
@@ -748,9 +770,12 @@ static void test_race(void)
 		bad += result != 0;
 		peer_end(&p[i], 0);
 	}
-	is_int(bad, 0, "eight threads of three users take and give: each page has one holder");
-	is_int(unfair, 0, "nobody ever has more than is shared (%u looks)", looks);
-	ok(all_back(), "all goes back");
+	is_int(bad, 0,
+	       "eight threads of three users call ALLOC and FREE: each page has one holder");
+	is_int(unfair, 0,
+	       "eight threads of three users: the charges never exceed what is shared (%u samples)",
+	       looks);
+	ok(all_back(), "eight threads of three users: all memory is given back");
 }
 
 /* Allocate until the process is killed. */
@@ -785,7 +810,7 @@ static void test_killed(void)
 		peer_end(&p, SIGKILL);
 		left += !all_back();
 	}
-	is_int(left, 0, "12 processes that were killed while they allocated left nothing");
+	is_int(left, 0, "12 processes killed within ALLOC leave no memory behind");
 }
 
 int main(void)
@@ -805,6 +830,6 @@ int main(void)
 	test_killed();
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	ok(wait_rig_shared(rig_before), "after the unloading: no page is shared");
 	return done_testing();
 }

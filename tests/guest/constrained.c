@@ -52,13 +52,14 @@ static void check_below(uint64_t size, uint64_t flags, const char *what)
 	uint64_t id = alloc_flags(size, flags | CCSHM_ALLOC_DMA32);
 	struct ccshm_ioc_query q;
 
-	if (!ok(id, "%s below 4 GiB", what))
+	if (!ok(id, "ALLOC of %s with DMA32 works", what))
 		return;
-	is_int(above(id), 0, "%s below 4 GiB: all of it is", what);
+	is_int(above(id), 0, "ALLOC of %s with DMA32: all memory is below 4 GiB", what);
 	raw_query(dev, id, &q);
-	ok(q.object_flags & CCSHM_ALLOC_DMA32, "%s below 4 GiB: QUERY tells it", what);
+	ok(q.object_flags & CCSHM_ALLOC_DMA32,
+	   "ALLOC of %s with DMA32: QUERY reports the flag", what);
 	raw_free(dev, id);
-	ok(wait_clean(dev), "%s below 4 GiB: given back", what);
+	ok(wait_clean(dev), "ALLOC of %s with DMA32: given back after FREE", what);
 }
 
 /* Test that CCSHM_ALLOC_DMA32 does not carve from a block above 4 GiB. */
@@ -68,15 +69,17 @@ static void check_carved(void)
 	uint64_t more = alloc_flags(PAGE, CCSHM_ALLOC_DMA32);
 	struct ccshm_ioc_info info;
 
-	is_int(above(any), PAGE, "4 KiB from anywhere are above 4 GiB");
-	is_int(above(low), 0, "a small buffer below 4 GiB is not carved from what is above");
-	is_int(above(more), 0, "nor is the next");
+	is_int(above(any), PAGE, "ALLOC of 4 KiB without DMA32: the memory is above 4 GiB");
+	is_int(above(low), 0, "ALLOC of 4 KiB with DMA32: not carved from a block above 4 GiB");
+	is_int(above(more), 0,
+	       "a second ALLOC of 4 KiB with DMA32: not carved from a block above 4 GiB");
 	raw_info(dev, &info);
-	is_int(info.blocks_carved, 2, "they are carved from two blocks");
+	is_int(info.blocks_carved, 2,
+	       "buffers of 4 KiB with and without DMA32 are carved from two blocks");
 	raw_free(dev, any);
 	raw_free(dev, low);
 	raw_free(dev, more);
-	ok(wait_clean(dev), "they are given back");
+	ok(wait_clean(dev), "buffers of 4 KiB with and without DMA32: given back after FREE");
 }
 
 /* Test that memory below 4 GiB is exhausted long before all memory is. */
@@ -92,13 +95,16 @@ static void check_used_up(void)
 		id[n] = req.id;
 		odd += !err && above(req.id) != 0;
 	}
-	is_errno(err, ENOMEM, "memory below 4 GiB is used up after %d MiB: ENOMEM", 64 * (n - 1));
-	is_int(odd, 0, "none of it was above");
+	is_errno(err, ENOMEM,
+		 "ALLOC with DMA32 when memory below 4 GiB is used up, after %d MiB: ENOMEM",
+		 64 * (n - 1));
+	is_int(odd, 0, "ALLOC with DMA32 until ENOMEM: no buffer is above 4 GiB");
 	id[n - 1] = alloc_flags(256 * MIB, 0);
-	ok(id[n - 1] && above(id[n - 1]) == 256 * MIB, "there is still memory above");
+	ok(id[n - 1] && above(id[n - 1]) == 256 * MIB,
+	   "ALLOC without DMA32 when memory below 4 GiB is used up works");
 	while (n)
 		raw_free(dev, id[--n]);
-	ok(wait_clean(dev), "all of it is given back");
+	ok(wait_clean(dev), "all buffers below and above 4 GiB are given back");
 }
 
 int main(void)
@@ -110,13 +116,14 @@ int main(void)
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
 	id = alloc_flags(64 * MIB, 0);
-	is_int(above(id), 64 * MIB, "without the flag memory is above 4 GiB on this machine");
+	is_int(above(id), 64 * MIB,
+	       "ALLOC without DMA32: the memory is above 4 GiB on this machine");
 	raw_free(dev, id);
-	ok(wait_clean(dev), "it is given back");
+	ok(wait_clean(dev), "ALLOC without DMA32: given back after FREE");
 	check_below(PAGE, 0, "4 KiB");
-	check_below(UNIT + PAGE, 0, "2 MiB and a page");
+	check_below(UNIT + PAGE, 0, "2 MiB plus a page");
 	check_below(128 * MIB, 0, "128 MiB");
-	check_below(2 * UNIT, CCSHM_ALLOC_CONTIGUOUS, "4 MiB in one piece");
+	check_below(2 * UNIT, CCSHM_ALLOC_CONTIGUOUS, "4 MiB with CONTIGUOUS");
 	check_below(UNIT, CCSHM_ALLOC_NODE, "2 MiB of node 0");
 	check_carved();
 	check_used_up();

@@ -86,13 +86,14 @@ static void next_works(const char *after, uint64_t leaked_shared)
 	dmabuf = raw_export(dev, id, 0, NULL);
 	if (dmabuf >= 0)
 		map = raw_map(dmabuf, 3 * MIB, PROT_READ | PROT_WRITE);
-	if (ok(map, "%s: it can be mapped", after)) {
-		is_int(first_other(map, 0, 3 * MIB), -1, "%s: it reads zero", after);
+	if (ok(map, "%s: the next buffer can be mapped", after)) {
+		is_int(first_other(map, 0, 3 * MIB), -1, "%s: the next buffer reads zero", after);
 		munmap(map, 3 * MIB);
 	}
 	close(dmabuf);
 	raw_free(dev, id);
-	ok(nothing_held(leaked, leaked_shared), "%s: nothing more is held or leaked", after);
+	ok(nothing_held(leaked, leaked_shared),
+	   "%s: the next buffer leaves nothing shared, in quarantine or leaked", after);
 }
 
 /* ---- ALLOC ---- */
@@ -117,16 +118,18 @@ static void alloc_refused(const char *what, uint64_t size, uint64_t skip, uint64
 	int fds = count_fds();
 
 	refuse(back ? CVM_FAIL_SHARED | CVM_FAIL_PRIVATE : CVM_FAIL_SHARED, skip, 1 + back);
-	is_errno(raw_alloc_named(dev, size, "refused", 0600, &id), EIO, "%s: EIO", what);
+	is_errno(raw_alloc_named(dev, size, "refused", 0600, &id), EIO, "%s: ALLOC: EIO", what);
 	after = info_now();
-	ok(after.calls_failed > before.calls_failed, "%s: failed calls are counted", what);
-	is_int(after.bytes_shared, 0, "%s: nothing is shared", what);
-	is_int(id, 0, "%s: there is no id", what);
+	ok(after.calls_failed > before.calls_failed, "%s: INFO counts the failed calls", what);
+	is_int(after.bytes_shared, 0, "%s: INFO reports 0 shared bytes", what);
+	is_int(id, 0, "%s: ALLOC returns no id", what);
 	is_int(count_fds(), fds, "%s: no descriptor is left", what);
-	is_errno(raw_find(dev, "refused", -1, &id), ENOENT, "%s: there is no such name", what);
+	is_errno(raw_find(dev, "refused", -1, &id), ENOENT,
+		 "%s: OPEN of the buffer's name: ENOENT", what);
 	leaked = settled_leak() - before.bytes_leaked;
-	is_int(leaked, 0, "%s: nothing is leaked", what);
-	ok(nothing_held(before.bytes_leaked + leaked, 0), "%s: all else is given back", what);
+	is_int(leaked, 0, "%s: no memory is leaked", what);
+	ok(nothing_held(before.bytes_leaked + leaked, 0),
+	   "%s: the memory that was shared is given back", what);
 	next_works(what, 0);
 }
 
@@ -134,9 +137,9 @@ static void test_alloc_refused(void)
 {
 	alloc_refused("a small ALLOC refused", UNIT, 0, 0);
 	alloc_refused("the second part of an ALLOC refused", 2 * RUN, 1, 0);
-	alloc_refused("the block that the end is carved from refused", 3 * MIB, 0, 0);
-	alloc_refused("the rest of a buffer with a carved end refused", 3 * MIB, 1, 0);
-	alloc_refused("the second part refused, and three calls of the undoing", 2 * RUN, 1, 3);
+	alloc_refused("the carved block of an ALLOC refused", 3 * MIB, 0, 0);
+	alloc_refused("the part of an ALLOC that is not carved refused", 3 * MIB, 1, 0);
+	alloc_refused("the second part and three calls of the undoing refused", 2 * RUN, 1, 3);
 }
 
 /*
@@ -146,7 +149,7 @@ static void test_alloc_refused(void)
  */
 static void test_refused_in_the_middle(void)
 {
-	const char *what = "a host at its limit";
+	const char *what = "a host that can share no more";
 	struct ccshm_ioc_info before = info_now(), after;
 	uint64_t id, held;
 
@@ -156,31 +159,36 @@ static void test_refused_in_the_middle(void)
 		return;
 	}
 	refuse(CVM_FAIL_SHARED, 0, FOREVER);
-	is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: EIO", what);
+	is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: ALLOC: EIO", what);
 	held = info_now().bytes_quarantined;
 	ok(held >= UNIT && held <= RUN - 4 * UNIT,
-	   "%s: %llu MiB are in quarantine: not what was shared", what,
+	   "%s: %llu MiB are in quarantine, without the parts that were never shared", what,
 	   (unsigned long long)(held / MIB));
-	is_int(rig(CVM_PAGES_SHARED), rig_before, "%s: no page is shared", what);
-	is_int(info_now().user_bytes, held, "%s: the caller is charged for it", what);
+	is_int(rig(CVM_PAGES_SHARED), rig_before, "%s: the host counts no shared page", what);
+	is_int(info_now().user_bytes, held, "%s: the caller is charged for the quarantine", what);
 	cvm_partial(0);
 	for (int i = 0; i < 3; i++) {
-		is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: EIO again", what);
-		ok(info_now().bytes_quarantined <= held, "%s: no more is in quarantine", what);
+		is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: a second ALLOC: EIO", what);
+		ok(info_now().bytes_quarantined <= held,
+		   "%s: a second ALLOC adds nothing to the quarantine", what);
 	}
 	/* Wait for longer than an earlier version of the driver took to leak the memory. */
 	sleep_ms(7000);
 	after = info_now();
-	is_int(after.bytes_leaked, before.bytes_leaked, "%s: nothing is leaked", what);
-	ok(after.bytes_quarantined > 0, "%s: the rest is still tried", what);
-	ok(after.calls_shared - before.calls_shared < 40, "%s: by few calls (%llu)", what,
+	is_int(after.bytes_leaked, before.bytes_leaked, "%s: no memory is leaked", what);
+	ok(after.bytes_quarantined > 0, "%s: the quarantine is retried and not given up", what);
+	ok(after.calls_shared - before.calls_shared < 40,
+	   "%s: few calls retry the quarantine (%llu)", what,
 	   (unsigned long long)(after.calls_shared - before.calls_shared));
 	refuse_nothing();
-	is_errno(raw_alloc(dev, 4 * MIB, &id), 0, "%s: it shares again, and ALLOC works at once",
+	is_errno(raw_alloc(dev, 4 * MIB, &id), 0,
+		 "%s: after the end of the limit, ALLOC works at once",
 		 what);
 	raw_free(dev, id);
-	ok(wait_quarantine(0, before.bytes_leaked), "%s: all is repaired", what);
-	ok(nothing_held(before.bytes_leaked, 0), "%s: nothing is held or shared", what);
+	ok(wait_quarantine(0, before.bytes_leaked),
+	   "%s: after the end of the limit, the quarantine becomes empty", what);
+	ok(nothing_held(before.bytes_leaked, 0),
+	   "%s: after the end of the limit, nothing is shared or in quarantine", what);
 }
 
 /* ---- FREE ---- */
@@ -193,17 +201,22 @@ static void test_free_refused_for_a_while(void)
 
 	raw_alloc(dev, PAGE, &id);
 	refuse(CVM_FAIL_PRIVATE, 0, 2);
-	is_errno(raw_free(dev, id), 0, "%s: FREE itself works", what);
+	is_errno(raw_free(dev, id), 0, "%s: FREE works", what);
 	ok(wait_quarantine(UNIT, before.bytes_leaked), "%s: the memory is in quarantine", what);
 	for (int i = 0; i < 50 && info_now().bytes_shared; i++)
 		sleep_ms(1);
-	is_int(info_now().bytes_shared, 0, "%s: and not counted as shared", what);
-	is_int(info_now().user_bytes, UNIT, "%s: but charged as before", what);
-	is_int(info_now().used_bytes, before.used_bytes + UNIT, "%s: and a part of the total", what);
-	ok(wait_quarantine(0, before.bytes_leaked), "%s: and leaves it", what);
-	is_int(info_now().user_bytes, 0, "%s: it is charged no longer", what);
-	is_int(info_now().calls_failed - before.calls_failed, 2, "%s: two calls have failed", what);
-	ok(wait_rig_shared(rig_before), "%s: it is private again", what);
+	is_int(info_now().bytes_shared, 0,
+	       "%s: memory in quarantine is not counted as shared", what);
+	is_int(info_now().user_bytes, UNIT,
+	       "%s: memory in quarantine is still charged to the user", what);
+	is_int(info_now().used_bytes, before.used_bytes + UNIT,
+	       "%s: memory in quarantine is part of the total", what);
+	ok(wait_quarantine(0, before.bytes_leaked), "%s: the memory leaves the quarantine", what);
+	is_int(info_now().user_bytes, 0,
+	       "%s: after the quarantine the user is charged nothing", what);
+	is_int(info_now().calls_failed - before.calls_failed, 2,
+	       "%s: INFO counts two failed calls", what);
+	ok(wait_rig_shared(rig_before), "%s: after the quarantine the memory is private", what);
 	next_works(what, 0);
 }
 
@@ -220,19 +233,23 @@ static void test_carved_refused(void)
 	raw_alloc(dev, PAGE, &one);
 	raw_alloc(dev, MIB, &two);
 	raw_alloc(dev, 2 * PAGE, &three);
-	is_int(info_now().bytes_shared, UNIT, "%s: three buffers in a block", what);
+	is_int(info_now().bytes_shared, UNIT, "%s: three buffers are carved from one block", what);
 	refuse(CVM_FAIL_PRIVATE, 0, 2);
 	raw_free(dev, two);
 	raw_free(dev, one);
 	for (int i = 0; i < 500 && info_now().bytes_carved != 2 * PAGE; i++)
 		sleep_ms(20);
-	is_int(info_now().bytes_carved, 2 * PAGE, "%s: two of them are freed", what);
-	is_int(info_now().calls_private, before.calls_private, "%s: nothing was converted", what);
-	is_int(info_now().bytes_shared, UNIT, "%s: the block stays", what);
+	is_int(info_now().bytes_carved, 2 * PAGE, "%s: two of the three buffers are freed", what);
+	is_int(info_now().calls_private, before.calls_private,
+	       "%s: FREE of two buffers converts nothing", what);
+	is_int(info_now().bytes_shared, UNIT,
+	       "%s: FREE of two buffers leaves the block shared", what);
 	raw_free(dev, three);
-	ok(wait_quarantine(UNIT, before.bytes_leaked), "%s: then it is in quarantine", what);
-	is_int(info_now().blocks_carved, 0, "%s: and nothing is carved", what);
-	ok(wait_quarantine(0, before.bytes_leaked), "%s: and leaves it", what);
+	ok(wait_quarantine(UNIT, before.bytes_leaked),
+	   "%s: FREE of the last buffer puts the block in quarantine", what);
+	is_int(info_now().blocks_carved, 0,
+	       "%s: with the block in quarantine, no block is carved", what);
+	ok(wait_quarantine(0, before.bytes_leaked), "%s: the block leaves the quarantine", what);
 	next_works(what, 0);
 }
 
@@ -277,7 +294,7 @@ static void never_handed_out(const struct where *leaked)
 		where_is(id[nr], &other);
 		good &= apart(leaked, &other);
 	}
-	ok(good && nr > 50, "what is leaked is in none of %d buffers allocated after it", nr);
+	ok(good && nr > 50, "leaked pages are in none of %d buffers allocated after the leak", nr);
 	while (nr)
 		raw_free(dev, id[--nr]);
 }
@@ -313,14 +330,19 @@ static void check_leak_counts(const char *what)
 {
 	refuse_nothing();
 	limit("limit_user_bytes", "2M");
-	is_errno(as_user(ROOT, 0, alloc_page, NULL), EDQUOT, "%s: it counts for the limit of who lost it", what);
-	is_errno(as_user(ALICE, 0, alloc_page, NULL), 0, "%s: but for no other user's", what);
+	is_errno(as_user(ROOT, 0, alloc_page, NULL), EDQUOT,
+		 "%s: leaked bytes count for the limit of the user who leaked them: EDQUOT", what);
+	is_errno(as_user(ALICE, 0, alloc_page, NULL), 0,
+		 "%s: leaked bytes do not count for the limit of another user", what);
 	limit("limit_user_bytes", "max");
 	for (int i = 0; i < 500 && info_now().bytes_shared; i++)
 		sleep_ms(10);
 	limit("limit_total_bytes", "2M");
-	is_errno(as_user(ROOT, 0, alloc_page, NULL), ENOSPC, "%s: and for the total, when that user asks", what);
-	is_errno(as_user(ALICE, 0, alloc_page, NULL), 0, "%s: while others may have all of it", what);
+	is_errno(as_user(ROOT, 0, alloc_page, NULL), ENOSPC,
+		 "%s: leaked bytes count for the total when the user who leaked them asks: ENOSPC",
+		 what);
+	is_errno(as_user(ALICE, 0, alloc_page, NULL), 0,
+		 "%s: leaked bytes do not count for the total when another user asks", what);
 	limit("limit_total_bytes", "max");
 	for (int i = 0; i < 500 && info_now().bytes_shared; i++)
 		sleep_ms(10);
@@ -328,7 +350,7 @@ static void check_leak_counts(const char *what)
 
 static void test_free_refused(void)
 {
-	const char *what = "FREE refused for good";
+	const char *what = "FREE always refused";
 	struct ccshm_ioc_info first = info_now();
 	uint64_t id, before = first.bytes_leaked;
 	static struct where leaked;
@@ -336,20 +358,21 @@ static void test_free_refused(void)
 	diag("expect-leaked-pages: %lu", UNIT / PAGE);
 	raw_alloc(dev, PAGE, &id);
 	where_is(id, &leaked);
-	is_int(leaked.nr, 1, "%s: where the buffer is", what);
+	is_int(leaked.nr, 1, "%s: PAGES reports one run for the buffer", what);
 	refuse(CVM_FAIL_PRIVATE, 0, FOREVER);
-	is_errno(raw_free(dev, id), 0, "%s: FREE itself works", what);
-	ok(wait_quarantine(0, before + UNIT), "%s: the memory is leaked and counted", what);
-	is_int(info_now().user_bytes, 0, "%s: nobody is charged for it", what);
+	is_errno(raw_free(dev, id), 0, "%s: FREE works", what);
+	ok(wait_quarantine(0, before + UNIT), "%s: INFO counts the memory as leaked", what);
+	is_int(info_now().user_bytes, 0, "%s: no user is charged for leaked memory", what);
 	is_int(info_now().user_bytes_leaked - first.user_bytes_leaked, UNIT,
-	       "%s: but it is known who was", what);
-	is_int(info_now().used_bytes, 0, "%s: it is no part of the total", what);
+	       "%s: INFO counts the leaked memory for its user", what);
+	is_int(info_now().used_bytes, 0, "%s: leaked memory is not part of the total", what);
 	check_leak_counts(what);
-	is_int(rig(CVM_PAGES_SHARED), rig_before + UNIT / PAGE, "%s: it is still shared", what);
+	is_int(rig(CVM_PAGES_SHARED), rig_before + UNIT / PAGE,
+	       "%s: the host counts leaked memory as shared", what);
 	refuse_nothing();
 	never_handed_out(&leaked);
 	next_works(what, UNIT);
-	ok(nothing_held(before + UNIT, UNIT), "%s: nothing more is leaked later", what);
+	ok(nothing_held(before + UNIT, UNIT), "%s: no more memory is leaked later", what);
 }
 
 /* Test that memory in quarantine gets a last attempt when the module is unloaded. */
@@ -360,11 +383,11 @@ static void test_unload(void)
 	raw_alloc(dev, PAGE, &id);
 	refuse(CVM_FAIL_PRIVATE, 0, 1);
 	raw_free(dev, id);
-	ok(wait_quarantine(UNIT, leaked), "memory in quarantine");
+	ok(wait_quarantine(UNIT, leaked), "memory is in quarantine before the driver is unloaded");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	is_int(rig(CVM_PAGES_SHARED), rig_before + UNIT / PAGE,
-	       "which makes it private in a last try");
+	       "unloading the driver makes memory in quarantine private");
 }
 
 int main(void)

@@ -19,8 +19,8 @@ cc() { ccshmctl "$@"; }
 # field NAME TEXT: print the value in a line of a record ("needs shared  yes")
 field() { printf '%s\n' "$2" | sed -nE "s/^$1 {2,}//p"; }
 
-exits 3 "no driver: devices says so with its own exit code" cc devices
-like "$out" "cannot open /dev/ccshm" "no driver: it says why"
+exits 3 "no driver: devices: exit 3" cc devices
+like "$out" "cannot open /dev/ccshm" "no driver: devices: the message names /dev/ccshm"
 
 if [ "$flavour" = plain ]; then
 	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver does not load"
@@ -33,24 +33,24 @@ chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
 
 # ---- one device
 
-runs "a PCI device without a driver" cc devices pci:$EDU
-is "$(field device "$out")" pci:$EDU "its name"
-is "$(field driver "$out")" "" "it has no driver"
-is "$(field dma "$out")" direct "its DMA is direct"
-is "$(field mask "$out")" 32 "nobody has set a mask: 32 bits"
-is "$(field 'dma mask' "$out")" 0xffffffff "... in full"
-is "$(field 'default mask' "$out")" yes "... and it is known that nobody has"
-is "$(field coherent "$out")" yes "it is coherent"
-is "$(field iommu "$out")" no "it has no IOMMU"
-is "$(field 'kernel driver' "$out")" no "no driver of the kernel has it"
-is "$(field 'needs shared' "$out")" $needs "whether it needs shared memory"
-is "$(field reason "$out")" "$reason" "... and why not"
-runs "the same without the bus" cc devices $EDU
-is "$(field device "$out")" pci:$EDU "... is the same device"
+runs "devices of a PCI device without driver: exit 0" cc devices pci:$EDU
+is "$(field device "$out")" pci:$EDU "a PCI device without driver: the name"
+is "$(field driver "$out")" "" "a PCI device without driver: no driver is printed"
+is "$(field dma "$out")" direct "a PCI device without driver: DMA is direct"
+is "$(field mask "$out")" 32 "a PCI device without driver: the mask is 32 bits"
+is "$(field 'dma mask' "$out")" 0xffffffff "a PCI device without driver: the DMA mask is 0xffffffff"
+is "$(field 'default mask' "$out")" yes "a PCI device without driver: the mask is the default"
+is "$(field coherent "$out")" yes "a PCI device without driver: coherent"
+is "$(field iommu "$out")" no "a PCI device without driver: no IOMMU"
+is "$(field 'kernel driver' "$out")" no "a PCI device without driver: no kernel driver"
+is "$(field 'needs shared' "$out")" $needs "a PCI device without driver: needs shared memory in a confidential guest only"
+is "$(field reason "$out")" "$reason" "a PCI device without driver: the reason why no shared memory is needed"
+runs "devices of a PCI address without the bus: exit 0" cc devices $EDU
+is "$(field device "$out")" pci:$EDU "devices of a PCI address without the bus: the same device"
 for spelled in "${EDU#0000:}" "0000$EDU" "PCI:$EDU" "/sys/bus/pci/devices/$EDU" \
 	"$(readlink -f "/sys/bus/pci/devices/$EDU")/"; do
-	runs "called $spelled" cc devices "$spelled"
-	is "$(field device "$out")" pci:$EDU "... it is the same device"
+	runs "devices $spelled: exit 0" cc devices "$spelled"
+	is "$(field device "$out")" pci:$EDU "devices of another spelling of the PCI device: the same device"
 done
 
 # Before 7.3 the kernel bounces all DMA of a confidential guest.
@@ -59,93 +59,93 @@ case $flavour-$kernel in
 plain-* | *-7.[3-9]* | *-7.[1-9][0-9]*) bounced=no ;;
 *) bounced=yes ;;
 esac
-is "$(field bounced "$out")" $bounced "whether the kernel bounces its DMA"
+is "$(field bounced "$out")" $bounced "a PCI device: bounced if the kernel bounces its DMA"
 
 virtio=$(ls "/sys/bus/pci/devices/$RNG" | grep '^virtio[0-9]')
-like "$virtio" '^virtio[0-9]+$' "there is a virtio device"
-runs "the PCI device under a virtio device" cc devices $RNG
+like "$virtio" '^virtio[0-9]+$' "the machine has a virtio device"
+runs "devices of the PCI device of a virtio device: exit 0" cc devices $RNG
 pci=$out
-is "$(field driver "$pci")" virtio-pci "its driver"
-is "$(field mask "$pci")" 64 "its driver has set a mask"
-is "$(field 'default mask' "$pci")" no "... and it is known that it has"
-is "$(field 'kernel driver' "$pci")" yes "a driver of the kernel has it"
-is "$(field 'needs shared' "$pci")" $needs "whether it needs shared memory"
-runs "a virtio device" cc devices "virtio:$virtio"
-is "$(field device "$out")" "virtio:$virtio" "its name"
-is "$(field driver "$out")" virtio_rng "it has a driver of its own"
+is "$(field driver "$pci")" virtio-pci "the PCI device of a virtio device: the driver is virtio-pci"
+is "$(field mask "$pci")" 64 "the PCI device of a virtio device: the mask is 64 bits"
+is "$(field 'default mask' "$pci")" no "the PCI device of a virtio device: the mask is not the default"
+is "$(field 'kernel driver' "$pci")" yes "the PCI device of a virtio device: a kernel driver"
+is "$(field 'needs shared' "$pci")" $needs "the PCI device of a virtio device: needs shared memory in a confidential guest only"
+runs "devices of a virtio device: exit 0" cc devices "virtio:$virtio"
+is "$(field device "$out")" "virtio:$virtio" "a virtio device: the name"
+is "$(field driver "$out")" virtio_rng "a virtio device: the driver is virtio_rng"
 is "$(printf '%s\n' "$out" | tail -n +3)" "$(printf '%s\n' "$pci" | tail -n +3)" \
-	"else it is judged by the device under it"
-runs "a virtio device without the bus" cc devices "$virtio"
-is "$(field device "$out")" "virtio:$virtio" "... is the same device"
+	"a virtio device: the other fields are those of its PCI device"
+runs "devices of a virtio device without the bus: exit 0" cc devices "$virtio"
+is "$(field device "$out")" "virtio:$virtio" "devices of a virtio device without the bus: the same device"
 
 platform=$(ls /sys/bus/platform/devices | head -n 1)
-like "$platform" . "there is a platform device"
-runs "a platform device" cc devices "platform:$platform"
-is "$(field device "$out")" "platform:$platform" "its name"
-is "$(field 'default mask' "$out")" yes "it has the mask that it was born with"
+like "$platform" . "the machine has a platform device"
+runs "devices of a platform device: exit 0" cc devices "platform:$platform"
+is "$(field device "$out")" "platform:$platform" "a platform device: the name"
+is "$(field 'default mask' "$out")" yes "a platform device: the mask is the default"
 if [ "$(uname -m)" = aarch64 ]; then
-	is "$(field 'needs shared' "$out")" cannot "no driver had it: it cannot have shared memory"
-	like "$(field reason "$out")" "never configured for DMA" "... and why"
+	is "$(field 'needs shared' "$out")" cannot "a platform device without driver on arm64: cannot use shared memory"
+	like "$(field reason "$out")" "never configured for DMA" "a platform device without driver on arm64: the reason"
 else
-	is "$(field 'needs shared' "$out")" $needs "whether it would need shared memory"
+	is "$(field 'needs shared' "$out")" $needs "a platform device: needs shared memory in a confidential guest only"
 fi
 
 # ---- all devices
 
 names() { printf '%s\n' "$out" | sed 1d | cut -d ' ' -f 1; }
 
-runs "devices" cc devices
+runs "devices without an argument: exit 0" cc devices
 listed=$(names)
-like "$out" "^DEVICE +DRIVER +DMA +MASK +COHERENT +IOMMU +NEEDS-SHARED +REASON" "a heading"
-is "$(printf '%s\n' "$listed" | sed -n 's/^pci://p')" "$(ls /sys/bus/pci/devices)" "it lists all PCI devices, sorted"
-like "$listed" "^virtio:$virtio\$" "it lists the virtio device"
-is "$(printf '%s\n' "$listed" | grep -c "^platform:$platform\$")" 0 "it leaves out a platform device whose mask nobody has set"
-runs "devices --all" cc devices --all
-is "$(names | sed -n 's/^platform://p' | sort)" "$(ls /sys/bus/platform/devices | sort)" "--all lists all platform devices"
-is "$(names | grep -vc '^platform:')" "$(printf '%s\n' "$listed" | grep -vc '^platform:')" "... and no others besides"
-runs "devices --json" cc devices --json
-is "$(printf '%s\n' "$out" | grep -c '"needs_shared": "'$needs'"')" "$(printf '%s\n' "$listed" | grep -vc "^pci:$BRIDGE\$")" "JSON says the same of each but the bridge"
+like "$out" "^DEVICE +DRIVER +DMA +MASK +COHERENT +IOMMU +NEEDS-SHARED +REASON" "devices prints a heading"
+is "$(printf '%s\n' "$listed" | sed -n 's/^pci://p')" "$(ls /sys/bus/pci/devices)" "devices lists all PCI devices, sorted"
+like "$listed" "^virtio:$virtio\$" "devices lists the virtio device"
+is "$(printf '%s\n' "$listed" | grep -c "^platform:$platform\$")" 0 "devices omits a platform device with the default mask"
+runs "devices --all: exit 0" cc devices --all
+is "$(names | sed -n 's/^platform://p' | sort)" "$(ls /sys/bus/platform/devices | sort)" "devices --all lists all platform devices"
+is "$(names | grep -vc '^platform:')" "$(printf '%s\n' "$listed" | grep -vc '^platform:')" "devices --all lists no other devices besides"
+runs "devices --json: exit 0" cc devices --json
+is "$(printf '%s\n' "$out" | grep -c '"needs_shared": "'$needs'"')" "$(printf '%s\n' "$listed" | grep -vc "^pci:$BRIDGE\$")" "devices --json reports the same need of all devices except the bridge"
 
 # ---- permissions, and devices that do not exist
 
-runs "anybody who may open the device may ask" as bob "$CC" devices $EDU
-is "$(field 'needs shared' "$out")" $needs "... and gets the same answer"
-exits 4 "others may not" as mallory "$CC" devices
-exits 1 "a device that is not there" cc devices pci:0000:00:1e.0
-like "$out" "cannot ask about pci:0000:00:1e.0: there is no such device" "it says so"
-exits 1 "a device of another bus" cc devices cpu:cpu0
-is "$out" "ccshmctl: 'cpu:cpu0' is on the bus cpu; only devices of pci, platform and virtio can be named" "it says which bus"
-exits 1 "the same by its path" cc devices /sys/devices/system/cpu/cpu0
-like "$out" "is on the bus cpu" "it says which bus"
-exits 1 "a PCI address with a function too many" cc devices 00:04.8
-like "$out" "the number of the function is at most 7" "it says what is wrong"
-exits 2 "two devices" cc devices $EDU $RNG
+runs "devices by a member of the group: exit 0" as bob "$CC" devices $EDU
+is "$(field 'needs shared' "$out")" $needs "devices by a member of the group reports the same need"
+exits 4 "devices by a user outside the group: exit 4" as mallory "$CC" devices
+exits 1 "devices of a PCI address that does not exist: exit 1" cc devices pci:0000:00:1e.0
+like "$out" "cannot ask about pci:0000:00:1e.0: there is no such device" "devices of a PCI address that does not exist: the message says so"
+exits 1 "devices of a device of another bus: exit 1" cc devices cpu:cpu0
+is "$out" "ccshmctl: 'cpu:cpu0' is on the bus cpu; only devices of pci, platform and virtio can be named" "devices of a device of another bus: the message names the bus"
+exits 1 "devices of a path of another bus: exit 1" cc devices /sys/devices/system/cpu/cpu0
+like "$out" "is on the bus cpu" "devices of a path of another bus: the message names the bus"
+exits 1 "devices of a PCI address with function 8: exit 1" cc devices 00:04.8
+like "$out" "the number of the function is at most 7" "devices of a PCI address with function 8: the message names the limit"
+exits 2 "devices with two arguments: exit 2" cc devices $EDU $RNG
 
 # ---- drivers are bound and unbound
 
 echo "$virtio" >/sys/bus/virtio/drivers/virtio_rng/unbind
-runs "a virtio device without a driver" cc devices "$virtio"
-is "$(field driver "$out")" "" "it has none"
-is "$(field 'kernel driver' "$out")" yes "the device under it still has"
+runs "devices of a virtio device without driver: exit 0" cc devices "$virtio"
+is "$(field driver "$out")" "" "a virtio device without driver: no driver is printed"
+is "$(field 'kernel driver' "$out")" yes "a virtio device without driver: its PCI device has a kernel driver"
 echo $RNG >/sys/bus/pci/drivers/virtio-pci/unbind
-runs "the device under it without a driver" cc devices $RNG
-is "$(field driver "$out") $(field 'kernel driver' "$out")" " no" "it has none"
-exits 1 "the virtio device has gone" cc devices "virtio:$virtio"
-like "$out" "there is no such device" "it says so"
+runs "devices of the PCI device unbound from virtio-pci: exit 0" cc devices $RNG
+is "$(field driver "$out") $(field 'kernel driver' "$out")" " no" "the PCI device unbound from virtio-pci: no driver is printed"
+exits 1 "devices of the virtio device after its PCI device was unbound: exit 1" cc devices "virtio:$virtio"
+like "$out" "there is no such device" "devices of the virtio device after its PCI device was unbound: the message says that it does not exist"
 echo $RNG >/sys/bus/pci/drivers/virtio-pci/bind
-runs "the device under it with its driver again" cc devices $RNG
-is "$(field driver "$out")" virtio-pci "it has it"
+runs "devices of the PCI device bound again: exit 0" cc devices $RNG
+is "$(field driver "$out")" virtio-pci "the PCI device bound again: the driver is virtio-pci"
 
 # ---- ATTACH agrees with the report
 
 id=$(cc alloc 4K)
-runs "a device that needs it, or may have it, can be attached" cc attach "$id" $EDU -- true
-exits 5 "one that a driver of the kernel has cannot" cc attach "$id" $RNG -- true
-runs "nor does its spelling matter" cc attach "$id" "/sys/bus/pci/devices/$EDU/" -- true
-exits 1 "a device of another bus than PCI" cc attach "$id" "platform:$platform" -- true
-like "$out" "only PCI devices can be attached, and this is a platform device" "it says why"
-exits 1 "a bridge cannot be attached" cc attach "$id" $BRIDGE -- true
-like "$out" "cannot attach $id to $BRIDGE: it is a bridge" "it says why"
+runs "attach to a PCI device without driver: exit 0" cc attach "$id" $EDU -- true
+exits 5 "attach to a PCI device of a kernel driver: exit 5" cc attach "$id" $RNG -- true
+runs "attach to a PCI device named by its path: exit 0" cc attach "$id" "/sys/bus/pci/devices/$EDU/" -- true
+exits 1 "attach to a platform device: exit 1" cc attach "$id" "platform:$platform" -- true
+like "$out" "only PCI devices can be attached, and this is a platform device" "attach to a platform device: the message says that only PCI devices can be attached"
+exits 1 "attach to a PCI bridge: exit 1" cc attach "$id" $BRIDGE -- true
+like "$out" "cannot attach $id to $BRIDGE: it is a bridge" "attach to a PCI bridge: the message says that it is a bridge"
 cc free "$id"
 
 done_testing

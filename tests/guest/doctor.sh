@@ -28,38 +28,38 @@ esac
 
 # ---- without the driver
 
-exits 3 "no driver: the exit code says so" cc doctor
+exits 3 "no driver: exit 3" cc doctor
 without=$out
 if [ "$flavour" = plain ]; then
-	is "$(result platform)" fail "plain: the platform is what fails"
-	like "$(says platform)" "not a confidential guest" "plain: it says why"
-	is "$(failures)" 1 "plain: nothing else fails"
-	is "$(result module)" skip "plain: no module is missed"
+	is "$(result platform)" fail "plain, no driver: the check platform fails"
+	like "$(says platform)" "not a confidential guest" "plain, no driver: platform: the message says that it is not a confidential guest"
+	is "$(failures)" 1 "plain, no driver: no other check fails"
+	is "$(result module)" skip "plain, no driver: the check module is skipped"
 else
-	is "$(result platform)" pass "it is a confidential guest, without the driver too"
-	like "$(says platform)" "$kind" "and which kind"
-	is "$(result module)" fail "the module is missed"
-	like "$(says module)" "not installed for any kernel" "it says that there is none"
-	is "$(result headers)" fail "so are the headers"
-	like "$(says headers)" "Linux $pattern" "of this kernel"
+	is "$(result platform)" pass "no driver: the check platform passes"
+	like "$(says platform)" "$kind" "no driver: platform: the message names the kind of guest"
+	is "$(result module)" fail "no driver: the check module fails"
+	like "$(says module)" "not installed for any kernel" "no driver: module: the message says that no module is installed"
+	is "$(result headers)" fail "no driver: the check headers fails"
+	like "$(says headers)" "Linux $pattern" "no driver: headers: the message names the running kernel"
 fi
-is "$(result kernel)" pass "the kernel is new enough"
-is "$(result driver) $(result devices)" "skip skip" "what only the driver knows is skipped"
-is "$(printf '%s\n' "$without" | sed 1d | awk '$1 != "->" { print $2 }' | sort -u | wc -l)" 18 "each check has a result"
-exits 3 "another user gets an answer, too" as mallory "$CC" doctor
-is "$(result platform)" "$(out=$without; result platform)" "and the same"
+is "$(result kernel)" pass "no driver: the check kernel passes"
+is "$(result driver) $(result devices)" "skip skip" "no driver: the checks driver and devices are skipped"
+is "$(printf '%s\n' "$without" | sed 1d | awk '$1 != "->" { print $2 }' | sort -u | wc -l)" 18 "no driver: each of 18 checks has a result"
+exits 3 "no driver, by mallory: exit 3" as mallory "$CC" doctor
+is "$(result platform)" "$(out=$without; result platform)" "no driver, by mallory: the check platform has the same result"
 
 mkdir -p "/lib/modules/0.0-other/extra"
 cp /lib/ccshm/ccshm.ko /lib/modules/0.0-other/extra/
 echo extra/ccshm.ko: >/lib/modules/0.0-other/modules.dep
-exits 3 "a module for another kernel" cc doctor
-[ "$flavour" = plain ] || like "$(says module)" "installed for 0.0-other, but not for the running kernel, Linux $pattern" "it says for which"
+exits 3 "a module for another kernel: exit 3" cc doctor
+[ "$flavour" = plain ] || like "$(says module)" "installed for 0.0-other, but not for the running kernel, Linux $pattern" "a module for another kernel: the message names both kernels"
 mkdir -p "/lib/modules/$release"
 mv /lib/modules/0.0-other/extra "/lib/modules/$release/"
 mv /lib/modules/0.0-other/modules.dep "/lib/modules/$release/"
-exits 3 "a module that is not loaded" cc doctor
-[ "$flavour" = plain ] || like "$(says module)" "installed, but not loaded" "it says that it is there"
-[ "$flavour" = plain ] || is "$(result headers)" pass "no headers are needed then"
+exits 3 "a module that is not loaded: exit 3" cc doctor
+[ "$flavour" = plain ] || like "$(says module)" "installed, but not loaded" "a module that is not loaded: the message says that it is installed"
+[ "$flavour" = plain ] || is "$(result headers)" pass "a module that is not loaded: the check headers passes"
 
 # ---- with the driver
 
@@ -68,117 +68,117 @@ if [ "$flavour" = plain ]; then
 else
 	insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
 fi
-runs "a good guest: nothing fails" cc doctor
+runs "the driver loaded: exit 0" cc doctor
 diag "$out"
-is "$(failures)" 0 "no line says so either"
+is "$(failures)" 0 "the driver loaded: no check fails"
 if [ "$flavour" = plain ]; then
-	is "$(result platform)" warn "plain: a module that was made to load is warned of"
+	is "$(result platform)" warn "plain, the driver loaded: the check platform warns"
 else
-	is "$(result platform)" pass "it is a confidential guest"
-	like "$(says platform)" "$kind\\)" "and which kind"
-	is "$(result swiotlb)" pass "the bounce buffers are not full"
-	like "$(says swiotlb)" "[0-9]+ MiB" "and have a size"
+	is "$(result platform)" pass "the driver loaded: the check platform passes"
+	like "$(says platform)" "$kind\\)" "the driver loaded: platform: the message names the kind of guest"
+	is "$(result swiotlb)" pass "the driver loaded: the check swiotlb passes"
+	like "$(says swiotlb)" "[0-9]+ MiB" "the driver loaded: swiotlb: the message has the size"
 fi
-is "$(result module)" pass "the module is loaded, and installed"
-like "$(says module)" "extra/ccshm.ko" "from where"
+is "$(result module)" pass "the driver loaded: the check module passes"
+like "$(says module)" "extra/ccshm.ko" "the driver loaded: module: the message has the path"
 sed -i 's/srcversion=.../srcversion=OLD/' "/lib/modules/$release/extra/ccshm.ko"
-runs "a module of other sources is installed" cc doctor module
-like "$out" "^warn +module +The loaded module is not the installed one: .*installed OLD" "the loaded one is reported as outdated"
+runs "another version of the module is installed: exit 0" cc doctor module
+like "$out" "^warn +module +The loaded module is not the installed one: .*installed OLD" "another version of the module is installed: the check module warns"
 cp /lib/ccshm/ccshm.ko "/lib/modules/$release/extra/"
-runs "without it" cc doctor
-is "$(result driver) $(result heap) $(result losses)" "pass pass pass" "the driver answers, has a heap, and lost nothing"
-is "$(result limits)" pass "no limit is near"
-is "$(result access)" warn "only root may use it, which is said"
-is "$(result fragmentation)" pass "there are large blocks of memory"
+runs "the same version of the module is installed: exit 0" cc doctor
+is "$(result driver) $(result heap) $(result losses)" "pass pass pass" "the driver loaded: the checks driver, heap and losses pass"
+is "$(result limits)" pass "the driver loaded: the check limits passes"
+is "$(result access)" warn "the driver loaded, only root may use it: the check access warns"
+is "$(result fragmentation)" pass "the driver loaded: the check fragmentation passes"
 if [ "$flavour" = cca ]; then
-	is "$(result direct-map)" skip "an arm64 kernel does not tell of its direct map"
+	is "$(result direct-map)" skip "arm64: the check direct-map is skipped"
 else
-	is "$(result direct-map)" pass "the direct map has large leaves"
+	is "$(result direct-map)" pass "the driver loaded: the check direct-map passes"
 fi
 is "$(says devices | awk '$2 == "devices" { sub(/:$/, "", $3); print $3 }' | sort)" \
-	"$(cc devices | sed 1d | awk '{ print $1 }' | sort)" "each device is judged"
-runs "as JSON" cc doctor --json
-is "$(printf '%s\n' "$out" | grep -c '"result"')" "$(printf '%s\n' "$out" | grep -c '"advice"')" "each finding has its fields"
-runs "one check" cc doctor module
-is "$(printf '%s\n' "$out" | wc -l)" 2 "says what it found and nothing else"
-exits 2 "a check that is not there" cc doctor house
+	"$(cc devices | sed 1d | awk '{ print $1 }' | sort)" "the check devices has a finding for each device"
+runs "--json: exit 0" cc doctor --json
+is "$(printf '%s\n' "$out" | grep -c '"result"')" "$(printf '%s\n' "$out" | grep -c '"advice"')" "--json: each finding has result and advice"
+runs "doctor of one check: exit 0" cc doctor module
+is "$(printf '%s\n' "$out" | wc -l)" 2 "doctor of one check prints a heading and one finding"
+exits 2 "doctor of a check that does not exist: exit 2" cc doctor house
 
 # ---- with a buffer that reaches the limits
 
 id=$(cc alloc 4M)
-runs "with a buffer" cc doctor losses
-is "$(result losses)" pass "a buffer is no loss"
+runs "a buffer exists: exit 0" cc doctor losses
+is "$(result losses)" pass "a buffer exists: the check losses passes"
 limit=/sys/class/misc/ccshm/limit_total_bytes
 before=$(cat $limit)
 echo 4M >$limit
-exits 1 "a limit is reached" cc doctor limits
-like "$out" "^fail +limits .*limit_total_bytes: The memory of all users has reached the limit" "it says which"
+exits 1 "limit_total_bytes is reached: exit 1" cc doctor limits
+like "$out" "^fail +limits .*limit_total_bytes: The memory of all users has reached the limit" "limit_total_bytes is reached: the message names the limit"
 echo max >$limit
-runs "a limit is taken away" cc doctor limits
-is "$(result limits)" warn "which is warned of"
+runs "limit_total_bytes=max: exit 0" cc doctor limits
+is "$(result limits)" warn "limit_total_bytes=max: the check limits warns"
 echo "$before" >$limit
-runs "a limit that is not near" cc doctor limits
-is "$(result limits)" pass "is fine"
+runs "limit_total_bytes far above the use: exit 0" cc doctor limits
+is "$(result limits)" pass "limit_total_bytes far above the use: the check limits passes"
 cc free "$id"
 
 # ---- other users
 
-exits 4 "a user who may not open the device" as mallory "$CC" doctor
-is "$(result driver)" fail "it says that he may not"
-like "$(says driver)" "udev rule" "and what to do"
+exits 4 "a user who may not open /dev/ccshm: exit 4" as mallory "$CC" doctor
+is "$(result driver)" fail "a user who may not open /dev/ccshm: the check driver fails"
+like "$(says driver)" "udev rule" "a user who may not open /dev/ccshm: the advice names the udev rule"
 chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
 sed -i 's/^ccshm:x:[0-9]*:/ccshm:x:1900:/' /etc/group
-exits 4 "a group that is not a system group" as mallory "$CC" doctor
-like "$(says access)" "group ccshm is not a system group \(gid 1900, above 999\)" "udev would ignore it"
+exits 4 "a group that is not a system group: exit 4" as mallory "$CC" doctor
+like "$(says access)" "group ccshm is not a system group \(gid 1900, above 999\)" "a group that is not a system group: the check access reports it"
 sed -i 's/^ccshm:x:1900:/ccshm:x:900:/' /etc/group
-exits 4 "a user who is not in the group" as mallory "$CC" doctor
-like "$(says driver)" "usermod -aG ccshm" "is told to become a member"
-runs "a member of the group" as alice "$CC" doctor
-is "$(result access)" pass "the group may"
-is "$(result swiotlb)" skip "what only root can see is skipped"
+exits 4 "a user who is not in the group: exit 4" as mallory "$CC" doctor
+like "$(says driver)" "usermod -aG ccshm" "a user who is not in the group: the advice names usermod"
+runs "a member of the group: exit 0" as alice "$CC" doctor
+is "$(result access)" pass "a member of the group: the check access passes"
+is "$(result swiotlb)" skip "a member of the group: the check swiotlb is skipped"
 chmod 666 /dev/ccshm
-runs "everybody may" cc doctor access
-is "$(result access)" warn "which is too many"
+runs "/dev/ccshm has mode 0666: exit 0" cc doctor access
+is "$(result access)" warn "/dev/ccshm has mode 0666: the check access warns"
 chmod 660 /dev/ccshm
 rm /dev/ccshm
-exits 3 "the node is not there" cc doctor
-like "$(says driver)" "loaded, but there is no /dev/ccshm" "it says what is missing"
+exits 3 "/dev/ccshm does not exist: exit 3" cc doctor
+like "$(says driver)" "loaded, but there is no /dev/ccshm" "/dev/ccshm does not exist: the check driver reports it"
 rmmod ccshm
 
 # ---- a parameter that the driver refuses
 
 mkdir -p /etc/modprobe.d
 echo "options ccshm limit_total_bytes=8GB" >/etc/modprobe.d/ccshm.conf
-out=$(insmod /lib/ccshm/ccshm.ko limit_total_bytes=8GB 2>&1) && fail "the driver takes limit_total_bytes=8GB"
-exits 3 "a parameter that is not valid" cc doctor
-is "$(result parameters)" fail "the parameter is reported"
-like "$(says parameters)" "/etc/modprobe.d/ccshm.conf: The driver refuses limit_total_bytes=8GB" "with its file"
-[ "$flavour" = plain ] || like "$(says module)" "kernel's log is: ccshm: .8GB' invalid for parameter" "the kernel's message is shown"
+out=$(insmod /lib/ccshm/ccshm.ko limit_total_bytes=8GB 2>&1) && fail "insmod with limit_total_bytes=8GB is refused"
+exits 3 "an invalid parameter in modprobe.d: exit 3" cc doctor
+is "$(result parameters)" fail "an invalid parameter in modprobe.d: the check parameters fails"
+like "$(says parameters)" "/etc/modprobe.d/ccshm.conf: The driver refuses limit_total_bytes=8GB" "an invalid parameter in modprobe.d: the message names file and parameter"
+[ "$flavour" = plain ] || like "$(says module)" "kernel's log is: ccshm: .8GB' invalid for parameter" "an invalid parameter: the message has the kernel's message"
 rm /etc/modprobe.d/ccshm.conf
 
 # ---- a kernel that accepts only signed modules
 
-exits 3 "not loaded again" cc doctor
-[ "$flavour" = plain ] || is "$(result signature)" pass "this kernel takes any module"
+exits 3 "not loaded, all modules accepted: exit 3" cc doctor
+[ "$flavour" = plain ] || is "$(result signature)" pass "not loaded, all modules accepted: the check signature passes"
 if ! mount -t securityfs securityfs /sys/kernel/security 2>/dev/null ||
 	! grep -q '\[none\]' /sys/kernel/security/lockdown 2>/dev/null; then
 	skip "lockdown" "this kernel has none"
 else
-	exits 3 "not locked down" cc doctor
-	is "$(result lockdown)" pass "which is said"
+	exits 3 "not locked down: exit 3" cc doctor
+	is "$(result lockdown)" pass "not locked down: the check lockdown passes"
 	echo integrity >/sys/kernel/security/lockdown
 	! insmod /lib/ccshm/ccshm.ko 2>/dev/null
 	ok $? "locked down: the kernel refuses the module"
-	exits 3 "locked down" cc doctor
-	is "$(result lockdown)" warn "which is warned of"
+	exits 3 "locked down: exit 3" cc doctor
+	is "$(result lockdown)" warn "locked down: the check lockdown warns"
 	if [ "$flavour" = plain ]; then
-		is "$(result signature)" skip "plain: no module is missed"
+		is "$(result signature)" skip "plain, locked down: the check signature is skipped"
 	else
-		is "$(result signature)" fail "the missing signature is found"
-		like "$(says signature)" "not signed.*locked down" "it says why"
-		like "$(says signature)" "mokutil" "and what to do"
+		is "$(result signature)" fail "locked down: the check signature fails"
+		like "$(says signature)" "not signed.*locked down" "locked down: signature: the message says that the module is not signed"
+		like "$(says signature)" "mokutil" "locked down: signature: the advice names mokutil"
 		like "$(says module)" "kernel's log is: Lockdown: .*module loading is restricted" \
-			"the kernel's message is shown, which does not name the module"
+			"locked down: module: the message has the kernel's message, which does not name the module"
 	fi
 fi
 

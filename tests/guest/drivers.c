@@ -160,7 +160,7 @@ static bool is_colour_bars(const unsigned char *frame)
 			int luma = frame[rows[r] * 2 * WIDTH + 2 * x];
 
 			if (luma >= above) {
-				diag("row %d: bar %d has brightness %d, the one before %d", rows[r],
+				diag("row %d: bar %d has brightness %d, the previous one %d", rows[r],
 				     bar, luma, above);
 				return false;
 			}
@@ -255,31 +255,34 @@ static void capture(enum allocator allocator, const char *how, struct target t)
 
 	prepare(video);
 	memset(t.p, 0x55, SIZE);
-	is_errno(queue(video, 0, t.fd), 0, "vivid, %s, %s: takes it", how, t.what);
-	is_errno(stream(video, true), 0, "... and captures");
-	is_int(dequeue(video), 0, "... a frame");
-	ok(is_colour_bars(t.p), "vivid, %s, %s: the frame is in our memory", how, t.what);
-	is_errno(stream(video, false), 0, "it stops");
-	ok(device_sees(&t), "... and devices see it, too");
+	is_errno(queue(video, 0, t.fd), 0, "vivid, %s, %s: QBUF works", how, t.what);
+	is_errno(stream(video, true), 0, "vivid: STREAMON works");
+	is_int(dequeue(video), 0, "vivid: DQBUF returns a frame");
+	ok(is_colour_bars(t.p),
+	   "vivid, %s, %s: the captured frame is in ccshm's memory", how, t.what);
+	is_errno(stream(video, false), 0, "vivid: STREAMOFF works");
+	ok(device_sees(&t), "vivid: an attached device reads the captured frame");
 	if (t.id) {
 		struct ccshm_ioc_revoke r;
 		struct ccshm_ioc_query q = query(t.export_id);
 
 		is_int(q.importers, allocator == DMA_CONTIG,
-		       "... an attachment is seen where there is one");
+		       "vivid: QUERY counts an importer with dma-contig only");
 		is_int(q.device_mappings, 1 + (allocator == DMA_CONTIG),
-		       "... and its mapping and the kernel's own");
+		       "vivid: QUERY counts the device mapping and the kernel's mapping");
 		is_errno(raw_revoke(ccshm, t.export_id, 0, 0, &r), EBUSY,
-			 "vivid, %s: a revoke says that somebody holds it", how);
-		is_int(r.device_mappings, q.device_mappings, "... and how often");
-		is_int(touch_read(t.p), SIGBUS, "... and ends our mapping");
+			 "vivid, %s: REVOKE while vivid holds the buffer: EBUSY", how);
+		is_int(r.device_mappings, q.device_mappings,
+		       "vivid: REVOKE reports the number of device mappings");
+		is_int(touch_read(t.p), SIGBUS, "vivid: after REVOKE the CPU mapping gets SIGBUS");
 	}
-	is_errno(forget(video), 0, "vivid lets go");
+	is_errno(forget(video), 0, "vivid: REQBUFS with 0 releases the buffer");
 	if (t.id)
-		is_errno(raw_revoke(ccshm, t.export_id, 0, 0, NULL), 0, "... and the revoke ends");
+		is_errno(raw_revoke(ccshm, t.export_id, 0, 0, NULL), 0,
+			 "vivid: REVOKE after the release succeeds");
 	close(video);
 	target_end(&t);
-	ok(wait_clean(ccshm), "vivid, %s, %s: nothing is left", how, t.what);
+	ok(wait_clean(ccshm), "vivid, %s, %s: no object is left", how, t.what);
 }
 
 /* Capture frame after frame into several buffers, as a camera program does. */
@@ -302,12 +305,12 @@ static void many_frames(enum allocator allocator, const char *how)
 		if (queue(video, i, t[i].fd))
 			break;
 	}
-	is_int(good, 10, "vivid, %s: frame after frame", how);
+	is_int(good, 10, "vivid, %s: 10 frames are captured", how);
 	stream(video, false);
 	close(video);
 	for (int i = 0; i < 2; i++)
 		target_end(&t[i]);
-	ok(wait_clean(ccshm), "... and nothing is left");
+	ok(wait_clean(ccshm), "vivid: after 10 frames no object is left");
 }
 
 static unsigned int exports(void)
@@ -329,14 +332,16 @@ static bool refused(enum allocator allocator, const char *how, uint64_t flags, i
 
 	t.fd = raw_export(ccshm, t.id, flags, &t.export_id);
 	prepare(video);
-	is_errno(queue(video, 0, t.fd), err, "vivid, %s, %s: refused", how, what);
+	is_errno(queue(video, 0, t.fd), err, "vivid, %s, %s: QBUF is refused", how, what);
 	ok(!query(t.export_id).importers && !query(t.export_id).device_mappings,
-	   "... and holds nothing");
-	is_errno(raw_revoke(ccshm, t.export_id, 0, 0, NULL), 0, "... so that a revoke ends");
+	   "vivid: QUERY counts no importer after a refused QBUF");
+	is_errno(raw_revoke(ccshm, t.export_id, 0, 0, NULL), 0,
+		 "vivid: REVOKE after a refused QBUF succeeds");
 	close(video);
 	close(t.fd);
-	is_errno(raw_free(ccshm, t.id), 0, "... and the buffer is freed");
-	ok(wait_held(ccshm, 0, &(struct ccshm_ioc_info){ 0 }), "... and its memory given back");
+	is_errno(raw_free(ccshm, t.id), 0, "vivid: FREE after a refused QBUF works");
+	ok(wait_held(ccshm, 0, &(struct ccshm_ioc_info){ 0 }),
+	   "vivid: the memory is given back after a refused QBUF");
 	return exports() == before;
 }
 
@@ -349,9 +354,10 @@ static void vivid(void)
 	capture(VMALLOC, "vmalloc", target_heap());
 	many_frames(DMA_CONTIG, "dma-contig");
 	many_frames(VMALLOC, "vmalloc");
-	ok(refused(VMALLOC, "vmalloc", 0, EFAULT, "a revocable export"), "... and is gone");
+	ok(refused(VMALLOC, "vmalloc", 0, EFAULT, "a revocable export"),
+	   "vivid: the export is gone after a refused QBUF");
 	ok(refused(VMALLOC, "vmalloc", CCSHM_EXPORT_PINNED | CCSHM_EXPORT_READ_ONLY, EFAULT,
-		   "a read-only export"), "... and is gone");
+		   "a read-only export"), "vivid: the export is gone after a refused QBUF");
 }
 
 /*
@@ -370,12 +376,14 @@ static void refused_at_attach(void)
 			read_only, "a read-only export");
 	close(ccshm);
 	if (gone) {
-		is_errno(driver_unload(), 0, "vivid keeps nothing of what was refused to it");
+		is_errno(driver_unload(), 0,
+			"after a refused QBUF of vivid, the driver can be unloaded");
 		return;
 	}
-	skip("vivid keeps nothing of what was refused to it",
+	skip("after a refused QBUF of vivid, the driver can be unloaded",
 	     "videobuf2 of this kernel keeps a reference to the dma-buf");
-	is_errno(driver_unload(), EAGAIN, "... so that the module has to stay");
+	is_errno(driver_unload(), EAGAIN,
+		 "after a refused QBUF of vivid, unloading the driver: EAGAIN");
 	/* Keep the harness from unloading the module. */
 	unlink("/lib/ccshm/ccshm.ko");
 }
@@ -429,23 +437,25 @@ static void vgem(void)
 	t = target_export("a pinned export", CCSHM_EXPORT_PINNED);
 	req.fd = t.fd;
 	is_errno(raw_ioctl(card, PRIME_FD_TO_HANDLE, &req), 0, "vgem imports a pinned export");
-	is_int(query(t.export_id).importers, 1, "... is attached");
+	is_int(query(t.export_id).importers, 1, "vgem: QUERY counts one importer");
 	if (map_at_attach)
-		is_int(query(t.export_id).device_mappings, 1, "... and maps it");
+		is_int(query(t.export_id).device_mappings, 1,
+		       "vgem: QUERY counts one device mapping");
 	else
-		skip("... and maps it", "vgem of this kernel attaches, and never maps");
+		skip("vgem: QUERY counts one device mapping",
+		     "vgem of this kernel attaches, and never maps");
 	is_errno(raw_ioctl(card, GEM_CLOSE, &(struct gem_close){ .handle = req.handle }), 0,
-		 "it lets go");
+		 "vgem: GEM_CLOSE works");
 	ok(!query(t.export_id).importers && !query(t.export_id).device_mappings,
-	   "... and holds nothing");
+	   "vgem: QUERY counts no importer after GEM_CLOSE");
 	target_end(&t);
-	ok(wait_clean(ccshm), "... and nothing is left");
+	ok(wait_clean(ccshm), "vgem: no object is left");
 
 	raw_alloc(ccshm, SIZE, &id);
 	revocable = raw_export(ccshm, id, 0, NULL);
 	req = (struct prime_handle){ .fd = revocable };
 	is_errno(raw_ioctl(card, PRIME_FD_TO_HANDLE, &req), EOPNOTSUPP,
-		 "vgem cannot let go: a revocable export refuses it");
+		 "vgem imports a revocable export: EOPNOTSUPP");
 	close(revocable);
 	raw_free(ccshm, id);
 	close(card);
@@ -468,7 +478,7 @@ int main(void)
 	vgem();
 	kernels_test(true);
 
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "at the end of the suite: no object is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	load();

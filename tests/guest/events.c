@@ -33,11 +33,11 @@ static bool happens(unsigned int type, uint64_t id, const char *what)
 	int err = nl_event(nl, &ev, 10000);
 
 	if (err) {
-		is_errno(err, 0, "%s: event %u", what, type);
+		is_errno(err, 0, "%s: a message for event %u arrives", what, type);
 		return false;
 	}
 	if (ev.type == type && (!id || said(CCSHM_A_ID) == id))
-		return pass("%s: it is told", what);
+		return pass("%s: the event is sent", what);
 	diag("got event %u of %llu", ev.type, (unsigned long long)said(CCSHM_A_ID));
 	return fail("%s: event %u of %llu", what, type, (unsigned long long)id);
 }
@@ -45,19 +45,19 @@ static bool happens(unsigned int type, uint64_t id, const char *what)
 /* Test the process and the user that the event names. */
 static void done_by(pid_t pid, uid_t uid, const char *what)
 {
-	is_int(said(CCSHM_A_ACTOR_PID), pid, "%s: the process", what);
-	is_int(said(CCSHM_A_ACTOR_UID), uid, "%s: and its user", what);
+	is_int(said(CCSHM_A_ACTOR_PID), pid, "%s: the event has the pid of the process", what);
+	is_int(said(CCSHM_A_ACTOR_UID), uid, "%s: the event has the uid of the process", what);
 }
 
 static void done_by_the_kernel(const char *what)
 {
 	ok(!ev.said.attr[CCSHM_A_ACTOR_PID] && !ev.said.attr[CCSHM_A_ACTOR_UID],
-	   "%s: no process did it", what);
+	   "%s: the event has no process", what);
 }
 
 static void nothing_happens(const char *what)
 {
-	is_errno(nl_event(nl, &ev, 300), -ETIMEDOUT, "%s: no more events", what);
+	is_errno(nl_event(nl, &ev, 300), -ETIMEDOUT, "%s: no further event is sent", what);
 }
 
 /* ---- permission to listen ---- */
@@ -115,13 +115,16 @@ static int join_as_root_of_a_namespace(void *arg)
 
 static void test_who_may_listen(void)
 {
-	is_errno(as_user(ALICE, 0, join_as, NULL), EPERM, "a user may not join");
-	is_errno(as_user(ALICE, 0, bind_as, NULL), EPERM, "nor by bind()");
+	is_errno(as_user(ALICE, 0, join_as, NULL), EPERM,
+		 "joining the group of events without CAP_SYS_ADMIN: EPERM");
+	is_errno(as_user(ALICE, 0, bind_as, NULL), EPERM,
+		 "joining the group of events by bind() without CAP_SYS_ADMIN: EPERM");
 	is_errno(as_user(ROOT, CAP(NET_ADMIN) | CAP(SYS_RAWIO), join_as, NULL), EPERM,
-		 "nor with other capabilities");
+		 "joining the group of events with CAP_NET_ADMIN and CAP_SYS_RAWIO: EPERM");
 	is_errno(as_user(ALICE, 0, join_as_root_of_a_namespace, NULL), EPERM,
-		 "nor as root of a user namespace");
-	is_errno(as_user(ALICE, CAP(SYS_ADMIN), join_as, NULL), 0, "CAP_SYS_ADMIN may");
+		 "joining the group of events as root of a user namespace: EPERM");
+	is_errno(as_user(ALICE, CAP(SYS_ADMIN), join_as, NULL), 0,
+		 "joining the group of events with CAP_SYS_ADMIN works");
 }
 
 /* ---- buffers and exports ---- */
@@ -137,34 +140,38 @@ static void test_buffer(void)
 
 		clock_gettime(CLOCK_REALTIME, &now);
 		ok(said(CCSHM_A_TIME) / 1000000000 <= (uint64_t)now.tv_sec &&
-		   said(CCSHM_A_TIME) / 1000000000 + 60 > (uint64_t)now.tv_sec, "with its time");
-		is_int(said(CCSHM_A_TYPE), CCSHM_TYPE_BUFFER, "the type");
-		is_str(nl_text(&ev.said, CCSHM_A_NAME), "ring", "the name");
-		is_int(said(CCSHM_A_SIZE), 3 * PAGE, "the size");
-		is_int(said(CCSHM_A_UID), 0, "the owner");
+		   said(CCSHM_A_TIME) / 1000000000 + 60 > (uint64_t)now.tv_sec,
+		"event of ALLOC: the time is the current time");
+		is_int(said(CCSHM_A_TYPE), CCSHM_TYPE_BUFFER,
+		       "event of ALLOC: the type is a buffer");
+		is_str(nl_text(&ev.said, CCSHM_A_NAME), "ring", "event of ALLOC: the name");
+		is_int(said(CCSHM_A_SIZE), 3 * PAGE, "event of ALLOC: the size");
+		is_int(said(CCSHM_A_UID), 0, "event of ALLOC: the owner");
 		done_by(getpid(), 0, "ALLOC");
 	}
 	fd = raw_export(ccshm, id, CCSHM_EXPORT_READ_ONLY, &export_id);
 	if (happens(CCSHM_EVENT_EXPORT_NEW, export_id, "EXPORT")) {
-		is_int(said(CCSHM_A_BUFFER_ID), id, "its buffer");
-		is_int(said(CCSHM_A_OBJECT_FLAGS), CCSHM_EXPORT_READ_ONLY, "its flags");
+		is_int(said(CCSHM_A_BUFFER_ID), id, "event of EXPORT: the id of the buffer");
+		is_int(said(CCSHM_A_OBJECT_FLAGS), CCSHM_EXPORT_READ_ONLY,
+		       "event of EXPORT: the flags");
 	}
 	raw_free(ccshm, id);
 	if (happens(CCSHM_EVENT_BUFFER_END, id, "FREE"))
-		is_int(said(CCSHM_A_EXPORTS), 1, "that there is an export left");
-	nothing_happens("a buffer with an export");
+		is_int(said(CCSHM_A_EXPORTS), 1, "event of FREE: one export is left");
+	nothing_happens("FREE of a buffer with an export");
 	close(fd);
-	happens(CCSHM_EVENT_EXPORT_GONE, export_id, "the dma-buf is closed");
-	if (happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory is given back"))
-		is_int(said(CCSHM_A_CHARGED), 3 * PAGE, "what it took");
-	done_by_the_kernel("the memory is given back");
-	nothing_happens("a buffer's life");
+	happens(CCSHM_EVENT_EXPORT_GONE, export_id, "close of the dma-buf");
+	if (happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory of the freed buffer is given back"))
+		is_int(said(CCSHM_A_CHARGED), 3 * PAGE,
+		       "event of the memory given back: the charge");
+	done_by_the_kernel("the memory of the freed buffer is given back");
+	nothing_happens("a buffer that was allocated, exported and freed");
 	raw_alloc(ccshm, UNIT, &id);
-	happens(CCSHM_EVENT_BUFFER_NEW, id, "a larger one");
+	happens(CCSHM_EVENT_BUFFER_NEW, id, "ALLOC of a large buffer");
 	raw_free(ccshm, id);
-	happens(CCSHM_EVENT_BUFFER_END, id, "it is freed");
-	if (happens(CCSHM_EVENT_BUFFER_GONE, id, "a work item gives it back"))
-		done_by_the_kernel("a work item");
+	happens(CCSHM_EVENT_BUFFER_END, id, "FREE of a large buffer");
+	if (happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory of a large buffer is given back"))
+		done_by_the_kernel("the memory of a large buffer is given back by a work item");
 }
 
 /* Make a call whose result cannot be written: the call fails, so there must be no event. */
@@ -187,17 +194,20 @@ static void test_failures(void)
 	uint64_t id, other;
 
 	raw_alloc_named(ccshm, PAGE, "one", 0600, &id);
-	happens(CCSHM_EVENT_BUFFER_NEW, id, "a name");
-	is_errno(raw_alloc_named(ccshm, PAGE, "one", 0600, &other), EEXIST, "the same name again");
+	happens(CCSHM_EVENT_BUFFER_NEW, id, "ALLOC with a name");
+	is_errno(raw_alloc_named(ccshm, PAGE, "one", 0600, &other), EEXIST,
+		 "ALLOC with a name in use: EEXIST");
 	exp.id = id;
 	is_errno(unanswered(CCSHM_IOC_ALLOC, &req, sizeof(req)), EFAULT,
-		 "ALLOC, whose answer cannot be written");
-	is_errno(unanswered(CCSHM_IOC_EXPORT, &exp, sizeof(exp)), EFAULT, "EXPORT, likewise");
-	is_errno(raw_export_slice(ccshm, id, 0, UNIT, 0, NULL), EINVAL, "a slice that is none");
-	nothing_happens("failures");
+		 "ALLOC, whose output cannot be written: EFAULT");
+	is_errno(unanswered(CCSHM_IOC_EXPORT, &exp, sizeof(exp)), EFAULT,
+		 "EXPORT, whose output cannot be written: EFAULT");
+	is_errno(raw_export_slice(ccshm, id, 0, UNIT, 0, NULL), EINVAL,
+		 "EXPORT of an offset beyond the end: EINVAL");
+	nothing_happens("calls that fail");
 	raw_free(ccshm, id);
-	happens(CCSHM_EVENT_BUFFER_END, id, "its end");
-	happens(CCSHM_EVENT_BUFFER_GONE, id, "its memory");
+	happens(CCSHM_EVENT_BUFFER_END, id, "FREE after calls that failed");
+	happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory is given back after calls that failed");
 }
 
 /* Allocate a buffer, and end the process. */
@@ -212,12 +222,15 @@ static void test_process_dies(void)
 {
 	uint64_t *id = common(sizeof(*id));
 
-	is_errno(as_user(ALICE, 0, alloc_and_die, id), 0, "alice allocates, and is gone");
-	if (happens(CCSHM_EVENT_BUFFER_NEW, *id, "her buffer"))
-		is_int(said(CCSHM_A_UID), ALICE, "whose it is");
-	is_int(said(CCSHM_A_ACTOR_UID), ALICE, "who made it");
-	happens(CCSHM_EVENT_BUFFER_END, *id, "its end");
-	happens(CCSHM_EVENT_BUFFER_GONE, *id, "its memory");
+	is_errno(as_user(ALICE, 0, alloc_and_die, id), 0,
+		 "alice's process allocates a buffer and ends");
+	if (happens(CCSHM_EVENT_BUFFER_NEW, *id, "ALLOC by alice's process"))
+		is_int(said(CCSHM_A_UID), ALICE,
+		       "event of ALLOC by alice's process: the owner is alice");
+	is_int(said(CCSHM_A_ACTOR_UID), ALICE,
+	       "event of ALLOC by alice's process: the acting user is alice");
+	happens(CCSHM_EVENT_BUFFER_END, *id, "the end of alice's buffer with its process");
+	happens(CCSHM_EVENT_BUFFER_GONE, *id, "the memory of alice's buffer is given back");
 }
 
 /* ---- no memory for messages in calls ---- */
@@ -260,11 +273,12 @@ static void test_no_allocation(void)
 	if (mkdir("t", 0755) || mount("tracefs", "t", "tracefs", 0, NULL) ||
 	    !trace_write("events/kmem/kmem_cache_alloc/filter", filter) ||
 	    !trace_write("events/kmem/kmem_cache_alloc/enable", "1")) {
-		skip("no allocation", "this kernel does not trace allocations");
+		skip("no call allocates the message of its event",
+		     "this kernel does not trace allocations");
 		return;
 	}
 	nl_statistic(nl, CCSHM_A_STATS_EVENTS);
-	if (ok(messages_allocated() > 0, "the trace shows who allocates a message")) {
+	if (ok(messages_allocated() > 0, "the trace shows allocations of messages")) {
 		trace_write("trace", "");
 		raw_alloc(ccshm, PAGE, &id);
 		fd = raw_export(ccshm, id, 0, &export_id);
@@ -276,8 +290,8 @@ static void test_no_allocation(void)
 	trace_write("events/kmem/kmem_cache_alloc/enable", "0");
 	umount("t");
 	for (int i = 0; i < 7; i++)
-		is_errno(nl_event(nl, &ev, 10000), 0, "... and each event is sent");
-	nothing_happens("calls that were traced");
+		is_errno(nl_event(nl, &ev, 10000), 0, "each event of a traced call is sent");
+	nothing_happens("the traced calls");
 }
 
 /* ---- revokes ---- */
@@ -286,9 +300,9 @@ static struct shared shared_told(uint64_t flags)
 {
 	struct shared s = exported_new(PAGE, flags);
 
-	happens(CCSHM_EVENT_BUFFER_NEW, s.id, "a buffer");
-	happens(CCSHM_EVENT_EXPORT_NEW, s.export_id, "an export");
-	happens(CCSHM_EVENT_EXPORT_NEW, 0, "another one");
+	happens(CCSHM_EVENT_BUFFER_NEW, s.id, "ALLOC of a buffer to share");
+	happens(CCSHM_EVENT_EXPORT_NEW, s.export_id, "EXPORT of the buffer to share");
+	happens(CCSHM_EVENT_EXPORT_NEW, 0, "a second EXPORT of the buffer to share");
 	return s;
 }
 
@@ -296,8 +310,10 @@ static void shared_end_told(struct shared *s)
 {
 	shared_end(s);
 	for (int i = 0; i < 4; i++)
-		is_errno(nl_event(nl, &ev, 10000), 0, "its end is told");
-	is_int(ev.type, CCSHM_EVENT_BUFFER_GONE, "and at last that of its memory");
+		is_errno(nl_event(nl, &ev, 10000), 0,
+			 "the end of the shared buffer and its exports: each event is sent");
+	is_int(ev.type, CCSHM_EVENT_BUFFER_GONE,
+	       "the end of the shared buffer: the last event is that of its memory");
 }
 
 static void test_revoke(void)
@@ -307,31 +323,42 @@ static void test_revoke(void)
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 
 	if (happens(CCSHM_EVENT_IMPORTER_ATTACH, s.export_id, "a driver attaches")) {
-		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_A, "its device");
-		is_int(said(CCSHM_A_BUFFER_ID), s.id, "the buffer");
+		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_A,
+		       "event of an importer's attach: the device");
+		is_int(said(CCSHM_A_BUFFER_ID), s.id, "event of an importer's attach: the buffer");
 	}
-	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "it maps");
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "the importer maps");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
-		 "a revoke that it does not let end");
-	happens(CCSHM_EVENT_REVOKE_BEGIN, s.export_id, "the revoke begins");
-	if (happens(CCSHM_EVENT_REVOKE_END, s.export_id, "the revoke ends")) {
-		is_int(said(CCSHM_A_RESULT), ETIMEDOUT, "its result");
-		ok(said(CCSHM_A_DURATION) >= 200 * 1000000ULL, "how long it took");
-		is_int(said(CCSHM_A_STATE), CCSHM_STATE_REVOKING, "the state");
-		is_int(said(CCSHM_A_DEVICE_MAPPINGS), 1, "the mappings left");
-		is_int(said(CCSHM_A_PAGES), 1, "the pages");
+		 "REVOKE while the importer does not unmap: ETIMEDOUT");
+	happens(CCSHM_EVENT_REVOKE_BEGIN, s.export_id, "REVOKE that times out begins");
+	if (happens(CCSHM_EVENT_REVOKE_END, s.export_id, "REVOKE that times out ends")) {
+		is_int(said(CCSHM_A_RESULT), ETIMEDOUT,
+		       "event of a REVOKE that times out: the result is ETIMEDOUT");
+		ok(said(CCSHM_A_DURATION) >= 200 * 1000000ULL,
+		   "event of a REVOKE that times out: the duration");
+		is_int(said(CCSHM_A_STATE), CCSHM_STATE_REVOKING,
+		       "event of a REVOKE that times out: the state is revoking");
+		is_int(said(CCSHM_A_DEVICE_MAPPINGS), 1,
+		       "event of a REVOKE that times out: one device mapping is left");
+		is_int(said(CCSHM_A_PAGES), 1,
+		       "event of a REVOKE that times out: the number of pages");
 	}
-	is_errno(imp_unmap(imp), 0, "the driver unmaps");
+	is_errno(imp_unmap(imp), 0, "the importer unmaps");
 	close(imp);
-	if (happens(CCSHM_EVENT_IMPORTER_DETACH, s.export_id, "the driver detaches"))
-		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_A, "its device");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, NULL), 0, "the same revoke again");
-	happens(CCSHM_EVENT_REVOKE_BEGIN, s.export_id, "it begins");
-	if (happens(CCSHM_EVENT_REVOKE_END, s.export_id, "it ends")) {
-		is_int(said(CCSHM_A_RESULT), 0, "well");
-		is_int(said(CCSHM_A_STATE), CCSHM_STATE_REVOKED, "the state");
+	if (happens(CCSHM_EVENT_IMPORTER_DETACH, s.export_id, "the importer detaches"))
+		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_A,
+		       "event of an importer's detach: the device");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, NULL), 0,
+		 "REVOKE after the importer's detach works");
+	happens(CCSHM_EVENT_REVOKE_BEGIN, s.export_id, "REVOKE after the importer's detach begins");
+	if (happens(CCSHM_EVENT_REVOKE_END, s.export_id,
+		    "REVOKE after the importer's detach ends")) {
+		is_int(said(CCSHM_A_RESULT), 0, "event of a REVOKE that succeeds: the result is 0");
+		is_int(said(CCSHM_A_STATE), CCSHM_STATE_REVOKED,
+		       "event of a REVOKE that succeeds: the state is revoked");
 	}
-	is_errno(as_user(MALLORY, 0, join_as, NULL), EPERM, "others still may not join");
+	is_errno(as_user(MALLORY, 0, join_as, NULL), EPERM,
+		 "joining the group of events by mallory: EPERM");
 	shared_end_told(&s);
 }
 
@@ -342,23 +369,25 @@ static void test_attach(void)
 	struct shared s = shared_told(0);
 	struct attached a;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "a device is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of a device works");
 	if (happens(CCSHM_EVENT_ATTACH, a.id, "ATTACH")) {
-		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_B, "the device");
-		is_int(said(CCSHM_A_BUFFER_ID), s.id, "the buffer");
+		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_B, "event of ATTACH: the device");
+		is_int(said(CCSHM_A_BUFFER_ID), s.id, "event of ATTACH: the buffer");
 	}
-	is_errno(attached_end(&a), 0, "it is detached");
+	is_errno(attached_end(&a), 0, "DETACH of the device works");
 	if (happens(CCSHM_EVENT_DETACH, a.id, "DETACH"))
-		is_int(said(CCSHM_A_STOPPED), 0, "nobody had to stop it");
-	nothing_happens("an attachment that was detached");
+		is_int(said(CCSHM_A_STOPPED), 0, "event of DETACH: the device was not stopped");
+	nothing_happens("ATTACH and DETACH");
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "it is attached again");
-	happens(CCSHM_EVENT_ATTACH, a.id, "ATTACH again");
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of the detached device works");
+	happens(CCSHM_EVENT_ATTACH, a.id, "ATTACH of the detached device");
 	close(a.fd);
-	if (happens(CCSHM_EVENT_DETACH, a.id, "its holder is gone"))
-		is_int(said(CCSHM_A_STOPPED), 1, "the device had to be stopped");
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), EBUSY, "a device that cannot be had");
-	nothing_happens("an attachment that failed");
+	if (happens(CCSHM_EVENT_DETACH, a.id, "the holder of the attachment is killed"))
+		is_int(said(CCSHM_A_STOPPED), 1,
+		       "event of the holder's death: the device was stopped");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), EBUSY,
+		 "ATTACH of a device that has a kernel driver: EBUSY");
+	nothing_happens("ATTACH that fails");
 	shared_end_told(&s);
 }
 
@@ -380,15 +409,17 @@ static void test_quota(void)
 
 	if (!set_limit("limit_user_buffers", "0"))
 		bail("no limit can be set");
-	is_errno(as_user(ALICE, 0, alloc_and_die, id), EDQUOT, "no buffer for alice");
-	if (happens(CCSHM_EVENT_QUOTA, 0, "a limit")) {
-		is_int(said(CCSHM_A_QUOTA), CCSHM_QUOTA_USER_BUFFERS, "which");
-		is_int(said(CCSHM_A_UID), ALICE, "whom it refused");
-		is_int(said(CCSHM_A_LIMIT), 0, "how many there may be");
-		is_int(said(CCSHM_A_ASKED), 1, "and what was asked for");
+	is_errno(as_user(ALICE, 0, alloc_and_die, id), EDQUOT,
+		 "ALLOC by alice with limit_user_buffers=0: EDQUOT");
+	if (happens(CCSHM_EVENT_QUOTA, 0, "ALLOC refused by limit_user_buffers")) {
+		is_int(said(CCSHM_A_QUOTA), CCSHM_QUOTA_USER_BUFFERS,
+		       "event of a refusal: the limit is that of a user's buffers");
+		is_int(said(CCSHM_A_UID), ALICE, "event of a refusal: the refused user is alice");
+		is_int(said(CCSHM_A_LIMIT), 0, "event of a refusal: the value of the limit");
+		is_int(said(CCSHM_A_ASKED), 1, "event of a refusal: the number that was asked for");
 	}
 	set_limit("limit_user_buffers", "max");
-	nothing_happens("a limit");
+	nothing_happens("ALLOC refused by a limit");
 }
 
 /*
@@ -400,10 +431,12 @@ static void leak_counts(const char *limit, int err, uint32_t quota)
 	uint64_t *id = common(sizeof(*id));
 
 	set_limit(limit, "2M");
-	is_errno(as_user(ROOT, 0, alloc_and_die, id), err, "%s: the leaked memory is all of it: %s",
+	is_errno(as_user(ROOT, 0, alloc_and_die, id), err,
+		 "%s: ALLOC when leaked memory uses up the limit: %s",
 		 limit, tap_errno_name(err));
 	if (happens(CCSHM_EVENT_QUOTA, 0, limit)) {
-		is_int(said(CCSHM_A_QUOTA), quota, "%s: the event names it", limit);
+		is_int(said(CCSHM_A_QUOTA), quota,
+		       "%s: the event reports the kind of limit", limit);
 		is_int(said(CCSHM_A_USED), UNIT, "%s: the event counts the leaked memory", limit);
 	}
 	set_limit(limit, "max");
@@ -414,24 +447,24 @@ static void test_leak(void)
 	uint64_t id;
 
 	if (!cvm_present() || cvm_fail(CVM_FAIL_PRIVATE, 0, 0)) {
-		skip("a leak", "nothing can refuse a conversion here");
+		skip("event of a leak", "nothing can refuse a conversion here");
 		return;
 	}
 	expect_refusal();
 	expect_kmsg("ccshm: leaked [0-9]+ pages: they cannot be made private again");
 	diag("expect-leaked-pages: %lu", UNIT / PAGE);
 	raw_alloc(ccshm, PAGE, &id);
-	happens(CCSHM_EVENT_BUFFER_NEW, id, "a buffer");
+	happens(CCSHM_EVENT_BUFFER_NEW, id, "ALLOC of a buffer that will be leaked");
 	cvm_fail(CVM_FAIL_PRIVATE, 0, 1ULL << 40);
 	raw_free(ccshm, id);
-	happens(CCSHM_EVENT_BUFFER_END, id, "its end");
-	happens(CCSHM_EVENT_BUFFER_GONE, id, "its memory");
+	happens(CCSHM_EVENT_BUFFER_END, id, "FREE of a buffer that will be leaked");
+	happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory of a leaked buffer is accounted");
 	/* The driver retries the conversion for half a minute. */
 	if (!nl_event(nl, &ev, 60000)) {
-		is_int(ev.type, CCSHM_EVENT_LEAK, "the leak is told");
-		is_int(said(CCSHM_A_PAGES), UNIT / PAGE, "with its pages");
+		is_int(ev.type, CCSHM_EVENT_LEAK, "event of a leak is sent");
+		is_int(said(CCSHM_A_PAGES), UNIT / PAGE, "event of a leak: the number of pages");
 	} else {
-		fail("the leak is told");
+		fail("event of a leak is sent");
 	}
 	cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 0);
 	leak_counts("limit_user_bytes", EDQUOT, CCSHM_QUOTA_USER_BYTES);
@@ -446,7 +479,7 @@ static void test_slow(void)
 	uint64_t id, lost;
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-	is_errno(nl_join(fd, family.group), 0, "a listener with little room");
+	is_errno(nl_join(fd, family.group), 0, "a listener with a small receive buffer joins");
 	for (int i = 0; i < 200; i++) {
 		raw_alloc(ccshm, PAGE, &id);
 		raw_free(ccshm, id);
@@ -454,20 +487,21 @@ static void test_slow(void)
 	/* Read all events with the other socket first. */
 	while (!nl_event(nl, &ev, 1000))
 		events++;
-	is_int(events, 600, "one with enough room gets all");
+	is_int(events, 600, "a listener with enough room receives all events");
 	err = nl_event(fd, &ev, 1000);
 	if (!err) {
 		for (lost = 0; !err; lost++)
 			err = nl_event(fd, &ev, 1000);
 	}
-	is_errno(err, ENOBUFS, "the other one is told that it has lost some");
+	is_errno(err, ENOBUFS, "a listener with a small receive buffer that loses events: ENOBUFS");
 	do {
 		err = nl_event(fd, &ev, 500);
 	} while (!err);
-	is_errno(err, ETIMEDOUT, "once");
+	is_errno(err, ETIMEDOUT, "a listener that lost events gets ENOBUFS only once");
 	raw_alloc(ccshm, PAGE, &id);
-	is_errno(nl_event(fd, &ev, 10000), 0, "and goes on");
-	is_int(said(CCSHM_A_ID), id, "with what happens then");
+	is_errno(nl_event(fd, &ev, 10000), 0, "a listener that lost events receives later events");
+	is_int(said(CCSHM_A_ID), id,
+	       "a listener that lost events receives the id of the later event");
 	raw_free(ccshm, id);
 	for (int i = 0; i < 3; i++)
 		nl_event(nl, &ev, 10000);
@@ -480,19 +514,20 @@ int main(void)
 	struct peer early = peer_start(MALLORY, 0, listen_before, e);
 	int joined = peer_hear(&early), room = 1 << 20;
 
-	diag("%d groups could be joined before there was ours", joined);
+	diag("%d groups could be joined before ccshm's group existed", joined);
 	exported_setup();
 	nl = nl_socket();
 	if (nl_find_family(nl) || !family.group)
 		bail("there is no group of events");
 	setsockopt(nl, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
 	test_who_may_listen();
-	is_errno(nl_join(nl, family.group), 0, "root listens");
+	is_errno(nl_join(nl, family.group), 0, "root joins the group of events");
 	test_buffer();
 	test_failures();
 	test_process_dies();
 	test_no_allocation();
-	is_int(peer_ask(&early, 0), 0, "one who had joined before hears nothing");
+	is_int(peer_ask(&early, 0), 0,
+	       "a listener that had joined before ccshm was loaded receives no event");
 	peer_end(&early, 0);
 	test_revoke();
 	test_attach();

@@ -92,13 +92,14 @@ static void check_pages(uint64_t id)
 		for (uint64_t p = 0; cvm_present() && p < run.length; p += PAGE)
 			wrong += cvm_page_state(run.physical + p) != 1;
 	}
-	is_int(at, SIZE, "PAGES tells all of it");
-	is_int(wrong, 0, "it is shared, by the kernel's tables and the emulator's");
+	is_int(at, SIZE, "PAGES reports the whole buffer");
+	is_int(wrong, 0, "PAGES and the emulator report each page as shared");
 	if (cvm_present())
-		ok(small > 0, "PAGES tells that leaves are split below %llu KiB",
+		ok(small > 0, "PAGES reports leaves that are split below %llu KiB",
 		   (unsigned long long)small / 1024);
 	else
-		skip("PAGES tells that leaves are split", "nothing is converted on a plain machine");
+		skip("PAGES reports leaves that are split",
+		     "nothing is converted on a plain machine");
 }
 
 static int alloc_flags(uint64_t size, uint64_t flags, uint64_t *id)
@@ -121,11 +122,11 @@ static void check_whole_units(void)
 	raw_info(dev, &info);
 	calls = info.calls_shared;
 	is_errno(alloc_flags(SIZE, CCSHM_ALLOC_WHOLE_UNITS, &id), ENOMEM,
-		 "whole units only, and there is none: ENOMEM");
+		 "ALLOC with WHOLE_UNITS when no whole unit is free: ENOMEM");
 	is_errno(alloc_flags(PAGE, CCSHM_ALLOC_WHOLE_UNITS, &id), ENOMEM,
-		 "a page of a whole unit: ENOMEM");
+		 "ALLOC of a page with WHOLE_UNITS when no whole unit is free: ENOMEM");
 	raw_info(dev, &info);
-	is_int(info.calls_shared - calls, 0, "which has converted nothing");
+	is_int(info.calls_shared - calls, 0, "ALLOC with WHOLE_UNITS that fails converts nothing");
 }
 
 /* Test that CCSHM_ALLOC_CONTIGUOUS fails rather than return two pieces. */
@@ -135,14 +136,15 @@ static void check_contiguous(void)
 	uint64_t id;
 
 	is_errno(alloc_flags(2 * UNIT, CCSHM_ALLOC_CONTIGUOUS, &id), ENOMEM,
-		 "4 MiB in one piece: ENOMEM");
+		 "ALLOC of 4 MiB with CONTIGUOUS in fragmented memory: ENOMEM");
 	is_errno(alloc_flags(UNIT, CCSHM_ALLOC_CONTIGUOUS, &id), ENOMEM,
-		 "2 MiB in one piece: ENOMEM");
-	if (!is_errno(alloc_flags(PAGE, CCSHM_ALLOC_CONTIGUOUS, &id), 0, "4 KiB: yes"))
+		 "ALLOC of 2 MiB with CONTIGUOUS in fragmented memory: ENOMEM");
+	if (!is_errno(alloc_flags(PAGE, CCSHM_ALLOC_CONTIGUOUS, &id), 0,
+		      "ALLOC of 4 KiB with CONTIGUOUS in fragmented memory works"))
 		return;
 	raw_query(dev, id, &q);
 	ok(q.blocks_small == 1 && q.blocks == 1 && !q.carved && q.charged == PAGE,
-	   "it is a small block of its own: QUERY says so");
+	   "ALLOC of 4 KiB with CONTIGUOUS in fragmented memory: QUERY reports one small block");
 	raw_free(dev, id);
 }
 
@@ -151,23 +153,24 @@ static void check_contents(uint64_t id)
 	int dmabuf = raw_export(dev, id, 0, NULL);
 	unsigned char *map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
 
-	if (!ok(map, "it can be mapped"))
+	if (!ok(map, "a buffer of small blocks can be mapped"))
 		return;
-	is_int(first_other(map, 0, SIZE), -1, "it reads zero");
+	is_int(first_other(map, 0, SIZE), -1, "a buffer of small blocks reads zero");
 	for (uint64_t i = 0; i < SIZE; i += PAGE)
 		memset(map + i, i / PAGE % 251 + 1, PAGE);
 	munmap(map, SIZE);
 	map = raw_map(dmabuf, SIZE, PROT_READ);
 	close(dmabuf);
-	if (!ok(map, "it can be mapped again"))
+	if (!ok(map, "a buffer of small blocks can be mapped again"))
 		return;
 	for (uint64_t i = 0; i < SIZE; i += PAGE) {
 		if (first_other(map + i, i / PAGE % 251 + 1, PAGE) >= 0) {
-			fail("each page holds what was written there: page %lu", i / PAGE);
+			fail("a buffer of small blocks keeps the bytes that are written: page %lu",
+			     i / PAGE);
 			return;
 		}
 	}
-	pass("each page holds what was written there");
+	pass("a buffer of small blocks keeps the bytes that are written");
 	munmap(map, SIZE);
 }
 
@@ -176,18 +179,19 @@ static void check_buffer(void)
 	uint64_t id, pages = rig(CVM_PAGES_TO_SHARED);
 	struct ccshm_ioc_query q;
 
-	if (!is_errno(raw_alloc(dev, SIZE, &id), 0, "a buffer of small blocks is allocated"))
+	if (!is_errno(raw_alloc(dev, SIZE, &id), 0, "ALLOC of a buffer of small blocks works"))
 		return;
 	raw_query(dev, id, &q);
-	ok(q.blocks_small > 0, "%llu of %llu blocks are small",
+	ok(q.blocks_small > 0, "QUERY reports small blocks: %llu of %llu",
 	   (unsigned long long)q.blocks_small, (unsigned long long)q.blocks);
-	ok(q.charged >= SIZE && q.charged < SIZE + UNIT, "it is charged what it takes");
+	ok(q.charged >= SIZE && q.charged < SIZE + UNIT,
+	   "a buffer of small blocks is charged what it takes");
 	if (cvm_present())
 		is_int(rig(CVM_PAGES_TO_SHARED) - pages, q.charged / PAGE,
-		       "so many pages became shared");
+		       "a buffer of small blocks: as many pages became shared as are charged");
 	check_pages(id);
 	check_contents(id);
-	is_errno(raw_free(dev, id), 0, "it is freed");
+	is_errno(raw_free(dev, id), 0, "FREE of a buffer of small blocks works");
 }
 
 int main(void)
@@ -203,7 +207,7 @@ int main(void)
 	if (!fragment_memory(32 * MIB, 64 * MIB))
 		bail("memory cannot be fragmented: %s", strerror(errno));
 	taken = take_large();
-	diag("%llu MiB of large blocks taken, %llu MiB free", (unsigned long long)(taken / MIB),
+	diag("%llu MiB of large blocks allocated, %llu MiB free", (unsigned long long)(taken / MIB),
 	     (unsigned long long)(free_memory() / MIB));
 	check_buffer();
 	check_whole_units();
@@ -211,8 +215,8 @@ int main(void)
 	diag("%lld leaves split", direct_map_splits() - splits);
 	close(dev);
 	dev = raw_open();
-	ok(wait_clean(dev), "nothing is left");
-	ok(wait_rig_shared(shared_before), "no page is shared any more");
+	ok(wait_clean(dev), "after FREE of all buffers: no object is left");
+	ok(wait_rig_shared(shared_before), "after FREE of all buffers: no page is shared");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

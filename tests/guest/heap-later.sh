@@ -12,17 +12,17 @@
 NODE=/dev/dma_heap/system_cc_shared
 
 insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
-runs "only the heap of ccshm" ccshmctl doctor heap
-like "$out" "^pass +heap +The heap $NODE is that of ccshm\.$" "the heap is that of ccshm"
+runs "ccshm loaded: doctor heap: exit 0" ccshmctl doctor heap
+like "$out" "^pass +heap +The heap $NODE is that of ccshm\.$" "ccshm loaded: the check heap reports the heap of ccshm"
 insmod /lib/ccshm/kernel_heap.ko || bail "the kernel's heap does not load"
 # The module has to stay: keep the harness from unloading it.
 rm /lib/ccshm/kernel_heap.ko
-runs "the kernel's heap appears later" ccshmctl doctor heap
+runs "the kernel's heap loaded later: doctor heap: exit 0" ccshmctl doctor heap
 like "$out" "^warn +heap +The heap $NODE is that of ccshm: the kernel's own heap appeared later" \
-	"the node is still that of ccshm"
+	"the kernel's heap loaded later: the check heap warns that the node is that of ccshm"
 runs "the driver can be unloaded" rmmod ccshm
 [ ! -e $NODE ]
-ok $? "the node goes with ccshm"
-exits 0 "no node" ccshmctl doctor heap
-like "$out" "^warn +heap +This kernel has its heap, but there is no $NODE" "a missing node is not a pass"
+ok $? "the node disappears when ccshm is unloaded"
+exits 0 "ccshm unloaded: doctor heap: exit 0" ccshmctl doctor heap
+like "$out" "^warn +heap +This kernel has its heap, but there is no $NODE" "ccshm unloaded: the check heap warns that the node is missing"
 done_testing

@@ -38,11 +38,12 @@ static bool loaded_with_heap(const char *params)
 	uint64_t id;
 	int fd;
 
-	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", params), 0, "the driver loads (%s)", params);
+	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", params), 0,
+		 "loading the driver works (%s)", params);
 	fd = raw_open();
 	if (fd < 0 || raw_info(fd, &info))
 		bail("no INFO");
-	is_errno(raw_alloc(fd, PAGE, &id), 0, "... and works");
+	is_errno(raw_alloc(fd, PAGE, &id), 0, "ALLOC works after loading the driver");
 	close(fd);
 	return info.features & CCSHM_FEATURE_HEAP;
 }
@@ -93,14 +94,19 @@ static void name_is_taken(void)
 {
 	expect_kmsg("ccshm: no heap system_cc_shared: error -17");
 	expect_kmsg("sysfs: cannot create duplicate filename");
-	is_errno(raw_insmod(OWN, ""), 0, "the name of our node's device is taken");
-	ok(!loaded_with_heap("heap=auto"), "... INFO says that there is no heap");
-	is_errno(allocate(), ENOENT, "... and there is none");
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	is_errno(raw_rmmod("own_heap"), 0, "the name is free again");
-	ok(loaded_with_heap("heap=auto"), "... and so the heap is ours");
-	is_errno(allocate(), 0, "... and gives memory");
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	is_errno(raw_insmod(OWN, ""), 0, "another device takes the name of the heap's device");
+	ok(!loaded_with_heap("heap=auto"),
+	   "the name of the heap's device is taken: INFO reports no heap");
+	is_errno(allocate(), ENOENT,
+		 "the name of the heap's device is taken: opening the node: ENOENT");
+	is_errno(driver_unload(), 0,
+		 "the name of the heap's device is taken: the driver can be unloaded");
+	is_errno(raw_rmmod("own_heap"), 0,
+		 "the module that took the name of the heap's device is unloaded");
+	ok(loaded_with_heap("heap=auto"),
+	   "the name of the heap's device is free: INFO reports the heap");
+	is_errno(allocate(), 0, "the name of the heap's device is free: the heap allocates");
+	is_errno(driver_unload(), 0, "the driver with a heap can be unloaded");
 }
 
 /* ---- the kernel has a heap ---- */
@@ -121,14 +127,15 @@ static dev_t node(void)
 
 static void kernels_heap_comes(void)
 {
-	is_errno(raw_insmod(KERNELS, ""), 0, "the kernel has its own heap");
+	is_errno(raw_insmod(KERNELS, ""), 0, "the kernel's own heap is loaded");
 	/* The module has to stay: keep the harness from unloading it. */
 	unlink(KERNELS);
 	kernels.node = node();
-	ok(kernels.node, "... with its node");
+	ok(kernels.node, "the kernel's own heap has a node");
 	kernels.fd = heap_fd(SIZE);
-	ok(kernels.fd >= 0, "... which gives memory");
-	ok(!strcmp(exporter(kernels.fd), "system_cc_shared"), "... of its own");
+	ok(kernels.fd >= 0, "the kernel's own heap allocates");
+	ok(!strcmp(exporter(kernels.fd), "system_cc_shared"),
+	   "the kernel's own heap is the exporter of its dma-buf");
 	kernels.p = kernels.fd < 0 ? NULL : raw_map(kernels.fd, SIZE, RW);
 	if (!kernels.p)
 		bail("no memory of the kernel's heap");
@@ -143,13 +150,15 @@ static bool kernels_heap_works(void)
 static void node_is_left_alone(void)
 {
 	expect_kmsg("ccshm: the kernel has its own heap system_cc_shared");
-	ok(!loaded_with_heap("heap=auto"), "the kernel has its own: INFO says that it is not ours");
-	ok(node() == kernels.node, "the kernel has its own: that one still is the node");
-	ok(kernels_heap_works(), "... and works");
+	ok(!loaded_with_heap("heap=auto"),
+	   "the kernel has its own heap: INFO reports no heap of ccshm");
+	ok(node() == kernels.node, "the kernel has its own heap: its node is unchanged");
+	ok(kernels_heap_works(), "the kernel has its own heap: its node allocates");
 	is_errno(access("/sys/class/misc/ccshm-heap", F_OK) ? -errno : 0, ENOENT,
-		 "the kernel has its own: there is none of ours");
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	ok(node() == kernels.node && kernels_heap_works(), "... and the kernel's heap is where it was");
+		 "the kernel has its own heap: ccshm makes no device for a heap");
+	is_errno(driver_unload(), 0, "the kernel has its own heap: the driver can be unloaded");
+	ok(node() == kernels.node && kernels_heap_works(),
+	   "the driver is unloaded: the kernel's heap and its node work");
 }
 
 /* Run the kernel's test of heaps, a program that uses only the heap. */
@@ -181,26 +190,36 @@ static void export_and_revoke(void)
 	struct ccshm_ioc_revoke result;
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC), theirs = imp_new(kernels.fd, IMPORTER_STATIC);
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "beside it: a driver maps our export");
-	is_errno(imp_map(theirs, IMPORTER_BIDIRECTIONAL), 0, "... and what is of the kernel's heap");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "with the kernel's heap in use: a driver maps ccshm's export");
+	is_errno(imp_map(theirs, IMPORTER_BIDIRECTIONAL), 0,
+		 "with the kernel's heap in use: a driver maps the kernel's dma-buf");
 	stamp_write(s.p, 3, 0, TRANSFER);
 	stamp_write(kernels.p, 4, 0, TRANSFER);
-	is_errno(imp_dma(imp, 0, TRANSFER, false), 0, "our memory goes into the device");
-	is_errno(imp_dma(theirs, PAGE, TRANSFER, true), 0, "... and into the kernel's");
-	ok(stamp_check(kernels.p + PAGE, 3, 0, TRANSFER), "... the right bytes of it");
-	is_errno(imp_dma(theirs, 0, TRANSFER, false), 0, "the kernel's goes into the device");
-	is_errno(imp_dma(imp, PAGE, TRANSFER, true), 0, "... and into ours");
-	ok(stamp_check(s.p + PAGE, 4, 0, TRANSFER), "... the right bytes of it");
-	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(20000), &result), 0, "beside it: revoke");
-	ok(touch_some(s.p, s.size, PAGE, SIGBUS), "... the next touch gets SIGBUS");
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ENODEV, "... and no driver maps it again");
-	ok(!touch_read(kernels.p + SIZE - 1), "what is of the kernel's heap stays mapped");
-	is_errno(imp_unmap(theirs), 0, "... until its importer lets go");
+	is_errno(imp_dma(imp, 0, TRANSFER, false), 0, "the device reads ccshm's memory");
+	is_errno(imp_dma(theirs, PAGE, TRANSFER, true), 0,
+		 "the device writes to the kernel's memory");
+	ok(stamp_check(kernels.p + PAGE, 3, 0, TRANSFER),
+	   "the bytes copied from ccshm's to the kernel's memory are right");
+	is_errno(imp_dma(theirs, 0, TRANSFER, false), 0, "the device reads the kernel's memory");
+	is_errno(imp_dma(imp, PAGE, TRANSFER, true), 0, "the device writes to ccshm's memory");
+	ok(stamp_check(s.p + PAGE, 4, 0, TRANSFER),
+	   "the bytes copied from the kernel's to ccshm's memory are right");
+	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(20000), &result), 0,
+		 "with the kernel's heap in use: REVOKE of ccshm's buffer works");
+	ok(touch_some(s.p, s.size, PAGE, SIGBUS),
+	   "with the kernel's heap in use: the next access to the revoked buffer gets SIGBUS");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ENODEV,
+		 "with the kernel's heap in use: map of the revoked export: ENODEV");
+	ok(!touch_read(kernels.p + SIZE - 1),
+	   "REVOKE of ccshm's buffer: the kernel's memory can be read");
+	is_errno(imp_unmap(theirs), 0,
+		"REVOKE of ccshm's buffer: the kernel's importer stays mapped");
 	close(theirs);
 	close(imp);
 	munmap(s.p, s.size);
 	close(s.fd);
-	is_errno(raw_free(ccshm, s.id), 0, "the buffer is freed");
+	is_errno(raw_free(ccshm, s.id), 0, "FREE of the revoked buffer works");
 	stamp_pages(kernels.p, 7, 0, SIZE);
 }
 
@@ -211,11 +230,13 @@ static void attach_a_device(void)
 	struct edu edu;
 
 	is_errno(attach_dmabuf(ccshm, kernels.fd, PCI_B, &a), EMEDIUMTYPE,
-		 "a dma-buf of the kernel's heap cannot be attached: it is not ours");
+		 "ATTACH of a dma-buf of the kernel's heap: EMEDIUMTYPE");
 	device_start(&edu, EDU_B);
-	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "beside it: attach");
-	ok(moves_right(&edu, &s, &a, 0, 2 * MIB), "... the device copies the right bytes");
-	is_errno(attached_end(&a), 0, "... and is detached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0,
+		 "with the kernel's heap in use: ATTACH works");
+	ok(moves_right(&edu, &s, &a, 0, 2 * MIB),
+	   "with the kernel's heap in use: the attached device copies the right bytes");
+	is_errno(attached_end(&a), 0, "with the kernel's heap in use: DETACH works");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -276,7 +297,8 @@ static struct cost ours_costs(void)
 		bail("no buffer");
 	before = cost_of(raw_export(fd, id, 0, &export_id), before);
 	close(fd);
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	is_errno(driver_unload(), 0,
+		 "after the measurement of ccshm's heap the driver can be unloaded");
 	return before;
 }
 
@@ -293,10 +315,12 @@ static void compare(const struct cost *ours, const struct cost *theirs)
 	     "%lu bytes not zero", SIZE / MIB, ours->calls, ours->splits, ours->garbage);
 	diag("%lu MiB, the kernel's: %" PRIu64 " page-state calls, %lld leaves of the direct map split, "
 	     "%lu bytes not zero", SIZE / MIB, theirs->calls, theirs->splits, theirs->garbage);
-	is_int(ours->garbage, 0, "new memory of ours is zero");
-	ok(theirs->garbage > SIZE / 2, "... and of the kernel's heap it is not");
-	ok(ours->calls < theirs->calls, "ours is shared with fewer page-state calls");
-	ok(ours->splits == 0 && theirs->splits > 0, "... and splits no leaf of the direct map");
+	is_int(ours->garbage, 0, "new memory of ccshm is zero");
+	ok(theirs->garbage > SIZE / 2, "new memory of the kernel's heap is not zero");
+	ok(ours->calls < theirs->calls,
+	   "ccshm shares memory with fewer page-state calls than the kernel's heap");
+	ok(ours->splits == 0 && theirs->splits > 0,
+	   "ccshm splits no leaf of the direct map, the kernel's heap does");
 }
 
 /* Allocate from ccshm as a user with a limit. Return 0 or a negative errno. */
@@ -324,23 +348,26 @@ static void limits(void)
 {
 	if (write_text("/sys/class/misc/ccshm/limit_user_bytes", "4M") || chmod(HEAP, 0666))
 		bail("no limit can be set");
-	is_errno(as_user(ALICE, 0, limited_ours, NULL), EDQUOT, "a limit holds for our memory");
-	is_errno(as_user(ALICE, 0, limited_theirs, NULL), 0, "... and not for the kernel's heap");
+	is_errno(as_user(ALICE, 0, limited_ours, NULL), EDQUOT,
+		 "ALLOC by ccshm above limit_user_bytes: EDQUOT");
+	is_errno(as_user(ALICE, 0, limited_theirs, NULL), 0,
+		 "an allocation from the kernel's heap above limit_user_bytes works");
 }
 
 /* ---- one of the two modules is unloaded ---- */
 
 static void unload(void)
 {
-	is_errno(raw_rmmod("kernel_heap"), EBUSY, "the kernel's heap cannot be unloaded");
+	is_errno(raw_rmmod("kernel_heap"), EBUSY, "unloading the kernel's heap in use: EBUSY");
 	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
 	is_errno(driver_unload(), 0, "the driver can be unloaded while the kernel's heap is in use");
-	ok(kernels_heap_works(), "... which harms nobody");
-	ok(!loaded_with_heap("heap=auto"), "the driver comes back, and makes no node");
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	ok(kernels_heap_works(), "the driver is unloaded: the kernel's heap works");
+	ok(!loaded_with_heap("heap=auto"),
+	   "the driver is loaded again beside the kernel's heap: INFO reports no heap");
+	is_errno(driver_unload(), 0, "the driver that was loaded again can be unloaded");
 	munmap(kernels.p, SIZE);
 	close(kernels.fd);
-	is_errno(allocate(), 0, "... and the kernel's heap still works");
+	is_errno(allocate(), 0, "after all unloads the kernel's heap allocates");
 }
 
 int main(void)
@@ -359,7 +386,7 @@ int main(void)
 	export_and_revoke();
 	attach_a_device();
 	limits();
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "with the kernel's heap in use: no object of ccshm is left");
 	close(ccshm);
 	unload();
 	return done_testing();

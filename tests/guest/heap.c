@@ -98,26 +98,26 @@ static const struct row {
 	{ "one byte", ALLOC(.len = 1, .fd_flags = O_RDWR) },
 	{ "read-only", ALLOC(.len = PAGE, .fd_flags = O_RDONLY) },
 	{ "write-only", ALLOC(.len = PAGE, .fd_flags = O_WRONLY) },
-	{ "neither", ALLOC(.len = PAGE, .fd_flags = O_ACCMODE | O_CLOEXEC) },
-	{ "no length", ALLOC(.len = 0, .fd_flags = O_RDWR, .err = EINVAL) },
+	{ "O_ACCMODE", ALLOC(.len = PAGE, .fd_flags = O_ACCMODE | O_CLOEXEC) },
+	{ "length 0", ALLOC(.len = 0, .fd_flags = O_RDWR, .err = EINVAL) },
 	{ "the largest length", ALLOC(.len = ~0ULL, .fd_flags = O_RDWR, .err = EINVAL) },
 	{ "a length that overflows", ALLOC(.len = 0 - PAGE + 1, .fd_flags = O_RDWR, .err = EINVAL) },
-	{ "a descriptor", ALLOC(.len = PAGE, .fd = 1, .err = EINVAL) },
-	{ "descriptor -1", ALLOC(.len = PAGE, .fd = -1U, .err = EINVAL) },
+	{ "fd 1 in the structure", ALLOC(.len = PAGE, .fd = 1, .err = EINVAL) },
+	{ "fd -1 in the structure", ALLOC(.len = PAGE, .fd = -1U, .err = EINVAL) },
 	{ "O_NONBLOCK", ALLOC(.len = PAGE, .fd_flags = O_NONBLOCK, .err = EINVAL) },
 	{ "O_APPEND", ALLOC(.len = PAGE, .fd_flags = O_RDWR | O_APPEND, .err = EINVAL) },
 	{ "the highest flag", ALLOC(.len = PAGE, .fd_flags = 1U << 31, .err = EINVAL) },
 	{ "a flag of the heap", ALLOC(.len = PAGE, .heap_flags = 1, .err = EINVAL) },
-	{ "its highest flag", ALLOC(.len = PAGE, .heap_flags = 1ULL << 63, .err = EINVAL) },
+	{ "the highest heap flag", ALLOC(.len = PAGE, .heap_flags = 1ULL << 63, .err = EINVAL) },
 	{ "an older structure", SIZED(16), .len = PAGE, .fd_flags = O_RDWR, .heap_flags = -1ULL },
 	{ "a newer structure", SIZED(64), .len = PAGE, .fd_flags = O_RDWR },
-	{ "a much newer one", SIZED(2048), .len = PAGE, .fd_flags = O_RDWR },
-	{ "a newer one, a descriptor", SIZED(64), .len = PAGE, .fd = 3, .err = EINVAL },
-	{ "no structure", SIZED(0), .len = PAGE, .err = EINVAL },
-	{ "another call", _IOC_READ | _IOC_WRITE, 'H', 1, 24, .len = PAGE, .err = EINVAL },
-	{ "a call of " CCSHM_DEVICE, _IOC_READ | _IOC_WRITE, 0xCC, 0x40, 24, .err = EINVAL },
-	{ "only to be written to", _IOC_READ, 'H', 0, 24, .len = PAGE, .err = EINVAL },
-	{ "another letter", _IOC_READ | _IOC_WRITE, 'h', 0, 24, .len = PAGE, .fd_flags = O_RDWR },
+	{ "a much newer structure", SIZED(2048), .len = PAGE, .fd_flags = O_RDWR },
+	{ "a newer structure with fd 3", SIZED(64), .len = PAGE, .fd = 3, .err = EINVAL },
+	{ "a structure of size 0", SIZED(0), .len = PAGE, .err = EINVAL },
+	{ "another ioctl number", _IOC_READ | _IOC_WRITE, 'H', 1, 24, .len = PAGE, .err = EINVAL },
+	{ "an ioctl of " CCSHM_DEVICE, _IOC_READ | _IOC_WRITE, 0xCC, 0x40, 24, .err = EINVAL },
+	{ "direction read only", _IOC_READ, 'H', 0, 24, .len = PAGE, .err = EINVAL },
+	{ "ioctl type h", _IOC_READ | _IOC_WRITE, 'h', 0, 24, .len = PAGE, .fd_flags = O_RDWR },
 };
 
 /*
@@ -179,16 +179,17 @@ static void too_much(void)
 	struct rlimit old, none;
 	int err;
 
-	is_errno(heap_alloc(heap, 1ULL << 62, O_RDWR), ENOMEM, "more than there is: ENOMEM");
+	is_errno(heap_alloc(heap, 1ULL << 62, O_RDWR), ENOMEM,
+		 "heap: an allocation of more than all memory: ENOMEM");
 	getrlimit(RLIMIT_NOFILE, &old);
 	none = old;
 	none.rlim_cur = 0;
 	setrlimit(RLIMIT_NOFILE, &none);
 	err = heap_alloc(heap, PAGE, O_RDWR);
 	setrlimit(RLIMIT_NOFILE, &old);
-	is_errno(err, EMFILE, "no descriptor is free: EMFILE");
+	is_errno(err, EMFILE, "heap: an allocation without a free descriptor: EMFILE");
 	close(heap);
-	ok(wait_clean(ccshm), "... and nothing is left behind");
+	ok(wait_clean(ccshm), "heap: allocations that fail leave no object");
 }
 
 /* Test a call whose result cannot be written: it must leave nothing behind. */
@@ -197,13 +198,14 @@ static void no_answer(void)
 	struct dma_heap_allocation_data *req = common(PAGE);
 	int heap = heap_open(HEAP), fds = count_fds();
 
-	is_errno(raw_ioctl(heap, DMA_HEAP_IOCTL_ALLOC, NULL), EFAULT, "no structure at all: EFAULT");
+	is_errno(raw_ioctl(heap, DMA_HEAP_IOCTL_ALLOC, NULL), EFAULT,
+		 "heap: an allocation with a NULL structure: EFAULT");
 	*req = (struct dma_heap_allocation_data){ .len = SIZE, .fd_flags = O_RDWR };
 	mprotect(req, PAGE, PROT_READ);
 	is_errno(raw_ioctl(heap, DMA_HEAP_IOCTL_ALLOC, req), EFAULT,
-		 "a structure that cannot be written: EFAULT");
-	is_int(count_fds(), fds, "... makes no descriptor");
-	ok(wait_clean(ccshm), "... and leaves nothing behind");
+		 "heap: an allocation with a structure that cannot be written: EFAULT");
+	is_int(count_fds(), fds, "heap: an allocation that fails with EFAULT leaves no descriptor");
+	ok(wait_clean(ccshm), "heap: an allocation that fails with EFAULT leaves no object");
 	munmap(req, PAGE);
 	close(heap);
 }
@@ -218,41 +220,46 @@ static void memory(void)
 	struct ccshm_ioc_query q;
 	char *p = raw_map(fd, SIZE, RW);
 
-	ok(p, "it can be mapped");
-	is_int(first_other(p, 0, SIZE), -1, "it reads zero");
-	ok(id, "its name tells the export: %llu", (unsigned long long)id);
+	ok(p, "heap: the dma-buf can be mapped");
+	is_int(first_other(p, 0, SIZE), -1, "heap: the memory reads zero");
+	ok(id,
+	   "heap: fdinfo of the dma-buf has the id of the export: %llu", (unsigned long long)id);
 	q = query(id);
 	ok(q.type == CCSHM_TYPE_EXPORT && q.object_flags == CCSHM_EXPORT_PINNED && q.size == SIZE &&
 	   q.query_flags == (CCSHM_QUERY_HEAP | CCSHM_QUERY_CONTROL) && q.cpu_mappings == 1,
-	   "QUERY: a pinned export, made by the heap");
+	   "heap: QUERY reports a pinned export, made by the heap");
 	q = query(q.buffer_id);
 	ok(q.type == CCSHM_TYPE_BUFFER && !q.object_flags && q.size == SIZE && q.charged >= SIZE &&
 	   q.exports == 1 && q.query_flags == (CCSHM_QUERY_HEAP | CCSHM_QUERY_CONTROL),
-	   "QUERY: and its buffer, which has not ended");
+	   "heap: QUERY reports its buffer as active");
 
 	imp = imp_open();
 	is_errno(imp_attach(imp, fd, IMPORTER_STATIC), 0,
-		 "heap: an importer that cannot let go may attach");
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "... and map");
-	ok(imp_moves_right(imp, p, 0, 2 * PAGE), "... and its device sees the same bytes");
+		 "heap: a static importer attaches");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "heap: a static importer maps");
+	ok(imp_moves_right(imp, p, 0, 2 * PAGE),
+	   "heap: a static importer's device copies the right bytes");
 	if (cvm_present()) {
 		struct importer_table *t = calloc(1, sizeof(*t));
 
 		ok(!ioctl(imp, IMPORTER_IOC_TABLE, t) && t->total >= 1 &&
-		   cvm_page_state(t->segment[0].dma_address) == 1, "the host says: shared");
+		   cvm_page_state(t->segment[0].dma_address) == 1,
+		"heap: the emulator reports the memory as shared");
 		free(t);
 	}
 	close(fd);
-	is_int(query(id).importers, 1, "it outlives its descriptor while somebody uses it");
-	is_errno(imp_unmap(imp), 0, "... and unmaps");
-	is_errno(imp_detach(imp), 0, "... and detaches");
+	is_int(query(id).importers, 1,
+	       "heap: the export outlives the close of its descriptor while an importer exists");
+	is_errno(imp_unmap(imp), 0, "heap: after the close the importer unmaps");
+	is_errno(imp_detach(imp), 0, "heap: after the close the importer detaches");
 	close(imp);
 	stamp_write(p, 1, 0, SIZE);
-	ok(stamp_check(p, 1, 0, SIZE), "... a mapping, too");
+	ok(stamp_check(p, 1, 0, SIZE), "heap: after the close the mapping keeps its contents");
 	munmap(p, SIZE);
-	is_errno(raw_query(ccshm, id, &q), ENOENT, "then it is gone");
-	ok(wait_clean(ccshm), "... with its buffer");
-	ok(wait_rig_shared(shared), "... and its pages are private again");
+	is_errno(raw_query(ccshm, id, &q), ENOENT,
+		 "heap: after the last user QUERY of the export: ENOENT");
+	ok(wait_clean(ccshm), "heap: after the last user the buffer is gone");
+	ok(wait_rig_shared(shared), "heap: after the last user the pages are private");
 }
 
 static void access_modes(void)
@@ -260,11 +267,14 @@ static void access_modes(void)
 	int heap = heap_open(HEAP);
 	int fd = heap_alloc(heap, PAGE, O_RDONLY);
 
-	is_errno(try_map(fd, PAGE, RW, MAP_SHARED), EACCES, "O_RDONLY cannot be mapped for writing");
-	is_errno(try_map(fd, PAGE, PROT_READ, MAP_SHARED), 0, "... but for reading");
+	is_errno(try_map(fd, PAGE, RW, MAP_SHARED), EACCES,
+		 "heap: mmap() of an O_RDONLY dma-buf for writing: EACCES");
+	is_errno(try_map(fd, PAGE, PROT_READ, MAP_SHARED), 0,
+		 "heap: mmap() of an O_RDONLY dma-buf for reading works");
 	close(fd);
 	fd = heap_alloc(heap, PAGE, O_RDWR);
-	is_errno(try_map(fd, PAGE, RW, MAP_SHARED), 0, "O_RDWR can be mapped for writing");
+	is_errno(try_map(fd, PAGE, RW, MAP_SHARED), 0,
+		 "heap: mmap() of an O_RDWR dma-buf for writing works");
 	close(fd);
 	close(heap);
 }
@@ -292,10 +302,10 @@ static void shown(void)
 	char *text = output_of("ccshmctl show --json %llu", id);
 
 	ok(strstr(text, "\"heap\": true") && strstr(text, "\"lifetime\": \"pinned\""),
-	   "ccshmctl shows the export: it is pinned, and of the heap");
+	   "heap: ccshmctl shows the export as pinned and made by the heap");
 	text = output_of("ccshmctl show --json %llu", query(id).buffer_id);
 	ok(strstr(text, "\"heap\": true") && strstr(text, "\"ended\": false"),
-	   "... and the buffer");
+	   "heap: ccshmctl shows the buffer as made by the heap and not ended");
 	close(fd);
 }
 
@@ -307,14 +317,15 @@ static void exported_again(void)
 	struct ccshm_ioc_query q;
 
 	again = raw_export(ccshm, buffer, 0, NULL);
-	ok(again >= 0, "an administrator exports its buffer");
+	ok(again >= 0, "heap: EXPORT of the heap's buffer by an administrator works");
 	close(again);
 	is_errno(raw_query(ccshm, buffer, &q), 0,
-		 "the buffer does not end with an export that is not the heap's");
-	is_int(q.exports, 1, "... and has that of the heap");
+		 "heap: the buffer does not end with an export that is not the heap's");
+	is_int(q.exports, 1, "heap: the buffer has one export left, the heap's");
 	close(fd);
-	is_errno(raw_query(ccshm, buffer, &q), ENOENT, "but with that one");
-	ok(wait_clean(ccshm), "... and nothing is left behind");
+	is_errno(raw_query(ccshm, buffer, &q), ENOENT,
+		 "heap: the buffer ends with the heap's export");
+	ok(wait_clean(ccshm), "heap: after the heap's export no object is left");
 }
 
 static void attached(void)
@@ -324,13 +335,14 @@ static void attached(void)
 	uint64_t buffer = query(export_of(fd)).buffer_id;
 	struct ccshm_ioc_query q;
 
-	is_errno(attach_dmabuf(ccshm, fd, PCI_B, &a), 0, "a userspace driver can use it");
+	is_errno(attach_dmabuf(ccshm, fd, PCI_B, &a), 0, "heap: ATTACH of the dma-buf works");
 	close(fd);
-	is_errno(raw_query(ccshm, buffer, &q), ENOENT, "the buffer ends with its dma-buf");
+	is_errno(raw_query(ccshm, buffer, &q), ENOENT,
+		 "heap: the buffer of an attached dma-buf ends with the dma-buf");
 	ok(query(a.id).query_flags & CCSHM_QUERY_ORPHAN && query(a.id).state == CCSHM_STATE_ACTIVE,
-	   "... and an attachment goes on");
-	is_errno(attached_end(&a), 0, "it is detached");
-	ok(wait_clean(ccshm), "... which gives the memory back");
+	   "heap: the attachment outlives the dma-buf as an active orphan");
+	is_errno(attached_end(&a), 0, "heap: DETACH of the orphan works");
+	ok(wait_clean(ccshm), "heap: DETACH of the orphan gives the memory back");
 }
 
 /* ---- permissions ---- */
@@ -406,21 +418,25 @@ static void rights(void)
 	int fd = alices(&p);
 	uint64_t id = export_of(fd), buffer = query(id).buffer_id;
 
-	is_errno(act_as(ALICE, 0, QUERY, id), 0, "who allocated sees it");
+	is_errno(act_as(ALICE, 0, QUERY, id), 0, "heap: QUERY by the allocating user works");
 	ok(act->query.uid == ALICE && act->query.payer == ALICE &&
-	   act->query.query_flags == CCSHM_QUERY_HEAP, "... pays for it, and has no control");
-	is_errno(act_as(ALICE, 0, REVOKE, id), EPERM, "who allocated may not revoke it");
-	is_errno(act_as(ALICE, 0, REVOKE, buffer), EPERM, "... nor its buffer");
-	is_errno(act_as(ALICE, 0, FREE, buffer), EPERM, "... nor free it");
-	is_errno(act_as(ALICE, 0, EXPORT, buffer), EACCES, "... nor export it by its id");
-	is_errno(act_as(BOB, 0, QUERY, id), ENOENT, "others do not see it");
-	is_errno(act_as(BOB, 0, REVOKE, id), ENOENT, "... nor may they revoke it");
-	is_errno(act_as(BOB, 0, FREE, buffer), ENOENT, "... or free it");
-	is_errno(act_as(BOB, 0, EXPORT, buffer), ENOENT, "... or export it");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0, "after all that it is as it was");
+	   act->query.query_flags == CCSHM_QUERY_HEAP,
+	"heap: QUERY by the allocating user reports owner and payer, without control");
+	is_errno(act_as(ALICE, 0, REVOKE, id), EPERM, "heap: REVOKE by the allocating user: EPERM");
+	is_errno(act_as(ALICE, 0, REVOKE, buffer), EPERM,
+		 "heap: REVOKE of the buffer by the allocating user: EPERM");
+	is_errno(act_as(ALICE, 0, FREE, buffer), EPERM, "heap: FREE by the allocating user: EPERM");
+	is_errno(act_as(ALICE, 0, EXPORT, buffer), EACCES,
+		 "heap: EXPORT by id by the allocating user: EACCES");
+	is_errno(act_as(BOB, 0, QUERY, id), ENOENT, "heap: QUERY by another user: ENOENT");
+	is_errno(act_as(BOB, 0, REVOKE, id), ENOENT, "heap: REVOKE by another user: ENOENT");
+	is_errno(act_as(BOB, 0, FREE, buffer), ENOENT, "heap: FREE by another user: ENOENT");
+	is_errno(act_as(BOB, 0, EXPORT, buffer), ENOENT, "heap: EXPORT by another user: ENOENT");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0,
+		 "heap: after the refused calls the dma-buf can be mapped");
 	close(fd);
 	alice_is_gone(&p);
-	ok(wait_clean(ccshm), "it ends with its last descriptor");
+	ok(wait_clean(ccshm), "heap: after the close of the last descriptor no object is left");
 }
 
 static void revoked(void)
@@ -430,16 +446,18 @@ static void revoked(void)
 	uint64_t id = export_of(fd), buffer = query(id).buffer_id;
 	char *map = raw_map(fd, SIZE, RW);
 
-	is_int(touch_read(map), 0, "a mapping of it");
-	is_errno(act_as(BOB, CAP(SYS_ADMIN), REVOKE, id), 0, "an administrator revokes it");
-	is_int(touch_read(map), SIGBUS, "... which ends the mapping");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV, "... and there is no new one");
-	is_int(query(id).state, CCSHM_STATE_REVOKED, "it is revoked");
-	ok(query(buffer).charged, "the buffer is still there, while its dma-buf is");
+	is_int(touch_read(map), 0, "heap: a mapping is read before the revoke");
+	is_errno(act_as(BOB, CAP(SYS_ADMIN), REVOKE, id), 0,
+		 "heap: REVOKE by an administrator works");
+	is_int(touch_read(map), SIGBUS, "heap: revoked: the mapping gets SIGBUS");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV, "heap: revoked: mmap(): ENODEV");
+	is_int(query(id).state, CCSHM_STATE_REVOKED,
+	       "heap: revoked: QUERY reports the state revoked");
+	ok(query(buffer).charged, "heap: revoked: the buffer is charged while its dma-buf is open");
 	munmap(map, SIZE);
 	alice_is_gone(&p);
 	close(fd);
-	ok(wait_clean(ccshm), "then it is gone");
+	ok(wait_clean(ccshm), "heap: revoked: after the close of the dma-buf no object is left");
 }
 
 static void freed(void)
@@ -448,17 +466,20 @@ static void freed(void)
 	int fd = alices(&p);
 	uint64_t id = export_of(fd), buffer = query(id).buffer_id;
 
-	is_errno(act_as(BOB, CAP(SYS_ADMIN), FREE, buffer), 0, "an administrator frees its buffer");
-	ok(query(id).query_flags & CCSHM_QUERY_ORPHAN, "the dma-buf goes on as an orphan");
-	is_errno(act_as(ALICE, 0, QUERY, id), 0, "... which who allocated sees");
-	is_errno(act_as(ALICE, 0, REVOKE, id), EPERM, "... and may not revoke");
-	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0, "... and can use");
-	is_errno(act_as(BOB, CAP(SYS_ADMIN), REVOKE, id), 0, "revoked as well");
+	is_errno(act_as(BOB, CAP(SYS_ADMIN), FREE, buffer), 0,
+		 "heap: FREE by an administrator works");
+	ok(query(id).query_flags & CCSHM_QUERY_ORPHAN, "heap: freed: the export is an orphan");
+	is_errno(act_as(ALICE, 0, QUERY, id), 0, "heap: freed: QUERY by the allocating user works");
+	is_errno(act_as(ALICE, 0, REVOKE, id), EPERM,
+		 "heap: freed: REVOKE by the allocating user: EPERM");
+	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), 0, "heap: freed: the dma-buf can be mapped");
+	is_errno(act_as(BOB, CAP(SYS_ADMIN), REVOKE, id), 0,
+		 "heap: freed: REVOKE by an administrator works");
 	ok(wait_held(ccshm, 0, &(struct ccshm_ioc_info){ 0 }),
-	   "... it gives the memory back, though it is still open");
+	   "heap: freed and revoked: the memory is given back while the dma-buf is open");
 	close(fd);
 	alice_is_gone(&p);
-	ok(wait_clean(ccshm), "nothing is left of it");
+	ok(wait_clean(ccshm), "heap: freed and revoked: after the close no object is left");
 }
 
 /* ---- the node, and the parameter ---- */
@@ -488,23 +509,28 @@ static void parameter(void)
 	int heap;
 
 	expect_kmsg("ccshm: heap=bogus: it is either auto or off");
-	is_errno(load("heap=bogus"), EINVAL, "heap=bogus: the module refuses to load");
-	is_errno(load("heap="), EINVAL, "heap=: likewise");
-	is_errno(access(CCSHM_DEVICE, F_OK) ? -errno : 0, ENOENT, "... and there is no device");
-	is_errno(load("heap=off"), 0, "heap=off: it loads");
-	is_errno(access(HEAP, F_OK) ? -errno : 0, ENOENT, "heap=off: there is no node");
-	ok(!(features() & CCSHM_FEATURE_HEAP), "heap=off: INFO says so");
-	is_errno(driver_unload(), 0, "it is unloaded");
+	is_errno(load("heap=bogus"), EINVAL, "heap=bogus: loading the module: EINVAL");
+	is_errno(load("heap="), EINVAL, "heap=: loading the module: EINVAL");
+	is_errno(access(CCSHM_DEVICE, F_OK) ? -errno : 0, ENOENT,
+		 "heap=bogus: /dev/ccshm does not exist");
+	is_errno(load("heap=off"), 0, "heap=off: loading the module works");
+	is_errno(access(HEAP, F_OK) ? -errno : 0, ENOENT,
+		 "heap=off: the heap's node does not exist");
+	ok(!(features() & CCSHM_FEATURE_HEAP), "heap=off: INFO reports no heap");
+	is_errno(driver_unload(), 0, "heap=off: the module can be unloaded");
 
-	is_errno(load("heap=auto"), 0, "heap=auto: it loads");
+	is_errno(load("heap=auto"), 0, "heap=auto: loading the module works");
 	ok(!stat(HEAP, &st) && S_ISCHR(st.st_mode) && (st.st_mode & 07777) == 0600 && !st.st_uid,
-	   "heap=auto: there is a node, for root");
-	ok(features() & CCSHM_FEATURE_HEAP, "heap=auto: INFO says so");
+	   "heap=auto: the heap's node exists, mode 0600, owner root");
+	ok(features() & CCSHM_FEATURE_HEAP, "heap=auto: INFO reports the heap");
 	heap = heap_open(HEAP);
-	is_errno(driver_unload(), EAGAIN, "while it is open, the module stays");
+	is_errno(driver_unload(), EAGAIN,
+		 "heap=auto: unloading the module while the node is open: EAGAIN");
 	close(heap);
-	is_errno(driver_unload(), 0, "then it goes");
-	is_errno(access(HEAP, F_OK) ? -errno : 0, ENOENT, "... with its node");
+	is_errno(driver_unload(), 0,
+		 "heap=auto: the module can be unloaded after the node is closed");
+	is_errno(access(HEAP, F_OK) ? -errno : 0, ENOENT,
+		 "heap=auto: the heap's node does not exist after the unload");
 }
 
 static void setup(void)
@@ -526,8 +552,8 @@ int main(void)
 	parameter();
 	setup();
 	kernels_test(false);
-	ok(wait_clean(ccshm), "the kernel's test leaves nothing behind");
-	contract(HEAP, "our");
+	ok(wait_clean(ccshm), "the kernel's test leaves no object behind");
+	contract(HEAP, "ccshm's");
 	contract(HEAPS "system", "the kernel's");
 	too_much();
 	no_answer();
@@ -541,8 +567,8 @@ int main(void)
 	freed();
 
 	close(ccshm);
-	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
-	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
+	is_errno(device_unbind(EDU_A), 0, "the importer's driver is unbound");
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer's module can be unloaded");
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();
 }

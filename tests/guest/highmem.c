@@ -47,30 +47,37 @@ static void attached(struct shared *s, struct attached *a)
 	struct edu edu;
 	unsigned int bits;
 
-	is_errno(attach_with(ccshm, &req, PCI_C, a), 0, "a device of 64 bits is attached");
-	if (!ok(is_above(a), "all addresses are above 4 GiB"))
+	is_errno(attach_with(ccshm, &req, PCI_C, a), 0, "ATTACH with dma_bits=64 works");
+	if (!ok(is_above(a), "all DMA addresses are above 4 GiB"))
 		bail("the device would write somewhere else");
 	device_start(&edu, EDU_C);
 	ok(moves_right(&edu, s, a, 0, PAGE), "the device copies the right bytes");
-	ok(moves_right(&edu, s, a, s->size - PAGE, 0), "... of the last page");
+	ok(moves_right(&edu, s, a, s->size - PAGE, 0),
+	   "the device copies the right bytes of the last page");
 	bits = bits_needed(a);
 	diag("the last byte needs %u bits", bits);
 	edu_close(&edu);
-	is_errno(attached_end(a), 0, "DETACH");
+	is_errno(attached_end(a), 0, "DETACH of the 64-bit device works");
 
-	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = 32), ERANGE, "32 bits asked for");
-	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = bits - 1), ERANGE, "one bit too few");
-	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = bits), 0, "just enough");
-	is_errno(TRY(PCI_A, .id = s->id), ERANGE, "a device whose mask nobody has set: 32 bits");
+	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = 32), ERANGE,
+		 "ATTACH with dma_bits=32 of memory above 4 GiB: ERANGE");
+	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = bits - 1), ERANGE,
+		 "ATTACH with one dma_bit too few: ERANGE");
+	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = bits), 0,
+		 "ATTACH with just enough dma_bits works");
+	is_errno(TRY(PCI_A, .id = s->id), ERANGE,
+		 "ATTACH without dma_bits of memory above 4 GiB: ERANGE");
 }
 
 static void import_refused(struct shared *s, unsigned int bits)
 {
 	int imp = imp_open();
 
-	is_errno(imp_mask(bits, 65536), 0, "an importer's device has %u bits", bits);
-	is_errno(imp_attach(imp, s->fd, IMPORTER_DYNAMIC), 0, "%u bits: its driver attaches", bits);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ERANGE, "%u bits: ... and cannot map", bits);
+	is_errno(imp_mask(bits, 65536), 0, "an importer's device gets a mask of %u bits", bits);
+	is_errno(imp_attach(imp, s->fd, IMPORTER_DYNAMIC), 0,
+		 "%u bits: the importer attaches", bits);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ERANGE,
+		 "%u bits: the importer maps memory above 4 GiB: ERANGE", bits);
 	close(imp);
 }
 
@@ -79,19 +86,23 @@ static void imported(struct shared *s, const struct attached *a)
 	unsigned int bits = bits_needed(a);
 	int imp;
 
-	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0, "a kernel driver takes the device");
+	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0, "a kernel driver binds to the device");
 	imp_device = EDU_C;
 	import_refused(s, 32);
 	import_refused(s, bits - 1);
-	is_errno(imp_mask(bits, 65536), 0, "its device has just enough");
+	is_errno(imp_mask(bits, 65536), 0, "the importer's device gets a mask of just enough bits");
 	imp = imp_new(s->fd, IMPORTER_DYNAMIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "it maps");
-	if (ok(table_is(imp, a, 0, s->size, 64 * KIB), "it gets the same addresses")) {
-		ok(imp_moves_right(imp, s->p, 0, PAGE), "its device copies the right bytes");
-		ok(imp_moves_right(imp, s->p, s->size - PAGE, 0), "... of the last page");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "the importer maps with a mask of just enough bits");
+	if (ok(table_is(imp, a, 0, s->size, 64 * KIB),
+	       "the importer gets the same DMA addresses as the attachment")) {
+		ok(imp_moves_right(imp, s->p, 0, PAGE),
+		   "the importer's device copies the right bytes");
+		ok(imp_moves_right(imp, s->p, s->size - PAGE, 0),
+		   "the importer's device copies the right bytes of the last page");
 	}
 	close(imp);
-	is_errno(device_unbind(EDU_C), 0, "it goes");
+	is_errno(device_unbind(EDU_C), 0, "the kernel driver is unbound");
 }
 
 int main(void)

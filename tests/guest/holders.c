@@ -47,33 +47,48 @@ static void listed(void)
 	struct ccshm_ioc_importer i[MANY];
 	unsigned int total;
 
-	is_errno(imp_map(b, IMPORTER_TO_DEVICE), 0, "two importers, one of which maps");
+	is_errno(imp_map(b, IMPORTER_TO_DEVICE), 0,
+		 "an importer that maps, beside one that only attaches");
 	memset(i, 0x5a, sizeof(i));
-	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, &total), 2, "IMPORTERS: two");
-	is_int(total, 2, "... in all");
-	ok(importer_is(&i[0], 0, 0), "... the one that attached first");
-	ok(importer_is(&i[1], 1, 0), "... the one that maps");
-	ok(first_other(&i[2], 0x5a, sizeof(i) - 2 * sizeof(i[0])) < 0, "... and no more");
-	is_int(raw_importers(ccshm, s.export_id, i, 1, MANY, &total), 1, "from the second on: one");
-	ok(importer_is(&i[0], 1, 0), "... that one");
-	is_int(total, 2, "... of two");
-	is_int(raw_importers(ccshm, s.export_id, i, 0, 1, &total), 1, "room for one: one");
-	ok(importer_is(&i[0], 0, 0), "... the first");
-	is_int(raw_importers(ccshm, s.export_id, i, 2, MANY, NULL), 0, "at the end: none");
-	is_errno(raw_importers(ccshm, s.export_id, i, 3, MANY, NULL), EINVAL, "beyond it: EINVAL");
-	is_int(raw_importers(ccshm, s.export_id, i, 0, -1U, NULL), 2, "a huge capacity");
-	is_errno(raw_importers(ccshm, s.export_id, NULL, 0, 2, NULL), EFAULT, "a bad pointer");
-	is_errno(as_user(ALICE, 0, importers_as, &s.export_id), ENOENT, "not for everybody");
+	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, &total), 2,
+	       "IMPORTERS of an export with two importers returns 2");
+	is_int(total, 2, "IMPORTERS of an export with two importers: the total is 2");
+	ok(importer_is(&i[0], 0, 0), "IMPORTERS: the first entry has no mapping");
+	ok(importer_is(&i[1], 1, 0), "IMPORTERS: the second entry has one mapping");
+	ok(first_other(&i[2], 0x5a, sizeof(i) - 2 * sizeof(i[0])) < 0,
+	   "IMPORTERS: the rest of the array is unchanged");
+	is_int(raw_importers(ccshm, s.export_id, i, 1, MANY, &total), 1,
+	       "IMPORTERS from index 1 returns 1");
+	ok(importer_is(&i[0], 1, 0), "IMPORTERS from index 1: the entry has one mapping");
+	is_int(total, 2, "IMPORTERS from index 1: the total is 2");
+	is_int(raw_importers(ccshm, s.export_id, i, 0, 1, &total), 1,
+	       "IMPORTERS with room for one returns 1");
+	ok(importer_is(&i[0], 0, 0), "IMPORTERS with room for one: the first entry");
+	is_int(raw_importers(ccshm, s.export_id, i, 2, MANY, NULL), 0,
+	       "IMPORTERS at the end returns 0");
+	is_errno(raw_importers(ccshm, s.export_id, i, 3, MANY, NULL), EINVAL,
+		 "IMPORTERS beyond the end: EINVAL");
+	is_int(raw_importers(ccshm, s.export_id, i, 0, -1U, NULL), 2,
+	       "IMPORTERS with a huge capacity returns 2");
+	is_errno(raw_importers(ccshm, s.export_id, NULL, 0, 2, NULL), EFAULT,
+		 "IMPORTERS to a bad pointer: EFAULT");
+	is_errno(as_user(ALICE, 0, importers_as, &s.export_id), ENOENT,
+		 "IMPORTERS by a user who may not see the buffer: ENOENT");
 
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT, "a revoke waits for one");
-	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, NULL), 2, "it says for whom: two");
-	ok(importer_is(&i[0], 0, 0), "... not for the first");
-	ok(importer_is(&i[1], 1, 0), "... for the second");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT,
+		 "REVOKE while an importer maps: ETIMEDOUT");
+	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, NULL), 2,
+	       "IMPORTERS during a revoke returns 2");
+	ok(importer_is(&i[0], 0, 0), "IMPORTERS during a revoke: the first entry has no mapping");
+	ok(importer_is(&i[1], 1, 0), "IMPORTERS during a revoke: the second entry has one mapping");
 	close(a);
-	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, NULL), 1, "the first leaves: one");
-	ok(importer_is(&i[0], 1, 0), "... the second");
+	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, NULL), 1,
+	       "IMPORTERS after the first importer's close returns 1");
+	ok(importer_is(&i[0], 1, 0),
+	   "IMPORTERS after the first importer's close: the entry has one mapping");
 	close(b);
-	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, NULL), 0, "it leaves: none");
+	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, NULL), 0,
+	       "IMPORTERS after the second importer's close returns 0");
 	shared_end(&s);
 }
 
@@ -107,22 +122,29 @@ static void command_line(void)
 	int fixed = imp_new(t.fd, IMPORTER_STATIC);
 	char held[128];
 
-	is_errno(imp_map(b, IMPORTER_TO_DEVICE), 0, "two importers, one of which maps");
-	is_errno(imp_map(fixed, IMPORTER_TO_DEVICE), 0, "... one of a pinned export");
-	said(ccshmctl("show", s.export_id), "revocable\n", "show: revocable");
-	said(ccshmctl("show", s.export_id), PCI_A ", " PCI_A "\n", "show: both devices");
-	said(ccshmctl("show", t.export_id), "pinned\n", "show: pinned");
+	is_errno(imp_map(b, IMPORTER_TO_DEVICE), 0,
+		 "ccshmctl: an importer of a revocable export maps");
+	is_errno(imp_map(fixed, IMPORTER_TO_DEVICE), 0,
+		 "ccshmctl: an importer of a pinned export maps");
+	said(ccshmctl("show", s.export_id), "revocable\n",
+	     "ccshmctl show: the export is revocable");
+	said(ccshmctl("show", s.export_id), PCI_A ", " PCI_A "\n",
+	     "ccshmctl show: the devices of both importers");
+	said(ccshmctl("show", t.export_id), "pinned\n", "ccshmctl show: the export is pinned");
 	said(ccshmctl("revoke --timeout 0", s.export_id),
-	     PCI_A " still uses it (mappings: 1)\n", "revoke: who holds on");
+	     PCI_A " still uses it (mappings: 1)\n",
+	"ccshmctl revoke --timeout 0: names the device and its mappings");
 	said(ccshmctl("revoke", t.export_id), "; its driver cannot release them on request\n",
-	     "revoke: who cannot let go");
+	     "ccshmctl revoke: reports that the driver cannot unmap on request");
 	snprintf(held, sizeof(held), PCI_A " still uses export %llu (mappings: 1)\n",
 		 (unsigned long long)s.export_id);
-	said(ccshmctl("revoke --timeout 0", s.id), held, "revoke of a buffer: who holds which export");
+	said(ccshmctl("revoke --timeout 0", s.id), held,
+	     "ccshmctl revoke of a buffer: names the device and the export");
 	close(a);
 	close(b);
 	close(fixed);
-	said(ccshmctl("revoke", t.export_id), "revoked", "revoke: all has ended");
+	said(ccshmctl("revoke", t.export_id), "revoked",
+	     "ccshmctl revoke after the importers' close: reports revoked");
 	shared_end(&s);
 	shared_end(&t);
 }
@@ -136,16 +158,21 @@ static void listed_pinned(void)
 	int fine = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct ccshm_ioc_importer i[MANY];
 
-	is_errno(imp_map(fixed, IMPORTER_TO_DEVICE), 0, "a pinned export: one that cannot let go");
-	is_errno(imp_map(pinned, IMPORTER_TO_DEVICE), 0, "... one that pins");
-	is_errno(imp_map(fine, IMPORTER_TO_DEVICE), 0, "... one that is dynamic");
-	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, NULL), 3, "IMPORTERS: three");
-	ok(importer_is(&i[0], 1, cannot), "... cannot let go");
-	ok(importer_is(&i[1], 1, pins | (pinned_can_let_go ? 0 : cannot)), "... pins");
-	ok(importer_is(&i[2], 1, 0), "... is dynamic");
-	is_errno(imp_unmap(pinned), 0, "who pins lets go");
-	is_int(raw_importers(ccshm, s.export_id, i, 1, 1, NULL), 1, "IMPORTERS");
-	ok(importer_is(&i[0], 0, 0), "... and pins no more");
+	is_errno(imp_map(fixed, IMPORTER_TO_DEVICE), 0, "pinned export: a static importer maps");
+	is_errno(imp_map(pinned, IMPORTER_TO_DEVICE), 0, "pinned export: a pinning importer maps");
+	is_errno(imp_map(fine, IMPORTER_TO_DEVICE), 0, "pinned export: a dynamic importer maps");
+	is_int(raw_importers(ccshm, s.export_id, i, 0, MANY, NULL), 3,
+	       "pinned export: IMPORTERS returns 3");
+	ok(importer_is(&i[0], 1, cannot),
+	   "pinned export: IMPORTERS: the static importer cannot unmap on request");
+	ok(importer_is(&i[1], 1, pins | (pinned_can_let_go ? 0 : cannot)),
+	   "pinned export: IMPORTERS: the pinning importer pins");
+	ok(importer_is(&i[2], 1, 0), "pinned export: IMPORTERS: the dynamic importer has no flags");
+	is_errno(imp_unmap(pinned), 0, "pinned export: the pinning importer unmaps");
+	is_int(raw_importers(ccshm, s.export_id, i, 1, 1, NULL), 1,
+	       "pinned export: IMPORTERS with room for one returns 1");
+	ok(importer_is(&i[0], 0, 0),
+	   "pinned export: IMPORTERS: the importer that has unmapped has no pin");
 	close(fixed);
 	close(pinned);
 	close(fine);
@@ -176,8 +203,9 @@ static void reason_is_said_once(void)
 
 	for (int i = 0; i < 5; i++)
 		is_errno(imp_attach(imp, i % 2 ? s.fd : t.fd, IMPORTER_STATIC), EOPNOTSUPP,
-			 "who cannot let go is refused");
-	is_int(log_lines(said) - before, 1, "the log says why, once");
+			 "a static importer attaches to a revocable export: EOPNOTSUPP");
+	is_int(log_lines(said) - before, 1,
+		"a static importer attaches five times: the log has the reason once");
 	close(imp);
 	shared_end(&s);
 	shared_end(&t);
@@ -194,17 +222,23 @@ static void pinned_is_kept_out(enum importer_kind kind, const char *what)
 	int imp = imp_new(s.fd, kind), later = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct ccshm_ioc_revoke r;
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EOPNOTSUPP, "%s: cannot map", what);
-	is_int(imp_status(imp).pinned, 0, "%s: holds nothing", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EOPNOTSUPP,
+		 "%s: map of a revocable export: EOPNOTSUPP", what);
+	is_int(imp_status(imp).pinned, 0, "%s: no pin is left after EOPNOTSUPP", what);
 	holders_are(&s, 2, 0);
-	is_errno(imp_map(later, IMPORTER_BIDIRECTIONAL), 0, "%s: one that maps first", what);
-	is_errno(imp_pin(later), EOPNOTSUPP, "%s: ... cannot pin then", what);
-	is_errno(imp_unmap(later), 0, "%s: ... unmaps", what);
-	is_errno(imp_map(later, IMPORTER_BIDIRECTIONAL), 0, "%s: ... and can map again", what);
-	is_int(log_lines(said), 1, "%s: the log says why, once", what);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "%s: a revoke does not wait", what);
-	is_int(imp_status(later).mapped, 0, "%s: nobody has it mapped", what);
-	is_errno(imp_pin(later), ENODEV, "%s: nobody pins what is revoked", what);
+	is_errno(imp_map(later, IMPORTER_BIDIRECTIONAL), 0,
+		 "%s: an importer that pins later maps", what);
+	is_errno(imp_pin(later), EOPNOTSUPP,
+		 "%s: an importer that has mapped pins: EOPNOTSUPP", what);
+	is_errno(imp_unmap(later), 0, "%s: after the refused pin the importer unmaps", what);
+	is_errno(imp_map(later, IMPORTER_BIDIRECTIONAL), 0,
+		 "%s: after the refused pin the importer maps again", what);
+	is_int(log_lines(said), 1, "%s: the log has the reason for the refusal once", what);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
+		 "%s: REVOKE does not wait for refused importers", what);
+	is_int(imp_status(later).mapped, 0,
+	       "%s: REVOKE unmaps the importer whose pin was refused", what);
+	is_errno(imp_pin(later), ENODEV, "%s: pin of a revoked export: ENODEV", what);
 	close(imp);
 	close(later);
 	shared_end(&s);
@@ -224,23 +258,31 @@ static void held_by(enum importer_kind kind, const char *what)
 	struct ccshm_ioc_info info;
 	int64_t begin = now_ns();
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: maps", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s importer: map works", what);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(200), &r), ETIMEDOUT,
-		 "%s: the deadline passes", what);
-	ok(now_ns() - begin < 10000000000LL, "%s: ... in time", what);
-	is_int(imp_status(imp).notified, 1, "%s: it was told", what);
-	is_int(r.state, CCSHM_STATE_REVOKING, "%s: result: revoking", what);
-	is_int(r.device_mappings, 1, "%s: result: one device", what);
-	is_errno(imp_attach(other, fd, IMPORTER_DYNAMIC), ENODEV, "%s: nobody gets in", what);
-	ok(exported_moves_right(imp, &s, 0, 0, PAGE), "%s: its device works on shared memory", what);
+		 "%s importer: REVOKE with 200 ms: the deadline passes: ETIMEDOUT",
+		 what);
+	ok(now_ns() - begin < 10000000000LL, "%s importer: REVOKE returns in less than 10 s", what);
+	is_int(imp_status(imp).notified, 1, "%s importer: it was notified once", what);
+	is_int(r.state, CCSHM_STATE_REVOKING,
+	       "%s importer: REVOKE reports the state revoking", what);
+	is_int(r.device_mappings, 1, "%s importer: REVOKE reports one device mapping", what);
+	is_errno(imp_attach(other, fd, IMPORTER_DYNAMIC), ENODEV,
+		 "%s importer: attach by another importer during the revoke: ENODEV", what);
+	ok(exported_moves_right(imp, &s, 0, 0, PAGE),
+	   "%s importer: its device copies during the revoke", what);
 	shared_end(&s);
-	ok(query(s.export_id).query_flags & CCSHM_QUERY_ORPHAN, "%s: the buffer has ended", what);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "%s: still held", what);
-	ok(stays_shared(UNIT), "%s: the memory stays shared", what);
+	ok(query(s.export_id).query_flags & CCSHM_QUERY_ORPHAN,
+	   "%s importer: FREE makes the export an orphan", what);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT,
+		 "%s importer: REVOKE after FREE: ETIMEDOUT", what);
+	ok(stays_shared(UNIT), "%s importer: the memory stays shared after FREE", what);
 	close(imp);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "%s: it ends, so does the revoke", what);
-	is_int(r.state, CCSHM_STATE_REVOKED, "%s: result: revoked", what);
-	ok(wait_held(ccshm, 0, &info), "%s: the memory is given back", what);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
+		 "%s importer: REVOKE after its end succeeds", what);
+	is_int(r.state, CCSHM_STATE_REVOKED,
+	       "%s importer: REVOKE after its end reports the state revoked", what);
+	ok(wait_held(ccshm, 0, &info), "%s importer: after its end the memory is given back", what);
 	close(other);
 	close(fd);
 }
@@ -251,11 +293,15 @@ static void pinned_export_held_by(enum importer_kind kind, const char *what)
 	int imp = imp_new(s.fd, kind);
 	struct ccshm_ioc_revoke r;
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "pinned export, %s: maps", what);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, &r), EBUSY, "pinned export, %s: busy", what);
-	is_int(r.device_mappings, 1, "pinned export, %s: with one", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "pinned export, %s importer: map works", what);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, &r), EBUSY,
+		 "pinned export, %s importer: REVOKE: EBUSY", what);
+	is_int(r.device_mappings, 1,
+	       "pinned export, %s importer: REVOKE reports one device mapping", what);
 	close(imp);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "pinned export, %s: ends", what);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
+		 "pinned export, %s importer: REVOKE after its end succeeds", what);
 	shared_end(&s);
 }
 
@@ -267,14 +313,21 @@ static void lets_go_later(void)
 	struct ccshm_ioc_revoke r;
 
 	/* This is much longer than a non-blocking revoke takes on a busy machine. */
-	is_errno(imp_attach_delayed(slow, s.fd, 1500), 0, "an importer that releases its mapping late");
-	is_errno(imp_attach_delayed(quick, s.fd, 1), 0, "... and one, soon");
-	is_errno(imp_map(slow, IMPORTER_BIDIRECTIONAL), 0, "... map");
-	is_errno(imp_map(quick, IMPORTER_BIDIRECTIONAL), 0, "... both");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "a revoke that does not wait");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), &r), 0, "one that waits");
-	is_int(r.device_mappings, 0, "result: no device");
-	is_int(imp_status(slow).mapped, 0, "both have let go");
+	is_errno(imp_attach_delayed(slow, s.fd, 1500), 0,
+		 "an importer with a delay of 1.5 s attaches");
+	is_errno(imp_attach_delayed(quick, s.fd, 1), 0,
+		 "an importer with a delay of 1 ms attaches");
+	is_errno(imp_map(slow, IMPORTER_BIDIRECTIONAL), 0,
+		 "an importer with a delay of 1.5 s maps");
+	is_errno(imp_map(quick, IMPORTER_BIDIRECTIONAL), 0,
+		 "an importer with a delay of 1 ms maps");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT,
+		 "REVOKE with timeout 0 while importers delay: ETIMEDOUT");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), &r), 0,
+		 "REVOKE with 20 s while importers delay succeeds");
+	is_int(r.device_mappings, 0,
+	       "REVOKE with 20 s while importers delay reports no device mapping");
+	is_int(imp_status(slow).mapped, 0, "the importer with a delay of 1.5 s has unmapped");
 	close(slow);
 	close(quick);
 	shared_end(&s);
@@ -289,8 +342,8 @@ static int imp_fenced(struct shared *s, bool map, enum importer_fence_what what,
 	int imp = imp_new(s->fd, IMPORTER_DYNAMIC);
 
 	if (map)
-		is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer maps");
-	is_errno(imp_fence_as(imp, what, usage, ms), 0, "... and its device is at work");
+		is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer with a fence maps");
+	is_errno(imp_fence_as(imp, what, usage, ms), 0, "an importer adds a fence");
 	return imp;
 }
 
@@ -301,12 +354,14 @@ static void late_fence(void)
 	struct ccshm_ioc_revoke r;
 	pthread_t thread;
 
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "it takes a while");
-	is_int(imp_status(imp).mapped, 0, "... though it has unmapped");
-	ok(revoke_waits(&thread, s.export_id), "the revoke waits for it");
-	is_errno(imp_fence(imp, true), 0, "... until it ends");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT,
+		 "a fence that is not signalled: REVOKE with timeout 0: ETIMEDOUT");
+	is_int(imp_status(imp).mapped, 0,
+	       "a fence that is not signalled: the importer has unmapped");
+	ok(revoke_waits(&thread, s.export_id), "a fence that is not signalled: REVOKE waits");
+	is_errno(imp_fence(imp, true), 0, "the importer signals its fence");
 	pthread_join(thread, NULL);
-	is_errno(waiting.result, 0, "... and is done then");
+	is_errno(waiting.result, 0, "the fence is signalled: the waiting REVOKE succeeds");
 	close(imp);
 	shared_end(&s);
 }
@@ -318,8 +373,9 @@ static void fence_by_itself(void)
 	int imp = imp_fenced(&s, true, IMPORTER_FENCE_LATE, IMPORTER_USAGE_BOOKKEEP, 200);
 
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), NULL), 0,
-		 "a fence that ends by itself: revoked");
-	is_errno(imp_fence(imp, true), EALREADY, "... and it has ended");
+		 "a fence that is signalled by a timer: REVOKE with 20 s succeeds");
+	is_errno(imp_fence(imp, true), EALREADY,
+		 "a fence that is signalled by a timer: it is signalled after the revoke");
 	close(imp);
 	shared_end(&s);
 }
@@ -332,14 +388,21 @@ static void fence_that_stays(enum importer_fence_usage usage, const char *what)
 	int64_t begin = now_ns();
 
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
-		 "a fence (%s) that is never signalled: the deadline passes", what);
-	ok(now_ns() - begin >= 300000000LL, "... not too early");
-	ok(now_ns() - begin < 10000000000LL, "... and in time");
-	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
-	is_int(imp_status(imp).mapped, 0, "... though it has unmapped");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "the same again");
+		 "a fence (%s) that is never signalled: REVOKE: the deadline passes: ETIMEDOUT",
+		 what);
+	ok(now_ns() - begin >= 300000000LL,
+	   "a fence that is never signalled: REVOKE returns not before its deadline");
+	ok(now_ns() - begin < 10000000000LL,
+	   "a fence that is never signalled: REVOKE returns in less than 10 s");
+	is_int(r.state, CCSHM_STATE_REVOKING,
+	       "a fence that is never signalled: REVOKE reports the state revoking");
+	is_int(imp_status(imp).mapped, 0,
+	       "a fence that is never signalled: the importer has unmapped");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT,
+		 "a fence that is never signalled: a second REVOKE: ETIMEDOUT");
 	close(imp);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "its importer leaves: revoked");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
+		 "a fence that is never signalled: REVOKE after its importer's end succeeds");
 	shared_end(&s);
 }
 
@@ -354,9 +417,11 @@ static void fences_without_end(void)
 	struct ccshm_ioc_revoke r;
 
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), &r), 0,
-		 "there is always another fence: the revoke ends");
-	is_int(r.state, CCSHM_STATE_REVOKED, "result: revoked");
-	is_errno(imp_fence(imp, true), 0, "they had not");
+		 "an importer that adds fences without end: REVOKE with 20 s succeeds");
+	is_int(r.state, CCSHM_STATE_REVOKED,
+	       "an importer that adds fences without end: REVOKE reports the state revoked");
+	is_errno(imp_fence(imp, true), 0,
+		"an importer that adds fences without end: it still added fences after the revoke");
 	close(imp);
 	shared_end(&s);
 }
@@ -371,15 +436,17 @@ static void fence_of_who_is_late(void)
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 	pthread_t thread;
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer that is late");
-	ok(revoke_waits(&thread, s.export_id), "a revoke waits for it");
-	is_errno(imp_fence(imp, false), 0, "it puts a fence");
-	is_errno(imp_unmap(imp), 0, "... and unmaps");
-	ok(revoke_still_waits(), "the revoke waits for the fence");
-	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING, "QUERY: revoking");
-	is_errno(imp_fence(imp, true), 0, "which is signalled");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "a late importer maps");
+	ok(revoke_waits(&thread, s.export_id), "a late importer: REVOKE waits");
+	is_errno(imp_fence(imp, false), 0, "a late importer adds a fence during the revoke");
+	is_errno(imp_unmap(imp), 0, "a late importer unmaps during the revoke");
+	ok(revoke_still_waits(), "a fence added during the revoke: REVOKE waits for the fence");
+	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING,
+	       "a fence added during the revoke: QUERY reports the state revoking");
+	is_errno(imp_fence(imp, true), 0, "a fence added during the revoke is signalled");
 	pthread_join(thread, NULL);
-	is_errno(waiting.result, 0, "that ends it");
+	is_errno(waiting.result, 0,
+		 "a fence added during the revoke is signalled: REVOKE succeeds");
 	close(imp);
 	shared_end(&s);
 }
@@ -406,17 +473,18 @@ static void poll_is_answered(struct shared *s, int imp, const char *what)
 {
 	pthread_t thread, poller;
 
-	ok(revoke_waits(&thread, s->export_id), "a revoke waits for %s", what);
+	ok(revoke_waits(&thread, s->export_id), "REVOKE waits for %s", what);
 	polling.fd = s->fd;
 	polling.done = 0;
 	pthread_create(&poller, NULL, poll_it, NULL);
 	for (int i = 0; i < 500 && !polling.done; i++)
 		sleep_ms(10);
-	ok(polling.done && waiting.result == 1, "... poll() is answered meanwhile");
+	ok(polling.done && waiting.result == 1, "during a waiting REVOKE poll() is answered");
 	close(imp);
 	pthread_join(thread, NULL);
 	pthread_join(poller, NULL);
-	is_errno(waiting.result, 0, "... its end is the revoke's");
+	is_errno(waiting.result, 0,
+		 "the waiting REVOKE succeeds after the end of what it waits for");
 }
 
 static void polls(void)
@@ -425,7 +493,7 @@ static void polls(void)
 	int fence = imp_fenced(&s, true, IMPORTER_FENCE_NEVER, IMPORTER_USAGE_WRITE, 0);
 	int late = imp_new(t.fd, IMPORTER_LATE);
 
-	is_errno(imp_map(late, IMPORTER_TO_DEVICE), 0, "an importer that is late");
+	is_errno(imp_map(late, IMPORTER_TO_DEVICE), 0, "a late importer maps before poll()");
 	poll_is_answered(&s, fence, "a fence");
 	poll_is_answered(&t, late, "a mapping");
 	shared_end(&s);
@@ -473,24 +541,31 @@ static void lock_is_held(uint64_t flags, const char *what)
 	struct ccshm_ioc_revoke r;
 	struct peer p;
 
-	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "%s: mapped", what);
-	is_int(touch_read(q), 0, "%s: by the CPU, too", what);
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "%s export: an importer maps", what);
+	is_int(touch_read(q), 0, "%s export: a CPU mapping is read", what);
 	p = holder_start(&s);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
-		 "%s: somebody holds the lock: the deadline passes", what);
-	ok(still_holds(&p), "%s: ... while he does", what);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "%s: without waiting", what);
-	is_int(r.state, CCSHM_STATE_REVOKING, "%s: result: revoking", what);
-	is_int(r.device_mappings, 1, "%s: result: one device", what);
-	is_int(touch_read(q), SIGBUS, "%s: the CPU mapping is gone", what);
+		 "%s export: a process holds the lock: REVOKE: the deadline passes: ETIMEDOUT",
+		 what);
+	ok(still_holds(&p), "%s export: the process holds the lock until after REVOKE", what);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT,
+		 "%s export: a process holds the lock: REVOKE with timeout 0: ETIMEDOUT", what);
+	is_int(r.state, CCSHM_STATE_REVOKING,
+	       "%s export: a process holds the lock: REVOKE reports the state revoking", what);
+	is_int(r.device_mappings, 1,
+	       "%s export: a process holds the lock: REVOKE reports one device mapping", what);
+	is_int(touch_read(q), SIGBUS,
+	       "%s export: a process holds the lock: the CPU mapping gets SIGBUS", what);
 	is_int(raw_importers(ccshm, s.export_id, NULL, 0, 0, NULL), 0,
-	       "%s: the importers can be listed", what);
+	       "%s export: a process holds the lock: IMPORTERS works", what);
 	munmap(q, UNIT);
-	is_errno(raw_free(ccshm, s.id), 0, "%s: FREE does not wait", what);
-	ok(still_holds(&p), "%s: ... for him", what);
+	is_errno(raw_free(ccshm, s.id), 0, "%s export: a process holds the lock: FREE works", what);
+	ok(still_holds(&p), "%s export: the process holds the lock until after FREE", what);
 	peer_end(&p, SIGKILL);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "%s: he lets go: revoked", what);
-	is_int(imp_status(imp).notified, 1, "%s: the importer was told", what);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
+		 "%s export: the lock is released: REVOKE succeeds", what);
+	is_int(imp_status(imp).notified, 1,
+	       "%s export: the lock is released: the importer was notified once", what);
 	close(imp);
 	munmap(s.p, s.size);
 	close(s.look);
@@ -511,17 +586,20 @@ static void lock_is_held_for_ever(void)
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct peer holder, revoker;
 
-	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "a device is mapped");
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "an importer maps before the lock is held");
 	holder = holder_start(&s);
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	peer_hear(&revoker);
-	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE), "a revoke without a deadline waits for the lock");
-	ok(WIFSIGNALED(peer_end(&revoker, SIGKILL)), "... and can be killed");
+	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE),
+	   "a process holds the lock: REVOKE without a deadline waits");
+	ok(WIFSIGNALED(peer_end(&revoker, SIGKILL)),
+	   "a process holds the lock: the waiting REVOKE can be killed");
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	peer_hear(&revoker);
-	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE), "another does");
+	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE),
+	   "a process holds the lock: a second REVOKE waits");
 	peer_end(&holder, SIGKILL);
-	is_errno(peer_hear(&revoker), 0, "... or ends with the lock");
+	is_errno(peer_hear(&revoker), 0, "the lock is released: the second REVOKE succeeds");
 	peer_end(&revoker, 0);
 	close(imp);
 	shared_end(&s);
@@ -546,13 +624,14 @@ static void core_holds_the_lock(void)
 	struct ccshm_ioc_revoke r;
 
 	peer_hear(&p);
-	ok(waits_in(p.pid, 0), "a static importer waits for another's fence");
+	ok(waits_in(p.pid, 0), "a static importer's map waits for another importer's fence");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
-		 "a revoke does not wait for both");
-	ok(still_holds(&p), "... while they hold on");
+		 "REVOKE while a map waits for a fence: ETIMEDOUT");
+	ok(still_holds(&p), "the map still waits for the fence after REVOKE");
 	peer_end(&p, SIGKILL);
 	close(imp);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), &r), 0, "they leave: revoked");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), &r), 0,
+		 "REVOKE after the end of both importers succeeds");
 	shared_end(&s);
 }
 
@@ -564,7 +643,8 @@ int main(void)
 	command_line();
 	reason_is_said_once();
 	if (pinned_can_let_go) {
-		skip("who pins is kept out", "from 7.1 on who pins can let go");
+		skip("a pinning importer cannot map a revocable export",
+		     "from 7.1 on a pinning importer can unmap on request");
 		held_by(IMPORTER_DEAF, "deaf");
 	} else {
 		pinned_is_kept_out(IMPORTER_DEAF, "deaf");

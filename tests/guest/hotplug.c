@@ -106,10 +106,10 @@ struct way {
 };
 
 static const struct way ways[] = {
-	{ "its driver goes", take_uio, drop_driver, NULL, false, true },
-	{ "a driver comes", NULL, take_driver, drop_driver, false, false },
-	{ "removed", NULL, sysfs_remove, rescan, true, true },
-	{ "removed from its driver", take_uio, sysfs_remove, rescan, true, true },
+	{ "its driver is unbound", take_uio, drop_driver, NULL, false, true },
+	{ "a driver is bound", NULL, take_driver, drop_driver, false, false },
+	{ "removed through sysfs", NULL, sysfs_remove, rescan, true, true },
+	{ "removed through sysfs with a driver", take_uio, sysfs_remove, rescan, true, true },
 	{ "unplugged", can_unplug, unplug, plug, true, false },
 };
 
@@ -136,9 +136,12 @@ static void hold(struct held *h, const char *what)
 		bail("no persistent buffer");
 	h->named = shared_map(id, UNIT);
 	persistent.id = id;
-	is_errno(attach_buffer(ccshm, h->s.id, PCI_C, &h->a), 0, "%s: a buffer is attached", what);
-	is_errno(attach_dmabuf(ccshm, h->s.fd, PCI_C, &h->e), 0, "%s: ... an export", what);
-	is_errno(attach_with(ccshm, &persistent, PCI_C, &h->p), 0, "%s: ... one persistently",
+	is_errno(attach_buffer(ccshm, h->s.id, PCI_C, &h->a), 0,
+		 "%s: ATTACH of a buffer works", what);
+	is_errno(attach_dmabuf(ccshm, h->s.fd, PCI_C, &h->e), 0,
+		 "%s: ATTACH of a dma-buf works", what);
+	is_errno(attach_with(ccshm, &persistent, PCI_C, &h->p), 0,
+		 "%s: ATTACH with PERSISTENT works",
 		 what);
 }
 
@@ -177,8 +180,10 @@ static bool goes_at_work(const struct way *w, struct held *h)
 	bool gone;
 
 	device_start(&edu, EDU_C);
-	ok(moves_right(&edu, &h->s, &h->a, 0, PAGE), "%s: the device copies", w->what);
-	ok(moves_right(&edu, &h->named, &h->p, 0, PAGE), "%s: ... for the other, too", w->what);
+	ok(moves_right(&edu, &h->s, &h->a, 0, PAGE),
+	   "%s: the device copies in the first buffer", w->what);
+	ok(moves_right(&edu, &h->named, &h->p, 0, PAGE),
+	   "%s: the device copies in the persistent buffer", w->what);
 	stamp_write(h->s.p + PAGE, 8, PAGE, PAGE);
 	begin = now_ns();
 	edu_dma_start(&edu, EDU_IN, dma_at(&h->a, PAGE), TRANSFER, 0);
@@ -187,11 +192,11 @@ static bool goes_at_work(const struct way *w, struct held *h)
 	if (!w->at_once)
 		return gone;
 	if (now_ns() - begin > AT_WORK_MS * 1000000LL) {
-		skip("what was under way moves no byte", "the machine is too slow to tell");
+		skip("the transfer in progress moves no byte", "the machine is too slow to tell");
 		return gone;
 	}
 	sleep_ms(200);
-	ok(stamp_check(h->s.p + PAGE, 8, PAGE, PAGE), "%s: what was under way moves no byte",
+	ok(stamp_check(h->s.p + PAGE, 8, PAGE, PAGE), "%s: the transfer in progress moves no byte",
 	   w->what);
 	return gone;
 }
@@ -203,26 +208,29 @@ static void is_over(const char *what, const struct attached *a)
 	struct ccshm_ioc_query q = query(a->id);
 	struct ccshm_ioc_revoke r;
 
-	is_int(q.state, CCSHM_STATE_REVOKED, "%s: the attachment is over", what);
-	is_int(q.device_mappings, 0, "%s: no device", what);
-	is_str(q.device, PCI_C, "%s: it says of what device it was", what);
-	ok(poll(&pfd, 1, 0) == 1 && pfd.revents == (POLLPRI | POLLHUP), "%s: poll tells it", what);
-	is_errno(raw_segments(a->fd, 0, &one, 0, 1, NULL), ENODEV, "%s: its addresses are void",
+	is_int(q.state, CCSHM_STATE_REVOKED, "%s: the attachment is revoked", what);
+	is_int(q.device_mappings, 0, "%s: the attachment has no device mapping", what);
+	is_str(q.device, PCI_C, "%s: QUERY of the attachment reports the device's name", what);
+	ok(poll(&pfd, 1, 0) == 1 && pfd.revents == (POLLPRI | POLLHUP),
+	   "%s: poll() of the attachment reports POLLPRI and POLLHUP", what);
+	is_errno(raw_segments(a->fd, 0, &one, 0, 1, NULL), ENODEV, "%s: SEGMENTS: ENODEV",
 		 what);
-	is_errno(raw_revoke(ccshm, a->id, 0, 0, &r), 0, "%s: a revoke has nothing to do", what);
-	is_int(r.state, CCSHM_STATE_REVOKED, "%s: ... and says so", what);
+	is_errno(raw_revoke(ccshm, a->id, 0, 0, &r), 0,
+		 "%s: REVOKE of the attachment returns at once", what);
+	is_int(r.state, CCSHM_STATE_REVOKED,
+	       "%s: REVOKE of the attachment reports the state revoked", what);
 	is_errno(raw_revoke(ccshm, a->id, CCSHM_REVOKE_FORCE, 0, NULL), 0,
-		 "%s: nor a forced one", what);
+		 "%s: REVOKE with FORCE of the attachment returns at once", what);
 }
 
 static void let_go(const char *what, struct held *h)
 {
 	struct ccshm_ioc_info info;
 
-	is_errno(attached_end(&h->a), 0, "%s: DETACH is still possible", what);
+	is_errno(attached_end(&h->a), 0, "%s: DETACH works", what);
 	close(h->e.fd);
 	is_errno(raw_query(ccshm, h->e.id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
-		 "%s: the closed one is gone", what);
+		 "%s: QUERY of the closed attachment: ENOENT", what);
 	shared_end(&h->s);
 	shared_end(&h->named);
 	ok(wait_held(ccshm, 0, &info), "%s: the memory is given back", what);
@@ -234,11 +242,12 @@ static void works_again(const char *what)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_C, &a), 0, "%s: back, and attached anew", what);
+	is_errno(attach_buffer(ccshm, s.id, PCI_C, &a), 0,
+		 "%s: the device is back: ATTACH works", what);
 	device_start(&edu, EDU_C);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "%s: ... and copies", what);
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "%s: the device is back: it copies", what);
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "%s: DETACH", what);
+	is_errno(attached_end(&a), 0, "%s: the device is back: DETACH works", what);
 	shared_end(&s);
 }
 
@@ -258,26 +267,27 @@ static void attachments_end(const struct way *w)
 	poller = peer_start(ROOT, ALL_CAPS, polls, &h);
 	peer_hear(&poller);
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &h);
-	ok(is_asked(h.e.id), "%s: a revoke waits for a holder", w->what);
+	ok(is_asked(h.e.id), "%s: a REVOKE waits for the attachment's holder", w->what);
 
-	ok(goes_at_work(w, &h), "%s", w->what);
-	is_int(peer_hear(&poller), POLLPRI | POLLHUP, "%s: who polls is told", w->what);
-	is_errno(peer_hear(&revoker), 0, "%s: the revoke that waited is done", w->what);
+	ok(goes_at_work(w, &h), "%s: the event happens while the device works", w->what);
+	is_int(peer_hear(&poller), POLLPRI | POLLHUP,
+	       "%s: poll() that waits returns POLLPRI and POLLHUP", w->what);
+	is_errno(peer_hear(&revoker), 0, "%s: the waiting REVOKE succeeds", w->what);
 	peer_end(&poller, 0);
 	peer_end(&revoker, 0);
 	is_over(w->what, &h.a);
 	is_over(w->what, &h.e);
 	is_errno(raw_query(ccshm, h.p.id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
-		 "%s: the persistent one is gone by itself", w->what);
+		 "%s: QUERY of the persistent attachment: ENOENT", w->what);
 	is_errno(TRY(PCI_C, .id = h.s.id), w->gone ? ENODEV : w->back ? EBUSY : 0,
-		 "%s: ATTACH now", w->what);
+		 "%s: ATTACH afterwards returns the expected error or 0", w->what);
 	/*
 	 * Where the device disappears completely, it reappears only after its attachments were
 	 * closed; otherwise before that.
 	 */
 	if (w->gone)
 		let_go(w->what, &h);
-	ok(!w->back || w->back(), "%s: ... and back", w->what);
+	ok(!w->back || w->back(), "%s: the device and its driver are back", w->what);
 	if (!w->gone) {
 		is_over(w->what, &h.a);
 		let_go(w->what, &h);
@@ -300,8 +310,8 @@ static void nobody_holds(const char *what, uint64_t id)
 {
 	struct ccshm_ioc_query q = query(id);
 
-	is_int(q.importers, 0, "%s: no importer", what);
-	is_int(q.device_mappings, 0, "%s: no mapping", what);
+	is_int(q.importers, 0, "%s: QUERY counts no importer", what);
+	is_int(q.device_mappings, 0, "%s: QUERY counts no device mapping", what);
 }
 
 static void importer_works(const char *what)
@@ -309,10 +319,10 @@ static void importer_works(const char *what)
 	struct shared s = shared_new(UNIT);
 	int imp;
 
-	ok(take_driver(), "%s: the driver takes the device", what);
+	ok(take_driver(), "%s: the driver is bound", what);
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: it maps", what);
-	ok(imp_moves_right(imp, s.p, 0, PAGE), "%s: ... and its device copies", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: the importer maps", what);
+	ok(imp_moves_right(imp, s.p, 0, PAGE), "%s: the importer's device copies", what);
 	close(imp);
 	shared_end(&s);
 }
@@ -331,22 +341,24 @@ static void importers_end(const char *what, bool (*go)(void), bool (*back)(void)
 	importer_works(what);
 	imp = imp_new(s.fd, IMPORTER_LATE);
 	fixed = imp_new(fd, IMPORTER_STATIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: an importer maps", what);
-	is_errno(imp_map(fixed, IMPORTER_BIDIRECTIONAL), 0, "%s: ... and one that cannot let go",
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: a late importer maps", what);
+	is_errno(imp_map(fixed, IMPORTER_BIDIRECTIONAL), 0, "%s: a static importer maps",
 		 what);
 	revoker = peer_start(ROOT, ALL_CAPS, revokes_export, &s);
-	ok(is_asked(s.export_id), "%s: a revoke waits for it", what);
-	is_errno(raw_revoke(ccshm, pinned, 0, 0, NULL), EBUSY, "%s: another cannot", what);
+	ok(is_asked(s.export_id), "%s: REVOKE waits for the late importer", what);
+	is_errno(raw_revoke(ccshm, pinned, 0, 0, NULL), EBUSY,
+		 "%s: REVOKE of the pinned export: EBUSY", what);
 
-	ok(go(), "%s", what);
-	is_errno(peer_hear(&revoker), 0, "%s: the revoke that waited is done", what);
+	ok(go(), "%s: the event happens", what);
+	is_errno(peer_hear(&revoker), 0, "%s: the waiting REVOKE succeeds", what);
 	peer_end(&revoker, 0);
 	nobody_holds(what, s.export_id);
 	nobody_holds(what, pinned);
-	is_errno(raw_revoke(ccshm, pinned, 0, 0, NULL), 0, "%s: the other is, now", what);
-	ok(!back || back(), "%s: ... and back", what);
+	is_errno(raw_revoke(ccshm, pinned, 0, 0, NULL), 0,
+		 "%s: REVOKE of the pinned export succeeds", what);
+	ok(!back || back(), "%s: the device and its driver are back", what);
 	importer_works(what);
-	ok(drop_driver(), "%s: the driver goes", what);
+	ok(drop_driver(), "%s: the driver can be unbound at the end", what);
 	close(imp);
 	close(fixed);
 	close(fd);
@@ -362,8 +374,8 @@ int main(void)
 	for (size_t i = 0; i < NR_WAYS; i++)
 		attachments_end(&ways[i]);
 	imp_device = EDU_C;
-	importers_end("importer: its driver goes", drop_driver, NULL);
-	importers_end("importer: removed", sysfs_remove, rescan);
+	importers_end("importer: its driver is unbound", drop_driver, NULL);
+	importers_end("importer: removed through sysfs", sysfs_remove, rescan);
 	if (can_unplug())
 		importers_end("importer: unplugged", unplug, plug);
 	return suite_end();

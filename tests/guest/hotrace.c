@@ -183,19 +183,21 @@ static void race(struct race *r)
 		failed |= write_text("/sys/bus/pci/rescan", "1") || !device_exists(EDU_C);
 	}
 	r->over = true;
-	is_int(peer_hear(&a), 0, "who attaches ends");
-	is_int(peer_hear(&b), 0, "who revokes ends");
+	is_int(peer_hear(&a), 0, "the process that calls ATTACH ends without error");
+	is_int(peer_hear(&b), 0, "the process that calls REVOKE ends without error");
 	peer_end(&a, 0);
 	peer_end(&b, 0);
 	diag("ATTACH: %d attached, %d refused; SEGMENTS: %d there, %d gone; REVOKE: %d revoked, %d gone",
 	     r->attached, r->refused, r->has_segments, r->has_none, r->revoked, r->ended);
-	is_int(failed, 0, "the device was removed and came back, %d times", ROUNDS);
+	is_int(failed, 0, "the device is removed and added again, %d times", ROUNDS);
 	is_int(active, 0, "no attachment outlived its device");
-	is_int(r->wrong, 0, "each call did what it should, or found no device");
-	ok(r->attached >= ROUNDS, "there was something to remove");
-	ok(r->refused >= ROUNDS, "... and nothing to attach then");
-	ok(r->has_segments && r->has_none, "SEGMENTS found the attachment, or that it had ended: both");
-	ok(r->revoked && r->ended, "REVOKE found the attachment, or that it had ended: both");
+	is_int(r->wrong, 0, "each call succeeds or fails for want of the device");
+	ok(r->attached >= ROUNDS, "ATTACH succeeded at least once for each removal");
+	ok(r->refused >= ROUNDS, "ATTACH failed with ENODEV at least once for each removal");
+	ok(r->has_segments && r->has_none,
+	   "SEGMENTS succeeded at least once and failed with ENODEV at least once");
+	ok(r->revoked && r->ended,
+	   "REVOKE found a live and an ended attachment at least once each");
 }
 
 int main(void)
@@ -205,7 +207,7 @@ int main(void)
 	struct edu edu;
 
 	suite_begin();
-	ok(sysconf(_SC_NPROCESSORS_ONLN) == 2, "two processors");
+	ok(sysconf(_SC_NPROCESSORS_ONLN) == 2, "the machine has two processors");
 	r->s = shared_new(UNIT);
 	if (raw_alloc_named(ccshm, UNIT, "race", 0600, &r->persistent))
 		bail("no persistent buffer");
@@ -213,13 +215,13 @@ int main(void)
 	for (unsigned int i = 0; i < KEPT; i++)
 		if (r->id[i])
 			raw_detach(ccshm, r->id[i]);
-	is_errno(attach_buffer(ccshm, r->s.id, PCI_C, &a), 0, "attached anew");
+	is_errno(attach_buffer(ccshm, r->s.id, PCI_C, &a), 0, "ATTACH after the race works");
 	device_start(&edu, EDU_C);
-	ok(moves_right(&edu, &r->s, &a, 0, PAGE), "the device copies");
+	ok(moves_right(&edu, &r->s, &a, 0, PAGE), "the device copies after the race");
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "DETACH");
+	is_errno(attached_end(&a), 0, "DETACH after the race works");
 	shared_end(&r->s);
-	is_errno(raw_free(ccshm, r->persistent), 0, "the persistent buffer is freed");
+	is_errno(raw_free(ccshm, r->persistent), 0, "FREE of the persistent buffer works");
 	munmap(r, sizeof(*r));
 	return suite_end();
 }

@@ -52,9 +52,9 @@ static void holds(int dmabuf, unsigned int attached, unsigned int mapped, unsign
 {
 	struct importer_foreign f = look(dmabuf);
 
-	is_int(f.attached, attached, "... it is attached: %u", attached);
-	is_int(f.mapped, mapped, "... mapped: %u", mapped);
-	is_int(f.pinned, pinned, "... pinned: %u", pinned);
+	is_int(f.attached, attached, "the exporter counts the expected attachments: %u", attached);
+	is_int(f.mapped, mapped, "the exporter counts the expected mappings: %u", mapped);
+	is_int(f.pinned, pinned, "the exporter counts the expected pins: %u", pinned);
 }
 
 static void tell(int dmabuf)
@@ -62,7 +62,8 @@ static void tell(int dmabuf)
 	struct importer_tell req = { dmabuf };
 	int imp = imp_open();
 
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_TELL, &req), 0, "the exporter tells");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_TELL, &req), 0,
+		 "TELL: the exporter notifies its importers");
 	close(imp);
 }
 
@@ -74,20 +75,23 @@ static void calls(void)
 	struct importer_foreign none = { .fd = imp };
 	struct importer_tell nobody = { imp };
 
-	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), ENOTCONN, "MAP without ATTACH");
-	is_errno(imp_pin(imp), ENOTCONN, "PIN without ATTACH");
-	is_errno(imp_fence(imp, false), ENOTCONN, "FENCE without ATTACH");
-	is_errno(imp_attach(imp, dmabuf, 99), EINVAL, "an unknown kind");
-	is_errno(imp_attach(imp, imp, IMPORTER_DYNAMIC), EINVAL, "no dma-buf");
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_LOOK, &none), EINVAL, "LOOK at no dma-buf");
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_TELL, &nobody), EINVAL, "TELL of no dma-buf");
-	is_errno(imp_attach(imp, dmabuf, IMPORTER_DYNAMIC), 0, "ATTACH");
-	is_errno(imp_attach(imp, dmabuf, IMPORTER_DYNAMIC), EALREADY, "ATTACH again");
-	is_errno(imp_unmap(imp), ENOTCONN, "UNMAP of nothing");
-	is_errno(imp_map(imp, 3), EINVAL, "MAP in no direction");
-	is_errno(imp_fence_as(imp, 5, 0, 0), EINVAL, "an unknown fence");
-	is_errno(imp_fence_as(imp, 0, 3, 0), EINVAL, "an unknown usage");
-	is_errno(imp_fence(imp, true), EALREADY, "SIGNAL of nothing");
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), ENOTCONN, "MAP before ATTACH: ENOTCONN");
+	is_errno(imp_pin(imp), ENOTCONN, "PIN before ATTACH: ENOTCONN");
+	is_errno(imp_fence(imp, false), ENOTCONN, "FENCE before ATTACH: ENOTCONN");
+	is_errno(imp_attach(imp, dmabuf, 99), EINVAL, "ATTACH with an unknown kind: EINVAL");
+	is_errno(imp_attach(imp, imp, IMPORTER_DYNAMIC), EINVAL,
+		 "ATTACH of a file that is not a dma-buf: EINVAL");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_LOOK, &none), EINVAL,
+		 "LOOK at a file that is not a dma-buf: EINVAL");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_TELL, &nobody), EINVAL,
+		 "TELL of a file that is not a dma-buf: EINVAL");
+	is_errno(imp_attach(imp, dmabuf, IMPORTER_DYNAMIC), 0, "ATTACH of a dma-buf works");
+	is_errno(imp_attach(imp, dmabuf, IMPORTER_DYNAMIC), EALREADY, "a second ATTACH: EALREADY");
+	is_errno(imp_unmap(imp), ENOTCONN, "UNMAP before MAP: ENOTCONN");
+	is_errno(imp_map(imp, 3), EINVAL, "MAP with an invalid direction: EINVAL");
+	is_errno(imp_fence_as(imp, 5, 0, 0), EINVAL, "FENCE of an unknown kind: EINVAL");
+	is_errno(imp_fence_as(imp, 0, 3, 0), EINVAL, "FENCE with an unknown usage: EINVAL");
+	is_errno(imp_fence(imp, true), EALREADY, "SIGNAL without a fence: EALREADY");
 	holds(dmabuf, 1, 0, 0);
 	close(imp);
 	holds(dmabuf, 0, 0, 0);
@@ -102,10 +106,11 @@ static int mapped_as(int dmabuf, enum importer_kind kind, unsigned int own, cons
 	bool core_pins = kind == IMPORTER_STATIC || mapping_pins;
 	int imp = imp_new(dmabuf, kind);
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: maps", what);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EALREADY, "%s: once", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: MAP works", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EALREADY,
+		 "%s: a second MAP: EALREADY", what);
 	holds(dmabuf, 1, 1, own + core_pins);
-	is_int(imp_status(imp).pinned, own, "%s: has pinned by itself: %u", what, own);
+	is_int(imp_status(imp).pinned, own, "%s: the number of pins after MAP: %u", what, own);
 	return imp;
 }
 
@@ -114,12 +119,13 @@ static void lets_go_when_told(enum importer_kind kind, unsigned int own, const c
 	int dmabuf = foreign_new(), imp = mapped_as(dmabuf, kind, own, what);
 
 	tell(dmabuf);
-	is_int(imp_status(imp).notified, 1, "%s: heard it", what);
-	is_int(imp_status(imp).mapped, 0, "%s: has let go before that is over", what);
+	is_int(imp_status(imp).notified, 1, "%s: it was notified once", what);
+	is_int(imp_status(imp).mapped, 0,
+	       "%s: it has unmapped when the notification returns", what);
 	holds(dmabuf, 1, 0, 0);
-	is_errno(imp_unmap(imp), ENOTCONN, "%s: has nothing left", what);
-	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "%s: can map again", what);
-	is_errno(imp_detach(imp), 0, "%s: detaches", what);
+	is_errno(imp_unmap(imp), ENOTCONN, "%s: UNMAP after the notification: ENOTCONN", what);
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "%s: MAP after the notification works", what);
+	is_errno(imp_detach(imp), 0, "%s: DETACH works", what);
 	holds(dmabuf, 0, 0, 0);
 	close(imp);
 	close(dmabuf);
@@ -134,13 +140,13 @@ static void lets_go_when_asked(enum importer_kind kind, unsigned int own, unsign
 	unsigned int pins = look(dmabuf).pinned;
 
 	tell(dmabuf);
-	is_int(imp_status(imp).notified, hears, "%s: heard of it: %u", what, hears);
+	is_int(imp_status(imp).notified, hears, "%s: the number of notifications: %u", what, hears);
 	sleep_ms(50);
-	is_int(imp_status(imp).mapped, 1, "%s: has not let go", what);
+	is_int(imp_status(imp).mapped, 1, "%s: it is still mapped after the notification", what);
 	holds(dmabuf, 1, 1, pins);
-	is_errno(imp_unmap(imp), 0, "%s: lets go when asked", what);
+	is_errno(imp_unmap(imp), 0, "%s: UNMAP works", what);
 	holds(dmabuf, 1, cached, cached);
-	is_errno(imp_detach(imp), 0, "%s: detaches", what);
+	is_errno(imp_detach(imp), 0, "%s: DETACH works", what);
 	holds(dmabuf, 0, 0, 0);
 	close(imp);
 	close(dmabuf);
@@ -152,21 +158,23 @@ static void mute(void)
 	if (kernel_at_least(7, 1))
 		lets_go_when_asked(IMPORTER_MUTE, 0, 0, "mute");
 	else
-		skip("mute", "before 7.1 who is dynamic has to listen");
+		skip("mute", "before 7.1 a dynamic importer must have a callback");
 }
 
 static void delayed(void)
 {
 	int dmabuf = foreign_new(), slow = imp_open(), quick = imp_open();
 
-	is_errno(imp_attach_delayed(slow, dmabuf, 3600000), 0, "delayed: by an hour");
-	is_errno(imp_attach_delayed(quick, dmabuf, 50), 0, "delayed: by 50 ms");
-	is_errno(imp_map(slow, IMPORTER_TO_DEVICE), 0, "delayed: maps");
-	is_errno(imp_map(quick, IMPORTER_TO_DEVICE), 0, "delayed: maps");
+	is_errno(imp_attach_delayed(slow, dmabuf, 3600000), 0,
+		 "ATTACH with a delay of one hour works");
+	is_errno(imp_attach_delayed(quick, dmabuf, 50), 0, "ATTACH with a delay of 50 ms works");
+	is_errno(imp_map(slow, IMPORTER_TO_DEVICE), 0, "MAP with a delay of one hour works");
+	is_errno(imp_map(quick, IMPORTER_TO_DEVICE), 0, "MAP with a delay of 50 ms works");
 	tell(dmabuf);
-	ok(imp_lets_go(quick), "delayed: the one lets go by itself");
-	is_int(imp_status(quick).notified, 1, "delayed: heard it");
-	is_int(imp_status(slow).mapped, 1, "delayed: the other not yet");
+	ok(imp_lets_go(quick), "an importer with a delay of 50 ms unmaps by itself");
+	is_int(imp_status(quick).notified, 1,
+	       "an importer with a delay of 50 ms was notified once");
+	is_int(imp_status(slow).mapped, 1, "an importer with a delay of one hour is still mapped");
 	holds(dmabuf, 2, 1, mapping_pins);
 	close(slow);
 	close(quick);
@@ -181,18 +189,19 @@ static void stubborn(void)
 	int other;
 
 	tell(dmabuf);
-	is_int(imp_status(imp).notified, 1, "stubborn: heard it");
-	is_int(imp_status(imp).mapped, 1, "stubborn: has not let go");
-	is_errno(imp_unmap(imp), EBUSY, "stubborn: not when asked");
-	is_errno(imp_detach(imp), EBUSY, "stubborn: nor detaches");
+	is_int(imp_status(imp).notified, 1, "stubborn: it was notified once");
+	is_int(imp_status(imp).mapped, 1, "stubborn: it is still mapped after the notification");
+	is_errno(imp_unmap(imp), EBUSY, "stubborn: UNMAP: EBUSY");
+	is_errno(imp_detach(imp), EBUSY, "stubborn: DETACH: EBUSY");
 	holds(dmabuf, 1, 1, mapping_pins);
 	close(imp);
 	holds(dmabuf, 0, 0, 0);
 	other = mapped_as(dmabuf, IMPORTER_STUBBORN, 0, "stubborn");
-	is_errno(device_unbind(EDU_A), 0, "stubborn: its device goes");
+	is_errno(device_unbind(EDU_A), 0, "stubborn: the driver is unbound");
 	holds(dmabuf, 0, 0, 0);
-	is_int(imp_status(other).attached, 0, "stubborn: it goes with it");
-	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "stubborn: the device is back");
+	is_int(imp_status(other).attached, 0,
+	       "stubborn: its attachment ends when the driver is unbound");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "stubborn: the driver is bound again");
 	close(other);
 	close(dmabuf);
 }
@@ -203,14 +212,14 @@ static void pins_later(void)
 	int fixed = imp_new(dmabuf, IMPORTER_STATIC);
 	unsigned int before = look(dmabuf).pinned;
 
-	is_errno(imp_pin(imp), 0, "PIN of what is mapped");
-	is_int(look(dmabuf).pinned, before + 1, "... is seen");
-	is_int(imp_status(imp).pinned, 1, "... by the importer, too");
-	is_errno(imp_pin(imp), EALREADY, "PIN again");
-	is_errno(imp_pin(fixed), EINVAL, "PIN by who is not dynamic");
-	is_errno(imp_unmap(imp), 0, "UNMAP ends both");
-	is_errno(imp_pin(imp), 0, "PIN of what is not mapped");
-	is_errno(imp_unmap(imp), 0, "UNMAP ends it");
+	is_errno(imp_pin(imp), 0, "PIN of a mapped dma-buf works");
+	is_int(look(dmabuf).pinned, before + 1, "PIN: the exporter counts one more pin");
+	is_int(imp_status(imp).pinned, 1, "PIN: the importer reports one pin");
+	is_errno(imp_pin(imp), EALREADY, "a second PIN: EALREADY");
+	is_errno(imp_pin(fixed), EINVAL, "PIN by a static importer: EINVAL");
+	is_errno(imp_unmap(imp), 0, "UNMAP of a mapped and pinned dma-buf works");
+	is_errno(imp_pin(imp), 0, "PIN of a dma-buf that is not mapped works");
+	is_errno(imp_unmap(imp), 0, "UNMAP of a dma-buf that is only pinned works");
 	close(imp);
 	close(fixed);
 	holds(dmabuf, 0, 0, 0);
@@ -233,31 +242,33 @@ static void fences(void)
 
 	ok(idle(dmabuf, 0), "no fence: poll() finds the dma-buf idle");
 	is_errno(imp_fence_as(imp, IMPORTER_FENCE_ADD, IMPORTER_USAGE_BOOKKEEP, 0), 0,
-		 "a fence that is only kept");
-	ok(idle(dmabuf, 0), "... poll() does not look at it");
-	is_errno(imp_fence(imp, false), EALREADY, "... another");
-	is_errno(imp_fence(imp, true), 0, "... is signalled");
+		 "FENCE with usage BOOKKEEP works");
+	ok(idle(dmabuf, 0), "a fence with usage BOOKKEEP: poll() finds the dma-buf idle");
+	is_errno(imp_fence(imp, false), EALREADY, "a second FENCE: EALREADY");
+	is_errno(imp_fence(imp, true), 0, "SIGNAL of the fence with usage BOOKKEEP works");
 
-	is_errno(imp_fence_as(imp, IMPORTER_FENCE_ADD, IMPORTER_USAGE_WRITE, 0), 0, "a fence");
-	ok(!idle(dmabuf, 100), "... poll() waits for it");
-	is_errno(imp_fence(imp, true), 0, "... is signalled");
-	ok(idle(dmabuf, 10000), "... poll() finds that");
+	is_errno(imp_fence_as(imp, IMPORTER_FENCE_ADD, IMPORTER_USAGE_WRITE, 0), 0,
+		 "FENCE with usage WRITE works");
+	ok(!idle(dmabuf, 100), "a fence with usage WRITE: poll() waits");
+	is_errno(imp_fence(imp, true), 0, "SIGNAL of the fence with usage WRITE works");
+	ok(idle(dmabuf, 10000), "a signalled fence: poll() finds the dma-buf idle");
 
 	is_errno(imp_fence_as(imp, IMPORTER_FENCE_LATE, IMPORTER_USAGE_WRITE, 100), 0,
-		 "a fence that is signalled late");
-	ok(idle(dmabuf, 10000), "... by itself");
+		 "FENCE that is signalled after 100 ms works");
+	ok(idle(dmabuf, 10000),
+	   "a fence that is signalled after 100 ms: poll() finds the dma-buf idle");
 	is_errno(imp_fence_as(imp, IMPORTER_FENCE_LATE, IMPORTER_USAGE_WRITE, 3600000), 0,
-		 "one that is signalled in an hour");
-	ok(!idle(dmabuf, 100), "... not yet");
-	is_errno(imp_fence(imp, true), 0, "... or when that is said");
+		 "FENCE that is signalled after one hour works");
+	ok(!idle(dmabuf, 100), "a fence that is signalled after one hour: poll() waits");
+	is_errno(imp_fence(imp, true), 0, "SIGNAL before the hour has passed works");
 
 	is_errno(imp_fence_as(imp, IMPORTER_FENCE_NEVER, IMPORTER_USAGE_WRITE, 0), 0,
-		 "a fence that is not signalled");
-	is_errno(imp_fence(imp, true), EBUSY, "... though that is said");
-	ok(!idle(dmabuf, 100), "... poll() sees it");
-	is_int(imp_status(imp).fences, 5, "five fences in all");
-	is_errno(imp_detach(imp), 0, "... until its importer detaches");
-	ok(idle(dmabuf, 10000), "... poll() sees that");
+		 "FENCE that is never signalled works");
+	is_errno(imp_fence(imp, true), EBUSY, "SIGNAL of a fence that is never signalled: EBUSY");
+	ok(!idle(dmabuf, 100), "a fence that is never signalled: poll() waits");
+	is_int(imp_status(imp).fences, 5, "STATUS counts five fences");
+	is_errno(imp_detach(imp), 0, "DETACH with a fence that is never signalled works");
+	ok(idle(dmabuf, 10000), "after DETACH poll() finds the dma-buf idle");
 	close(imp);
 	close(dmabuf);
 }
@@ -268,19 +279,20 @@ static void chain(void)
 	bool idle_once = false;
 
 	is_errno(imp_fence_as(imp, IMPORTER_FENCE_CHAIN, IMPORTER_USAGE_WRITE, 5), 0,
-		 "fences one after the other");
+		 "FENCE of a chain works");
 	for (int i = 0; i < 2000 && imp_status(imp).fences < 20; i++) {
 		idle_once |= idle(dmabuf, 0);
 		sleep_ms(5);
 	}
-	ok(imp_status(imp).fences >= 20, "... come: %u", imp_status(imp).fences);
-	ok(!idle_once, "... with no gap between them");
-	is_errno(imp_fence(imp, true), 0, "... are ended");
-	ok(idle(dmabuf, 10000), "... and have ended");
+	ok(imp_status(imp).fences >= 20,
+	   "a chain of fences has at least 20: %u", imp_status(imp).fences);
+	ok(!idle_once, "a chain of fences: poll() never finds the dma-buf idle");
+	is_errno(imp_fence(imp, true), 0, "SIGNAL of a chain works");
+	ok(idle(dmabuf, 10000), "a chain that was signalled: poll() finds the dma-buf idle");
 	is_errno(imp_fence_as(imp, IMPORTER_FENCE_CHAIN, IMPORTER_USAGE_KERNEL, 1), 0,
-		 "others, of the kernel's own");
+		 "FENCE of a chain with usage KERNEL works");
 	close(imp);
-	ok(idle(dmabuf, 10000), "... end with their importer");
+	ok(idle(dmabuf, 10000), "a chain ends with its importer: poll() finds the dma-buf idle");
 	close(dmabuf);
 }
 
@@ -319,10 +331,10 @@ static void holds_the_lock(void)
 	polling.dmabuf = dmabuf;
 	pthread_create(&thread, NULL, poll_it, NULL);
 	sleep_ms(300);
-	ok(!polling.done, "a process holds the reservation lock: poll() hangs");
+	ok(!polling.done, "a process holds the reservation lock: poll() does not return");
 	peer_end(&p, SIGKILL);
 	pthread_join(thread, NULL);
-	ok(polling.done, "... until it is killed");
+	ok(polling.done, "the process that holds the reservation lock is killed: poll() returns");
 	close(dmabuf);
 }
 
@@ -336,29 +348,29 @@ static void processors(void)
 
 	if (!p || !q)
 		bail("mmap: %s", strerror(errno));
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_READ, data), ENOTCONN, "READ without VMAP");
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), 0, "VMAP");
-	is_int(look(dmabuf).vmapped, 1, "... the exporter sees it");
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), EALREADY, "VMAP again");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_READ, data), ENOTCONN, "READ before VMAP: ENOTCONN");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), 0, "VMAP works");
+	is_int(look(dmabuf).vmapped, 1, "VMAP: the exporter counts one kernel mapping");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL), EALREADY, "a second VMAP: EALREADY");
 	strcpy((char *)data->data, "by the kernel");
 	data->offset = 100;
 	data->length = 14;
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_WRITE, data), 0, "WRITE");
-	is_str(p + 100, "by the kernel", "... the importer's mmap shows it");
-	is_str(q + 100, "by the kernel", "... the exporter's, too");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_WRITE, data), 0, "WRITE works");
+	is_str(p + 100, "by the kernel", "WRITE: the importer's mmap() shows it");
+	is_str(q + 100, "by the kernel", "WRITE: the exporter's mmap() shows it");
 	strcpy(p + 100, "by a process");
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_READ, data), 0, "READ");
-	is_str((char *)data->data, "by a process", "... shows what a process wrote");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_READ, data), 0, "READ works");
+	is_str((char *)data->data, "by a process", "READ returns what a process wrote");
 	data->offset = PAGE - 13;
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_READ, data), EINVAL, "READ beyond the end");
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_VUNMAP, NULL), 0, "VUNMAP");
-	is_int(look(dmabuf).vmapped, 0, "... the exporter sees it");
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_VUNMAP, NULL), ENOTCONN, "VUNMAP again");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_READ, data), EINVAL, "READ beyond the end: EINVAL");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_VUNMAP, NULL), 0, "VUNMAP works");
+	is_int(look(dmabuf).vmapped, 0, "VUNMAP: the exporter counts no kernel mapping");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_VUNMAP, NULL), ENOTCONN, "a second VUNMAP: ENOTCONN");
 	raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL);
 	munmap(p, PAGE);
 	munmap(q, PAGE);
 	close(imp);
-	is_int(look(dmabuf).vmapped, 0, "closing ends it, too");
+	is_int(look(dmabuf).vmapped, 0, "closing the importer ends its kernel mapping");
 	free(data);
 	close(dmabuf);
 }
@@ -368,9 +380,11 @@ static void unloading(void)
 {
 	int dmabuf = foreign_new(), imp = imp_open();
 
-	is_errno(raw_rmmod("ccshm_importer"), EWOULDBLOCK, "it cannot be unloaded while it is open");
+	is_errno(raw_rmmod("ccshm_importer"), EWOULDBLOCK,
+		 "unloading the importer while it is open: EWOULDBLOCK");
 	close(imp);
-	is_errno(raw_rmmod("ccshm_importer"), EWOULDBLOCK, "... nor while a dma-buf of it is");
+	is_errno(raw_rmmod("ccshm_importer"), EWOULDBLOCK,
+		 "unloading the importer while its dma-buf is open: EWOULDBLOCK");
 	close(dmabuf);
 }
 

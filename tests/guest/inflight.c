@@ -208,7 +208,7 @@ static bool stall_begin(struct stall *s, const char *what)
 
 	s->peer = peer_start(ROOT, ALL_CAPS, stall_run, s);
 	value = peer_hear(&s->peer);
-	return is_int(value, 1, "%s: the call is stopped", what);
+	return is_int(value, 1, "%s: the call is stopped before it returns", what);
 }
 
 static int stall_end(struct stall *s)
@@ -291,16 +291,20 @@ static uint64_t alices(const char *what)
 	if (err)
 		bail("ALLOC: %s", strerror(-err));
 	set.id = alice->id[0];
-	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &set), 0, "%s: alice's buffer is for all", what);
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &set), 0,
+		 "%s: SET makes alice's buffer writable by others", what);
 	return alice->id[0];
 }
 
 static void alice_ends_it(const char *what, unsigned int buffers)
 {
 	alice->deadline = in_ms(5000);
-	is_errno(user_ask(alice, USER_REVOKE, 0), 0, "%s: alice's REVOKE", what);
-	is_errno(user_ask(alice, USER_FREE, 0), 0, "%s: alice's FREE", what);
-	ok(charged_nothing(alice, buffers), "%s: she is charged nothing, though the call still waits", what);
+	is_errno(user_ask(alice, USER_REVOKE, 0), 0,
+		 "%s: REVOKE by alice works while the call is stopped", what);
+	is_errno(user_ask(alice, USER_FREE, 0), 0,
+		 "%s: FREE by alice works while the call is stopped", what);
+	ok(charged_nothing(alice, buffers),
+	   "%s: alice is charged nothing while the call is stopped", what);
 }
 
 /* ---- calls that make an object for alice's buffer ---- */
@@ -314,16 +318,19 @@ static void makes_export(void)
 	s->in.export.id = id;
 	if (stall_begin(s, "EXPORT")) {
 		export_id = listed(CCSHM_TYPE_EXPORT, id);
-		ok(export_id, "EXPORT: the export is listed meanwhile");
+		ok(export_id, "EXPORT: QUERY finds the export while the call is stopped");
 		raw_query(ccshm, id, &q);
-		is_int(q.exports, 1, "EXPORT: QUERY of the buffer counts it");
+		is_int(q.exports, 1,
+		       "EXPORT: QUERY of the buffer counts the export while the call is stopped");
 		alice_ends_it("EXPORT", 1);
-		is_errno(raw_query(ccshm, export_id, &q), 0, "EXPORT: it still waits");
-		is_int(q.state, CCSHM_STATE_REVOKED, "EXPORT: it is revoked");
+		is_errno(raw_query(ccshm, export_id, &q), 0,
+			 "EXPORT: QUERY works after REVOKE and FREE by alice");
+		is_int(q.state, CCSHM_STATE_REVOKED,
+		       "EXPORT: QUERY reports the state revoked after REVOKE and FREE by alice");
 	}
-	is_errno(stall_end(s), ENOENT, "EXPORT: fails, the buffer is freed");
-	is_int(s->access, false, "EXPORT: gives no access");
-	is_int(s->fds, 0, "EXPORT: leaves no descriptor");
+	is_errno(stall_end(s), ENOENT, "EXPORT of a buffer freed meanwhile: ENOENT");
+	is_int(s->access, false, "EXPORT of a buffer freed meanwhile gives no access");
+	is_int(s->fds, 0, "EXPORT of a buffer freed meanwhile leaves no descriptor");
 	munmap(s, sizeof(*s));
 }
 
@@ -337,11 +344,11 @@ static void makes_revoked_export(void)
 	if (stall_begin(s, "EXPORT of a buffer that stays")) {
 		export_id = listed(CCSHM_TYPE_EXPORT, id);
 		is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0,
-			 "REVOKE finds the export by its id");
+			 "EXPORT: REVOKE by the export's id works while the call is stopped");
 	}
-	is_errno(stall_end(s), ENODEV, "EXPORT: fails, the export is revoked");
-	is_int(s->access, false, "EXPORT: gives no access");
-	is_int(s->fds, 0, "EXPORT: leaves no descriptor");
+	is_errno(stall_end(s), ENODEV, "EXPORT that was revoked meanwhile: ENODEV");
+	is_int(s->access, false, "EXPORT that was revoked meanwhile gives no access");
+	is_int(s->fds, 0, "EXPORT that was revoked meanwhile leaves no descriptor");
 	alice_ends_it("EXPORT of a buffer that stays", 0);
 	munmap(s, sizeof(*s));
 }
@@ -357,14 +364,16 @@ static void makes_attachment(void)
 	snprintf(s->in.attach.device, sizeof(s->in.attach.device), "%s", PCI_B);
 	if (stall_begin(s, "ATTACH")) {
 		attachment_id = listed(CCSHM_TYPE_ATTACHMENT, id);
-		ok(attachment_id, "ATTACH: the attachment is listed meanwhile");
+		ok(attachment_id, "ATTACH: QUERY finds the attachment while the call is stopped");
 		raw_query(ccshm, id, &q);
-		is_int(q.attachments, 1, "ATTACH: QUERY of the buffer counts it");
+		is_int(q.attachments, 1,
+			"ATTACH: QUERY of the buffer counts it while the call is stopped");
 		alice_ends_it("ATTACH", 1);
 	}
-	is_errno(stall_end(s), ENOENT, "ATTACH: fails, the buffer is freed");
-	is_int(s->fds, 0, "ATTACH: leaves no descriptor");
-	is_int(listed(CCSHM_TYPE_ATTACHMENT, 0), 0, "ATTACH: leaves no attachment");
+	is_errno(stall_end(s), ENOENT, "ATTACH of a buffer freed meanwhile: ENOENT");
+	is_int(s->fds, 0, "ATTACH of a buffer freed meanwhile leaves no descriptor");
+	is_int(listed(CCSHM_TYPE_ATTACHMENT, 0), 0,
+	       "ATTACH of a buffer freed meanwhile leaves no attachment");
 	munmap(s, sizeof(*s));
 }
 
@@ -383,12 +392,13 @@ static void makes_buffer(void)
 	if (stall_begin(s, "ALLOC")) {
 		id = listed(CCSHM_TYPE_BUFFER, 0);
 		ok(id && !raw_query(ccshm, id, &q) && q.uid == ALICE && q.charged >= SIZE,
-		   "ALLOC: the buffer is listed meanwhile, with what it costs");
+		   "ALLOC: QUERY finds the buffer and its charge while the call is stopped");
 		alice->id[0] = id;
 		alice_ends_it("ALLOC", 1);
 	}
-	is_errno(stall_end(s), ENOENT, "ALLOC: fails, the buffer is freed");
-	is_int(listed(CCSHM_TYPE_BUFFER, 0), 0, "ALLOC: leaves no buffer");
+	is_errno(stall_end(s), ENOENT, "ALLOC of a buffer freed meanwhile: ENOENT");
+	is_int(listed(CCSHM_TYPE_BUFFER, 0), 0,
+	       "ALLOC of a buffer freed meanwhile leaves no buffer");
 	munmap(s, sizeof(*s));
 }
 
@@ -403,15 +413,19 @@ static void makes_heap_buffer(void)
 	if (stall_begin(s, "heap")) {
 		id = listed(CCSHM_TYPE_BUFFER, 0);
 		export_id = listed(CCSHM_TYPE_EXPORT, id);
-		ok(id && export_id, "heap: buffer and export are listed meanwhile");
-		is_errno(raw_revoke(ccshm, id, 0, in_ms(5000), NULL), 0, "heap: REVOKE");
-		is_errno(raw_free(ccshm, id), 0, "heap: FREE");
-		ok(root_is_charged_nothing(), "heap: the payer is charged nothing meanwhile");
+		ok(id && export_id,
+		   "heap: QUERY finds buffer and export while the call is stopped");
+		is_errno(raw_revoke(ccshm, id, 0, in_ms(5000), NULL), 0,
+			 "heap: REVOKE works while the call is stopped");
+		is_errno(raw_free(ccshm, id), 0, "heap: FREE works while the call is stopped");
+		ok(root_is_charged_nothing(),
+		   "heap: the payer is charged nothing while the call is stopped");
 	}
-	is_errno(stall_end(s), ENOENT, "heap: fails, the buffer is freed");
-	is_int(s->access, false, "heap: gives no access");
-	is_int(s->fds, 0, "heap: leaves no descriptor");
-	is_int(listed(CCSHM_TYPE_EXPORT, 0), 0, "heap: leaves no export");
+	is_errno(stall_end(s), ENOENT, "heap: an allocation freed meanwhile: ENOENT");
+	is_int(s->access, false, "heap: an allocation freed meanwhile gives no access");
+	is_int(s->fds, 0, "heap: an allocation freed meanwhile leaves no descriptor");
+	is_int(listed(CCSHM_TYPE_EXPORT, 0), 0,
+	       "heap: an allocation freed meanwhile leaves no export");
 	munmap(s, sizeof(*s));
 }
 
@@ -429,7 +443,7 @@ static void looks_at_pages(bool array)
 		s->in.pages.offset = SIZE - PAGE;
 	if (stall_begin(s, what))
 		alice_ends_it(what, 0);
-	is_errno(stall_end(s), 0, "%s: what it had found", what);
+	is_errno(stall_end(s), 0, "%s: the stopped call returns what it had found", what);
 	munmap(s, sizeof(*s));
 }
 
@@ -444,7 +458,7 @@ static void looks_at_importers(void)
 	s->in.importers.id = export_id;
 	if (stall_begin(s, "IMPORTERS"))
 		alice_ends_it("IMPORTERS", 1);
-	is_errno(stall_end(s), 0, "IMPORTERS: what it had found");
+	is_errno(stall_end(s), 0, "IMPORTERS: the stopped call returns what it had found");
 	close(fd);
 	munmap(s, sizeof(*s));
 }
@@ -458,10 +472,11 @@ static void looks_at_segments(void)
 	s->in.segments.capacity = 1;
 	s->array = true;
 	if (stall_begin(s, "SEGMENTS")) {
-		is_errno(peer_ask(&s->peer, STALL_DETACH), 0, "SEGMENTS: DETACH does not wait for it");
+		is_errno(peer_ask(&s->peer, STALL_DETACH), 0,
+			 "SEGMENTS: DETACH works while the call is stopped");
 		alice_ends_it("SEGMENTS", 1);
 	}
-	is_errno(stall_end(s), 0, "SEGMENTS: what it had found");
+	is_errno(stall_end(s), 0, "SEGMENTS: the stopped call returns what it had found");
 	munmap(s, sizeof(*s));
 }
 
@@ -496,14 +511,15 @@ int main(void)
 	if (info.features & CCSHM_FEATURE_HEAP)
 		makes_heap_buffer();
 	else
-		skip("the heap's node", "it is the kernel's");
+		skip("heap: an allocation freed meanwhile: ENOENT",
+		     "the heap's node belongs to the kernel");
 	looks_at_pages(true);
 	looks_at_pages(false);
 	looks_at_importers();
 	looks_at_segments();
 
 	user_end(alice);
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "after the stopped calls no object is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -30,18 +30,21 @@ static void translates(void)
 	int fd, imp;
 	char *p;
 
-	ok(!strncmp(iommu_type(EDU_A), "DMA", 3), "the IOMMU translates for the device");
-	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a kernel driver takes it");
-	is_str(judged(PCI_A), "cannot, iommu: " REASON, "translated: DEVICE says so");
+	ok(!strncmp(iommu_type(EDU_A), "DMA", 3), "the IOMMU translates DMA of the device");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a kernel driver binds to the device");
+	is_str(judged(PCI_A), "cannot, iommu: " REASON, "translated: DEVICE reports the reason");
 	fd = heap_dmabuf(64 * KIB);
 	if (fd < 0) {
-		skip("the device moves bytes through it", "this kernel has no heap");
+		skip("translated: the device copies through the kernel's heap",
+		     "this kernel has no heap");
 		return;
 	}
 	p = raw_map(fd, 64 * KIB, RW);
 	imp = imp_new(fd, IMPORTER_STATIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "a dma-buf of the kernel's heap is mapped");
-	ok(p && imp_moves_right(imp, p, 0, 2 * PAGE), "the device moves bytes through it");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "translated: a dma-buf of the kernel's heap is mapped");
+	ok(p && imp_moves_right(imp, p, 0, 2 * PAGE),
+	   "translated: the device copies through the kernel's heap");
 	close(imp);
 	munmap(p, 64 * KIB);
 	close(fd);
@@ -56,11 +59,14 @@ static void import_refused(enum importer_kind kind, uint64_t flags, size_t size,
 	err = imp_attach(imp, fd, kind);
 	if (!err)
 		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
-	is_errno(err, EOPNOTSUPP, "translated: %s is refused", what);
-	is_int(query(id).device_mappings, 0, "translated: %s: nothing is mapped", what);
-	is_errno(imp_dma(imp, 0, 8, true), ENOTCONN, "translated: %s: no DMA", what);
+	is_errno(err, EOPNOTSUPP, "translated: map by a %s importer: EOPNOTSUPP", what);
+	is_int(query(id).device_mappings, 0,
+	       "translated: %s importer: QUERY counts no device mapping", what);
+	is_errno(imp_dma(imp, 0, 8, true), ENOTCONN,
+		 "translated: %s importer: DMA: ENOTCONN", what);
 	close(imp);
-	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), 0, "translated: %s: nothing to wait for", what);
+	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), 0,
+		 "translated: %s importer: REVOKE returns at once", what);
 	close(fd);
 	shared_end(&s);
 }
@@ -69,12 +75,14 @@ static void attach_refused(void)
 {
 	struct shared s = shared_new(UNIT);
 
-	is_errno(TRY(PCI_B, .id = s.id), EOPNOTSUPP, "translated: ATTACH is refused");
-	is_str(judged(PCI_B), "cannot, iommu: " REASON, "translated: ... and DEVICE says so");
-	is_errno(TRY(PCI_B, .id = s.id, .dma_bits = 64), EOPNOTSUPP, "... with any address bits");
+	is_errno(TRY(PCI_B, .id = s.id), EOPNOTSUPP, "translated: ATTACH: EOPNOTSUPP");
+	is_str(judged(PCI_B), "cannot, iommu: " REASON,
+	       "translated: ATTACH is refused: DEVICE reports the reason");
+	is_errno(TRY(PCI_B, .id = s.id, .dma_bits = 64), EOPNOTSUPP,
+		 "translated: ATTACH with dma_bits=64: EOPNOTSUPP");
 	is_errno(TRY(PCI_B, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), EOPNOTSUPP,
-		 "... of a dma-buf");
-	is_int(query(s.id).attachments, 0, "... and nothing is left of it");
+		 "translated: ATTACH of a dma-buf: EOPNOTSUPP");
+	is_int(query(s.id).attachments, 0, "translated: no attachment is left after EOPNOTSUPP");
 	shared_end(&s);
 }
 
@@ -88,9 +96,9 @@ static void goes_astray(struct shared *s, uint64_t address)
 	stamp_write(s->p + PAGE, 6, PAGE, TRANSFER);
 	device_start(&edu, EDU_A);
 	is_errno(device_copy(&edu, address, address + PAGE, TRANSFER), 0,
-		 "translated: the device reads and writes");
+		 "translated: the device reads and writes at the buffer's physical address");
 	ok(stamp_check(s->p + PAGE, 6, PAGE, TRANSFER),
-	   "translated: the address of the memory does not lead there");
+	   "translated: the physical address does not reach the buffer");
 	edu_set_bus_master(&edu, false);
 	edu_close(&edu);
 }
@@ -106,25 +114,29 @@ static void no_longer(void)
 	struct edu edu;
 	int imp;
 
-	is_errno(device_unbind(EDU_A), 0, "its driver goes");
-	is_errno(iommu_set_type(EDU_A, "identity"), 0, "the IOMMU translates for it no more");
-	is_errno(iommu_set_type(EDU_B, "identity"), 0, "... nor for the other device");
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "identity: ATTACH");
-	is_str(judged(PCI_A), usable(), "identity: DEVICE says so");
+	is_errno(device_unbind(EDU_A), 0, "the first device's driver is unbound");
+	is_errno(iommu_set_type(EDU_A, "identity"), 0,
+		 "the first device gets an identity mapping of the IOMMU");
+	is_errno(iommu_set_type(EDU_B, "identity"), 0,
+		 "the second device gets an identity mapping of the IOMMU");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "identity: ATTACH works");
+	is_str(judged(PCI_A), usable(), "identity: DEVICE reports that shared memory can be used");
 	device_start(&edu, EDU_A);
 	ok(moves_right(&edu, &s, &a, 0, PAGE), "identity: the device copies the right bytes");
-	is_errno(attached_end(&a), 0, "identity: DETACH");
+	is_errno(attached_end(&a), 0, "identity: DETACH works");
 	edu_close(&edu);
-	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "identity: a driver takes the device");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "identity: a driver binds to the device");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "identity: it maps");
-	is_str(judged(PCI_A), usable(), "identity: DEVICE says so of a driver's device");
-	ok(imp_moves_right(imp, s.p, 0, PAGE), "identity: its device copies the right bytes");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "identity: the importer maps");
+	is_str(judged(PCI_A), usable(),
+	       "identity: DEVICE reports that a driver's device can use shared memory");
+	ok(imp_moves_right(imp, s.p, 0, PAGE),
+	   "identity: the importer's device copies the right bytes");
 	close(imp);
 
-	is_errno(device_unbind(EDU_A), 0, "its driver goes");
+	is_errno(device_unbind(EDU_A), 0, "identity: the driver is unbound");
 	is_errno(iommu_set_type(EDU_A, "DMA"), 0, "the IOMMU translates again");
-	is_errno(TRY(PCI_A, .id = s.id), EOPNOTSUPP, "ATTACH is refused again");
+	is_errno(TRY(PCI_A, .id = s.id), EOPNOTSUPP, "translated again: ATTACH: EOPNOTSUPP");
 	goes_astray(&s, dma_at(&a, 0));
 	shared_end(&s);
 }
@@ -137,7 +149,7 @@ int main(void)
 	import_refused(IMPORTER_PINNED, CCSHM_EXPORT_PINNED, 4 * MIB, "pinned");
 	import_refused(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, 64 * KIB, "static");
 	ok(logged(IN_THE_LOG REASON),
-	   "translated: the kernel log says why");
+	   "translated: the kernel log has the reason");
 	attach_refused();
 	no_longer();
 	return suite_end();

@@ -92,9 +92,9 @@ void suite_begin(void)
 
 int suite_end(void)
 {
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "at the end of the suite: no object is left");
 	close(ccshm);
-	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer's module can be unloaded");
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();
 }

@@ -32,8 +32,8 @@ void holders_are(const struct shared *s, unsigned int importers, unsigned int ma
 {
 	struct ccshm_ioc_query q = query(s->export_id);
 
-	is_int(q.importers, importers, "QUERY: importers");
-	is_int(q.device_mappings, mappings, "QUERY: device mappings");
+	is_int(q.importers, importers, "QUERY of the export: the number of importers");
+	is_int(q.device_mappings, mappings, "QUERY of the export: the number of device mappings");
 }
 
 bool exported_moves_right(int imp, struct shared *s, uint64_t slice, uint64_t from, uint64_t to)
@@ -85,7 +85,7 @@ void exported_setup(void)
 
 void exported_end(void)
 {
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "at the end of the suite: no object is left");
 	close(ccshm);
 	importer_unload();
 	is_errno(driver_unload(), 0, "the driver can be unloaded");

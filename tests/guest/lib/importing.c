@@ -131,8 +131,8 @@ void importer_load(void)
 
 void importer_unload(void)
 {
-	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
-	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
+	is_errno(device_unbind(EDU_A), 0, "the importer's driver is unbound");
+	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer's module can be unloaded");
 }
 
 /* ---- DMA of the importer's device ---- */
@@ -166,7 +166,7 @@ bool table_is(int imp, const struct attached *want, uint64_t offset, uint64_t si
 		t->first += t->count;
 	} while (good && t->first < t->total);
 	if (!good || at != size)
-		diag("segment %u of %u: wrong at offset 0x%llx", t->first, t->total,
+		diag("segment %u of %u: wrong address at offset 0x%llx", t->first, t->total,
 		     (unsigned long long)at);
 	free(t);
 	return good && at == size;
@@ -204,15 +204,16 @@ void importer_sees_bounces(void)
 	long long before = bounce_slots();
 
 	if (fd < 0) {
-		skip("the importer sees bounce buffers", "this kernel has no heap");
+		skip("the kernel's heap: its dma-buf takes bounce buffers",
+		     "this kernel has no heap");
 		return;
 	}
 	imp = imp_new(fd, IMPORTER_STATIC);
-	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "a dma-buf of the kernel's heap is mapped");
-	ok(bounce_slots() > before, "... which takes bounce buffers");
-	is_errno(imp_unmap(imp), 0, "it is unmapped");
-	is_errno(imp_detach(imp), 0, "and let go");
-	is_int(bounce_slots(), before, "... which gives them back");
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "the kernel's heap: its dma-buf is mapped");
+	ok(bounce_slots() > before, "the kernel's heap: its dma-buf takes bounce buffers");
+	is_errno(imp_unmap(imp), 0, "the kernel's heap: its dma-buf is unmapped");
+	is_errno(imp_detach(imp), 0, "the kernel's heap: the importer detaches");
+	is_int(bounce_slots(), before, "the kernel's heap: the bounce buffers are free again");
 	close(imp);
 	close(fd);
 }

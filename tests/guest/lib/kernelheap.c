@@ -52,10 +52,10 @@ void kernels_test(bool vgem)
 		}
 	}
 	status = pclose(p);
-	ok(WIFEXITED(status), "the kernel's test ends by itself");
-	is_int(results, plan, "... has done all that it planned");
+	ok(WIFEXITED(status), "the kernel's test exits");
+	is_int(results, plan, "the kernel's test reports each planned test");
 	ok(heaps > 0 && our_results >= 11 && our_results == plan / heaps,
-	   "... with ours, too: %d tests", our_results);
+	   "the kernel's test has tested the heap of ccshm: %d tests", our_results);
 	is_int(heaps, 1 + !access(HEAPS "system", F_OK),
-	       "... and with the kernel's own, where it has one");
+	       "the kernel's test has tested each heap that exists");
 }
