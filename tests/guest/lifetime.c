@@ -125,7 +125,8 @@ static void check_order(const int order[NR_REFS])
 			 i ? ", " : "", ref_names[order[i]]);
 	if (!refs_make(&r)) {
 		fail(
-		     "setup: a buffer with one reference of each kind, to be closed in the order %s", what);
+		     "setup: a buffer with one reference of each kind, to be closed in the order %s",
+		     what);
 		return;
 	}
 	for (int i = 0; i < NR_REFS - 1; i++) {
@@ -463,7 +464,8 @@ static void check_orphan(int fd, uint64_t export, uint64_t id)
 	is_errno(raw_query(fd, export, &q), 0,
 		 "orphan: QUERY of the freed buffer's export: success");
 	ok(q.query_flags == (CCSHM_QUERY_ORPHAN | CCSHM_QUERY_CONTROL) && q.buffer_id == id &&
-	   q.charged == SIZE && !strcmp(q.name, "orphan"), "orphan: QUERY of the export returns the freed buffer's charge and name");
+	   q.charged == SIZE && !strcmp(q.name, "orphan"),
+	   "orphan: QUERY of the export returns the freed buffer's charge and name");
 	is_errno(raw_alloc_named(fd, SIZE, "orphan", 0600, &again), 0,
 		 "orphan: ALLOC with the freed buffer's name: success");
 	ok(again > export, "orphan: the new buffer of the same name has a new id");

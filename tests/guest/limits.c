@@ -181,7 +181,8 @@ static void test_parse(void)
 
 			set_number(name[k], 77);
 			is_errno(set(name[k], parses[i].text), want,
-				 "writing \"%s\" to %s returns the expected errno", quoted, name[k]);
+				 "writing \"%s\" to %s returns the expected errno",
+				 quoted, name[k]);
 			is_str(setting(name[k]), want || !parses[i].reads ? "77" : parses[i].reads,
 			       "after writing \"%s\", %s has the expected value", quoted, name[k]);
 		}
@@ -364,7 +365,8 @@ static void test_no_wait(void)
 		   (unsigned long long)(left / MIB));
 	else
 		skip(
-		     "ALLOC is refused while memory is being returned", "a plain guest returns memory at once");
+		     "ALLOC is refused while memory is being returned",
+		     "a plain guest returns memory at once");
 	user_end(alice);
 	user_end(bob);
 	no_limits();
@@ -447,7 +449,8 @@ static void test_heap(void)
 
 	if (chown(HEAP_NODE, 0, GID_CCSHM) || chmod(HEAP_NODE, 0660)) {
 		skip(
-		     "the heap node: allocations are charged to the caller", "this kernel has no heap node of ccshm");
+		     "the heap node: allocations are charged to the caller",
+		     "this kernel has no heap node of ccshm");
 		return;
 	}
 	alice = user_start(ALICE, 0);

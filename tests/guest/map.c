@@ -633,7 +633,8 @@ static void partial_unmap(void)
 	ok(stamp_pages_check(p, 15, 0, UNIT / 2),
 	   "partial munmap: the pages before show their bytes");
 	ok(stamp_pages_check(p + UNIT / 2 + 3 * PAGE, 15, UNIT / 2 + 3 * PAGE,
-			     size - UNIT / 2 - 3 * PAGE), "partial munmap: the pages after show their bytes");
+			     size - UNIT / 2 - 3 * PAGE),
+	   "partial munmap: the pages after show their bytes");
 	munmap(p, UNIT);
 	is_int(cpu_mappings(export_id), 1,
 	       "partial munmap: QUERY counts one mapping after the first part is unmapped");

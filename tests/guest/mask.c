@@ -118,7 +118,8 @@ static void small_mask(void)
 		shared_end(&s);
 	} else {
 		skip(
-		     "28 bits: ATTACH to memory within the mask", "no memory was found within the mask");
+		     "28 bits: ATTACH to memory within the mask",
+		     "no memory was found within the mask");
 	}
 	if (ok(find_buffer(SMALL_BITS, false, &id), "setup: memory beyond 28 bits is found"))
 		beyond(id);
@@ -214,7 +215,8 @@ int main(void)
 	suite_begin();
 	if (cvm_flavour() == CVM_CCA)
 		skip(
-		     "28 bits: devices with a small DMA mask", "a Realm's memory has a higher address bit: see the suite realm-mask");
+		     "28 bits: devices with a small DMA mask",
+		     "a Realm's memory has a higher address bit: see the suite realm-mask");
 	else
 		small_mask();
 	no_mask();

@@ -224,7 +224,8 @@ static void test_who_sees_what(void)
 	err = as_user(ALICE, 0, look_as_root_of_a_namespace, seen);
 	if (err == -EPERM || err == -ENOSPC) {
 		skip(
-		     "root of a user namespace: what a dump lists", "users may not create namespaces");
+		     "root of a user namespace: what a dump lists",
+		     "users may not create namespaces");
 	} else if (is_errno(err, 0, "alice lists as root of a user namespace")) {
 		ok(where(&seen->buffers, private) >= 0,
 		   "alice as root of a user namespace: alice's buffer is listed");

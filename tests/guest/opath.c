@@ -261,7 +261,8 @@ static void freed_first(bool revoke)
 	struct ccshm_ioc_info info;
 
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_FREE, &req), 0,
-		 "FREE%s of a buffer whose export has only an O_PATH descriptor", revoke ? " with REVOKE" : "");
+		 "FREE%s of a buffer whose export has only an O_PATH descriptor",
+		 revoke ? " with REVOKE" : "");
 	if (!revoke) {
 		sleep_ms(300);
 		is_int(shared_now(), before,

@@ -89,7 +89,8 @@ static void driven_end(struct driven *d)
 
 static void device_stops_first(bool whole_buffer)
 {
-	const char *what = whole_buffer ? "orderly revoke of the buffer" : "orderly revoke of the export";
+	const char *what = whole_buffer ? "orderly revoke of the buffer" :
+					  "orderly revoke of the export";
 	struct driven d = driven_new(what);
 	int imp = imp_new(d.s.fd, IMPORTER_DYNAMIC), late = imp_open();
 	struct attached other;
