@@ -536,7 +536,7 @@ static void test_user_exports(void)
 	alice->size = PAGE;
 	alice->owner = BOB;
 	alice->flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID;
-	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "alice allocates a buffer that bob owns");
+	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "ALLOC by alice of a buffer that bob owns");
 	bob->flags = boss->flags = 0;
 	for (int i = 0; i < 3; i++)
 		bob->id[i] = boss->id[i] = alice->id[0];
@@ -550,7 +550,7 @@ static void test_user_exports(void)
 	is_errno(user_ask(bob, USER_EXPORT, 2), EDQUOT, "EXPORT by bob beyond the limit: EDQUOT");
 	is_int(info_now().refusals, refused + 1, "the refused EXPORT is counted");
 	is_int(info_now().exports, 2, "the refused EXPORT leaves no export");
-	is_errno(user_has(alice, 1, PAGE), 0, "alice allocates a buffer of her own");
+	is_errno(user_has(alice, 1, PAGE), 0, "ALLOC by alice of a buffer that alice owns");
 	is_errno(user_ask(alice, USER_EXPORT, 1), 0,
 		 "EXPORT by alice: exports by bob do not count for alice");
 	is_errno(user_ask(boss, USER_EXPORT, 2), 0, "EXPORT beyond the limit with CAP_SYS_RESOURCE");
@@ -558,7 +558,7 @@ static void test_user_exports(void)
 	user_ask(boss, USER_CLOSE, 2);
 	user_ask(bob, USER_CLOSE, 0);
 	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "EXPORT after a dma-buf was closed");
-	is_errno(user_ask(bob, USER_FREE, 2), 0, "bob frees the buffer");
+	is_errno(user_ask(bob, USER_FREE, 2), 0, "FREE by bob of a buffer with two exports");
 	is_int(user_info(bob)->user_exports, 2, "exports of a buffer that has ended stay charged");
 	user_ask(bob, USER_CLOSE, 0);
 	user_ask(bob, USER_CLOSE, 1);

@@ -62,7 +62,7 @@ static void meter_load(void)
 	char text[64];
 
 	if (!objects || !carving)
-		bail("the locks are not in /proc/kallsyms");
+		bail("/proc/kallsyms does not list the locks");
 	snprintf(text, sizeof(text), "lock=0x%lx,0x%lx", objects, carving);
 	if (raw_insmod("/lib/ccshm/ccshm_probe.ko", text))
 		bail("cannot load ccshm_probe.ko");
@@ -183,7 +183,7 @@ static void named(void)
 			break;
 	is_int(n, OBJECTS, "FREE of each persistent buffer");
 	check_holds("FREE");
-	all_returned("the persistent buffers");
+	all_returned("persistent buffers after FREE");
 }
 
 static void exported(void)
@@ -212,7 +212,7 @@ static void exported(void)
 	is_errno(raw_free(dev, buffer), 0, "FREE of a buffer with many exports");
 	while (n)
 		close(fd[--n]);
-	all_returned("a buffer with many exports");
+	all_returned("a freed buffer with many exports");
 }
 
 int main(void)
@@ -220,14 +220,14 @@ int main(void)
 	struct rlimit files = { OBJECTS + 64, OBJECTS + 64 };
 
 	if (!address_of("mutex_lock", NULL))
-		skip_all("this kernel takes mutexes by other names (lockdep)");
+		skip_all("this kernel locks mutexes with other functions (lockdep)");
 	driver_load();
 	dev = raw_open();
 	if (dev < 0 || setrlimit(RLIMIT_NOFILE, &files))
-		bail("%s, or the limit of open files", CCSHM_DEVICE);
+		bail("cannot open %s, or cannot raise the limit of open files", CCSHM_DEVICE);
 	netlink = nl_socket();
 	if (nl_find_family(netlink))
-		bail("no netlink family");
+		bail("the netlink family ccshm does not exist");
 	meter_load();
 	one_file();
 	named();

@@ -104,7 +104,7 @@ static void two_mappings(void)
 	munmap(q, size);
 	close(a);
 	close(b);
-	is_errno(raw_free(ccshm, id), 0, "the buffer is freed");
+	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer that was mapped twice");
 }
 
 /* Test the bytes with a device, because a device accesses only the shared view of memory. */
@@ -324,7 +324,7 @@ static void read_only_export(void)
 	q = mremap(p + PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		   aligned_space(UNIT));
 	if (ok(q != MAP_FAILED, "a mapping of a read-only export can be moved with mremap"))
-		stays_read_only(q, "moved");
+		stays_read_only(q, "moved mapping");
 	munmap(q, 4 * PAGE);
 	q = p + 8 * PAGE;
 	ok(write_through_proc(q, "x", 1) < 0,
@@ -465,7 +465,7 @@ static void nothing_pins_pages(void)
 
 	/* The same calls succeed on ordinary memory. */
 	memset(ordinary, 1, PAGE);
-	is_errno(direct_write(disk, ordinary), 0, "ordinary memory: O_DIRECT works");
+	is_errno(direct_write(disk, ordinary), 0, "ordinary memory: O_DIRECT write works");
 	is_errno(direct_read(disk, ordinary), 0, "ordinary memory: O_DIRECT read works");
 	is_errno(splice_out(ordinary), 0, "ordinary memory: vmsplice works");
 	is_errno(read_of_process(ordinary), 0, "ordinary memory: process_vm_readv works");
@@ -475,11 +475,11 @@ static void nothing_pins_pages(void)
 
 	pins(p, disk, "untouched mapping");
 	ok(stamp_pages_check(p, 7, 0, size), "before the pin tests: the mapping shows the bytes");
-	pins(p, disk, "touched");
+	pins(p, disk, "touched mapping");
 	ok(huge && stamp_pages_check(huge, 7, 0, size),
 	   "before the pin tests: a mapping aligned to 2 MiB shows the bytes");
-	pins(huge, disk, "aligned");
-	pins(huge + UNIT - PAGE, disk, "end of 2 MiB");
+	pins(huge, disk, "aligned mapping");
+	pins(huge + UNIT - PAGE, disk, "last page of 2 MiB");
 	ok(stamp_pages_check(p, 7, 0, size), "after the pin tests: the bytes are unchanged");
 
 	/* A call that copies with the CPU accesses the mapping like the process itself. */
@@ -719,7 +719,7 @@ static void large_pages(void)
 	long nr;
 
 	raw_query(ccshm, id, &q);
-	is_int(q.units, 4, "the buffer is made of whole units");
+	is_int(q.units, 4, "large pages: QUERY counts 4 units");
 	p = map_aligned(fd, size, RW, 0);
 	nr = faults_of(p, size);
 	diag("%ld faults for 4 units", nr);
@@ -1125,7 +1125,7 @@ int main(void)
 
 	close(ccshm);
 	ccshm = raw_open();
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -196,7 +196,7 @@ static void no_mask(void)
 	   "no mask: the kernel log names the reason");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EINVAL,
-		 "no mask: a second map by an importer: EINVAL");
+		 "no mask: map by another importer: EINVAL");
 	lines_of_users(imp);
 	is_errno(imp_mask(32, 65536), 0, "a device without a mask gets one of 32 bits");
 	is_str(judged(PCI_A), usable(),

@@ -193,7 +193,7 @@ static void test_who_sees_what(void)
 
 	err = as_user(ALICE, 0, make_as_alice, made);
 	if (err)
-		bail("alice's buffers: %s", tap_errno_name(err));
+		bail("alice cannot allocate buffers: %s", tap_errno_name(err));
 	private = made->private;
 	grouped = made->grouped;
 	readable = made->readable;
@@ -261,7 +261,7 @@ static void test_opener(void)
 	int value, theirs;
 
 	if (!peer_receive(&p, &value, &theirs, 20000) || theirs < 0)
-		bail("bob sends no socket");
+		bail("bob did not send a socket");
 	own.buffers = listed(theirs, CCSHM_CMD_BUFFER_GET);
 	sees("root with bob's socket", &own, false, false, true, true, false);
 	close(theirs);
@@ -340,7 +340,7 @@ static void test_same_as_query(void)
 	struct attached a, b;
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &a) || attach_dmabuf(ccshm, s.look, PCI_B, &b))
-		bail("nothing can be attached to " PCI_B);
+		bail("cannot ATTACH " PCI_B);
 	same_as_query(CCSHM_CMD_BUFFER_GET, 6, "buffers");
 	same_as_query(CCSHM_CMD_EXPORT_GET, 2, "exports");
 	same_as_query(CCSHM_CMD_ATTACHMENT_GET, 2, "attachments");

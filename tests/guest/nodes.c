@@ -152,7 +152,7 @@ static void cpuset_make(void)
 	if (mkdir("cgroup", 0755) || mount("cgroup", "cgroup", "cgroup2", 0, NULL) ||
 	    write_file("cgroup/cgroup.subtree_control", "+cpuset") ||
 	    mkdir("cgroup/near", 0755) || write_file("cgroup/near/cpuset.mems", "0"))
-		bail("a cpuset: %s", strerror(errno));
+		bail("cannot create a cpuset: %s", strerror(errno));
 }
 
 int main(void)
@@ -163,7 +163,7 @@ int main(void)
 	dev = raw_open();
 	far_begin = node_begin(1);
 	if (dev < 0 || far_begin == ~0ULL * PAGE)
-		bail("%s, or the second node", CCSHM_DEVICE);
+		bail("cannot open %s, or the guest has no second NUMA node", CCSHM_DEVICE);
 	/* Request more than the free memory of node 0. */
 	more = node_size(0);
 	diag("node 0 has %llu MiB, node 1 begins at %llu MiB", (unsigned long long)(more / MIB),

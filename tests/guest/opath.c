@@ -76,7 +76,7 @@ static uint64_t shared_now(void)
 	struct ccshm_ioc_info info;
 
 	if (raw_info(ccshm, &info))
-		bail("INFO");
+		bail("INFO failed");
 	return info.bytes_shared;
 }
 
@@ -90,7 +90,7 @@ static bool exports_are(unsigned int want)
 			return true;
 		sleep_ms(10);
 	}
-	diag("%u exports", info.exports);
+	diag("INFO counts %u exports", info.exports);
 	return false;
 }
 

@@ -74,9 +74,10 @@ static struct driven driven_new(const char *what)
 	d.p = map_aligned(d.s.fd, SIZE, RW, 0);
 	if (!d.p)
 		bail("mmap: %s", strerror(errno));
-	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &d.a), 0, "%s: a device is attached", what);
+	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &d.a), 0, "%s: ATTACH", what);
 	/* The second half must not be touched before the revoke. */
-	ok(stamp_pages_check(d.p, 1, 0, UNIT), "%s: the CPU uses the first half", what);
+	ok(stamp_pages_check(d.p, 1, 0, UNIT), "%s: setup: the CPU touches the first half of the mapping",
+	   what);
 	return d;
 }
 
@@ -198,7 +199,7 @@ static uint64_t shared_now(void)
 	struct ccshm_ioc_info info;
 
 	if (raw_info(ccshm, &info))
-		bail("INFO");
+		bail("INFO failed");
 	return info.bytes_shared;
 }
 
@@ -321,10 +322,10 @@ static void locks_are_held(void)
 	for (int i = 0; i < HELD; i++) {
 		holder[i].fd = raw_export(ccshm, s.id, 0, NULL);
 		if (holder[i].fd < 0)
-			bail("EXPORT");
+			bail("EXPORT failed");
 		imp[i] = imp_new(holder[i].fd, IMPORTER_DYNAMIC);
 		if (imp_map(imp[i], IMPORTER_BIDIRECTIONAL))
-			bail("an importer cannot map");
+			bail("the map by an importer failed");
 	}
 	for (int i = 0; i < HELD; i++)
 		pthread_create(&holder[i].thread, NULL, hold_lock, &holder[i]);

@@ -25,7 +25,7 @@ static struct ccshm_ioc_info info_now(void)
 	struct ccshm_ioc_info info;
 
 	if (raw_info(ccshm, &info))
-		bail("INFO");
+		bail("INFO failed");
 	return info;
 }
 
@@ -34,7 +34,7 @@ static uint64_t physical_of(uint64_t id)
 	struct ccshm_ioc_run run;
 
 	if (raw_pages(ccshm, id, 0, LARGE, &run, 1, NULL) != 1)
-		bail("PAGES of %llu", (unsigned long long)id);
+		bail("PAGES of buffer %llu did not return one run", (unsigned long long)id);
 	return run.physical;
 }
 
@@ -46,7 +46,8 @@ static bool unit_is(uint64_t start, bool shared)
 {
 	for (uint64_t at = start; at < start + UNIT; at += PAGE)
 		if (cvm_page_state(at) != shared) {
-			diag("page %llx is %d", (unsigned long long)at, cvm_page_state(at));
+			diag("page %llx has the state %d",
+			     (unsigned long long)at, cvm_page_state(at));
 			return false;
 		}
 	return !cvm_page_state(start - PAGE) && !cvm_page_state(start + UNIT);
@@ -153,7 +154,7 @@ static void large_mapping(void)
 	int fd;
 
 	if (raw_alloc(ccshm, size, &id))
-		bail("no memory");
+		bail("ALLOC failed");
 	fd = raw_export(ccshm, id, 0, &export_id);
 	space = aligned_space(size + LEAF);
 	p = (char *)(((uintptr_t)space + LEAF - 1) & ~(LEAF - 1));
@@ -187,7 +188,7 @@ static uint64_t whole_now(uint64_t id, uint64_t size)
 
 	for (uint64_t at = 0; at < size; at = next) {
 		if (raw_pages(ccshm, id, at, UNIT, &run, 1, &next) != 1)
-			bail("PAGES of %llu", (unsigned long long)id);
+			bail("PAGES of buffer %llu did not return one run", (unsigned long long)id);
 		whole += direct_map_leaf(run.physical) >= (long long)UNIT;
 	}
 	return whole;

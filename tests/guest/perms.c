@@ -646,7 +646,7 @@ static void set_user_bytes(const char *text)
 	int fd = open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		bail("limit_user_bytes: %s", strerror(errno));
+		bail("cannot write limit_user_bytes: %s", strerror(errno));
 	close(fd);
 }
 

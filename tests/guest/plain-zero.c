@@ -72,7 +72,7 @@ int main(void)
 	driver_load();
 	dev = raw_open();
 	if (dev < 0 || raw_insmod("/lib/ccshm/ccshm_probe.ko", ""))
-		bail("the device, or ccshm_probe.ko");
+		bail("cannot open the device, or cannot load ccshm_probe.ko");
 	check_zero(SIZE, 0, "64 MiB");
 	check_zero(PAGE, 0, "a carved page");
 	check_zero(UNIT, CCSHM_ALLOC_CONTIGUOUS, "a contiguous unit");

@@ -102,7 +102,7 @@ static void refused_while_shared(const char *what, int flags)
 	is_errno(alloc_try(UNIT), 0, "%s: ALLOC works after the refusal", what);
 	raw_free(ccshm, small);
 	ok(wait_held(ccshm, UNIT, &info),
-	   "%s: the memory of one of two freed buffers is returned", what);
+	   "%s: the memory of the freed page is returned", what);
 	dmabuf = raw_export(ccshm, id, 0, NULL);
 	raw_free(ccshm, id);
 	is_errno(snapshot_try(flags), EBUSY, "%s while only an export reaches the memory: EBUSY",
@@ -202,7 +202,7 @@ static void machine_restarts(void)
 
 	strcpy(alloc.name, "persistent");
 	if (raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &alloc))
-		bail("no persistent buffer");
+		bail("ALLOC of a persistent buffer failed");
 	other = shared_map(alloc.id, UNIT);
 	req.id = other.id;
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &held), 0,
@@ -238,7 +238,7 @@ int main(void)
 	driver_load();
 	ccshm = raw_open();
 	if (ccshm < 0 || raw_insmod(RESTART_KO, "device=" EDU_A))
-		bail("loading");
+		bail("cannot open the device, or cannot load ccshm_restart.ko");
 	/* The modules have to stay: keep the harness from unloading them. */
 	unlink(RESTART_KO);
 	unlink("/lib/ccshm/ccshm.ko");

@@ -429,7 +429,7 @@ static bool probe_sees_copies(void)
 
 	p = mmap(p, 4 * UNIT, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	if (p == MAP_FAILED || madvise(p, 4 * UNIT, MADV_HUGEPAGE))
-		bail("huge pages: %s", strerror(errno));
+		bail("cannot map memory with huge pages: %s", strerror(errno));
 	memset(p, 1, 4 * UNIT);
 	nr = copied_by_fork(p, 4 * UNIT);
 	munmap(p, 4 * UNIT);

@@ -281,11 +281,11 @@ int main(void)
 	driver_load();
 	dev = raw_open();
 	if (setresuid(-1, ALICE, -1))
-		bail("setresuid");
+		bail("setresuid() failed");
 	raw_alloc_named(dev, PAGE, "private", 0600, &private);
 	raw_alloc_named(dev, PAGE, "readable", 0644, &readable);
 	if (setresuid(-1, 0, -1))
-		bail("setresuid");
+		bail("setresuid() failed");
 	raw_alloc(dev, PAGE, &anonymous);
 	private_fd = raw_export(dev, private, 0, &of_private);
 	attachment_fd = raw_attach(dev, anonymous, DEVICE, &attachment);

@@ -274,7 +274,7 @@ static void race_with(const char *what, void *(*fn)(void *arg))
 	memset(&race, 0, sizeof(race));
 	race.size = UNIT;
 	if (raw_alloc(ccshm, race.size, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	while (another_round(rounds, begin) && race_round(buffer, fn, rounds % 2 * PAGE))
 		rounds++;
 	ok(rounds >= ROUNDS && race.done > rounds,
@@ -328,7 +328,7 @@ static void race_with_fork(void)
 	uint64_t buffer, id;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		int fd = raw_export(ccshm, buffer, 0, &id);
 		struct peer forker;
@@ -372,7 +372,7 @@ static void race_with_close(void)
 	uint64_t buffer, id;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	race.size = UNIT;
 	for (; another_round(rounds, begin); rounds++) {
 		pthread_t thread;
@@ -421,7 +421,7 @@ static void race_with_free(void)
 		int err;
 
 		if (raw_alloc(ccshm, UNIT, &buffer))
-			bail("no buffer");
+			bail("ALLOC failed");
 		race.fd = raw_export(ccshm, buffer, 0, &race.id);
 		p = map_of(race.fd, UNIT);
 		touch_read(p);
@@ -494,7 +494,7 @@ static void race_with_end(const char *what, bool by_close, void *(*fn)(void *arg
 		int owner = raw_open();
 
 		if (owner < 0 || raw_alloc(owner, UNIT, &race.id))
-			bail("no buffer");
+			bail("ALLOC failed");
 		race.stop = race.revoked = false;
 		for (int i = 0; i < THREADS; i++)
 			pthread_create(&thread[i], NULL, fn, NULL);
@@ -581,7 +581,7 @@ static void race_with_importers(enum importer_kind kind, const char *what)
 
 	memset(&race, 0, sizeof(race));
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		struct ccshm_ioc_importer list[4];
 		struct ccshm_ioc_revoke r;
@@ -636,7 +636,7 @@ static void race_of_revokes(void)
 
 	memset(&race, 0, sizeof(race));
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		int imp = imp_open(), quick = imp_open();
 		pthread_t thread[THREADS];
@@ -703,7 +703,7 @@ static void race_with_death(void)
 	uint64_t buffer;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		struct ccshm_ioc_query q;
 		struct peer holder;
@@ -738,7 +738,7 @@ static void race_with_driver(bool module, const char *what)
 	uint64_t buffer;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		int imp, tries = 0;
 		pthread_t thread;

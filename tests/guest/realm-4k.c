@@ -49,14 +49,14 @@ static void bytes(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH of a device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH with a direct map of pages");
 	device_start(&edu, EDU_A);
 	ok(moves_right(&edu, &s, &a, 0, 3 * MIB - PAGE),
 	   "the device copies the first page to the last");
 	ok(stamp_pages_check(s.p + PAGE, 1, PAGE, 3 * MIB - 2 * PAGE),
 	   "the pages between the copied ones have their bytes");
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "DETACH");
+	is_errno(attached_end(&a), 0, "DETACH with a direct map of pages");
 	shared_end(&s);
 }
 

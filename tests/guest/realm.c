@@ -26,7 +26,7 @@ static uint64_t physical_of(uint64_t id)
 	struct ccshm_ioc_run run;
 
 	if (raw_pages(ccshm, id, 0, 0, &run, 1, NULL) != 1)
-		bail("PAGES of %llu", (unsigned long long)id);
+		bail("PAGES of buffer %llu did not return one run", (unsigned long long)id);
 	return run.physical;
 }
 
@@ -144,7 +144,7 @@ static void leaves(void)
 	uint64_t id, physical;
 
 	if (raw_alloc(ccshm, UNIT, &id))
-		bail("no memory");
+		bail("ALLOC failed");
 	physical = physical_of(id);
 	is_int(direct_map_leaf(physical), LEAF | CVM_LEAF_SHARED,
 	       "a shared block is one leaf of the direct map, with the shared bit");
@@ -164,7 +164,7 @@ static void refused_back(void)
 	uint64_t id, physical;
 
 	if (raw_alloc(ccshm, UNIT, &id))
-		bail("no memory");
+		bail("ALLOC failed");
 	physical = physical_of(id);
 	cvm_fail(CVM_FAIL_PRIVATE, 0, 3);
 	is_errno(raw_free(ccshm, id), 0,

@@ -36,7 +36,7 @@ static struct shared shared_new(size_t size)
 	s.fd = raw_export(ccshm, s.id, 0, &s.export_id);
 	p = s.fd < 0 ? NULL : raw_map(s.fd, size, RW);
 	if (!p)
-		bail("no export of buffer %llu, or no mapping", (unsigned long long)s.id);
+		bail("EXPORT or mmap of buffer %llu failed", (unsigned long long)s.id);
 	stamp_pages(p, 1, 0, size);
 	munmap(p, size);
 	return s;

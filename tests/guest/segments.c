@@ -31,7 +31,7 @@ static struct seen look_at(int imp, uint64_t boundary)
 	struct seen seen = { 0 };
 
 	if (!t)
-		bail("no memory");
+		bail("out of memory");
 	do {
 		if (ioctl(imp, IMPORTER_IOC_TABLE, t))
 			bail("TABLE: %s", strerror(errno));

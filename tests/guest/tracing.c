@@ -101,7 +101,7 @@ static bool tracing_begins(void)
 
 	if (mkdir("t", 0755) || mount("tracefs", "t", "tracefs", 0, NULL)) {
 		if (errno == ENODEV)
-			skip("tracepoints", "this kernel has no tracefs");
+			skip("the events of ccshm can be enabled", "this kernel has no tracefs");
 		else
 			fail("tracefs: %s", strerror(errno));
 		return false;
