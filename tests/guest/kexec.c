@@ -103,7 +103,7 @@ static void fdt_set(char *fdt, const char *name, uint64_t value)
 			p += 8 + ROUND_UP(size, 4);
 		}
 	}
-	bail("the device tree has no %s", name);
+	bail("the device tree has no property %s", name);
 }
 
 /*
@@ -173,7 +173,7 @@ static int kexec_prepare(void)
 	char line[2048];
 
 	if (kernel < 0 || initramfs < 0 || !f || !fgets(line, sizeof(line), f))
-		bail("no kernel, no initramfs or no command line");
+		bail("cannot read the kernel, the initramfs or the command line for kexec");
 	fclose(f);
 	line[strcspn(line, "\n")] = '\0';
 	return syscall(SYS_kexec_file_load, kernel, initramfs, strlen(line) + 1, line, 0UL) ?
@@ -191,7 +191,7 @@ static void initramfs_write(const struct notes *n)
 	if (fd < 0 || write(fd, n, sizeof(*n)) != sizeof(*n) || close(fd))
 		bail("%s: %s", NOTES, strerror(errno));
 	if (system("cd / && find . -xdev ! -path ." KERNEL " | cpio -o -H newc >" INITRAMFS))
-		bail("no initramfs");
+		bail("cannot write the initramfs for kexec");
 }
 
 /* Prepare and start the second kernel. The checks here are reported only if one fails. */
@@ -207,10 +207,10 @@ static int first_kernel(void)
 	driver_load();
 	ccshm = raw_open();
 	if (ccshm < 0 || raw_alloc_named(ccshm, SIZE, "ring", 0600, &id))
-		bail("no buffer");
+		bail("cannot open the device, or ALLOC failed");
 	req.id = id;
 	if (attach_with(ccshm, &req, PCI_A, &a))
-		bail("the device cannot be attached");
+		bail("ATTACH failed");
 	device_start(&edu, EDU_A);
 	is_int(edu_bus_master(&edu), 1, "the device is bus master before kexec");
 	nr = raw_pages(ccshm, id, 0, 0, n.run, MAX_RUNS, NULL);
@@ -283,7 +283,7 @@ static int second_kernel(void)
 	close(config);
 	ok(memory_usable(), "the memory can be used after kexec");
 	is_int(rig(CVM_VIOL_PRIVATE_ALIAS) + rig(CVM_VIOL_SHARED_ALIAS), 0,
-	       "... and none of it takes the wrong view");
+	       "after kexec no access uses the wrong (shared or private) view");
 	return done_testing();
 }
 

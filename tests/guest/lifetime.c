@@ -124,7 +124,9 @@ static void check_order(const int order[NR_REFS])
 		snprintf(what + strlen(what), sizeof(what) - strlen(what), "%s%s",
 			 i ? ", " : "", ref_names[order[i]]);
 	if (!refs_make(&r)) {
-		fail("references for %s", what);
+		fail(
+		     "setup: a buffer with one reference of each kind, to be closed in the order %s",
+		     what);
 		return;
 	}
 	for (int i = 0; i < NR_REFS - 1; i++) {
@@ -132,9 +134,10 @@ static void check_order(const int order[NR_REFS])
 		good &= still_shared(SIZE);
 		good &= !r.map || first_other(r.map, PATTERN, SIZE) < 0;
 	}
-	ok(good, "closed in the order %s: the memory is there until the last", what);
+	ok(good, "closed in the order %s: the memory stays shared until the last close", what);
 	refs_drop(&r, order[NR_REFS - 1]);
-	ok(all_gone(), "closed in the order %s: then it is given back", what);
+	ok(all_gone(),
+	   "closed in the order %s: the memory is given back after the last close", what);
 }
 
 static void test_orders(void)
@@ -173,12 +176,13 @@ static void test_ends(void)
 		struct peer p = peer_start(0, ALL_CAPS, hold_everything, NULL);
 		const char *how = signals[i] ? strsignal(signals[i]) : "exit";
 
-		is_int(peer_hear(&p), 1, "%s: a process holds everything", how);
-		ok(still_shared(SIZE), "%s: its memory is shared", how);
+		is_int(peer_hear(&p), 1,
+		       "%s: a process holds a file, a dma-buf, a mapping and an attachment", how);
+		ok(still_shared(SIZE), "%s: the process's memory is shared", how);
 		if (!signals[i])
 			peer_send(&p, 0, -1);
 		peer_end(&p, signals[i]);
-		ok(all_gone(), "%s: the holder's end gives the memory back", how);
+		ok(all_gone(), "%s: the memory is given back when its holder ends", how);
 	}
 }
 
@@ -189,11 +193,12 @@ static void test_free_and_exit(void)
 {
 	struct peer p = peer_start(0, ALL_CAPS, hold_everything, (void *)1);
 
-	is_int(peer_hear(&p), 1, "free: a process holds everything");
+	is_int(peer_hear(&p), 1,
+	       "FREE and exit: a process holds a file, a dma-buf, a mapping and an attachment");
 	peer_send(&p, 0, -1);
-	is_int(peer_hear(&p), 2, "free: it frees the buffer and exits");
+	is_int(peer_hear(&p), 2, "FREE and exit: the process calls FREE and exits");
 	peer_end(&p, 0);
-	ok(all_gone(), "free: nothing is left");
+	ok(all_gone(), "FREE and exit: all memory is given back");
 }
 
 static void test_free(void)
@@ -202,15 +207,15 @@ static void test_free(void)
 	struct ccshm_ioc_query q;
 	uint64_t id;
 
-	is_errno(raw_alloc(fd, SIZE, &id), 0, "a buffer");
-	ok(still_shared(SIZE), "a buffer's memory is shared");
-	is_errno(raw_free(fd, id), 0, "FREE");
+	is_errno(raw_alloc(fd, SIZE, &id), 0, "ALLOC of an anonymous buffer");
+	ok(still_shared(SIZE), "the memory of an anonymous buffer is shared");
+	is_errno(raw_free(fd, id), 0, "FREE of an anonymous buffer");
 	is_errno(raw_query(fd, id, &q), ENOENT, "QUERY after FREE: ENOENT");
 	is_errno(raw_export(fd, id, 0, NULL), ENOENT, "EXPORT after FREE: ENOENT");
 	is_errno(attach_wide(fd, id), ENOENT, "ATTACH after FREE: ENOENT");
 	is_errno(raw_revoke(fd, id, 0, 0, NULL), ENOENT, "REVOKE after FREE: ENOENT");
 	is_errno(raw_free(fd, id), ENOENT, "FREE after FREE: ENOENT");
-	ok(all_gone(), "a free buffer's memory is given back while the file is open");
+	ok(all_gone(), "FREE gives the memory back while the device's file is open");
 	close(fd);
 }
 
@@ -268,20 +273,23 @@ static void test_passed_file(void)
 
 	raw_alloc(fd, SIZE, id);
 	peer_send(&holder, 0, fd);
-	is_int(peer_hear(&holder), 1, "the device's file passed to another process");
+	is_int(peer_hear(&holder), 1, "another process receives the device's file");
 	close(fd);
-	ok(still_shared(SIZE), "its buffer lives on with the file");
+	ok(still_shared(SIZE),
+	   "a buffer stays shared while another process holds the passed device's file");
 	peer_end(&holder, SIGKILL);
-	ok(all_gone(), "and ends with the other process");
+	ok(all_gone(),
+	   "the memory is given back when the process with the passed device's file is killed");
 
 	fd = open_device();
 	raw_alloc(fd, SIZE, id);
 	peer_send(&freer, 0, fd);
-	is_int(peer_hear(&freer), 1, "the device's file passed to another user");
+	is_int(peer_hear(&freer), 1, "another user's process receives the device's file");
 	close(fd);
-	is_errno(peer_ask(&freer, 0), 0, "who has the file has control of its buffer");
+	is_errno(peer_ask(&freer, 0), 0,
+		 "FREE through a device's file passed by another user: success");
 	peer_end(&freer, 0);
-	ok(all_gone(), "freed by the one it was passed to");
+	ok(all_gone(), "FREE through a passed device's file gives the memory back");
 	munmap(id, PAGE);
 }
 
@@ -295,18 +303,20 @@ static void test_passed_dmabuf(void)
 	raw_alloc(fd, SIZE, &id);
 	dmabuf = raw_export(fd, id, 0, NULL);
 	map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
-	if (!ok(map, "a dma-buf to be passed"))
+	if (!ok(map, "setup: a dma-buf that is to be passed is mapped"))
 		return;
 	memset(map, PATTERN, SIZE);
 	munmap(map, SIZE);
 	peer_send(&p, 0, dmabuf);
-	is_int(peer_hear(&p), 1, "a dma-buf passed to another user is mapped there");
+	is_int(peer_hear(&p), 1, "another user's process receives a dma-buf and maps it");
 	close(dmabuf);
 	close(fd);
-	ok(still_shared(SIZE), "the memory lives on with that mapping alone");
-	is_int(peer_ask(&p, 0), 3, "and holds what was written");
+	ok(still_shared(SIZE),
+	   "the memory stays shared while only another user's mapping refers to it");
+	is_int(peer_ask(&p, 0), 3, "another user's mapping shows the bytes that the owner wrote");
 	peer_end(&p, 0);
-	ok(all_gone(), "and is given back with it");
+	ok(all_gone(),
+	   "the memory is given back when another user's mapping, the last reference, ends");
 }
 
 /* Test a descriptor in a socket from which no process receives. */
@@ -326,9 +336,9 @@ static void test_in_flight(void)
 	close(dmabuf);
 	close(fd);
 	close(s[0]);
-	ok(still_shared(SIZE), "a dma-buf in flight keeps the memory");
+	ok(still_shared(SIZE), "a dma-buf in a socket keeps its memory shared");
 	close(s[1]);
-	ok(all_gone(), "a dma-buf that is never received is given back");
+	ok(all_gone(), "the memory of a dma-buf that no process receives is given back");
 }
 
 static int wait_for_word(struct peer *parent, void *arg)
@@ -344,22 +354,22 @@ static void test_fork(void)
 	struct refs r;
 	struct peer p;
 
-	if (!ok(refs_make(&r), "fork: references"))
+	if (!ok(refs_make(&r), "fork: setup: a buffer with one reference of each kind"))
 		return;
 	p = peer_start(0, ALL_CAPS, wait_for_word, NULL);
-	is_int(peer_hear(&p), 1, "fork: a child has them, too");
+	is_int(peer_hear(&p), 1, "fork: a child inherits all references");
 	for (int i = 0; i < NR_REFS; i++)
 		refs_drop(&r, i);
-	ok(still_shared(SIZE), "fork: the child keeps the memory");
+	ok(still_shared(SIZE), "fork: the memory stays shared while only the child has references");
 	peer_end(&p, SIGKILL);
-	ok(all_gone(), "fork: the end of the child gives it back");
+	ok(all_gone(), "fork: the memory is given back when the child is killed");
 }
 
 /* ---- the module ---- */
 
 static void busy(const char *what)
 {
-	is_errno(driver_unload(), EWOULDBLOCK, "rmmod while there is %s: refused", what);
+	is_errno(driver_unload(), EWOULDBLOCK, "rmmod while there is %s: EWOULDBLOCK", what);
 }
 
 /* Wait up to 10 s until the module has @want references. */
@@ -406,7 +416,7 @@ static void test_rmmod(void)
 		char what[64];
 
 		if (!refs_make(&r)) {
-			fail("references for rmmod");
+			fail("rmmod: setup: a buffer with one reference of each kind");
 			return;
 		}
 		for (int i = 0; i < NR_REFS; i++)
@@ -417,25 +427,27 @@ static void test_rmmod(void)
 		refs_drop(&r, last);
 	}
 	fd = open_device();
-	is_errno(raw_alloc_named(fd, SIZE, "stay", 0600, &id), 0, "a persistent buffer");
+	is_errno(raw_alloc_named(fd, SIZE, "stay", 0600, &id), 0,
+		 "rmmod: ALLOC of a persistent buffer");
 	close(fd);
-	ok(wait_module_references(1), "it holds the module, and nothing else does");
-	busy("a persistent buffer and nothing open");
+	ok(wait_module_references(1), "a persistent buffer holds the only module reference");
+	busy("a persistent buffer and no open file");
 	fd = open_device();
 	raw_free(fd, id);
 	close(fd);
 
-	is_errno(unload_soon(), 0, "rmmod when all is gone");
+	is_errno(unload_soon(), 0, "rmmod after all references are dropped: success");
 	ok(wait_rig_shared(rig_before), "rmmod leaves no page shared");
 
 	driver_load();
 	fd = open_device();
 	raw_alloc(fd, 64 * MIB, &id);
 	close(fd);
-	is_errno(unload_soon(), 0, "rmmod right after the last close");
-	is_int(rig(CVM_PAGES_SHARED), rig_before, "has given everything back when it returns");
+	is_errno(unload_soon(), 0, "rmmod right after the last close: success");
+	is_int(rig(CVM_PAGES_SHARED), rig_before,
+	       "rmmod right after the last close has given all memory back when it returns");
 	driver_load();
-	ok(all_gone(), "a new start has nothing");
+	ok(all_gone(), "no memory is shared after the driver is loaded again");
 }
 
 /* ---- buffers that have ended but are in use ---- */
@@ -445,15 +457,19 @@ static void check_orphan(int fd, uint64_t export, uint64_t id)
 	struct ccshm_ioc_query q;
 	uint64_t again;
 
-	is_errno(raw_query(fd, id, &q), ENOENT, "orphan: the buffer cannot be found any more");
-	is_errno(raw_find(fd, "orphan", -1, &again), ENOENT, "orphan: nor can its name");
-	is_errno(raw_export(fd, id, 0, NULL), ENOENT, "orphan: nor be exported again");
-	is_errno(raw_query(fd, export, &q), 0, "orphan: its export can be seen");
+	is_errno(raw_query(fd, id, &q), ENOENT, "orphan: QUERY of the freed buffer: ENOENT");
+	is_errno(raw_find(fd, "orphan", -1, &again), ENOENT,
+		 "orphan: OPEN of the freed buffer's name: ENOENT");
+	is_errno(raw_export(fd, id, 0, NULL), ENOENT, "orphan: EXPORT of the freed buffer: ENOENT");
+	is_errno(raw_query(fd, export, &q), 0,
+		 "orphan: QUERY of the freed buffer's export: success");
 	ok(q.query_flags == (CCSHM_QUERY_ORPHAN | CCSHM_QUERY_CONTROL) && q.buffer_id == id &&
-	   q.charged == SIZE && !strcmp(q.name, "orphan"), "orphan: and says what it is");
-	is_errno(raw_alloc_named(fd, SIZE, "orphan", 0600, &again), 0, "orphan: its name is free");
-	ok(again > export, "orphan: the new buffer of that name has a new id");
-	is_errno(raw_free(fd, again), 0, "orphan: the new one goes");
+	   q.charged == SIZE && !strcmp(q.name, "orphan"),
+	   "orphan: QUERY of the export returns the freed buffer's charge and name");
+	is_errno(raw_alloc_named(fd, SIZE, "orphan", 0600, &again), 0,
+		 "orphan: ALLOC with the freed buffer's name: success");
+	ok(again > export, "orphan: the new buffer of the same name has a new id");
+	is_errno(raw_free(fd, again), 0, "orphan: FREE of the new buffer of the same name");
 }
 
 static void test_orphan(void)
@@ -467,26 +483,28 @@ static void test_orphan(void)
 	raw_alloc_named(fd, SIZE, "orphan", 0600, &id);
 	dmabuf = raw_export(fd, id, 0, &export);
 	map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
-	if (!ok(map, "orphan: a mapping"))
+	if (!ok(map, "orphan: setup: the dma-buf is mapped"))
 		return;
 	memset(map, PATTERN, SIZE);
 	is_errno(raw_free(fd, id), 0, "orphan: FREE does not wait for an export");
 	check_orphan(fd, export, id);
-	ok(wait_held(fd, SIZE, &info), "orphan: the memory is held");
-	ok(wait_buffers(fd, 1), "orphan: and counted");
-	is_int(first_other(map, PATTERN, SIZE), -1, "orphan: the mapping goes on as before");
-	is_errno(raw_revoke(fd, export, 0, in_ms(5000), &result), 0, "orphan: can be revoked");
-	is_int(result.state, CCSHM_STATE_REVOKED, "orphan: is revoked");
+	ok(wait_held(fd, SIZE, &info), "orphan: the memory stays shared after FREE");
+	ok(wait_buffers(fd, 1), "orphan: INFO counts the freed buffer while its export exists");
+	is_int(first_other(map, PATTERN, SIZE), -1,
+	       "orphan: the mapping still shows its bytes after FREE");
+	is_errno(raw_revoke(fd, export, 0, in_ms(5000), &result), 0,
+		 "orphan: REVOKE of the export of a freed buffer: success");
+	is_int(result.state, CCSHM_STATE_REVOKED, "orphan: REVOKE returns the state revoked");
 	ok(wait_held(fd, 0, &info) && wait_rig_shared(rig_before),
-	   "orphan: revoked, the memory is given back though the dma-buf is open");
+	   "orphan: the memory is given back after REVOKE while the dma-buf is open");
 	is_errno(raw_query(fd, export, &(struct ccshm_ioc_query){ .id = 0 }), 0,
-		 "orphan: the export can be seen until it is closed");
+		 "orphan: QUERY of the revoked export while its dma-buf is open: success");
 	munmap(map, SIZE);
 	close(dmabuf);
 	is_errno(raw_query(fd, export, &(struct ccshm_ioc_query){ .id = 0 }), ENOENT,
-		 "orphan: and not after that");
+		 "orphan: QUERY of the export after its dma-buf is closed: ENOENT");
 	close(fd);
-	ok(all_gone(), "orphan: nothing is left");
+	ok(all_gone(), "orphan: all memory is given back");
 }
 
 /* ---- persistent buffers ---- */
@@ -526,12 +544,14 @@ static int use_persistent(void *arg)
 
 static void test_persistent(void)
 {
-	is_int(as_user(ALICE, 0, make_persistent, NULL), 0, "persistent: a process makes it");
-	ok(still_shared(SIZE), "persistent: it is there when that process has ended");
+	is_int(as_user(ALICE, 0, make_persistent, NULL), 0,
+	       "persistent: a process allocates and writes a persistent buffer");
+	ok(still_shared(SIZE), "persistent: the memory stays shared after the process has ended");
 	is_int(as_user(ALICE, 0, use_persistent, NULL), 0,
-	       "persistent: the next finds it, what was written in it, and frees it");
-	is_int(as_user(ALICE, 0, use_persistent, NULL), -ENOENT, "persistent: then it is gone");
-	ok(all_gone(), "persistent: nothing is left");
+	       "persistent: another process finds the buffer, its bytes, and frees it");
+	is_int(as_user(ALICE, 0, use_persistent, NULL), -ENOENT,
+	       "persistent: finding the buffer after FREE: ENOENT");
+	ok(all_gone(), "persistent: all memory is given back");
 }
 
 /* ---- ids ---- */
@@ -549,9 +569,9 @@ static void test_ids(void)
 		last = export;
 		good &= !raw_free(fd, id);
 	}
-	ok(good, "ids of buffers and exports only grow");
+	ok(good, "ids of buffers and exports always increase");
 	close(fd);
-	ok(all_gone(), "nothing is left of a hundred buffers");
+	ok(all_gone(), "the memory of 100 freed buffers is given back");
 }
 
 int main(void)
@@ -573,9 +593,10 @@ int main(void)
 	test_persistent();
 	test_ids();
 	/* Compare the splits before a module is loaded, which splits a leaf. */
-	is_int(direct_map_splits(), splits, "all this has split no leaf of the direct map");
+	is_int(direct_map_splits(), splits,
+	       "no test of this suite has split a leaf of the direct map");
 	test_rmmod();
 	is_errno(unload_soon(), 0, "the driver can be unloaded");
-	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	ok(wait_rig_shared(rig_before), "no page is shared after the driver is unloaded");
 	return done_testing();
 }

@@ -112,19 +112,21 @@ static void test_defaults(void)
 	sysinfo(&memory);
 	snprintf(half, sizeof(half), "%llu",
 		 (unsigned long long)memory.totalram * memory.mem_unit / 2);
-	is_str(setting(TOTAL), half, "all users may have half of memory");
+	is_str(setting(TOTAL), half, "default of limit_total_bytes: half of memory");
 	snprintf(quarter, sizeof(quarter), "%llu", strtoull(half, NULL, 10) / 2);
-	is_str(setting(BYTES), quarter, "each user may have half of that");
-	is_str(setting(BUFFERS), "65536", "in so many buffers");
+	is_str(setting(BYTES), quarter, "default of limit_user_bytes: half of limit_total_bytes");
+	is_str(setting(BUFFERS), "65536", "default of limit_user_buffers: 65536");
 	is_str(setting(EXPORTS), "65536", "default of limit_user_exports: 65536");
 	is_int(info.limit_user_exports, 65536, "INFO: limit_user_exports is 65536");
-	is_int(info.limit_total_bytes, strtoull(half, NULL, 10), "INFO says the same of the total");
-	is_int(info.limit_user_bytes, strtoull(quarter, NULL, 10), "... of a user's bytes");
-	is_int(info.limit_user_buffers, 65536, "... and of a user's buffers");
-	is_str(setting("used_bytes"), "0", "nothing is in use");
-	is_str(setting("used_buffers"), "0", "no buffer either");
-	is_str(setting("leaked_bytes"), "0", "nothing was leaked");
-	is_str(setting("refusals"), "0", "nobody was refused anything");
+	is_int(info.limit_total_bytes, strtoull(half, NULL, 10),
+	       "INFO: limit_total_bytes is as in sysfs");
+	is_int(info.limit_user_bytes, strtoull(quarter, NULL, 10),
+	       "INFO: limit_user_bytes is as in sysfs");
+	is_int(info.limit_user_buffers, 65536, "INFO: limit_user_buffers is 65536");
+	is_str(setting("used_bytes"), "0", "sysfs: used_bytes is 0 after loading");
+	is_str(setting("used_buffers"), "0", "sysfs: used_buffers is 0 after loading");
+	is_str(setting("leaked_bytes"), "0", "sysfs: leaked_bytes is 0 after loading");
+	is_str(setting("refusals"), "0", "sysfs: refusals is 0 after loading");
 }
 
 static const struct {
@@ -178,9 +180,11 @@ static void test_parse(void)
 			int want = k < 2 ? parses[i].bytes : parses[i].buffers;
 
 			set_number(name[k], 77);
-			is_errno(set(name[k], parses[i].text), want, "\"%s\" for %s", quoted, name[k]);
+			is_errno(set(name[k], parses[i].text), want,
+				 "writing \"%s\" to %s returns the expected errno",
+				 quoted, name[k]);
 			is_str(setting(name[k]), want || !parses[i].reads ? "77" : parses[i].reads,
-			       "\"%s\": what %s is then", quoted, name[k]);
+			       "after writing \"%s\", %s has the expected value", quoted, name[k]);
 		}
 	}
 	no_limits();
@@ -217,13 +221,16 @@ static void test_files(void)
 		ok(!stat(path, &st) && (st.st_mode & 07777) == file[i].mode && !st.st_uid,
 		   "%s: mode %04o", file[i].name, st.st_mode & 07777);
 	}
-	is_int(as_user(ALICE, 0, write_all, NULL), 4, "a user cannot change a limit");
+	is_int(as_user(ALICE, 0, write_all, NULL), 4, "writing a limit as a user: denied");
 	is_int(as_user(ALICE, CAP(DAC_OVERRIDE) | CAP(SYS_ADMIN), write_all, NULL), 4,
-	       "nor who may write to files, without CAP_SYS_RESOURCE");
-	is_int(as_user(ROOT, 0, write_all, NULL), 4, "nor their owner without it");
-	is_str(setting(TOTAL), "max", "none of them has");
-	is_int(as_user(ROOT, CAP(SYS_RESOURCE), write_all, NULL), 0, "their owner with it can");
-	is_str(setting(TOTAL), "0", "and has");
+	       "writing a limit with CAP_DAC_OVERRIDE but without CAP_SYS_RESOURCE: denied");
+	is_int(as_user(ROOT, 0, write_all, NULL), 4,
+	       "writing a limit as root without CAP_SYS_RESOURCE: denied");
+	is_str(setting(TOTAL), "max", "limit_total_bytes is unchanged after denied writes");
+	is_int(as_user(ROOT, CAP(SYS_RESOURCE), write_all, NULL), 0,
+	       "writing a limit as root with CAP_SYS_RESOURCE: success");
+	is_str(setting(TOTAL), "0",
+	       "limit_total_bytes has the value written with CAP_SYS_RESOURCE");
 	no_limits();
 }
 
@@ -235,32 +242,43 @@ static void test_user_bytes(void)
 	uint64_t calls;
 
 	set_number(BYTES, 2 * UNIT);
-	is_errno(user_has(alice, 0, UNIT), 0, "a unit of two");
-	is_errno(user_has(alice, 1, UNIT), 0, "another");
-	is_int(user_info(alice)->user_bytes, 2 * UNIT, "INFO says what is charged to the user");
-	is_int(user_info(alice)->user_buffers, 2, "... and for how many buffers");
-	is_int(user_info(bob)->user_bytes, 0, "another user is charged nothing");
-	is_int(info_now().user_bytes, 0, "nor is root");
-	is_int(info_now().used_bytes, 2 * UNIT, "all of them are");
-	is_str(setting("used_bytes"), "4194304", "sysfs says so, too");
-	is_str(setting("used_buffers"), "2", "and of how many buffers");
+	is_errno(user_has(alice, 0, UNIT), 0,
+		 "limit_user_bytes of 2 units: ALLOC of the first unit");
+	is_errno(user_has(alice, 1, UNIT), 0,
+		 "limit_user_bytes of 2 units: ALLOC of the second unit");
+	is_int(user_info(alice)->user_bytes, 2 * UNIT,
+	       "INFO: user_bytes is what the user has allocated");
+	is_int(user_info(alice)->user_buffers, 2,
+	       "INFO: user_buffers is 2 for a user with two buffers");
+	is_int(user_info(bob)->user_bytes, 0, "INFO: user_bytes is 0 for another user");
+	is_int(info_now().user_bytes, 0,
+	       "INFO: user_bytes is 0 for root, who has allocated nothing");
+	is_int(info_now().used_bytes, 2 * UNIT, "INFO: used_bytes is the sum of all users");
+	is_str(setting("used_bytes"), "4194304", "sysfs: used_bytes is the sum of all users");
+	is_str(setting("used_buffers"), "2", "sysfs: used_buffers counts the buffers of all users");
 
 	calls = info_now().calls_shared;
-	is_errno(user_has(alice, 2, UNIT), EDQUOT, "a third one: EDQUOT");
-	is_errno(user_has(alice, 2, PAGE), EDQUOT, "and not even a page");
-	is_int(info_now().calls_shared, calls, "nothing was converted for that");
-	is_int(user_info(alice)->user_bytes, 2 * UNIT, "nor charged");
-	is_int(user_info(alice)->user_buffers, 2, "no buffer was made");
-	is_int(info_now().refusals, 2, "both refusals are counted");
-	is_str(setting("refusals"), "2", "in sysfs, too");
-	is_errno(user_has(bob, 0, 2 * UNIT), 0, "another user has a limit of his own");
+	is_errno(user_has(alice, 2, UNIT), EDQUOT,
+		 "limit_user_bytes: ALLOC of a third unit of 2: EDQUOT");
+	is_errno(user_has(alice, 2, PAGE), EDQUOT,
+		 "limit_user_bytes: ALLOC of a page beyond the limit: EDQUOT");
+	is_int(info_now().calls_shared, calls, "a refused ALLOC converts no memory");
+	is_int(user_info(alice)->user_bytes, 2 * UNIT,
+	       "a refused ALLOC does not charge bytes to the user");
+	is_int(user_info(alice)->user_buffers, 2,
+	       "a refused ALLOC does not charge a buffer to the user");
+	is_int(info_now().refusals, 2, "INFO: both refusals are counted");
+	is_str(setting("refusals"), "2", "sysfs: both refusals are counted");
+	is_errno(user_has(bob, 0, 2 * UNIT), 0,
+		 "a user's limit does not restrict ALLOC by another user");
 
-	is_errno(user_ask(alice, USER_FREE, 0), 0, "one is freed");
-	is_errno(user_has(alice, 0, UNIT), 0, "and can be had again at once");
-	is_int(info_now().refusals, 2, "that was no refusal");
+	is_errno(user_ask(alice, USER_FREE, 0), 0, "limit_user_bytes: FREE of one of two units");
+	is_errno(user_has(alice, 0, UNIT), 0,
+		 "limit_user_bytes: a freed unit can be allocated again at once");
+	is_int(info_now().refusals, 2, "a successful ALLOC is not counted as a refusal");
 	user_end(alice);
 	user_end(bob);
-	ok(all_back(), "all of it goes back, and is charged no longer");
+	ok(all_back(), "limit_user_bytes: all memory is returned and charged no longer");
 }
 
 /* Test small buffers: the block that they are carved from is charged once. */
@@ -270,34 +288,41 @@ static void test_carved(void)
 	unsigned int bad = 0;
 
 	set_number(BYTES, UNIT - PAGE);
-	is_errno(user_has(alice, 0, PAGE), EDQUOT, "a page needs a block: not without a whole one");
-	is_int(info_now().used_bytes, 0, "that has cost nothing");
+	is_errno(user_has(alice, 0, PAGE), EDQUOT,
+		 "ALLOC of a page whose block exceeds limit_user_bytes: EDQUOT");
+	is_int(info_now().used_bytes, 0, "ALLOC refused for its block charges nothing");
 	set_number(BYTES, UNIT);
 	for (unsigned int i = 0; i < USER_SLOTS; i++)
 		bad += user_has(alice, i, UNIT / USER_SLOTS) != 0;
-	is_int(bad, 0, "%u buffers have pages of one block", USER_SLOTS);
-	is_int(user_info(alice)->user_bytes, UNIT, "the block is charged, and once");
-	is_errno(user_ask(alice, USER_FREE, 1), 0, "one of them is freed");
-	is_int(user_info(alice)->user_bytes, UNIT, "the block is charged as before");
-	is_errno(user_has(alice, 1, UNIT), EDQUOT, "so there is no room for another block");
-	is_errno(user_has(alice, 1, PAGE), 0, "but for what fits into this one");
+	is_int(bad, 0, "ALLOC of %u buffers carved from one block: success", USER_SLOTS);
+	is_int(user_info(alice)->user_bytes, UNIT, "a block of carved buffers is charged once");
+	is_errno(user_ask(alice, USER_FREE, 1), 0, "FREE of one buffer of a carved block");
+	is_int(user_info(alice)->user_bytes, UNIT,
+	       "a carved block stays charged after FREE of one of its buffers");
+	is_errno(user_has(alice, 1, UNIT), EDQUOT,
+		 "carved: ALLOC of another block at the limit: EDQUOT");
+	is_errno(user_has(alice, 1, PAGE), 0,
+		 "carved: ALLOC of a page that fits into the charged block: success");
 	user_end(alice);
-	ok(all_back(), "the last one of them gives it back");
+	ok(all_back(), "carved: all memory is returned after the last buffer is freed");
 
 	alice = user_start(ALICE, 0);
 	set_number(BYTES, UNIT);
-	is_errno(user_has(alice, 0, UNIT + PAGE), EDQUOT, "a unit and a page need two blocks");
-	ok(wait_used(0), "and nothing of that is left");
+	is_errno(user_has(alice, 0, UNIT + PAGE), EDQUOT,
+		 "limit_user_bytes of a unit: ALLOC of a unit and a page: EDQUOT");
+	ok(wait_used(0), "ALLOC of a unit and a page, refused, leaves no memory in use");
 	set_number(BYTES, 2 * UNIT - PAGE);
 	alice->size = 3 * MIB;
 	alice->flags = CCSHM_ALLOC_CONTIGUOUS;
 	is_errno(user_ask(alice, USER_ALLOC, 0), EDQUOT,
-		 "3 MiB in one piece are charged as the next power of two");
+		 "contiguous ALLOC of 3 MiB, charged as 4 MiB, with a limit of 4 MiB - 4 KiB: EDQUOT");
 	set_number(BYTES, 2 * UNIT);
-	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "which then may be had");
-	is_int(user_info(alice)->user_bytes, 2 * UNIT, "and is charged");
+	is_errno(user_ask(alice, USER_ALLOC, 0), 0,
+		 "contiguous ALLOC of 3 MiB with a limit of 4 MiB: success");
+	is_int(user_info(alice)->user_bytes, 2 * UNIT,
+	       "contiguous ALLOC of 3 MiB is charged as 4 MiB");
 	user_end(alice);
-	ok(all_back(), "that goes back");
+	ok(all_back(), "contiguous: all memory is returned");
 	no_limits();
 }
 
@@ -320,7 +345,8 @@ static uint64_t refused_meanwhile(struct user *alice, struct user *bob)
 		err = user_has(bob, 1, UNIT);
 		left = info_now().bytes_shared;
 	}
-	is_errno(err, EDQUOT, "beyond a limit while others' memory comes back");
+	is_errno(err, EDQUOT,
+		 "ALLOC beyond the limit while another user's memory is being returned: EDQUOT");
 	return left;
 }
 
@@ -334,14 +360,17 @@ static void test_no_wait(void)
 	user_has(bob, 0, UNIT);
 	left = refused_meanwhile(alice, bob);
 	if (cvm_present())
-		ok(left > UNIT, "is refused while it is being returned: %llu MiB are left",
+		ok(left > UNIT,
+		   "ALLOC is refused while memory is being returned: %llu MiB are left",
 		   (unsigned long long)(left / MIB));
 	else
-		skip("is refused while it is being returned", "a plain guest returns memory at once");
+		skip(
+		     "ALLOC is refused while memory is being returned",
+		     "a plain guest returns memory at once");
 	user_end(alice);
 	user_end(bob);
 	no_limits();
-	ok(all_back(), "all of it goes back");
+	ok(all_back(), "refused while memory is being returned: all memory is returned");
 }
 
 /* ---- the user who is charged, and how long ---- */
@@ -352,17 +381,23 @@ static void test_orphans(void)
 
 	set_number(BYTES, UNIT);
 	user_has(alice, 0, UNIT);
-	is_errno(user_ask(alice, USER_EXPORT, 0), 0, "a buffer with an export");
-	is_int(user_info(alice)->user_exports, 1, "INFO counts it for who pays");
-	is_errno(user_ask(alice, USER_FREE, 0), 0, "is freed");
-	is_int(user_info(alice)->user_bytes, UNIT, "what is left of it stays charged");
-	is_int(user_info(alice)->user_buffers, 1, "and counted");
-	is_errno(user_has(alice, 1, PAGE), EDQUOT, "nothing more can be had");
+	is_errno(user_ask(alice, USER_EXPORT, 0), 0, "ended buffer: EXPORT before FREE");
+	is_int(user_info(alice)->user_exports, 1,
+	       "ended buffer: INFO counts its export for the payer");
+	is_errno(user_ask(alice, USER_FREE, 0), 0,
+		 "ended buffer: FREE with an open dma-buf: success");
+	is_int(user_info(alice)->user_bytes, UNIT,
+	       "ended buffer: its bytes stay charged while the dma-buf is open");
+	is_int(user_info(alice)->user_buffers, 1,
+	       "ended buffer: it stays counted while the dma-buf is open");
+	is_errno(user_has(alice, 1, PAGE), EDQUOT,
+		 "ended buffer: ALLOC of a page while the dma-buf is open: EDQUOT");
 	user_ask(alice, USER_CLOSE, 0);
-	is_errno(user_has(alice, 1, UNIT), 0, "until the dma-buf is closed");
+	is_errno(user_has(alice, 1, UNIT), 0,
+		 "ended buffer: ALLOC after the dma-buf is closed: success");
 	user_end(alice);
 	no_limits();
-	ok(all_back(), "that goes back, too");
+	ok(all_back(), "ended buffer: all memory is returned");
 }
 
 static int alloc_by_roots_file(void *arg)
@@ -379,25 +414,33 @@ static void test_payer(void)
 	alice->size = UNIT;
 	alice->owner = BOB;
 	alice->flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID;
-	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "a buffer for another user");
-	is_int(user_info(alice)->user_bytes, UNIT, "is charged to who allocated it");
-	is_int(user_info(bob)->user_bytes, 0, "not to its owner");
-	is_errno(user_has(alice, 1, PAGE), EDQUOT, "who can have no more");
-	is_errno(user_has(bob, 1, PAGE), 0, "while the owner can");
+	is_errno(user_ask(alice, USER_ALLOC, 0), 0,
+		 "payer: ALLOC by alice of a buffer that bob owns");
+	is_int(user_info(alice)->user_bytes, UNIT,
+	       "payer: the buffer is charged to the user who allocated it");
+	is_int(user_info(bob)->user_bytes, 0, "payer: the buffer is not charged to its owner");
+	is_errno(user_has(alice, 1, PAGE), EDQUOT,
+		 "payer: ALLOC by the payer beyond the limit: EDQUOT");
+	is_errno(user_has(bob, 1, PAGE), 0, "payer: ALLOC by the owner: success");
 	bob->id[0] = alice->id[0];
-	is_errno(user_ask(bob, USER_FREE, 0), 0, "the owner frees it");
-	is_errno(user_has(alice, 1, PAGE), 0, "and who paid can have that much again");
+	is_errno(user_ask(bob, USER_FREE, 0), 0, "payer: FREE by the owner: success");
+	is_errno(user_has(alice, 1, PAGE), 0,
+		 "payer: ALLOC by the payer after FREE by the owner: success");
 	user_ask(alice, USER_FREE, 1);
-	is_errno(as_user(ALICE, 0, alloc_by_roots_file, id), 0, "through the file of another");
-	is_int(user_info(alice)->user_bytes, UNIT, "who calls pays");
-	is_int(info_now().user_bytes, 0, "not whose file it is");
-	is_errno(as_user(ALICE, 0, alloc_by_roots_file, id + 1), EDQUOT, "nor is it his limit");
-	is_errno(raw_free(dev, *id), 0, "who has the file frees it");
+	is_errno(as_user(ALICE, 0, alloc_by_roots_file, id), 0,
+		 "payer: ALLOC by alice through root's open file: success");
+	is_int(user_info(alice)->user_bytes, UNIT,
+	       "payer: ALLOC through another user's file is charged to the caller");
+	is_int(info_now().user_bytes, 0,
+	       "payer: ALLOC through another user's file is not charged to the user who opened it");
+	is_errno(as_user(ALICE, 0, alloc_by_roots_file, id + 1), EDQUOT,
+		 "payer: ALLOC through another user's file beyond the caller's limit: EDQUOT");
+	is_errno(raw_free(dev, *id), 0, "payer: FREE through the file that ALLOC used: success");
 	munmap(id, 2 * sizeof(*id));
 	user_end(alice);
 	user_end(bob);
 	no_limits();
-	ok(all_back(), "all goes back");
+	ok(all_back(), "payer: all memory is returned");
 }
 
 static void test_heap(void)
@@ -405,23 +448,29 @@ static void test_heap(void)
 	struct user *alice;
 
 	if (chown(HEAP_NODE, 0, GID_CCSHM) || chmod(HEAP_NODE, 0660)) {
-		skip("the heap node", "there is none of ours here");
+		skip(
+		     "the heap node: allocations are charged to the caller",
+		     "this kernel has no heap node of ccshm");
 		return;
 	}
 	alice = user_start(ALICE, 0);
 	set_number(BYTES, UNIT);
 	alice->size = UNIT;
-	is_errno(user_ask(alice, USER_HEAP, 0), 0, "the heap node: a unit");
-	is_int(user_info(alice)->user_bytes, UNIT, "the heap node: charged to who called");
-	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT, "the heap node: EDQUOT");
+	is_errno(user_ask(alice, USER_HEAP, 0), 0, "the heap node: allocation of a unit");
+	is_int(user_info(alice)->user_bytes, UNIT,
+	       "the heap node: the allocation is charged to the caller");
+	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT,
+		 "the heap node: allocation beyond limit_user_bytes: EDQUOT");
 	set_number(BYTES, 2 * UNIT);
 	set_number(TOTAL, UNIT);
-	is_errno(user_ask(alice, USER_HEAP, 1), ENOSPC, "the heap node: ENOSPC");
+	is_errno(user_ask(alice, USER_HEAP, 1), ENOSPC,
+		 "the heap node: allocation beyond limit_total_bytes: ENOSPC");
 	set_number(BUFFERS, 1);
-	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT, "the heap node: a buffer too many");
+	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT,
+		 "the heap node: allocation beyond limit_user_buffers: EDQUOT");
 	no_limits();
 	user_ask(alice, USER_CLOSE, 0);
-	ok(wait_used(0), "the heap node: closed, it is charged no longer");
+	ok(wait_used(0), "the heap node: a closed buffer is charged no longer");
 	user_end(alice);
 }
 
@@ -451,23 +500,28 @@ static void test_user_buffers(void)
 	uint64_t refused = info_now().refusals;
 
 	set_number(BUFFERS, 2);
-	is_errno(user_has(alice, 0, PAGE), 0, "a buffer of two");
-	is_errno(user_has(alice, 1, PAGE), 0, "another");
-	is_errno(user_has(alice, 2, PAGE), EDQUOT, "a third one: EDQUOT");
-	is_int(info_now().refusals, refused + 1, "that is counted");
-	is_int(info_now().buffers, 2, "nothing was made");
+	is_errno(user_has(alice, 0, PAGE), 0, "limit_user_buffers=2: ALLOC of the first buffer");
+	is_errno(user_has(alice, 1, PAGE), 0, "limit_user_buffers=2: ALLOC of the second buffer");
+	is_errno(user_has(alice, 2, PAGE), EDQUOT,
+		 "limit_user_buffers=2: ALLOC of a third buffer: EDQUOT");
+	is_int(info_now().refusals, refused + 1,
+	       "limit_user_buffers: the refused ALLOC is counted");
+	is_int(info_now().buffers, 2, "limit_user_buffers: the refused ALLOC leaves no buffer");
 	user_ask(alice, USER_FREE, 0);
-	is_errno(user_has(alice, 0, PAGE), 0, "one is freed, and can be had again at once");
+	is_errno(user_has(alice, 0, PAGE), 0,
+		 "limit_user_buffers: after FREE a buffer can be allocated again at once");
 	user_ask(alice, USER_EXPORT, 0);
 	user_ask(alice, USER_FREE, 0);
-	is_errno(user_has(alice, 2, PAGE), EDQUOT, "one that is freed and in use counts");
+	is_errno(user_has(alice, 2, PAGE), EDQUOT,
+		 "limit_user_buffers: a freed buffer with an export still counts: EDQUOT");
 	user_ask(alice, USER_CLOSE, 0);
-	is_errno(user_has(alice, 2, PAGE), 0, "until it is not");
+	is_errno(user_has(alice, 2, PAGE), 0,
+		 "limit_user_buffers: a freed buffer counts no longer after its export is closed");
 	is_errno(as_user(BOB, 0, unanswered, NULL), 0,
-		 "an answer that cannot be written costs nothing");
+		 "ALLOC with a result that cannot be written: EFAULT, and no charge");
 	user_end(alice);
 	no_limits();
-	ok(all_back(), "all goes back");
+	ok(all_back(), "limit_user_buffers: all memory is returned");
 }
 
 /* ---- exports of a user ---- */
@@ -482,7 +536,7 @@ static void test_user_exports(void)
 	alice->size = PAGE;
 	alice->owner = BOB;
 	alice->flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID;
-	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "alice allocates a buffer that bob owns");
+	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "ALLOC by alice of a buffer that bob owns");
 	bob->flags = boss->flags = 0;
 	for (int i = 0; i < 3; i++)
 		bob->id[i] = boss->id[i] = alice->id[0];
@@ -495,15 +549,16 @@ static void test_user_exports(void)
 	is_errno(user_ask(bob, USER_EXPORT, 1), 0, "EXPORT by bob: 2 of 2");
 	is_errno(user_ask(bob, USER_EXPORT, 2), EDQUOT, "EXPORT by bob beyond the limit: EDQUOT");
 	is_int(info_now().refusals, refused + 1, "the refused EXPORT is counted");
-	is_int(info_now().exports, 2, "the refused EXPORT leaves no export behind");
-	is_errno(user_has(alice, 1, PAGE), 0, "alice allocates a buffer of her own");
-	is_errno(user_ask(alice, USER_EXPORT, 1), 0, "EXPORT by alice: bob's exports do not count for her");
+	is_int(info_now().exports, 2, "the refused EXPORT leaves no export");
+	is_errno(user_has(alice, 1, PAGE), 0, "ALLOC by alice of a buffer that alice owns");
+	is_errno(user_ask(alice, USER_EXPORT, 1), 0,
+		 "EXPORT by alice: exports by bob do not count for alice");
 	is_errno(user_ask(boss, USER_EXPORT, 2), 0, "EXPORT beyond the limit with CAP_SYS_RESOURCE");
 	is_int(user_info(bob)->user_exports, 3, "the export beyond the limit is charged");
 	user_ask(boss, USER_CLOSE, 2);
 	user_ask(bob, USER_CLOSE, 0);
 	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "EXPORT after a dma-buf was closed");
-	is_errno(user_ask(bob, USER_FREE, 2), 0, "bob frees the buffer");
+	is_errno(user_ask(bob, USER_FREE, 2), 0, "FREE by bob of a buffer with two exports");
 	is_int(user_info(bob)->user_exports, 2, "exports of a buffer that has ended stay charged");
 	user_ask(bob, USER_CLOSE, 0);
 	user_ask(bob, USER_CLOSE, 1);
@@ -529,7 +584,8 @@ static void test_heap_exports(void)
 	is_errno(user_ask(alice, USER_HEAP, 0), 0, "the heap node: 1 export of 1");
 	is_int(user_info(alice)->user_exports, 1, "the heap node: the export is charged to the caller");
 	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT, "the heap node beyond limit_user_exports: EDQUOT");
-	is_int(user_info(alice)->user_buffers, 1, "the heap node: the refused call leaves no buffer behind");
+	is_int(user_info(alice)->user_buffers, 1,
+	       "the heap node: the refused call leaves no buffer");
 	user_ask(alice, USER_CLOSE, 0);
 	user_end(alice);
 	no_limits();
@@ -558,35 +614,46 @@ static void test_total(void)
 	struct user *boss = user_start(BOB, CAP(SYS_RESOURCE));
 
 	set_number(TOTAL, 2 * UNIT);
-	is_errno(user_has(alice, 0, UNIT), 0, "half of what all may have");
-	is_errno(user_has(bob, 0, 2 * UNIT), ENOSPC, "another user wants all of it: ENOSPC");
-	is_errno(user_has(bob, 0, UNIT), 0, "and gets what is left");
-	is_errno(user_has(alice, 1, PAGE), ENOSPC, "nobody gets more: alice");
-	is_errno(as_user(ROOT, 0, alloc_page, NULL), ENOSPC, "root without capabilities");
+	is_errno(user_has(alice, 0, UNIT), 0,
+		 "limit_total_bytes: ALLOC by alice of half the total");
+	is_errno(user_has(bob, 0, 2 * UNIT), ENOSPC,
+		 "limit_total_bytes: ALLOC by bob of more than the rest: ENOSPC");
+	is_errno(user_has(bob, 0, UNIT), 0, "limit_total_bytes: ALLOC by bob of the rest: success");
+	is_errno(user_has(alice, 1, PAGE), ENOSPC,
+		 "limit_total_bytes reached: ALLOC by alice: ENOSPC");
+	is_errno(as_user(ROOT, 0, alloc_page, NULL), ENOSPC,
+		 "limit_total_bytes reached: ALLOC by root without capabilities: ENOSPC");
 	is_errno(as_user(ALICE, NOT_RESOURCE, alloc_page, NULL), ENOSPC,
-		 "somebody with other capabilities");
+		 "limit_total_bytes reached: ALLOC with all capabilities but CAP_SYS_RESOURCE: ENOSPC");
 	set_number(BYTES, UNIT);
-	is_errno(user_has(alice, 1, PAGE), EDQUOT, "beyond both limits: EDQUOT");
+	is_errno(user_has(alice, 1, PAGE), EDQUOT,
+		 "ALLOC beyond limit_total_bytes and limit_user_bytes: EDQUOT");
 
 	is_errno(as_user(ALICE, CAP(SYS_RESOURCE), alloc_page, NULL), 0,
-		 "CAP_SYS_RESOURCE exempts from both");
+		 "CAP_SYS_RESOURCE exempts ALLOC from limit_total_bytes and limit_user_bytes");
 	set_number(BUFFERS, 1);
-	is_errno(user_has(boss, 0, UNIT), 0, "and from the number of buffers");
-	is_int(user_info(boss)->user_bytes, 2 * UNIT, "what it has is charged all the same");
-	is_int(user_info(boss)->user_buffers, 2, "and counted");
-	ok(wait_used(3 * UNIT), "so that more is in use than may be");
+	is_errno(user_has(boss, 0, UNIT), 0,
+		 "CAP_SYS_RESOURCE exempts ALLOC from limit_user_buffers");
+	is_int(user_info(boss)->user_bytes, 2 * UNIT,
+	       "ALLOC beyond the limit with CAP_SYS_RESOURCE charges bytes");
+	is_int(user_info(boss)->user_buffers, 2,
+	       "ALLOC beyond the limit with CAP_SYS_RESOURCE charges a buffer");
+	ok(wait_used(3 * UNIT),
+	   "INFO: used_bytes exceeds limit_total_bytes after ALLOC with CAP_SYS_RESOURCE");
 	user_ask(alice, USER_FREE, 0);
-	ok(wait_used(2 * UNIT), "some is freed");
+	ok(wait_used(2 * UNIT), "INFO: used_bytes falls after FREE");
 	no_limits();
 	set_number(TOTAL, 2 * UNIT);
-	is_errno(user_has(alice, 0, PAGE), ENOSPC, "but not enough for others");
+	is_errno(user_has(alice, 0, PAGE), ENOSPC,
+		 "ALLOC while used_bytes is not below limit_total_bytes: ENOSPC");
 	user_ask(boss, USER_FREE, 0);
-	is_errno(user_has(alice, 0, UNIT), 0, "until it is");
+	is_errno(user_has(alice, 0, UNIT), 0,
+		 "ALLOC after used_bytes has fallen below limit_total_bytes: success");
 	user_end(alice);
 	user_end(bob);
 	user_end(boss);
 	no_limits();
-	ok(all_back(), "all goes back");
+	ok(all_back(), "limit_total_bytes: all memory is returned");
 }
 
 /* ---- limits change ---- */
@@ -601,33 +668,38 @@ static void test_lowered(void)
 		user_has(alice, i, UNIT);
 	dmabuf = raw_export(dev, alice->id[0], 0, NULL);
 	p = raw_map(dmabuf, UNIT, PROT_READ | PROT_WRITE);
-	if (!ok(p, "four units, one of them mapped"))
+	if (!ok(p, "setup: four units are allocated, one is mapped"))
 		return;
 	memset(p, 0x5a, UNIT);
 	set_number(BYTES, 2 * UNIT);
 	set_number(TOTAL, UNIT);
 	set_number(BUFFERS, 1);
-	is_int(user_info(alice)->user_bytes, 4 * UNIT, "limits below that take nothing away");
-	is_int(first_other(p, 0x5a, UNIT), -1, "nor change it");
-	is_errno(user_ask(alice, USER_EXPORT, 1), 0, "what there is can be exported");
+	is_int(user_info(alice)->user_bytes, 4 * UNIT,
+	       "limits lowered below the use: existing buffers stay");
+	is_int(first_other(p, 0x5a, UNIT), -1, "limits lowered below the use: mapped bytes stay");
+	is_errno(user_ask(alice, USER_EXPORT, 1), 0,
+		 "limits lowered below the use: EXPORT of an existing buffer: success");
 	user_ask(alice, USER_CLOSE, 1);
 	set(BUFFERS, "max");
 	set(TOTAL, "max");
 	for (unsigned int i = 0; i < 3; i++) {
-		is_errno(user_has(alice, 9, PAGE), EDQUOT, "%u units: nothing can be added", 4 - i);
+		is_errno(user_has(alice, 9, PAGE), EDQUOT,
+			 "limit of 2 units, %u units in use: ALLOC of a page: EDQUOT", 4 - i);
 		user_ask(alice, USER_FREE, 3 - i);
 	}
-	ok(wait_used(UNIT), "all but one are freed");
-	is_errno(user_has(alice, 1, UNIT), 0, "something can, once there is room");
+	ok(wait_used(UNIT), "all but one of four units are freed");
+	is_errno(user_has(alice, 1, UNIT), 0,
+		 "ALLOC after the use has fallen below the lowered limit: success");
 	set(BYTES, "0");
-	is_errno(user_has(alice, 9, PAGE), EDQUOT, "a limit of 0: nothing");
+	is_errno(user_has(alice, 9, PAGE), EDQUOT, "limit_user_bytes=0: ALLOC of a page: EDQUOT");
 	set(BYTES, "max");
-	is_errno(user_has(alice, 9, PAGE), 0, "a limit that is raised lets it be had");
+	is_errno(user_has(alice, 9, PAGE), 0,
+		 "limit_user_bytes raised to max: ALLOC of a page: success");
 	munmap(p, UNIT);
 	close(dmabuf);
 	user_end(alice);
 	no_limits();
-	ok(all_back(), "all goes back");
+	ok(all_back(), "lowered limits: all memory is returned");
 }
 
 /* ---- concurrent allocations ---- */
@@ -664,12 +736,12 @@ static void test_race(const char *name, uint64_t most, uint64_t size, uid_t othe
 			if (u[i]->id[0])
 				wrong += user_ask(u[i], USER_FREE, 0) != 0;
 	}
-	is_int(wrong, 0, "%s: each gets it, or is told why not", what);
-	is_int(unfair, 0, "%s: as many as may", what);
+	is_int(wrong, 0, "%s: each returns 0 or the errno of the limit", what);
+	is_int(unfair, 0, "%s: as many succeed as the limit allows", what);
 	for (int i = 0; i < RACERS; i++)
 		user_end(u[i]);
 	no_limits();
-	ok(all_back(), "%s: all goes back", what);
+	ok(all_back(), "%s: all memory is returned", what);
 }
 
 /* Eight processes of one user export at once; four exports are allowed. */
@@ -785,11 +857,12 @@ static void test_changing(void)
 	}
 	munmap(taker, 4 * sizeof(*taker));
 	is_int(one_sided, 0, "while limits change: each process is allowed and is refused");
-	is_int(strange, 0, "while limits change: everybody is answered as documented");
+	is_int(strange, 0, "while limits change: each call returns a documented result");
 	is_int(above, 0, "while limits change: nothing is added beyond the total");
 	no_limits();
-	ok(all_back(), "while limits change: all goes back, and nobody is charged for anything");
-	is_int(info_now().user_bytes + info_now().user_buffers, 0, "nor is root");
+	ok(all_back(), "while limits change: all memory is returned and charged no longer");
+	is_int(info_now().user_bytes + info_now().user_buffers, 0,
+	       "while limits change: nothing is charged to root afterwards");
 }
 
 /* ---- module parameters ---- */
@@ -799,7 +872,8 @@ static void reload(const char *params, int want)
 	char all[256];
 
 	snprintf(all, sizeof(all), "%s %s", cvm_present() ? "" : "allow_plain=1", params);
-	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", all), want, "the driver with %s", params);
+	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", all), want,
+		 "loading the driver with %s returns the expected errno", params);
 }
 
 static void test_parameters(void)
@@ -814,28 +888,28 @@ static void test_parameters(void)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		reload(bad[i], EINVAL);
 	ok(logged("ccshm: limit_user_bytes=1Q: not a limit"),
-	   "a parameter that is refused: the kernel log names it");
+	   "loading the driver with a bad limit: the kernel log names the parameter");
 	reload("limit_user_bytes=17000000T", ERANGE);
 	reload("limit_total_bytes=64m limit_user_bytes=5000001 limit_user_buffers=3 limit_user_exports=4", 0);
 	device_for_group();
-	is_str(setting(TOTAL), "67108864", "the parameter for the total holds");
-	is_str(setting(BYTES), "5000001", "... for each user");
-	is_str(setting(BUFFERS), "3", "... for the number of buffers");
+	is_str(setting(TOTAL), "67108864", "limit_total_bytes=64m: the parameter sets the limit");
+	is_str(setting(BYTES), "5000001", "limit_user_bytes=5000001: the parameter sets the limit");
+	is_str(setting(BUFFERS), "3", "limit_user_buffers=3: the parameter sets the limit");
 	is_str(setting(EXPORTS), "4", "limit_user_exports=4: the parameter sets the limit");
 	is_errno(access("/sys/module/ccshm/parameters/limit_total_bytes", F_OK) ? -errno : 0, ENOENT,
-		 "there is one place to look");
+		 "/sys/module/ccshm/parameters has no limit_total_bytes: ENOENT");
 	driver_unload();
 	reload("limit_total_bytes=max limit_user_buffers=max", 0);
 	device_for_group();
-	is_str(setting(TOTAL), "max", "max is no limit");
-	is_str(setting(BYTES), "max", "nor is there one for each user then");
-	is_str(setting(BUFFERS), "max", "for the number of buffers, too");
+	is_str(setting(TOTAL), "max", "limit_total_bytes=max: no limit on the total");
+	is_str(setting(BYTES), "max", "limit_total_bytes=max: no limit for each user");
+	is_str(setting(BUFFERS), "max", "limit_user_buffers=max: no limit on buffers");
 	driver_unload();
 	reload("limit_total_bytes=64M", 0);
 	device_for_group();
-	is_str(setting(BYTES), "33554432", "each user may have half of the total that was given");
+	is_str(setting(BYTES), "33554432", "limit_total_bytes=64M: limit_user_bytes is half of it");
 	set(TOTAL, "16M");
-	is_str(setting(BYTES), "33554432", "the limit of each user stays when the total changes");
+	is_str(setting(BYTES), "33554432", "limit_user_bytes stays when limit_total_bytes changes");
 	driver_unload();
 	reload("limit_total_bytes=64M limit_user_bytes=max", 0);
 	device_for_group();
@@ -871,14 +945,17 @@ int main(void)
 	test_heap_exports();
 	test_total();
 	test_lowered();
-	test_race(BYTES, RACERS / 2 * UNIT, UNIT, ALICE, -EDQUOT, "eight of one user at once");
-	test_race(TOTAL, RACERS / 2 * UNIT, UNIT, BOB, -ENOSPC, "eight of two users at once");
-	test_race(BUFFERS, RACERS / 2, PAGE, ALICE, -EDQUOT, "eight small buffers at once");
+	test_race(BYTES, RACERS / 2 * UNIT, UNIT, ALICE, -EDQUOT,
+		  "eight ALLOCs of one user at once");
+	test_race(TOTAL, RACERS / 2 * UNIT, UNIT, BOB, -ENOSPC,
+		  "eight ALLOCs of two users at once");
+	test_race(BUFFERS, RACERS / 2, PAGE, ALICE, -EDQUOT,
+		  "eight ALLOCs of small buffers at once");
 	test_race_exports();
 	test_changing();
 	test_parameters();
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	ok(wait_rig_shared(rig_before), "no page is shared after that");
+	ok(wait_rig_shared(rig_before), "no page is shared after the driver is unloaded");
 	return done_testing();
 }

@@ -62,7 +62,7 @@ static void meter_load(void)
 	char text[64];
 
 	if (!objects || !carving)
-		bail("the locks are not in /proc/kallsyms");
+		bail("/proc/kallsyms does not list the locks");
 	snprintf(text, sizeof(text), "lock=0x%lx,0x%lx", objects, carving);
 	if (raw_insmod("/lib/ccshm/ccshm_probe.ko", text))
 		bail("cannot load ccshm_probe.ko");
@@ -89,7 +89,7 @@ static void check_holds(const char *what)
 	diag("%s: ccshm_lock at most %lu us, carve_lock at most %lu us", what, objects / 1000,
 	     carving / 1000);
 	ok(objects && objects <= BOUND && carving <= BOUND,
-	   "%s: no lock of all is held for more than %lu us", what, BOUND / 1000);
+	   "%s: no lock of all users is held for more than %lu us", what, BOUND / 1000);
 	meter_reset();
 }
 
@@ -123,13 +123,13 @@ static void one_file(void)
 
 	while (n < OBJECTS && !raw_alloc(fd, PAGE, &buffer))
 		n++;
-	is_int(n, OBJECTS, "%d anonymous buffers of one file", OBJECTS);
+	is_int(n, OBJECTS, "ALLOC of %d anonymous buffers of one file", OBJECTS);
 	check_holds("ALLOC");
-	ok(read_fdinfo(fd) >= OBJECTS, "fdinfo of the file has all of them");
+	ok(read_fdinfo(fd) >= OBJECTS, "fdinfo of a file lists all its buffers");
 	check_holds("fdinfo");
 	close(fd);
 	check_holds("close of the file");
-	all_returned("the buffers of the file");
+	all_returned("anonymous buffers of a closed file");
 }
 
 static unsigned int next_of_all(void)
@@ -166,24 +166,24 @@ static void named(void)
 		if (raw_alloc_named(dev, PAGE, name, 0600, &id[n]))
 			break;
 	}
-	is_int(n, OBJECTS, "%d persistent buffers with names", OBJECTS);
+	is_int(n, OBJECTS, "ALLOC of %d persistent buffers with names", OBJECTS);
 	check_holds("ALLOC with a name");
 	is_errno(raw_find(dev, "b8191x", -1, &found), ENOENT, "OPEN of a name that does not exist");
-	is_errno(raw_find(dev, "b8191", -1, &found), 0, "OPEN of one that exists");
+	is_errno(raw_find(dev, "b8191", -1, &found), 0, "OPEN of a name that exists");
 	check_holds("OPEN");
-	is_errno(rename_buffer(id[8191], "another"), 0, "SET of a name");
+	is_errno(rename_buffer(id[8191], "another"), 0, "SET of another name");
 	check_holds("SET");
 	is_int(nl_dump(netlink, CCSHM_CMD_BUFFER_GET, NULL, NULL).messages, OBJECTS,
-	       "a dump of the buffers");
+	       "netlink dump of the buffers");
 	check_holds("dump of buffers");
-	is_int(next_of_all(), OBJECTS, "QUERY of the next buffer, to the last");
+	is_int(next_of_all(), OBJECTS, "QUERY of the next buffer, to the last one, visits all");
 	check_holds("QUERY");
 	for (n = 0; n < OBJECTS; n++)
 		if (raw_free(dev, id[n]))
 			break;
-	is_int(n, OBJECTS, "FREE of each");
+	is_int(n, OBJECTS, "FREE of each persistent buffer");
 	check_holds("FREE");
-	all_returned("the persistent buffers");
+	all_returned("persistent buffers after FREE");
 }
 
 static void exported(void)
@@ -193,25 +193,26 @@ static void exported(void)
 	uint64_t buffer;
 	int n;
 
-	is_errno(raw_alloc(dev, PAGE, &buffer), 0, "a buffer");
+	is_errno(raw_alloc(dev, PAGE, &buffer), 0, "ALLOC of a buffer that is to be exported");
 	for (n = 0; n < OBJECTS; n++) {
 		fd[n] = raw_export(dev, buffer, 0, NULL);
 		if (fd[n] < 0)
 			break;
 	}
-	is_int(n, OBJECTS, "%d exports of one buffer", OBJECTS);
+	is_int(n, OBJECTS, "EXPORT of one buffer %d times", OBJECTS);
 	check_holds("EXPORT");
 	is_errno(raw_query(dev, buffer, &q), 0, "QUERY of the buffer");
 	check_holds("QUERY of a buffer with many exports");
 	is_int(nl_dump(netlink, CCSHM_CMD_EXPORT_GET, NULL, NULL).messages, OBJECTS,
-	       "a dump of the exports");
+	       "netlink dump of the exports");
 	check_holds("dump of exports");
-	is_errno(raw_revoke(dev, buffer, 0, in_ms(60000), NULL), 0, "REVOKE of the buffer");
+	is_errno(raw_revoke(dev, buffer, 0, in_ms(60000), NULL), 0,
+		 "REVOKE of a buffer with many exports");
 	check_holds("REVOKE of a buffer with many exports");
-	is_errno(raw_free(dev, buffer), 0, "FREE of the buffer");
+	is_errno(raw_free(dev, buffer), 0, "FREE of a buffer with many exports");
 	while (n)
 		close(fd[--n]);
-	all_returned("a buffer with many exports");
+	all_returned("a freed buffer with many exports");
 }
 
 int main(void)
@@ -219,19 +220,19 @@ int main(void)
 	struct rlimit files = { OBJECTS + 64, OBJECTS + 64 };
 
 	if (!address_of("mutex_lock", NULL))
-		skip_all("this kernel takes mutexes by other names (lockdep)");
+		skip_all("this kernel locks mutexes with other functions (lockdep)");
 	driver_load();
 	dev = raw_open();
 	if (dev < 0 || setrlimit(RLIMIT_NOFILE, &files))
-		bail("%s, or the limit of open files", CCSHM_DEVICE);
+		bail("cannot open %s, or cannot raise the limit of open files", CCSHM_DEVICE);
 	netlink = nl_socket();
 	if (nl_find_family(netlink))
-		bail("no netlink family");
+		bail("the netlink family ccshm does not exist");
 	meter_load();
 	one_file();
 	named();
 	exported();
-	is_errno(raw_rmmod("ccshm_probe"), 0, "the meter can be removed");
+	is_errno(raw_rmmod("ccshm_probe"), 0, "ccshm_probe.ko can be unloaded");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -92,18 +92,19 @@ static void two_mappings(void)
 	int a = export_new(id, 0), b = export_new(id, 0);
 	char *p = map_new(a, size, RW), *q = map_new(b, size, RW);
 
-	ok(first_other(p, 0, size) < 0, "new memory reads zero");
+	ok(first_other(p, 0, size) < 0, "new memory reads as zero");
 	stamp_write(p, 1, 0, size);
-	ok(stamp_check(p, 1, 0, size), "what was written is read");
-	ok(stamp_check(q, 1, 0, size), "... and through another export");
+	ok(stamp_check(p, 1, 0, size), "a mapping shows the bytes written through it");
+	ok(stamp_check(q, 1, 0, size), "a mapping of another export shows the bytes written");
 	stamp_pages(q, 2, 0, size);
-	ok(stamp_pages_check(p, 2, 0, size), "... and the other way round");
+	ok(stamp_pages_check(p, 2, 0, size),
+	   "a mapping shows the bytes written through another export's mapping");
 	is_int(violations(), before, "no access was to the private view");
 	munmap(p, size);
 	munmap(q, size);
 	close(a);
 	close(b);
-	is_errno(raw_free(ccshm, id), 0, "the buffer is freed");
+	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer that was mapped twice");
 }
 
 /* Test the bytes with a device, because a device accesses only the shared view of memory. */
@@ -117,7 +118,8 @@ static void device_sees_them(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, id, PCI_A, &a), 0, "a device is attached");
+	is_errno(attach_buffer(ccshm, id, PCI_A, &a), 0,
+		 "ATTACH of a device that copies bytes of the buffer");
 	device_start(&edu, EDU_A);
 	stamp_pages(p, 3, 0, size);
 	for (size_t i = 0; i < 4; i++) {
@@ -126,10 +128,12 @@ static void device_sees_them(void)
 		stamp_write(p + from[i], 4, from[i], PAGE);
 		is_errno(device_copy(&edu, dma_at(&a, from[i]), dma_at(&a, to), 4080), 0,
 			 "the device copies the page at 0x%llx", (unsigned long long)from[i]);
-		ok(stamp_check(p + to, 4, from[i], 4080), "... as the CPU wrote it");
-		ok(stamp_check(p + to + PAGE - 8, 3, to + PAGE - 8, 8), "... and no more");
+		ok(stamp_check(p + to, 4, from[i], 4080),
+		   "the device has copied the bytes that the CPU wrote");
+		ok(stamp_check(p + to + PAGE - 8, 3, to + PAGE - 8, 8),
+		   "the device has written no byte beyond its copy");
 	}
-	is_errno(attached_end(&a), 0, "the device is detached");
+	is_errno(attached_end(&a), 0, "DETACH of the device that copied bytes");
 	edu_close(&edu);
 	munmap(p, size);
 	close(fd);
@@ -145,28 +149,41 @@ static void refused(void)
 	int none = export_new(id, CCSHM_EXPORT_NO_CPU);
 	int both = export_new(id, CCSHM_EXPORT_NO_CPU | CCSHM_EXPORT_READ_ONLY);
 
-	is_errno(try_map(rw, UNIT, RW, MAP_PRIVATE), EINVAL, "a private mapping is refused");
-	is_errno(try_map(rw, UNIT, PROT_READ, MAP_PRIVATE), EINVAL, "... also to read");
-	is_errno(try_map(rw, UNIT, PROT_NONE, MAP_PRIVATE), EINVAL, "... also of no right");
-	is_errno(try_map(ro, UNIT, PROT_READ, MAP_PRIVATE), EINVAL, "... of a read-only export");
-	is_errno(try_map(ro, UNIT, RW, MAP_PRIVATE), EINVAL, "... to write a copy of it");
-	is_errno(try_map(rw, UNIT, RW, MAP_SHARED_VALIDATE), 0, "MAP_SHARED_VALIDATE is shared");
+	is_errno(try_map(rw, UNIT, RW, MAP_PRIVATE), EINVAL,
+		 "a private mapping is refused: EINVAL");
+	is_errno(try_map(rw, UNIT, PROT_READ, MAP_PRIVATE), EINVAL,
+		 "a private mapping with PROT_READ: EINVAL");
+	is_errno(try_map(rw, UNIT, PROT_NONE, MAP_PRIVATE), EINVAL,
+		 "a private mapping with PROT_NONE: EINVAL");
+	is_errno(try_map(ro, UNIT, PROT_READ, MAP_PRIVATE), EINVAL,
+		 "a private mapping of a read-only export: EINVAL");
+	is_errno(try_map(ro, UNIT, RW, MAP_PRIVATE), EINVAL,
+		 "a private writable mapping of a read-only export: EINVAL");
+	is_errno(try_map(rw, UNIT, RW, MAP_SHARED_VALIDATE), 0, "MAP_SHARED_VALIDATE: success");
 
-	is_errno(try_map(ro, UNIT, RW, MAP_SHARED), EACCES, "a read-only export: not to write");
-	is_errno(try_map(ro, UNIT, PROT_WRITE, MAP_SHARED), EACCES, "... not only to write");
-	is_errno(try_map(ro, UNIT, PROT_READ, MAP_SHARED), 0, "... but shared, to read");
+	is_errno(try_map(ro, UNIT, RW, MAP_SHARED), EACCES,
+		 "a writable mapping of a read-only export: EACCES");
+	is_errno(try_map(ro, UNIT, PROT_WRITE, MAP_SHARED), EACCES,
+		 "a PROT_WRITE mapping of a read-only export: EACCES");
+	is_errno(try_map(ro, UNIT, PROT_READ, MAP_SHARED), 0,
+		 "a shared PROT_READ mapping of a read-only export: success");
 
-	is_errno(try_map(none, UNIT, RW, MAP_SHARED), EACCES, "a no-cpu export: not at all");
-	is_errno(try_map(none, UNIT, PROT_READ, MAP_SHARED), EACCES, "... not to read");
-	is_errno(try_map(none, UNIT, PROT_NONE, MAP_SHARED), EACCES, "... not without a right");
-	is_errno(try_map(both, UNIT, PROT_READ, MAP_SHARED), EACCES, "... not read-only");
+	is_errno(try_map(none, UNIT, RW, MAP_SHARED), EACCES, "mmap of a no-cpu export: EACCES");
+	is_errno(try_map(none, UNIT, PROT_READ, MAP_SHARED), EACCES,
+		 "mmap of a no-cpu export with PROT_READ: EACCES");
+	is_errno(try_map(none, UNIT, PROT_NONE, MAP_SHARED), EACCES,
+		 "mmap of a no-cpu export with PROT_NONE: EACCES");
+	is_errno(try_map(both, UNIT, PROT_READ, MAP_SHARED), EACCES,
+		 "mmap of a read-only no-cpu export with PROT_READ: EACCES");
 
-	is_errno(try_map(rw, UNIT + PAGE, RW, MAP_SHARED), EINVAL, "not more than there is");
+	is_errno(try_map(rw, UNIT + PAGE, RW, MAP_SHARED), EINVAL,
+		 "mmap of more than the export's size: EINVAL");
 	ok(mmap(NULL, PAGE, RW, MAP_SHARED, rw, UNIT) == MAP_FAILED && errno == EINVAL,
-	   "not beyond the end");
+	   "mmap at the end of the export: EINVAL");
 	ok(mmap(NULL, UNIT, RW, MAP_SHARED, rw, PAGE) == MAP_FAILED && errno == EINVAL,
-	   "not across the end");
-	ok(mmap(NULL, PAGE, RW, MAP_SHARED, rw, (off_t)1 << 52) == MAP_FAILED, "not far away");
+	   "mmap across the end of the export: EINVAL");
+	ok(mmap(NULL, PAGE, RW, MAP_SHARED, rw, (off_t)1 << 52) == MAP_FAILED,
+	   "mmap at an offset of 2^52 fails");
 	close(rw);
 	close(ro);
 	close(none);
@@ -185,15 +202,21 @@ static int child_makes_writable(void *arg)
 static void stays_read_only(char *p, const char *what)
 {
 	is_int(touch_write(p, 1), SIGSEGV, "%s: a write gets SIGSEGV", what);
-	is_errno(mprotect(p, PAGE, RW) ? -errno : 0, EACCES, "%s: mprotect is refused", what);
-	is_errno(mprotect(p, PAGE, PROT_WRITE) ? -errno : 0, EACCES, "%s: ... to write only", what);
-	is_errno(mprotect(p, PAGE, PROT_NONE) ? -errno : 0, 0, "%s: a right can be dropped", what);
-	is_errno(mprotect(p, PAGE, RW) ? -errno : 0, EACCES, "%s: ... and not come back", what);
-	is_errno(mprotect(p, PAGE, PROT_READ) ? -errno : 0, 0, "%s: ... but as it was", what);
+	is_errno(mprotect(p, PAGE, RW) ? -errno : 0, EACCES,
+		 "%s: mprotect is refused: EACCES", what);
+	is_errno(mprotect(p, PAGE, PROT_WRITE) ? -errno : 0, EACCES,
+		 "%s: mprotect with PROT_WRITE alone: EACCES", what);
+	is_errno(mprotect(p, PAGE, PROT_NONE) ? -errno : 0, 0,
+		 "%s: mprotect with PROT_NONE: success", what);
+	is_errno(mprotect(p, PAGE, RW) ? -errno : 0, EACCES,
+		 "%s: mprotect to write after PROT_NONE: EACCES", what);
+	is_errno(mprotect(p, PAGE, PROT_READ) ? -errno : 0, 0,
+		 "%s: mprotect with PROT_READ after PROT_NONE: success", what);
 	is_errno(as_user(ROOT, ALL_CAPS, child_makes_writable, p), EACCES,
-		 "%s: a child cannot either", what);
-	is_int(touch_write(p, 1), SIGSEGV, "%s: a write still gets SIGSEGV", what);
-	ok(!has_vm_flag(p, "mw"), "%s: may never be written (%s)", what, vm_flags(p));
+		 "%s: mprotect to write in a child with all capabilities: EACCES", what);
+	is_int(touch_write(p, 1), SIGSEGV,
+	       "%s: a write after all mprotect calls gets SIGSEGV", what);
+	ok(!has_vm_flag(p, "mw"), "%s: the mapping has no VM_MAYWRITE (%s)", what, vm_flags(p));
 }
 
 /*
@@ -236,10 +259,13 @@ static void stays_data(char *p, int prot, const char *what)
 	ok(!has_vm_flag(p, "ex") && !has_vm_flag(p, "me"), "%s: may never be executed (%s)", what,
 	   vm_flags(p));
 	is_errno(mprotect(p, PAGE, prot | PROT_EXEC) ? -errno : 0, EACCES,
-		 "%s: mprotect to execute is refused", what);
-	is_errno(mprotect(p, PAGE, PROT_EXEC) ? -errno : 0, EACCES, "%s: ... to execute only", what);
-	is_errno(mprotect(p, PAGE, prot) ? -errno : 0, 0, "%s: mprotect without it", what);
-	ok(!has_vm_flag(p, "ex"), "%s: ... does not make it executable", what);
+		 "%s: mprotect to execute is refused: EACCES", what);
+	is_errno(mprotect(p, PAGE, PROT_EXEC) ? -errno : 0, EACCES,
+		 "%s: mprotect with PROT_EXEC alone: EACCES", what);
+	is_errno(mprotect(p, PAGE, prot) ? -errno : 0, 0,
+		 "%s: mprotect without PROT_EXEC: success", what);
+	ok(!has_vm_flag(p, "ex"),
+	   "%s: mprotect without PROT_EXEC does not make the mapping executable", what);
 }
 
 /*
@@ -255,7 +281,7 @@ static void never_executable(int old)
 
 	if (!old) {
 		ok(refused_exec(try_map(rw, UNIT, RW | PROT_EXEC, MAP_SHARED)),
-		   "PROT_EXEC is refused");
+		   "PROT_EXEC with PROT_READ and PROT_WRITE is refused");
 		ok(refused_exec(try_map(rw, UNIT, PROT_READ | PROT_EXEC, MAP_SHARED)),
 		   "PROT_EXEC to read is refused");
 		ok(refused_exec(try_map(ro, UNIT, PROT_READ | PROT_EXEC, MAP_SHARED)),
@@ -270,8 +296,8 @@ static void never_executable(int old)
 	stays_data(q, PROT_READ, what);
 	personality(PER_LINUX);
 	*(volatile char *)p = (char)0xc3; /* a return instruction on x86 */
-	is_int(touch_call(q), SIGSEGV, "%s: a jump there gets SIGSEGV", what);
-	is_int(touch_call(p), SIGSEGV, "%s: ... with all rights, too", what);
+	is_int(touch_call(q), SIGSEGV, "%s: a jump into a read-only mapping gets SIGSEGV", what);
+	is_int(touch_call(p), SIGSEGV, "%s: a jump into a writable mapping gets SIGSEGV", what);
 	munmap(p, UNIT);
 	munmap(q, UNIT);
 	close(rw);
@@ -285,35 +311,43 @@ static void read_only_export(void)
 	int rw = stamped_new(UNIT, 5, &id), ro = export_new(id, CCSHM_EXPORT_READ_ONLY), fd;
 	char *w = map_new(rw, UNIT, RW), *p = map_new(ro, UNIT, PROT_READ), *q;
 
-	is_int(fcntl(ro, F_GETFL) & O_ACCMODE, O_RDONLY, "the descriptor is open read-only");
-	ok(stamp_pages_check(p, 5, 0, UNIT), "mapped shared, the bytes are right");
+	is_int(fcntl(ro, F_GETFL) & O_ACCMODE, O_RDONLY,
+	       "the descriptor of a read-only export is open read-only");
+	ok(stamp_pages_check(p, 5, 0, UNIT),
+	   "a shared mapping of a read-only export shows the bytes");
 	stamp_pages(w, 6, 0, UNIT);
-	ok(stamp_pages_check(p, 6, 0, UNIT), "... and it is no copy");
+	ok(stamp_pages_check(p, 6, 0, UNIT),
+	   "a mapping of a read-only export shows bytes written later: it is no copy");
 	stays_read_only(p, "mapping");
 
 	/* Move another page than the first, which mprotect has split into its own mapping. */
 	q = mremap(p + PAGE, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		   aligned_space(UNIT));
-	if (ok(q != MAP_FAILED, "it can be moved"))
-		stays_read_only(q, "moved");
+	if (ok(q != MAP_FAILED, "a mapping of a read-only export can be moved with mremap"))
+		stays_read_only(q, "moved mapping");
 	munmap(q, 4 * PAGE);
 	q = p + 8 * PAGE;
-	ok(write_through_proc(q, "x", 1) < 0, "/proc/self/mem cannot write it");
-	ok(stamp_check(q, 6, 8 * PAGE, 8), "... and has not");
+	ok(write_through_proc(q, "x", 1) < 0,
+	   "a write through /proc/self/mem to a read-only mapping fails");
+	ok(stamp_check(q, 6, 8 * PAGE, 8), "a failed write through /proc/self/mem changes no byte");
 
 	/* The file of a dma-buf cannot be opened again, so it cannot be opened for writing. */
-	ok(reopen(ro, O_RDWR) < 0, "it cannot be opened again to write");
-	ok(reopen(ro, O_WRONLY) < 0, "... or only to write");
+	ok(reopen(ro, O_RDWR) < 0,
+	   "opening a dma-buf again through /proc/self/fd with O_RDWR fails");
+	ok(reopen(ro, O_WRONLY) < 0,
+	   "opening a dma-buf again through /proc/self/fd with O_WRONLY fails");
 	fd = reopen(ro, O_RDONLY);
 	if (fd >= 0) {
-		is_errno(try_map(fd, UNIT, RW, MAP_SHARED), EACCES, "opened again: read-only");
+		is_errno(try_map(fd, UNIT, RW, MAP_SHARED), EACCES,
+			 "a writable mapping of a reopened read-only dma-buf: EACCES");
 		close(fd);
 	} else {
-		is_errno(fd, ENXIO, "nor to read");
+		is_errno(fd, ENXIO, "opening a dma-buf again with O_RDONLY: ENXIO");
 	}
 	fd = dup(ro);
 	fcntl(fd, F_SETFL, O_RDWR);
-	is_errno(try_map(fd, UNIT, RW, MAP_SHARED), EACCES, "fcntl does not make it writable");
+	is_errno(try_map(fd, UNIT, RW, MAP_SHARED), EACCES,
+		 "a writable mapping after fcntl(F_SETFL, O_RDWR) of a read-only dma-buf: EACCES");
 	close(fd);
 	munmap(w, UNIT);
 	munmap(p, UNIT);
@@ -407,14 +441,17 @@ static int shared_futex(void *p)
 
 static void pins(char *p, int disk, const char *what)
 {
-	is_errno(direct_read(disk, p), EFAULT, "%s: O_DIRECT cannot read into it", what);
-	is_errno(direct_write(disk, p), EFAULT, "%s: ... nor write from it", what);
-	is_errno(splice_out(p), EFAULT, "%s: vmsplice cannot take it", what);
-	is_errno(read_of_process(p), EFAULT, "%s: process_vm_readv cannot", what);
-	is_errno(write_to_process(p), EFAULT, "%s: process_vm_writev cannot", what);
-	is_errno(register_buffer(p), EFAULT, "%s: io_uring cannot keep it", what);
-	is_errno(shared_futex(p), EFAULT, "%s: a shared futex cannot be in it", what);
-	ok(write_through_proc(p, "x", 1) < 0, "%s: a debugger cannot write it", what);
+	is_errno(direct_read(disk, p), EFAULT,
+		 "%s: O_DIRECT cannot read into the mapping: EFAULT", what);
+	is_errno(direct_write(disk, p), EFAULT,
+		 "%s: O_DIRECT write from the mapping: EFAULT", what);
+	is_errno(splice_out(p), EFAULT, "%s: vmsplice of the mapping: EFAULT", what);
+	is_errno(read_of_process(p), EFAULT, "%s: process_vm_readv of the mapping: EFAULT", what);
+	is_errno(write_to_process(p), EFAULT, "%s: process_vm_writev to the mapping: EFAULT", what);
+	is_errno(register_buffer(p), EFAULT,
+		 "%s: io_uring buffer registration of the mapping: EFAULT", what);
+	is_errno(shared_futex(p), EFAULT, "%s: a shared futex in the mapping: EFAULT", what);
+	ok(write_through_proc(p, "x", 1) < 0, "%s: a write through /proc/self/mem fails", what);
 }
 
 static void nothing_pins_pages(void)
@@ -428,28 +465,29 @@ static void nothing_pins_pages(void)
 
 	/* The same calls succeed on ordinary memory. */
 	memset(ordinary, 1, PAGE);
-	is_errno(direct_write(disk, ordinary), 0, "ordinary memory: O_DIRECT works");
-	is_errno(direct_read(disk, ordinary), 0, "ordinary memory: ... both ways");
+	is_errno(direct_write(disk, ordinary), 0, "ordinary memory: O_DIRECT write works");
+	is_errno(direct_read(disk, ordinary), 0, "ordinary memory: O_DIRECT read works");
 	is_errno(splice_out(ordinary), 0, "ordinary memory: vmsplice works");
 	is_errno(read_of_process(ordinary), 0, "ordinary memory: process_vm_readv works");
 	is_errno(write_to_process(ordinary), 0, "ordinary memory: process_vm_writev works");
 	is_errno(register_buffer(ordinary), 0, "ordinary memory: io_uring works");
-	is_errno(shared_futex(ordinary), 0, "ordinary memory: a futex works");
+	is_errno(shared_futex(ordinary), 0, "ordinary memory: a shared futex works");
 
-	pins(p, disk, "untouched");
-	ok(stamp_pages_check(p, 7, 0, size), "touched");
-	pins(p, disk, "touched");
-	ok(huge && stamp_pages_check(huge, 7, 0, size), "mapped at a multiple of 2 MiB");
-	pins(huge, disk, "aligned");
-	pins(huge + UNIT - PAGE, disk, "end of 2 MiB");
-	ok(stamp_pages_check(p, 7, 0, size), "the bytes are as they were");
+	pins(p, disk, "untouched mapping");
+	ok(stamp_pages_check(p, 7, 0, size), "before the pin tests: the mapping shows the bytes");
+	pins(p, disk, "touched mapping");
+	ok(huge && stamp_pages_check(huge, 7, 0, size),
+	   "before the pin tests: a mapping aligned to 2 MiB shows the bytes");
+	pins(huge, disk, "aligned mapping");
+	pins(huge + UNIT - PAGE, disk, "last page of 2 MiB");
+	ok(stamp_pages_check(p, 7, 0, size), "after the pin tests: the bytes are unchanged");
 
 	/* A call that copies with the CPU accesses the mapping like the process itself. */
 	stamp_write(ordinary, 8, 0, PAGE);
-	is_int(pwrite(disk, ordinary, PAGE, 0), PAGE, "a page on the disk");
-	is_errno(fcntl(disk, F_SETFL, 0), 0, "... is read with the page cache");
-	is_int(pread(disk, p, PAGE, 0), PAGE, "... into the mapping");
-	ok(stamp_check(huge, 8, 0, PAGE), "... and is right");
+	is_int(pwrite(disk, ordinary, PAGE, 0), PAGE, "page cache: write of a page to the disk");
+	is_errno(fcntl(disk, F_SETFL, 0), 0, "page cache: O_DIRECT is switched off");
+	is_int(pread(disk, p, PAGE, 0), PAGE, "page cache: read from the disk into the mapping");
+	ok(stamp_check(huge, 8, 0, PAGE), "page cache: the mapping shows the bytes that were read");
 
 	ioctl(disk, LOOP_CLR_FD, 0);
 	close(disk);
@@ -469,30 +507,39 @@ static void protect(char *p, char *w, const char *what)
 	uint64_t before = violations();
 
 	stamp_pages(w, 9, 0, 2 * UNIT);
-	is_int(touch_read(p + part), 0, "%s: a page is touched", what);
-	is_errno(mprotect(p, 2 * UNIT, PROT_NONE) ? -errno : 0, 0, "%s: no right", what);
-	ok(touch_all(p, 8 * PAGE, SIGSEGV), "%s: a touch gets SIGSEGV", what);
-	is_errno(mprotect(p, 2 * UNIT, PROT_READ) ? -errno : 0, 0, "%s: to read", what);
-	ok(stamp_pages_check(p, 9, 0, 2 * UNIT), "%s: the bytes are right", what);
-	is_int(touch_write(p, 1), SIGSEGV, "%s: a write gets SIGSEGV", what);
-	is_errno(mprotect(p, 2 * UNIT, RW) ? -errno : 0, 0, "%s: to write", what);
+	is_int(touch_read(p + part), 0, "%s: a read in the middle of a unit succeeds", what);
+	is_errno(mprotect(p, 2 * UNIT, PROT_NONE) ? -errno : 0, 0, "%s: PROT_NONE: success", what);
+	ok(touch_all(p, 8 * PAGE, SIGSEGV), "%s: PROT_NONE: an access gets SIGSEGV", what);
+	is_errno(mprotect(p, 2 * UNIT, PROT_READ) ? -errno : 0, 0, "%s: PROT_READ: success", what);
+	ok(stamp_pages_check(p, 9, 0, 2 * UNIT), "%s: PROT_READ: the bytes are right", what);
+	is_int(touch_write(p, 1), SIGSEGV, "%s: PROT_READ: a write gets SIGSEGV", what);
+	is_errno(mprotect(p, 2 * UNIT, RW) ? -errno : 0, 0,
+		 "%s: PROT_READ and PROT_WRITE: success", what);
 	stamp_pages(p, 10, 0, 2 * UNIT);
-	ok(stamp_pages_check(w, 10, 0, 2 * UNIT), "%s: the shared bytes are written", what);
+	ok(stamp_pages_check(w, 10, 0, 2 * UNIT), "%s: writes reach the shared memory", what);
 
 	/*
 	 * Change a page in the middle of a large page, next to mapped pages and to unmapped pages.
 	 */
-	is_errno(mprotect(p + part, PAGE, PROT_READ) ? -errno : 0, 0, "%s: one page", what);
-	is_int(touch_write(p + part, 1), SIGSEGV, "%s: ... cannot be written", what);
-	is_int(touch_write(p + part - PAGE, 2), 0, "%s: ... that before it can", what);
-	is_int(touch_write(p + part + PAGE, 3), 0, "%s: ... that behind it can", what);
-	ok(w[part - PAGE] == 2 && w[part + PAGE] == 3, "%s: ... and was", what);
+	is_errno(mprotect(p + part, PAGE, PROT_READ) ? -errno : 0, 0,
+		 "%s: PROT_READ of one page in the middle: success", what);
+	is_int(touch_write(p + part, 1), SIGSEGV,
+	       "%s: a write to the page with PROT_READ gets SIGSEGV", what);
+	is_int(touch_write(p + part - PAGE, 2), 0,
+	       "%s: a write to the page before the page with PROT_READ succeeds", what);
+	is_int(touch_write(p + part + PAGE, 3), 0,
+	       "%s: a write to the page after the page with PROT_READ succeeds", what);
+	ok(w[part - PAGE] == 2 && w[part + PAGE] == 3,
+	   "%s: writes next to the page with PROT_READ reach the shared memory", what);
 	stamp_pages(w, 11, 0, 2 * UNIT);
-	ok(stamp_pages_check(p, 11, 0, 2 * UNIT), "%s: all bytes are right", what);
-	is_errno(mprotect(p, 2 * UNIT, RW) ? -errno : 0, 0, "%s: one mapping again", what);
+	ok(stamp_pages_check(p, 11, 0, 2 * UNIT),
+	   "%s: the bytes are right around the page with PROT_READ", what);
+	is_errno(mprotect(p, 2 * UNIT, RW) ? -errno : 0, 0,
+		 "%s: PROT_WRITE for the whole mapping again: success", what);
 	stamp_pages(p, 12, 0, 2 * UNIT);
-	ok(stamp_pages_check(w, 12, 0, 2 * UNIT), "%s: ... that writes the same", what);
-	is_int(violations(), before, "%s: never the private view", what);
+	ok(stamp_pages_check(w, 12, 0, 2 * UNIT),
+	   "%s: writes to the whole mapping reach the shared memory", what);
+	is_int(violations(), before, "%s: no access was to the private view", what);
 }
 
 static void protections(void)
@@ -504,7 +551,7 @@ static void protections(void)
 	char *even = map_aligned(fd, 2 * UNIT, RW, 0);
 
 	protect(odd, w, "mprotect");
-	protect(even, w, "mprotect of aligned");
+	protect(even, w, "mprotect of an aligned mapping");
 	munmap(w, 2 * UNIT);
 	munmap(odd, 2 * UNIT);
 	munmap(even, 2 * UNIT);
@@ -519,28 +566,36 @@ static void move(int fd, size_t misalign, const char *what)
 	char *to = (char *)aligned_space(3 * UNIT) + misalign, *p;
 	uint64_t before = violations();
 
-	is_int(touch_read(from + UNIT), 0, "%s: one page is there, others are not", what);
+	is_int(touch_read(from + UNIT), 0, "%s: setup: one unit of the mapping is touched", what);
 	p = mremap(from + UNIT, 2 * UNIT, 2 * UNIT, MREMAP_MAYMOVE | MREMAP_FIXED, to);
-	if (!ok(p == to, "%s: half of it moves", what))
+	if (!ok(p == to, "%s: half of the mapping moves", what))
 		return;
-	ok(stamp_pages_check(p, 13, UNIT, 2 * UNIT), "%s: its bytes move with it", what);
-	ok(stamp_pages_check(from, 13, 0, UNIT), "%s: what was before stays", what);
-	ok(stamp_pages_check(from + 3 * UNIT, 13, 3 * UNIT, UNIT), "%s: and what was behind", what);
-	is_int(touch_read(from + UNIT), SIGSEGV, "%s: nothing is where it was", what);
+	ok(stamp_pages_check(p, 13, UNIT, 2 * UNIT), "%s: the moved half shows its bytes", what);
+	ok(stamp_pages_check(from, 13, 0, UNIT),
+	   "%s: the part before the moved half shows its bytes", what);
+	ok(stamp_pages_check(from + 3 * UNIT, 13, 3 * UNIT, UNIT),
+	   "%s: the part after the moved half shows its bytes", what);
+	is_int(touch_read(from + UNIT), SIGSEGV,
+	       "%s: an access to the old address gets SIGSEGV", what);
 	stamp_pages(p, 14, UNIT, 2 * UNIT);
-	ok(stamp_pages_check(w + UNIT, 14, UNIT, 2 * UNIT), "%s: writes are shared", what);
+	ok(stamp_pages_check(w + UNIT, 14, UNIT, 2 * UNIT),
+	   "%s: writes to the moved half reach the shared memory", what);
 
 	ok(mremap(p, 2 * UNIT, 3 * UNIT, MREMAP_MAYMOVE) == MAP_FAILED && errno == EFAULT,
-	   "%s: it cannot grow", what);
-	ok(mremap(p, 2 * UNIT, 2 * UNIT + PAGE, 0) == MAP_FAILED, "%s: ... not by a page", what);
-	ok(mremap(p, 0, 2 * UNIT, MREMAP_MAYMOVE) == MAP_FAILED, "%s: nor be doubled", what);
+	   "%s: mremap to a larger size: EFAULT", what);
+	ok(mremap(p, 2 * UNIT, 2 * UNIT + PAGE, 0) == MAP_FAILED,
+	   "%s: mremap to a size larger by one page fails", what);
+	ok(mremap(p, 0, 2 * UNIT, MREMAP_MAYMOVE) == MAP_FAILED,
+	   "%s: mremap that duplicates the mapping fails", what);
 	ok(mremap(p, 2 * UNIT, 2 * UNIT, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL) == MAP_FAILED,
-	   "%s: nor leave its place behind", what);
-	ok(stamp_pages_check(p, 14, UNIT, 2 * UNIT), "%s: that changed nothing", what);
-	ok(mremap(p, 2 * UNIT, UNIT, 0) == p, "%s: it can shrink", what);
-	is_int(touch_read(p + UNIT), SIGSEGV, "%s: ... which ends the rest", what);
-	ok(stamp_pages_check(p, 14, UNIT, UNIT), "%s: ... and not the other", what);
-	is_int(violations(), before, "%s: never the private view", what);
+	   "%s: mremap with MREMAP_DONTUNMAP fails", what);
+	ok(stamp_pages_check(p, 14, UNIT, 2 * UNIT),
+	   "%s: the bytes are unchanged after refused mremap calls", what);
+	ok(mremap(p, 2 * UNIT, UNIT, 0) == p, "%s: mremap to a smaller size succeeds", what);
+	is_int(touch_read(p + UNIT), SIGSEGV,
+	       "%s: an access beyond the shrunken mapping gets SIGSEGV", what);
+	ok(stamp_pages_check(p, 14, UNIT, UNIT), "%s: the shrunken mapping shows its bytes", what);
+	is_int(violations(), before, "%s: no access was to the private view", what);
 	stamp_pages(w, 13, 0, 4 * UNIT);
 	munmap(p, UNIT);
 	munmap(w, 4 * UNIT);
@@ -554,7 +609,7 @@ static void moves(void)
 	int fd = stamped_new(size, 13, &id);
 
 	move(fd, 0, "mremap");
-	move(fd, PAGE, "mremap to an odd place");
+	move(fd, PAGE, "mremap to an address that is not aligned to a unit");
 	close(fd);
 	raw_free(ccshm, id);
 }
@@ -567,22 +622,29 @@ static void partial_unmap(void)
 	int fd = raw_export(ccshm, id, 0, &export_id);
 	char *p = map_aligned(fd, size, RW, 0);
 
-	ok(stamp_pages_check(p, 15, 0, size), "mapped");
-	is_int(cpu_mappings(export_id), 1, "one mapping is counted");
-	is_errno(munmap(p + UNIT / 2, 3 * PAGE) ? -errno : 0, 0, "unmap pages in the middle");
-	is_int(cpu_mappings(export_id), 2, "two mappings are counted");
-	ok(touch_all(p + UNIT / 2, 3 * PAGE, SIGSEGV), "they are gone");
-	ok(stamp_pages_check(p, 15, 0, UNIT / 2), "what was before is not");
+	ok(stamp_pages_check(p, 15, 0, size),
+	   "partial munmap: before, the mapping shows the bytes");
+	is_int(cpu_mappings(export_id), 1, "partial munmap: before, QUERY counts one mapping");
+	is_errno(munmap(p + UNIT / 2, 3 * PAGE) ? -errno : 0, 0,
+		 "partial munmap: munmap of 3 pages in the middle");
+	is_int(cpu_mappings(export_id), 2, "partial munmap: QUERY counts two mappings");
+	ok(touch_all(p + UNIT / 2, 3 * PAGE, SIGSEGV),
+	   "partial munmap: an access to the unmapped pages gets SIGSEGV");
+	ok(stamp_pages_check(p, 15, 0, UNIT / 2),
+	   "partial munmap: the pages before show their bytes");
 	ok(stamp_pages_check(p + UNIT / 2 + 3 * PAGE, 15, UNIT / 2 + 3 * PAGE,
-			     size - UNIT / 2 - 3 * PAGE), "what was behind is not");
+			     size - UNIT / 2 - 3 * PAGE),
+	   "partial munmap: the pages after show their bytes");
 	munmap(p, UNIT);
-	is_int(cpu_mappings(export_id), 1, "one mapping is left");
+	is_int(cpu_mappings(export_id), 1,
+	       "partial munmap: QUERY counts one mapping after the first part is unmapped");
 	close(fd);
-	ok(stamp_pages_check(p + UNIT, 15, UNIT, UNIT), "it needs no descriptor");
+	ok(stamp_pages_check(p + UNIT, 15, UNIT, UNIT),
+	   "partial munmap: the mapping shows its bytes after its descriptor is closed");
 	munmap(p, size);
 	close(first);
 	is_errno(raw_query(ccshm, export_id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
-		 "with the last mapping the export is gone");
+		 "QUERY of the export after its last mapping is unmapped: ENOENT");
 	raw_free(ccshm, id);
 }
 
@@ -639,7 +701,7 @@ static void library_maps_large(void)
 		if (large)
 			ok(nr >= 0 && nr < 16, "the library's mapping: 2 MiB are mapped at once");
 		else
-			ok(nr >= 2 * 511, "the library's mapping: page by page");
+			ok(nr >= 2 * 511, "the library's mapping: pages are mapped one by one");
 	}
 	ccshm_mapping_close(mapping);
 	ccshm_buffer_close(buffer);
@@ -657,33 +719,40 @@ static void large_pages(void)
 	long nr;
 
 	raw_query(ccshm, id, &q);
-	is_int(q.units, 4, "the buffer is made of whole units");
+	is_int(q.units, 4, "large pages: QUERY counts 4 units");
 	p = map_aligned(fd, size, RW, 0);
 	nr = faults_of(p, size);
 	diag("%ld faults for 4 units", nr);
 	if (large)
-		ok(nr >= 0 && nr < 16, "2 MiB are mapped at once");
+		ok(nr >= 0 && nr < 16, "large pages: 2 MiB are mapped at once");
 	else
-		ok(nr >= 4 * 511, "pages are mapped one by one");
-	ok(stamp_pages_check(p, 16, 0, size), "the bytes are right");
-	is_int(munmap(p + PAGE, PAGE), 0, "a page of it is unmapped");
-	ok(stamp_pages_check(p + 2 * PAGE, 16, 2 * PAGE, size - 2 * PAGE), "the others stay");
+		ok(nr >= 4 * 511, "large pages: pages are mapped one by one");
+	ok(stamp_pages_check(p, 16, 0, size), "large pages: the bytes are right");
+	is_int(munmap(p + PAGE, PAGE), 0, "large pages: munmap of one page");
+	ok(stamp_pages_check(p + 2 * PAGE, 16, 2 * PAGE, size - 2 * PAGE),
+	   "large pages: the other pages show their bytes after munmap of one");
 
 	/* In these mappings either the address or the memory is aligned to a unit, but not both. */
 	slice = raw_export_slice(ccshm, id, 0, PAGE, 2 * UNIT, NULL);
 	shifted = map_aligned(slice, 2 * UNIT, RW, 0);
-	ok(faults_of(shifted, 2 * UNIT) >= 2 * 511, "a slice at an odd offset: page by page");
-	ok(stamp_pages_check(shifted, 16, PAGE, 2 * UNIT), "... the right ones");
+	ok(faults_of(shifted, 2 * UNIT) >= 2 * 511,
+	   "a slice at an offset that is not aligned to a unit is mapped page by page");
+	ok(stamp_pages_check(shifted, 16, PAGE, 2 * UNIT),
+	   "a slice at an offset that is not aligned to a unit shows its bytes");
 	odd = mmap((char *)aligned_space(5 * UNIT) + 3 * PAGE, size, RW, MAP_SHARED | MAP_FIXED, fd, 0);
-	ok(faults_of(odd, size) >= 4 * 511, "mapped at an odd address: page by page");
-	ok(stamp_pages_check(odd, 16, 0, size), "... the right ones");
+	ok(faults_of(odd, size) >= 4 * 511,
+	   "a mapping at an address that is not aligned to a unit is mapped page by page");
+	ok(stamp_pages_check(odd, 16, 0, size),
+	   "a mapping at an address that is not aligned to a unit shows its bytes");
 	/* A mapping that ends within a unit must not show the rest of the unit. */
 	close(slice);
 	slice = raw_export_slice(ccshm, id, 0, UNIT, UNIT + PAGE, NULL);
 	munmap(p, size);
 	p = map_aligned(slice, UNIT + PAGE, RW, 0);
-	ok(stamp_pages_check(p, 16, UNIT, UNIT + PAGE), "a slice that ends within a unit");
-	is_int(touch_read(p + UNIT + PAGE), SIGSEGV, "... ends there");
+	ok(stamp_pages_check(p, 16, UNIT, UNIT + PAGE),
+	   "a slice that ends within a unit shows its bytes");
+	is_int(touch_read(p + UNIT + PAGE), SIGSEGV,
+	       "an access after a slice that ends within a unit gets SIGSEGV");
 	munmap(p, UNIT + PAGE);
 	munmap(odd, size);
 	munmap(shifted, 2 * UNIT);
@@ -702,9 +771,11 @@ static void parts_of_units(void)
 
 	p = mmap(space + UNIT - PAGE, UNIT + 2 * PAGE, RW, MAP_SHARED | MAP_FIXED, fd, UNIT - PAGE);
 	ok(p != MAP_FAILED && stamp_pages_check(p, 24, UNIT - PAGE, UNIT + 2 * PAGE),
-	   "a unit is mapped, and a page on each side");
-	is_int(touch_read(p - PAGE), SIGSEGV, "the page before is not");
-	is_int(touch_read(p + UNIT + 2 * PAGE), SIGSEGV, "the page behind is not");
+	   "a mapping of a unit and a page on each side shows its bytes");
+	is_int(touch_read(p - PAGE), SIGSEGV,
+	       "an access to the page before a mapping gets SIGSEGV");
+	is_int(touch_read(p + UNIT + 2 * PAGE), SIGSEGV,
+	       "an access to the page after a mapping gets SIGSEGV");
 	munmap(space, size);
 	close(fd);
 	raw_free(ccshm, id);
@@ -719,21 +790,23 @@ static void one_slice(uint64_t id, uint64_t offset, uint64_t size, uint64_t whol
 	struct ccshm_ioc_query q;
 	char *p;
 
-	if (!ok(fd >= 0, "slice 0x%llx + 0x%llx", (unsigned long long)offset,
+	if (!ok(fd >= 0, "EXPORT of the slice 0x%llx + 0x%llx", (unsigned long long)offset,
 		(unsigned long long)size))
 		return;
 	raw_query(ccshm, export_id, &q);
-	is_int(q.offset, offset, "its offset");
-	is_int(q.size, length, "its size");
-	is_int(lseek(fd, 0, SEEK_END), length, "that of the dma-buf");
+	is_int(q.offset, offset, "QUERY of a slice returns its offset");
+	is_int(q.size, length, "QUERY of a slice returns its size");
+	is_int(lseek(fd, 0, SEEK_END), length,
+	       "lseek to the end of a slice's dma-buf returns its size");
 	p = map_new(fd, length, RW);
-	ok(stamp_pages_check(p, 17, offset, length), "its pages");
+	ok(stamp_pages_check(p, 17, offset, length), "a mapping of a slice shows its bytes");
 	munmap(p, length);
 	p = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, fd, length - PAGE);
 	ok(p != MAP_FAILED && stamp_pages_check(p, 17, offset + length - PAGE, PAGE),
-	   "its last page alone");
+	   "a mapping of the last page of a slice shows its bytes");
 	munmap(p, PAGE);
-	is_errno(try_map(fd, length + PAGE, RW, MAP_SHARED), EINVAL, "no page more");
+	is_errno(try_map(fd, length + PAGE, RW, MAP_SHARED), EINVAL,
+		 "mmap of one page more than the slice: EINVAL");
 	close(fd);
 }
 
@@ -756,9 +829,11 @@ static void slices(void)
 	/* remap_file_pages() makes a page of the mapping show another page of the file. */
 	p = map_new(fd, 2 * PAGE, RW);
 	if (!syscall(SYS_remap_file_pages, p, PAGE, 0, 7, 0))
-		ok(stamp_pages_check(p, 17, 7 * PAGE, PAGE), "remap_file_pages shows the right page");
+		ok(stamp_pages_check(p, 17, 7 * PAGE, PAGE),
+		   "remap_file_pages: the mapping shows the bytes of the chosen page");
 	else
-		ok(stamp_pages_check(p, 17, 0, PAGE), "remap_file_pages does nothing");
+		ok(stamp_pages_check(p, 17, 0, PAGE),
+		   "remap_file_pages is not supported: the mapping is unchanged");
 	munmap(p, 2 * PAGE);
 	close(fd);
 	raw_free(ccshm, id);
@@ -787,18 +862,21 @@ static void forks(void)
 	uint64_t before = violations();
 	struct peer child;
 
-	is_int(touch_read(p), 0, "the parent has touched it");
+	is_int(touch_read(p), 0, "fork: the parent has touched the mapping");
 	child = peer_start(ROOT, ALL_CAPS, child_of_mapping, p);
-	is_int(peer_hear(&child), 1, "a child reads the same bytes");
-	is_int(cpu_mappings(export_id), 2, "its mapping is counted");
+	is_int(peer_hear(&child), 1, "fork: a child reads the same bytes");
+	is_int(cpu_mappings(export_id), 2, "fork: QUERY counts the child's mapping");
 	munmap(p, UNIT);
-	is_int(peer_ask(&child, 0), 1, "it keeps them when the parent unmaps");
-	ok(stamp_pages_check(w, 19, 0, UNIT), "what it writes is shared");
-	is_int(cpu_mappings(export_id), 1, "one mapping is left");
-	is_int(peer_ask(&child, 0), 0, "the child unmaps");
-	is_int(cpu_mappings(export_id), 0, "none is left");
+	is_int(peer_ask(&child, 0), 1,
+	       "fork: the child's mapping shows its bytes after the parent has unmapped");
+	ok(stamp_pages_check(w, 19, 0, UNIT), "fork: writes by the child reach the shared memory");
+	is_int(cpu_mappings(export_id), 1,
+	       "fork: QUERY counts one mapping after the parent has unmapped");
+	is_int(peer_ask(&child, 0), 0, "fork: munmap by the child");
+	is_int(cpu_mappings(export_id), 0,
+	       "fork: QUERY counts no mapping after the child has unmapped");
 	peer_end(&child, 0);
-	is_int(violations(), before, "never the private view");
+	is_int(violations(), before, "fork: no access was to the private view");
 	munmap(w, UNIT);
 	close(first);
 	close(fd);
@@ -847,7 +925,7 @@ static void fork_copies_no_large_entry(void)
 		int n = as_user(ROOT, ALL_CAPS, faults_of_child, p);
 
 		ok(n >= FORK_UNITS, "fork copies no large entry: the child has %d faults", n);
-		ok(stamp_pages_check(p, 24, 0, size), "... and the parent has its bytes");
+		ok(stamp_pages_check(p, 24, 0, size), "fork: the parent's mapping shows its bytes");
 	} else {
 		diag("this kernel has no large entries");
 	}
@@ -885,7 +963,7 @@ static void exec(void)
 	char *p = map_aligned(fd, UNIT, RW, 0);
 	pid_t pid;
 
-	is_int(touch_read(p), 0, "a process has a mapping");
+	is_int(touch_read(p), 0, "exec: the parent has touched its mapping");
 	fflush(stdout);
 	pid = fork();
 	if (!pid) {
@@ -894,10 +972,11 @@ static void exec(void)
 	}
 	for (int i = 0; i < 500 && cpu_mappings(export_id) != 1; i++)
 		sleep_ms(10);
-	is_int(cpu_mappings(export_id), 1, "its child executes a program, and has none");
-	ok(!has_dmabuf(pid), "... nor a descriptor");
-	ok(has_dmabuf(getpid()), "... as this process has");
-	is_int(waitpid(pid, &status, WNOHANG), 0, "... which runs");
+	is_int(cpu_mappings(export_id), 1,
+	       "exec: the mapping of a child that executes a program is not counted");
+	ok(!has_dmabuf(pid), "exec: the child that executes a program has no dma-buf descriptor");
+	ok(has_dmabuf(getpid()), "exec: the parent has its dma-buf descriptor");
+	is_int(waitpid(pid, &status, WNOHANG), 0, "exec: the child still runs");
 	kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	munmap(p, UNIT);
@@ -955,27 +1034,30 @@ static void core_dumps(void)
 	p = map_new(fd, UNIT, RW);
 	ordinary = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	diag("VmFlags: %s", vm_flags(p));
-	ok(has_vm_flag(p, "dd"), "a mapping is not to be dumped");
-	ok(has_vm_flag(p, "io") && has_vm_flag(p, "pf"), "... is of no pages that can be pinned");
-	ok(has_vm_flag(p, "de"), "... and cannot expand");
-	ok(madvise(p, UNIT, MADV_DODUMP) < 0, "madvise does not make it dumped");
-	ok(has_vm_flag(p, "dd"), "... it has not");
+	ok(has_vm_flag(p, "dd"), "a mapping is excluded from core dumps (VM_DONTDUMP)");
+	ok(has_vm_flag(p, "io") && has_vm_flag(p, "pf"), "a mapping has VM_IO and VM_PFNMAP");
+	ok(has_vm_flag(p, "de"), "a mapping has VM_DONTEXPAND");
+	ok(madvise(p, UNIT, MADV_DODUMP) < 0, "madvise(MADV_DODUMP) fails");
+	ok(has_vm_flag(p, "dd"), "a mapping is still excluded from core dumps after MADV_DODUMP");
 
 	is_errno(write_text("/proc/sys/kernel/core_pattern", "/tmp/map/core"), 0,
-		 "cores go to a file");
+		 "setup: core dumps go to a file");
 	fflush(stdout);
 	pid = fork();
 	if (!pid)
 		dump_core(p, ordinary);
 	waitpid(pid, &status, 0);
-	ok(WIFSIGNALED(status) && WCOREDUMP(status), "a process dumps core");
+	ok(WIFSIGNALED(status) && WCOREDUMP(status),
+	   "a process that has shared memory mapped dumps core");
 	for (int i = 0; i < 2; i++)
 		words[i] = stamp(dumped, 8 * i);
-	ok(file_has("/tmp/map/core", words, sizeof(words)), "its ordinary memory is in it");
+	ok(file_has("/tmp/map/core", words, sizeof(words)),
+	   "the core dump has ordinary memory of the process");
 	for (int i = 0; i < 2; i++)
 		words[i] = stamp(hidden, 8 * i);
-	ok(!memcmp(p, words, sizeof(words)), "shared memory that it wrote");
-	ok(!file_has("/tmp/map/core", words, sizeof(words)), "... is not");
+	ok(!memcmp(p, words, sizeof(words)),
+	   "the mapping shows what the process that dumped core wrote");
+	ok(!file_has("/tmp/map/core", words, sizeof(words)), "the core dump has no shared memory");
 	unlink("/tmp/map/core");
 	munmap(p, UNIT);
 	munmap(ordinary, PAGE);
@@ -991,10 +1073,10 @@ static void advice(void)
 	int fd = stamped_new(UNIT, 23, &id);
 	char *p = map_aligned(fd, UNIT, RW, 0);
 
-	ok(stamp_pages_check(p, 23, 0, UNIT), "mapped");
-	ok(madvise(p, UNIT, MADV_DONTNEED) < 0, "madvise cannot drop pages");
-	ok(madvise(p, UNIT, MADV_REMOVE) < 0, "... nor free them");
-	ok(madvise(p, UNIT, MADV_DOFORK) < 0, "... nor change what is said of I/O memory");
+	ok(stamp_pages_check(p, 23, 0, UNIT), "madvise: before, the mapping shows its bytes");
+	ok(madvise(p, UNIT, MADV_DONTNEED) < 0, "madvise(MADV_DONTNEED) fails");
+	ok(madvise(p, UNIT, MADV_REMOVE) < 0, "madvise(MADV_REMOVE) fails");
+	ok(madvise(p, UNIT, MADV_DOFORK) < 0, "madvise(MADV_DOFORK) fails");
 	madvise(p, UNIT, MADV_WILLNEED);
 	madvise(p, UNIT, MADV_HUGEPAGE);
 	madvise(p, UNIT, MADV_MERGEABLE);
@@ -1002,13 +1084,14 @@ static void advice(void)
 	madvise(p, UNIT, MADV_POPULATE_WRITE);
 	mlock(p, UNIT);
 	msync(p, UNIT, MS_SYNC);
-	ok(stamp_pages_check(p, 23, 0, UNIT), "other advice changes nothing");
+	ok(stamp_pages_check(p, 23, 0, UNIT), "other madvise calls leave the bytes unchanged");
 	munlock(p, UNIT);
 	munmap(p, UNIT);
 	p = mmap(NULL, UNIT, RW, MAP_SHARED | MAP_POPULATE | MAP_LOCKED, fd, 0);
-	ok(p != MAP_FAILED && stamp_pages_check(p, 23, 0, UNIT), "MAP_POPULATE and MAP_LOCKED");
+	ok(p != MAP_FAILED && stamp_pages_check(p, 23, 0, UNIT),
+	   "a mapping with MAP_POPULATE and MAP_LOCKED shows its bytes");
 	munmap(p, UNIT);
-	ok(read(fd, &id, 1) < 0 && write(fd, &id, 1) < 0, "a dma-buf is not read or written");
+	ok(read(fd, &id, 1) < 0 && write(fd, &id, 1) < 0, "read and write of a dma-buf fail");
 	close(fd);
 }
 
@@ -1042,7 +1125,7 @@ int main(void)
 
 	close(ccshm);
 	ccshm = raw_open();
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

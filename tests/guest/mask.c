@@ -34,7 +34,7 @@ static bool find_buffer(unsigned int bits, bool want_within, uint64_t *found)
 		else
 			n++;
 	}
-	diag("%d buffers looked at", n + 1);
+	diag("%d buffers examined", n + 1);
 	while (n--)
 		raw_free(ccshm, id[n]);
 	return *found;
@@ -48,11 +48,15 @@ static void attached_within(struct shared *s)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_with(ccshm, &req, PCI_B, &a), 0, "28 bits: memory within is attached");
-	ok(dma_at(&a, s->size - 1) >> SMALL_BITS == 0, "28 bits: ... at an address within");
+	is_errno(attach_with(ccshm, &req, PCI_B, &a), 0,
+		 "28 bits: ATTACH to memory within the mask: success");
+	ok(dma_at(&a, s->size - 1) >> SMALL_BITS == 0,
+	   "28 bits: ATTACH returns an address within the mask");
 	device_start(&edu, EDU_B);
-	ok(moves_right(&edu, s, &a, 0, PAGE), "28 bits: the device copies");
-	ok(moves_right(&edu, s, &a, s->size - PAGE, 0), "28 bits: ... to the last page");
+	ok(moves_right(&edu, s, &a, 0, PAGE),
+	   "28 bits: the attached device copies within the first page");
+	ok(moves_right(&edu, s, &a, s->size - PAGE, 0),
+	   "28 bits: the attached device copies from the last page");
 	is_errno(attached_end(&a), 0, "28 bits: DETACH");
 	edu_close(&edu);
 }
@@ -61,14 +65,18 @@ static void imported_within(struct shared *s)
 {
 	int imp;
 
-	is_errno(device_bind(EDU_B, IMPORTER_DRIVER), 0, "28 bits: a driver takes the device");
-	is_errno(imp_mask(SMALL_BITS, 65536), 0, "28 bits: ... and says so");
+	is_errno(device_bind(EDU_B, IMPORTER_DRIVER), 0,
+		 "28 bits: the importer's driver binds the device");
+	is_errno(imp_mask(SMALL_BITS, 65536), 0, "28 bits: the importer's driver sets the mask");
 	imp = imp_new(s->fd, IMPORTER_DYNAMIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "28 bits: memory within is mapped");
-	ok(imp_moves_right(imp, s->p, 0, PAGE), "28 bits: the device copies");
-	ok(imp_moves_right(imp, s->p, s->size - PAGE, 0), "28 bits: ... to the last page");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "28 bits: an importer maps memory within the mask");
+	ok(imp_moves_right(imp, s->p, 0, PAGE),
+	   "28 bits: the importer's device copies within the first page");
+	ok(imp_moves_right(imp, s->p, s->size - PAGE, 0),
+	   "28 bits: the importer's device copies from the last page");
 	close(imp);
-	is_errno(device_unbind(EDU_B), 0, "28 bits: its driver goes");
+	is_errno(device_unbind(EDU_B), 0, "28 bits: the importer's driver releases the device");
 }
 
 /* ---- memory out of reach ---- */
@@ -79,16 +87,21 @@ static void beyond(uint64_t id)
 	int imp;
 
 	is_errno(TRY(PCI_B, .id = id, .dma_bits = SMALL_BITS), ERANGE,
-		 "28 bits: memory beyond is not attached");
-	is_errno(TRY(PCI_B, .id = id, .dma_bits = 32), 0, "... but is for who drives 32");
-	is_errno(device_bind(EDU_B, IMPORTER_DRIVER), 0, "28 bits: a driver takes the device");
-	is_errno(imp_mask(SMALL_BITS, 65536), 0, "28 bits: ... and says so");
+		 "28 bits: ATTACH to memory beyond the mask: ERANGE");
+	is_errno(TRY(PCI_B, .id = id, .dma_bits = 32), 0,
+		 "ATTACH with dma_bits=32 to memory beyond 28 bits: success");
+	is_errno(device_bind(EDU_B, IMPORTER_DRIVER), 0,
+		 "beyond 28 bits: the importer's driver binds the device");
+	is_errno(imp_mask(SMALL_BITS, 65536), 0,
+		 "beyond 28 bits: the importer's driver sets a mask of 28 bits");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ERANGE,
-		 "28 bits: memory beyond is not mapped");
-	is_int(query(s.export_id).device_mappings, 0, "28 bits: ... and nothing holds it");
+		 "28 bits: an importer's map of memory beyond the mask: ERANGE");
+	is_int(query(s.export_id).device_mappings, 0,
+	       "28 bits: the refused map leaves no device mapping");
 	close(imp);
-	is_errno(device_unbind(EDU_B), 0, "28 bits: its driver goes");
+	is_errno(device_unbind(EDU_B), 0,
+		 "beyond 28 bits: the importer's driver releases the device");
 	shared_end(&s);
 }
 
@@ -104,9 +117,11 @@ static void small_mask(void)
 		imported_within(&s);
 		shared_end(&s);
 	} else {
-		skip("28 bits: memory within", "there is none to be had");
+		skip(
+		     "28 bits: ATTACH to memory within the mask",
+		     "no memory was found within the mask");
 	}
-	if (ok(find_buffer(SMALL_BITS, false, &id), "there is memory beyond 28 bits"))
+	if (ok(find_buffer(SMALL_BITS, false, &id), "setup: memory beyond 28 bits is found"))
 		beyond(id);
 	imp_device = EDU_A;
 }
@@ -122,10 +137,11 @@ static void refused_without(enum importer_kind kind, uint64_t flags, const char 
 	err = imp_attach(imp, fd, kind);
 	if (!err)
 		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
-	is_errno(err, EINVAL, "no mask: %s is refused", what);
-	is_int(query(id).device_mappings, 0, "no mask: %s: nothing is mapped", what);
+	is_errno(err, EINVAL, "no mask: %s is refused: EINVAL", what);
+	is_int(query(id).device_mappings, 0, "no mask: %s: no device mapping is left", what);
 	close(imp);
-	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), 0, "no mask: %s: nothing to wait for", what);
+	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), 0,
+		 "no mask: %s: a revoke without waiting succeeds", what);
 	close(fd);
 	shared_end(&s);
 }
@@ -155,11 +171,13 @@ static void lines_of_users(int imp)
 
 	snprintf(alice, sizeof(alice), "(uid %u, pid ", ALICE);
 	snprintf(bob, sizeof(bob), "(uid %u, pid ", BOB);
-	is_errno(as_user(ALICE, 0, map_often, &imp), 0, "alice is refused 50 times");
-	is_errno(as_user(BOB, 0, map_once, &imp), EINVAL, "bob once");
+	is_errno(as_user(ALICE, 0, map_often, &imp), 0,
+		 "log lines: alice is refused 50 times: EINVAL");
+	is_errno(as_user(BOB, 0, map_once, &imp), EINVAL, "log lines: bob is refused once: EINVAL");
 	lines = logged_times(alice);
-	ok(lines >= 10 && lines < 25, "alice has %u lines in the log", lines);
-	is_int(logged_times(bob), 1, "and bob has one");
+	ok(lines >= 10 && lines < 25, "log lines: alice has %u lines in the log", lines);
+	is_int(logged_times(bob), 1,
+	       "log lines: bob has one line in the log after many refusals of alice");
 }
 
 static void no_mask(void)
@@ -167,22 +185,28 @@ static void no_mask(void)
 	struct shared s = shared_new(UNIT);
 	int imp;
 
-	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "no mask: a driver takes a device");
-	is_errno(imp_mask(0, 65536), 0, "no mask: ... that cannot DMA");
-	is_str(judged(PCI_A), "cannot, none: it has no DMA mask", "no mask: DEVICE says so");
-	refused_without(IMPORTER_DYNAMIC, 0, "who can let go");
-	refused_without(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "who cannot");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
+		 "no mask: the importer's driver binds the device");
+	is_errno(imp_mask(0, 65536), 0, "no mask: the importer's driver clears the DMA mask");
+	is_str(judged(PCI_A), "cannot, none: it has no DMA mask",
+	       "no mask: DEVICE reports that the device has no DMA mask");
+	refused_without(IMPORTER_DYNAMIC, 0, "map by a dynamic importer");
+	refused_without(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "map by a static importer");
 	ok(logged("ccshm: cannot use shared memory: it has no DMA mask"),
-	   "no mask: the kernel log says why");
+	   "no mask: the kernel log names the reason");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EINVAL, "no mask: still none");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EINVAL,
+		 "no mask: map by another importer: EINVAL");
 	lines_of_users(imp);
-	is_errno(imp_mask(32, 65536), 0, "the device gets one");
-	is_str(judged(PCI_A), usable(), "it is judged anew: DEVICE says so");
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "it is asked anew: mapped");
-	ok(imp_moves_right(imp, s.p, 0, PAGE), "... and copies");
+	is_errno(imp_mask(32, 65536), 0, "a device without a mask gets one of 32 bits");
+	is_str(judged(PCI_A), usable(),
+	       "after the device gets a mask: DEVICE reports it as usable");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "after the device gets a mask: an importer maps: success");
+	ok(imp_moves_right(imp, s.p, 0, PAGE),
+	   "after the device gets a mask: the importer's device copies");
 	close(imp);
-	is_errno(device_unbind(EDU_A), 0, "its driver goes");
+	is_errno(device_unbind(EDU_A), 0, "no mask: the importer's driver releases the device");
 	shared_end(&s);
 }
 
@@ -190,7 +214,9 @@ int main(void)
 {
 	suite_begin();
 	if (cvm_flavour() == CVM_CCA)
-		skip("28 bits", "a Realm's memory has a higher address bit: see the suite realm-mask");
+		skip(
+		     "28 bits: devices with a small DMA mask",
+		     "a Realm's memory has a higher address bit: see the suite realm-mask");
 	else
 		small_mask();
 	no_mask();

@@ -14,8 +14,8 @@ ids() { printf '%s\n' "$out" | sed 1d | sed 's/^ *//' | cut -d ' ' -f 1 | tr '\n
 
 for command in list "list --exports" stats monitor; do
 	# shellcheck disable=SC2086
-	exits 3 "no driver: $command says so with its own exit code" cc $command
-	like "$out" "the driver is not loaded" "it says why"
+	exits 3 "no driver: ccshmctl $command: exit 3" cc $command
+	like "$out" "the driver is not loaded" "no driver: ccshmctl $command reports that the driver is not loaded"
 done
 
 if cvmctl present >/dev/null 2>&1; then
@@ -27,53 +27,53 @@ chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
 
 # ---- list
 
-runs "nothing to list" cc list
-is "$out" "" "prints nothing"
-runs "nothing to list, as JSON" cc list --json
-like "$out" '"buffers": \[\]' "is an empty array"
+runs "list without buffers: exit 0" cc list
+is "$out" "" "list without buffers prints nothing"
+runs "list --json without buffers: exit 0" cc list --json
+like "$out" '"buffers": \[\]' "list --json without buffers prints an empty array"
 
 ring=$(as alice "$CC" alloc 2M --name ring --mode 0640 --group ccshm)
 own=$(as bob "$CC" alloc 4K --name own)
 root=$(cc alloc 3M)
 
-runs "root's list" cc list
-is "$(ids)" "$ring $own $root " "has all buffers, by their ids"
-like "$out" "^ *ID NAME +OWNER +MODE +SIZE +CHARGED +EXPORTS +ATTACHMENTS +ENDED" "a heading"
-like "$out" "^ *$ring ring +alice +0640 +2M +2M +0 +0 +no" "what is said of one"
-runs "alice's list" as alice "$CC" list
-is "$(ids)" "$ring " "has hers"
-runs "bob's list" as bob "$CC" list
-is "$(ids)" "$ring $own " "has his, and that of their group"
-runs "mallory, who may not open the device" as mallory "$CC" list
-is "$out" "" "sees nothing"
-runs "alice's list as JSON" as alice "$CC" list --json
-like "$out" '"size": 2097152' "has sizes in bytes"
-like "$out" '"conversions": 1' "and all columns"
-runs "columns" cc list --output name,id
-like "$out" "^NAME +ID" "are those that were asked for, in that order"
-runs "a column as JSON" cc list --json --output id
-is "$(printf '%s\n' "$out" | tr -d ' \n')" "{\"buffers\":[{\"id\":$ring},{\"id\":$own},{\"id\":$root}]}" "and no other"
-exits 2 "a column that is not there" cc list --output id,nothing
-like "$out" "there is no column 'nothing'; there are id,name" "it says which there are"
-exits 2 "two lists at once" cc list --exports --attachments
+runs "list by root: exit 0" cc list
+is "$(ids)" "$ring $own $root " "list by root has all buffers in the order of their ids"
+like "$out" "^ *ID NAME +OWNER +MODE +SIZE +CHARGED +EXPORTS +ATTACHMENTS +ENDED" "list has a heading"
+like "$out" "^ *$ring ring +alice +0640 +2M +2M +0 +0 +no" "list has the fields of a buffer"
+runs "list by alice: exit 0" as alice "$CC" list
+is "$(ids)" "$ring " "list by alice has only alice's buffer"
+runs "list by bob: exit 0" as bob "$CC" list
+is "$(ids)" "$ring $own " "list by bob has bob's buffer and the buffer of the common group"
+runs "list by mallory, who may not open the device: exit 0" as mallory "$CC" list
+is "$out" "" "list by mallory, who may not open the device, prints nothing"
+runs "list --json by alice: exit 0" as alice "$CC" list --json
+like "$out" '"size": 2097152' "list --json has sizes in bytes"
+like "$out" '"conversions": 1' "list --json has all columns"
+runs "list --output name,id: exit 0" cc list --output name,id
+like "$out" "^NAME +ID" "list --output name,id has these columns in this order"
+runs "list --json --output id: exit 0" cc list --json --output id
+is "$(printf '%s\n' "$out" | tr -d ' \n')" "{\"buffers\":[{\"id\":$ring},{\"id\":$own},{\"id\":$root}]}" "list --json --output id has this column only"
+exits 2 "list --output with an unknown column: exit 2" cc list --output id,nothing
+like "$out" "there is no column 'nothing'; there are id,name" "list --output with an unknown column reports the known columns"
+exits 2 "list --exports --attachments: exit 2" cc list --exports --attachments
 
-runs "exports while there is one" cc export "$ring" -- "$CC" list --exports
-like "$out" " $ring ring +alice +2M revocable active" "it is listed"
-runs "attachments while there is one" cc attach "$ring" $EDU -- "$CC" list --attachments
-like "$out" " $ring ring +alice +2M $EDU active" "it is listed"
-runs "list in another network namespace" unshare -n "$CC" list
-like "$out" " ring " "the same list"
-runs "stats in another network namespace" unshare -n "$CC" stats
+runs "list --exports during an export: exit 0" cc export "$ring" -- "$CC" list --exports
+like "$out" " $ring ring +alice +2M revocable active" "list --exports has the export"
+runs "list --attachments during an attachment: exit 0" cc attach "$ring" $EDU -- "$CC" list --attachments
+like "$out" " $ring ring +alice +2M $EDU active" "list --attachments has the attachment"
+runs "list in another network namespace: exit 0" unshare -n "$CC" list
+like "$out" " ring " "list in another network namespace has the same buffers"
+runs "stats in another network namespace: exit 0" unshare -n "$CC" stats
 
 # ---- stats
 
-runs "stats" as mallory "$CC" stats
-like "$out" "^buffers +3$" "of all users, for everybody"
-like "$out" "^buffers made +3$" "also since the driver was loaded"
-like "$out" "^exports made +1$" "and exports that are gone"
-runs "some of them" cc stats --output attachments_made,buffers --json
-is "$(printf '%s\n' "$out" | tr -d ' \n')" '{"stats":[{"attachments_made":1,"buffers":3}]}' "as JSON"
-exits 2 "one that is not there" cc stats --output nothing
+runs "stats by mallory: exit 0" as mallory "$CC" stats
+like "$out" "^buffers +3$" "stats by mallory counts the buffers of all users"
+like "$out" "^buffers made +3$" "stats counts the buffers made since the driver was loaded"
+like "$out" "^exports made +1$" "stats counts exports that have ended"
+runs "stats --output --json: exit 0" cc stats --output attachments_made,buffers --json
+is "$(printf '%s\n' "$out" | tr -d ' \n')" '{"stats":[{"attachments_made":1,"buffers":3}]}' "stats --output --json has the requested statistics"
+exits 2 "stats --output with an unknown name: exit 2" cc stats --output nothing
 
 # ---- monitor
 
@@ -86,9 +86,9 @@ until_has() {
 	return 1
 }
 
-exits 4 "a user may not monitor" as alice "$CC" monitor
-like "$out" "it needs CAP_SYS_ADMIN" "it says why"
-exits 2 "a column that no event has" cc monitor --output nothing
+exits 4 "monitor by alice: exit 4" as alice "$CC" monitor
+like "$out" "it needs CAP_SYS_ADMIN" "monitor by alice reports that CAP_SYS_ADMIN is needed"
+exits 2 "monitor --output with an unknown column: exit 2" cc monitor --output nothing
 
 "$CC" monitor >/tmp/text &
 text=$!
@@ -104,33 +104,33 @@ for _ in $(seq 100); do
 done
 buffer=$(as alice "$CC" alloc 4K --name seen)
 until_has "buffer-new type=buffer id=$buffer name=seen owner=alice size=4K" /tmp/text
-ok $? "a line for a buffer, at once"
+ok $? "monitor prints a line for a new buffer at once"
 until_has "\"event\": \"buffer-new\", \"type\": \"buffer\", \"id\": $buffer, .*\"size\": 4096" /tmp/json
-ok $? "an object on a line, at once"
+ok $? "monitor --json prints an object on a line at once"
 cc attach "$buffer" $EDU -- true
 until_has "attach type=attachment id=[0-9]+ buffer=$buffer name=seen .*device=$EDU" /tmp/text
-ok $? "an attachment and its device"
+ok $? "monitor prints an attachment and its device"
 until_has "detach .*device=$EDU stopped=1" /tmp/text
-ok $? "that ccshm has stopped it"
+ok $? "monitor prints at the detach that ccshm has stopped the device"
 cc export "$buffer" -- "$CC" revoke "$buffer"
 until_has "revoke-end type=buffer id=$buffer result=ok duration_ns=[0-9]+ state=revoked" /tmp/text
-ok $? "a revoke and its result"
+ok $? "monitor prints a revoke and its result"
 as alice "$CC" free "$buffer"
 until_has "buffer-gone type=buffer id=$buffer" /tmp/text
-ok $? "its end"
-like "$(sed 1q /tmp/text)" '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}[+-][0-9]{4} buffer-' "each line begins with the time"
-is "$(grep -c '^{.*}$' /tmp/json)" "$(grep -c . /tmp/json)" "each line of JSON is an object"
+ok $? "monitor prints that a freed buffer's memory is gone"
+like "$(sed 1q /tmp/text)" '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}[+-][0-9]{4} buffer-' "monitor: each line begins with the time"
+is "$(grep -c '^{.*}$' /tmp/json)" "$(grep -c . /tmp/json)" "monitor --json: each line is an object"
 
 wait $two
-ok $? "after as many events as were asked for it ends well"
-is "$(grep -c . /tmp/two)" 2 "after exactly as many"
-like "$(sed 1q /tmp/two)" "^buffer-[a-z]+ id=[0-9]+$" "with the columns that were asked for"
+ok $? "monitor --count 2: exit 0"
+is "$(grep -c . /tmp/two)" 2 "monitor --count 2 prints two events"
+like "$(sed 1q /tmp/two)" "^buffer-[a-z]+ id=[0-9]+$" "monitor --output event,id prints these columns"
 kill -INT $text
 wait $text
-ok $? "an interrupt ends it well"
+ok $? "monitor after SIGINT: exit 0"
 kill -TERM $json
 wait $json
-ok $? "so does SIGTERM"
+ok $? "monitor after SIGTERM: exit 0"
 
 mkfifo /tmp/pipe
 "$CC" monitor >/tmp/pipe &
@@ -138,7 +138,7 @@ piped=$!
 exec 3</tmp/pipe
 exec 3<&-
 wait $piped
-ok $? "it ends when nobody reads"
+ok $? "monitor with a closed pipe: exit 0"
 
 cc free "$ring"
 cc free "$own"

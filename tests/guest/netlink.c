@@ -70,22 +70,24 @@ static void test_requests(void)
 	};
 	int own;
 
-	is_errno(nl_find_family(nl), 0, "there is the family");
-	is_int(family.groups, 1, "it has the group of events");
+	is_errno(nl_find_family(nl), 0, "the netlink family ccshm exists");
+	is_int(family.groups, 1, "the netlink family has one group, for events");
 	for (int i = 0; i < 3; i++) {
 		is_errno(nl_request(nl, 0, dumps[i], NULL, 0), EOPNOTSUPP,
-			 "command %u only dumps", dumps[i]);
+			 "command %u without NLM_F_DUMP: EOPNOTSUPP", dumps[i]);
 		is_errno(nl_request(nl, NLM_F_DUMP, dumps[i], &attr, sizeof(attr)), EINVAL,
 			 "command %u with an attribute: EINVAL", dumps[i]);
 		is_errno(nl_request(nl, NLM_F_DUMP, dumps[i], NULL, 0), 0,
-			 "command %u with nothing to list", dumps[i]);
+			 "a dump by command %u without objects: success", dumps[i]);
 	}
 	is_errno(nl_request(nl, NLM_F_DUMP, CCSHM_CMD_STATS_GET, NULL, 0), EOPNOTSUPP,
-		 "statistics are no dump");
+		 "STATS_GET with NLM_F_DUMP: EOPNOTSUPP");
 	is_errno(nl_request(nl, 0, CCSHM_CMD_STATS_GET, &attr, sizeof(attr)), EINVAL,
-		 "statistics with an attribute: EINVAL");
-	is_errno(nl_request(nl, 0, CCSHM_CMD_EVENT, NULL, 0), EOPNOTSUPP, "an event is no request");
-	is_errno(nl_request(nl, 0, CCSHM_CMD_EVENT + 1, NULL, 0), EOPNOTSUPP, "no other command");
+		 "STATS_GET with an attribute: EINVAL");
+	is_errno(nl_request(nl, 0, CCSHM_CMD_EVENT, NULL, 0), EOPNOTSUPP,
+		 "EVENT as a request: EOPNOTSUPP");
+	is_errno(nl_request(nl, 0, CCSHM_CMD_EVENT + 1, NULL, 0), EOPNOTSUPP,
+		 "an unknown command: EOPNOTSUPP");
 	/* Start a dump on another socket, and close the socket before the end. */
 	own = nl_socket();
 	nl_dump_start(own, CCSHM_CMD_BUFFER_GET);
@@ -142,12 +144,18 @@ static int make_as_alice(void *arg)
 static void sees(const char *who, const struct seen *seen, bool anon, bool priv, bool group,
 		 bool others, bool roots)
 {
-	is_int(where(&seen->buffers, anonymous) >= 0, anon, "%s: an anonymous buffer", who);
-	is_int(where(&seen->buffers, private) >= 0, priv, "%s: a buffer of mode 0600", who);
-	is_int(where(&seen->buffers, grouped) >= 0, group, "%s: a buffer of mode 0640", who);
-	is_int(where(&seen->buffers, readable) >= 0, others, "%s: a buffer of mode 0644", who);
-	is_int(where(&seen->buffers, of_root) >= 0, roots, "%s: a buffer of root", who);
-	is_int(seen->buffers.nr, anon + priv + group + others + roots, "%s: and no more", who);
+	is_int(where(&seen->buffers, anonymous) >= 0, anon,
+	       "%s: visibility of an anonymous buffer", who);
+	is_int(where(&seen->buffers, private) >= 0, priv,
+	       "%s: visibility of a buffer of mode 0600", who);
+	is_int(where(&seen->buffers, grouped) >= 0, group,
+	       "%s: visibility of a buffer of mode 0640", who);
+	is_int(where(&seen->buffers, readable) >= 0, others,
+	       "%s: visibility of a buffer of mode 0644", who);
+	is_int(where(&seen->buffers, of_root) >= 0, roots,
+	       "%s: visibility of a buffer of root", who);
+	is_int(seen->buffers.nr, anon + priv + group + others + roots,
+	       "%s: no other buffer is listed", who);
 }
 
 static bool controls(const struct seen *seen, uint64_t id)
@@ -185,7 +193,7 @@ static void test_who_sees_what(void)
 
 	err = as_user(ALICE, 0, make_as_alice, made);
 	if (err)
-		bail("alice's buffers: %s", tap_errno_name(err));
+		bail("alice cannot allocate buffers: %s", tap_errno_name(err));
 	private = made->private;
 	grouped = made->grouped;
 	readable = made->readable;
@@ -195,15 +203,17 @@ static void test_who_sees_what(void)
 
 	look(seen);
 	sees("root", seen, true, true, true, true, true);
-	ok(controls(seen, private) && controls(seen, anonymous), "root: controls all");
+	ok(controls(seen, private) && controls(seen, anonymous),
+	   "root: the list reports control of all buffers");
 	as_user(ALICE, 0, look, seen);
 	sees("alice", seen, false, true, true, true, false);
-	is_int(seen->exports.nr, 1, "alice: the export of her buffer");
-	ok(controls(seen, private) && controls(seen, readable), "alice: controls what is hers");
+	is_int(seen->exports.nr, 1, "alice: the export of alice's buffer is listed");
+	ok(controls(seen, private) && controls(seen, readable),
+	   "alice: the list reports control of alice's buffers");
 	as_user(BOB, 0, look, seen);
 	sees("bob", seen, false, false, true, true, false);
-	is_int(seen->exports.nr, 0, "bob: no export");
-	ok(!controls(seen, grouped), "bob: controls nothing");
+	is_int(seen->exports.nr, 0, "bob: no export is listed");
+	ok(!controls(seen, grouped), "bob: the list reports no control of a buffer of the group");
 	as_user(MALLORY, 0, look, seen);
 	sees("mallory", seen, false, false, false, true, false);
 	as_user(ROOT, 0, look, seen);
@@ -213,16 +223,19 @@ static void test_who_sees_what(void)
 
 	err = as_user(ALICE, 0, look_as_root_of_a_namespace, seen);
 	if (err == -EPERM || err == -ENOSPC) {
-		skip("root of a user namespace", "users may not make namespaces");
-	} else if (is_errno(err, 0, "alice as root of a user namespace")) {
-		ok(where(&seen->buffers, private) >= 0, "... sees what is hers");
+		skip(
+		     "root of a user namespace: what a dump lists",
+		     "users may not create namespaces");
+	} else if (is_errno(err, 0, "alice lists as root of a user namespace")) {
+		ok(where(&seen->buffers, private) >= 0,
+		   "alice as root of a user namespace: alice's buffer is listed");
 		ok(where(&seen->buffers, anonymous) < 0 && where(&seen->buffers, of_root) < 0,
-		   "... and nothing of root");
+		   "alice as root of a user namespace: no buffer of root is listed");
 		is_int(seen->buffers.uid[where(&seen->buffers, private)], 0,
-		       "... whose owner is 0 there");
+		       "alice as root of a user namespace: the owner of alice's buffer is uid 0");
 	}
 	is_errno(as_user(ROOT, ALL_CAPS, find_elsewhere, NULL), ENOENT,
-		 "in another network namespace there is no family");
+		 "in another network namespace the netlink family is absent: ENOENT");
 	close(fd);
 }
 
@@ -248,7 +261,7 @@ static void test_opener(void)
 	int value, theirs;
 
 	if (!peer_receive(&p, &value, &theirs, 20000) || theirs < 0)
-		bail("bob sends no socket");
+		bail("bob did not send a socket");
 	own.buffers = listed(theirs, CCSHM_CMD_BUFFER_GET);
 	sees("root with bob's socket", &own, false, false, true, true, false);
 	close(theirs);
@@ -316,9 +329,9 @@ static void same_as_query(uint8_t cmd, unsigned int nr, const char *what)
 	bool good = true;
 	struct nl_dump d = nl_dump(nl, cmd, as_query, &good);
 
-	is_errno(d.end, 0, "a dump of %s", what);
-	is_int(d.messages, nr, "it has all of them");
-	ok(good, "it says of each what QUERY says");
+	is_errno(d.end, 0, "a dump of %s ends with success", what);
+	is_int(d.messages, nr, "a dump has one message for each object");
+	ok(good, "a dump reports of each object what QUERY returns");
 }
 
 static void test_same_as_query(void)
@@ -327,13 +340,13 @@ static void test_same_as_query(void)
 	struct attached a, b;
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &a) || attach_dmabuf(ccshm, s.look, PCI_B, &b))
-		bail("nothing can be attached to " PCI_B);
+		bail("cannot ATTACH " PCI_B);
 	same_as_query(CCSHM_CMD_BUFFER_GET, 6, "buffers");
 	same_as_query(CCSHM_CMD_EXPORT_GET, 2, "exports");
 	same_as_query(CCSHM_CMD_ATTACHMENT_GET, 2, "attachments");
-	is_errno(attached_end(&a), 0, "an attachment ends");
+	is_errno(attached_end(&a), 0, "DETACH of one of two attachments");
 	same_as_query(CCSHM_CMD_EXPORT_GET, 2, "exports of which one has an attachment");
-	is_errno(attached_end(&b), 0, "the other one, too");
+	is_errno(attached_end(&b), 0, "DETACH of the second of two attachments");
 	same_as_query(CCSHM_CMD_ATTACHMENT_GET, 0, "attachments that are gone");
 	shared_end(&s);
 }
@@ -367,9 +380,10 @@ static void test_importers(void)
 			continue;
 		memset(&i, 0, sizeof(i));
 		nl_dump(nl, CCSHM_CMD_EXPORT_GET, note_importers, &i);
-		is_int(i.total, nr + 1, "an export with %d importers says so", nr + 1);
+		is_int(i.total, nr + 1,
+		       "a dump reports the number of importers of an export with %d", nr + 1);
 		is_int(i.said, nr < CCSHM_GENL_IMPORTERS_MAX ? nr + 1 : CCSHM_GENL_IMPORTERS_MAX,
-		       "and names the first of them");
+		       "a dump names at most the first importers of an export");
 	}
 	for (int nr = 0; nr < CCSHM_GENL_IMPORTERS_MAX + 3; nr++)
 		close(imp[nr]);
@@ -384,10 +398,11 @@ static void test_ended(void)
 	struct ids ids;
 	int i;
 
-	is_errno(raw_free(ccshm, s.id), 0, "a buffer is freed that has exports");
+	is_errno(raw_free(ccshm, s.id), 0, "FREE of a buffer that has exports");
 	ids = listed(nl, CCSHM_CMD_BUFFER_GET);
 	i = where(&ids, s.id);
-	ok(i >= 0 && ids.flags[i] & CCSHM_QUERY_ORPHAN, "it is still listed, as one that has ended");
+	ok(i >= 0 && ids.flags[i] & CCSHM_QUERY_ORPHAN,
+	   "a dump lists a freed buffer with exports as an orphan");
 	munmap(s.p, s.size);
 	close(s.look);
 	close(s.fd);
@@ -395,7 +410,8 @@ static void test_ended(void)
 		sleep_ms(20);
 		ids = listed(nl, CCSHM_CMD_BUFFER_GET);
 	}
-	ok(where(&ids, s.id) < 0, "until its memory has been given back");
+	ok(where(&ids, s.id) < 0,
+	   "a dump does not list a freed buffer after its memory is returned");
 }
 
 /* ---- many objects, and changes during a dump ---- */
@@ -440,8 +456,8 @@ static void test_reader(unsigned int nr)
 	nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
 	peer_send(&p, 0, fd);
 	peer_receive(&p, &err, NULL, 60000);
-	is_errno(err, 0, "bob reads a dump that root has begun");
-	is_int(w->nr, nr, "it is root's to its end");
+	is_errno(err, 0, "bob reads a dump that root has started");
+	is_int(w->nr, nr, "a dump that bob reads lists to its end what root may see");
 	peer_end(&p, 0);
 	close(fd);
 }
@@ -489,7 +505,7 @@ static long finds(void)
 	long hits = -1;
 
 	if (!f || fscanf(f, " ccshm_finds %ld", &hits) != 1)
-		bail("the kernel does not count");
+		bail("kprobe_profile has no count of the probe");
 	fclose(f);
 	return hits;
 }
@@ -500,7 +516,7 @@ static void test_finds(unsigned int nr)
 	long n;
 
 	if (!finds_are_counted()) {
-		skip("each is looked at once", "this kernel has no kprobe events");
+		skip("a dump looks up each object once", "this kernel has no kprobe events");
 		return;
 	}
 	n = finds();
@@ -510,11 +526,13 @@ static void test_finds(unsigned int nr)
 	 * A datagram looks up one more object, for which it has no room. At the end one lookup
 	 * finds nothing.
 	 */
-	ok(n >= nr && n <= nr + d.datagrams + 2, "each is looked at once (%ld finds)", n);
+	ok(n >= nr && n <= nr + d.datagrams + 2,
+	   "a dump of buffers looks up each buffer once (%ld lookups)", n);
 	n = finds();
 	d = nl_dump(nl, CCSHM_CMD_EXPORT_GET, NULL, NULL);
 	n = finds() - n;
-	ok(n <= d.messages + d.datagrams + 2, "and none of them for the exports (%ld finds)", n);
+	ok(n <= d.messages + d.datagrams + 2,
+	   "a dump of exports looks up no buffer (%ld lookups)", n);
 	finds_are_not_counted();
 }
 
@@ -530,34 +548,38 @@ static void test_many(void)
 		err = raw_alloc(own, PAGE, &id);
 		first = first ? first : id;
 	}
-	is_errno(err, 0, "%d buffers of a page", MANY);
+	is_errno(err, 0, "ALLOC of %d buffers of a page", MANY);
 	d = nl_dump(fd, CCSHM_CMD_BUFFER_GET, step, &w);
-	is_errno(d.end, 0, "they are listed");
-	is_int(w.nr, MANY + 5, "each has one message");
-	ok(w.ascending, "and they come in the order of their ids");
-	ok(!d.changed, "nothing changed meanwhile, and nothing says so");
-	ok(d.datagrams < MANY / 4, "in %u datagrams", d.datagrams);
+	is_errno(d.end, 0, "a dump of many buffers ends with success");
+	is_int(w.nr, MANY + 5, "a dump of many buffers has one message for each");
+	ok(w.ascending, "a dump of many buffers is in the order of their ids");
+	ok(!d.changed, "a dump during which nothing changes is consistent");
+	ok(d.datagrams < MANY / 4, "a dump of many buffers takes %u datagrams", d.datagrams);
 	test_finds(MANY + 5);
 	test_reader(MANY + 5);
 
 	w = (struct walk){ .ascending = true };
 	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
 	nl_dump_next(&d, step, &w);
-	ok(w.nr < MANY / 2, "a dump of which one datagram was read");
-	is_errno(raw_free(own, id), 0, "a buffer can be freed then");
-	is_errno(raw_free(own, first), 0, "and one that was told already");
-	is_errno(raw_alloc(own, PAGE, &late), 0, "and one allocated");
-	is_errno(nl_dump_rest(&d, step, &w), 0, "the dump goes on to its end");
-	ok(d.changed, "it says that it is not consistent");
-	ok(w.ascending && w.last == late, "nothing comes twice, and the new one is there");
-	is_int(w.nr, MANY + 5, "and the one that is gone is not");
+	ok(w.nr < MANY / 2, "an interrupted dump: only the first datagram has been read");
+	is_errno(raw_free(own, id), 0, "FREE of a buffer that the dump has not reached yet");
+	is_errno(raw_free(own, first), 0, "FREE of a buffer that the dump has already reported");
+	is_errno(raw_alloc(own, PAGE, &late), 0, "ALLOC of a buffer during a dump");
+	is_errno(nl_dump_rest(&d, step, &w), 0,
+		 "a dump during which buffers change ends with success");
+	ok(d.changed, "a dump during which buffers change is marked as inconsistent");
+	ok(w.ascending && w.last == late,
+	   "a dump reports no buffer twice, and reports the buffer allocated meanwhile");
+	is_int(w.nr, MANY + 5, "a dump does not report a buffer freed before it was reached");
 
 	w = (struct walk){ .ascending = true };
 	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
 	nl_dump_next(&d, step, &w);
 	close(own);
-	is_errno(nl_dump_rest(&d, step, &w), 0, "their file is closed while they are dumped");
-	ok(d.changed && w.ascending, "that is said, and nothing comes twice");
+	is_errno(nl_dump_rest(&d, step, &w), 0,
+		 "a dump whose buffers end with their file meanwhile ends with success");
+	ok(d.changed && w.ascending,
+	   "a dump whose buffers end meanwhile is marked as inconsistent and repeats none");
 	close(fd);
 }
 
@@ -571,8 +593,8 @@ static void test_revoked_meanwhile(void)
 	/* The kernel makes the first datagram when the dump starts. */
 	raw_revoke(ccshm, s.export_id, 0, 0, NULL);
 	nl_dump_rest(&d, note_id, &ids);
-	is_int(ids.nr, 2, "two exports are dumped, and one is revoked meanwhile");
-	ok(d.changed, "that is said");
+	is_int(ids.nr, 2, "a dump of two exports, of which one is revoked meanwhile, reports both");
+	ok(d.changed, "a dump during which an export is revoked is marked as inconsistent");
 	shared_end(&s);
 }
 
@@ -600,10 +622,10 @@ static void test_statistics(void)
 	struct shared s = exported_new(PAGE, CCSHM_EXPORT_PINNED);
 	int imp = imp_new(s.fd, IMPORTER_STATIC);
 
-	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "an importer maps");
+	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "statistics: an importer maps");
 	raw_revoke(ccshm, s.look, 0, 0, NULL);
 	raw_revoke(ccshm, s.export_id, 0, 0, NULL);
-	is_errno(imp_unmap(imp), 0, "it unmaps");
+	is_errno(imp_unmap(imp), 0, "statistics: the importer unmaps");
 	close(imp);
 	raw_revoke(ccshm, s.export_id, 0, -1, NULL);
 	/*
@@ -616,16 +638,24 @@ static void test_statistics(void)
 			break;
 		sleep_ms(20);
 	}
-	is_int(statistic(CCSHM_A_STATS_BUFFERS), info.buffers, "buffers, as INFO has it");
-	is_int(statistic(CCSHM_A_STATS_EXPORTS), info.exports, "exports, as INFO has it");
-	is_int(statistic(CCSHM_A_STATS_BYTES_SHARED), info.bytes_shared, "bytes shared");
-	is_int(statistic(CCSHM_A_STATS_BYTES_CARVED), info.bytes_carved, "bytes carved");
-	is_int(statistic(CCSHM_A_STATS_CALLS_SHARED), info.calls_shared, "conversions");
-	is_int(statistic(CCSHM_A_STATS_BUFFERS_MADE), made + 1, "buffers made");
-	is_int(statistic(CCSHM_A_STATS_EXPORTS_MADE), exports + 2, "exports made");
-	is_int(statistic(CCSHM_A_STATS_REVOKES), revokes + 2, "revokes, not those of nothing");
-	is_int(statistic(CCSHM_A_STATS_REVOKES_FAILED), failed + 1, "and those that failed");
-	is_int(as_user(MALLORY, 0, statistic_as, NULL), info.buffers, "anybody may ask");
+	is_int(statistic(CCSHM_A_STATS_BUFFERS), info.buffers, "statistics: buffers, as in INFO");
+	is_int(statistic(CCSHM_A_STATS_EXPORTS), info.exports, "statistics: exports, as in INFO");
+	is_int(statistic(CCSHM_A_STATS_BYTES_SHARED), info.bytes_shared,
+	       "statistics: bytes shared, as in INFO");
+	is_int(statistic(CCSHM_A_STATS_BYTES_CARVED), info.bytes_carved,
+	       "statistics: bytes carved, as in INFO");
+	is_int(statistic(CCSHM_A_STATS_CALLS_SHARED), info.calls_shared,
+	       "statistics: conversions, as in INFO");
+	is_int(statistic(CCSHM_A_STATS_BUFFERS_MADE), made + 1,
+	       "statistics: one more buffer was made");
+	is_int(statistic(CCSHM_A_STATS_EXPORTS_MADE), exports + 2,
+	       "statistics: two more exports were made");
+	is_int(statistic(CCSHM_A_STATS_REVOKES), revokes + 2,
+	       "statistics: two more revokes of an active export are counted");
+	is_int(statistic(CCSHM_A_STATS_REVOKES_FAILED), failed + 1,
+	       "statistics: one more failed revoke is counted");
+	is_int(as_user(MALLORY, 0, statistic_as, NULL), info.buffers,
+	       "statistics: a user outside the group may read them");
 	shared_end(&s);
 }
 
@@ -637,16 +667,19 @@ static void test_unload(void)
 	int own = raw_open();
 	uint64_t id;
 
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	raw_alloc(own, PAGE, &id);
 	d = nl_dump_start(nl, CCSHM_CMD_BUFFER_GET);
 	close(own);
-	ok(wait_clean(ccshm), "what is dumped is gone");
+	ok(wait_clean(ccshm), "the buffer that the pending dump lists is gone");
 	close(ccshm);
 	importer_unload();
-	is_errno(driver_unload(), EAGAIN, "the driver stays while a dump is not at its end");
-	is_errno(nl_dump_rest(&d, NULL, NULL), 0, "the dump is read to its end");
-	is_int(d.messages, 1, "it has what it had begun with");
+	is_errno(driver_unload(), EAGAIN,
+		 "unloading the driver while a dump is not at its end: EAGAIN");
+	is_errno(nl_dump_rest(&d, NULL, NULL), 0,
+		 "a dump pending at the unloading ends with success");
+	is_int(d.messages, 1,
+	       "a dump pending at the unloading reports the buffer that existed at its start");
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 }
 

@@ -94,7 +94,7 @@ static void check_node(uint64_t size, int node, uint64_t far, const char *what)
 {
 	uint64_t id;
 
-	if (!is_errno(alloc_node(size, node, 0, &id), 0, "%s: ALLOC", what))
+	if (!is_errno(alloc_node(size, node, 0, &id), 0, "%s: ALLOC succeeds", what))
 		return;
 	is_int(bytes_far(id), far, "%s: %llu KiB are on node 1", what,
 	       (unsigned long long)(far / KIB));
@@ -152,7 +152,7 @@ static void cpuset_make(void)
 	if (mkdir("cgroup", 0755) || mount("cgroup", "cgroup", "cgroup2", 0, NULL) ||
 	    write_file("cgroup/cgroup.subtree_control", "+cpuset") ||
 	    mkdir("cgroup/near", 0755) || write_file("cgroup/near/cpuset.mems", "0"))
-		bail("a cpuset: %s", strerror(errno));
+		bail("cannot create a cpuset: %s", strerror(errno));
 }
 
 int main(void)
@@ -163,23 +163,24 @@ int main(void)
 	dev = raw_open();
 	far_begin = node_begin(1);
 	if (dev < 0 || far_begin == ~0ULL * PAGE)
-		bail("%s, or the second node", CCSHM_DEVICE);
+		bail("cannot open %s, or the guest has no second NUMA node", CCSHM_DEVICE);
 	/* Request more than the free memory of node 0. */
 	more = node_size(0);
 	diag("node 0 has %llu MiB, node 1 begins at %llu MiB", (unsigned long long)(more / MIB),
 	     (unsigned long long)(far_begin / MIB));
-	check_node(2 * UNIT, 0, 0, "node 0");
-	check_node(2 * UNIT, 1, 2 * UNIT, "node 1");
-	check_node(PAGE, 1, PAGE, "a page of node 1");
-	is_errno(alloc_node(UNIT, 2, 0, &id), EINVAL, "a node that does not exist: EINVAL");
+	check_node(2 * UNIT, 0, 0, "ALLOC of 4 MiB of node 0");
+	check_node(2 * UNIT, 1, 2 * UNIT, "ALLOC of 4 MiB of node 1");
+	check_node(PAGE, 1, PAGE, "ALLOC of a page of node 1");
+	is_errno(alloc_node(UNIT, 2, 0, &id), EINVAL,
+		 "ALLOC of a node that does not exist: EINVAL");
 	is_errno(alloc_node(more, 0, CCSHM_ALLOC_WHOLE_UNITS, &id), ENOMEM,
-		 "more than node 0 has, of node 0: ENOMEM");
+		 "ALLOC of node 0 of more than it has: ENOMEM");
 	if (is_errno(alloc_node(more, -1, CCSHM_ALLOC_WHOLE_UNITS, &id), 0,
-		     "more than node 0 has, of any node")) {
-		ok(bytes_far(id) > 0, "... is partly on node 1");
+		     "ALLOC of any node of more than node 0 has: success")) {
+		ok(bytes_far(id) > 0, "ALLOC of more than node 0 has is partly on node 1");
 		raw_free(dev, id);
 	}
-	ok(wait_clean(dev), "all memory is returned");
+	ok(wait_clean(dev), "after ALLOC of nodes, all memory is returned");
 
 	cpuset_make();
 	check_cpuset(2 * UNIT, 0, 0, 0, "ALLOC of node 0");
@@ -187,10 +188,11 @@ int main(void)
 	check_cpuset(PAGE, 1, 0, EINVAL, "ALLOC of a page of node 1");
 	check_cpuset(more, -1, CCSHM_ALLOC_WHOLE_UNITS, ENOMEM, "ALLOC of more than node 0 has");
 	/* Make a carved block on node 1 that belongs to the same payer and has room. */
-	is_errno(alloc_node(PAGE, 1, 0, &carved), 0, "a page of node 1 is allocated and kept");
-	check_cpuset(PAGE, -1, 0, 0, "ALLOC of a page, which is not of node 1");
+	is_errno(alloc_node(PAGE, 1, 0, &carved), 0,
+		 "ALLOC of a page of node 1, whose block has room for more");
+	check_cpuset(PAGE, -1, 0, 0, "ALLOC of a page does not use a carved block on node 1");
 	raw_free(dev, carved);
-	ok(wait_clean(dev), "all memory is returned");
+	ok(wait_clean(dev), "after ALLOC in a cpuset, all memory is returned");
 	rmdir("cgroup/near");
 	umount2("cgroup", MNT_DETACH);
 	close(dev);

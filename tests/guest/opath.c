@@ -76,7 +76,7 @@ static uint64_t shared_now(void)
 	struct ccshm_ioc_info info;
 
 	if (raw_info(ccshm, &info))
-		bail("INFO");
+		bail("INFO failed");
 	return info.bytes_shared;
 }
 
@@ -90,7 +90,7 @@ static bool exports_are(unsigned int want)
 			return true;
 		sleep_ms(10);
 	}
-	diag("%u exports", info.exports);
+	diag("INFO counts %u exports", info.exports);
 	return false;
 }
 
@@ -98,8 +98,8 @@ static void state_is(uint64_t export_id, enum ccshm_state want, const char *what
 {
 	struct ccshm_ioc_query q = { .state = ~0U };
 
-	is_errno(raw_query(ccshm, export_id, &q), 0, "%s: it is listed", what);
-	is_int(q.state, want, "%s: its state", what);
+	is_errno(raw_query(ccshm, export_id, &q), 0, "%s: QUERY finds the export", what);
+	is_int(q.state, want, "%s: the export has the expected state", what);
 }
 
 /* ---- other mappings are not affected ---- */
@@ -127,7 +127,7 @@ static int others_touch(struct others *o)
 		long before = faults();
 
 		if (touch_write(o->p[i], i))
-			bail("another export cannot be touched");
+			bail("an access to another export gets a signal");
 		zapped += faults() != before;
 	}
 	return zapped;
@@ -151,36 +151,41 @@ static void others_end(struct others *o)
 		munmap(o->p[i], PAGE);
 		close(o->fd[i]);
 	}
-	is_errno(raw_free(ccshm, o->id), 0, "the other buffer is freed");
+	is_errno(raw_free(ccshm, o->id), 0, "FREE of the buffer with the other exports");
 }
 
 static void last_reference(bool whole_buffer)
 {
-	const char *what = whole_buffer ? "revoke of the buffer" : "revoke of the export";
+	const char *what = whole_buffer ? "REVOKE of the buffer" : "REVOKE of the export";
 	struct held h = held_new();
 	struct ccshm_ioc_revoke r;
 	struct ccshm_ioc_info info;
 	struct others others;
 	uint64_t before;
 
-	state_is(h.export_id, CCSHM_STATE_ACTIVE, "only a path is left");
+	state_is(h.export_id, CCSHM_STATE_ACTIVE, "only an O_PATH descriptor is left");
 	others_begin(&others);
-	is_int(others_touch(&others), 0, "others have mapped theirs");
+	is_int(others_touch(&others), 0,
+	       "the other exports' mappings are present before the revoke");
 	is_errno(raw_revoke(ccshm, whole_buffer ? h.id : h.export_id, 0, in_ms(5000), &r), 0,
 		 "%s", what);
-	is_int(r.state, CCSHM_STATE_REVOKED, "... says revoked");
-	is_int(r.revoked, 1, "... one export");
+	is_int(r.state, CCSHM_STATE_REVOKED,
+	       "REVOKE of an export with only an O_PATH descriptor returns the state revoked");
+	is_int(r.revoked, 1,
+	       "REVOKE of an export with only an O_PATH descriptor counts one export");
 	is_int(others_touch(&others), 0, "%s: no other mapping is zapped", what);
 	state_is(h.export_id, CCSHM_STATE_REVOKED, what);
-	is_errno(raw_revoke(ccshm, h.export_id, 0, 0, &r), 0, "%s again", what);
+	is_errno(raw_revoke(ccshm, h.export_id, 0, 0, &r), 0, "%s a second time: success", what);
 
 	before = shared_now();
-	is_errno(raw_free(ccshm, h.id), 0, "the buffer is freed");
-	ok(wait_held(ccshm, before - SIZE, &info), "%s: the memory goes back before the path does",
+	is_errno(raw_free(ccshm, h.id), 0,
+		 "FREE of a buffer whose export has only an O_PATH descriptor");
+	ok(wait_held(ccshm, before - SIZE, &info),
+	   "%s: the memory is given back before the O_PATH descriptor is closed",
 	   what);
 	close(h.path);
 	others_end(&others);
-	ok(exports_are(0), "the export ends with the path");
+	ok(exports_are(0), "the export ends when its O_PATH descriptor is closed");
 }
 
 /* ---- passing the descriptor on ---- */
@@ -201,28 +206,32 @@ static void passed_on(void)
 	close(path);
 	close(fd);
 	sleep_ms(300);
-	state_is(export_id, CCSHM_STATE_ACTIVE, "a path on its way through a socket");
-	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0, "it is revoked");
-	is_errno(raw_free(ccshm, id), 0, "the buffer is freed");
-	ok(wait_held(ccshm, before - SIZE, &info), "the memory goes back though it is not received");
-	ok(peer_receive(&b, &value, &got, 5000) && got >= 0, "it is received");
-	is_errno(try_map(got, PAGE, RW, MAP_SHARED), EBADF, "a path cannot be mapped");
+	state_is(export_id, CCSHM_STATE_ACTIVE, "an O_PATH descriptor in a socket");
+	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0,
+		 "REVOKE of an export whose O_PATH descriptor is in a socket");
+	is_errno(raw_free(ccshm, id), 0,
+		 "FREE of a buffer whose export's O_PATH descriptor is in a socket");
+	ok(wait_held(ccshm, before - SIZE, &info),
+	   "the memory is given back while the O_PATH descriptor is in a socket");
+	ok(peer_receive(&b, &value, &got, 5000) && got >= 0,
+	   "the O_PATH descriptor is received from the socket");
+	is_errno(try_map(got, PAGE, RW, MAP_SHARED), EBADF, "mmap of an O_PATH descriptor: EBADF");
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", got);
 	fd = open(name, O_RDWR | O_CLOEXEC);
-	ok(fd < 0, "nor opened again");
+	ok(fd < 0, "opening a received O_PATH descriptor again fails");
 	if (fd >= 0)
 		close(fd);
 	close(got);
 	close(s[0]);
 	close(s[1]);
-	ok(exports_are(0), "the export ends with it");
+	ok(exports_are(0), "the export ends when the received O_PATH descriptor is closed");
 }
 
 /* ---- mappings and FREE ---- */
 
 static void mapping_alone(bool with_path)
 {
-	const char *what = with_path ? "a mapping and a path" : "a mapping alone";
+	const char *what = with_path ? "a mapping and an O_PATH descriptor" : "a mapping alone";
 	uint64_t id = buffer_new(), export_id, before = shared_now();
 	int fd = export_new(id, &export_id), path = with_path ? path_of(fd) : -1;
 	char *p = raw_map(fd, SIZE, RW);
@@ -232,16 +241,16 @@ static void mapping_alone(bool with_path)
 		bail("mmap: %s", strerror(errno));
 	close(fd);
 	stamp_pages(p, 3, 0, SIZE / 2);
-	ok(stamp_pages_check(p, 3, 0, SIZE / 2), "%s: the memory is there", what);
-	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0, "%s: revoke", what);
-	ok(touch_all(p, SIZE, SIGBUS), "%s: every page gets SIGBUS", what);
-	is_errno(raw_free(ccshm, id), 0, "the buffer is freed");
-	ok(wait_held(ccshm, before - SIZE, &info), "%s: the memory goes back", what);
-	ok(touch_all(p, SIZE, SIGBUS), "%s: still SIGBUS", what);
+	ok(stamp_pages_check(p, 3, 0, SIZE / 2), "%s: the mapping shows its bytes", what);
+	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0, "%s: REVOKE", what);
+	ok(touch_all(p, SIZE, SIGBUS), "%s: every page gets SIGBUS after REVOKE", what);
+	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer whose revoked export is mapped");
+	ok(wait_held(ccshm, before - SIZE, &info), "%s: the memory is given back after FREE", what);
+	ok(touch_all(p, SIZE, SIGBUS), "%s: every page gets SIGBUS after FREE", what);
 	munmap(p, SIZE);
 	if (with_path)
 		close(path);
-	ok(exports_are(0), "the export ends");
+	ok(exports_are(0), "the revoked export ends when its mapping is unmapped");
 }
 
 static void freed_first(bool revoke)
@@ -251,19 +260,23 @@ static void freed_first(bool revoke)
 	uint64_t before = shared_now();
 	struct ccshm_ioc_info info;
 
-	is_errno(raw_ioctl(ccshm, CCSHM_IOC_FREE, &req), 0, "FREE%s", revoke ? " with REVOKE" : "");
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_FREE, &req), 0,
+		 "FREE%s of a buffer whose export has only an O_PATH descriptor",
+		 revoke ? " with REVOKE" : "");
 	if (!revoke) {
 		sleep_ms(300);
-		is_int(shared_now(), before, "a path alone holds the memory");
+		is_int(shared_now(), before,
+		       "an O_PATH descriptor alone keeps the memory shared after FREE");
 		close(h.path);
 	}
-	ok(wait_held(ccshm, before - SIZE, &info), "FREE%s: the memory goes back",
-	   revoke ? " with REVOKE" : ", and the path ends");
+	ok(wait_held(ccshm, before - SIZE, &info), "FREE%s: the memory is given back",
+	   revoke ? " with REVOKE" : ", then close of the O_PATH descriptor");
 	if (revoke) {
 		state_is(h.export_id, CCSHM_STATE_REVOKED, "FREE with REVOKE");
 		close(h.path);
 	}
-	ok(exports_are(0), "the export ends");
+	ok(exports_are(0),
+	   "the export of a freed buffer ends when its O_PATH descriptor is closed");
 }
 
 int main(void)
@@ -285,7 +298,7 @@ int main(void)
 	freed_first(false);
 	freed_first(true);
 
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

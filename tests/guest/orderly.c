@@ -74,9 +74,10 @@ static struct driven driven_new(const char *what)
 	d.p = map_aligned(d.s.fd, SIZE, RW, 0);
 	if (!d.p)
 		bail("mmap: %s", strerror(errno));
-	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &d.a), 0, "%s: a device is attached", what);
+	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &d.a), 0, "%s: ATTACH", what);
 	/* The second half must not be touched before the revoke. */
-	ok(stamp_pages_check(d.p, 1, 0, UNIT), "%s: the CPU uses the first half", what);
+	ok(stamp_pages_check(d.p, 1, 0, UNIT), "%s: setup: the CPU touches the first half of the mapping",
+	   what);
 	return d;
 }
 
@@ -89,31 +90,39 @@ static void driven_end(struct driven *d)
 
 static void device_stops_first(bool whole_buffer)
 {
-	const char *what = whole_buffer ? "orderly, buffer" : "orderly, export";
+	const char *what = whole_buffer ? "orderly revoke of the buffer" :
+					  "orderly revoke of the export";
 	struct driven d = driven_new(what);
 	int imp = imp_new(d.s.fd, IMPORTER_DYNAMIC), late = imp_open();
 	struct attached other;
 
 	revoke_start(whole_buffer ? d.s.id : d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(20000));
-	is_int(told(&d.a, 10000) & POLLPRI, POLLPRI, "%s: the holder is notified", what);
+	is_int(told(&d.a, 10000) & POLLPRI, POLLPRI,
+	       "%s: the attachment's holder is notified by POLLPRI", what);
 	sleep_ms(300);
-	ok(!rev.done, "%s: the revoke waits for it", what);
+	ok(!rev.done, "%s: the revoke waits for the attachment", what);
 	ok(!touch_read(d.p) && stamp_pages_check(d.p, 1, 0, UNIT),
-	   "%s: the mapping is still there", what);
+	   "%s: the mapping shows its bytes until the device stops", what);
 	ok(!touch_read(d.p + UNIT) && stamp_pages_check(d.p + UNIT, 1, UNIT, UNIT),
-	   "%s: ... where nobody has been, too", what);
-	is_int(touch_write(d.p, 7), 0, "%s: ... and can be written", what);
-	is_int(query(d.s.export_id).state, CCSHM_STATE_REVOKING, "%s: QUERY says revoking", what);
-	is_errno(try_map(d.s.fd, SIZE, RW, MAP_SHARED), ENODEV, "%s: no new mapping", what);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ENODEV, "%s: no new device mapping", what);
-	is_errno(imp_attach(late, d.s.fd, IMPORTER_DYNAMIC), ENODEV, "%s: no new importer", what);
-	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &other), ENODEV, "%s: no new attachment",
+	   "%s: a page that was never touched can be read until the device stops", what);
+	is_int(touch_write(d.p, 7), 0,
+	       "%s: the mapping can be written until the device stops", what);
+	is_int(query(d.s.export_id).state, CCSHM_STATE_REVOKING,
+	       "%s: QUERY returns the state revoking", what);
+	is_errno(try_map(d.s.fd, SIZE, RW, MAP_SHARED), ENODEV,
+		 "%s: mmap during the revoke: ENODEV", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), ENODEV,
+		 "%s: an importer's map during the revoke: ENODEV", what);
+	is_errno(imp_attach(late, d.s.fd, IMPORTER_DYNAMIC), ENODEV,
+		 "%s: an importer's attach during the revoke: ENODEV", what);
+	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &other), ENODEV,
+		 "%s: ATTACH during the revoke: ENODEV",
 		 what);
 	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH", what);
-	is_errno(revoke_end(), 0, "%s: ends the revoke", what);
-	is_int(rev.r.state, CCSHM_STATE_REVOKED, "%s: result: revoked", what);
-	is_int(rev.r.device_mappings, 0, "%s: result: no device", what);
-	ok(touch_all(d.p, SIZE, SIGBUS), "%s: now the mapping is gone", what);
+	is_errno(revoke_end(), 0, "%s: the revoke ends after DETACH", what);
+	is_int(rev.r.state, CCSHM_STATE_REVOKED, "%s: REVOKE returns the state revoked", what);
+	is_int(rev.r.device_mappings, 0, "%s: REVOKE returns no device mapping", what);
+	ok(touch_all(d.p, SIZE, SIGBUS), "%s: every page gets SIGBUS after the revoke", what);
 	close(late);
 	close(imp);
 	driven_end(&d);
@@ -121,32 +130,40 @@ static void device_stops_first(bool whole_buffer)
 
 static void deadline_zaps(void)
 {
-	struct driven d = driven_new("a holder that stays");
+	struct driven d = driven_new("orderly revoke with a deadline");
 	struct ccshm_ioc_revoke r;
 	int64_t begin = now_ns();
 
 	revoke_start(d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(3000));
-	is_int(told(&d.a, 2500) & POLLPRI, POLLPRI, "a holder that stays: is told");
-	is_int(touch_read(d.p), 0, "a holder that stays: the mapping is there before the deadline");
-	is_errno(revoke_end(), ETIMEDOUT, "a holder that stays: the deadline passes");
-	ok(now_ns() - begin >= 3000 * 1000000LL, "... not too early");
-	ok(now_ns() - begin < 9000 * 1000000LL, "... and in time");
-	ok(touch_all(d.p, SIZE, SIGBUS), "a holder that stays: at the deadline the mapping goes");
-	is_int(rev.r.state, CCSHM_STATE_REVOKING, "a holder that stays: result: revoking");
-	is_errno(raw_detach(d.a.fd, 0), 0, "it lets go at last");
+	is_int(told(&d.a, 2500) & POLLPRI, POLLPRI,
+	       "orderly revoke with a deadline: the attachment's holder is notified by POLLPRI");
+	is_int(touch_read(d.p), 0,
+	       "orderly revoke with a deadline: the mapping can be read before the deadline");
+	is_errno(revoke_end(), ETIMEDOUT,
+		 "orderly revoke with a deadline: ETIMEDOUT while the device is attached");
+	ok(now_ns() - begin >= 3000 * 1000000LL,
+	   "orderly revoke with a deadline: it does not return before the deadline");
+	ok(now_ns() - begin < 9000 * 1000000LL,
+	   "orderly revoke with a deadline: it returns soon after the deadline");
+	ok(touch_all(d.p, SIZE, SIGBUS),
+	   "orderly revoke with a deadline: every page gets SIGBUS after the deadline");
+	is_int(rev.r.state, CCSHM_STATE_REVOKING,
+	       "orderly revoke with a deadline: REVOKE returns the state revoking");
+	is_errno(raw_detach(d.a.fd, 0), 0,
+		 "orderly revoke with a deadline: DETACH after the deadline");
 	is_errno(raw_revoke(ccshm, d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(5000), &r), 0,
-		 "and the next orderly call finds all revoked");
+		 "orderly revoke with a deadline: the next orderly revoke succeeds after DETACH");
 	driven_end(&d);
 }
 
 static void without_waiting(void)
 {
-	struct driven d = driven_new("orderly without waiting");
+	struct driven d = driven_new("orderly revoke without waiting");
 
 	is_errno(raw_revoke(ccshm, d.s.export_id, CCSHM_REVOKE_ORDERLY, 0, NULL), ETIMEDOUT,
-		 "orderly without waiting: ETIMEDOUT");
-	ok(touch_all(d.p, SIZE, SIGBUS), "orderly without waiting: the mapping is gone");
-	is_errno(raw_detach(d.a.fd, 0), 0, "DETACH");
+		 "orderly revoke without waiting: ETIMEDOUT");
+	ok(touch_all(d.p, SIZE, SIGBUS), "orderly revoke without waiting: every page gets SIGBUS");
+	is_errno(raw_detach(d.a.fd, 0), 0, "orderly revoke without waiting: DETACH");
 	driven_end(&d);
 }
 
@@ -155,11 +172,13 @@ static void flags_together(void)
 	struct shared s = exported_new(SIZE, 0);
 
 	is_errno(raw_revoke(ccshm, s.export_id, CCSHM_REVOKE_ORDERLY | CCSHM_REVOKE_FORCE, 0, NULL),
-		 EINVAL, "orderly and by force: EINVAL");
-	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE, "... and changes nothing");
+		 EINVAL, "REVOKE with ORDERLY and FORCE: EINVAL");
+	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE,
+	       "REVOKE with ORDERLY and FORCE leaves the export active");
 	is_errno(raw_revoke(ccshm, s.export_id, CCSHM_REVOKE_ORDERLY, 0, NULL), 0,
-		 "without devices an orderly revoke is as any other");
-	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "... no mapping any more");
+		 "orderly revoke of an export without devices: success");
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV,
+		 "mmap after an orderly revoke of an export without devices: ENODEV");
 	shared_end(&s);
 }
 
@@ -180,7 +199,7 @@ static uint64_t shared_now(void)
 	struct ccshm_ioc_info info;
 
 	if (raw_info(ccshm, &info))
-		bail("INFO");
+		bail("INFO failed");
 	return info.bytes_shared;
 }
 
@@ -193,27 +212,30 @@ static void ends_by_itself(bool fence)
 	struct ccshm_ioc_info info;
 	uint64_t before = shared_now();
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: it has a mapping", what);
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: the importer maps", what);
 	if (fence)
-		is_errno(imp_fence(imp, false), 0, "%s: its device is at work", what);
+		is_errno(imp_fence(imp, false), 0, "%s: the importer's fence is pending", what);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(200), NULL), ETIMEDOUT,
-		 "%s: the revoke gives up", what);
-	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING, "%s: revoking", what);
+		 "%s: the revoke ends at its deadline: ETIMEDOUT", what);
+	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING,
+	       "%s: QUERY returns the state revoking after the deadline", what);
 	/* From here on only this export holds the memory. */
 	munmap(s.p, s.size);
 	close(s.look);
 	is_errno(raw_free(ccshm, s.id), 0, "%s: FREE", what);
-	is_int(shared_now(), before, "%s: the memory is held", what);
+	is_int(shared_now(), before, "%s: the memory stays shared after FREE", what);
 	is_errno(imp_unmap(imp), 0, "%s: the importer unmaps", what);
 	if (fence) {
 		sleep_ms(200);
 		is_int(query(s.export_id).state, CCSHM_STATE_REVOKING,
-		       "%s: revoking while its device is at work", what);
-		is_int(shared_now(), before, "%s: ... and the memory is held", what);
-		is_errno(imp_fence(imp, true), 0, "%s: the device has finished", what);
+		       "%s: QUERY returns the state revoking while the fence is pending", what);
+		is_int(shared_now(), before,
+		       "%s: the memory stays shared while the fence is pending", what);
+		is_errno(imp_fence(imp, true), 0, "%s: the fence is signalled", what);
 	}
-	ok(becomes(s.export_id, CCSHM_STATE_REVOKED), "%s: the revoke ends by itself", what);
-	ok(wait_held(ccshm, before - SIZE, &info), "%s: and the memory goes back", what);
+	ok(becomes(s.export_id, CCSHM_STATE_REVOKED),
+	   "%s: the revoke completes without another call", what);
+	ok(wait_held(ccshm, before - SIZE, &info), "%s: the memory is given back", what);
 	close(imp);
 	close(s.fd);
 }
@@ -226,10 +248,13 @@ static void ends_while_owned(void)
 	struct shared s = exported_new(SIZE, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer has a mapping");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT, "revoke without waiting");
-	is_errno(imp_unmap(imp), 0, "it unmaps");
-	ok(becomes(s.export_id, CCSHM_STATE_REVOKED), "QUERY says revoked, with no other call");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "late importer of an owned buffer: it maps");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT,
+		 "late importer of an owned buffer: REVOKE without waiting: ETIMEDOUT");
+	is_errno(imp_unmap(imp), 0, "late importer of an owned buffer: it unmaps");
+	ok(becomes(s.export_id, CCSHM_STATE_REVOKED),
+	   "late importer of an owned buffer: QUERY returns the state revoked without another call");
 	close(imp);
 	shared_end(&s);
 }
@@ -244,18 +269,23 @@ static void freed_and_forgotten(void)
 	uint64_t before = shared_now();
 	int64_t begin;
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer has a mapping");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "FREE with REVOKE: setup: an importer maps");
 	begin = now_ns();
-	is_errno(raw_ioctl(ccshm, CCSHM_IOC_FREE, &req), 0, "FREE with REVOKE");
-	ok(now_ns() - begin < 1000000000LL, "... does not wait");
-	ok(touch_all(s.p, SIZE, SIGBUS), "every CPU mapping is gone at once");
-	is_int(shared_now(), before, "the importer holds the memory");
-	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING, "the export is being revoked");
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_FREE, &req), 0,
+		 "FREE with REVOKE while an importer has a mapping: success");
+	ok(now_ns() - begin < 1000000000LL, "FREE with REVOKE does not wait for the importer");
+	ok(touch_all(s.p, SIZE, SIGBUS), "FREE with REVOKE: every page gets SIGBUS at once");
+	is_int(shared_now(), before,
+	       "FREE with REVOKE: the memory stays shared while the importer has a mapping");
+	is_int(query(s.export_id).state, CCSHM_STATE_REVOKING,
+	       "FREE with REVOKE: QUERY returns the state revoking");
 	for (int i = 0; i < 500 && !imp_status(imp).notified; i++)
 		sleep_ms(10);
-	is_int(imp_status(imp).notified, 1, "the importer was told");
-	is_errno(imp_unmap(imp), 0, "it unmaps");
-	ok(wait_held(ccshm, before - SIZE, &info), "the memory goes back, and nobody called REVOKE");
+	is_int(imp_status(imp).notified, 1, "FREE with REVOKE: the importer is notified");
+	is_errno(imp_unmap(imp), 0, "FREE with REVOKE: the importer unmaps");
+	ok(wait_held(ccshm, before - SIZE, &info),
+	   "FREE with REVOKE: the memory is given back without a call of REVOKE");
 	munmap(s.p, s.size);
 	close(imp);
 	close(s.look);
@@ -292,10 +322,10 @@ static void locks_are_held(void)
 	for (int i = 0; i < HELD; i++) {
 		holder[i].fd = raw_export(ccshm, s.id, 0, NULL);
 		if (holder[i].fd < 0)
-			bail("EXPORT");
+			bail("EXPORT failed");
 		imp[i] = imp_new(holder[i].fd, IMPORTER_DYNAMIC);
 		if (imp_map(imp[i], IMPORTER_BIDIRECTIONAL))
-			bail("an importer cannot map");
+			bail("the map by an importer failed");
 	}
 	for (int i = 0; i < HELD; i++)
 		pthread_create(&holder[i].thread, NULL, hold_lock, &holder[i]);
@@ -303,14 +333,15 @@ static void locks_are_held(void)
 	begin = now_ns();
 	err = raw_revoke(ccshm, s.id, 0, 0, NULL);
 	took = now_ns() - begin;
-	is_errno(err, ETIMEDOUT, "%d locks are held: revoke without waiting", HELD);
-	ok(took < 1000000000LL, "%d locks are held: it comes back within a second", HELD);
-	diag("it took %lld ms", (long long)took / 1000000);
-	ok(touch_all(s.p, SIZE, SIGBUS), "%d locks are held: no CPU mapping is left", HELD);
+	is_errno(err, ETIMEDOUT, "%d locks are held: REVOKE without waiting: ETIMEDOUT", HELD);
+	ok(took < 1000000000LL, "%d locks are held: REVOKE returns within a second", HELD);
+	diag("REVOKE took %lld ms", (long long)took / 1000000);
+	ok(touch_all(s.p, SIZE, SIGBUS),
+	   "%d locks are held: every page gets SIGBUS after REVOKE", HELD);
 	for (int i = 0; i < HELD; i++)
 		pthread_join(holder[i].thread, NULL);
 	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(10000), NULL), 0,
-		 "the locks are free: all is revoked");
+		 "the locks are released: REVOKE succeeds");
 	for (int i = 0; i < HELD; i++) {
 		close(imp[i]);
 		close(holder[i].fd);

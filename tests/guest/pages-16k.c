@@ -25,7 +25,7 @@ static struct ccshm_ioc_info info_now(void)
 	struct ccshm_ioc_info info;
 
 	if (raw_info(ccshm, &info))
-		bail("INFO");
+		bail("INFO failed");
 	return info;
 }
 
@@ -34,7 +34,7 @@ static uint64_t physical_of(uint64_t id)
 	struct ccshm_ioc_run run;
 
 	if (raw_pages(ccshm, id, 0, LARGE, &run, 1, NULL) != 1)
-		bail("PAGES of %llu", (unsigned long long)id);
+		bail("PAGES of buffer %llu did not return one run", (unsigned long long)id);
 	return run.physical;
 }
 
@@ -46,7 +46,8 @@ static bool unit_is(uint64_t start, bool shared)
 {
 	for (uint64_t at = start; at < start + UNIT; at += PAGE)
 		if (cvm_page_state(at) != shared) {
-			diag("page %llx is %d", (unsigned long long)at, cvm_page_state(at));
+			diag("page %llx has the state %d",
+			     (unsigned long long)at, cvm_page_state(at));
 			return false;
 		}
 	return !cvm_page_state(start - PAGE) && !cvm_page_state(start + UNIT);
@@ -59,27 +60,35 @@ static void one_unit(void)
 	uint64_t calls = rig(CVM_HC_SHARED), pages = rig(CVM_PAGES_TO_SHARED), unit, a, b;
 	struct ccshm_ioc_query q;
 
-	is_errno(raw_alloc(ccshm, 1, &a), 0, "a byte");
+	is_errno(raw_alloc(ccshm, 1, &a), 0, "ALLOC of one byte");
 	q = query(a);
-	is_int(q.size, LARGE, "... is a buffer of 16 KiB");
-	is_int(q.charged, LARGE, "... charged as such");
-	is_int(q.carved, LARGE, "... and carved");
-	is_int(info_now().bytes_shared, UNIT, "2 MiB are shared for it");
-	is_int(rig(CVM_PAGES_TO_SHARED) - pages, UNIT / PAGE, "... as the host sees it");
-	is_int(rig(CVM_HC_SHARED) - calls, 1, "... by one call");
+	is_int(q.size, LARGE, "QUERY: a buffer of one byte has 16 KiB");
+	is_int(q.charged, LARGE, "QUERY: a buffer of one byte is charged as 16 KiB");
+	is_int(q.carved, LARGE, "QUERY: a buffer of one byte is carved");
+	is_int(info_now().bytes_shared, UNIT, "INFO: 2 MiB are shared for a buffer of one page");
+	is_int(rig(CVM_PAGES_TO_SHARED) - pages, UNIT / PAGE,
+	       "the host counts 2 MiB as shared for a buffer of one page");
+	is_int(rig(CVM_HC_SHARED) - calls, 1,
+	       "one host call shares the unit of a buffer of one page");
 	unit = physical_of(a) & ~(UNIT - 1);
-	ok(unit_is(unit, true), "... all of one unit, and nothing beside it");
-	is_int(direct_map_leaf(physical_of(a)), LARGE | CVM_LEAF_SHARED, "... as the kernel maps it");
-	is_int(direct_map_leaf(unit + UNIT) & CVM_LEAF_SHARED, 0, "... and not what follows");
-	is_errno(raw_alloc(ccshm, UNIT - LARGE, &b), 0, "a buffer of all but one page of a unit");
-	is_int(physical_of(b) & ~(UNIT - 1), unit, "... has the rest of it");
-	is_int(rig(CVM_PAGES_TO_SHARED) - pages, UNIT / PAGE, "... and nothing more is converted");
+	ok(unit_is(unit, true),
+	   "all pages of the buffer's unit are shared, and no page next to the unit");
+	is_int(direct_map_leaf(physical_of(a)), LARGE | CVM_LEAF_SHARED,
+	       "the kernel maps the buffer's page as shared");
+	is_int(direct_map_leaf(unit + UNIT) & CVM_LEAF_SHARED, 0,
+	       "the kernel maps the page after the unit as private");
+	is_errno(raw_alloc(ccshm, UNIT - LARGE, &b), 0, "ALLOC of all but one page of a unit");
+	is_int(physical_of(b) & ~(UNIT - 1), unit,
+	       "a second carved buffer has the rest of the first one's unit");
+	is_int(rig(CVM_PAGES_TO_SHARED) - pages, UNIT / PAGE,
+	       "a second carved buffer converts no more memory");
 	raw_free(ccshm, a);
 	raw_free(ccshm, b);
-	ok(wait_clean(ccshm), "they are freed and given back");
-	ok(wait_rig_shared(rig_before), "no page is shared any more");
-	ok(unit_is(unit, false), "the unit is private again");
-	is_int(direct_map_leaf(unit) & CVM_LEAF_SHARED, 0, "... as the kernel maps it");
+	ok(wait_clean(ccshm), "both carved buffers are freed and given back");
+	ok(wait_rig_shared(rig_before), "no page is shared after both carved buffers are freed");
+	ok(unit_is(unit, false), "the unit is private after both carved buffers are freed");
+	is_int(direct_map_leaf(unit) & CVM_LEAF_SHARED, 0,
+	       "the kernel maps the unit as private after both carved buffers are freed");
 }
 
 /* ---- the bytes that the CPU and a device read ---- */
@@ -87,9 +96,9 @@ static void one_unit(void)
 static void refused_bounds(const struct shared *s)
 {
 	is_errno(raw_export_slice(ccshm, s->id, 0, PAGE, LARGE, NULL), EINVAL,
-		 "a slice cannot begin within a page");
+		 "EXPORT of a slice that begins within a page: EINVAL");
 	is_errno(raw_export_slice(ccshm, s->id, 0, LARGE, PAGE, NULL), EINVAL,
-		 "... nor end within one");
+		 "EXPORT of a slice that ends within a page: EINVAL");
 }
 
 static void slice(const struct shared *s)
@@ -97,9 +106,11 @@ static void slice(const struct shared *s)
 	int fd = raw_export_slice(ccshm, s->id, 0, 3 * LARGE, LARGE, NULL);
 	char *p = fd < 0 ? NULL : raw_map(fd, LARGE, RW);
 
-	ok(p && stamp_pages_check(p, 1, 3 * LARGE, LARGE), "a slice of one page has its bytes");
-	is_int(touch_read(p + LARGE - 1), 0, "... to its end");
-	is_errno(try_map(fd, 2 * LARGE, RW, MAP_SHARED), EINVAL, "... and no more");
+	ok(p && stamp_pages_check(p, 1, 3 * LARGE, LARGE),
+	   "a mapping of a slice of one page shows its bytes");
+	is_int(touch_read(p + LARGE - 1), 0, "the last byte of a slice of one page can be read");
+	is_errno(try_map(fd, 2 * LARGE, RW, MAP_SHARED), EINVAL,
+		 "mmap of more than a slice of one page: EINVAL");
 	munmap(p, LARGE);
 	close(fd);
 }
@@ -112,23 +123,26 @@ static void bytes(void)
 	struct edu edu;
 
 	ok(stamp_pages_check(s.p, 1, 0, s.size), "the CPU reads what it wrote, in each page");
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
-	ok(segments_cover(&a, s.size), "its segments cover the buffer");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "bytes: ATTACH of a device");
+	ok(segments_cover(&a, s.size), "bytes: the segments cover the buffer");
 	for (unsigned int i = 0; i < a.nr; i++)
 		is_int((a.segment[i].length | a.segment[i].dma_address) % LARGE, 0,
-		       "... in whole pages");
+		       "bytes: a segment consists of whole pages");
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "it moves bytes within a page");
-	ok(moves_right(&edu, &s, &a, LARGE - TRANSFER, s.size - TRANSFER), "... to the last page");
-	ok(moves_right(&edu, &s, &a, UNIT - TRANSFER / 2, 2 * UNIT - MIB), "... across units");
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "bytes: the device copies within a page");
+	ok(moves_right(&edu, &s, &a, LARGE - TRANSFER, s.size - TRANSFER),
+	   "bytes: the device copies to the last page");
+	ok(moves_right(&edu, &s, &a, UNIT - TRANSFER / 2, 2 * UNIT - MIB),
+	   "bytes: the device copies across units");
 	slice(&s);
 	refused_bounds(&s);
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "DETACH");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0, "it is revoked");
-	ok(touch_some(s.p, s.size, LARGE, SIGBUS), "each page is gone");
+	is_errno(attached_end(&a), 0, "bytes: DETACH");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0,
+		 "bytes: REVOKE of the export");
+	ok(touch_some(s.p, s.size, LARGE, SIGBUS), "bytes: every page gets SIGBUS after REVOKE");
 	shared_end(&s);
-	ok(wait_clean(ccshm), "... and given back");
+	ok(wait_clean(ccshm), "bytes: the memory is given back");
 }
 
 /* Test a mapping that could have leaves of 32 MiB, which are larger than a unit. */
@@ -140,22 +154,26 @@ static void large_mapping(void)
 	int fd;
 
 	if (raw_alloc(ccshm, size, &id))
-		bail("no memory");
+		bail("ALLOC failed");
 	fd = raw_export(ccshm, id, 0, &export_id);
 	space = aligned_space(size + LEAF);
 	p = (char *)(((uintptr_t)space + LEAF - 1) & ~(LEAF - 1));
 	p = mmap(p, size, RW, MAP_SHARED | MAP_FIXED, fd, 0);
 	if (p == MAP_FAILED)
 		bail("mmap: %s", strerror(errno));
-	ok(touch_some(p, size, LARGE, 0), "a mapping of 96 MiB, aligned to leaves of 32 MiB");
+	ok(touch_some(p, size, LARGE, 0),
+	   "every page of a mapping of 96 MiB, aligned to 32 MiB, can be accessed");
 	stamp_pages(p, 2, 0, size);
-	ok(stamp_pages_check(p, 2, 0, size), "... has its bytes");
-	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(10000), NULL), 0, "it is revoked");
-	ok(touch_some(p, size, LARGE, SIGBUS), "each page is gone");
+	ok(stamp_pages_check(p, 2, 0, size),
+	   "a mapping of 96 MiB, aligned to 32 MiB, shows its bytes");
+	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(10000), NULL), 0,
+		 "REVOKE of an export with a mapping of 96 MiB");
+	ok(touch_some(p, size, LARGE, SIGBUS),
+	   "every page of a mapping of 96 MiB gets SIGBUS after REVOKE");
 	munmap(space, size + LEAF);
 	close(fd);
 	raw_free(ccshm, id);
-	ok(wait_clean(ccshm), "it is given back");
+	ok(wait_clean(ccshm), "the memory of a mapping of 96 MiB is given back");
 }
 
 /* ---- leaves of the direct map ---- */
@@ -170,7 +188,7 @@ static uint64_t whole_now(uint64_t id, uint64_t size)
 
 	for (uint64_t at = 0; at < size; at = next) {
 		if (raw_pages(ccshm, id, at, UNIT, &run, 1, &next) != 1)
-			bail("PAGES of %llu", (unsigned long long)id);
+			bail("PAGES of buffer %llu did not return one run", (unsigned long long)id);
 		whole += direct_map_leaf(run.physical) >= (long long)UNIT;
 	}
 	return whole;
@@ -188,12 +206,13 @@ static void leaves(void)
 	long long splits;
 	int nr = 0;
 
-	is_errno(raw_alloc(ccshm, 100 * MIB, &id), 0, "100 MiB");
+	is_errno(raw_alloc(ccshm, 100 * MIB, &id), 0, "ALLOC of 100 MiB");
 	q = query(id);
-	is_int(q.units, 50, "... are 50 units");
-	is_int(q.units_whole, whole_now(id, q.size), "... of which those are whole that are one leaf");
+	is_int(q.units, 50, "QUERY: 100 MiB have 50 units");
+	is_int(q.units_whole, whole_now(id, q.size),
+	       "QUERY: units_whole counts the units that are within one leaf of the direct map");
 	raw_free(ccshm, id);
-	ok(wait_clean(ccshm), "... and given back");
+	ok(wait_clean(ccshm), "100 MiB are given back");
 	splits = direct_map_splits();
 	/* The first buffers may be in leaves that were split earlier. */
 	q.units_whole = 0;
@@ -201,13 +220,15 @@ static void leaves(void)
 		held[nr++] = req.id;
 		q = query(req.id);
 	}
-	is_int(q.units_whole, LEAF / UNIT, "32 MiB in one piece are whole");
-	is_int(whole_now(req.id, q.size), LEAF / UNIT, "... and stay one leaf");
-	is_int(direct_map_leaf(physical_of(req.id)), LEAF | CVM_LEAF_SHARED, "... of 32 MiB");
-	is_int(direct_map_splits(), splits, "... so that nothing is split");
+	is_int(q.units_whole, LEAF / UNIT, "QUERY: all units of 32 MiB in one piece are whole");
+	is_int(whole_now(req.id, q.size), LEAF / UNIT,
+	       "all units of 32 MiB in one piece are within one leaf of the direct map");
+	is_int(direct_map_leaf(physical_of(req.id)), LEAF | CVM_LEAF_SHARED,
+	       "the leaf of 32 MiB in one piece has 32 MiB and is shared");
+	is_int(direct_map_splits(), splits, "ALLOC of 32 MiB in one piece splits no leaf");
 	while (nr)
 		raw_free(ccshm, held[--nr]);
-	ok(wait_clean(ccshm), "they are given back");
+	ok(wait_clean(ccshm), "buffers of 32 MiB are given back");
 }
 
 /* ---- a host that stops in the middle of a page ---- */
@@ -217,15 +238,19 @@ static void refused_within_a_page(void)
 	uint64_t before = rig(CVM_HC_SHARED), id;
 
 	cvm_chunk(1);
-	is_errno(raw_alloc(ccshm, LARGE, &id), 0, "a host that converts 4 KiB a call");
-	is_int(rig(CVM_HC_SHARED) - before, UNIT / PAGE, "... is called until all is done");
+	is_errno(raw_alloc(ccshm, LARGE, &id), 0,
+		 "ALLOC with a host that converts 4 KiB a call: success");
+	is_int(rig(CVM_HC_SHARED) - before, UNIT / PAGE,
+	       "a host that converts 4 KiB a call is called for each 4 KiB of the unit");
 	raw_free(ccshm, id);
-	ok(wait_clean(ccshm), "... and gets it back");
+	ok(wait_clean(ccshm), "with a host that converts 4 KiB a call, the memory is given back");
 	cvm_fail(CVM_FAIL_SHARED, 5, 1);
-	is_errno(raw_alloc(ccshm, LARGE, &id), EIO, "one that refuses within a page");
+	is_errno(raw_alloc(ccshm, LARGE, &id), EIO,
+		 "ALLOC with a host that refuses within a page: EIO");
 	cvm_fail(CVM_FAIL_SHARED, 0, 0);
 	cvm_chunk(0);
-	ok(wait_clean(ccshm) && wait_rig_shared(rig_before), "... gets back what it had taken");
+	ok(wait_clean(ccshm) && wait_rig_shared(rig_before),
+	   "the pages shared before a host's refusal are private again");
 }
 
 int main(void)
@@ -244,7 +269,8 @@ int main(void)
 	large_mapping();
 	leaves();
 	refused_within_a_page();
-	ok(wait_clean(ccshm) && wait_rig_shared(rig_before), "nothing is left");
+	ok(wait_clean(ccshm) && wait_rig_shared(rig_before),
+	   "no buffer and no shared memory is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

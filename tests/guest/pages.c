@@ -93,27 +93,35 @@ static void test_whole(void)
 	raw_alloc(dev, SIZE, &id);
 	raw_query(dev, id, &q);
 	n = all_runs(dev, id, 0, SIZE);
-	if (!ok(n > 0, "the pages of a buffer: %d runs", n))
+	if (!ok(n > 0, "PAGES of a whole buffer returns %d runs", n))
 		return;
-	ok(in_order(n, 0, SIZE), "they cover it once, in order");
-	is_int(needless(n), 0, "what has everything in common is one run");
-	is_int(wrong_state(n), 0, "%s", cvm_present() ? "all is shared" :
-	       "there is no state on a plain machine");
-	is_int(bytes_with(n, CCSHM_PAGES_CARVED), 3 * PAGE, "its end is carved");
-	ok(run[n - 1].flags & CCSHM_PAGES_CARVED && q.carved == 3 * PAGE, "as QUERY says, too");
+	ok(in_order(n, 0, SIZE), "PAGES of a whole buffer: the runs cover it once, in order");
+	is_int(needless(n), 0,
+	       "PAGES of a whole buffer: adjacent pages with equal properties are one run");
+	is_int(wrong_state(n), 0, "%s", cvm_present() ?
+	       "PAGES of a whole buffer: all runs are shared" :
+	       "PAGES of a whole buffer: no run has a state in a plain guest");
+	is_int(bytes_with(n, CCSHM_PAGES_CARVED), 3 * PAGE,
+	       "PAGES of a whole buffer: its last 3 pages are carved");
+	ok(run[n - 1].flags & CCSHM_PAGES_CARVED && q.carved == 3 * PAGE,
+	   "PAGES and QUERY agree on the carved pages");
 	ok(bytes_with(n, CCSHM_PAGES_LEAF_WHOLE) >= q.units_whole * UNIT,
-	   "%llu KiB have whole leaves", (unsigned long long)bytes_with(n, CCSHM_PAGES_LEAF_WHOLE) / 1024);
+	   "PAGES: at least as much as QUERY's units_whole has whole leaves: %llu KiB",
+	   (unsigned long long)bytes_with(n, CCSHM_PAGES_LEAF_WHOLE) / 1024);
 	if (!cvm_present()) {
-		skip("each page is as the emulator has it", "there is none");
-		skip("the pages of a freed buffer are private", "there is no emulator");
+		skip(
+		     "PAGES and the emulator agree on the state of each page",
+		     "a plain guest has no emulator");
+		skip("the pages of a freed buffer are private", "a plain guest has no emulator");
 		raw_free(dev, id);
-		ok(wait_clean(dev), "the buffer goes back");
+		ok(wait_clean(dev), "PAGES of a whole buffer: the memory is given back");
 		return;
 	}
-	is_int(differing(n, 1), 0, "each page is as the emulator has it");
+	is_int(differing(n, 1), 0, "PAGES and the emulator agree on the state of each page");
 	raw_free(dev, id);
-	ok(wait_clean(dev) && wait_rig_shared(rig_before), "the buffer goes back");
-	is_int(differing(n, 0), 0, "the addresses were right: those pages are private then");
+	ok(wait_clean(dev) && wait_rig_shared(rig_before),
+	   "PAGES of a whole buffer: the memory is given back");
+	is_int(differing(n, 0), 0, "the physical pages that PAGES returned are private after FREE");
 }
 
 /* Test that calls with room for few runs return the same runs in parts. */
@@ -140,7 +148,8 @@ static void test_parts(void)
 			total += got;
 		}
 		ok(total == n && next == SIZE && !memcmp(run, all, n * sizeof(*run)),
-		   "with room for %u the same %d runs come in %d calls", room[k], n, calls);
+		   "PAGES with room for %u runs returns the same %d runs in %d calls",
+		   room[k], n, calls);
 	}
 	for (uint64_t at = 0; at + 3 * PAGE <= SIZE; at += 701 * PAGE) {
 		int got = all_runs(dev, id[1], at, 3 * PAGE);
@@ -151,15 +160,18 @@ static void test_parts(void)
 		ok(got > 0 && in_order(got, at, at + 3 * PAGE) && run[0].state == all[i].state &&
 		   run[0].flags == all[i].flags &&
 		   run[0].physical == all[i].physical + at - all[i].offset,
-		   "three pages in the middle, at %llu, are the same ones", (unsigned long long)at);
+		   "PAGES of three pages at %llu returns their part of the run",
+		   (unsigned long long)at);
 	}
 	memset(run, 0x5a, 2 * sizeof(*run));
-	is_int(raw_pages(dev, id[1], 0, PAGE, run, 2, NULL), 1, "one page is one run");
-	is_int(first_other(&run[1], 0x5a, sizeof(*run)), -1, "nothing is written behind it");
+	is_int(raw_pages(dev, id[1], 0, PAGE, run, 2, NULL), 1,
+	       "PAGES of one page returns one run");
+	is_int(first_other(&run[1], 0x5a, sizeof(*run)), -1,
+	       "PAGES writes nothing after the last run");
 	raw_free(dev, keep);
 	raw_free(dev, id[0]);
 	raw_free(dev, id[1]);
-	ok(wait_clean(dev), "they go back");
+	ok(wait_clean(dev), "PAGES in parts: the memory is given back");
 }
 
 /* ---- permission to read addresses ---- */
@@ -215,24 +227,27 @@ static void test_permissions(void)
 	uint64_t open_for_all;
 
 	raw_alloc_named(dev, SIZE, "closed", 0600, &look.id);
-	is_int(addresses(dev, look.id), 1, "CAP_SYS_ADMIN sees addresses");
+	is_int(addresses(dev, look.id), 1, "PAGES with CAP_SYS_ADMIN returns addresses");
 	is_errno(as_user(BOB, 0, look_at_given, &look), ENOENT,
-		 "who may not see the buffer does not see its pages");
-	is_int(as_user(BOB, CAP(SYS_ADMIN), look_at_given, &look), 1, "but with CAP_SYS_ADMIN");
+		 "PAGES of a buffer that the caller may not see: ENOENT");
+	is_int(as_user(BOB, CAP(SYS_ADMIN), look_at_given, &look), 1,
+	       "PAGES with CAP_SYS_ADMIN of a buffer of mode 0600 returns addresses");
 	raw_alloc_named(dev, SIZE, "open", 0644, &open_for_all);
 	look.id = open_for_all;
 	is_int(as_user(BOB, 0, look_at_given, &look), 0,
-	       "who may see it sees states, and no address");
+	       "PAGES of a buffer that the caller may read returns states, and no address");
 	is_int(as_user(BOB, ~CAP(SYS_ADMIN) & ((1ULL << 38) - 1), look_at_given, &look), 0,
-	       "no other capability gives addresses");
-	is_int(as_user(ALICE, 0, look_at_own, NULL), 0, "nor does one's own buffer");
+	       "PAGES with all capabilities but CAP_SYS_ADMIN returns no address");
+	is_int(as_user(ALICE, 0, look_at_own, NULL), 0,
+	       "PAGES of the caller's own buffer returns no address");
 	is_int(as_user(ALICE, CAP(SYS_ADMIN), look_in_namespace, NULL), 0,
-	       "nor to be root of a user namespace");
+	       "PAGES as root of a user namespace returns no address");
 	raw_free(dev, look.id);
-	is_errno(raw_pages(dev, look.id, 0, 0, run, 1, NULL), ENOENT, "a freed buffer has none");
+	is_errno(raw_pages(dev, look.id, 0, 0, run, 1, NULL), ENOENT,
+		 "PAGES of a freed buffer: ENOENT");
 	raw_find(dev, "closed", -1, &look.id);
 	raw_free(dev, look.id);
-	ok(wait_clean(dev), "they go back");
+	ok(wait_clean(dev), "PAGES with permissions: the memory is given back");
 }
 
 /* Test that the id of a buffer that has ended but is still mapped is not found. */
@@ -244,9 +259,10 @@ static void test_ended(void)
 	raw_alloc(dev, UNIT, &id);
 	fd = raw_export(dev, id, 0, NULL);
 	raw_free(dev, id);
-	is_errno(raw_pages(dev, id, 0, 0, run, 1, NULL), ENOENT, "an ended buffer: ENOENT");
+	is_errno(raw_pages(dev, id, 0, 0, run, 1, NULL), ENOENT,
+		 "PAGES of a freed buffer that is still exported: ENOENT");
 	close(fd);
-	ok(wait_clean(dev), "it goes back");
+	ok(wait_clean(dev), "a freed buffer that was exported: the memory is given back");
 }
 
 /* ---- while the buffer ends ---- */
@@ -279,7 +295,7 @@ static void test_race(void)
 	uint64_t id;
 
 	if (pthread_create(&thread, NULL, look_on, NULL)) {
-		fail("a thread");
+		fail("pthread_create");
 		return;
 	}
 	for (int i = 0; i < 4000 && (i < 150 || seen < 20 || gone < 20); i++) {
@@ -292,10 +308,11 @@ static void test_race(void)
 	}
 	stop = true;
 	pthread_join(thread, NULL);
-	ok(seen > 0, "pages of %d buffers that are just being freed", seen);
-	ok(gone > 0, "ENOENT for %d that had just been freed", gone);
-	is_int(odd, 0, "they are shared, or the buffer is gone");
-	ok(wait_clean(dev) && wait_rig_shared(rig_before), "all goes back");
+	ok(seen > 0, "PAGES during FREE: %d calls return runs", seen);
+	ok(gone > 0, "PAGES during FREE: %d calls return ENOENT after FREE", gone);
+	is_int(odd, 0, "PAGES during FREE: each run is shared, or the call returns ENOENT");
+	ok(wait_clean(dev) && wait_rig_shared(rig_before),
+	   "PAGES during FREE: all memory is given back");
 }
 
 int main(void)

@@ -167,30 +167,32 @@ static const struct {
 	int see, read, write, attach, control;
 } rows[] = {
 	{ "the owner", ALICE, 0, 0600, 0, 0, 0, EPERM, 0 },
-	{ "the owner, raw I/O", ALICE, CAP(SYS_RAWIO), 0600, 0, 0, 0, 0, 0 },
+	{ "the owner with CAP_SYS_RAWIO", ALICE, CAP(SYS_RAWIO), 0600, 0, 0, 0, 0, 0 },
 	{ "the owner", ALICE, 0, 0400, 0, 0, EACCES, EPERM, 0 },
-	{ "the owner, raw I/O", ALICE, CAP(SYS_RAWIO), 0400, 0, 0, EACCES, EACCES, 0 },
+	{ "the owner with CAP_SYS_RAWIO", ALICE, CAP(SYS_RAWIO), 0400, 0, 0, EACCES, EACCES, 0 },
 	{ "the owner", ALICE, 0, 0066, 0, EACCES, EACCES, EPERM, 0 },
-	{ "the owner, raw I/O", ALICE, CAP(SYS_RAWIO), 0, 0, EACCES, EACCES, EACCES, 0 },
-	{ "one of the group", BOB, 0, 0600, ENOENT, ENOENT, ENOENT, EPERM, ENOENT },
-	{ "one of the group, raw I/O", BOB, CAP(SYS_RAWIO), 0600, ENOENT, ENOENT, ENOENT, ENOENT,
-	  ENOENT },
-	{ "one of the group", BOB, 0, 0640, 0, 0, EACCES, EPERM, EPERM },
-	{ "one of the group, raw I/O", BOB, CAP(SYS_RAWIO), 0640, 0, 0, EACCES, EACCES, EPERM },
-	{ "one of the group", BOB, 0, 0660, 0, 0, 0, EPERM, EPERM },
-	{ "one of the group, raw I/O", BOB, CAP(SYS_RAWIO), 0660, 0, 0, 0, 0, EPERM },
-	{ "one of the group", BOB, 0, 0620, 0, 0, 0, EPERM, EPERM },
-	{ "one of the group", BOB, 0, 0606, ENOENT, ENOENT, ENOENT, EPERM, ENOENT },
-	{ "another", MALLORY, 0, 0600, ENOENT, ENOENT, ENOENT, EPERM, ENOENT },
-	{ "another, raw I/O", MALLORY, CAP(SYS_RAWIO), 0660, ENOENT, ENOENT, ENOENT, ENOENT,
-	  ENOENT },
-	{ "another", MALLORY, 0, 0604, 0, 0, EACCES, EPERM, EPERM },
-	{ "another, raw I/O", MALLORY, CAP(SYS_RAWIO), 0606, 0, 0, 0, 0, EPERM },
+	{ "the owner with CAP_SYS_RAWIO", ALICE, CAP(SYS_RAWIO), 0, 0, EACCES, EACCES, EACCES, 0 },
+	{ "a group member", BOB, 0, 0600, ENOENT, ENOENT, ENOENT, EPERM, ENOENT },
+	{ "a group member with CAP_SYS_RAWIO", BOB, CAP(SYS_RAWIO), 0600, ENOENT, ENOENT, ENOENT,
+	  ENOENT, ENOENT },
+	{ "a group member", BOB, 0, 0640, 0, 0, EACCES, EPERM, EPERM },
+	{ "a group member with CAP_SYS_RAWIO", BOB, CAP(SYS_RAWIO), 0640, 0, 0, EACCES, EACCES,
+	  EPERM },
+	{ "a group member", BOB, 0, 0660, 0, 0, 0, EPERM, EPERM },
+	{ "a group member with CAP_SYS_RAWIO", BOB, CAP(SYS_RAWIO), 0660, 0, 0, 0, 0, EPERM },
+	{ "a group member", BOB, 0, 0620, 0, 0, 0, EPERM, EPERM },
+	{ "a group member", BOB, 0, 0606, ENOENT, ENOENT, ENOENT, EPERM, ENOENT },
+	{ "another user", MALLORY, 0, 0600, ENOENT, ENOENT, ENOENT, EPERM, ENOENT },
+	{ "another user with CAP_SYS_RAWIO", MALLORY, CAP(SYS_RAWIO), 0660, ENOENT, ENOENT, ENOENT,
+	  ENOENT, ENOENT },
+	{ "another user", MALLORY, 0, 0604, 0, 0, EACCES, EPERM, EPERM },
+	{ "another user with CAP_SYS_RAWIO", MALLORY, CAP(SYS_RAWIO), 0606, 0, 0, 0, 0, EPERM },
 	{ "uid 0 without capabilities", ROOT, 0, 0600, ENOENT, ENOENT, ENOENT, EPERM, ENOENT },
-	{ "another with other capabilities", BOB, NOT_ADMIN, 0600, ENOENT, ENOENT, ENOENT, EPERM,
-	  ENOENT },
-	{ "an administrator", BOB, CAP(SYS_ADMIN), 0600, 0, 0, 0, EPERM, 0 },
-	{ "an administrator, raw I/O", MALLORY, CAP(SYS_ADMIN) | CAP(SYS_RAWIO), 0, 0, 0, 0, 0, 0 },
+	{ "another user with all but CAP_SYS_ADMIN", BOB, NOT_ADMIN, 0600, ENOENT, ENOENT, ENOENT,
+	  EPERM, ENOENT },
+	{ "a user with CAP_SYS_ADMIN", BOB, CAP(SYS_ADMIN), 0600, 0, 0, 0, EPERM, 0 },
+	{ "a user with CAP_SYS_ADMIN and CAP_SYS_RAWIO", MALLORY,
+	  CAP(SYS_ADMIN) | CAP(SYS_RAWIO), 0, 0, 0, 0, 0, 0 },
 };
 
 struct objects {
@@ -237,33 +239,41 @@ static void check_row(size_t i)
 
 	snprintf(what, sizeof(what), "mode %04o, %s", rows[i].mode, rows[i].who);
 	if (!objects_make(&o, rows[i].mode)) {
-		fail("%s: objects", what);
+		fail("%s: setup: a buffer, an export and an attachment", what);
 		return;
 	}
-	is_errno(call_as(uid, caps, QUERY, o.buffer), see, "%s: QUERY", what);
+	is_errno(call_as(uid, caps, QUERY, o.buffer), see,
+		 "%s: QUERY returns the expected errno", what);
 	if (!see)
 		is_int(!!(act->query.query_flags & CCSHM_QUERY_CONTROL), !control,
-		       "%s: QUERY says whether it has control", what);
-	is_errno(find_as(uid, caps, "row", ALICE, &id), see, "%s: OPEN", what);
+		       "%s: QUERY reports whether the caller has control", what);
+	is_errno(find_as(uid, caps, "row", ALICE, &id), see,
+		 "%s: OPEN returns the expected errno", what);
 	is_errno(call_as(uid, caps, EXPORT_READ, o.buffer), rows[i].read,
-		 "%s: read-only EXPORT", what);
-	is_errno(call_as(uid, caps, EXPORT_WRITE, o.buffer), rows[i].write, "%s: EXPORT", what);
-	is_errno(call_as(uid, caps, ATTACH, o.buffer), rows[i].attach, "%s: ATTACH", what);
-	is_errno(call_as(uid, caps, QUERY, o.export), see, "%s: QUERY of an export", what);
-	is_errno(call_as(uid, caps, QUERY, o.attachment), see, "%s: QUERY of an attachment", what);
+		 "%s: read-only EXPORT returns the expected errno", what);
+	is_errno(call_as(uid, caps, EXPORT_WRITE, o.buffer), rows[i].write,
+		 "%s: EXPORT returns the expected errno", what);
+	is_errno(call_as(uid, caps, ATTACH, o.buffer), rows[i].attach,
+		 "%s: ATTACH returns the expected errno", what);
+	is_errno(call_as(uid, caps, QUERY, o.export), see,
+		 "%s: QUERY of an export returns the expected errno", what);
+	is_errno(call_as(uid, caps, QUERY, o.attachment), see,
+		 "%s: QUERY of an attachment returns the expected errno", what);
 	is_errno(call_as(uid, caps, SEGMENTS, o.attachment), device_control(control, caps),
-		 "%s: SEGMENTS", what);
+		 "%s: SEGMENTS returns the expected errno", what);
 	is_errno(call_as(uid, caps, DETACH, o.attachment), device_control(control, caps),
-		 "%s: DETACH", what);
+		 "%s: DETACH returns the expected errno", what);
 	is_errno(call_as(uid, caps, FORCE, o.export), device_control(control, caps),
-		 "%s: forced REVOKE", what);
-	is_errno(call_as(uid, caps, REVOKE, o.export), control, "%s: REVOKE", what);
+		 "%s: forced REVOKE returns the expected errno", what);
+	is_errno(call_as(uid, caps, REVOKE, o.export), control,
+		 "%s: REVOKE returns the expected errno", what);
 	raw_query(dev, o.export, &act->query);
 	is_int(act->query.state, control ? CCSHM_STATE_ACTIVE : CCSHM_STATE_REVOKED,
-	       "%s: the export's state after that", what);
-	is_errno(call_as(uid, caps, FREE, o.buffer), control, "%s: FREE", what);
+	       "%s: the export is revoked only if REVOKE was permitted", what);
+	is_errno(call_as(uid, caps, FREE, o.buffer), control,
+		 "%s: FREE returns the expected errno", what);
 	is_errno(raw_query(dev, o.buffer, &act->query), control ? 0 : ENOENT,
-		 "%s: the buffer after that", what);
+		 "%s: the buffer is gone only if FREE was permitted", what);
 	objects_drop(&o);
 }
 
@@ -279,8 +289,10 @@ static int try_open(void *arg)
 
 static void test_device(void)
 {
-	is_errno(as_user(ALICE, 0, try_open, NULL), 0, "the group may open the device");
-	is_errno(as_user(MALLORY, 0, try_open, NULL), EACCES, "others may not");
+	is_errno(as_user(ALICE, 0, try_open, NULL), 0,
+		 "a member of group ccshm may open the device");
+	is_errno(as_user(MALLORY, 0, try_open, NULL), EACCES,
+		 "opening the device outside group ccshm: EACCES");
 }
 
 static const enum verb all_verbs[] = {
@@ -316,27 +328,33 @@ static void test_anonymous(void)
 
 	raw_alloc(dev, SIZE, &id);
 	is_errno(all_verbs_as(ROOT, 0, false, id), ENOENT,
-		 "anonymous: the same user with another file does not find it");
-	is_errno(all_verbs_as(BOB, 0, false, id), ENOENT, "anonymous: nor does another user");
+		 "anonymous buffer: each call by the same user with another file: ENOENT");
+	is_errno(all_verbs_as(BOB, 0, false, id), ENOENT,
+		 "anonymous buffer: each call by another user: ENOENT");
 	is_errno(all_verbs_as(BOB, NOT_ADMIN | CAP(SYS_RAWIO), false, id), ENOENT,
-		 "anonymous: nor with other capabilities");
+		 "anonymous buffer: each call by another user with all but CAP_SYS_ADMIN: ENOENT");
 	is_errno(all_verbs_as(MALLORY, 0, true, id), 0,
-		 "anonymous: whoever has its file has control");
-	is_errno(raw_query(dev, id, &act->query), ENOENT, "anonymous: freed by that");
+		 "anonymous buffer: each call through its file by another user: success");
+	is_errno(raw_query(dev, id, &act->query), ENOENT,
+		 "anonymous buffer: QUERY after FREE through its file by another user: ENOENT");
 
 	raw_alloc(dev, SIZE, &id);
 	is_errno(all_verbs_as(BOB, CAP(SYS_ADMIN), false, id), 0,
-		 "anonymous: an administrator has control");
-	is_errno(raw_query(dev, id, &act->query), ENOENT, "anonymous: freed by that, too");
+		 "anonymous buffer: each call with CAP_SYS_ADMIN: success");
+	is_errno(raw_query(dev, id, &act->query), ENOENT,
+		 "anonymous buffer: QUERY after FREE with CAP_SYS_ADMIN: ENOENT");
 
 	raw_alloc(dev, SIZE, &id);
 	dmabuf = raw_export(dev, id, 0, &export);
 	raw_free(dev, id);
 	is_errno(call_as(BOB, 0, QUERY, export), ENOENT,
-		 "anonymous, ended: another user does not find its export");
-	is_errno(call_as(BOB, 0, REVOKE, export), ENOENT, "anonymous, ended: nor can revoke it");
-	is_errno(call_as(ROOT, 0, QUERY, export), 0, "anonymous, ended: its owner sees the export");
-	is_errno(call_as(ROOT, 0, REVOKE, export), 0, "anonymous, ended: and can revoke it");
+		 "ended anonymous buffer: QUERY of its export by another user: ENOENT");
+	is_errno(call_as(BOB, 0, REVOKE, export), ENOENT,
+		 "ended anonymous buffer: REVOKE of its export by another user: ENOENT");
+	is_errno(call_as(ROOT, 0, QUERY, export), 0,
+		 "ended anonymous buffer: QUERY of its export by its owner: success");
+	is_errno(call_as(ROOT, 0, REVOKE, export), 0,
+		 "ended anonymous buffer: REVOKE of its export by its owner: success");
 	close(dmabuf);
 }
 
@@ -350,8 +368,8 @@ static void test_inherited_file(void)
 
 	alloc_as(ROOT, ALL_CAPS, "roots", -1, -1, 0600, &id);
 	is_errno(all_verbs_as(BOB, 0, true, id), ENOENT,
-		 "root's file lets nobody at root's persistent buffers");
-	is_errno(raw_free(dev, id), 0, "root frees it");
+		 "each call by bob through root's file on root's persistent buffer: ENOENT");
+	is_errno(raw_free(dev, id), 0, "FREE by root of root's persistent buffer");
 }
 
 /* Test that no user can attach a device to a read-only dma-buf. */
@@ -376,52 +394,63 @@ static void test_owner(void)
 {
 	uint64_t id, other;
 
-	is_errno(alloc_as(ALICE, 0, "", BOB, -1, 0600, &id), EPERM, "a buffer for another: EPERM");
+	is_errno(alloc_as(ALICE, 0, "", BOB, -1, 0600, &id), EPERM,
+		 "ALLOC for another owner: EPERM");
 	is_errno(alloc_as(ALICE, 0, "", -1, 0, 0600, &id), EPERM,
-		 "a group that one is not in: EPERM");
+		 "ALLOC with a group that the caller is not in: EPERM");
 	is_errno(alloc_as(ALICE, NOT_ADMIN & ~CAP(CHOWN), "", BOB, -1, 0600, &id), EPERM,
-		 "a buffer for another, other capabilities: EPERM");
-	is_errno(alloc_as(ALICE, 0, "", ALICE, ALICE, 0600, &id), 0, "one's own uid and gid");
+		 "ALLOC for another owner with other capabilities than CAP_CHOWN: EPERM");
+	is_errno(alloc_as(ALICE, 0, "", ALICE, ALICE, 0600, &id), 0,
+		 "ALLOC with the caller's uid and gid: success");
 	raw_free(dev, id);
-	is_errno(alloc_as(ALICE, 0, "", -1, GID_CCSHM, 0600, &id), 0, "a supplementary group");
+	is_errno(alloc_as(ALICE, 0, "", -1, GID_CCSHM, 0600, &id), 0,
+		 "ALLOC with a supplementary group: success");
 	raw_query(dev, id, &act->query);
 	ok(act->query.uid == ALICE && act->query.gid == GID_CCSHM && act->query.payer == ALICE,
-	   "owner, group and payer are as asked for");
+	   "QUERY: owner, group and payer are as in ALLOC");
 	raw_free(dev, id);
 
 	is_errno(alloc_as(ALICE, CAP(CHOWN), "gift", BOB, 0, 0600, &id), 0,
-		 "with CAP_CHOWN, for another and of another group");
+		 "ALLOC with CAP_CHOWN for another owner and group: success");
 	raw_query(dev, id, &act->query);
 	ok(act->query.uid == BOB && act->query.gid == 0 && act->query.payer == ALICE,
-	   "the owner is the other, who allocated pays");
-	is_errno(call_as(ALICE, 0, QUERY, id), ENOENT, "who gave it away does not see it");
-	is_errno(find_as(BOB, 0, "gift", -1, &other), 0, "the owner finds it by name");
-	is_int(other, id, "... with its id");
+	   "QUERY: ALLOC for another owner is charged to the caller");
+	is_errno(call_as(ALICE, 0, QUERY, id), ENOENT,
+		 "QUERY by the payer of a buffer of another owner: ENOENT");
+	is_errno(find_as(BOB, 0, "gift", -1, &other), 0,
+		 "OPEN by the owner of a buffer that another user allocated: success");
+	is_int(other, id, "OPEN returns the id of the buffer that another user allocated");
 	is_errno(alloc_as(ROOT, ALL_CAPS, "gift", BOB, -1, 0600, &other), EEXIST,
-		 "the owner has that name already: EEXIST");
-	is_errno(call_as(BOB, 0, FREE, id), 0, "the owner frees it");
+		 "ALLOC with a name that the owner already has: EEXIST");
+	is_errno(call_as(BOB, 0, FREE, id), 0,
+		 "FREE by the owner of a buffer that another user allocated");
 }
 
 static void test_names(void)
 {
 	uint64_t alices, bobs, found;
 
-	is_errno(alloc_as(ALICE, 0, "same", -1, -1, 0600, &alices), 0, "a name for alice");
-	is_errno(alloc_as(BOB, 0, "same", -1, -1, 0600, &bobs), 0, "the same name for bob");
+	is_errno(alloc_as(ALICE, 0, "same", -1, -1, 0600, &alices), 0,
+		 "ALLOC by alice of a named buffer");
+	is_errno(alloc_as(BOB, 0, "same", -1, -1, 0600, &bobs), 0,
+		 "ALLOC by bob with the name of alice's buffer: success");
 	is_errno(alloc_as(ALICE, 0, "same", -1, -1, 0600, &found), EEXIST,
-		 "again for alice: EEXIST");
+		 "ALLOC by alice with the name of alice's buffer: EEXIST");
 	find_as(ALICE, 0, "same", -1, &found);
-	is_int(found, alices, "alice finds hers");
+	is_int(found, alices, "OPEN by alice of a name that bob also has returns alice's buffer");
 	find_as(BOB, 0, "same", -1, &found);
-	is_int(found, bobs, "bob finds his");
-	is_errno(find_as(BOB, 0, "same", ALICE, &found), ENOENT, "bob does not find hers");
-	is_errno(find_as(ROOT, ALL_CAPS, "same", -1, &found), ENOENT, "root has none");
+	is_int(found, bobs, "OPEN by bob of a name that alice also has returns bob's buffer");
+	is_errno(find_as(BOB, 0, "same", ALICE, &found), ENOENT,
+		 "OPEN by bob of alice's buffer: ENOENT");
+	is_errno(find_as(ROOT, ALL_CAPS, "same", -1, &found), ENOENT,
+		 "OPEN by root of a name that root does not have: ENOENT");
 	find_as(ROOT, ALL_CAPS, "same", ALICE, &found);
-	is_int(found, alices, "root finds alice's as hers");
-	is_errno(call_as(BOB, 0, FREE, alices), ENOENT, "bob cannot free hers");
-	is_errno(call_as(ALICE, 0, FREE, alices), 0, "alice frees hers");
-	is_errno(find_as(BOB, 0, "same", -1, &found), 0, "bob's is still there");
-	is_errno(call_as(BOB, 0, FREE, bobs), 0, "bob frees his");
+	is_int(found, alices, "OPEN by root of alice's name returns alice's buffer");
+	is_errno(call_as(BOB, 0, FREE, alices), ENOENT, "FREE by bob of alice's buffer: ENOENT");
+	is_errno(call_as(ALICE, 0, FREE, alices), 0, "FREE by alice of alice's buffer");
+	is_errno(find_as(BOB, 0, "same", -1, &found), 0,
+		 "OPEN by bob after FREE of alice's buffer of the same name: success");
+	is_errno(call_as(BOB, 0, FREE, bobs), 0, "FREE by bob of bob's buffer");
 }
 
 /* ---- user namespaces ---- */
@@ -503,15 +532,17 @@ static void test_namespace(void)
 	alloc_as(ROOT, ALL_CAPS, "outside", -1, -1, 0666, &ns->roots);
 	alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs);
 	p = peer_start(ALICE, 0, in_namespace, ns);
-	is_int(peer_hear(&p), 1, "alice makes a user namespace");
+	is_int(peer_hear(&p), 1, "user namespace: alice creates it");
 	ok(write_map(p.pid, "uid_map", "0 1001 2\n") &&
-	   write_map(p.pid, "gid_map", "0 1001 1\n900 900 1\n"), "ids are mapped");
-	is_int(peer_ask(&p, 1), 100, "in a user namespace: what is in there counts nothing outside");
+	   write_map(p.pid, "gid_map", "0 1001 1\n900 900 1\n"), "user namespace: ids are mapped");
+	is_int(peer_ask(&p, 1), 100,
+	       "in a user namespace: capabilities have no effect on objects outside");
 	peer_end(&p, 0);
 	find_as(ALICE, 0, "within", -1, &found);
-	ok(found, "what alice made in her namespace is hers outside");
+	ok(found, "user namespace: a buffer allocated inside belongs to alice outside");
 	raw_query(dev, found, &act->query);
-	is_int(act->query.uid, ALICE, "it has her uid outside");
+	is_int(act->query.uid, ALICE,
+	       "user namespace: QUERY outside returns alice's uid for a buffer allocated inside");
 	raw_free(dev, found);
 	raw_free(dev, ns->roots);
 	raw_free(dev, ns->bobs);
@@ -615,7 +646,7 @@ static void set_user_bytes(const char *text)
 	int fd = open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY | O_CLOEXEC);
 
 	if (fd < 0 || write(fd, text, strlen(text)) < 0)
-		bail("limit_user_bytes: %s", strerror(errno));
+		bail("cannot write limit_user_bytes: %s", strerror(errno));
 	close(fd);
 }
 
@@ -634,20 +665,23 @@ static void test_container(void)
 	snprintf(limit, sizeof(limit), "%lu", SIZE);
 	set_user_bytes(limit);
 	p = peer_start(ALICE, 0, contain, ns);
-	is_int(peer_hear(&p), 1, "alice makes the namespaces of a container");
+	is_int(peer_hear(&p), 1, "container: alice creates its namespaces");
 	ok(write_map(p.pid, "uid_map", "0 1001 1\n") &&
-	   write_map(p.pid, "gid_map", "0 1001 1\n900 900 1\n"), "ids are mapped");
+	   write_map(p.pid, "gid_map", "0 1001 1\n900 900 1\n"), "container: ids are mapped");
 	is_int(peer_ask(&p, 1), 100,
-	       "in a container: its own buffers, and nobody else's, within the limits outside");
+	       "in a container: only its own buffers can be used, within the limits outside");
 	peer_end(&p, 0);
 	set_user_bytes("max");
-	is_errno(raw_query(dev, ns->bobs, &act->query), 0, "what was outside is as it was");
+	is_errno(raw_query(dev, ns->bobs, &act->query), 0,
+		 "container: QUERY of bob's buffer afterwards: success");
 	raw_query(dev, ns->exported, &act->query);
-	is_int(act->query.state, CCSHM_STATE_ACTIVE, "its export, too");
+	is_int(act->query.state, CCSHM_STATE_ACTIVE,
+	       "container: bob's export is still active afterwards");
 	close(dmabuf);
 	find_as(ALICE, 0, "inside", -1, &found);
-	ok(found, "what the container left is its user's");
-	is_errno(call_as(ALICE, 0, FREE, found), 0, "who frees it");
+	ok(found, "container: a persistent buffer from inside belongs to alice");
+	is_errno(call_as(ALICE, 0, FREE, found), 0,
+		 "container: FREE by alice of a persistent buffer from inside");
 	raw_free(dev, ns->bobs);
 	rmdir(CONTAINER);
 	munmap(ns, sizeof(*ns));
@@ -707,14 +741,16 @@ static void test_root_of_a_container(void)
 	snprintf(limit, sizeof(limit), "%lu", 2 * SIZE);
 	set_user_bytes(limit);
 	p = peer_start(ROOT, ALL_CAPS, as_root_of_a_container, ns);
-	is_int(peer_hear(&p), 1, "root makes a user namespace");
+	is_int(peer_hear(&p), 1, "root's namespace: root creates a user namespace");
 	ok(write_map(p.pid, "uid_map", "0 0 1\n") && write_map(p.pid, "gid_map", "0 0 1\n"),
-	   "in which root is root");
-	is_int(peer_ask(&p, 1), 100, "with root's uid, but in a namespace: root's limits stand");
+	   "root's namespace: uid 0 is mapped to uid 0");
+	is_int(peer_ask(&p, 1), 100,
+	       "with root's uid, but in a namespace: the limits of root apply");
 	peer_end(&p, 0);
 	set_user_bytes("max");
 	close(dmabuf);
-	is_errno(raw_free(dev, ns->roots), 0, "root's buffer is as it was");
+	is_errno(raw_free(dev, ns->roots), 0,
+		 "root's namespace: FREE of root's buffer afterwards: success");
 	raw_free(dev, ns->bobs);
 	munmap(ns, sizeof(*ns));
 }
@@ -739,8 +775,8 @@ int main(void)
 	test_namespace();
 	test_container();
 	test_root_of_a_container();
-	ok(wait_clean(dev), "nothing is left");
-	ok(wait_rig_shared(shared_before), "no page is shared any more");
+	ok(wait_clean(dev), "no buffer and no shared memory is left");
+	ok(wait_rig_shared(shared_before), "no page is shared after all buffers are freed");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -56,11 +56,13 @@ static void check_zero(uint64_t size, uint64_t flags, const char *what)
 	struct ccshm_ioc_alloc req = { .size = size, .flags = flags };
 	unsigned long seen = counted("decrypted"), dirty = counted("dirty");
 
-	is_int(as_user(ROOT, ALL_CAPS, soil, NULL), 40, "%s: free memory is not zero", what);
+	is_int(as_user(ROOT, ALL_CAPS, soil, NULL), 40,
+	       "%s: setup: free memory is filled with nonzero bytes", what);
 	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "%s: ALLOC", what);
 	seen = counted("decrypted") - seen;
-	ok(seen * PAGE >= size, "%s: %lu KiB were shared", what, seen * PAGE / KIB);
-	is_int(counted("dirty") - dirty, 0, "%s: no page held anything when it was shared", what);
+	ok(seen * PAGE >= size,
+	   "%s: the probe has seen %lu KiB being shared", what, seen * PAGE / KIB);
+	is_int(counted("dirty") - dirty, 0, "%s: every page was zero when it was shared", what);
 	raw_free(dev, req.id);
 	ok(wait_clean(dev), "%s: all memory is returned", what);
 }
@@ -70,11 +72,11 @@ int main(void)
 	driver_load();
 	dev = raw_open();
 	if (dev < 0 || raw_insmod("/lib/ccshm/ccshm_probe.ko", ""))
-		bail("the device, or ccshm_probe.ko");
+		bail("cannot open the device, or cannot load ccshm_probe.ko");
 	check_zero(SIZE, 0, "64 MiB");
-	check_zero(PAGE, 0, "a page");
-	check_zero(UNIT, CCSHM_ALLOC_CONTIGUOUS, "one piece");
-	is_errno(raw_rmmod("ccshm_probe"), 0, "the probes can be removed");
+	check_zero(PAGE, 0, "a carved page");
+	check_zero(UNIT, CCSHM_ALLOC_CONTIGUOUS, "a contiguous unit");
+	is_errno(raw_rmmod("ccshm_probe"), 0, "ccshm_probe.ko can be unloaded");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

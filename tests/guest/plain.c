@@ -16,36 +16,38 @@ static void test_use(void)
 	unsigned char *map;
 	uint64_t id;
 
-	is_errno(raw_info(fd, &info), 0, "INFO");
-	is_int(info.platform, CCSHM_PLATFORM_NONE, "it tells that nothing keeps memory private");
-	is_int(info.info_flags, CCSHM_INFO_PLAIN, "and that this is a plain machine");
-	is_errno(raw_alloc(fd, 3 * MIB, &id), 0, "a buffer is allocated");
+	is_errno(raw_info(fd, &info), 0, "INFO succeeds on a plain machine");
+	is_int(info.platform, CCSHM_PLATFORM_NONE, "INFO: the platform is CCSHM_PLATFORM_NONE");
+	is_int(info.info_flags, CCSHM_INFO_PLAIN, "INFO: the flag for a plain machine is set");
+	is_errno(raw_alloc(fd, 3 * MIB, &id), 0, "ALLOC of 3 MiB");
 	dmabuf = raw_export(fd, id, 0, NULL);
 	map = raw_map(dmabuf, 3 * MIB, PROT_READ | PROT_WRITE);
-	if (ok(map, "and mapped")) {
-		is_int(first_other(map, 0, 3 * MIB), -1, "it reads zero");
+	if (ok(map, "the buffer can be mapped")) {
+		is_int(first_other(map, 0, 3 * MIB), -1, "the new buffer reads as zero");
 		memset(map, 1, 3 * MIB);
-		is_int(first_other(map, 1, 3 * MIB), -1, "and keeps what is written");
+		is_int(first_other(map, 1, 3 * MIB), -1, "the mapping keeps what is written");
 		munmap(map, 3 * MIB);
 	}
 	close(dmabuf);
 	raw_free(fd, id);
-	ok(wait_clean(fd), "it is given back");
+	ok(wait_clean(fd), "the memory is given back");
 	close(fd);
 }
 
 int main(void)
 {
-	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", ""), ENODEV, "the driver refuses: ENODEV");
-	ok(access(CCSHM_DEVICE, F_OK), "there is no device");
+	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", ""), ENODEV,
+		 "loading the driver without allow_plain: ENODEV");
+	ok(access(CCSHM_DEVICE, F_OK), "there is no device after the driver was refused");
 	ok(logged("ccshm: not a confidential guest: there is nothing to share (allow_plain=1 "),
-	   "the kernel log says why, and what to do for development");
+	   "the kernel log names the reason for the refusal and the parameter allow_plain");
 	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", "allow_plain=0"), ENODEV,
-		 "allow_plain=0 is the default");
-	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", "allow_plain=1"), 0, "allow_plain=1 loads it");
+		 "loading the driver with allow_plain=0: ENODEV");
+	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", "allow_plain=1"), 0,
+		 "loading the driver with allow_plain=1: success");
 	ok(logged("ccshm: not a confidential guest: sharing does nothing here"),
-	   "the kernel log says that it does nothing");
-	is_errno(device_for_group(), 0, "the device is there");
+	   "the kernel log reports that sharing does nothing in a plain guest");
+	is_errno(device_for_group(), 0, "the device exists with allow_plain=1");
 	test_use();
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -95,13 +95,14 @@ static void refused_while_shared(const char *what, int flags)
 
 	snprintf(line, sizeof(line), "ccshm: %s refused: %lu bytes are shared with the host",
 		 what, 2 * UNIT);
-	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "%s: a buffer is allocated", what);
-	is_errno(raw_alloc(ccshm, PAGE, &small), 0, "%s: and one of a page", what);
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "%s: ALLOC of a unit", what);
+	is_errno(raw_alloc(ccshm, PAGE, &small), 0, "%s: ALLOC of a page", what);
 	is_errno(snapshot_try(flags), EBUSY, "%s while memory is shared: EBUSY", what);
-	ok(logged(line), "%s: the log names the bytes that are shared", what);
+	ok(logged(line), "%s: the kernel log names the number of shared bytes", what);
 	is_errno(alloc_try(UNIT), 0, "%s: ALLOC works after the refusal", what);
 	raw_free(ccshm, small);
-	ok(wait_held(ccshm, UNIT, &info), "%s: one of them is freed", what);
+	ok(wait_held(ccshm, UNIT, &info),
+	   "%s: the memory of the freed page is returned", what);
 	dmabuf = raw_export(ccshm, id, 0, NULL);
 	raw_free(ccshm, id);
 	is_errno(snapshot_try(flags), EBUSY, "%s while only an export reaches the memory: EBUSY",
@@ -126,15 +127,18 @@ static void nothing_shared_meanwhile(const char *what, int flags)
 		 what);
 	raw_info(ccshm, &info);
 	if (info.features & CCSHM_FEATURE_HEAP)
-		is_errno(heap_try(), EBUSY, "%s is prepared: the heap node: EBUSY", what);
+		is_errno(heap_try(), EBUSY,
+			 "%s is prepared: allocation from the heap node: EBUSY", what);
 	else
-		skip("the heap node while hibernation is prepared", "the node is the kernel's");
-	ok(wait_clean(ccshm), "%s is prepared: nothing was shared", what);
-	is_int(rig(CVM_PAGES_SHARED), pages, "%s is prepared: the host reaches no more pages",
+		skip(
+		     "hibernation is prepared: allocation from the heap node: EBUSY",
+		     "the heap node is the kernel's");
+	ok(wait_clean(ccshm), "%s is prepared: refused calls share no memory", what);
+	is_int(rig(CVM_PAGES_SHARED), pages, "%s is prepared: the host counts no more shared pages",
 	       what);
 	close(fd);
 	is_errno(alloc_try(UNIT + PAGE), 0, "%s is over: ALLOC works", what);
-	ok(wait_clean(ccshm), "%s is over: the memory comes back", what);
+	ok(wait_clean(ccshm), "%s is over: the memory is returned", what);
 }
 
 /* Test that a block in quarantine refuses hibernation: the host may still be able to access it. */
@@ -144,12 +148,13 @@ static void refused_in_quarantine(void)
 	uint64_t id;
 
 	if (!cvm_present() || cvm_fail(CVM_FAIL_PRIVATE, 0, 2)) {
-		skip("hibernation with memory in quarantine",
+		skip("hibernation with memory in quarantine: EBUSY",
 		     "the platform refuses no conversions here");
 		return;
 	}
 	expect_refusal();
-	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "a buffer whose way back is refused twice");
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0,
+		 "quarantine: ALLOC of a unit whose conversion to private will be refused twice");
 	raw_free(ccshm, id);
 	for (int i = 0; i < 1000 && !(info.bytes_quarantined && !info.bytes_shared); i++) {
 		sleep_ms(1);
@@ -157,13 +162,14 @@ static void refused_in_quarantine(void)
 	}
 	is_errno(snapshot_try(O_RDONLY), EBUSY, "hibernation with memory in quarantine: EBUSY");
 	ok(logged("ccshm: hibernation refused: 2097152 bytes are not private again yet"),
-	   "the log names the bytes in quarantine");
+	   "the kernel log names the number of bytes in quarantine");
 	for (int i = 0; i < 1000 && info.bytes_quarantined; i++) {
 		sleep_ms(10);
 		raw_info(ccshm, &info);
 	}
-	ok(wait_clean(ccshm), "the quarantine ends");
-	is_errno(snapshot_try(O_RDONLY), 0, "hibernation after the quarantine is prepared");
+	ok(wait_clean(ccshm), "the memory in quarantine is returned");
+	is_errno(snapshot_try(O_RDONLY), 0,
+		 "hibernation is prepared after the quarantine has ended");
 }
 
 static void machine_hibernates(void)
@@ -171,8 +177,8 @@ static void machine_hibernates(void)
 	int err = snapshot_try(O_RDONLY);
 
 	if (err == -ENOENT || err == -EPERM) {
-		skip("hibernation", err == -ENOENT ? "this kernel is built without it" :
-						    "this kernel has it turned off");
+		skip("hibernation", err == -ENOENT ? "this kernel is built without hibernation" :
+						    "hibernation is turned off in this kernel");
 		return;
 	}
 	refused_while_shared("hibernation", O_RDONLY);
@@ -196,24 +202,29 @@ static void machine_restarts(void)
 
 	strcpy(alloc.name, "persistent");
 	if (raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &alloc))
-		bail("no persistent buffer");
+		bail("ALLOC of a persistent buffer failed");
 	other = shared_map(alloc.id, UNIT);
 	req.id = other.id;
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &held), 0, "a device is attached, and held");
-	is_errno(attach_with(ccshm, &req, PCI_B, &alone), 0, "another one stays attached by itself");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &held), 0,
+		 "restart: ATTACH of a device with a holder");
+	is_errno(attach_with(ccshm, &req, PCI_B, &alone), 0,
+		 "restart: persistent ATTACH of a device without a holder");
 	device_start(&a, EDU_A);
 	device_start(&b, EDU_B);
-	is_int(edu_bus_master(&a), 1, "both are bus masters");
-	is_int(edu_bus_master(&b), 1, "... and the other");
+	is_int(edu_bus_master(&a), 1, "restart: the device with a holder is bus master before");
+	is_int(edu_bus_master(&b), 1, "restart: the device without a holder is bus master before");
 
-	is_errno(write_text(RESTART, "1"), 0, "the machine begins to restart");
+	is_errno(write_text(RESTART, "1"), 0, "restart: the machine begins to restart");
 	command = command_after();
-	if (!ok(command >= 0, "all have been told of it"))
+	if (!ok(command >= 0, "restart: the shutdown functions of all devices have run"))
 		return;
-	ok(!(command & PCI_COMMAND_MASTER), "by then the device is no bus master (0x%llx)", command);
-	is_int(edu_bus_master(&b), 0, "nor is the one that nobody holds");
-	is_int(query(held.id).state, CCSHM_STATE_REVOKED, "the attachment has ended");
-	is_errno(TRY(PCI_A, .id = s.id), ESHUTDOWN, "ATTACH: ESHUTDOWN from now on");
+	ok(!(command & PCI_COMMAND_MASTER),
+	   "restart: the device with a holder is no bus master after shutdown (0x%llx)", command);
+	is_int(edu_bus_master(&b), 0,
+	       "restart: the device without a holder is no bus master after shutdown");
+	is_int(query(held.id).state, CCSHM_STATE_REVOKED,
+	       "restart: QUERY returns the state revoked for the attachment");
+	is_errno(TRY(PCI_A, .id = s.id), ESHUTDOWN, "restart: ATTACH after shutdown: ESHUTDOWN");
 
 	close(held.fd);
 	edu_close(&a);
@@ -227,13 +238,13 @@ int main(void)
 	driver_load();
 	ccshm = raw_open();
 	if (ccshm < 0 || raw_insmod(RESTART_KO, "device=" EDU_A))
-		bail("loading");
+		bail("cannot open the device, or cannot load ccshm_restart.ko");
 	/* The modules have to stay: keep the harness from unloading them. */
 	unlink(RESTART_KO);
 	unlink("/lib/ccshm/ccshm.ko");
 	machine_hibernates();
 	machine_restarts();
-	ok(wait_clean(ccshm), "the memory is given back");
+	ok(wait_clean(ccshm), "the memory is given back after the restart was simulated");
 	close(ccshm);
 	return done_testing();
 }

@@ -125,12 +125,12 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	int result = 1;
 	bool answered;
 
-	is_int(touch_read(p), 0, "%s: the CPU has a mapping", what);
+	is_int(touch_read(p), 0, "%s: setup: the CPU mapping is touched", what);
 	stall_at("ccshm_memory_pfn");
 	walker = peer_start(ROOT, ALL_CAPS, walk, &w);
 	probe_set("stall", walker.pid);
 	peer_send(&walker, 0, -1);
-	ok(is_stalled(walker.pid), "%s: the call is stopped in its walk", what);
+	ok(is_stalled(walker.pid), "%s: the call is stalled in its walk", what);
 
 	/*
 	 * A REVOKE that waits for the stalled call would not return: the call is released only
@@ -138,20 +138,27 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	 */
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
 	answered = peer_receive(&revoker, &result, NULL, 10000);
-	ok(answered, "%s: a revoke without a deadline to wait for comes back meanwhile", what);
-	is_errno(answered ? result : -EAGAIN, want, "%s: ... and says what there is", what);
-	ok(probe_get("stalled") == (unsigned long)walker.pid, "%s: the call is where it was", what);
+	ok(answered, "%s: REVOKE without waiting returns while the call is stalled", what);
+	is_errno(answered ? result : -EAGAIN, want,
+		 "%s: REVOKE returns the expected errno while the call is stalled", what);
+	ok(probe_get("stalled") == (unsigned long)walker.pid,
+	   "%s: the call is still stalled after REVOKE", what);
 	if (answered) {
-		ok(query(s.export_id).state != CCSHM_STATE_ACTIVE, "%s: the export is closed", what);
-		is_int(touch_read(p), SIGBUS, "%s: the CPU mapping is gone", what);
-		is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "%s: there is no new one", what);
+		ok(query(s.export_id).state != CCSHM_STATE_ACTIVE,
+		   "%s: the export is not active after REVOKE", what);
+		is_int(touch_read(p), SIGBUS, "%s: the CPU mapping gets SIGBUS after REVOKE", what);
+		is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV,
+			 "%s: mmap after REVOKE: ENODEV", what);
 	}
 	probe_set("stall", 0);
-	is_errno(peer_hear(&walker), ENODEV, "%s: released, the call fails: ENODEV", what);
+	is_errno(peer_hear(&walker), ENODEV,
+		 "%s: the call returns ENODEV after it is released", what);
 	peer_end(&walker, 0);
 	peer_end(&revoker, 0);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0, "%s: nobody holds it", what);
-	is_int(query(s.export_id).device_mappings, 0, "%s: nothing is counted", what);
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0,
+		 "%s: REVOKE after the call has returned: success", what);
+	is_int(query(s.export_id).device_mappings, 0,
+	       "%s: QUERY counts no device mapping afterwards", what);
 	munmap(p, SIZE);
 	if (w.imp >= 0)
 		close(w.imp);
@@ -184,10 +191,11 @@ static void returning_begin(struct user *u, unsigned int slot, const char *what)
 	int64_t end = in_ms(20000);
 
 	probe_set("hold", 1);
-	is_errno(user_ask(u, USER_FREE, slot), 0, "%s: a buffer is freed", what);
+	is_errno(user_ask(u, USER_FREE, slot), 0,
+		 "%s: FREE of a buffer whose conversion is held up", what);
 	while (!probe_get("held") && now_ns() < end)
 		sleep_ms(5);
-	is_int(probe_get("held"), 1, "%s: its memory is being returned", what);
+	is_int(probe_get("held"), 1, "%s: the memory is being returned", what);
 }
 
 /* Let conversions continue, and wait until all memory has returned. */
@@ -230,7 +238,7 @@ static struct peer waiter_start(uid_t uid, uint64_t size, uint64_t flags, const 
 	struct peer p = peer_start(uid, 0, allocates, &w);
 
 	ok(waits_in_state(p.pid, CCSHM_IOC_ALLOC, flags & CCSHM_ALLOC_INTERRUPTIBLE ? 'S' : 'D'),
-	   "%s: ALLOC waits", what);
+	   "%s: ALLOC waits for memory that is being returned", what);
 	return p;
 }
 
@@ -241,10 +249,11 @@ static void waiter_is_killed(struct peer *p, const char *what)
 
 	kill(p->pid, SIGKILL);
 	status = reap(p->pid, 10000);
-	diag("gone after %lld ms", (long long)(now_ns() - start) / 1000000);
+	diag("the process was gone after %lld ms", (long long)(now_ns() - start) / 1000000);
 	ok(status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	   "%s: SIGKILL ends the ALLOC that waits", what);
-	is_int(probe_get("held"), 1, "%s: ... and nothing was returned meanwhile", what);
+	is_int(probe_get("held"), 1,
+	       "%s: no memory was returned before SIGKILL ended the ALLOC", what);
 	if (status < 0) {
 		probe_set("hold", 0);
 		reap(p->pid, 20000);
@@ -259,23 +268,26 @@ static void own_returns(const char *limit, uint64_t most, uint64_t size, const c
 	struct peer p;
 
 	limit_set(limit, most);
-	is_errno(user_has(alice, 0, size), 0, "%s: all that the user may have", what);
+	is_errno(user_has(alice, 0, size), 0, "%s: ALLOC of all that the limit allows", what);
 	returning_begin(alice, 0, what);
 	p = waiter_start(ALICE, size, 0, what);
 	kill(p.pid, SIGUSR1);
 	ok(waits_in_state(p.pid, CCSHM_IOC_ALLOC, 'D'),
-	   "%s: a signal that is handled does not end the ALLOC", what);
+	   "%s: a handled signal does not end an uninterruptible ALLOC that waits", what);
 	waiter_is_killed(&p, what);
 	p = waiter_start(ALICE, size, CCSHM_ALLOC_INTERRUPTIBLE, what);
 	kill(p.pid, SIGUSR1);
-	is_errno(peer_hear(&p), EINTR, "%s: interruptible: EINTR", what);
+	is_errno(peer_hear(&p), EINTR,
+		 "%s: a signal ends an interruptible ALLOC that waits: EINTR", what);
 	peer_end(&p, 0);
-	is_int(user_info(alice)->user_buffers, 1, "%s: only the buffer that returns is charged", what);
+	is_int(user_info(alice)->user_buffers, 1,
+	       "%s: only the buffer that is being returned is charged", what);
 	p = waiter_start(ALICE, size, 0, what);
 	probe_set("hold", 0);
-	is_errno(peer_hear(&p), 0, "%s: what was returned is allocated", what);
+	is_errno(peer_hear(&p), 0, "%s: ALLOC succeeds when the memory has been returned", what);
 	peer_end(&p, 0);
-	is_errno(user_has(alice, 1, size), 0, "%s: the user can have all of it again", what);
+	is_errno(user_has(alice, 1, size), 0,
+		 "%s: ALLOC of all that the limit allows succeeds again", what);
 	user_end(alice);
 	returning_end(what);
 }
@@ -287,23 +299,26 @@ static void waits_for_no_more(void)
 	struct peer p;
 
 	limit_set("user_bytes", 2 * UNIT);
-	is_errno(user_has(alice, 0, 2 * UNIT), 0, "alice has all that a user may have");
-	is_errno(user_has(bob, 0, 2 * UNIT), 0, "bob, too");
+	is_errno(user_has(alice, 0, 2 * UNIT), 0,
+		 "two users: ALLOC by alice of all that limit_user_bytes allows");
+	is_errno(user_has(bob, 0, 2 * UNIT), 0,
+		 "two users: ALLOC by bob of all that limit_user_bytes allows");
 	returning_begin(alice, 0, "two users");
 	is_errno(user_has(bob, 1, PAGE), EDQUOT,
-		 "ALLOC beyond the own limit does not wait for memory of another user: EDQUOT");
+		 "ALLOC beyond the user's limit does not wait for memory of another user: EDQUOT");
 	is_errno(user_has(alice, 1, 3 * UNIT), EDQUOT,
 		 "ALLOC does not wait for memory that would not be enough: EDQUOT");
 	limit_set("user_bytes", CCSHM_LIMIT_NONE);
 	limit_set("total_bytes", 4 * UNIT);
 	is_errno(user_has(bob, 1, 3 * UNIT), ENOSPC,
 		 "ALLOC beyond the total does not wait for memory that would not be enough: ENOSPC");
-	is_int(probe_get("held"), 1, "nothing was returned meanwhile");
-	p = waiter_start(BOB, 2 * UNIT, 0, "beyond the total, where it would be enough");
+	is_int(probe_get("held"), 1, "two users: no memory was returned while ALLOC was refused");
+	p = waiter_start(BOB, 2 * UNIT, 0, "beyond the total, where the returning memory suffices");
 	waiter_is_killed(&p, "beyond the total");
 	p = waiter_start(BOB, 2 * UNIT, 0, "beyond the total, again");
 	probe_set("hold", 0);
-	is_errno(peer_hear(&p), 0, "memory of another user, returned, is allocated");
+	is_errno(peer_hear(&p), 0,
+		 "beyond the total, again: ALLOC succeeds when another user's memory has been returned");
 	peer_end(&p, 0);
 	user_end(alice);
 	user_end(bob);
@@ -347,12 +362,13 @@ static void check_hibernation(uint64_t size, const char *function, int prepared,
 	stall_at(function);
 	probe_set("stall", p.pid);
 	peer_send(&p, 0, -1);
-	ok(is_stalled(p.pid), "%s: it is stopped there", what);
+	ok(is_stalled(p.pid), "%s: ALLOC is stalled at that point", what);
 	fd = snapshot_open();
-	is_errno(fd < 0 ? fd : 0, prepared, "%s: hibernation is prepared: %s", what,
+	is_errno(fd < 0 ? fd : 0, prepared, "%s: preparing hibernation returns %s", what,
 		 tap_errno_name(prepared));
 	probe_set("stall", 0);
-	is_errno(peer_hear(&p), allocated, "%s: ALLOC: %s", what, tap_errno_name(allocated));
+	is_errno(peer_hear(&p), allocated,
+		 "%s: the call returns %s", what, tap_errno_name(allocated));
 	peer_end(&p, 0);
 	if (fd >= 0)
 		close(fd);
@@ -364,15 +380,18 @@ static void one_is_refused(void)
 	int fd = snapshot_open();
 
 	if (fd == -ENOENT || fd == -EPERM) {
-		skip("ALLOC while hibernation is prepared", "there is none with this kernel");
+		skip("ALLOC while hibernation is prepared", "this kernel has no hibernation");
 		return;
 	}
 	is_errno(fd < 0 ? fd : 0, 0, "hibernation is prepared when no memory is shared");
 	close(fd);
-	check_hibernation(2 * UNIT, "ccshm_convert_share", 0, EBUSY, "ALLOC before it shares");
-	check_hibernation(2 * UNIT, "set_memory_decrypted", EBUSY, 0, "ALLOC while it shares");
-	check_hibernation(PAGE, "ccshm_convert_share", 0, EBUSY, "ALLOC of a page before it shares");
-	check_hibernation(PAGE, "set_memory_decrypted", EBUSY, 0, "ALLOC of a page while it shares");
+	check_hibernation(2 * UNIT, "ccshm_convert_share", 0, EBUSY, "ALLOC before its conversion");
+	check_hibernation(2 * UNIT, "set_memory_decrypted", EBUSY, 0,
+			  "ALLOC during its conversion");
+	check_hibernation(PAGE, "ccshm_convert_share", 0, EBUSY,
+			  "ALLOC of a page before its conversion");
+	check_hibernation(PAGE, "set_memory_decrypted", EBUSY, 0,
+			  "ALLOC of a page during its conversion");
 }
 
 /* ---- fork ---- */
@@ -410,7 +429,7 @@ static bool probe_sees_copies(void)
 
 	p = mmap(p, 4 * UNIT, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 	if (p == MAP_FAILED || madvise(p, 4 * UNIT, MADV_HUGEPAGE))
-		bail("huge pages: %s", strerror(errno));
+		bail("cannot map memory with huge pages: %s", strerror(errno));
 	memset(p, 1, 4 * UNIT);
 	nr = copied_by_fork(p, 4 * UNIT);
 	munmap(p, 4 * UNIT);
@@ -424,13 +443,14 @@ static void fork_copies_none(void)
 	struct peer child;
 
 	probe_sees_copies();
-	ok(touch_all(p, SIZE, 0), "a mapping is touched");
+	ok(touch_all(p, SIZE, 0), "fork: setup: the mapping is touched");
 	is_int(copied_by_fork(p, SIZE), 0, "fork copies no large entry of a dma-buf's mapping");
-	ok(touch_all(p, SIZE, 0), "the parent touches it again");
+	ok(touch_all(p, SIZE, 0), "fork: the parent touches the mapping again");
 	child = peer_start(ROOT, ALL_CAPS, child_touches, p);
-	is_int(peer_hear(&child), 0, "a child has the mapping");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "REVOKE");
-	is_int(peer_ask(&child, 0), 1, "... after which every page of the child's gives SIGBUS");
+	is_int(peer_hear(&child), 0, "fork: a child has the mapping");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "fork: REVOKE without waiting");
+	is_int(peer_ask(&child, 0), 1,
+	       "fork: every page of the child's mapping gets SIGBUS after REVOKE");
 	peer_end(&child, 0);
 	munmap(p, SIZE);
 	shared_end(&s);
@@ -457,7 +477,7 @@ int main(void)
 	one_is_refused();
 	fork_copies_none();
 
-	is_errno(raw_rmmod("ccshm_probe"), 0, "the probes can be removed");
+	is_errno(raw_rmmod("ccshm_probe"), 0, "ccshm_probe.ko can be unloaded");
 	exported_end();
 	return done_testing();
 }

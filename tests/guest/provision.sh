@@ -31,12 +31,12 @@ cat >$etc/a.conf <<-END
 	[buffer frames]
 	size = 4M
 END
-exits 3 "no driver: its own exit code" cc provision
-runs "no driver: --dry-run checks the files" cc provision --dry-run
-is "$(results)" "frames:would-create " "and tells what they ask for"
+exits 3 "no driver: provision: exit 3" cc provision
+runs "no driver: provision --dry-run checks the files: exit 0" cc provision --dry-run
+is "$(results)" "frames:would-create " "no driver: provision --dry-run reports what the files request"
 echo bogus >$etc/b.conf
-exits 1 "no driver: --dry-run finds a line that is wrong" cc provision --dry-run
-like "$out" "$etc/b.conf:1: neither" "and says where it is"
+exits 1 "no driver: provision --dry-run with a bad line: exit 1" cc provision --dry-run
+like "$out" "$etc/b.conf:1: neither" "no driver: provision --dry-run reports file and number of the bad line"
 forget
 
 if [ "$flavour" = plain ]; then
@@ -48,8 +48,8 @@ chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
 
 # ---- buffers are made once
 
-runs "nothing asked for, nothing done" cc provision
-is "$out" "" "and nothing said"
+runs "provision without files: exit 0" cc provision
+is "$out" "" "provision without files prints nothing"
 
 cat >$lib/10-vendor.conf <<-END
 	# what an image brings
@@ -79,48 +79,48 @@ cat >$etc/20-local.conf <<-END
 	owner = bob
 END
 total=$(cat $sysfs/limit_total_bytes)
-runs "--dry-run" cc provision --dry-run
+runs "provision --dry-run: exit 0" cc provision --dry-run
 is "$(results)" "total-bytes:would-set user-bytes:would-set user-buffers:would-set user-exports:would-set frames:would-create frames:would-create piece:would-create " \
-	"--dry-run tells what would be done"
+	"--dry-run reports what would be done"
 is "$(info buffers) $(cat $sysfs/limit_total_bytes)" "0 $total" "--dry-run changes nothing"
 
-runs "provision" cc provision
-is "$(results)" "total-bytes:set user-bytes:set user-buffers:set user-exports:set frames:created frames:created piece:created " "it tells what was done"
-is "$(info buffers)" 3 "the buffers are there"
+runs "provision of limits and buffers: exit 0" cc provision
+is "$(results)" "total-bytes:set user-bytes:set user-buffers:set user-exports:set frames:created frames:created piece:created " "provision reports what was done"
+is "$(info buffers)" 3 "provision has made the three buffers"
 is "$(cat $sysfs/limit_total_bytes $sysfs/limit_user_bytes $sysfs/limit_user_buffers $sysfs/limit_user_exports | tr '\n' ' ')" \
 	"536870912 33554432 7 900 " \
-	"limits are set, and the last file counts"
+	"provision sets limits, and the last file takes effect"
 is "$(field size alice/frames) $(field owner alice/frames) $(field group alice/frames) $(field mode alice/frames) $(field persistent alice/frames)" \
-	"4194304 alice ccshm 0660 true" "a buffer has the size, owner, group and mode asked for"
-is "$(field payer alice/frames)" root "root pays for it"
-is "$(field size root/frames) $(field owner root/frames) $(field mode root/frames)" "8192 root 0600" "what is not said is root's, and for root alone"
-is "$(field contiguous bob/piece) $(field dma32 bob/piece) $(field contiguous alice/frames)" "true true false" "in one piece and below 4 GiB as asked for"
-is "$(field whole_units alice/frames) $(field whole_units bob/piece)" "true false" "of whole units as asked for"
-runs "its owner uses it" sh -c "printf hello | as alice $CC write frames"
-is "$(as bob "$CC" read alice/frames --length 5)" hello "so does its group"
-exits 1 "nobody else knows that bob's is there" as alice "$CC" show bob/piece
+	"4194304 alice ccshm 0660 true" "a buffer has the requested size, owner, group and mode"
+is "$(field payer alice/frames)" root "a buffer of another owner is charged to root"
+is "$(field size root/frames) $(field owner root/frames) $(field mode root/frames)" "8192 root 0600" "a buffer without owner and mode belongs to root with mode 0600"
+is "$(field contiguous bob/piece) $(field dma32 bob/piece) $(field contiguous alice/frames)" "true true false" "buffers are contiguous and below 4 GiB only as requested"
+is "$(field whole_units alice/frames) $(field whole_units bob/piece)" "true false" "buffers have whole units only as requested"
+runs "alice, the owner, writes to the buffer: exit 0" sh -c "printf hello | as alice $CC write frames"
+is "$(as bob "$CC" read alice/frames --length 5)" hello "bob, a group member, reads the buffer"
+exits 1 "show by alice of bob's buffer of mode 0600: exit 1" as alice "$CC" show bob/piece
 
 id=$(field id alice/frames)
 conversions=$(info conversions_shared)
-runs "provision again" cc provision
-is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists user-exports:exists frames:exists frames:exists piece:exists " "it finds all that is there"
-is "$(field id alice/frames) $(info buffers) $(info conversions_shared)" "$id 3 $conversions" "and makes nothing a second time"
-is "$(as bob "$CC" read alice/frames --length 5)" hello "contents are left alone"
-runs "--json" cc provision --json
-is "$(printf '%s\n' "$out" | grep -c '"result": "exists"')" 7 "--json tells the same"
+runs "provision a second time: exit 0" cc provision
+is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists user-exports:exists frames:exists frames:exists piece:exists " "provision a second time reports that all exists"
+is "$(field id alice/frames) $(info buffers) $(info conversions_shared)" "$id 3 $conversions" "provision a second time makes and converts nothing"
+is "$(as bob "$CC" read alice/frames --length 5)" hello "provision a second time leaves the contents unchanged"
+runs "provision --json: exit 0" cc provision --json
+is "$(printf '%s\n' "$out" | grep -c '"result": "exists"')" 7 "provision --json reports that all exists"
 
 # ---- a missing buffer, and a buffer that differs
 
 as bob "$CC" free piece
 sed -i 's/^size = 4M/size = 8M/; s/^mode = 0660/mode = 0640/; s/^group = ccshm/group = bob/' $lib/10-vendor.conf
-exits 1 "a buffer that differs" cc provision
-is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists user-exports:exists frames:differs frames:exists piece:created " "is told, and the rest is done"
+exits 1 "provision with a buffer that differs: exit 1" cc provision
+is "$(results)" "total-bytes:exists user-bytes:exists user-buffers:exists user-exports:exists frames:differs frames:exists piece:created " "provision reports the buffer that differs and makes the missing one"
 like "$out" "$lib/10-vendor.conf:8: buffer frames: it differs: size is 4M, not 8M, mode is 0660, not 0640, group is 900, not 1002; free the buffer" \
-	"it says where, and in what"
-is "$(field size alice/frames) $(as bob "$CC" read alice/frames --length 5)" "4194304 hello" "nothing is destroyed"
+	"provision reports line and properties of the buffer that differs"
+is "$(field size alice/frames) $(as bob "$CC" read alice/frames --length 5)" "4194304 hello" "provision leaves a buffer that differs unchanged"
 cc free alice/frames
-runs "freed, it is made anew" cc provision
-is "$(field size alice/frames) $(field mode alice/frames) $(field group alice/frames)" "8388608 0640 bob" "as asked for now"
+runs "provision after FREE of the buffer that differed: exit 0" cc provision
+is "$(field size alice/frames) $(field mode alice/frames) $(field group alice/frames)" "8388608 0640 bob" "provision after FREE makes the buffer as requested now"
 
 # ---- files that override others
 
@@ -128,11 +128,11 @@ ln -s /dev/null $etc/10-vendor.conf
 echo '[buffer once]
 size = 4K' >$run/20-local.conf
 cc free alice/frames
-runs "a file that is hidden" cc provision
-is "$(results)" "user-bytes:exists frames:exists piece:exists " "/dev/null in /etc hides that of /usr/lib, and a file in /etc that of /run"
+runs "provision with a hidden file: exit 0" cc provision
+is "$(results)" "user-bytes:exists frames:exists piece:exists " "/dev/null in /etc hides the file of /usr/lib, and a file in /etc that of /run"
 rm $etc/20-local.conf
-runs "/run without /etc before it" cc provision
-is "$(results)" "once:created " "counts"
+runs "provision with a file in /run only: exit 0" cc provision
+is "$(results)" "once:created " "provision uses the file in /run when /etc has none of that name"
 free_all
 forget
 
@@ -157,34 +157,34 @@ cat >$etc/a.conf <<-END
 	size = 4K
 	owner = alice
 END
-exits 1 "some fail" cc provision
-is "$(results)" "good1:created nowhere:failed huge:failed wide:failed typo:failed good1:failed good2:created " "the rest is made"
-like "$out" "a.conf:3: buffer nowhere: there is no NUMA node [0-9]+; this machine has 0" "a node that is not there"
-like "$out" "a.conf:6: buffer huge: not enough memory" "more than there is"
-like "$out" "a.conf:8: buffer wide: it is larger than the largest possible piece" "larger than one piece"
-like "$out" "a.conf:12: 'szie' is not a key of a buffer" "a line that is wrong"
-like "$out" "a.conf:13: the owner's buffer good1 is already defined at $etc/a.conf:1" "a name that is there twice"
-is "$(info buffers)" 2 "nothing else is there"
+exits 1 "provision with sections that fail: exit 1" cc provision
+is "$(results)" "good1:created nowhere:failed huge:failed wide:failed typo:failed good1:failed good2:created " "provision with sections that fail makes the other buffers"
+like "$out" "a.conf:3: buffer nowhere: there is no NUMA node [0-9]+; this machine has 0" "provision reports a NUMA node that does not exist"
+like "$out" "a.conf:6: buffer huge: not enough memory" "provision reports a size beyond the memory"
+like "$out" "a.conf:8: buffer wide: it is larger than the largest possible piece" "provision reports a size beyond the largest contiguous piece"
+like "$out" "a.conf:12: 'szie' is not a key of a buffer" "provision reports an unknown key"
+like "$out" "a.conf:13: the owner's buffer good1 is already defined at $etc/a.conf:1" "provision reports a name that is defined twice"
+is "$(info buffers)" 2 "provision with sections that fail makes no other buffer"
 free_all
 
 # A section with a mistake is ignored, and a valid section with the same name takes effect.
 forget
 printf '\357\273\277[buffer twice]\nsize = 4\302\240K\n' >$lib/10.conf
 printf '[buffer twice]\nsize = 8K\n' >$etc/20.conf
-exits 1 "a section with a mistake before a good one" cc provision
-is "$(results)" "twice:failed twice:created " "a broken section does not block a good one of its name"
-like "$out" "$lib/10.conf:2: column 9 has a no-break space" "a no-break space is named, a byte order mark is skipped"
+exits 1 "provision with a broken section before a valid one: exit 1" cc provision
+is "$(results)" "twice:failed twice:created " "a broken section does not block a valid one of its name"
+like "$out" "$lib/10.conf:2: column 9 has a no-break space" "provision reports a no-break space and skips a byte order mark"
 free_all
 
 # Read from standard input and pipes.
 forget
 echo '[buffer piped]
 size = 4K' >input
-runs "a pipe as input" sh -c "cat input | $CC provision -"
-is "$(results)" "" "a pipe has no path as its source"
-is "$(field size piped)" 4096 "its buffer is made"
-runs "a descriptor as input" sh -c "cat input | $CC provision /proc/self/fd/0"
-is "$(results)" "piped:exists " "it is read to its end"
+runs "provision from standard input: exit 0" sh -c "cat input | $CC provision -"
+is "$(results)" "" "provision from standard input reports no path as source"
+is "$(field size piped)" 4096 "provision from standard input makes the buffer"
+runs "provision from /proc/self/fd/0: exit 0" sh -c "cat input | $CC provision /proc/self/fd/0"
+is "$(results)" "piped:exists " "provision from /proc/self/fd/0 reads the input to its end"
 free_all
 
 # Root is exempt from limits; a user without CAP_SYS_RESOURCE is not.
@@ -199,15 +199,15 @@ cat >$etc/a.conf <<-END
 	[buffer three]
 	size = 4K
 END
-runs "root is exempt from limits" cc provision
+runs "provision by root beyond limit_user_buffers: exit 0" cc provision
 free_all
-exits 1 "a user has limits, too" as alice "$CC" provision
-is "$(results)" "user-buffers:exists one:created two:created three:failed " "one that is set already is no matter, and binds"
-like "$out" "buffer three: this would exceed your per-user limit" "it says which"
+exits 1 "provision by alice beyond limit_user_buffers: exit 1" as alice "$CC" provision
+is "$(results)" "user-buffers:exists one:created two:created three:failed " "provision by alice: a limit that is already set is reported as existing and applies"
+like "$out" "buffer three: this would exceed your per-user limit" "provision by alice reports which buffer exceeds the limit"
 as alice "$CC" free two
 sed -i 's/= 2$/= 3/' $etc/a.conf
-exits 4 "a user makes what it may" as alice "$CC" provision
-is "$(results)" "user-buffers:failed one:exists two:created three:failed " "and sets no limits"
+exits 4 "provision by alice with limits to set: exit 4" as alice "$CC" provision
+is "$(results)" "user-buffers:failed one:exists two:created three:failed " "provision by alice makes the permitted buffer and sets no limit"
 forget
 free_all
 cat >mine <<-END
@@ -217,9 +217,9 @@ cat >mine <<-END
 	size = 4K
 	owner = bob
 END
-exits 4 "a user may not make buffers for others" as alice "$CC" provision "$PWD/mine"
-is "$(results)" "mine:created his:failed " "but its own, from a file that it names"
-exits 4 "who may not open the device does nothing" as mallory "$CC" provision
+exits 4 "provision by alice of a buffer for bob: exit 4" as alice "$CC" provision "$PWD/mine"
+is "$(results)" "mine:created his:failed " "provision by alice makes alice's buffer from a given file, and none for bob"
+exits 4 "provision by mallory, who may not open the device: exit 4" as mallory "$CC" provision
 free_all
 
 # ---- a conversion that fails
@@ -237,7 +237,7 @@ cat >$etc/a.conf <<-END
 	owner = bob
 END
 if [ "$flavour" != tdx ] && [ "$flavour" != cca ]; then
-	skip "a conversion that fails" "only TDX and CCA refuse any"
+	skip "provision with a conversion that fails: exit 1" "only TDX and CCA refuse any"
 else
 	# The kernel reports the failure once in each boot; the memory is returned.
 	if [ "$flavour" = cca ]; then
@@ -246,13 +246,13 @@ else
 		dmesg | grep -q "CPA VMM failure" || expect_kmsg "CPA VMM failure to convert memory"
 	fi
 	cvmctl fail shared 1 1
-	exits 1 "a conversion that fails" cc provision
+	exits 1 "provision with a conversion that fails: exit 1" cc provision
 	cvmctl fail off
-	is "$(results)" "before:created broken:failed behind:created " "takes no other buffer with it"
-	like "$out" "a.conf:3: buffer broken: the platform refused" "it says why"
+	is "$(results)" "before:created broken:failed behind:created " "provision with a conversion that fails makes the other buffers"
+	like "$out" "a.conf:3: buffer broken: the platform refused" "provision reports that the platform refused the conversion"
 	while ! settled; do usleep 50000; done
-	runs "the next run makes it" cc provision
-	is "$(results)" "before:exists broken:created behind:exists " "and finds the others"
+	runs "provision after a failed conversion: exit 0" cc provision
+	is "$(results)" "before:exists broken:created behind:exists " "provision after a failed conversion makes the missing buffer only"
 fi
 free_all
 forget
@@ -276,10 +276,10 @@ for i in 1 2 3 4; do
 done
 bad=0
 for pid in $pids; do wait "$pid" || bad=$((bad + 1)); done
-is "$bad $(info buffers)" "0 4" "several at a time make each buffer once"
-is "$(cat log? | grep -c ' created ')" 4 "and one of them says so"
+is "$bad $(info buffers)" "0 4" "several concurrent runs of provision make each buffer once"
+is "$(cat log? | grep -c ' created ')" 4 "of several concurrent runs of provision one reports each buffer as created"
 free_all
 
 rmmod ccshm
-ok $? "the module can be unloaded"
+ok $? "the driver can be unloaded"
 done_testing

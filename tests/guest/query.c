@@ -99,14 +99,19 @@ static int look_elsewhere(void *arg)
 
 static void check_seen(const char *who, const struct seen *seen, bool anon, bool priv)
 {
-	is_int(sees(seen, CCSHM_TYPE_BUFFER, anonymous), anon, "%s: the anonymous buffer", who);
-	is_int(sees(seen, CCSHM_TYPE_BUFFER, private), priv, "%s: the buffer of mode 0600", who);
-	ok(sees(seen, CCSHM_TYPE_BUFFER, readable), "%s: the buffer of mode 0644", who);
-	is_int(sees(seen, CCSHM_TYPE_EXPORT, of_private), priv, "%s: its export", who);
-	is_int(sees(seen, CCSHM_TYPE_ATTACHMENT, attachment), anon, "%s: the attachment", who);
-	is_int(seen->nr[CCSHM_TYPE_BUFFER], 1 + anon + priv, "%s: and no other buffer", who);
-	ok(seen->ascending, "%s: in the order of their ids, of the type asked for", who);
-	ok(seen->same, "%s: QUERY of each id returns the same", who);
+	is_int(sees(seen, CCSHM_TYPE_BUFFER, anonymous), anon,
+	       "%s: visibility of the anonymous buffer", who);
+	is_int(sees(seen, CCSHM_TYPE_BUFFER, private), priv,
+	       "%s: visibility of the buffer of mode 0600", who);
+	ok(sees(seen, CCSHM_TYPE_BUFFER, readable), "%s: the buffer of mode 0644 is listed", who);
+	is_int(sees(seen, CCSHM_TYPE_EXPORT, of_private), priv,
+	       "%s: visibility of the export of the buffer of mode 0600", who);
+	is_int(sees(seen, CCSHM_TYPE_ATTACHMENT, attachment), anon,
+	       "%s: visibility of the attachment", who);
+	is_int(seen->nr[CCSHM_TYPE_BUFFER], 1 + anon + priv, "%s: no other buffer is listed", who);
+	ok(seen->ascending,
+	   "%s: NEXT returns objects of the requested type in the order of their ids", who);
+	ok(seen->same, "%s: QUERY of each id returns the same as NEXT", who);
 }
 
 static void test_who_sees_what(void)
@@ -119,9 +124,9 @@ static void test_who_sees_what(void)
 	is_errno(as_user(ALICE, CAP(SYS_ADMIN), look_elsewhere, seen), 0,
 		 "alice with CAP_SYS_ADMIN lists in another network namespace");
 	check_seen("alice with CAP_SYS_ADMIN", seen, true, true);
-	is_errno(as_user(ALICE, 0, look, seen), 0, "alice lists");
+	is_errno(as_user(ALICE, 0, look, seen), 0, "alice lists with NEXT");
 	check_seen("alice", seen, false, true);
-	is_errno(as_user(BOB, 0, look, seen), 0, "bob lists");
+	is_errno(as_user(BOB, 0, look, seen), 0, "bob lists with NEXT");
 	check_seen("bob", seen, false, false);
 }
 
@@ -130,9 +135,10 @@ static void test_own_anonymous(void)
 {
 	struct ccshm_ioc_query q;
 
-	is_errno(next(dev, CCSHM_TYPE_BUFFER, anonymous - 1, &q), 0, "NEXT on its own file");
+	is_errno(next(dev, CCSHM_TYPE_BUFFER, anonymous - 1, &q), 0,
+		 "NEXT through the file of an anonymous buffer: success");
 	ok(q.object_id == anonymous && q.query_flags & CCSHM_QUERY_CONTROL,
-	   "the anonymous buffer, with control");
+	   "NEXT through the file of an anonymous buffer reports control of it");
 }
 
 /* ---- fields ---- */
@@ -141,17 +147,20 @@ static void test_fields(void)
 {
 	struct ccshm_ioc_query q;
 
-	is_errno(next(dev, 0, 0, &q), EINVAL, "NEXT of no type: EINVAL");
-	is_errno(next(dev, 4, 0, &q), EINVAL, "NEXT of an unknown type: EINVAL");
-	is_errno(next(dev, CCSHM_TYPE_BUFFER, ~0ULL, &q), ENOENT, "NEXT after the largest id: ENOENT");
+	is_errno(next(dev, 0, 0, &q), EINVAL, "QUERY with NEXT and type 0: EINVAL");
+	is_errno(next(dev, 4, 0, &q), EINVAL, "QUERY with NEXT and an unknown type: EINVAL");
+	is_errno(next(dev, CCSHM_TYPE_BUFFER, ~0ULL, &q), ENOENT,
+		 "QUERY with NEXT after the largest id: ENOENT");
 	q = (struct ccshm_ioc_query){ .id = readable, .next_type = 1 };
-	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL, "a type without NEXT: EINVAL");
+	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL,
+		 "QUERY with a type and without NEXT: EINVAL");
 	q = (struct ccshm_ioc_query){ .id = readable, .fd = private_fd };
-	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL, "a descriptor without BY_FD: EINVAL");
+	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL,
+		 "QUERY with a descriptor and without BY_FD: EINVAL");
 	q = (struct ccshm_ioc_query){ .flags = CCSHM_QUERY_NEXT | CCSHM_QUERY_BY_FD, .next_type = 1 };
-	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL, "NEXT and BY_FD: EINVAL");
+	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL, "QUERY with NEXT and BY_FD: EINVAL");
 	q = (struct ccshm_ioc_query){ .id = 1, .flags = CCSHM_QUERY_BY_FD, .fd = private_fd };
-	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL, "an id with BY_FD: EINVAL");
+	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL, "QUERY with an id and BY_FD: EINVAL");
 }
 
 /* ---- descriptors ---- */
@@ -180,16 +189,16 @@ static void test_descriptors(void)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int path = open("/proc/self/fd/0", O_PATH | O_CLOEXEC);
 
-	is_errno(by_fd(dev, private_fd, &held), 0, "BY_FD of a dma-buf");
+	is_errno(by_fd(dev, private_fd, &held), 0, "BY_FD of a dma-buf: success");
 	raw_query(dev, of_private, &want);
 	want.id = 0;
 	want.flags = held.flags;
 	want.fd = held.fd;
 	ok(held.object_id == of_private && !memcmp(&held, &want, sizeof(want)),
-	   "it says what QUERY of the export's id says");
-	is_errno(by_fd(dev, attachment_fd, &held), 0, "BY_FD of an attachment");
+	   "BY_FD of a dma-buf returns what QUERY of the export's id returns");
+	is_errno(by_fd(dev, attachment_fd, &held), 0, "BY_FD of an attachment: success");
 	ok(held.object_id == attachment && held.type == CCSHM_TYPE_ATTACHMENT,
-	   "it is that attachment");
+	   "BY_FD of an attachment returns the attachment");
 	is_errno(by_fd(dev, -1, &held), EBADF, "BY_FD of -1: EBADF");
 	is_errno(by_fd(dev, 1000, &held), EBADF, "BY_FD of a closed descriptor: EBADF");
 	is_errno(by_fd(dev, path, &held), EBADF, "BY_FD of an O_PATH descriptor: EBADF");
@@ -198,19 +207,24 @@ static void test_descriptors(void)
 	close(null);
 	close(path);
 
-	is_errno(as_user(BOB, 0, hold, q), 0, "bob holds the dma-buf of a buffer that he may not see");
+	is_errno(as_user(BOB, 0, hold, q), 0,
+		 "BY_FD by bob of a dma-buf of a buffer that bob may not see: success");
 	ok(q->object_id == of_private && q->buffer_id == private && q->size == PAGE &&
-	   q->type == CCSHM_TYPE_EXPORT, "he learns which export it is");
+	   q->type == CCSHM_TYPE_EXPORT,
+	   "BY_FD by bob returns the id of the export and of its buffer");
 	ok(q->query_flags == CCSHM_QUERY_HOLDER && q->uid == (uint32_t)-1 &&
 	   q->gid == (uint32_t)-1 && q->payer == (uint32_t)-1 && !q->mode && !q->name[0] &&
 	   !q->charged && !q->carved && !q->blocks && !q->blocks_small && !q->units &&
-	   !q->units_whole && !q->conversions, "and nothing else of the buffer");
-	is_errno(as_user(BOB, 0, hold_attachment, q), 0, "bob holds an attachment");
+	   !q->units_whole && !q->conversions, "BY_FD by bob returns no other field of the buffer");
+	is_errno(as_user(BOB, 0, hold_attachment, q), 0,
+		 "BY_FD by bob of an attachment of a buffer that bob may not see: success");
 	ok(q->object_id == attachment && q->query_flags == CCSHM_QUERY_HOLDER &&
-	   !strcmp(q->device, DEVICE), "he learns which attachment it is");
-	is_errno(as_user(ALICE, 0, hold, q), 0, "alice holds the dma-buf of her buffer");
+	   !strcmp(q->device, DEVICE),
+	   "BY_FD by bob returns the id and the device of the attachment");
+	is_errno(as_user(ALICE, 0, hold, q), 0,
+		 "BY_FD by alice of a dma-buf of alice's buffer: success");
 	ok(!(q->query_flags & CCSHM_QUERY_HOLDER) && !strcmp(q->name, "private"),
-	   "she learns all of it");
+	   "BY_FD by alice returns all fields of alice's buffer");
 }
 
 /* ---- objects that have ended ---- */
@@ -224,20 +238,25 @@ static void test_ended(void)
 
 	raw_alloc(dev, PAGE, &id);
 	fd = raw_export(dev, id, 0, &export);
-	is_errno(raw_free(dev, id), 0, "a buffer is freed that has an export");
-	is_errno(raw_query(dev, id, &q), ENOENT, "QUERY of its id: ENOENT");
+	is_errno(raw_free(dev, id), 0, "FREE of a buffer that has an export");
+	is_errno(raw_query(dev, id, &q), ENOENT, "QUERY of a freed buffer with an export: ENOENT");
 	look(seen);
-	ok(sees(seen, CCSHM_TYPE_BUFFER, id), "NEXT visits it");
-	is_errno(next(dev, CCSHM_TYPE_BUFFER, id - 1, &q), 0, "NEXT finds it");
-	ok(q.object_id == id && q.query_flags & CCSHM_QUERY_ORPHAN, "as one that has ended");
-	is_errno(by_fd(dev, fd, &q), 0, "its export is found by its descriptor");
-	ok(q.object_id == export && q.query_flags & CCSHM_QUERY_ORPHAN, "likewise");
+	ok(sees(seen, CCSHM_TYPE_BUFFER, id),
+	   "a list with NEXT contains a freed buffer with an export");
+	is_errno(next(dev, CCSHM_TYPE_BUFFER, id - 1, &q), 0,
+		 "NEXT after the id before a freed buffer with an export: success");
+	ok(q.object_id == id && q.query_flags & CCSHM_QUERY_ORPHAN,
+	   "NEXT returns a freed buffer with an export as an orphan");
+	is_errno(by_fd(dev, fd, &q), 0, "BY_FD of the export of a freed buffer: success");
+	ok(q.object_id == export && q.query_flags & CCSHM_QUERY_ORPHAN,
+	   "BY_FD returns the export of a freed buffer as an orphan");
 	close(fd);
 	for (int i = 0; i < 500 && sees(seen, CCSHM_TYPE_BUFFER, id); i++) {
 		sleep_ms(20);
 		look(seen);
 	}
-	ok(!sees(seen, CCSHM_TYPE_BUFFER, id), "it goes when its memory has been given back");
+	ok(!sees(seen, CCSHM_TYPE_BUFFER, id),
+	   "a list with NEXT does not contain a freed buffer after its memory is given back");
 }
 
 static void test_generation(void)
@@ -249,11 +268,12 @@ static void test_generation(void)
 	raw_info(dev, &b);
 	raw_alloc(dev, PAGE, &id);
 	raw_info(dev, &c);
-	ok(a.generation && a.generation == b.generation, "the generation stays where nothing happens");
-	ok(c.generation != b.generation, "it changes with a buffer that comes");
+	ok(a.generation && a.generation == b.generation,
+	   "INFO: the generation is unchanged while no object changes");
+	ok(c.generation != b.generation, "INFO: the generation changes with ALLOC");
 	raw_free(dev, id);
 	raw_info(dev, &a);
-	ok(c.generation != a.generation, "and with one that goes");
+	ok(c.generation != a.generation, "INFO: the generation changes with FREE");
 }
 
 int main(void)
@@ -261,16 +281,16 @@ int main(void)
 	driver_load();
 	dev = raw_open();
 	if (setresuid(-1, ALICE, -1))
-		bail("setresuid");
+		bail("setresuid() failed");
 	raw_alloc_named(dev, PAGE, "private", 0600, &private);
 	raw_alloc_named(dev, PAGE, "readable", 0644, &readable);
 	if (setresuid(-1, 0, -1))
-		bail("setresuid");
+		bail("setresuid() failed");
 	raw_alloc(dev, PAGE, &anonymous);
 	private_fd = raw_export(dev, private, 0, &of_private);
 	attachment_fd = raw_attach(dev, anonymous, DEVICE, &attachment);
 	if (!private || !readable || !anonymous || private_fd < 0 || attachment_fd < 0)
-		bail("cannot make what is to be seen");
+		bail("cannot make the objects that are to be listed");
 	test_fields();
 	test_who_sees_what();
 	test_own_anonymous();
@@ -283,7 +303,7 @@ int main(void)
 	raw_free(dev, private);
 	raw_free(dev, readable);
 	raw_free(dev, anonymous);
-	ok(wait_clean(dev), "nothing is left");
+	ok(wait_clean(dev), "no buffer and no shared memory is left");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

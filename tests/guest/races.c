@@ -90,7 +90,8 @@ static void both_occurred(int pair, const char *what)
 {
 	const struct outcomes *o = &outcomes[pair];
 
-	ok(o->before && o->after, "... %s occurs both before and after", what);
+	ok(o->before && o->after,
+	   "%s occurs both before and after the revoke or the end of the buffer", what);
 	diag("%d times before, %d times after", o->before, o->after);
 }
 
@@ -273,13 +274,15 @@ static void race_with(const char *what, void *(*fn)(void *arg))
 	memset(&race, 0, sizeof(race));
 	race.size = UNIT;
 	if (raw_alloc(ccshm, race.size, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	while (another_round(rounds, begin) && race_round(buffer, fn, rounds % 2 * PAGE))
 		rounds++;
-	ok(rounds >= ROUNDS && race.done > rounds, "revoke and %s: %d rounds, %d actions", what, rounds,
+	ok(rounds >= ROUNDS && race.done > rounds,
+	   "revoke and %s: %d rounds, %d actions", what, rounds,
 	   race.done);
-	is_int(race.bad, 0, "... nobody got in, nobody stayed in");
-	both_occurred(CALL, "the call");
+	is_int(race.bad, 0,
+	       "revoke and other calls: no call succeeds and no page can be accessed after the revoke");
+	both_occurred(CALL, "a call that races with a revoke");
 	raw_free(ccshm, buffer);
 }
 
@@ -325,7 +328,7 @@ static void race_with_fork(void)
 	uint64_t buffer, id;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		int fd = raw_export(ccshm, buffer, 0, &id);
 		struct peer forker;
@@ -346,8 +349,8 @@ static void race_with_fork(void)
 		close(fd);
 	}
 	ok(rounds >= ROUNDS, "revoke and fork: %d rounds", rounds);
-	is_int(bad, 0, "... no child kept a page");
-	both_occurred(CALL, "a fork");
+	is_int(bad, 0, "revoke and fork: no page can be accessed by a child after the revoke");
+	both_occurred(CALL, "a fork that races with a revoke");
 	raw_free(ccshm, buffer);
 	munmap(f, sizeof(*f));
 }
@@ -369,7 +372,7 @@ static void race_with_close(void)
 	uint64_t buffer, id;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	race.size = UNIT;
 	for (; another_round(rounds, begin); rounds++) {
 		pthread_t thread;
@@ -389,8 +392,9 @@ static void race_with_close(void)
 		bad += raw_revoke(ccshm, race.id, 0, 0, NULL) != -ENOENT;
 	}
 	ok(rounds >= ROUNDS, "revoke and close: %d rounds", rounds);
-	is_int(bad, 0, "... it is revoked, or gone");
-	both_occurred(CALL, "close");
+	is_int(bad, 0,
+	       "revoke and close: the revoke succeeds, or returns ENOENT for a closed export");
+	both_occurred(CALL, "a close that races with a revoke");
 	raw_free(ccshm, buffer);
 }
 
@@ -417,7 +421,7 @@ static void race_with_free(void)
 		int err;
 
 		if (raw_alloc(ccshm, UNIT, &buffer))
-			bail("no buffer");
+			bail("ALLOC failed");
 		race.fd = raw_export(ccshm, buffer, 0, &race.id);
 		p = map_of(race.fd, UNIT);
 		touch_read(p);
@@ -435,8 +439,9 @@ static void race_with_free(void)
 		close(race.fd);
 	}
 	ok(rounds >= ROUNDS, "revoke and FREE: %d rounds", rounds);
-	is_int(bad + race.bad, 0, "... it is revoked");
-	both_occurred(CALL, "FREE");
+	is_int(bad + race.bad, 0,
+	       "revoke and FREE: the revoke succeeds, or returns ENOENT for a freed buffer");
+	both_occurred(CALL, "a FREE that races with a revoke");
 }
 
 /* ---- the end of a buffer, and calls that use the buffer ---- */
@@ -489,7 +494,7 @@ static void race_with_end(const char *what, bool by_close, void *(*fn)(void *arg
 		int owner = raw_open();
 
 		if (owner < 0 || raw_alloc(owner, UNIT, &race.id))
-			bail("no buffer");
+			bail("ALLOC failed");
 		race.stop = race.revoked = false;
 		for (int i = 0; i < THREADS; i++)
 			pthread_create(&thread[i], NULL, fn, NULL);
@@ -506,9 +511,9 @@ static void race_with_end(const char *what, bool by_close, void *(*fn)(void *arg
 		bad += raw_query(ccshm, race.id, &q) != -ENOENT;
 	}
 	ok(rounds >= ROUNDS, "%s: %d rounds, %d actions", what, rounds, race.done);
-	is_int(race.bad, 0, "... nothing is made of a buffer that has ended");
-	is_int(bad, 0, "... and the memory is returned");
-	both_occurred(CALL, "the call");
+	is_int(race.bad, 0, "EXPORT or ATTACH of an ended buffer never succeeds");
+	is_int(bad, 0, "calls on an ending buffer: the memory is returned");
+	both_occurred(CALL, "a call that races with the end of a buffer");
 }
 
 /* ---- importers ---- */
@@ -576,7 +581,7 @@ static void race_with_importers(enum importer_kind kind, const char *what)
 
 	memset(&race, 0, sizeof(race));
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		struct ccshm_ioc_importer list[4];
 		struct ccshm_ioc_revoke r;
@@ -604,11 +609,11 @@ static void race_with_importers(enum importer_kind kind, const char *what)
 	}
 	ok(rounds >= ROUNDS && race.done > rounds, "revoke and %s importers: %d rounds, %d actions",
 	   what, rounds, race.done);
-	is_int(bad, 0, "... a revoke ends them all");
-	is_int(race.bad, 0, "... and none gets in behind it");
-	both_occurred(CALL, "the attach");
-	both_occurred(MAP, "the map");
-	both_occurred(UNMAP, "the unmap");
+	is_int(bad, 0, "revoke and importers: the revoke ends all device mappings");
+	is_int(race.bad, 0, "revoke and importers: no attach and no map succeeds after the revoke");
+	both_occurred(CALL, "an attach that races with a revoke");
+	both_occurred(MAP, "a map that races with a revoke");
+	both_occurred(UNMAP, "an unmap that races with a revoke");
 	raw_free(ccshm, buffer);
 }
 
@@ -631,7 +636,7 @@ static void race_of_revokes(void)
 
 	memset(&race, 0, sizeof(race));
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		int imp = imp_open(), quick = imp_open();
 		pthread_t thread[THREADS];
@@ -649,8 +654,8 @@ static void race_of_revokes(void)
 		close(quick);
 		close(race.fd);
 	}
-	ok(rounds >= ROUNDS, "several revokes of what importers hold: %d rounds", rounds);
-	is_int(race.bad, 0, "... all of them finish");
+	ok(rounds >= ROUNDS, "several revokes of an export with importers: %d rounds", rounds);
+	is_int(race.bad, 0, "several revokes of an export with importers: each succeeds");
 	raw_free(ccshm, buffer);
 }
 
@@ -698,7 +703,7 @@ static void race_with_death(void)
 	uint64_t buffer;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		struct ccshm_ioc_query q;
 		struct peer holder;
@@ -716,9 +721,9 @@ static void race_with_death(void)
 		bad += waiting != 0 || q.state != CCSHM_STATE_REVOKED || q.device_mappings;
 		close(race.fd);
 	}
-	ok(rounds >= ROUNDS, "revoke and the death of a holder: %d rounds", rounds);
-	is_int(bad, 0, "... the revoke finishes");
-	both_occurred(CALL, "the death");
+	ok(rounds >= ROUNDS, "revoke and the death of an attachment's holder: %d rounds", rounds);
+	is_int(bad, 0, "revoke and the death of an attachment's holder: the revoke ends");
+	both_occurred(CALL, "the death of a holder that races with a revoke");
 	raw_free(ccshm, buffer);
 }
 
@@ -733,7 +738,7 @@ static void race_with_driver(bool module, const char *what)
 	uint64_t buffer;
 
 	if (raw_alloc(ccshm, UNIT, &buffer))
-		bail("no buffer");
+		bail("ALLOC failed");
 	for (; another_round(rounds, begin); rounds++) {
 		int imp, tries = 0;
 		pthread_t thread;
@@ -762,8 +767,8 @@ static void race_with_driver(bool module, const char *what)
 			bad += device_bind(EDU_A, IMPORTER_DRIVER) != 0;
 	}
 	ok(rounds >= ROUNDS, "revoke and %s: %d rounds", what, rounds);
-	is_int(bad, 0, "... the revoke finishes");
-	both_occurred(CALL, "the removal");
+	is_int(bad, 0, "revoke and the removal of a driver: the revoke ends");
+	both_occurred(CALL, "the removal of a driver that races with a revoke");
 	raw_free(ccshm, buffer);
 }
 
@@ -823,8 +828,10 @@ static void race_with_unload(void)
 	pthread_join(thread, NULL);
 	ok(gone >= ROUNDS && race.done > gone, "revoke and unloading: %d times, %d refused, %d actions",
 	   gone, refused, race.done);
-	is_int(bad + race.bad, 0, "... all of it is done, or nothing of it");
-	ok(refused > 0, "... unloading is also refused, while the driver is in use");
+	is_int(bad + race.bad, 0,
+	       "revoke and unloading: each call succeeds, or the unloading is refused with EWOULDBLOCK");
+	ok(refused > 0,
+	   "revoke and unloading: the unloading is also refused while the driver is in use");
 	ccshm = raw_open();
 }
 
@@ -847,17 +854,17 @@ int main(void)
 	race_with_importers(IMPORTER_DELAYED, "delayed");
 	race_of_revokes();
 	race_with_death();
-	race_with_driver(false, "a driver that leaves its device");
-	race_with_driver(true, "a module that goes");
+	race_with_driver(false, "unbinding the importer's driver");
+	race_with_driver(true, "unloading the importer's module");
 	race_with_unload();
 
-	is_errno(device_unbind(EDU_A), 0, "the driver leaves the device");
+	is_errno(device_unbind(EDU_A), 0, "the importer's driver releases the device");
 	race_with("attachments", race_attach);
 	race_with_end("FREE and EXPORT", false, export_on);
 	race_with_end("close of the owner's file and EXPORT", true, export_on);
 	race_with_end("FREE and ATTACH", false, attach_on);
 	race_with_end("close of the owner's file and ATTACH", true, attach_on);
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	close(ccshm);
 	is_errno(raw_rmmod("ccshm_importer"), 0, "the importer can be unloaded");
 	is_errno(driver_unload(), 0, "the driver can be unloaded");

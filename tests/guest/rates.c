@@ -74,7 +74,8 @@ static struct flood flood_begin(void)
 	int room = FLOOD_ROOM;
 
 	setsockopt(f.fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	is_errno(nl_join(f.fd, family.group), 0, "a listener with room for all");
+	is_errno(nl_join(f.fd, family.group), 0,
+		 "a listener with room for all events joins the group");
 	flood_count(&f, -1);
 	f.began = ns_now();
 	return f;
@@ -116,9 +117,10 @@ static void flood_end(struct flood *f, uint64_t total)
 	flood_count(f, 1);
 	f->seconds = (last - f->began) / 1000000000 + 1;
 	close(f->fd);
-	is_int(f->heard, f->sent, "what was sent is heard");
-	ok(f->told > 0, "the listener learns that it has missed some");
-	ok(f->told <= f->seconds + 1, "... %u times in %llu s: not more often than each second",
+	is_int(f->heard, f->sent, "each event that was sent is received");
+	ok(f->told > 0, "the listener is notified with ENOBUFS of lost events");
+	ok(f->told <= f->seconds + 1,
+	   "the listener is notified of losses %u times in %llu s: at most once a second",
 	   f->told, (unsigned long long)f->seconds);
 }
 
@@ -142,18 +144,20 @@ static void test_flood(void)
 
 	for (int i = 0; i < FLOOD && !err; i++)
 		err = raw_alloc(own, PAGE, &id);
-	is_errno(err, 0, "%d buffers that nobody hears of", FLOOD);
+	is_errno(err, 0, "ALLOC of %d buffers without a listener", FLOOD);
 	sleep_ms(500);
 	f = flood_begin();
 	run_first(true);
 	close(own);
 	run_first(false);
 	flood_end(&f, 2 * FLOOD);
-	ok(f.ends >= BURST, "one user can cause %u events at once", BURST);
-	ok(f.sent <= BURST + f.seconds * EACH_SECOND, "%llu in %llu s are not too many",
+	ok(f.ends >= BURST, "a burst of %u events of one user is sent at once", BURST);
+	ok(f.sent <= BURST + f.seconds * EACH_SECOND,
+	   "%llu events in %llu s do not exceed the rate of one user",
 	   (unsigned long long)f.sent, (unsigned long long)f.seconds);
-	ok(f.suppressed > 0, "others are suppressed");
-	is_int(f.sent + f.lost + f.suppressed, 2 * FLOOD, "each event is counted");
+	ok(f.suppressed > 0, "events of one user beyond the rate are suppressed");
+	is_int(f.sent + f.lost + f.suppressed, 2 * FLOOD,
+	       "one user: sent, lost and suppressed events add up to all events");
 }
 
 static int crowd_of_buffers(struct peer *parent, void *arg)
@@ -195,7 +199,7 @@ static void test_crowd(void)
 	write_file("/proc/sys/kernel/sched_rt_runtime_us", "-1");
 	for (int i = 0; i < 3; i++) {
 		p[i] = peer_start(uid[i], CAP(SYS_NICE), crowd_of_buffers, NULL);
-		is_errno(peer_hear(&p[i]), 0, "user %u has %u buffers", uid[i], BURST);
+		is_errno(peer_hear(&p[i]), 0, "ALLOC by user %u of %u buffers", uid[i], BURST);
 	}
 	sleep_ms(500);
 	f = flood_begin();
@@ -209,9 +213,10 @@ static void test_crowd(void)
 	write_file("/proc/sys/kernel/sched_rt_runtime_us", "950000");
 	/* With several processors, work items on other processors cause a few of the events. */
 	ok(f.ends <= ROOM_ORDINARY && f.ends > ROOM_ORDINARY - 64,
-	   "users cannot take all the room that events have (%u)", f.ends);
-	ok(f.lost >= 3 * BURST - ROOM_ORDINARY, "what there was no room for is lost");
-	is_int(f.sent + f.lost + f.suppressed, 6 * BURST, "each event is counted");
+	   "events of users do not fill the room that is reserved for other events (%u)", f.ends);
+	ok(f.lost >= 3 * BURST - ROOM_ORDINARY, "events of several users beyond the room are lost");
+	is_int(f.sent + f.lost + f.suppressed, 6 * BURST,
+	       "several users: sent, lost and suppressed events add up to all events");
 }
 
 static int refused_often(void *arg)
@@ -253,10 +258,12 @@ static void test_refusals(void)
 	int nl = nl_socket(), stats = nl_socket(), err;
 	uint64_t before = unsent(stats);
 
-	is_errno(nl_join(nl, family.group), 0, "a listener");
+	is_errno(nl_join(nl, family.group), 0, "refusals: a listener joins the group");
 	write_file("/sys/class/misc/ccshm/limit_user_bytes", "4M");
-	is_errno(as_user(ALICE, 0, refused_often, NULL), 0, "alice is refused too much, not a page");
-	is_errno(as_user(BOB, 0, refused_once, NULL), EDQUOT, "bob is refused, once");
+	is_errno(as_user(ALICE, 0, refused_often, NULL), 0,
+		 "refusals: ALLOC by alice is often refused, and one of a page succeeds");
+	is_errno(as_user(BOB, 0, refused_once, NULL), EDQUOT,
+		 "refusals: one ALLOC by bob is refused: EDQUOT");
 	while (refusals + of_bob + unsent(stats) - before < 3 * REFUSALS_BURST + 1 || !of_alice) {
 		err = nl_event(nl, &ev, 2000);
 		if (err == -ETIMEDOUT)
@@ -271,9 +278,11 @@ static void test_refusals(void)
 	close(stats);
 	seconds = (ns_now() - began) / 1000000000 + 1;
 	ok(refusals >= REFUSALS_BURST && refusals <= REFUSALS_BURST + 10 * seconds,
-	   "%u of alice's %u refusals are told", refusals, 3 * REFUSALS_BURST);
-	is_int(of_bob, 1, "and bob's");
-	is_int(of_alice, 1, "and what alice does besides");
+	   "events for %u of alice's %u refusals are sent, as the rate allows",
+	   refusals, 3 * REFUSALS_BURST);
+	is_int(of_bob, 1, "the event for bob's one refusal is sent in spite of alice's refusals");
+	is_int(of_alice, 1,
+	       "the event for alice's new buffer is sent in spite of alice's refusals");
 	write_file("/sys/class/misc/ccshm/limit_user_bytes", "max");
 }
 
@@ -292,7 +301,7 @@ static void test_lasting(void)
 	}
 	while (f.heard < 300 && !nl_event(f.fd, &ev, 5000))
 		f.heard++;
-	is_int(f.heard, 300, "after %u s one user can cause as many as before",
+	is_int(f.heard, 300, "after %u s one user can again cause as many events as before",
 	       BURST / EACH_SECOND);
 	close(f.fd);
 }
@@ -308,7 +317,7 @@ int main(void)
 		bail("/dev/ccshm: %s", strerror(-ccshm));
 	nl = nl_socket();
 	if (nl_find_family(nl) || !family.group)
-		bail("there is no group of events");
+		bail("the netlink family has no group of events");
 	close(nl);
 	test_flood();
 	test_lasting();

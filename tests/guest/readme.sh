@@ -16,31 +16,31 @@ insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
 
 commands /suites/README.md guest >commands
 [ "$(wc -l <commands)" -gt 8 ]
-ok $? "there are commands to be typed"
+ok $? "README.md has commands for a guest"
 while read -r command; do
 	runs "$command" sh -c "$command" </dev/null
 	diag "$out"
 	case $command in
-	*"ccshmctl read "*) like "$out" '^hello, device' "... and what was written comes back" ;;
-	*"ccshmctl revoke "*) like "$out" 'revoked' "... and it is revoked" ;;
+	*"ccshmctl read "*) like "$out" '^hello, device' "ccshmctl read prints what was written" ;;
+	*"ccshmctl revoke "*) like "$out" 'revoked' "ccshmctl revoke reports that the buffer's exports are revoked" ;;
 	esac
 done <commands
 
 # ---- the buffer that is provisioned at boot
 
 blocks /suites/README.md provision >ring.conf
-runs "the file in README.md is one that provision takes" ccshmctl provision ring.conf
-like "$(ccshmctl list --output owner,name,size,group,mode)" '^alice +ring +64M +ccshm +0660$' "... and the buffer is there"
-runs "... to be freed" ccshmctl free alice/ring
+runs "provision with the file in README.md: exit 0" ccshmctl provision ring.conf
+like "$(ccshmctl list --output owner,name,size,group,mode)" '^alice +ring +64M +ccshm +0660$' "provision with the file in README.md makes the buffer"
+runs "FREE of the buffer in README.md's file: exit 0" ccshmctl free alice/ring
 
 # ---- the program
 
-runs "the program runs" /suites/example
-runs "... also compiled as C++" /suites/example-cxx
+runs "the example program in README.md: exit 0" /suites/example
+runs "the example program in README.md, compiled as C++: exit 0" /suites/example-cxx
 diag "$out"
 chmod 000 /dev/ccshm
-exits 1 "... and says so when it cannot" as alice /suites/example
-like "$out" "Permission denied" "... and why"
+exits 1 "the example program without permission: exit 1" as alice /suites/example
+like "$out" "Permission denied" "the example program without permission reports the error"
 
 # ---- nothing is left
 
@@ -49,6 +49,6 @@ while [ "$(cvmctl get pages_shared)" != "$before" ] && [ $i -lt 100 ]; do
 	usleep 100000
 	i=$((i + 1))
 done
-is "$(cvmctl get pages_shared)" "$before" "all pages are private again"
+is "$(cvmctl get pages_shared)" "$before" "all pages are private after the commands in README.md"
 runs "the driver can be unloaded" rmmod ccshm
 done_testing

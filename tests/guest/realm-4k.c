@@ -21,23 +21,26 @@ static void costs(void)
 	struct ccshm_ioc_query q;
 	struct ccshm_ioc_run run;
 
-	ok(splits > 256, "the direct map is of pages");
-	is_errno(raw_alloc(ccshm, 64 * MIB + PAGE, &id), 0, "64 MiB and a page");
+	ok(splits > 256, "setup: the direct map consists of pages");
+	is_errno(raw_alloc(ccshm, 64 * MIB + PAGE, &id), 0, "ALLOC of 64 MiB and a page");
 	q = query(id);
-	is_int(q.units, 32, "are 32 units");
-	is_int(q.units_whole, 0, "... none of which is whole");
-	is_int(q.blocks_small, 0, "no block is small");
+	is_int(q.units, 32, "QUERY: 64 MiB and a page have 32 units");
+	is_int(q.units_whole, 0, "QUERY: no unit is whole with a direct map of pages");
+	is_int(q.blocks_small, 0, "QUERY: no block is small");
 	is_int(rig(CVM_PAGES_TO_SHARED) - pages, 64 * MIB / PAGE + UNIT / PAGE,
-	       "they are converted, and the block that the page is carved from");
-	is_int(rig(CVM_HC_SHARED) - hc, q.conversions, "... in one call of the host for each call");
-	is_int(raw_pages(ccshm, id, 0, PAGE, &run, 1, NULL), 1, "PAGES");
-	is_int(run.flags & CCSHM_PAGES_LEAF_WHOLE, 0, "PAGES: no leaf is whole");
-	is_int(run.state, CCSHM_PAGE_SHARED, "PAGES: shared");
-	is_int(direct_map_leaf(run.physical), PAGE | CVM_LEAF_SHARED, "... as the kernel maps it");
-	is_errno(raw_free(ccshm, id), 0, "it is freed");
-	ok(wait_clean(ccshm), "... and given back");
-	is_int(direct_map_leaf(run.physical), PAGE, "the kernel maps it as private");
-	is_int(direct_map_splits(), splits, "nothing was split");
+	       "64 MiB, and a unit for the carved page, are converted");
+	is_int(rig(CVM_HC_SHARED) - hc, q.conversions, "each conversion takes one host call");
+	is_int(raw_pages(ccshm, id, 0, PAGE, &run, 1, NULL), 1, "PAGES of a page returns one run");
+	is_int(run.flags & CCSHM_PAGES_LEAF_WHOLE, 0,
+	       "PAGES: the leaf is not whole with a direct map of pages");
+	is_int(run.state, CCSHM_PAGE_SHARED, "PAGES: the page is shared");
+	is_int(direct_map_leaf(run.physical), PAGE | CVM_LEAF_SHARED,
+	       "the kernel maps the page as shared, with a leaf of 4 KiB");
+	is_errno(raw_free(ccshm, id), 0, "FREE of 64 MiB and a page");
+	ok(wait_clean(ccshm), "the memory of 64 MiB and a page is given back");
+	is_int(direct_map_leaf(run.physical), PAGE,
+	       "the kernel maps the page as private after FREE, with a leaf of 4 KiB");
+	is_int(direct_map_splits(), splits, "no leaf of the direct map is split");
 }
 
 static void bytes(void)
@@ -46,12 +49,14 @@ static void bytes(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH with a direct map of pages");
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &a, 0, 3 * MIB - PAGE), "it moves bytes");
-	ok(stamp_pages_check(s.p + PAGE, 1, PAGE, 3 * MIB - 2 * PAGE), "all others are right");
+	ok(moves_right(&edu, &s, &a, 0, 3 * MIB - PAGE),
+	   "the device copies the first page to the last");
+	ok(stamp_pages_check(s.p + PAGE, 1, PAGE, 3 * MIB - 2 * PAGE),
+	   "the pages between the copied ones have their bytes");
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "DETACH");
+	is_errno(attached_end(&a), 0, "DETACH with a direct map of pages");
 	shared_end(&s);
 }
 
@@ -65,13 +70,15 @@ static void refused(void)
 	uint64_t id;
 
 	cvm_fail(CVM_FAIL_SHARED, 1, 1);
-	is_errno(raw_alloc(ccshm, 256 * MIB, &id), EIO, "an ALLOC that is refused half way");
+	is_errno(raw_alloc(ccshm, 256 * MIB, &id), EIO,
+		 "ALLOC that the host refuses half way: EIO");
 	cvm_fail(CVM_FAIL_SHARED, 0, 0);
 	raw_info(ccshm, &info);
-	is_int(info.bytes_leaked + info.bytes_quarantined, 0, "all of it is repaired");
-	ok(wait_clean(ccshm), "... and given back");
-	is_errno(raw_alloc(ccshm, 256 * MIB, &id), 0, "the next works");
-	is_errno(raw_free(ccshm, id), 0, "... and is freed");
+	is_int(info.bytes_leaked + info.bytes_quarantined, 0,
+	       "after a refused ALLOC no memory is leaked or in quarantine");
+	ok(wait_clean(ccshm), "after a refused ALLOC all memory is given back");
+	is_errno(raw_alloc(ccshm, 256 * MIB, &id), 0, "ALLOC after a refused one: success");
+	is_errno(raw_free(ccshm, id), 0, "FREE after a refused ALLOC");
 }
 
 int main(void)
@@ -85,7 +92,7 @@ int main(void)
 	costs();
 	bytes();
 	refused();
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -26,19 +26,22 @@ static void attachments(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(TRY(PCI_A, .id = s.id), ERANGE, "a device of 32 bits is refused");
-	ok(logged("ccshm: cannot use shared memory: " REASON), "... and the kernel log says why");
-	is_str(judged(PCI_A), "cannot, direct: " REASON, "... as does DEVICE");
+	is_errno(TRY(PCI_A, .id = s.id), ERANGE,
+		 "ATTACH of a device with a mask of 32 bits: ERANGE");
+	ok(logged("ccshm: cannot use shared memory: " REASON),
+	   "ATTACH of a device with a mask of 32 bits: the kernel log names the reason");
+	is_str(judged(PCI_A), "cannot, direct: " REASON,
+	       "DEVICE of a device with a mask of 32 bits names the reason");
 	is_errno(TRY(PCI_A, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), ERANGE,
-		 "... with a dma-buf, too");
+		 "ATTACH to a dma-buf of a device with a mask of 32 bits: ERANGE");
 	req.id = s.id;
-	is_errno(TRY(PCI_C, .id = s.id, .dma_bits = 32), ERANGE, "a device is refused to who drives 32");
-	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "... and given to who drives 33");
-	ok(dma_at(&a, 0) & SHARED_BIT, "its address has the shared bit");
+	is_errno(TRY(PCI_C, .id = s.id, .dma_bits = 32), ERANGE, "ATTACH with dma_bits=32: ERANGE");
+	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "ATTACH with dma_bits=33: success");
+	ok(dma_at(&a, 0) & SHARED_BIT, "ATTACH with dma_bits=33: the address has the shared bit");
 	device_start(&edu, EDU_C);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "it moves bytes");
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "ATTACH with dma_bits=33: the device copies");
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "DETACH");
+	is_errno(attached_end(&a), 0, "ATTACH with dma_bits=33: DETACH");
 	shared_end(&s);
 }
 
@@ -52,7 +55,7 @@ static void maps(const struct shared *s, uint64_t flags, enum importer_kind kind
 		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
 	is_errno(err, want, "%s", what);
 	if (!err)
-		ok(imp_moves_right(imp, s->p, 0, PAGE), "%s: its device moves bytes", what);
+		ok(imp_moves_right(imp, s->p, 0, PAGE), "%s: the importer's device copies", what);
 	close(imp);
 	close(fd);
 }
@@ -62,15 +65,20 @@ static void importers(void)
 	struct shared s = shared_new(UNIT);
 
 	imp_device = EDU_C;
-	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0, "a driver that sets a mask of 32 bits");
-	is_str(judged(PCI_C), "cannot, direct: " REASON, "... DEVICE says why");
-	maps(&s, 0, IMPORTER_DYNAMIC, ERANGE, "32 bits: who can let go is refused");
-	maps(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, ERANGE, "32 bits: who cannot is, too");
-	is_errno(imp_mask(33, 65536), 0, "it sets one of 33");
-	is_str(judged(PCI_C), "yes, direct", "... DEVICE says that it can be used");
-	maps(&s, 0, IMPORTER_DYNAMIC, 0, "33 bits: who can let go maps");
-	maps(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, 0, "33 bits: who cannot does, too");
-	is_errno(device_unbind(EDU_C), 0, "its driver goes");
+	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0,
+		 "a driver that sets a mask of 32 bits binds the device");
+	is_str(judged(PCI_C), "cannot, direct: " REASON,
+	       "DEVICE of a driver's device with a mask of 32 bits names the reason");
+	maps(&s, 0, IMPORTER_DYNAMIC, ERANGE, "32 bits: map by a dynamic importer: ERANGE");
+	maps(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, ERANGE,
+	     "32 bits: map by a static importer: ERANGE");
+	is_errno(imp_mask(33, 65536), 0, "the driver sets a mask of 33 bits");
+	is_str(judged(PCI_C), "yes, direct",
+	       "DEVICE of a driver's device with a mask of 33 bits: yes, direct");
+	maps(&s, 0, IMPORTER_DYNAMIC, 0, "33 bits: map by a dynamic importer: success");
+	maps(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, 0,
+	     "33 bits: map by a static importer: success");
+	is_errno(device_unbind(EDU_C), 0, "the driver releases the device");
 	shared_end(&s);
 }
 
@@ -79,6 +87,6 @@ int main(void)
 	suite_begin();
 	attachments();
 	importers();
-	is_int(rig(CVM_STRAY_DMA), 0, "no device wrote elsewhere");
+	is_int(rig(CVM_STRAY_DMA), 0, "no device has written to memory outside its mappings");
 	return suite_end();
 }

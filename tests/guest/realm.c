@@ -26,7 +26,7 @@ static uint64_t physical_of(uint64_t id)
 	struct ccshm_ioc_run run;
 
 	if (raw_pages(ccshm, id, 0, 0, &run, 1, NULL) != 1)
-		bail("PAGES of %llu", (unsigned long long)id);
+		bail("PAGES of buffer %llu did not return one run", (unsigned long long)id);
 	return run.physical;
 }
 
@@ -40,22 +40,26 @@ static void addresses(void)
 	struct edu edu;
 	int imp;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
-	is_int(physical & SHARED_BIT, 0, "memory is below the shared bit");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "addresses: ATTACH of a device");
+	is_int(physical & SHARED_BIT, 0,
+	       "PAGES: the physical address does not have the shared bit");
 	is_int(dma_at(&a, 0), physical | SHARED_BIT, "ATTACH: the address has the shared bit");
 	device_start(&edu, EDU_A);
-	ok(moves_right(&edu, &s, &a, 0, PAGE), "the device moves bytes there");
+	ok(moves_right(&edu, &s, &a, 0, PAGE),
+	   "addresses: the attached device copies at addresses with the shared bit");
 	edu_close(&edu);
-	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a driver comes");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
+		 "addresses: the importer's driver binds the device");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer maps");
-	ok(table_is(imp, &a, 0, UNIT, UNIT), "its table has the same addresses");
-	ok(imp_moves_right(imp, s.p, 0, PAGE), "its device moves bytes there");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "addresses: an importer maps");
+	ok(table_is(imp, &a, 0, UNIT, UNIT),
+	   "addresses: the importer's table has the addresses of ATTACH");
+	ok(imp_moves_right(imp, s.p, 0, PAGE), "addresses: the importer's device copies");
 	close(imp);
-	is_errno(device_unbind(EDU_A), 0, "its driver goes");
-	is_errno(attached_end(&a), 0, "DETACH");
+	is_errno(device_unbind(EDU_A), 0, "addresses: the importer's driver releases the device");
+	is_errno(attached_end(&a), 0, "addresses: DETACH");
 	shared_end(&s);
-	is_int(rig(CVM_STRAY_DMA), 0, "no device wrote elsewhere");
+	is_int(rig(CVM_STRAY_DMA), 0, "no device has written to memory outside its mappings");
 }
 
 /* ---- devices that cannot use the memory ---- */
@@ -70,7 +74,7 @@ static void addresses(void)
 static void never_configured(void)
 {
 	is_str(judged("platform:a000000.virtio_mmio"), "cannot, direct: " NOT_CONFIGURED,
-	       "a device that no driver ever had: DEVICE says why it cannot be used");
+	       "DEVICE of a device that never had a driver names the reason why it cannot be used");
 }
 
 static int imp_coherence(bool coherent)
@@ -92,7 +96,7 @@ static void refuses_importer(const struct shared *s, uint64_t flags, enum import
 
 	if (!err)
 		err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
-	is_errno(err, EOPNOTSUPP, "not coherent: %s is refused", what);
+	is_errno(err, EOPNOTSUPP, "not coherent: %s is refused: EOPNOTSUPP", what);
 	close(imp);
 	close(fd);
 }
@@ -102,27 +106,34 @@ static void not_coherent(void)
 	struct shared s = shared_new(UNIT);
 	int imp;
 
-	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a driver comes");
-	is_errno(imp_coherence(false), 0, "a device that is not coherent");
-	is_str(judged(PCI_A), "cannot, direct: it is not cache-coherent", "... DEVICE says so");
-	refuses_importer(&s, 0, IMPORTER_DYNAMIC, "who can let go");
-	refuses_importer(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, "who cannot");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
+		 "not coherent: the importer's driver binds the device");
+	is_errno(imp_coherence(false), 0, "not coherent: the device is set to not cache-coherent");
+	is_str(judged(PCI_A), "cannot, direct: it is not cache-coherent",
+	       "not coherent: DEVICE names the reason");
+	refuses_importer(&s, 0, IMPORTER_DYNAMIC, "map by a dynamic importer");
+	refuses_importer(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, "map by a static importer");
 	ok(logged("ccshm: cannot use shared memory: it is not cache-coherent"),
-	   "not coherent: the kernel log says why");
-	is_errno(device_unbind(EDU_A), 0, "its driver goes, and it stays so");
-	is_errno(TRY(PCI_A, .id = s.id), EOPNOTSUPP, "not coherent: ATTACH is refused");
+	   "not coherent: the kernel log names the reason");
+	is_errno(device_unbind(EDU_A), 0,
+		 "not coherent: the importer's driver releases the device");
+	is_errno(TRY(PCI_A, .id = s.id), EOPNOTSUPP, "not coherent: ATTACH: EOPNOTSUPP");
 	is_errno(TRY(PCI_A, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), EOPNOTSUPP,
-		 "... with a dma-buf, too");
-	is_str(judged(PCI_A), "cannot, direct: " NOT_CONFIGURED, "... DEVICE says why");
-	ok(logged("ccshm: cannot use shared memory: " NOT_CONFIGURED), "... and the kernel log");
-	is_int(query(s.id).attachments, 0, "... and nothing is left of it");
-	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "its driver comes");
-	is_errno(imp_coherence(true), 0, "it is coherent");
+		 "not coherent: ATTACH to a dma-buf: EOPNOTSUPP");
+	is_str(judged(PCI_A), "cannot, direct: " NOT_CONFIGURED,
+	       "not coherent: DEVICE without a driver names the reason");
+	ok(logged("ccshm: cannot use shared memory: " NOT_CONFIGURED),
+	   "not coherent: the kernel log names the reason of the refused ATTACH");
+	is_int(query(s.id).attachments, 0, "not coherent: the refused ATTACH leaves no attachment");
+	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
+		 "coherent again: the importer's driver binds the device");
+	is_errno(imp_coherence(true), 0, "coherent again: the device is set to cache-coherent");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "then an importer maps");
-	ok(imp_moves_right(imp, s.p, 0, PAGE), "... and its device moves bytes");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "coherent again: an importer maps");
+	ok(imp_moves_right(imp, s.p, 0, PAGE), "coherent again: the importer's device copies");
 	close(imp);
-	is_errno(device_unbind(EDU_A), 0, "its driver goes");
+	is_errno(device_unbind(EDU_A), 0,
+		 "coherent again: the importer's driver releases the device");
 	shared_end(&s);
 }
 
@@ -133,13 +144,14 @@ static void leaves(void)
 	uint64_t id, physical;
 
 	if (raw_alloc(ccshm, UNIT, &id))
-		bail("no memory");
+		bail("ALLOC failed");
 	physical = physical_of(id);
 	is_int(direct_map_leaf(physical), LEAF | CVM_LEAF_SHARED,
-	       "a block is one leaf of the direct map, with the shared bit");
-	is_errno(raw_free(ccshm, id), 0, "it is freed");
-	ok(wait_clean(ccshm), "... and given back");
-	is_int(direct_map_leaf(physical), LEAF, "it is one leaf without the shared bit");
+	       "a shared block is one leaf of the direct map, with the shared bit");
+	is_errno(raw_free(ccshm, id), 0, "FREE of a block that is one leaf");
+	ok(wait_clean(ccshm), "the memory of a block that is one leaf is given back");
+	is_int(direct_map_leaf(physical), LEAF,
+	       "a private block is one leaf of the direct map, without the shared bit");
 }
 
 /*
@@ -152,23 +164,27 @@ static void refused_back(void)
 	uint64_t id, physical;
 
 	if (raw_alloc(ccshm, UNIT, &id))
-		bail("no memory");
+		bail("ALLOC failed");
 	physical = physical_of(id);
 	cvm_fail(CVM_FAIL_PRIVATE, 0, 3);
-	is_errno(raw_free(ccshm, id), 0, "a block is freed that the host does not take back");
+	is_errno(raw_free(ccshm, id), 0,
+		 "FREE of a block that the host refuses to make private: success");
 	raw_info(ccshm, &info);
 	for (int i = 0; i < 500 && !info.bytes_quarantined; i++) {
 		sleep_ms(10);
 		raw_info(ccshm, &info);
 	}
-	is_int(info.bytes_quarantined, UNIT, "it is in quarantine");
-	is_int(direct_map_leaf(physical), 0, "the kernel has no mapping of it left");
+	is_int(info.bytes_quarantined, UNIT, "INFO: the block is in quarantine");
+	is_int(direct_map_leaf(physical), 0,
+	       "the direct map has no mapping of a block in quarantine");
 	for (int i = 0; i < 1000 && info.bytes_quarantined; i++) {
 		sleep_ms(20);
 		raw_info(ccshm, &info);
 	}
-	is_int(info.bytes_quarantined + info.bytes_leaked, 0, "tried again it goes back");
-	is_int(direct_map_leaf(physical), LEAF, "the kernel has its leaf again");
+	is_int(info.bytes_quarantined + info.bytes_leaked, 0,
+	       "the block in quarantine is given back by a later try");
+	is_int(direct_map_leaf(physical), LEAF,
+	       "the direct map has the leaf of a block again after the quarantine");
 	cvm_fail(CVM_FAIL_PRIVATE, 0, 0);
 }
 
@@ -181,16 +197,20 @@ static void in_pieces(void)
 	long long splits = direct_map_splits();
 
 	cvm_chunk(128);
-	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "a host that takes 128 pages a call");
-	is_int(rig(CVM_HC_SHARED) - before, UNIT / PAGE / 128, "... is called until all is done");
-	is_errno(raw_free(ccshm, id), 0, "it is freed");
-	ok(wait_clean(ccshm), "... and given back");
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0,
+		 "ALLOC with a host that converts 128 pages a call: success");
+	is_int(rig(CVM_HC_SHARED) - before, UNIT / PAGE / 128,
+	       "a host that converts 128 pages a call is called until the unit is converted");
+	is_errno(raw_free(ccshm, id), 0, "FREE with a host that converts 128 pages a call");
+	ok(wait_clean(ccshm),
+	   "the memory is given back with a host that converts 128 pages a call");
 	before = rig(CVM_PAGES_SHARED);
 	cvm_fail(CVM_FAIL_SHARED, 2, 1);
-	is_errno(raw_alloc(ccshm, UNIT, &id), EIO, "one that refuses half way");
+	is_errno(raw_alloc(ccshm, UNIT, &id), EIO, "ALLOC with a host that refuses half way: EIO");
 	cvm_fail(CVM_FAIL_SHARED, 0, 0);
 	cvm_chunk(0);
-	ok(wait_clean(ccshm) && wait_rig_shared(before), "... gets back what it had taken");
+	ok(wait_clean(ccshm) && wait_rig_shared(before),
+	   "the pages shared before a host's refusal are private again");
 	is_int(direct_map_splits(), splits, "no leaf of the direct map is split");
 }
 
@@ -199,7 +219,7 @@ int main(void)
 	expect_kmsg("Failed to encrypt memory, [0-9]+ pages will be leaked|"
 		    "Failed to decrypt memory, [0-9]+ pages will be leaked");
 	if (cvm_flavour() != CVM_CCA)
-		bail("this is no Realm");
+		bail("the guest is not a Realm");
 	suite_begin();
 	addresses();
 	never_configured();

@@ -36,7 +36,7 @@ static struct shared shared_new(size_t size)
 	s.fd = raw_export(ccshm, s.id, 0, &s.export_id);
 	p = s.fd < 0 ? NULL : raw_map(s.fd, size, RW);
 	if (!p)
-		bail("no export of buffer %llu, or no mapping", (unsigned long long)s.id);
+		bail("EXPORT or mmap of buffer %llu failed", (unsigned long long)s.id);
 	stamp_pages(p, 1, 0, size);
 	munmap(p, size);
 	return s;
@@ -46,7 +46,7 @@ static void shared_end(struct shared *s)
 {
 	if (s->fd >= 0)
 		close(s->fd);
-	is_errno(raw_free(ccshm, s->id), 0, "the buffer is freed");
+	is_errno(raw_free(ccshm, s->id), 0, "FREE of the buffer");
 }
 
 static char *map_of(int fd, size_t size)
@@ -71,10 +71,11 @@ static struct ccshm_ioc_query query(uint64_t id)
 static void result_is(const struct ccshm_ioc_revoke *r, enum ccshm_state state,
 		      unsigned int device_mappings, unsigned int revoked, unsigned int stopped)
 {
-	is_int(r->state, state, "result: state");
-	is_int(r->device_mappings, device_mappings, "result: device mappings");
-	is_int(r->revoked, revoked, "result: revoked");
-	is_int(r->stopped, stopped, "result: stopped");
+	is_int(r->state, state, "REVOKE returns the expected state");
+	is_int(r->device_mappings, device_mappings,
+	       "REVOKE returns the expected number of device mappings");
+	is_int(r->revoked, revoked, "REVOKE returns the expected number of revoked objects");
+	is_int(r->stopped, stopped, "REVOKE returns the expected number of stopped devices");
 }
 
 /* ---- a child process that uses an export ---- */
@@ -162,46 +163,61 @@ static void own_mapping(void)
 	struct attached a;
 	char *moved;
 
-	ok(stamp_pages_check(touched, 1, 0, SIZE), "a process has a mapping");
-	is_int(query(s.export_id).cpu_mappings, 2, "two are counted");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "revoke without waiting");
+	ok(stamp_pages_check(touched, 1, 0, SIZE), "own mapping: it shows its bytes before REVOKE");
+	is_int(query(s.export_id).cpu_mappings, 2, "own mapping: QUERY counts both mappings");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
+		 "own mapping: REVOKE without waiting: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 0);
-	is_int(r.pages, SIZE / PAGE, "result: pages");
+	is_int(r.pages, SIZE / PAGE, "own mapping: REVOKE returns the number of pages");
 
-	is_int(touch_read(touched + PAGE), SIGBUS, "the next touch gets SIGBUS");
-	ok(touch_info.si_addr == touched + PAGE, "... with the address");
-	is_int(touch_write(touched, 1), SIGBUS, "a write gets SIGBUS");
-	ok(touch_all(touched, SIZE, SIGBUS), "every page does");
-	ok(touch_all(untouched, SIZE, SIGBUS), "pages that were never touched do");
+	is_int(touch_read(touched + PAGE), SIGBUS,
+	       "own mapping after REVOKE: the next access gets SIGBUS");
+	ok(touch_info.si_addr == touched + PAGE,
+	   "own mapping after REVOKE: SIGBUS has the address of the access");
+	is_int(touch_write(touched, 1), SIGBUS, "own mapping after REVOKE: a write gets SIGBUS");
+	ok(touch_all(touched, SIZE, SIGBUS), "own mapping after REVOKE: every page gets SIGBUS");
+	ok(touch_all(untouched, SIZE, SIGBUS),
+	   "own mapping after REVOKE: pages that were never touched get SIGBUS");
 	if (pipe2(pipes, O_CLOEXEC) || write(pipes[1], "x", 1) != 1)
 		bail("pipe: %s", strerror(errno));
-	ok(read(pipes[0], touched, 1) < 0 && errno == EFAULT, "a system call gets EFAULT");
+	ok(read(pipes[0], touched, 1) < 0 && errno == EFAULT,
+	   "own mapping after REVOKE: read() into it returns EFAULT");
 	close(pipes[0]);
 	close(pipes[1]);
-	is_errno(mprotect(touched, PAGE, PROT_READ) ? -errno : 0, 0, "mprotect changes nothing:");
-	is_int(touch_read(touched), SIGBUS, "... SIGBUS");
+	is_errno(mprotect(touched, PAGE, PROT_READ) ? -errno : 0, 0,
+		 "own mapping after REVOKE: mprotect: success");
+	is_int(touch_read(touched), SIGBUS,
+	       "own mapping after REVOKE and mprotect: an access gets SIGBUS");
 	moved = mremap(untouched, UNIT, UNIT, MREMAP_MAYMOVE | MREMAP_FIXED, aligned_space(UNIT));
-	ok(moved != MAP_FAILED && touch_all(moved, UNIT, SIGBUS), "nor does a move");
+	ok(moved != MAP_FAILED && touch_all(moved, UNIT, SIGBUS),
+	   "own mapping after REVOKE and mremap: an access gets SIGBUS");
 	munmap(moved, UNIT);
 
-	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "mmap fails");
-	is_errno(try_map(s.fd, SIZE, PROT_READ, MAP_SHARED), ENODEV, "... also to read");
-	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), ENODEV, "an attachment is refused");
-	is_int(query(s.export_id).state, CCSHM_STATE_REVOKED, "QUERY says revoked");
-	is_int(query(s.export_id).cpu_mappings, 0, "... and that no CPU reaches it");
-	is_int(query(s.export_id).device_mappings, 0, "... and no device");
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "mmap of a revoked export: ENODEV");
+	is_errno(try_map(s.fd, SIZE, PROT_READ, MAP_SHARED), ENODEV,
+		 "mmap of a revoked export with PROT_READ: ENODEV");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), ENODEV,
+		 "ATTACH to a revoked export: ENODEV");
+	is_int(query(s.export_id).state, CCSHM_STATE_REVOKED,
+	       "QUERY of a revoked export returns the state revoked");
+	is_int(query(s.export_id).cpu_mappings, 0,
+	       "QUERY of a revoked export counts no CPU mapping");
+	is_int(query(s.export_id).device_mappings, 0,
+	       "QUERY of a revoked export counts no device mapping");
 
-	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, &r), 0, "a second revoke");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, &r), 0,
+		 "REVOKE of a revoked export: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 0);
-	is_int(r.pages, SIZE / PAGE, "result: pages");
+	is_int(r.pages, SIZE / PAGE, "REVOKE of a revoked export returns the number of pages");
 
 	/* The owner can export the buffer again. */
 	other = raw_export(ccshm, s.id, 0, NULL);
 	munmap(untouched, SIZE);
 	munmap(touched, SIZE);
 	touched = map_of(other, SIZE);
-	ok(stamp_pages_check(touched, 1, 0, SIZE), "a new export shows the old bytes");
-	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "the old one stays revoked");
+	ok(stamp_pages_check(touched, 1, 0, SIZE), "a new export after REVOKE shows the bytes");
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV,
+		 "mmap of a revoked export after a new EXPORT: ENODEV");
 	munmap(touched, SIZE);
 	close(other);
 	shared_end(&s);
@@ -214,23 +230,30 @@ static void other_processes(void)
 	char *p = map_of(s.fd, SIZE);
 	struct ccshm_ioc_revoke r;
 
-	ok(stamp_pages_check(p, 1, 0, SIZE), "a process has touched its mapping");
+	ok(stamp_pages_check(p, 1, 0, SIZE),
+	   "other processes: setup: the parent has touched its mapping");
 	child = servant_start(p);
-	is_int(peer_ask(&child, DO_CHECK), 1, "its child inherits it");
-	is_errno(servant_map(&passed, s.fd), 0, "another process is passed the descriptor");
-	is_int(peer_ask(&passed, DO_CHECK), 1, "... and maps it");
+	is_int(peer_ask(&child, DO_CHECK), 1, "other processes: a child inherits the mapping");
+	is_errno(servant_map(&passed, s.fd), 0,
+		 "other processes: a process maps a received descriptor");
+	is_int(peer_ask(&passed, DO_CHECK), 1,
+	       "other processes: the mapping of a received descriptor shows the bytes");
 	munmap(p, SIZE);
-	is_int(query(s.export_id).cpu_mappings, 2, "two mappings are counted");
+	is_int(query(s.export_id).cpu_mappings, 2, "other processes: QUERY counts two mappings");
 
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "revoke");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
+		 "other processes: REVOKE without waiting: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 0);
-	is_int(peer_ask(&child, DO_TOUCH), SIGBUS, "the child's next touch gets SIGBUS");
-	is_int(peer_ask(&child, DO_WRITE), SIGBUS, "... its write too");
-	is_int(peer_ask(&child, DO_ALL), 1, "... on every page");
-	is_int(peer_ask(&child, DO_FORK), 1, "... in a child of it, too");
-	is_int(peer_ask(&passed, DO_ALL), 1, "so does the other process's");
-	is_errno(servant_map(&passed, s.fd), ENODEV, "... which cannot map it again");
-	is_errno(servant_map(&late, s.fd), ENODEV, "who gets the descriptor now has no use of it");
+	is_int(peer_ask(&child, DO_TOUCH), SIGBUS, "the child's next access gets SIGBUS");
+	is_int(peer_ask(&child, DO_WRITE), SIGBUS, "the child's write gets SIGBUS after REVOKE");
+	is_int(peer_ask(&child, DO_ALL), 1,
+	       "each page of the child's mapping gets SIGBUS after REVOKE");
+	is_int(peer_ask(&child, DO_FORK), 1, "a child of the child gets SIGBUS after REVOKE");
+	is_int(peer_ask(&passed, DO_ALL), 1, "another process's mapping gets SIGBUS after REVOKE");
+	is_errno(servant_map(&passed, s.fd), ENODEV,
+		 "mmap of a revoked export by another process: ENODEV");
+	is_errno(servant_map(&late, s.fd), ENODEV,
+		 "mmap of a descriptor passed on after REVOKE: ENODEV");
 	servant_end(&child);
 	servant_end(&passed);
 	servant_end(&late);
@@ -246,12 +269,18 @@ static void other_exports(void)
 	char *p = map_of(s.fd, SIZE), *q = map_of(fd, UNIT);
 	struct ccshm_ioc_revoke r;
 
-	ok(stamp_pages_check(q, 1, UNIT, UNIT), "two exports of the same pages are mapped");
-	is_errno(raw_revoke(ccshm, id, 0, 0, &r), 0, "one is revoked");
-	is_int(r.pages, UNIT / PAGE, "result: pages of its slice");
-	ok(touch_all(q, UNIT, SIGBUS), "its mapping ends");
-	ok(stamp_pages_check(p, 1, 0, SIZE), "the other's does not");
-	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE, "which is active");
+	ok(stamp_pages_check(q, 1, UNIT, UNIT),
+	   "two exports of the same pages: setup: both are mapped");
+	is_errno(raw_revoke(ccshm, id, 0, 0, &r), 0,
+		 "two exports of the same pages: REVOKE of one");
+	is_int(r.pages, UNIT / PAGE,
+	       "two exports of the same pages: REVOKE returns the pages of the slice");
+	ok(touch_all(q, UNIT, SIGBUS),
+	   "two exports of the same pages: the revoked one's mapping gets SIGBUS");
+	ok(stamp_pages_check(p, 1, 0, SIZE),
+	   "two exports of the same pages: the other one's mapping shows its bytes");
+	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE,
+	       "two exports of the same pages: QUERY returns the state active for the other");
 	munmap(p, SIZE);
 	munmap(q, UNIT);
 	close(fd);
@@ -283,21 +312,25 @@ static void permissions(void)
 
 	is_errno(raw_revoke(ccshm, s.export_id, 1U << 20, 0, NULL), EINVAL,
 		 "REVOKE with an unknown flag: EINVAL");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, -2, NULL), EINVAL, "a deadline that is none");
-	is_errno(raw_revoke(ccshm, ~0ULL, 0, 0, NULL), ENOENT, "an unknown id");
-	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE, "... change nothing");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, -2, NULL), EINVAL,
+		 "REVOKE with deadline -2: EINVAL");
+	is_errno(raw_revoke(ccshm, ~0ULL, 0, 0, NULL), ENOENT, "REVOKE of an unknown id: ENOENT");
+	is_int(query(s.export_id).state, CCSHM_STATE_ACTIVE,
+	       "refused calls of REVOKE leave the export active");
 
 	is_errno(as_user(ALICE, 0, revoke_as, &s.export_id), ENOENT,
-		 "another user does not see the export");
+		 "REVOKE by another user of an export of an anonymous buffer: ENOENT");
 	is_errno(as_user(ALICE, 0, force_as, &s.export_id), EPERM,
-		 "force needs CAP_SYS_RAWIO");
-	is_errno(raw_alloc_named(ccshm, UNIT, "revoke-me", 0666, &named), 0, "a buffer for all");
+		 "REVOKE with FORCE without CAP_SYS_RAWIO: EPERM");
+	is_errno(raw_alloc_named(ccshm, UNIT, "revoke-me", 0666, &named), 0,
+		 "ALLOC of a buffer of mode 0666");
 	fd = raw_export(ccshm, named, 0, &export_id);
 	is_errno(as_user(ALICE, 0, revoke_as, &export_id), EPERM,
-		 "who may use a buffer may not revoke");
-	is_int(query(export_id).state, CCSHM_STATE_ACTIVE, "... and did not");
+		 "REVOKE by a user with write access but no control: EPERM");
+	is_int(query(export_id).state, CCSHM_STATE_ACTIVE,
+	       "REVOKE without control leaves the export active");
 	close(fd);
-	is_errno(raw_free(ccshm, named), 0, "it is freed");
+	is_errno(raw_free(ccshm, named), 0, "FREE of a buffer of mode 0666");
 	shared_end(&s);
 }
 
@@ -366,25 +399,29 @@ static void attachment_is_told(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "attachment: ATTACH of a device");
 	device_start(&edu, EDU_A);
-	is_int(told(&a, 0), 0, "its holder is not notified yet");
+	is_int(told(&a, 0), 0, "attachment: its holder is not notified before REVOKE");
 	other = revoker_start(a.id, 0, -1);
-	is_int(told(&a, 20000), POLLPRI, "a revoke: the holder is told by POLLPRI");
-	ok(still_waits(&other), "the revoke waits for it");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "QUERY: revoking");
-	is_int(query(a.id).device_mappings, 1, "QUERY: the device may use the memory");
-	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV, "no address is told any more");
-	is_errno(raw_detach(a.fd, 0), 0, "DETACH");
-	is_errno(peer_hear(&other), 0, "ends the revoke");
+	is_int(told(&a, 20000), POLLPRI, "attachment: its holder is notified by POLLPRI");
+	ok(still_waits(&other), "attachment: REVOKE waits while the device is attached");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
+	       "attachment: QUERY returns the state revoking");
+	is_int(query(a.id).device_mappings, 1, "attachment: QUERY counts one device mapping");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
+		 "attachment: SEGMENTS during REVOKE: ENODEV");
+	is_errno(raw_detach(a.fd, 0), 0, "attachment: DETACH");
+	is_errno(peer_hear(&other), 0, "attachment: REVOKE succeeds after DETACH");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
-	is_int(job->result.pages, SIZE / PAGE, "result: pages");
+	is_int(job->result.pages, SIZE / PAGE, "attachment: REVOKE returns the number of pages");
 	peer_end(&other, 0);
-	is_int(edu_bus_master(&edu), 1, "nobody has stopped the device");
-	ok(told(&a, 0) & POLLHUP, "the descriptor says that it is over");
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &job->result), 0, "a second revoke");
+	is_int(edu_bus_master(&edu), 1,
+	       "attachment: the device is still bus master after DETACH and REVOKE");
+	ok(told(&a, 0) & POLLHUP, "attachment: poll() returns POLLHUP after REVOKE");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &job->result), 0,
+		 "attachment: REVOKE of the revoked attachment: success");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
-	is_errno(raw_detach(a.fd, 0), 0, "DETACH again");
+	is_errno(raw_detach(a.fd, 0), 0, "attachment: DETACH of the revoked attachment: success");
 	close(a.fd);
 	edu_close(&edu);
 	shared_end(&s);
@@ -398,35 +435,48 @@ static void deadline_passes(void)
 	struct attached a, b;
 	int64_t begin;
 
-	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "a device is attached to an export");
-	is_int(touch_read(p), 0, "which is mapped, too");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "deadline: ATTACH to an export");
+	is_int(touch_read(p), 0, "deadline: the export's mapping can be read");
 	begin = now_ns();
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
-		 "its holder does not let go: the deadline passes");
-	ok(now_ns() - begin >= 300 * 1000000LL, "... not too early");
-	ok(now_ns() - begin < 10 * 1000000000LL, "... and in time");
-	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
-	is_int(r.device_mappings, 1, "result: one device");
-	ok(r.pages >= SIZE / PAGE, "result: pages");
+		 "deadline: REVOKE while the device stays attached: ETIMEDOUT");
+	ok(now_ns() - begin >= 300 * 1000000LL,
+	   "deadline: REVOKE does not return before its deadline");
+	ok(now_ns() - begin < 10 * 1000000000LL,
+	   "deadline: REVOKE returns soon after its deadline");
+	is_int(r.state, CCSHM_STATE_REVOKING, "deadline: REVOKE returns the state revoking");
+	is_int(r.device_mappings, 1, "deadline: REVOKE returns one device mapping");
+	ok(r.pages >= SIZE / PAGE, "deadline: REVOKE returns the number of pages");
 
-	ok(touch_all(p, SIZE, SIGBUS), "the CPU mapping is gone");
-	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV, "nothing new gets in: mmap");
-	is_errno(attach_dmabuf(ccshm, s.fd, PCI_B, &b), ENODEV, "... an attachment");
-	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV, "... an address");
-	ok(query(s.export_id).state != CCSHM_STATE_ACTIVE, "QUERY of the export: not active");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "QUERY of the attachment: revoking");
-	is_int(told(&a, 0), POLLPRI, "its holder was told");
+	ok(touch_all(p, SIZE, SIGBUS), "deadline: the CPU mapping gets SIGBUS after REVOKE");
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), ENODEV,
+		 "deadline: mmap after REVOKE: ENODEV");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_B, &b), ENODEV,
+		 "deadline: ATTACH after REVOKE: ENODEV");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
+		 "deadline: SEGMENTS after REVOKE: ENODEV");
+	ok(query(s.export_id).state != CCSHM_STATE_ACTIVE,
+	   "deadline: QUERY of the export does not return the state active");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
+	       "deadline: QUERY of the attachment returns the state revoking");
+	is_int(told(&a, 0), POLLPRI, "deadline: the attachment's holder is notified by POLLPRI");
 
 	begin = now_ns();
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT, "revoke without waiting");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 1, &r), ETIMEDOUT, "a deadline that is over");
-	ok(now_ns() - begin < 5 * 1000000000LL, "... do not wait");
-	is_int(r.state, CCSHM_STATE_REVOKING, "result: revoking");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT,
+		 "deadline: REVOKE without waiting: ETIMEDOUT");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 1, &r), ETIMEDOUT,
+		 "deadline: REVOKE with a deadline in the past: ETIMEDOUT");
+	ok(now_ns() - begin < 5 * 1000000000LL,
+	   "deadline: REVOKE without waiting or with a deadline in the past returns at once");
+	is_int(r.state, CCSHM_STATE_REVOKING,
+	       "deadline: REVOKE with a deadline in the past returns the state revoking");
 
-	is_errno(raw_detach(a.fd, 0), 0, "DETACH");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), &r), 0, "the next call finishes");
+	is_errno(raw_detach(a.fd, 0), 0, "deadline: DETACH");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), &r), 0,
+		 "deadline: REVOKE after DETACH: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 2, 0);
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0, "the one after it says the same");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
+		 "deadline: REVOKE without waiting after a successful REVOKE: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 2, 0);
 	close(a.fd);
 	munmap(p, SIZE);
@@ -452,44 +502,48 @@ static void signals(void)
 	struct peer other;
 	struct attached a;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "signals: ATTACH of a device");
 	job->restart = 0;
 	other = revoker_start(a.id, 0, -1);
-	ok(still_waits(&other), "a revoke waits");
+	ok(still_waits(&other), "signals: REVOKE waits before the signal");
 	kill(other.pid, SIGALRM);
-	is_errno(peer_hear(&other), EINTR, "a signal interrupts a revoke");
-	is_int(job->alarms, 1, "... after its handler has run");
+	is_errno(peer_hear(&other), EINTR, "a signal interrupts a revoke: EINTR");
+	is_int(job->alarms, 1, "a signal interrupts a revoke after its handler has run");
 	peer_end(&other, 0);
-	is_int(query(a.id).state, CCSHM_STATE_REVOKING, "nothing new gets in");
-	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV, "... no address");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
+	       "interrupted revoke: QUERY returns the state revoking");
+	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
+		 "interrupted revoke: SEGMENTS: ENODEV");
 
 	job->restart = 1;
 	other = revoker_start(a.id, 0, -1);
-	ok(still_waits(&other), "a revoke waits again");
+	ok(still_waits(&other), "signals with SA_RESTART: REVOKE waits before the signal");
 	kill(other.pid, SIGALRM);
 	for (int i = 0; i < 2000 && !job->alarms; i++)
 		sleep_ms(10);
-	is_int(job->alarms, 1, "with SA_RESTART a signal comes");
-	ok(still_waits(&other), "... and the revoke goes on");
-	is_errno(raw_detach(a.fd, 0), 0, "DETACH");
-	is_errno(peer_hear(&other), 0, "... ends it");
+	is_int(job->alarms, 1, "signals with SA_RESTART: the handler runs");
+	ok(still_waits(&other), "signals with SA_RESTART: REVOKE waits after the signal");
+	is_errno(raw_detach(a.fd, 0), 0, "signals with SA_RESTART: DETACH");
+	is_errno(peer_hear(&other), 0, "signals with SA_RESTART: REVOKE succeeds after DETACH");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
 	peer_end(&other, 0);
 	close(a.fd);
 
 	/* The deadline is absolute: signals do not extend it. */
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached anew");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "repeated signals: ATTACH of a device");
 	job->took_ms = -1;
 	other = revoker_start(a.id, 0, in_ms(1000));
-	is_errno(answer_to_signals(&other), ETIMEDOUT, "signals without end, then the deadline");
-	ok(job->alarms >= 1, "%d signals came", job->alarms);
-	ok(job->took_ms >= 0, "in time: %lld ms", (long long)job->took_ms);
+	is_errno(answer_to_signals(&other), ETIMEDOUT,
+		 "repeated signals: REVOKE ends at its deadline: ETIMEDOUT");
+	ok(job->alarms >= 1, "repeated signals: %d signals are handled", job->alarms);
+	ok(job->took_ms >= 0,
+	   "repeated signals: REVOKE ends at its deadline: after %lld ms", (long long)job->took_ms);
 	peer_end(&other, 0);
 
 	other = revoker_start(a.id, 0, -1);
-	ok(still_waits(&other), "a process that waits for ever");
-	ok(WIFSIGNALED(peer_end(&other, SIGKILL)), "... can be killed");
-	is_errno(attached_end(&a), 0, "DETACH");
+	ok(still_waits(&other), "SIGKILL: REVOKE waits without a deadline");
+	ok(WIFSIGNALED(peer_end(&other, SIGKILL)), "SIGKILL ends a process in REVOKE");
+	is_errno(attached_end(&a), 0, "SIGKILL: DETACH");
 	shared_end(&s);
 }
 
@@ -513,19 +567,20 @@ static void holder_dies(void)
 	int id = peer_hear(&holder);
 	struct edu edu;
 
-	ok(id > 0, "a process holds an attachment");
+	ok(id > 0, "killed holder: a process holds an attachment");
 	device_start(&edu, EDU_A);
 	other = revoker_start(id, 0, -1);
-	ok(still_waits(&other), "a revoke waits for it");
+	ok(still_waits(&other), "killed holder: REVOKE waits for the attachment");
 	peer_end(&holder, SIGKILL);
-	is_errno(peer_hear(&other), 0, "it is killed: that ends the revoke");
+	is_errno(peer_hear(&other), 0, "killed holder: REVOKE succeeds when the holder is killed");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 1);
-	is_int(edu_bus_master(&edu), 0, "its device is no bus master any more");
+	is_int(edu_bus_master(&edu), 0, "killed holder: the device is no bus master");
 	peer_end(&other, 0);
 	/* The holder's end completes the revoke before the attachment is removed from the list. */
 	for (int i = 0; i < 1000 && raw_revoke(ccshm, id, 0, 0, NULL) != -ENOENT; i++)
 		sleep_ms(10);
-	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), ENOENT, "the attachment is gone");
+	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), ENOENT,
+		 "killed holder: REVOKE of the attachment afterwards: ENOENT");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -537,16 +592,19 @@ static void force(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "FORCE: ATTACH of a device");
 	device_start(&edu, EDU_A);
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT, "its holder does not let go");
-	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(10000), &r), 0, "force");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT,
+		 "FORCE: REVOKE without FORCE before: ETIMEDOUT");
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(10000), &r), 0,
+		 "REVOKE with FORCE: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 1);
-	is_int(edu_bus_master(&edu), 0, "the device is no bus master any more");
-	ok(told(&a, 0) & POLLPRI, "its holder was told");
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "a second revoke says the same");
+	is_int(edu_bus_master(&edu), 0, "REVOKE with FORCE: the device is no bus master");
+	ok(told(&a, 0) & POLLPRI,
+	   "REVOKE with FORCE: the attachment's holder is notified by POLLPRI");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "REVOKE after REVOKE with FORCE: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 1);
-	is_errno(attached_end(&a), 0, "DETACH of what is over");
+	is_errno(attached_end(&a), 0, "DETACH after REVOKE with FORCE");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -562,35 +620,45 @@ static void whole_buffer(void)
 	struct ccshm_ioc_revoke r;
 	struct attached a, b;
 
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "an export is revoked already");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0,
+		 "whole buffer: setup: one export is revoked before");
 	for (int i = 0; i < 3; i++) {
 		fd[i] = raw_export_slice(ccshm, s.id, 0, i * PAGE, PAGE, &id[i]);
 		p[i] = raw_map(fd[i], PAGE, RW);
-		ok(p[i] && stamp_pages_check(p[i], 1, i * PAGE, PAGE), "export %d is mapped", i);
+		ok(p[i] && stamp_pages_check(p[i], 1, i * PAGE, PAGE),
+		   "whole buffer: export %d is mapped", i);
 	}
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached to the buffer");
-	is_errno(attach_dmabuf(ccshm, fd[0], PCI_A, &b), 0, "... and to an export");
-	is_int(query(s.id).exports, 4, "QUERY: exports");
-	is_int(query(s.id).attachments, 2, "QUERY: attachments");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "whole buffer: ATTACH to the buffer");
+	is_errno(attach_dmabuf(ccshm, fd[0], PCI_A, &b), 0, "whole buffer: ATTACH to an export");
+	is_int(query(s.id).exports, 4, "whole buffer: QUERY counts 4 exports");
+	is_int(query(s.id).attachments, 2, "whole buffer: QUERY counts 2 attachments");
 
-	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(100), &r), ETIMEDOUT, "all are revoked");
-	is_int(r.state, CCSHM_STATE_REVOKING, "result: the least advanced state");
-	is_int(r.device_mappings, 2, "result: two devices left");
+	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(100), &r), ETIMEDOUT,
+		 "whole buffer: REVOKE while two devices are attached: ETIMEDOUT");
+	is_int(r.state, CCSHM_STATE_REVOKING,
+	       "whole buffer: REVOKE returns the least advanced state");
+	is_int(r.device_mappings, 2, "whole buffer: REVOKE returns two device mappings");
 	for (int i = 0; i < 3; i++)
-		is_int(touch_read(p[i]), SIGBUS, "export %d: SIGBUS", i);
-	ok(told(&a, 0) & POLLPRI && told(&b, 0) & POLLPRI, "both holders are told");
-	is_errno(raw_detach(a.fd, 0), 0, "one lets go");
-	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), ETIMEDOUT, "the other does not");
-	is_int(r.device_mappings, 1, "result: one device left");
+		is_int(touch_read(p[i]), SIGBUS,
+		       "whole buffer: the mapping of export %d gets SIGBUS", i);
+	ok(told(&a, 0) & POLLPRI && told(&b, 0) & POLLPRI,
+	   "whole buffer: both attachments' holders are notified by POLLPRI");
+	is_errno(raw_detach(a.fd, 0), 0, "whole buffer: DETACH of one of two attachments");
+	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), ETIMEDOUT,
+		 "whole buffer: REVOKE while one device is attached: ETIMEDOUT");
+	is_int(r.device_mappings, 1, "whole buffer: REVOKE returns one device mapping");
 	later = raw_export(ccshm, s.id, 0, NULL);
-	ok(later >= 0, "the owner can export anew meanwhile");
-	is_errno(raw_detach(b.fd, 0), 0, "it lets go");
+	ok(later >= 0, "whole buffer: EXPORT by the owner while the revoke is pending: success");
+	is_errno(raw_detach(b.fd, 0), 0, "whole buffer: DETACH of the second attachment");
 	close(later);
-	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0, "now all is revoked");
+	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0,
+		 "whole buffer: REVOKE after both are detached: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 6, 0);
-	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0, "the same again");
+	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0,
+		 "whole buffer: REVOKE a second time: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 6, 0);
-	is_int(query(s.id).state, CCSHM_STATE_ACTIVE, "the buffer itself stays");
+	is_int(query(s.id).state, CCSHM_STATE_ACTIVE,
+	       "whole buffer: QUERY returns the state active for the buffer");
 
 	for (int i = 0; i < 3; i++) {
 		munmap(p[i], PAGE);
@@ -601,7 +669,7 @@ static void whole_buffer(void)
 	close(s.fd);
 	s.fd = raw_export(ccshm, s.id, 0, NULL);
 	p[0] = map_of(s.fd, SIZE);
-	ok(stamp_pages_check(p[0], 1, 0, SIZE), "a new export shows its bytes");
+	ok(stamp_pages_check(p[0], 1, 0, SIZE), "whole buffer: a new export shows the bytes");
 	munmap(p[0], SIZE);
 	shared_end(&s);
 }
@@ -611,11 +679,11 @@ static void nothing_to_revoke(void)
 	struct ccshm_ioc_revoke r;
 	uint64_t id;
 
-	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "a buffer without exports");
-	is_errno(raw_revoke(ccshm, id, 0, 0, &r), 0, "can be revoked");
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "ALLOC of a buffer without exports");
+	is_errno(raw_revoke(ccshm, id, 0, 0, &r), 0, "REVOKE of a buffer without exports: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 0, 0);
-	is_int(r.pages, 0, "result: no page");
-	is_errno(raw_free(ccshm, id), 0, "it is freed");
+	is_int(r.pages, 0, "REVOKE of a buffer without exports returns no page");
+	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer without exports");
 }
 
 /* Test the revoke of one of two attachments, by its id. */
@@ -625,18 +693,25 @@ static void one_attachment(void)
 	struct ccshm_ioc_revoke r;
 	struct attached a, b;
 
-	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "a device is attached");
-	is_errno(attach_dmabuf(ccshm, s.fd, PCI_B, &b), 0, "another is, too");
-	is_int(query(s.export_id).attachments, 2, "QUERY of the export: two");
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT, "the first is revoked");
-	is_int(told(&b, 0), 0, "the second is not notified");
-	is_int(query(b.id).state, CCSHM_STATE_ACTIVE, "... and active");
-	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), 0, "so is the export");
-	is_errno(attached_end(&a), 0, "the first ends");
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ENOENT, "its id with it");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0,
+		 "one of two attachments: ATTACH of the first device");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_B, &b), 0,
+		 "one of two attachments: ATTACH of the second device");
+	is_int(query(s.export_id).attachments, 2,
+	       "one of two attachments: QUERY of the export counts both");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT,
+		 "one of two attachments: REVOKE of the first: ETIMEDOUT");
+	is_int(told(&b, 0), 0, "one of two attachments: the second's holder is not notified");
+	is_int(query(b.id).state, CCSHM_STATE_ACTIVE,
+	       "one of two attachments: QUERY returns the state active for the second");
+	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), 0,
+		 "one of two attachments: mmap of the export: success");
+	is_errno(attached_end(&a), 0, "one of two attachments: DETACH of the first");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ENOENT,
+		 "one of two attachments: REVOKE of the first after DETACH: ENOENT");
 	ok(raw_segments(b.fd, 0, b.segment, 0, MAX_SEGMENTS, NULL) == (int)b.nr,
-	   "the second's addresses are told");
-	is_errno(attached_end(&b), 0, "it ends");
+	   "one of two attachments: SEGMENTS of the second returns all addresses");
+	is_errno(attached_end(&b), 0, "one of two attachments: DETACH of the second");
 	shared_end(&s);
 }
 
@@ -719,10 +794,12 @@ static void orphans(bool persistent)
 	o->persistent = persistent;
 	alice = peer_start(ALICE, 0, orphan_owner, o);
 	line = peer_hear(&alice);
-	if (is_int(line, 0, "%s buffer ends, its export stays", what)) {
+	if (is_int(line, 0,
+		   "%s buffer: the owner passes the tests before the REVOKE of its export", what)) {
 		is_errno(as_user(BOB, 0, revoke_orphan, o), ENOENT,
-			 "another user may not revoke it");
-		is_int(peer_ask(&alice, 0), 0, "its owner may (0, or the line that failed)");
+			 "REVOKE by another user of an ended buffer's export: ENOENT");
+		is_int(peer_ask(&alice, 0), 0,
+		       "REVOKE by the owner of an ended buffer's export (0, or the line that failed)");
 	}
 	peer_end(&alice, 0);
 	munmap(o, sizeof(*o));
@@ -758,7 +835,7 @@ int main(void)
 	nothing_to_revoke();
 	one_attachment();
 
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

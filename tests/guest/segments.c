@@ -31,7 +31,7 @@ static struct seen look_at(int imp, uint64_t boundary)
 	struct seen seen = { 0 };
 
 	if (!t)
-		bail("no memory");
+		bail("out of memory");
 	do {
 		if (ioctl(imp, IMPORTER_IOC_TABLE, t))
 			bail("TABLE: %s", strerror(errno));
@@ -61,12 +61,13 @@ static struct seen mapped_with(const struct shared *s, uint32_t most, uint32_t b
 	if (imp_limits(64, most, boundary))
 		bail("the importer's device does not take segments of %u bytes", most);
 	imp = imp_new(s->fd, IMPORTER_DYNAMIC);
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "map, at most %u, boundary 0x%x", most,
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
+		 "map with segments of at most %u bytes and boundary 0x%x: success", most,
 		 boundary);
 	seen = look_at(imp, boundary ? boundary : UINT32_MAX);
 	close(imp);
-	is_int(seen.bytes, s->size, "... the segments cover the buffer");
-	ok(seen.longest <= most, "... no segment exceeds the maximum");
+	is_int(seen.bytes, s->size, "the segments cover the buffer");
+	ok(seen.longest <= most, "no segment exceeds the maximum length");
 	return seen;
 }
 
@@ -130,7 +131,7 @@ static int64_t time_to_map(uint64_t size)
 	diag("%llu MiB mapped in %lld us", (unsigned long long)(size / MIB),
 	     (long long)best / 1000);
 	shared_end(&s);
-	ok(wait_clean(ccshm), "the memory is given back");
+	ok(wait_clean(ccshm), "the memory of a timed mapping is given back");
 	return best;
 }
 
@@ -161,9 +162,9 @@ int main(void)
 	short_segments();
 	boundaries();
 	odd_lengths();
-	is_errno(imp_mask(32, 65536), 0, "the device is as it was");
+	is_errno(imp_mask(32, 65536), 0, "the device's mask and segment limits are reset");
 	importer_unload();
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	close(ccshm);
 	return done_testing();
 }

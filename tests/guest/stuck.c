@@ -46,10 +46,10 @@ static int64_t held(void)
 
 static void is_stuck(struct ccshm_ioc_revoke *r, const char *what)
 {
-	is_int(r->state, CCSHM_STATE_STUCK, "%s: stuck", what);
-	is_int(r->device_mappings, 1, "%s: a device is left", what);
-	is_int(r->revoked, 0, "%s: nothing is revoked", what);
-	is_int(r->stopped, 0, "%s: and nothing was stopped", what);
+	is_int(r->state, CCSHM_STATE_STUCK, "%s: REVOKE returns the state stuck", what);
+	is_int(r->device_mappings, 1, "%s: REVOKE returns one device mapping", what);
+	is_int(r->revoked, 0, "%s: REVOKE returns no revoked object", what);
+	is_int(r->stopped, 0, "%s: REVOKE returns no stopped device", what);
 }
 
 static bool has_poll(int fd, short events)
@@ -70,38 +70,44 @@ static void gives_in(void)
 	struct edu edu;
 
 	stubborn(true);
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a stubborn device is attached");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "stubborn device: ATTACH");
 	device_start(&edu, EDU_A);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), &r), EIO,
-		 "a forced revoke cannot stop it");
-	is_stuck(&r, "forced");
-	is_int(query(a.id).state, CCSHM_STATE_STUCK, "QUERY: stuck");
-	ok(has_poll(a.fd, POLLPRI), "its holder is told, and that it is not over");
+		 "REVOKE with FORCE of a device that cannot be stopped: EIO");
+	is_stuck(&r, "stubborn device, REVOKE with FORCE");
+	is_int(query(a.id).state, CCSHM_STATE_STUCK,
+	       "stubborn device: QUERY returns the state stuck");
+	ok(has_poll(a.fd, POLLPRI),
+	   "stubborn device: the holder is notified by POLLPRI without POLLHUP");
 	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
-		 "its addresses are told to nobody any more");
+		 "stubborn device: SEGMENTS: ENODEV");
 
-	is_errno(raw_free(ccshm, s.id), 0, "the buffer is freed");
+	is_errno(raw_free(ccshm, s.id), 0, "stubborn device: FREE of the buffer");
 	munmap(s.p, s.size);
 	close(s.fd);
 	sleep_ms(300);
-	is_int(held(), UNIT, "the memory stays held");
+	is_int(held(), UNIT, "stubborn device: the memory stays held after FREE");
 	if (cvm_present())
-		is_int(cvm_page_state(dma_at(&a, 0)), 1, "... and shared");
+		is_int(cvm_page_state(dma_at(&a, 0)), 1,
+		       "stubborn device: the memory stays shared after FREE");
 	is_errno(device_copy(&edu, dma_at(&a, 0), dma_at(&a, PAGE), TRANSFER), 0,
-		 "the device still reaches it, and nobody else's");
-	is_errno(driver_unload(), EAGAIN, "the driver cannot be unloaded");
+		 "stubborn device: its DMA still reaches the memory");
+	is_errno(driver_unload(), EAGAIN, "unloading the driver while a device is stuck: EAGAIN");
 
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), EIO, "a later revoke says the same, at once");
-	is_stuck(&r, "later");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), EIO,
+		 "stubborn device: REVOKE without waiting: EIO");
+	is_stuck(&r, "stubborn device, REVOKE without waiting");
 	stubborn(false);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), &r), 0,
-		 "the device gives in: a forced revoke stops it");
-	is_int(r.stopped, 1, "... and says so");
-	is_int(edu_bus_master(&edu), 0, "no bus mastering");
-	ok(has_poll(a.fd, POLLPRI | POLLHUP), "now it is over");
+		 "a stuck device can be stopped again: REVOKE with FORCE: success");
+	is_int(r.stopped, 1,
+	       "a stuck device can be stopped again: REVOKE returns one stopped device");
+	is_int(edu_bus_master(&edu), 0, "a stuck device can be stopped again: it is no bus master");
+	ok(has_poll(a.fd, POLLPRI | POLLHUP),
+	   "a stuck device can be stopped again: poll() returns POLLPRI and POLLHUP");
 	close(a.fd);
 	edu_close(&edu);
-	ok(wait_clean(ccshm), "the memory is given back");
+	ok(wait_clean(ccshm), "a stuck device can be stopped again: the memory is given back");
 }
 
 /* Test that DETACH of the holder, which has programmed the device, is accepted in this state. */
@@ -112,15 +118,18 @@ static void holder_detaches(void)
 	struct edu edu;
 
 	stubborn(true);
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "attached again");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
+		 "DETACH of a stuck device: ATTACH before");
 	device_start(&edu, EDU_A);
-	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO, "stuck again");
-	is_errno(raw_detach(a.fd, 0), 0, "the holder has stopped it by other means: DETACH");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "... ends it");
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO,
+		 "DETACH of a stuck device: REVOKE with FORCE before: EIO");
+	is_errno(raw_detach(a.fd, 0), 0, "DETACH of a stuck device by its holder: success");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED,
+	       "DETACH of a stuck device: QUERY returns the state revoked");
 	close(a.fd);
 	edu_close(&edu);
 	shared_end(&s);
-	ok(wait_clean(ccshm), "the memory of that is given back");
+	ok(wait_clean(ccshm), "DETACH of a stuck device: the memory is given back");
 }
 
 static int holds(struct peer *parent, void *arg)
@@ -155,35 +164,37 @@ static void device_is_removed(void)
 	struct ccshm_ioc_query q;
 	int id = peer_hear(&p);
 
-	if (!ok(id > 0, "a process holds a stubborn device"))
+	if (!ok(id > 0, "killed holder: a process attaches a stubborn device"))
 		return;
 	peer_end(&p, SIGKILL);
-	ok(wait_state(id, CCSHM_STATE_STUCK), "it is killed: stuck");
+	ok(wait_state(id, CCSHM_STATE_STUCK), "killed holder: QUERY returns the state stuck");
 	shared_end(&s);
 	sleep_ms(300);
-	is_int(held(), UNIT, "the memory stays held without a holder");
-	is_errno(raw_query(ccshm, id, &q), 0, "the attachment is still to be found");
-	is_int(q.query_flags & CCSHM_QUERY_ORPHAN, CCSHM_QUERY_ORPHAN, "... an orphan");
-	is_str(q.device, PCI_A, "... with the device's name");
+	is_int(held(), UNIT, "killed holder: the memory stays held");
+	is_errno(raw_query(ccshm, id, &q), 0, "killed holder: QUERY finds the attachment");
+	is_int(q.query_flags & CCSHM_QUERY_ORPHAN, CCSHM_QUERY_ORPHAN,
+	       "killed holder: QUERY reports the attachment as an orphan");
+	is_str(q.device, PCI_A, "killed holder: QUERY returns the device's name");
 	is_errno(raw_revoke(ccshm, id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO,
-		 "another try");
+		 "killed holder: REVOKE with FORCE: EIO");
 
-	is_errno(device_file(EDU_A, "remove", "1"), 0, "the device is removed by software");
-	is_errno(raw_query(ccshm, id, &q), 0, "removed: the attachment is still to be found");
-	is_int(q.state, CCSHM_STATE_STUCK, "removed: it is stuck");
-	is_str(q.device, PCI_A, "removed: it has the device's name");
+	is_errno(device_file(EDU_A, "remove", "1"), 0,
+		 "removed: the device is removed through sysfs");
+	is_errno(raw_query(ccshm, id, &q), 0, "removed: QUERY finds the attachment");
+	is_int(q.state, CCSHM_STATE_STUCK, "removed: QUERY returns the state stuck");
+	is_str(q.device, PCI_A, "removed: QUERY returns the device's name");
 	sleep_ms(300);
 	is_int(held(), UNIT, "removed: the memory stays held");
-	is_errno(driver_unload(), EAGAIN, "removed: the driver cannot be unloaded");
+	is_errno(driver_unload(), EAGAIN, "removed: unloading the driver: EAGAIN");
 	stubborn(false);
-	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "the bus is scanned");
-	ok(device_exists(EDU_A), "the device is back");
+	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "removed: the bus is scanned again");
+	ok(device_exists(EDU_A), "removed: the device is found again");
 	is_errno(raw_revoke(ccshm, id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO,
-		 "removed: a forced revoke does not take the new device for the old one: EIO");
-	is_int(held(), UNIT, "removed: the memory still stays held");
-	is_errno(raw_detach(ccshm, id), 0, "removed: an administrator detaches it");
-	is_errno(raw_query(ccshm, id, &q), ENOENT, "removed: the attachment is gone");
-	ok(wait_clean(ccshm), "removed: the memory is given back");
+		 "removed: REVOKE with FORCE does not stop the new device of that name: EIO");
+	is_int(held(), UNIT, "removed: the memory stays held after the bus is scanned again");
+	is_errno(raw_detach(ccshm, id), 0, "removed: DETACH by an administrator: success");
+	is_errno(raw_query(ccshm, id, &q), ENOENT, "removed: QUERY after DETACH: ENOENT");
+	ok(wait_clean(ccshm), "removed: the memory is given back after DETACH");
 }
 
 /* Test that a device that no longer responds counts as gone, even if it could not be stopped. */
@@ -193,17 +204,18 @@ static void device_is_gone(void)
 	struct attached a;
 
 	stubborn(true);
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached that will go");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "gone: ATTACH");
 	silent("-1");
-	is_errno(device_file(EDU_A, "remove", "1"), 0, "it does not answer and is removed");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "gone: the attachment is over");
+	is_errno(device_file(EDU_A, "remove", "1"), 0,
+		 "gone: a device that reads as all ones is removed");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "gone: QUERY returns the state revoked");
 	close(a.fd);
 	shared_end(&s);
 	ok(wait_clean(ccshm), "gone: the memory is given back");
 	silent("0");
 	stubborn(false);
-	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "the bus is scanned again");
-	ok(device_exists(EDU_A), "it is back");
+	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "gone: the bus is scanned again");
+	ok(device_exists(EDU_A), "gone: the device is found again");
 }
 
 /*
@@ -217,14 +229,14 @@ static void device_recovers(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached that will recover");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "recovery: ATTACH");
 	device_start(&edu, EDU_A);
-	is_int(edu_bus_master(&edu), 1, "recovery: it is a bus master");
+	is_int(edu_bus_master(&edu), 1, "recovery: the device is bus master before REVOKE");
 	silent("3");
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), &r), 0,
-		 "recovery: a forced revoke stops the device");
+		 "recovery: REVOKE with FORCE of a device that reads as all ones for 3 reads: success");
 	silent("0");
-	is_int(edu_bus_master(&edu), 0, "recovery: it is a bus master no more");
+	is_int(edu_bus_master(&edu), 0, "recovery: the device is no bus master after REVOKE");
 	edu_close(&edu);
 	close(a.fd);
 	shared_end(&s);
@@ -238,17 +250,18 @@ static void nobody_waits(void)
 	struct ccshm_ioc_revoke r;
 	struct attached a;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "a device is attached that will be silent");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "silent: ATTACH");
 	silent("-1");
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, 0, NULL), ETIMEDOUT,
-		 "silent: a forced revoke begins to stop it");
+		 "silent: REVOKE with FORCE without waiting: ETIMEDOUT");
 	sleep_ms(200);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, 0, &r), ETIMEDOUT,
 		 "silent: another REVOKE does not wait for the stop: ETIMEDOUT");
 	is_errno(raw_detach(a.fd, 0), 0, "silent: DETACH");
 	/* If a call had waited, the stop would have found that the device is gone. */
-	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "silent: it is revoked");
-	is_int(r.stopped, 0, "silent: ... by DETACH, which did not wait for the stop");
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "silent: REVOKE after DETACH: success");
+	is_int(r.stopped, 0,
+	       "silent: REVOKE after DETACH returns no stopped device: DETACH did not wait for the stop");
 	silent("0");
 	close(a.fd);
 	shared_end(&s);
@@ -260,7 +273,8 @@ static void bridges(void)
 	struct shared s = shared_new(UNIT);
 
 	is_errno(TRY(PCI_BRIDGE, .id = s.id), EOPNOTSUPP, "ATTACH of a bridge: EOPNOTSUPP");
-	ok(strstr(judged(PCI_BRIDGE), "it is a bridge"), "DEVICE of a bridge: cannot, a bridge (%s)",
+	ok(strstr(judged(PCI_BRIDGE), "it is a bridge"),
+	   "DEVICE of a bridge reports that it is a bridge (%s)",
 	   judged(PCI_BRIDGE));
 	shared_end(&s);
 }
@@ -274,7 +288,9 @@ int main(void)
 	ccshm = raw_open();
 	err = raw_insmod("/lib/ccshm/ccshm_stubborn.ko", "device=" EDU_A " on=0");
 	if (ccshm < 0 || err)
-		bail("loading: %s", strerror(ccshm < 0 ? -ccshm : -err));
+		bail(
+		     "loading ccshm.ko or ccshm_stubborn.ko: %s",
+		     strerror(ccshm < 0 ? -ccshm : -err));
 	gives_in();
 	holder_detaches();
 	device_is_removed();
@@ -282,9 +298,9 @@ int main(void)
 	device_recovers();
 	nobody_waits();
 	bridges();
-	is_errno(raw_rmmod("ccshm_stubborn"), 0, "the device is as it was");
+	is_errno(raw_rmmod("ccshm_stubborn"), 0, "ccshm_stubborn.ko can be unloaded");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
-	ok(wait_rig_shared(shared), "no page is shared any more");
+	ok(wait_rig_shared(shared), "no page is shared after the driver is unloaded");
 	return done_testing();
 }

@@ -101,7 +101,7 @@ static bool tracing_begins(void)
 
 	if (mkdir("t", 0755) || mount("tracefs", "t", "tracefs", 0, NULL)) {
 		if (errno == ENODEV)
-			skip("tracepoints", "this kernel has no tracefs");
+			skip("the events of ccshm can be enabled", "this kernel has no tracefs");
 		else
 			fail("tracefs: %s", strerror(errno));
 		return false;
@@ -110,9 +110,9 @@ static bool tracing_begins(void)
 		char path[96];
 
 		snprintf(path, sizeof(path), "t/events/ccshm/ccshm_%s/format", names[i]);
-		is_errno(access(path, R_OK), 0, "there is an event ccshm_%s", names[i]);
+		is_errno(access(path, R_OK), 0, "the event ccshm_%s exists", names[i]);
 	}
-	return ok(write_file("t/events/ccshm/enable", "1"), "the events can be enabled");
+	return ok(write_file("t/events/ccshm/enable", "1"), "the events of ccshm can be enabled");
 }
 
 /* ---- events ---- */
@@ -138,19 +138,21 @@ static void test_alloc(void)
 	at = physical(id);
 	is_traced(traced("convert: to=shared physical=0x%llx pages=%lu ns=* err=0",
 			 (unsigned long long)at, SIZE / PAGE), 1,
-		  "the conversion of a buffer: where, how much, how long");
+		  "convert: an event has the address, the pages and the duration of ALLOC's conversion");
 	/* Memory that was freed earlier may still be returning. */
 	is_traced(traced("convert: to=shared *"), (int)(after.calls_shared - before.calls_shared),
-		  "there are as many as INFO counts");
+		  "convert: there are as many events as INFO counts conversions");
 	is_traced(traced("alloc: buffer=%llu size=%lu carved=0 blocks=1 conversions=1 payer=0 heap=0 err=0",
-			 (unsigned long long)id, SIZE), 1, "its allocation");
+			 (unsigned long long)id, SIZE), 1,
+		  "alloc: an event has the buffer and its size");
 	raw_free(ccshm, id);
 	snprintf(want, sizeof(want), "free: buffer=%llu size=%lu charged=%lu payer=0",
 		 (unsigned long long)id, SIZE, SIZE);
-	is_traced(traced_soon(want), 1, "its end");
+	is_traced(traced_soon(want), 1, "free: an event has the buffer, its size and its charge");
 	snprintf(want, sizeof(want), "convert: to=private physical=0x%llx pages=%lu ns=* err=0",
 		 (unsigned long long)at, SIZE / PAGE);
-	is_traced(traced_soon(want), 1, "and the conversion back");
+	is_traced(traced_soon(want), 1,
+		  "convert: an event has the address of FREE's conversion to private");
 }
 
 static int refused(void *arg)
@@ -171,22 +173,24 @@ static void test_users(void)
 	user_has(alice, 0, 3 * PAGE);
 	is_traced(traced("alloc: buffer=%llu size=%lu carved=%lu blocks=0 conversions=1 payer=1001 heap=0 err=0",
 			 (unsigned long long)alice->id[0], 3 * PAGE, 3 * PAGE), 1,
-		  "a small buffer of another user: who pays, what is carved");
+		  "alloc: an event of a carved buffer has the payer and the carved bytes");
 	user_end(alice);
 	write_file("/sys/class/misc/ccshm/limit_user_bytes", "0");
 	as_user(ALICE, 0, refused, NULL);
 	write_file("/sys/class/misc/ccshm/limit_user_bytes", "max");
 	is_traced(traced("alloc: buffer=* size=%lu * payer=1001 heap=0 err=-122", 3 * PAGE), 1,
-		  "an allocation that a limit refuses");
+		  "alloc: an event of a refused ALLOC has err=-122");
 	heap = heap_allocate(SIZE);
 	if (heap < 0) {
-		skip("an allocation by the heap node", "there is none of ours here");
+		skip(
+		     "alloc: an event of an allocation by the heap node has heap=1",
+		     "this kernel has no heap node of ccshm");
 		return;
 	}
 	is_traced(traced("alloc: buffer=* size=%lu carved=0 * heap=1 err=0", SIZE), 1,
-		  "an allocation by the heap node");
+		  "alloc: an event of an allocation by the heap node has heap=1");
 	is_traced(traced("export: export=* buffer=* offset=0 size=%lu flags=0x4", SIZE), 1,
-		  "and its export, which is pinned");
+		  "export: an event of an allocation by the heap node has the flag of a pinned export");
 	close(heap);
 }
 
@@ -203,20 +207,25 @@ static void test_export(void)
 	buffer = id;
 	export = export_id;
 	is_traced(traced("export: export=%llu buffer=%llu offset=%lu size=%lu flags=0x0", export,
-			 buffer, 2 * PAGE, 5 * PAGE), 1, "an export of a slice");
+			 buffer, 2 * PAGE, 5 * PAGE), 1,
+		  "export: an event has the export, the offset and the size of a slice");
 	p = raw_map(dmabuf, 3 * PAGE, RW);
 	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=cpu err=0", export, buffer,
-			 3 * PAGE), 1, "its mapping by the CPU");
-	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0, "it is revoked");
+			 3 * PAGE), 1, "map: an event of a CPU mapping has by=cpu");
+	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0,
+		 "REVOKE of a mapped export: success");
 	is_traced(traced("revoke: object=%llu buffer=%llu pages=5 revoked=1 stopped=0 device_mappings=0 ns=* err=0",
-			 export, buffer), 1, "the revoke, and how long it took");
+			 export, buffer), 1,
+		  "revoke: an event has the export, its pages and the duration");
 	munmap(p, 3 * PAGE);
 	close(dmabuf);
 
 	no_cpu = raw_export(ccshm, id, CCSHM_EXPORT_NO_CPU, &export_id);
-	is_errno(raw_map(no_cpu, PAGE, RW) ? 0 : -errno, EACCES, "a mapping that is refused");
+	is_errno(raw_map(no_cpu, PAGE, RW) ? 0 : -errno, EACCES,
+		 "mmap of an export without CPU access: EACCES");
 	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=cpu err=-13",
-			 (unsigned long long)export_id, buffer, PAGE), 1, "is told, too");
+			 (unsigned long long)export_id, buffer, PAGE), 1,
+		  "map: an event of a refused CPU mapping has err=-13");
 	close(no_cpu);
 	raw_free(ccshm, id);
 }
@@ -233,24 +242,27 @@ static void test_devices(void)
 	s = shared_new(SIZE);
 	export = s.export_id;
 	trace_clear();
-	is_errno(imp_attach(imp, s.fd, IMPORTER_LATE), 0, "an importer");
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "maps an export");
+	is_errno(imp_attach(imp, s.fd, IMPORTER_LATE), 0, "setup: an importer attaches");
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "setup: an importer maps an export");
 	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=%s err=0", export,
-			 (unsigned long long)s.id, SIZE, PCI_A), 1, "its device is named");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT, "it does not let go");
+			 (unsigned long long)s.id, SIZE, PCI_A), 1,
+		  "map: an event of an importer's mapping has the device's name");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT,
+		 "REVOKE without waiting while an importer has a mapping: ETIMEDOUT");
 	is_traced(traced("revoke: object=%llu buffer=* pages=%lu revoked=0 stopped=0 device_mappings=1 ns=* err=-110",
-			 export, SIZE / PAGE), 1, "that is told of the revoke");
-	is_errno(imp_unmap(imp), 0, "it unmaps");
-	is_errno(imp_detach(imp), 0, "it detaches");
+			 export, SIZE / PAGE), 1,
+		  "revoke: an event of a timed out REVOKE has device_mappings=1 and err=-110");
+	is_errno(imp_unmap(imp), 0, "setup: the importer unmaps");
+	is_errno(imp_detach(imp), 0, "setup: the importer detaches");
 	close(imp);
 	raw_revoke(ccshm, s.export_id, 0, in_ms(5000), NULL);
 
 	importer_unload();
 	trace_clear();
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "an attachment");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "setup: ATTACH");
 	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=%s err=0",
 			 (unsigned long long)a.id, (unsigned long long)s.id, SIZE, PCI_A), 1,
-		  "is told as a mapping");
+		  "map: an event of ATTACH has the attachment and the device's name");
 	raw_detach(a.fd, 0);
 	close(a.fd);
 	shared_end(&s);
@@ -277,25 +289,32 @@ static void test_filters(void)
 
 	for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
 		snprintf(path, sizeof(path), "t/events/ccshm/ccshm_%s/filter", filters[i].event);
-		ok(write_file(path, filters[i].filter), "%s: a filter of all its fields",
+		ok(write_file(path, filters[i].filter),
+		   "%s: a filter of all documented fields is accepted",
 		   filters[i].event);
-		ok(!write_file(path, "nothing == 1"), "%s: not of another one", filters[i].event);
-		ok(write_file(path, "0"), "%s: no filter", filters[i].event);
+		ok(!write_file(path, "nothing == 1"),
+		   "%s: a filter of an unknown field is refused", filters[i].event);
+		ok(write_file(path, "0"), "%s: the filter can be removed", filters[i].event);
 	}
 	write_file("t/events/ccshm/ccshm_alloc/filter", "size == 8192");
 	trace_clear();
 	raw_alloc(ccshm, PAGE, &one);
 	raw_alloc(ccshm, 2 * PAGE, &other);
-	is_traced(traced("alloc: *"), 1, "a filter lets through what it describes");
+	is_traced(traced("alloc: *"), 1,
+		  "alloc: a filter on the size lets only the matching event through");
 	write_file("t/events/ccshm/ccshm_alloc/filter", "0");
 	raw_free(ccshm, one);
 	raw_free(ccshm, other);
 	if (access("t/events/ccshm/ccshm_revoke/hist", F_OK)) {
-		skip("a histogram", "this kernel makes none");
+		skip(
+		     "revoke: a histogram trigger is accepted",
+		     "this kernel has no histogram triggers");
 		return;
 	}
-	ok(write_file("t/events/ccshm/ccshm_revoke/trigger", HISTOGRAM), "a histogram of revokes");
-	ok(write_file("t/events/ccshm/ccshm_revoke/trigger", "!" HISTOGRAM), "and its end");
+	ok(write_file("t/events/ccshm/ccshm_revoke/trigger", HISTOGRAM),
+	   "revoke: a histogram trigger is accepted");
+	ok(write_file("t/events/ccshm/ccshm_revoke/trigger", "!" HISTOGRAM),
+	   "revoke: the histogram trigger can be removed");
 }
 
 /*
@@ -329,13 +348,13 @@ static void test_leftovers(void)
 
 	/* raw_texts() reads only the events of the first processor. */
 	one_processor();
-	ok(write_file("t/buffer_size_kb", "8"), "a small buffer for traces");
+	ok(write_file("t/buffer_size_kb", "8"), "setup: the trace buffer is small");
 	for (int i = 0; i < 200; i++) {
 		raw_alloc(ccshm, PAGE, &id);
 		raw_free(ccshm, id);
 	}
 	/* The buffer keeps the last events only, so work items must not add some to the mappings. */
-	ok(wait_clean(ccshm), "before the mappings all memory is private");
+	ok(wait_clean(ccshm), "all memory is private before the mappings");
 	raw_alloc(ccshm, PAGE, &id);
 	dmabuf = raw_export(ccshm, id, 0, NULL);
 	for (int i = 0; i < 30; i++)
@@ -343,19 +362,20 @@ static void test_leftovers(void)
 	raw_texts(&texts, &dirty);
 	close(dmabuf);
 	raw_free(ccshm, id);
-	ok(texts > 20, "mappings by the CPU are in it (%u)", texts);
-	is_int(dirty, 0, "and nothing of what was there before them");
+	ok(texts > 20, "the raw trace buffer has events of CPU mappings (%u)", texts);
+	is_int(dirty, 0,
+	       "no event of a CPU mapping has bytes of an earlier event after the device name");
 }
 
 static void test_disabled(void)
 {
 	uint64_t id;
 
-	ok(write_file("t/events/ccshm/enable", "0"), "the events are disabled");
+	ok(write_file("t/events/ccshm/enable", "0"), "the events of ccshm can be disabled");
 	trace_clear();
 	raw_alloc(ccshm, SIZE, &id);
 	raw_free(ccshm, id);
-	is_traced(traced("*"), 0, "and nothing is told");
+	is_traced(traced("*"), 0, "no event is traced while the events are disabled");
 }
 
 /* ---- fdinfo ---- */
@@ -387,25 +407,26 @@ static void test_file(void)
 	uint64_t first, second, kept;
 	int fd, bad = 0;
 
-	is_int(fdinfo(ccshm, "ccshm-*"), 0, "a file without buffers says nothing of them");
+	is_int(fdinfo(ccshm, "ccshm-*"), 0, "fdinfo of a file without buffers names no buffer");
 	raw_alloc(ccshm, 3 * MIB, &first);
 	raw_alloc(ccshm, PAGE, &second);
 	raw_alloc_named(ccshm, PAGE, "kept", 0600, &kept);
 	is_int(fdinfo(ccshm, "ccshm-buffer:\t%llu size %lu charged %lu",
 		      (unsigned long long)first, 3 * MIB, 3 * MIB), 1,
-	       "a file of the device names the buffers that end with it");
+	       "fdinfo of a file names the first anonymous buffer with size and charge");
 	is_int(fdinfo(ccshm, "ccshm-buffer:\t%llu size %lu charged %lu",
-		      (unsigned long long)second, PAGE, PAGE), 1, "each of them");
-	is_int(fdinfo(ccshm, "ccshm-*"), 2, "and no others");
+		      (unsigned long long)second, PAGE, PAGE), 1,
+	       "fdinfo of a file names the second anonymous buffer with size and charge");
+	is_int(fdinfo(ccshm, "ccshm-*"), 2, "fdinfo of a file names no persistent buffer");
 	raw_free(ccshm, first);
-	is_int(fdinfo(ccshm, "ccshm-*"), 1, "nor those that have ended");
+	is_int(fdinfo(ccshm, "ccshm-*"), 1, "fdinfo of a file names no freed buffer");
 	raw_free(ccshm, second);
 	raw_free(ccshm, kept);
 	fd = raw_open();
 	for (int i = 0; i < MANY; i++)
 		bad += raw_alloc(fd, PAGE, &first) != 0;
-	is_int(bad, 0, "%d buffers of another file", MANY);
-	is_int(fdinfo(fd, "ccshm-buffer:*"), MANY, "are all named");
+	is_int(bad, 0, "ALLOC of %d buffers of another file", MANY);
+	is_int(fdinfo(fd, "ccshm-buffer:*"), MANY, "fdinfo of a file names all its buffers");
 	close(fd);
 }
 
@@ -416,24 +437,32 @@ static void test_attachment(void)
 	int fd;
 
 	is_int(fdinfo(s.fd, "exp_name:\tccshm:%llu", (unsigned long long)s.export_id), 1,
-	       "a dma-buf is named after its export");
-	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "an attachment");
+	       "fdinfo of a dma-buf names its export");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "ATTACH to an export");
 	fd = a.fd;
-	is_int(fdinfo(fd, "ccshm-attachment:\t%llu", (unsigned long long)a.id), 1, "has its id");
-	is_int(fdinfo(fd, "ccshm-buffer:\t%llu", (unsigned long long)s.id), 1, "its buffer's");
+	is_int(fdinfo(fd, "ccshm-attachment:\t%llu", (unsigned long long)a.id), 1,
+	       "fdinfo of an attachment has its id");
+	is_int(fdinfo(fd, "ccshm-buffer:\t%llu", (unsigned long long)s.id), 1,
+	       "fdinfo of an attachment has its buffer's id");
 	is_int(fdinfo(fd, "ccshm-export:\t%llu", (unsigned long long)s.export_id), 1,
-	       "its export's");
-	is_int(fdinfo(fd, "ccshm-device:\t" PCI_A), 1, "its device");
-	is_int(fdinfo(fd, "ccshm-slice:\toffset 0 size %lu", SIZE), 1, "its slice");
-	is_int(fdinfo(fd, "ccshm-segments:\t%u", a.nr), 1, "its segments");
-	is_int(fdinfo(fd, "ccshm-state:\tactive"), 1, "and its state");
+	       "fdinfo of an attachment has its export's id");
+	is_int(fdinfo(fd, "ccshm-device:\t" PCI_A), 1, "fdinfo of an attachment has its device");
+	is_int(fdinfo(fd, "ccshm-slice:\toffset 0 size %lu", SIZE), 1,
+	       "fdinfo of an attachment has its slice");
+	is_int(fdinfo(fd, "ccshm-segments:\t%u", a.nr), 1,
+	       "fdinfo of an attachment has its number of segments");
+	is_int(fdinfo(fd, "ccshm-state:\tactive"), 1,
+	       "fdinfo of an attachment has the state active");
 	raw_revoke(ccshm, a.id, 0, 0, NULL);
-	is_int(fdinfo(fd, "ccshm-state:\trevoking"), 1, "which changes with a revoke");
+	is_int(fdinfo(fd, "ccshm-state:\trevoking"), 1,
+	       "fdinfo of an attachment has the state revoking during REVOKE");
 	raw_detach(fd, 0);
-	is_int(fdinfo(fd, "ccshm-state:\trevoked"), 1, "and its end");
+	is_int(fdinfo(fd, "ccshm-state:\trevoked"), 1,
+	       "fdinfo of an attachment has the state revoked after DETACH");
 	close(fd);
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "an attachment of a buffer");
-	is_int(fdinfo(a.fd, "ccshm-export:*"), 0, "has no export");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH to a buffer");
+	is_int(fdinfo(a.fd, "ccshm-export:*"), 0,
+	       "fdinfo of an attachment to a buffer names no export");
 	raw_detach(a.fd, 0);
 	close(a.fd);
 	shared_end(&s);
@@ -458,7 +487,7 @@ int main(void)
 		umount2("t", MNT_DETACH);
 	}
 	test_attachment();
-	ok(wait_clean(ccshm), "nothing is left");
+	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");
 	return done_testing();

@@ -24,17 +24,17 @@ insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
 
 commands /suites/upgrade-out.md guest >commands
 [ "$(wc -l <commands)" -gt 6 ]
-ok $? "there are commands to be typed"
+ok $? "upgrade-out.md has commands for a guest"
 while read -r command; do
 	runs "$command" sh -c "$command" </dev/null
 	diag "$out"
 	case $command in
-	*doctor*) like "$out" "This kernel has its own heap $NODE" "... says whose the heap is" ;;
-	*"ccshmctl read "*) is "$out" hello "... and what was written comes back" ;;
-	*"ccshmctl revoke "*) like "$out" 'revoked' "... and it is revoked" ;;
+	*doctor*) like "$out" "This kernel has its own heap $NODE" "doctor reports that the heap node is the kernel's" ;;
+	*"ccshmctl read "*) is "$out" hello "ccshmctl read prints what was written" ;;
+	*"ccshmctl revoke "*) like "$out" 'revoked' "ccshmctl revoke reports that the buffer's exports are revoked" ;;
 	esac
 done <commands
-is "$(ls -l $NODE)" "$node" "the node is the one that it was"
+is "$(ls -l $NODE)" "$node" "the heap node is unchanged after the commands"
 runs "the driver can be unloaded" rmmod ccshm
-is "$(ls -l $NODE)" "$node" "... and the node stays"
+is "$(ls -l $NODE)" "$node" "the heap node is unchanged after ccshm is unloaded"
 done_testing

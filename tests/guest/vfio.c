@@ -48,8 +48,9 @@ static void moves(const char *what, struct shared *s, const struct attached *a)
 	struct edu edu;
 
 	device_start(&edu, EDU_C);
-	ok(moves_right(&edu, s, a, 0, PAGE), "%s: the device copies the right bytes", what);
-	ok(moves_right(&edu, s, a, s->size - PAGE, 0), "%s: ... of the last page", what);
+	ok(moves_right(&edu, s, a, 0, PAGE), "%s: the device copies within the first page", what);
+	ok(moves_right(&edu, s, a, s->size - PAGE, 0),
+	   "%s: the device copies from the last page", what);
 	edu_close(&edu);
 }
 
@@ -60,19 +61,20 @@ static void attaches(const char *what, struct shared *s)
 
 	if (!is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "%s: ATTACH", what))
 		return;
-	is_str(judged(PCI_C), usable(), "%s: DEVICE says so", what);
+	is_str(judged(PCI_C), usable(), "%s: DEVICE reports the device as usable", what);
 	moves(what, s, &a);
 	is_errno(attached_end(&a), 0, "%s: DETACH", what);
 }
 
 static void is_refused(const char *what, struct shared *s)
 {
-	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = 64), EOPNOTSUPP, "%s: ATTACH is refused",
+	is_errno(TRY(PCI_C, .id = s->id, .dma_bits = 64), EOPNOTSUPP,
+		 "%s: ATTACH is refused: EOPNOTSUPP",
 		 what);
 	is_errno(TRY(PCI_C, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s->fd, .dma_bits = 64),
-		 EOPNOTSUPP, "%s: ... of a dma-buf, too", what);
+		 EOPNOTSUPP, "%s: ATTACH to a dma-buf is refused: EOPNOTSUPP", what);
 	is_str(judged(PCI_C), "cannot, userspace: its IOMMU translates or belongs to user space",
-	       "%s: DEVICE says so", what);
+	       "%s: DEVICE names the reason", what);
 }
 
 /* Test an importer's device under an IOMMU that does not translate. */
@@ -81,10 +83,12 @@ static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 	struct shared s = shared_new(4 * MIB);
 	int fd = raw_export(ccshm, s.id, flags, NULL), imp = imp_new(fd, kind);
 
-	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "identity: %s maps", what);
-	ok(imp_moves_right(imp, s.p, 0, PAGE), "identity: %s: the device copies the right bytes",
+	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "identity: a %s importer maps", what);
+	ok(imp_moves_right(imp, s.p, 0, PAGE),
+	   "identity: a %s importer's device copies within the first page",
 	   what);
-	ok(imp_moves_right(imp, s.p, s.size - PAGE, 0), "identity: %s: ... of the last page", what);
+	ok(imp_moves_right(imp, s.p, s.size - PAGE, 0),
+	   "identity: a %s importer's device copies from the last page", what);
 	close(imp);
 	close(fd);
 	shared_end(&s);
@@ -92,14 +96,15 @@ static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 
 static void identity(struct shared *s)
 {
-	is_str(iommu_type(EDU_A), "identity", "the IOMMU does not translate");
-	attaches("a device of nobody", s);
+	is_str(iommu_type(EDU_A), "identity", "the device's IOMMU group has an identity domain");
+	attaches("a device without a driver", s);
 	imp_device = EDU_C;
-	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0, "a kernel driver takes a device");
-	is_errno(imp_mask(64, 65536), 0, "... that reaches all memory");
+	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0,
+		 "identity: the importer's driver binds the device");
+	is_errno(imp_mask(64, 65536), 0, "identity: the importer's driver sets a mask of 64 bits");
 	imported(IMPORTER_DYNAMIC, 0, "dynamic");
 	imported(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "static");
-	is_errno(device_unbind(EDU_C), 0, "it goes");
+	is_errno(device_unbind(EDU_C), 0, "identity: the importer's driver releases the device");
 }
 
 /* Test that the addresses of an earlier attachment do not work after the group was claimed. */
@@ -112,9 +117,9 @@ static void is_cut_off(struct shared *s, const struct attached *a)
 	stamp_write(s->p + PAGE, 6, PAGE, TRANSFER);
 	device_start(&edu, EDU_C);
 	is_errno(device_copy(&edu, dma_at(a, 0), dma_at(a, PAGE), TRANSFER), 0,
-		 "claimed: the device reads and writes");
+		 "claimed: the device runs a copy at addresses of the attachment");
 	ok(stamp_check(s->p + PAGE, 6, PAGE, TRANSFER),
-	   "claimed: addresses from before lead nowhere");
+	   "claimed: a copy at addresses of the attachment does not change the memory");
 	edu_set_bus_master(&edu, false);
 	edu_close(&edu);
 }
@@ -125,24 +130,27 @@ static void claimed(struct shared *s)
 	int group, container = open("/dev/vfio/vfio", O_RDWR | O_CLOEXEC);
 	struct attached a;
 
-	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "attached before anybody claims it");
+	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0,
+		 "claimed: ATTACH before a user claims the group");
 	group = group_open(EDU_C);
-	attaches("its group is open, and nothing more", s);
+	attaches("a device whose group is open and not claimed", s);
 	is_errno(raw_ioctl(group, VFIO_GROUP_SET_CONTAINER, &container), 0,
-		 "user space claims the group");
+		 "claimed: VFIO_GROUP_SET_CONTAINER");
 	is_refused("claimed", s);
 	is_errno(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) ? -errno : 0, 0,
-		 "it sets up an address space");
+		 "claimed: VFIO_SET_IOMMU");
 	is_refused("claimed, translated", s);
 	ok(logged("ccshm: cannot use shared memory: its IOMMU translates or belongs to user space"),
-	   "claimed: the kernel log says why");
+	   "claimed: the kernel log names the reason");
 	is_cut_off(s, &a);
-	is_int(query(a.id).state, CCSHM_STATE_ACTIVE, "claimed: the attachment is the holder's");
+	is_int(query(a.id).state, CCSHM_STATE_ACTIVE,
+	       "claimed: QUERY returns the state active for the attachment made before");
 	is_errno(attached_end(&a), 0, "claimed: DETACH");
-	is_errno(raw_ioctl(group, VFIO_GROUP_UNSET_CONTAINER, NULL), 0, "user space lets go");
+	is_errno(raw_ioctl(group, VFIO_GROUP_UNSET_CONTAINER, NULL), 0,
+		 "claimed: VFIO_GROUP_UNSET_CONTAINER");
 	close(group);
 	close(container);
-	attaches("let go", s);
+	attaches("a device whose group is no longer claimed", s);
 }
 
 /* ---- an unbind of vfio holds the device lock until the device is closed ---- */
@@ -205,22 +213,23 @@ static void unbind_waits(struct shared *s)
 	struct attached a, other;
 	struct edu edu;
 
-	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "locked: vfio takes the device");
-	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "locked: the device is attached");
-	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &low), 0, "locked: memory for another device");
-	is_errno(attach_buffer(ccshm, low.id, PCI_B, &other), 0, "locked: another one is attached");
+	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "locked: vfio-pci binds the device");
+	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "locked: ATTACH of the device");
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &low), 0, "locked: ALLOC for another device");
+	is_errno(attach_buffer(ccshm, low.id, PCI_B, &other), 0,
+		 "locked: ATTACH of another device");
 	/* The unbind begins with a stop. Make the stop fail, so that the driver has to retry. */
 	is_errno(raw_insmod("/lib/ccshm/ccshm_stubborn.ko", "device=" EDU_C), 0,
-		 "locked: the device becomes stubborn");
+		 "locked: ccshm_stubborn.ko is loaded");
 	device_start(&edu, EDU_C);
 	edu_close(&edu);
 	l.group = group_open(EDU_C);
 	if (ioctl(l.group, VFIO_GROUP_SET_CONTAINER, &l.container) ||
 	    ioctl(l.container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU))
-		bail("the group has no address space: %s", strerror(errno));
+		bail("the group cannot get an address space: %s", strerror(errno));
 	l.device = ioctl(l.group, VFIO_GROUP_GET_DEVICE_FD, EDU_C);
 	if (l.device < 0)
-		bail("vfio does not open the device: %s", strerror(errno));
+		bail("vfio cannot open the device: %s", strerror(errno));
 	unbinder = peer_start(ROOT, ALL_CAPS, unbinds, &l);
 	peer_hear(&unbinder);
 	sleep_ms(1000);
@@ -236,17 +245,17 @@ static void unbind_waits(struct shared *s)
 	close(p.sock);
 
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(300), NULL), ETIMEDOUT,
-		 "locked: a forced revoke of the device's attachment: ETIMEDOUT");
+		 "locked: REVOKE with FORCE of the device's attachment: ETIMEDOUT");
 	is_errno(raw_revoke(ccshm, other.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
-		 "locked: a forced revoke of another device's attachment is not held up");
-	is_errno(raw_rmmod("ccshm_stubborn"), 0, "locked: the device gives in");
+		 "locked: REVOKE with FORCE of another device's attachment is not delayed: success");
+	is_errno(raw_rmmod("ccshm_stubborn"), 0, "locked: ccshm_stubborn.ko is unloaded");
 	is_errno(attached_end(&other), 0, "locked: DETACH of the other device");
-	is_errno(raw_free(ccshm, low.id), 0, "locked: its memory is freed");
+	is_errno(raw_free(ccshm, low.id), 0, "locked: FREE of the other device's buffer");
 	locked_close(&l);
 	is_errno(peer_hear(&unbinder), 0, "locked: the unbind ends when the device is closed");
 	peer_end(&unbinder, 0);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
-		 "unlocked: the stop that waited is done");
+		 "unlocked: REVOKE with FORCE after the unbind: success");
 	is_errno(attached_end(&a), 0, "unlocked: DETACH");
 }
 
@@ -260,17 +269,18 @@ static void vfio(struct shared *s)
 	 * host.
 	 */
 	write_text("/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "1");
-	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "vfio takes a device");
-	is_str(device_driver(EDU_C), "vfio-pci", "it is its driver");
-	attaches("a device of vfio", s);
+	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "vfio-pci binds a device");
+	is_str(device_driver(EDU_C), "vfio-pci", "the device's driver is vfio-pci");
+	attaches("a device bound to vfio-pci", s);
 	claimed(s);
-	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "a device of vfio is attached");
-	is_errno(device_unbind(EDU_C), 0, "vfio goes");
-	is_int(query(a.id).state, CCSHM_STATE_REVOKED, "the attachment is over");
-	is_errno(attached_end(&a), 0, "DETACH is still possible");
-	attaches("without vfio", s);
+	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "ATTACH of a device bound to vfio-pci");
+	is_errno(device_unbind(EDU_C), 0, "vfio-pci releases an attached device");
+	is_int(query(a.id).state, CCSHM_STATE_REVOKED,
+	       "QUERY returns the state revoked after vfio-pci releases the device");
+	is_errno(attached_end(&a), 0, "DETACH after vfio-pci releases the device");
+	attaches("a device that vfio-pci has released", s);
 	unbind_waits(s);
-	attaches("after the unbind", s);
+	attaches("a device after the delayed unbind", s);
 }
 
 int main(void)
