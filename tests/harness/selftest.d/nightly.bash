@@ -43,58 +43,58 @@ nightly_tests() {
 	nightly --list
 	parts=$(awk '{ print $1 }' "$tmp/out" | tr '\n' ' ')
 	[ "$parts" = "matrix cpus-4 debug-kernel debug-sev debug-smp packages packages-mutants mutants-1 mutants-2 mutants-3 " ]
-	result $? "nightly: --list names the parts"
+	result $? "nightly --list: prints the parts"
 	[ "$(grep -o ' m[0-9]*' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]*' "$tmp/out" | wc -l)" = "130 130" ]
-	result $? "nightly: each mutant is in one part"
+	result $? "nightly --list: each mutant is in exactly one part"
 	[ ! -s "$tree/ran" ]
-	result $? "nightly: --list runs nothing"
+	result $? "nightly --list: runs no test"
 
 	printf '%s\n' matrix >"$tree/fails"
 	! nightly
-	result $? "nightly: a part that fails fails the run"
-	says '^not ok - matrix: .*exit status 1' "nightly: the part is named"
-	says '^#   not ok 1 - broken' "nightly: so is its failed test"
+	result $? "nightly with a failing part: exit status not 0"
+	says '^not ok - matrix: .*exit status 1' "nightly with a failing part: the part is reported with its exit status"
+	says '^#   not ok 1 - broken' "nightly with a failing part: its failed test is printed"
 	[ "$(wc -l <"$tree/ran")" = 10 ]
-	result $? "nightly: the other parts run all the same"
+	result $? "nightly with a failing part: all 10 parts run"
 	grep -qx "$harness/matrix ALL=yes all" "$tree/ran"
-	result $? "nightly: the matrix runs every suite everywhere"
+	result $? "nightly with a failing part: the matrix runs with ALL=yes"
 	nightly --list
-	says '^matrix +failed ' "nightly: --list says that it has failed"
-	says '^mutants-3 +passed ' "nightly: and that others have passed"
+	says '^matrix +failed ' "nightly --list after a failing part: the part is listed as failed"
+	says '^mutants-3 +passed ' "nightly --list after a failing part: another part is listed as passed"
 
 	rm "$tree/fails"
 	nightly
-	result $? "nightly: the next run passes"
+	result $? "nightly after a repair of the failing part: exit status 0"
 	[ "$(wc -l <"$tree/ran")" = 1 ]
-	result $? "nightly: and runs only the part that has not passed"
+	result $? "nightly after a repair of the failing part: only that part runs"
 	nightly
 	[ ! -s "$tree/ran" ]
-	result $? "nightly: when all have passed none runs"
+	result $? "nightly after all parts have passed: no part runs"
 	nightly mutants-2
 	[ "$(cut -d ' ' -f 1 "$tree/ran")" = tests/mutants/run ]
-	result $? "nightly: a part that is named runs again"
+	result $? "nightly mutants-2 after all parts have passed: that part runs again"
 	! nightly mutants-9
-	says '^nightly: no part mutants-9 ' "nightly: a part that does not exist is an error"
+	says '^nightly: no part mutants-9 ' "nightly mutants-9: reports that the part does not exist"
 
 	echo changed >"$tree/new"
 	nightly --list
 	! grep -q passed "$tmp/out"
-	result $? "nightly: for a tree that has changed nothing has passed"
+	result $? "nightly --list in a changed tree: no part is listed as passed"
 	rm "$tree/new"
 	in_nightly_tree commit --allow-empty -m two
 	nightly --list
 	! grep -q passed "$tmp/out"
-	result $? "nightly: nor for another commit"
+	result $? "nightly --list at another commit: no part is listed as passed"
 
 	touch "$tree/slow"
 	! NIGHTLY_MINUTES=0.02 nightly matrix
-	result $? "nightly: a part that takes too long fails"
-	says '^not ok - matrix: .*ended at its limit' "nightly: and the limit is named"
+	result $? "nightly with a part that exceeds NIGHTLY_MINUTES: exit status not 0"
+	says '^not ok - matrix: .*ended at its limit' "nightly with a part that exceeds NIGHTLY_MINUTES: the limit is reported"
 	(unset CCSHM_BUILD; exec "$tree/$harness/nightly" packages) >"$tmp/out" 2>&1 &
 	while kill -0 $! 2>/dev/null && ! grep -q packages/check "$tree/ran"; do sleep 0.1; done
 	kill -TERM $!
 	wait $!
 	rm "$tree/slow"
 	nightly --list
-	says '^packages +- ' "nightly: a part that was interrupted has neither passed nor failed"
+	says '^packages +- ' "nightly --list after an interrupted part: the part is listed as not run"
 }
