@@ -20,39 +20,39 @@ wait_clean() {
 	[ $i -lt 100 ]
 }
 
-exits 3 "without the module ccshmctl says so" cc info
+exits 3 "ccshmctl info without the module: exit status 3" cc info
 # shellcheck disable=SC2086 # zero or one word
-runs "the module loads" modprobe ccshm ${CCSHM_TESTS_PARAMETERS-} || bail "$out"
+runs "modprobe ccshm: exit status 0" modprobe ccshm ${CCSHM_TESTS_PARAMETERS-} || bail "$out"
 [ ! -e /run/udev/control ] || udevadm settle
 is "$(modinfo -F version ccshm) $(cat /sys/module/ccshm/srcversion)" \
 	"$(cc --version | sed -n 's/^ccshmctl \([^,]*\),.*/\1/p') $(modinfo -F srcversion ccshm)" \
-	"it is the one that is installed, and of ccshmctl's version"
+	"loaded module: source version of the installed file, version of ccshmctl"
 if [ -e /run/udev/control ]; then
-	is "$(stat -c '%U:%G %a' /dev/ccshm)" "root:ccshm 660" "the device is the group's"
+	is "$(stat -c '%U:%G %a' /dev/ccshm)" "root:ccshm 660" "/dev/ccshm: owner root, group ccshm, mode 0660"
 else
-	skip "the device is the group's" "there is no udev here"
+	skip "/dev/ccshm: owner root, group ccshm, mode 0660" "no udev is running here"
 	chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
 fi
-exits 4 "another user may not open it" stranger ccshmctl info
-runs "a member of the group may" member ccshmctl info
+exits 4 "ccshmctl info of a user outside the group ccshm: exit status 4" stranger ccshmctl info
+runs "ccshmctl info of a member of the group ccshm: exit status 0" member ccshmctl info
 
-runs "alloc" cc alloc 3M --name smoke
-runs "show" cc show smoke
-is "$(field size "$out") $(field mode "$out")" "3M 0600" "it has its size and mode"
-runs "list" cc list
-like "$out" smoke "the list has it"
-exits 1 "it does not exist for others" member ccshmctl show root/smoke
-is "$(cc read smoke | tr -d '\0' | wc -c)" 0 "it reads zero"
+runs "ccshmctl alloc 3M: exit status 0" cc alloc 3M --name smoke
+runs "ccshmctl show of a buffer: exit status 0" cc show smoke
+is "$(field size "$out") $(field mode "$out")" "3M 0600" "ccshmctl show of a buffer: size 3M, mode 0600"
+runs "ccshmctl list: exit status 0" cc list
+like "$out" smoke "ccshmctl list: has the buffer"
+exits 1 "ccshmctl show of another user's buffer: exit status 1" member ccshmctl show root/smoke
+is "$(cc read smoke | tr -d '\0' | wc -c)" 0 "ccshmctl read of a new buffer: zero bytes only"
 head -c 3145728 /dev/urandom >content
-runs "write" sh -c "ccshmctl write smoke <content"
+runs "ccshmctl write: exit status 0" sh -c "ccshmctl write smoke <content"
 cc read smoke >back
 cmp content back
-ok $? "what was written is read"
+ok $? "ccshmctl read after write: the written bytes"
 
-runs "export gives a command a dma-buf" cc export smoke --length 1M -- \
+runs "ccshmctl export with a command: exit status 0" cc export smoke --length 1M -- \
 	sh -c 'readlink /proc/self/fd/$CCSHM_DMABUF_FD; ccshmctl show $CCSHM_EXPORT_ID'
-like "$out" "dmabuf" "its descriptor is one"
-is "$(field type "$out") $(field size "$out")" "export 1M" "it is listed as what it is"
+like "$out" "dmabuf" "ccshmctl export: CCSHM_DMABUF_FD is a dma-buf"
+is "$(field type "$out") $(field size "$out")" "export 1M" "ccshmctl show of an export of 1M: type export, size 1M"
 
 cc export smoke -- sh -c 'echo $CCSHM_EXPORT_ID >export.id; exec sleep 60' &
 holder=$!
@@ -61,10 +61,10 @@ while [ ! -s export.id ] && [ $i -lt 100 ]; do
 	sleep 0.1
 	i=$((i + 1))
 done
-runs "revoke, while a program holds an export" cc revoke smoke
-is "$(field state "$out") $(field revoked "$out")" "revoked 1" "it says what was revoked"
-runs "show what was revoked" cc show "$(cat export.id)"
-is "$(field state "$out")" revoked "it stays revoked"
+runs "ccshmctl revoke while a program holds an export: exit status 0" cc revoke smoke
+is "$(field state "$out") $(field revoked "$out")" "revoked 1" "ccshmctl revoke while a program holds an export: state revoked, 1 export"
+runs "ccshmctl show of a revoked export: exit status 0" cc show "$(cat export.id)"
+is "$(field state "$out")" revoked "ccshmctl show of a revoked export: state revoked"
 kill $holder
 wait $holder
 
@@ -77,14 +77,14 @@ attach_any() {
 	return 1
 }
 if attach_any; then
-	like "$(head -n 1 segments)" "^(0x)?[0-9a-f]+ [0-9]+ 0$" "attach to pci:${device##*/}: DMA addresses of the buffer"
-	is "$(field attachments "$(cc info)")" 0 "they end with the command"
+	like "$(head -n 1 segments)" "^(0x)?[0-9a-f]+ [0-9]+ 0$" "ccshmctl attach to pci:${device##*/}: segments with DMA addresses"
+	is "$(field attachments "$(cc info)")" 0 "ccshmctl info after the command of attach has ended: no attachment"
 else
-	skip "attach" "no device here can be attached to: $(tail -n 1 reasons 2>/dev/null)"
+	skip "ccshmctl attach: segments with DMA addresses" "no device here can be attached to: $(tail -n 1 reasons 2>/dev/null)"
 fi
 
-runs "free" cc free smoke
+runs "ccshmctl free: exit status 0" cc free smoke
 wait_clean
-ok $? "no memory is shared any more"
-runs "the module can be unloaded" modprobe -r ccshm
+ok $? "ccshmctl info after free: no buffer, no shared byte"
+runs "modprobe -r ccshm: exit status 0" modprobe -r ccshm
 done_testing
