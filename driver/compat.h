@@ -105,7 +105,7 @@ static inline struct file *ccshm_get_file_active(struct file **file)
 }
 
 /* Return true if the importer is notified to unmap when its mappings become invalid. */
-static inline bool ccshm_importer_is_told(struct dma_buf_attachment *attach)
+static inline bool ccshm_importer_is_notified(struct dma_buf_attachment *attach)
 {
 	const struct dma_buf_attach_ops *ops = attach->importer_ops;
 
@@ -121,7 +121,7 @@ static inline bool ccshm_importer_is_told(struct dma_buf_attachment *attach)
  * invalidate_mappings, an importer that cannot do this does not set the callback; before, an
  * importer had to set move_notify in any case.
  */
-#define CCSHM_PINNED_IMPORTERS_LET_GO	CCSHM_HAVE_INVALIDATE_MAPPINGS
+#define CCSHM_PINNED_IMPORTERS_UNMAP	CCSHM_HAVE_INVALIDATE_MAPPINGS
 
 /*
  * Return true if the dma-buf core pins the buffer for each mapping of the importer. The core
@@ -136,7 +136,7 @@ static inline bool ccshm_mapping_takes_pin(struct dma_buf_attachment *attach)
 }
 
 /* Notify every importer to unmap. The caller holds the reservation lock. */
-static inline void ccshm_tell_importers(struct dma_buf *dmabuf)
+static inline void ccshm_notify_importers(struct dma_buf *dmabuf)
 {
 #if CCSHM_HAVE_INVALIDATE_MAPPINGS
 	dma_buf_invalidate_mappings(dmabuf);
@@ -171,7 +171,7 @@ static inline bool ccshm_dma_iommu(struct device *dev)
  * group is registered. Therefore check each listener again when sending, where the kernel
  * supports this.
  */
-#define CCSHM_LISTENERS_JUDGED	CCSHM_HAVE_MULTICAST_FILTERED
+#define CCSHM_LISTENERS_FILTERED	CCSHM_HAVE_MULTICAST_FILTERED
 
 /* Send to the listeners in the initial network namespace, except those that @refuses refuses. */
 static inline void ccshm_multicast(const struct genl_family *family,

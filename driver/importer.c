@@ -87,7 +87,7 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 int ccshm_importer_attach_revocable(struct dma_buf *dmabuf,
 				    struct dma_buf_attachment *attach)
 {
-	if (!ccshm_importer_is_told(attach))
+	if (!ccshm_importer_is_notified(attach))
 		return refuse_importer(attach, "its driver cannot unmap on request");
 	return ccshm_importer_attach_pinned(dmabuf, attach);
 }
@@ -128,7 +128,7 @@ static bool importer_pins(const struct importer *imp)
 static bool importer_may_pin(struct ccshm_export *export, const struct importer *imp)
 {
 	if (export->flags & CCSHM_EXPORT_PINNED ||
-	    CCSHM_PINNED_IMPORTERS_LET_GO)
+	    CCSHM_PINNED_IMPORTERS_UNMAP)
 		return true;
 	return ccshm_mapping_takes_pin(imp->attach) && !imp->pins;
 }
@@ -236,8 +236,8 @@ static void importer_describe(const struct importer *imp,
 	out->mappings = imp->mappings;
 	if (importer_pins(imp))
 		out->flags |= CCSHM_IMPORTER_PINS;
-	if (!ccshm_importer_is_told(imp->attach) ||
-	    (importer_pins(imp) && !CCSHM_PINNED_IMPORTERS_LET_GO))
+	if (!ccshm_importer_is_notified(imp->attach) ||
+	    (importer_pins(imp) && !CCSHM_PINNED_IMPORTERS_UNMAP))
 		out->flags |= CCSHM_IMPORTER_CANNOT_LET_GO;
 }
 

@@ -287,7 +287,7 @@ static int register_family(void)
 
 	for (i = 0; i < REGISTER_TRIES; i++) {
 		err = genl_register_family(&family);
-		if (err || CCSHM_LISTENERS_JUDGED || !CCSHM_GROUPS ||
+		if (err || CCSHM_LISTENERS_FILTERED || !CCSHM_GROUPS ||
 		    !genl_has_listeners(&family, &init_net, 0))
 			return err;
 		genl_unregister_family(&family);

@@ -171,7 +171,7 @@ static int revocation_notify(struct ccshm_export *export, struct dma_buf *dmabuf
 	if (!r->snapshot)
 		r->held |= held;
 	if (notify && (held || !r->snapshot))
-		ccshm_tell_importers(dmabuf);
+		ccshm_notify_importers(dmabuf);
 	if (!r->snapshot)
 		err = fences_take(export, dmabuf->resv);
 	r->snapshot |= !err;
