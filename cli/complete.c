@@ -368,7 +368,7 @@ static void add_given(struct line *line, const struct argp_option *opt)
 		line->given[line->ngiven++] = opt;
 }
 
-static void look_at_long(struct line *line, const char *name)
+static void parse_long_option(struct line *line, const char *name)
 {
 	size_t len = strcspn(name, "=");
 	const struct argp_option *opt = find_long(line->cmd, name, len);
@@ -380,7 +380,7 @@ static void look_at_long(struct line *line, const char *name)
 }
 
 /* "-jo COLUMNS", "-joCOLUMNS" */
-static void look_at_short(struct line *line, const char *keys)
+static void parse_short_options(struct line *line, const char *keys)
 {
 	const struct argp_option *opt;
 
@@ -395,7 +395,7 @@ static void look_at_short(struct line *line, const char *keys)
 	}
 }
 
-static void look_at(struct line *line, const char *word)
+static void parse_word(struct line *line, const char *word)
 {
 	if (line->option)
 		line->option = NULL;
@@ -404,9 +404,9 @@ static void look_at(struct line *line, const char *word)
 	else if (!strcmp(word, "--"))
 		line->only_args = true;
 	else if (word[1] == '-')
-		look_at_long(line, word + 2);
+		parse_long_option(line, word + 2);
 	else
-		look_at_short(line, word + 1);
+		parse_short_options(line, word + 1);
 }
 
 static void offer_option(const struct line *line, const struct argp_option *opt)
@@ -528,7 +528,7 @@ int complete(const struct argp_option *options, int nwords, char **words)
 			printf(":command %d\n", i + 2);
 			return EXIT_OK;
 		}
-		look_at(&line, words[i]);
+		parse_word(&line, words[i]);
 	}
 	complete_word(&line);
 	return EXIT_OK;

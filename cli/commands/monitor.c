@@ -52,36 +52,36 @@ char *monitor_columns(uint32_t type)
 }
 
 /* The contents of an event. */
-#define SAYS_OBJECT	(1U << 0)
-#define SAYS_SIZE	(1U << 1)
-#define SAYS_OWNER	(1U << 2)
-#define SAYS_CHARGED	(1U << 3)
-#define SAYS_LIFETIME	(1U << 4)
-#define SAYS_DEVICE	(1U << 5)
-#define SAYS_STOPPED	(1U << 6)
-#define SAYS_RESULT	(1U << 7)
-#define SAYS_PAGES	(1U << 8)
-#define SAYS_QUOTA	(1U << 9)
+#define FIELD_OBJECT	(1U << 0)
+#define FIELD_SIZE	(1U << 1)
+#define FIELD_OWNER	(1U << 2)
+#define FIELD_CHARGED	(1U << 3)
+#define FIELD_LIFETIME	(1U << 4)
+#define FIELD_DEVICE	(1U << 5)
+#define FIELD_STOPPED	(1U << 6)
+#define FIELD_RESULT	(1U << 7)
+#define FIELD_PAGES	(1U << 8)
+#define FIELD_QUOTA	(1U << 9)
 
-#define SAYS_BUFFER	(SAYS_OBJECT | SAYS_OWNER | SAYS_SIZE | SAYS_CHARGED)
-#define SAYS_EXPORT	(SAYS_OBJECT | SAYS_OWNER | SAYS_SIZE | SAYS_LIFETIME)
-#define SAYS_ATTACHMENT	(SAYS_OBJECT | SAYS_OWNER | SAYS_SIZE | SAYS_DEVICE)
+#define FIELD_BUFFER		(FIELD_OBJECT | FIELD_OWNER | FIELD_SIZE | FIELD_CHARGED)
+#define FIELD_EXPORT		(FIELD_OBJECT | FIELD_OWNER | FIELD_SIZE | FIELD_LIFETIME)
+#define FIELD_ATTACHMENT	(FIELD_OBJECT | FIELD_OWNER | FIELD_SIZE | FIELD_DEVICE)
 
-static const unsigned int says[] = {
-	[CCSHM_EVENT_BUFFER_NEW] = SAYS_BUFFER,
-	[CCSHM_EVENT_BUFFER_END] = SAYS_BUFFER,
-	[CCSHM_EVENT_BUFFER_GONE] = SAYS_BUFFER,
-	[CCSHM_EVENT_EXPORT_NEW] = SAYS_EXPORT,
-	[CCSHM_EVENT_EXPORT_GONE] = SAYS_EXPORT,
-	[CCSHM_EVENT_ATTACH] = SAYS_ATTACHMENT,
-	[CCSHM_EVENT_DETACH] = SAYS_ATTACHMENT | SAYS_STOPPED,
-	[CCSHM_EVENT_STUCK] = SAYS_ATTACHMENT,
-	[CCSHM_EVENT_IMPORTER_ATTACH] = SAYS_OBJECT | SAYS_DEVICE,
-	[CCSHM_EVENT_IMPORTER_DETACH] = SAYS_OBJECT | SAYS_DEVICE,
-	[CCSHM_EVENT_REVOKE_BEGIN] = SAYS_OBJECT,
-	[CCSHM_EVENT_REVOKE_END] = SAYS_OBJECT | SAYS_RESULT | SAYS_PAGES | SAYS_STOPPED,
-	[CCSHM_EVENT_LEAK] = SAYS_PAGES,
-	[CCSHM_EVENT_QUOTA] = SAYS_QUOTA,
+static const unsigned int event_fields[] = {
+	[CCSHM_EVENT_BUFFER_NEW] = FIELD_BUFFER,
+	[CCSHM_EVENT_BUFFER_END] = FIELD_BUFFER,
+	[CCSHM_EVENT_BUFFER_GONE] = FIELD_BUFFER,
+	[CCSHM_EVENT_EXPORT_NEW] = FIELD_EXPORT,
+	[CCSHM_EVENT_EXPORT_GONE] = FIELD_EXPORT,
+	[CCSHM_EVENT_ATTACH] = FIELD_ATTACHMENT,
+	[CCSHM_EVENT_DETACH] = FIELD_ATTACHMENT | FIELD_STOPPED,
+	[CCSHM_EVENT_STUCK] = FIELD_ATTACHMENT,
+	[CCSHM_EVENT_IMPORTER_ATTACH] = FIELD_OBJECT | FIELD_DEVICE,
+	[CCSHM_EVENT_IMPORTER_DETACH] = FIELD_OBJECT | FIELD_DEVICE,
+	[CCSHM_EVENT_REVOKE_BEGIN] = FIELD_OBJECT,
+	[CCSHM_EVENT_REVOKE_END] = FIELD_OBJECT | FIELD_RESULT | FIELD_PAGES | FIELD_STOPPED,
+	[CCSHM_EVENT_LEAK] = FIELD_PAGES,
+	[CCSHM_EVENT_QUOTA] = FIELD_QUOTA,
 };
 
 static void add_time(struct out *out, uint64_t ns)
@@ -138,31 +138,31 @@ static void add_quota(struct out *out, const struct ccshm_event *event,
 	add(out, "limit", ccshm_event_limit(event));
 }
 
-static void add_said(struct out *out, const struct ccshm_event *event, unsigned int what)
+static void add_fields(struct out *out, const struct ccshm_event *event, unsigned int what)
 {
 	const struct ccshm_status *st = ccshm_event_status(event);
 
-	if (what & SAYS_OBJECT)
+	if (what & FIELD_OBJECT)
 		add_object(out, st);
-	if (what & SAYS_OWNER)
+	if (what & FIELD_OWNER)
 		out_user(out, "owner", ccshm_status_owner(st));
-	if (what & SAYS_SIZE)
+	if (what & FIELD_SIZE)
 		out_size(out, "size", ccshm_status_size(st));
-	if (what & SAYS_CHARGED)
+	if (what & FIELD_CHARGED)
 		out_size(out, "charged", ccshm_status_charged(st));
-	if (what & SAYS_LIFETIME)
+	if (what & FIELD_LIFETIME)
 		out_string(out, "lifetime",
 			   ccshm_status_flags(st) & CCSHM_EXPORT_PINNED ? "pinned" :
 									  "revocable");
-	if (what & SAYS_DEVICE)
+	if (what & FIELD_DEVICE)
 		out_string(out, "device", ccshm_status_device(st));
-	if (what & SAYS_RESULT)
+	if (what & FIELD_RESULT)
 		add_result(out, event, st);
-	if (what & SAYS_PAGES)
+	if (what & FIELD_PAGES)
 		out_number(out, "pages", ccshm_event_pages(event));
-	if (what & SAYS_STOPPED)
+	if (what & FIELD_STOPPED)
 		out_number(out, "stopped", ccshm_event_stopped(event));
-	if (what & SAYS_QUOTA)
+	if (what & FIELD_QUOTA)
 		add_quota(out, event, st);
 }
 
@@ -184,8 +184,8 @@ static int print_event(const struct ccshm_event *event, const struct format *for
 	out_row(out);
 	add_time(out, ccshm_event_time(event));
 	out_string(out, "event", ccshm_event_type_name(type));
-	if (type < sizeof(says) / sizeof(says[0]))
-		add_said(out, event, says[type]);
+	if (type < sizeof(event_fields) / sizeof(event_fields[0]))
+		add_fields(out, event, event_fields[type]);
 	add_actor(out, event);
 	return out_line(out);
 }
@@ -215,7 +215,7 @@ static int open_signals(void)
 }
 
 /* Check whether to continue. @wait: wait for an event first. */
-static bool goes_on(const struct ccshm_events *events, int signals, bool wait)
+static bool should_continue(const struct ccshm_events *events, int signals, bool wait)
 {
 	struct pollfd fds[] = {
 		{ .fd = ccshm_events_fd(events), .events = POLLIN },
@@ -252,13 +252,13 @@ static int take_event(struct ccshm_events *events, const struct format *format,
 	return *err == -EPROTO ? EXIT_OK : code;
 }
 
-static int listen_to(struct ccshm_events *events, const struct monitor_opts *opts)
+static int print_events(struct ccshm_events *events, const struct monitor_opts *opts)
 {
 	int signals = open_signals(), code = EXIT_OK, err = 0;
 	unsigned long count = 0;
 
 	while (!code && (!opts->count || count < opts->count)) {
-		if (!goes_on(events, signals, err == -EAGAIN))
+		if (!should_continue(events, signals, err == -EAGAIN))
 			break;
 		code = take_event(events, &opts->common.format, &err);
 		count += !err;
@@ -279,7 +279,7 @@ int monitor_run(const struct command *cmd, int argc, char **argv)
 	err = ccshm_events_open(&events);
 	if (err)
 		return report(OP_EVENTS, err, "events");
-	code = listen_to(events, &opts);
+	code = print_events(events, &opts);
 	ccshm_events_close(events);
 	return code;
 }

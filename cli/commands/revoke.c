@@ -78,7 +78,7 @@ static void add_result(struct out *out, uint64_t id,
 }
 
 /* Report the importers that still map the export. Returns the number of their mappings. */
-static uint32_t complain_of_importers(struct ccshm *ctx, uint64_t export_id, const char *what)
+static uint32_t report_importers(struct ccshm *ctx, uint64_t export_id, const char *what)
 {
 	struct ccshm_importers *importers;
 	uint32_t i, mappings, all = 0;
@@ -99,8 +99,8 @@ static uint32_t complain_of_importers(struct ccshm *ctx, uint64_t export_id, con
 }
 
 /* Report the devices that still use an export or an attachment. */
-static void complain_of_slice(struct ccshm *ctx, const struct ccshm_status *st,
-			      const char *what)
+static void report_slice(struct ccshm *ctx, const struct ccshm_status *st,
+			 const char *what)
 {
 	uint32_t mappings = ccshm_status_device_mappings(st);
 
@@ -108,12 +108,12 @@ static void complain_of_slice(struct ccshm *ctx, const struct ccshm_status *st,
 		return;
 	if (ccshm_status_type(st) == CCSHM_TYPE_ATTACHMENT)
 		complain("%s still uses %s", ccshm_status_device(st), what);
-	else if (!complain_of_importers(ctx, ccshm_status_id(st), what) && mappings)
+	else if (!report_importers(ctx, ccshm_status_id(st), what) && mappings)
 		complain("a driver has %s mapped for the CPU (mappings: %u)", what, mappings);
 }
 
 /* The same for all slices of this type of a buffer or an export that are not yet revoked. */
-static void complain_of_slices(struct ccshm *ctx, uint64_t id, uint32_t type)
+static void report_slices(struct ccshm *ctx, uint64_t id, uint32_t type)
 {
 	const struct ccshm_status *st;
 	struct ccshm_list *list;
@@ -130,24 +130,24 @@ static void complain_of_slices(struct ccshm *ctx, uint64_t id, uint32_t type)
 			continue;
 		snprintf(what, sizeof(what), "%s %" PRIu64, ccshm_type_name(type),
 			 ccshm_status_id(st));
-		complain_of_slice(ctx, st, what);
+		report_slice(ctx, st, what);
 	}
 	ccshm_list_free(list);
 }
 
 /* Report the devices that still use the object, as far as they are known. */
-static void complain_of_holders(struct ccshm *ctx, uint64_t id)
+static void report_holders(struct ccshm *ctx, uint64_t id)
 {
 	struct ccshm_status *st;
 
 	if (ccshm_status_get(ctx, id, &st))
 		return;
 	if (ccshm_status_type(st) == CCSHM_TYPE_BUFFER)
-		complain_of_slices(ctx, id, CCSHM_TYPE_EXPORT);
+		report_slices(ctx, id, CCSHM_TYPE_EXPORT);
 	else
-		complain_of_slice(ctx, st, "it");
+		report_slice(ctx, st, "it");
 	if (ccshm_status_type(st) != CCSHM_TYPE_ATTACHMENT)
-		complain_of_slices(ctx, id, CCSHM_TYPE_ATTACHMENT);
+		report_slices(ctx, id, CCSHM_TYPE_ATTACHMENT);
 	ccshm_status_free(st);
 }
 
@@ -172,7 +172,7 @@ static int revoke(struct ccshm *ctx, const struct revoke_opts *opts,
 	if (!err)
 		return EXIT_OK;
 	code = report(OP_REVOKE, err, object);
-	complain_of_holders(ctx, id);
+	report_holders(ctx, id);
 	return code;
 }
 

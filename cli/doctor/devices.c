@@ -57,7 +57,7 @@ static int read_counter(uint64_t *value, uint64_t slots, const char *name)
 	return err ? err : (*value > slots ? -ERANGE : 0);
 }
 
-static void judge_swiotlb(struct doctor *doctor, uint64_t slots)
+static void report_swiotlb(struct doctor *doctor, uint64_t slots)
 {
 	unsigned long long mib = slots * SLOT_SIZE >> 20;
 	uint64_t used, peak;
@@ -89,7 +89,7 @@ void doctor_check_swiotlb(struct doctor *doctor)
 	int err = system_number(&slots, "/sys/kernel/debug/swiotlb/io_tlb_nslabs");
 
 	if (!err && slots) {
-		judge_swiotlb(doctor, slots);
+		report_swiotlb(doctor, slots);
 	} else if (err == -EACCES) {
 		doctor_skip(doctor, "Only root can read how full the bounce buffers (swiotlb) are.");
 		doctor_advise(doctor, "Run `ccshmctl doctor` as root.");
@@ -117,7 +117,8 @@ static void advise_device(struct doctor *doctor, const char *name, const struct 
 	}
 }
 
-static void judge_device(struct doctor *doctor, const char *name, const struct ccshm_device *device)
+static void report_device(struct doctor *doctor, const char *name,
+			  const struct ccshm_device *device)
 {
 	const char *reason = ccshm_device_reason(device);
 
@@ -155,7 +156,7 @@ static int check_device(const char *name, void *data)
 		return EXIT_OK;
 	}
 	if (device_is_listed(name, device))
-		judge_device(doctor, name, device);
+		report_device(doctor, name, device);
 	ccshm_device_free(device);
 	return EXIT_OK;
 }

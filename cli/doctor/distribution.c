@@ -66,7 +66,7 @@ static const struct distribution *find(const char *ids)
 	return NULL;
 }
 
-static const struct distribution *this_one(void)
+static const struct distribution *running_distribution(void)
 {
 	const struct distribution *distribution;
 	char os[4096], value[128];
@@ -85,7 +85,7 @@ static const struct distribution *this_one(void)
 
 void headers_package(const char *release, char *text, size_t len)
 {
-	const struct distribution *distribution = this_one();
+	const struct distribution *distribution = running_distribution();
 
 	if (distribution)
 		snprintf(text, len, "%s %s%s", distribution->command, distribution->package,
@@ -108,7 +108,7 @@ bool from_package(void)
 
 void module_install(char *text, size_t len)
 {
-	const struct distribution *distribution = this_one();
+	const struct distribution *distribution = running_distribution();
 
 	if (!from_package())
 		snprintf(text, len, "In the sources of ccshm run `make driver`, then as root "

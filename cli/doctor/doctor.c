@@ -280,7 +280,7 @@ static void end(struct doctor *doctor)
 	ccshm_close(doctor->ctx);
 }
 
-static void examine(struct doctor *doctor, const char *only)
+static void run_checks(struct doctor *doctor, const char *only)
 {
 	size_t i;
 
@@ -300,7 +300,7 @@ int doctor_run(const struct command *cmd, int argc, char **argv)
 
 	parse(cmd, argc, argv, &opts);
 	begin(&doctor);
-	examine(&doctor, opts.args[0]);
+	run_checks(&doctor, opts.args[0]);
 	if (!doctor.nfindings) {
 		complain("there is no check '%s'; `ccshmctl doctor --help' lists them", opts.args[0]);
 		end(&doctor);

@@ -206,7 +206,7 @@ static void no_heap_node(struct doctor *doctor, const char *owner)
 }
 
 /* The node belongs to the heap that was registered first, and goes away with it. */
-static void judge_heaps(struct doctor *doctor, bool kernels, bool ours)
+static void report_heaps(struct doctor *doctor, bool kernels, bool ours)
 {
 	if (!system_exists(HEAP_DEVICE)) {
 		no_heap_node(doctor, kernels ? "This kernel" : "ccshm");
@@ -231,7 +231,7 @@ void doctor_check_heap(struct doctor *doctor)
 	bool kernels = system_exists(KERNELS_HEAP), ours = system_exists(OUR_HEAP);
 
 	if (kernels || ours) {
-		judge_heaps(doctor, kernels, ours);
+		report_heaps(doctor, kernels, ours);
 	} else if (doctor->loaded) {
 		doctor_warn(doctor, "There is no %s.", HEAP_DEVICE);
 		doctor_advise(doctor, "Programs that support only this heap need it: load the module without "

@@ -21,7 +21,7 @@ static unsigned int fullness(const struct limit *limit)
 }
 
 /* Report a limit that is reached or close; false if there is nothing to report. */
-static bool judge(struct doctor *doctor, const struct limit *limit)
+static bool report_limit(struct doctor *doctor, const struct limit *limit)
 {
 	unsigned int percent = fullness(limit);
 
@@ -37,7 +37,7 @@ static bool judge(struct doctor *doctor, const struct limit *limit)
 	return true;
 }
 
-static void all_is_well(struct doctor *doctor)
+static void report_below_limits(struct doctor *doctor)
 {
 	const struct ccshm_info *info = doctor->info;
 
@@ -70,13 +70,13 @@ static void check_all(struct doctor *doctor, const struct ccshm_info *info)
 		{ "The number of your exports has", "limit_user_exports", ccshm_info_user_exports(info),
 		  ccshm_info_limit_user_exports(info) },
 	};
-	bool said = false;
+	bool reported = false;
 	size_t i;
 
 	for (i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
-		said = judge(doctor, &limits[i]) || said;
-	if (!said)
-		all_is_well(doctor);
+		reported = report_limit(doctor, &limits[i]) || reported;
+	if (!reported)
+		report_below_limits(doctor);
 }
 
 void doctor_check_limits(struct doctor *doctor)

@@ -86,7 +86,7 @@ struct search {
 	unsigned int refused;
 };
 
-static void judge(struct search *search, char *setting, const char *source)
+static void check_setting(struct search *search, char *setting, const char *source)
 {
 	struct doctor *doctor = search->doctor;
 	char *value = strchr(setting, '=');
@@ -122,7 +122,7 @@ static void read_options(struct search *search, char *line, const char *source)
 	if (!word || strcmp(word, "ccshm"))
 		return;
 	while ((word = strtok_r(NULL, " \t\n", &save)))
-		judge(search, word, source);
+		check_setting(search, word, source);
 }
 
 static void read_conf(struct search *search, const char *source)
@@ -183,7 +183,7 @@ static void read_command_line(struct search *search)
 	system_line(line, sizeof(line), "/proc/cmdline");
 	for (word = strtok_r(line, " ", &save); word; word = strtok_r(NULL, " ", &save))
 		if (!strncmp(word, "ccshm.", 6))
-			judge(search, word + 6, "/proc/cmdline");
+			check_setting(search, word + 6, "/proc/cmdline");
 }
 
 void doctor_check_parameters(struct doctor *doctor)

@@ -20,7 +20,7 @@ static const char *platform_text(uint32_t platform)
 	return "unknown to this ccshmctl";
 }
 
-static void no_guest(struct doctor *doctor)
+static void report_no_guest(struct doctor *doctor)
 {
 	doctor_fail(doctor, EXIT_NO_DRIVER,
 		    "This is not a confidential guest: nothing keeps its memory private from the host.");
@@ -28,7 +28,7 @@ static void no_guest(struct doctor *doctor)
 		      "For development, `modprobe ccshm allow_plain=1` loads the module anyway.");
 }
 
-static void made_to_load(struct doctor *doctor)
+static void report_plain_load(struct doctor *doctor)
 {
 	doctor_warn(doctor, "This is not a confidential guest: the driver was loaded with "
 		    "allow_plain=1, and sharing does nothing.");
@@ -38,7 +38,7 @@ static void made_to_load(struct doctor *doctor)
 static void by_driver(struct doctor *doctor)
 {
 	if (ccshm_info_is_plain(doctor->info))
-		made_to_load(doctor);
+		report_plain_load(doctor);
 	else
 		doctor_pass(doctor, "This is a confidential guest (%s), as the driver reports.",
 			    platform_text(ccshm_info_platform(doctor->info)));
@@ -66,9 +66,9 @@ void doctor_check_platform(struct doctor *doctor)
 	err = ccshm_platform_detect(&platform);
 	if (!err && platform == CCSHM_PLATFORM_NONE) {
 		if (doctor->loaded)
-			made_to_load(doctor);
+			report_plain_load(doctor);
 		else
-			no_guest(doctor);
+			report_no_guest(doctor);
 		return;
 	}
 	platform = by_sysfs(platform);

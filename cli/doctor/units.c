@@ -49,7 +49,7 @@ static int is_conf(const struct dirent *entry)
 }
 
 /* Check whether an administrator's file describes buffers. */
-static bool buffers_are_asked_for(void)
+static bool buffers_are_configured(void)
 {
 	char path[SYSTEM_PATH_LEN];
 	struct dirent **entries;
@@ -64,14 +64,14 @@ static bool buffers_are_asked_for(void)
 	return n > 0;
 }
 
-static void judge(struct doctor *doctor, const struct unit *unit)
+static void check_unit(struct doctor *doctor, const struct unit *unit)
 {
 	if (!strcmp(unit->active, "failed")) {
 		doctor_fail(doctor, EXIT_FAILED, "The unit has failed (%s).", unit->result);
 		doctor_advise(doctor, "`journalctl -b -u %s` shows why. Then run `systemctl restart %s`.",
 			      unit->id, unit->id);
 	} else if (!strcmp(unit->id, PROVISION_UNIT) && !strcmp(unit->file, "disabled") &&
-		   buffers_are_asked_for()) {
+		   buffers_are_configured()) {
 		doctor_warn(doctor, "The unit is disabled: the files in /etc/ccshm/buffers.d have no effect "
 			    "at boot.");
 		doctor_advise(doctor, "Run `systemctl enable --now %s`.", unit->id);
@@ -82,7 +82,7 @@ static void judge(struct doctor *doctor, const struct unit *unit)
 }
 
 /* Check the units, which are separated by empty lines. */
-static void judge_all(struct doctor *doctor, FILE *f)
+static void check_units(struct doctor *doctor, FILE *f)
 {
 	struct unit unit = { .id = "" };
 	char line[256];
@@ -95,7 +95,7 @@ static void judge_all(struct doctor *doctor, FILE *f)
 			continue;
 		}
 		if (*unit.id && !strcmp(unit.load, "loaded"))
-			judge(doctor, &unit);
+			check_unit(doctor, &unit);
 		unit = (struct unit){ .id = "" };
 	} while (more);
 }
@@ -115,7 +115,7 @@ void doctor_check_units(struct doctor *doctor)
 		doctor_skip(doctor, "Cannot run systemctl.");
 		return;
 	}
-	judge_all(doctor, f);
+	check_units(doctor, f);
 	status = pclose(f);
 	if (doctor->nfindings > before)
 		return;

@@ -331,7 +331,7 @@ static void begin_buffer(struct reader *reader, unsigned int line, const char *n
 		mistake(reader, line, "'%s' %s", name, why);
 }
 
-static void see_section(void *data, unsigned int line, const char *name)
+static void parse_section(void *data, unsigned int line, const char *name)
 {
 	struct reader *reader = data;
 	const char *rest;
@@ -356,7 +356,7 @@ static void see_section(void *data, unsigned int line, const char *name)
 	}
 }
 
-static void see_key(void *data, unsigned int line, const char *key, const char *value)
+static void parse_key(void *data, unsigned int line, const char *key, const char *value)
 {
 	struct reader *reader = data;
 
@@ -368,14 +368,14 @@ static void see_key(void *data, unsigned int line, const char *key, const char *
 		mistake(reader, line, "%s is before the first section", key);
 }
 
-static void see_wrong(void *data, unsigned int line, const char *why)
+static void report_line(void *data, unsigned int line, const char *why)
 {
 	mistake(data, line, "%s", why);
 }
 
 void plan_read(struct plan *plan, const struct file_list *files)
 {
-	static const struct ini_visitor visitor = { see_section, see_key, see_wrong };
+	static const struct ini_visitor visitor = { parse_section, parse_key, report_line };
 	size_t i;
 	int err;
 

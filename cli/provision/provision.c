@@ -240,8 +240,8 @@ static void compare(const struct buffer_plan *plan, const struct ccshm_status *s
 }
 
 /* Compare an existing buffer with its section in the file. */
-static void judge(const struct buffer_plan *plan, struct ccshm_buffer *buffer,
-		  struct outcome *outcome)
+static void compare_existing(const struct buffer_plan *plan, struct ccshm_buffer *buffer,
+			     struct outcome *outcome)
 {
 	struct differences diff = { .any = false };
 	struct ccshm_status *st;
@@ -362,7 +362,7 @@ static void create(struct provision *provision, const struct buffer_plan *plan,
 		outcome->result = "created";
 		outcome->id = ccshm_buffer_id(buffer);
 	} else if (err == -EEXIST && buffer) {
-		judge(plan, buffer, outcome);
+		compare_existing(plan, buffer, outcome);
 	} else {
 		fail(outcome, "failed", (int)error_exit_code(OP_ALLOC, err), "%s",
 		     make_reason(plan, err, why));
@@ -370,8 +370,8 @@ static void create(struct provision *provision, const struct buffer_plan *plan,
 	ccshm_buffer_close(buffer);
 }
 
-static void see_to(struct provision *provision, const struct buffer_plan *plan,
-		   struct outcome *outcome)
+static void provision_buffer(struct provision *provision, const struct buffer_plan *plan,
+			     struct outcome *outcome)
 {
 	struct ccshm_buffer *buffer = NULL;
 	int err = provision->ctx ? find(provision->ctx, plan, &buffer) : -ENOENT;
@@ -382,7 +382,7 @@ static void see_to(struct provision *provision, const struct buffer_plan *plan,
 		fail(outcome, "failed", (int)error_exit_code(OP_FIND, err), "%s",
 		     error_reason(OP_FIND, err));
 	else
-		judge(plan, buffer, outcome);
+		compare_existing(plan, buffer, outcome);
 	ccshm_buffer_close(buffer);
 }
 
@@ -395,7 +395,7 @@ static void do_buffer(struct provision *provision, const struct buffer_plan *pla
 	if (plan->wrong) {
 		fail(&outcome, "failed", EXIT_FAILED, "%s", plan->wrong);
 	} else {
-		see_to(provision, plan, &outcome);
+		provision_buffer(provision, plan, &outcome);
 		if (outcome.code)
 			complain("%s:%u: buffer %s: %s", plan->file, plan->line, plan->name,
 				 outcome.reason);
