@@ -22,7 +22,7 @@ struct ccshm_events {
 };
 
 struct ccshm_event {
-	struct ccshm_message said;
+	struct ccshm_message parsed;
 	struct ccshm_status *status;
 };
 
@@ -107,10 +107,10 @@ static bool is_event(const struct ccshm_events *events,
 }
 
 /*
- * Parse the next event into @said. Return 1, 0 to call again, or a negative
+ * Parse the next event into @parsed. Return 1, 0 to call again, or a negative
  * errno.
  */
-static int next_said(struct ccshm_events *events, struct ccshm_message *said)
+static int parse_next(struct ccshm_events *events, struct ccshm_message *parsed)
 {
 	const struct nlmsghdr *message;
 	int ret;
@@ -129,11 +129,11 @@ static int next_said(struct ccshm_events *events, struct ccshm_message *said)
 	events->next = mnl_nlmsg_next(message, &events->left);
 	if (!is_event(events, message))
 		return 0;
-	ret = ccshm_netlink_parse(message, said);
+	ret = ccshm_netlink_parse(message, parsed);
 	return ret ? ret : 1;
 }
 
-static int event_new(const struct ccshm_message *said,
+static int event_new(const struct ccshm_message *parsed,
 		     struct ccshm_event **event)
 {
 	struct ccshm_event *made = calloc(1, sizeof(*made));
@@ -141,8 +141,8 @@ static int event_new(const struct ccshm_message *said,
 
 	if (!made)
 		return -ENOMEM;
-	made->said = *said;
-	ret = ccshm_status_make(&said->object, &made->status);
+	made->parsed = *parsed;
+	ret = ccshm_status_make(&parsed->object, &made->status);
 	if (ret) {
 		free(made);
 		return ret;
@@ -154,16 +154,16 @@ static int event_new(const struct ccshm_message *said,
 CCSHM_API int ccshm_events_next(struct ccshm_events *events,
 				struct ccshm_event **event)
 {
-	struct ccshm_message said;
+	struct ccshm_message parsed;
 	int ret;
 
 	*event = NULL;
 	pthread_mutex_lock(&events->lock);
 	do {
-		ret = next_said(events, &said);
+		ret = parse_next(events, &parsed);
 	} while (!ret);
 	pthread_mutex_unlock(&events->lock);
-	return ret < 0 ? ret : event_new(&said, event);
+	return ret < 0 ? ret : event_new(&parsed, event);
 }
 
 CCSHM_API void ccshm_event_free(struct ccshm_event *event)
@@ -176,12 +176,12 @@ CCSHM_API void ccshm_event_free(struct ccshm_event *event)
 
 CCSHM_API uint32_t ccshm_event_type(const struct ccshm_event *event)
 {
-	return event->said.event;
+	return event->parsed.event;
 }
 
 CCSHM_API uint64_t ccshm_event_time(const struct ccshm_event *event)
 {
-	return event->said.time;
+	return event->parsed.time;
 }
 
 CCSHM_API const struct ccshm_status *
@@ -192,50 +192,50 @@ ccshm_event_status(const struct ccshm_event *event)
 
 CCSHM_API int ccshm_event_result(const struct ccshm_event *event)
 {
-	return -(int)event->said.result;
+	return -(int)event->parsed.result;
 }
 
 CCSHM_API uint64_t ccshm_event_duration(const struct ccshm_event *event)
 {
-	return event->said.duration;
+	return event->parsed.duration;
 }
 
 CCSHM_API uint64_t ccshm_event_pages(const struct ccshm_event *event)
 {
-	return event->said.pages;
+	return event->parsed.pages;
 }
 
 CCSHM_API uint32_t ccshm_event_stopped(const struct ccshm_event *event)
 {
-	return event->said.stopped;
+	return event->parsed.stopped;
 }
 
 CCSHM_API uint32_t ccshm_event_quota(const struct ccshm_event *event)
 {
-	return event->said.quota;
+	return event->parsed.quota;
 }
 
 CCSHM_API uint64_t ccshm_event_asked(const struct ccshm_event *event)
 {
-	return event->said.asked;
+	return event->parsed.asked;
 }
 
 CCSHM_API uint64_t ccshm_event_used(const struct ccshm_event *event)
 {
-	return event->said.used;
+	return event->parsed.used;
 }
 
 CCSHM_API uint64_t ccshm_event_limit(const struct ccshm_event *event)
 {
-	return event->said.limit;
+	return event->parsed.limit;
 }
 
 CCSHM_API uint32_t ccshm_event_actor_uid(const struct ccshm_event *event)
 {
-	return event->said.actor_pid ? event->said.actor_uid : UINT32_MAX;
+	return event->parsed.actor_pid ? event->parsed.actor_uid : UINT32_MAX;
 }
 
 CCSHM_API uint32_t ccshm_event_actor_pid(const struct ccshm_event *event)
 {
-	return event->said.actor_pid;
+	return event->parsed.actor_pid;
 }

@@ -121,7 +121,7 @@ int ccshm_netlink_request(struct ccshm_netlink *nl, uint8_t command,
 
 /* Return 0, or -EPROTO if the message is malformed. */
 int ccshm_netlink_parse(const struct nlmsghdr *message,
-			struct ccshm_message *said);
+			struct ccshm_message *parsed);
 
 /* buffer.c */
 

@@ -68,16 +68,17 @@ static int add(const struct nlmsghdr *message, void *data)
 {
 	struct ccshm_list *list = data;
 	struct entry made = { 0 };
-	struct ccshm_message said;
+	struct ccshm_message parsed;
 	int ret;
 
-	ret = ccshm_netlink_parse(message, &said);
-	if (!ret && said.object.type != list->type)
+	ret = ccshm_netlink_parse(message, &parsed);
+	if (!ret && parsed.object.type != list->type)
 		ret = -EPROTO;
 	if (!ret)
-		ret = ccshm_status_make(&said.object, &made.status);
+		ret = ccshm_status_make(&parsed.object, &made.status);
 	if (!ret && list->type == CCSHM_TYPE_EXPORT)
-		ret = ccshm_importers_make(said.importers, said.importers_count,
+		ret = ccshm_importers_make(parsed.importers,
+					   parsed.importers_count,
 					   &made.importers);
 	if (ret) {
 		ccshm_status_free(made.status);
@@ -177,7 +178,8 @@ static int fill(struct ccshm *handle, struct ccshm_netlink *nl,
 	return 0;
 }
 
-static int fill_somehow(const struct ccshm_seam *seam, struct ccshm_list *list)
+static int fill_with_fallback(const struct ccshm_seam *seam,
+			      struct ccshm_list *list)
 {
 	struct ccshm_netlink nl;
 	struct ccshm *handle;
@@ -210,7 +212,7 @@ int ccshm_list_get_seam(const struct ccshm_seam *seam, uint32_t type,
 	if (!made)
 		return -ENOMEM;
 	made->type = type;
-	ret = fill_somehow(seam, made);
+	ret = fill_with_fallback(seam, made);
 	if (ret) {
 		ccshm_list_free(made);
 		return ret;

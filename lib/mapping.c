@@ -44,8 +44,8 @@ int ccshm_prot_check(int prot, uint64_t flags)
  * Find an address at which the kernel can use large pages. If another thread
  * maps there first, the kernel chooses another address.
  */
-static void *best_place(const struct ccshm_seam *seam, size_t size,
-			uint64_t phase)
+static void *large_page_address(const struct ccshm_seam *seam, size_t size,
+				uint64_t phase)
 {
 	size_t begin = (size_t)(phase & (LARGE_PAGE - 1));
 	size_t before = begin ? LARGE_PAGE - begin : 0;
@@ -71,7 +71,7 @@ int ccshm_mapping_create(struct ccshm *handle, int fd, uint64_t offset,
 		return -ENOMEM;
 	made->size = (size_t)size;
 	made->export_id = export_id;
-	made->address = best_place(seam, made->size, phase);
+	made->address = large_page_address(seam, made->size, phase);
 	ret = seam->mmap(made->size, prot, MAP_SHARED, fd, (off_t)offset,
 			 &made->address);
 	if (ret < 0) {

@@ -87,16 +87,17 @@ static int parse_number(const struct nlattr *attr, void *to, size_t size)
 	return 0;
 }
 
-static int parse_importer(const struct nlattr *nest, struct ccshm_message *said)
+static int parse_importer(const struct nlattr *nest,
+			  struct ccshm_message *parsed)
 {
 	struct ccshm_ioc_importer *importer;
 	const struct nlattr *attr;
 	int ret = 0;
 
 	/* A newer driver may send more importers. */
-	if (said->importers_count == CCSHM_GENL_IMPORTERS_MAX)
+	if (parsed->importers_count == CCSHM_GENL_IMPORTERS_MAX)
 		return 0;
-	importer = &said->importers[said->importers_count++];
+	importer = &parsed->importers[parsed->importers_count++];
 	mnl_attr_for_each_nested(attr, nest) {
 		switch (mnl_attr_get_type(attr)) {
 		case CCSHM_A_IMPORTER_DEVICE:
@@ -118,47 +119,48 @@ static int parse_importer(const struct nlattr *nest, struct ccshm_message *said)
 }
 
 /* Ignore unknown attributes: a newer driver sends them. */
-static int parse_field(const struct nlattr *attr, struct ccshm_message *said)
+static int parse_field(const struct nlattr *attr, struct ccshm_message *parsed)
 {
 	size_t i;
 
 	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		if (fields[i].attr == mnl_attr_get_type(attr))
-			return parse_number(attr, (char *)said + fields[i].offset,
+			return parse_number(attr,
+					    (char *)parsed + fields[i].offset,
 					    fields[i].size);
 	return 0;
 }
 
 int ccshm_netlink_parse(const struct nlmsghdr *message,
-			struct ccshm_message *said)
+			struct ccshm_message *parsed)
 {
 	const struct nlattr *attr;
 	int ret = 0;
 
-	memset(said, 0, sizeof(*said));
+	memset(parsed, 0, sizeof(*parsed));
 	mnl_attr_for_each(attr, message, sizeof(struct genlmsghdr)) {
 		switch (mnl_attr_get_type(attr)) {
 		case CCSHM_A_NAME:
-			copy_text(said->object.name, sizeof(said->object.name),
-				  attr);
+			copy_text(parsed->object.name,
+				  sizeof(parsed->object.name), attr);
 			break;
 		case CCSHM_A_DEVICE:
-			copy_text(said->object.device,
-				  sizeof(said->object.device), attr);
+			copy_text(parsed->object.device,
+				  sizeof(parsed->object.device), attr);
 			break;
 		case CCSHM_A_IMPORTER:
-			ret = parse_importer(attr, said);
+			ret = parse_importer(attr, parsed);
 			break;
 		default:
-			ret = parse_field(attr, said);
+			ret = parse_field(attr, parsed);
 			break;
 		}
 		if (ret)
 			return ret;
 	}
 	/* QUERY returns the id of a buffer as its buffer_id. */
-	if (said->object.type == CCSHM_TYPE_BUFFER)
-		said->object.buffer_id = said->object.object_id;
+	if (parsed->object.type == CCSHM_TYPE_BUFFER)
+		parsed->object.buffer_id = parsed->object.object_id;
 	return 0;
 }
 
@@ -167,7 +169,7 @@ int ccshm_netlink_parse(const struct nlmsghdr *message,
 /*
  * Return the errno of an error message or of the end of a dump, negative, or 0.
  */
-static int verdict(const struct nlmsghdr *message)
+static int message_error(const struct nlmsghdr *message)
 {
 	int error = 0;
 
@@ -197,7 +199,7 @@ static int read_answer(const struct request *request,
 		return 0;
 	case NLMSG_ERROR:
 	case NLMSG_DONE:
-		ret = verdict(message);
+		ret = message_error(message);
 		return ret ? ret : 1;
 	default:
 		if (mnl_nlmsg_get_payload_len(message) <
@@ -227,8 +229,8 @@ static int receive(struct ccshm_netlink *nl, struct request *request)
 	return 0;
 }
 
-static int ask(struct ccshm_netlink *nl, struct nlmsghdr *message,
-	       struct request *request)
+static int send_request(struct ccshm_netlink *nl, struct nlmsghdr *message,
+			struct request *request)
 {
 	int ret;
 
@@ -263,8 +265,8 @@ int ccshm_netlink_request(struct ccshm_netlink *nl, uint8_t command,
 {
 	struct request request = { .visit = visit, .data = data };
 	char space[64];
-	int ret = ask(nl, message_new(space, nl->family, command, flags),
-		      &request);
+	int ret = send_request(nl, message_new(space, nl->family, command,
+					       flags), &request);
 
 	*changed = request.changed;
 	return ret;
@@ -322,7 +324,7 @@ static int find_family(struct ccshm_netlink *nl)
 
 	message = message_new(space, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
 	mnl_attr_put_strz(message, CTRL_ATTR_FAMILY_NAME, CCSHM_GENL_NAME);
-	ret = ask(nl, message, &request);
+	ret = send_request(nl, message, &request);
 	if (ret == -ENOENT)
 		return -ENODEV;
 	if (!ret && !nl->family)

@@ -110,7 +110,8 @@ static int read_info(struct ccshm *handle, struct ccshm_stats *stats)
 	return ret;
 }
 
-static int read_somehow(const struct ccshm_seam *seam, struct ccshm_stats *stats)
+static int read_with_fallback(const struct ccshm_seam *seam,
+			      struct ccshm_stats *stats)
 {
 	struct ccshm_netlink nl;
 	struct ccshm *handle;
@@ -142,7 +143,7 @@ int ccshm_stats_get_seam(const struct ccshm_seam *seam,
 	made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	ret = read_somehow(seam, made);
+	ret = read_with_fallback(seam, made);
 	if (ret) {
 		free(made);
 		return ret;
