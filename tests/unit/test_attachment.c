@@ -50,7 +50,7 @@ START_TEST(attach_buffer)
 }
 END_TEST
 
-START_TEST(options_reach_the_driver)
+START_TEST(attach_passes_the_options)
 {
 	ccshm_attach_options_set_slice(options, PAGE, 2 * PAGE);
 	ccshm_attach_options_set_dma_bits(options, 48);
@@ -242,7 +242,7 @@ START_TEST(detach_through_its_file)
 END_TEST
 
 /* Closing must not detach: the device may still be active. */
-START_TEST(close_does_not_detach)
+START_TEST(close_of_one_reference_keeps_the_attachment)
 {
 	attach();
 	ccshm_attachment_close(attachment);
@@ -250,7 +250,7 @@ START_TEST(close_does_not_detach)
 }
 END_TEST
 
-START_TEST(persistent)
+START_TEST(attach_persistent_leaves_it_after_close)
 {
 	struct ccshm_buffer *kept = fake_named(handle, "kept");
 	struct ccshm_segment segment;
@@ -317,7 +317,7 @@ static void add(Suite *suite)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, attach_buffer);
-	tcase_add_test(tests, options_reach_the_driver);
+	tcase_add_test(tests, attach_passes_the_options);
 	tcase_add_test(tests, attach_export);
 	tcase_add_test(tests, attach_dmabuf);
 	tcase_add_loop_test(tests, attach_fails, 0,
@@ -327,8 +327,8 @@ static void add(Suite *suite)
 	tcase_add_test(tests, all_segments);
 	tcase_add_test(tests, segments_after_revoke);
 	tcase_add_test(tests, detach_through_its_file);
-	tcase_add_test(tests, close_does_not_detach);
-	tcase_add_test(tests, persistent);
+	tcase_add_test(tests, close_of_one_reference_keeps_the_attachment);
+	tcase_add_test(tests, attach_persistent_leaves_it_after_close);
 	tcase_add_test(tests, open_by_id_fails);
 }
 

@@ -42,7 +42,7 @@ START_TEST(alloc_anonymous)
 }
 END_TEST
 
-START_TEST(fresh_options_are_no_options)
+START_TEST(new_options_pass_nothing)
 {
 	alloc_expecting(0);
 	ck_assert_uint_eq(fake.got.alloc.flags, 0);
@@ -55,7 +55,7 @@ START_TEST(fresh_options_are_no_options)
 }
 END_TEST
 
-START_TEST(every_option)
+START_TEST(all_options_are_passed)
 {
 	ccshm_alloc_options_set_persistent(options, true);
 	ck_assert_int_eq(ccshm_alloc_options_set_name(options, "ring_0.a-b"), 0);
@@ -84,7 +84,7 @@ START_TEST(every_option)
 }
 END_TEST
 
-START_TEST(options_can_be_taken_back)
+START_TEST(options_reset_to_default)
 {
 	ccshm_alloc_options_set_persistent(options, true);
 	ccshm_alloc_options_set_owner(options, 5);
@@ -113,7 +113,7 @@ START_TEST(options_can_be_taken_back)
 END_TEST
 
 /* Each option sets its own flag only. */
-START_TEST(kinds_of_memory)
+START_TEST(each_memory_option_sets_its_flag)
 {
 	ccshm_alloc_options_set_dma32(options, true);
 	alloc_expecting(0);
@@ -133,7 +133,7 @@ START_TEST(kinds_of_memory)
 END_TEST
 
 /* OTHERS_PIN permits other users to pin this buffer only, and requires a persistent buffer. */
-START_TEST(others_pin)
+START_TEST(others_pin_needs_persistent)
 {
 	struct ccshm_export *pinned;
 	int allowed;
@@ -157,7 +157,7 @@ START_TEST(others_pin)
 }
 END_TEST
 
-START_TEST(persistent_is_0600_unless_told)
+START_TEST(persistent_has_mode_0600_by_default)
 {
 	ccshm_alloc_options_set_persistent(options, true);
 	alloc_expecting(0);
@@ -195,7 +195,7 @@ START_TEST(name_lengths)
 }
 END_TEST
 
-START_TEST(what_the_driver_refuses)
+START_TEST(alloc_refused_by_the_driver)
 {
 	ck_assert_int_eq(ccshm_buffer_alloc(handle, 0, NULL, &buffer), -EINVAL);
 	ck_assert_ptr_null(buffer);
@@ -245,7 +245,7 @@ START_TEST(no_memory)
 }
 END_TEST
 
-START_TEST(anonymous_ends_with_the_file)
+START_TEST(anonymous_buffer_ends_at_close)
 {
 	struct ccshm *other = fake_handle();
 	struct ccshm_buffer *one = fake_buffer(other, 1);
@@ -257,7 +257,7 @@ START_TEST(anonymous_ends_with_the_file)
 }
 END_TEST
 
-START_TEST(free_ends_it)
+START_TEST(free_ends_the_buffer)
 {
 	struct ccshm_buffer *one = fake_buffer(handle, 1);
 	struct ccshm_buffer *two = fake_buffer(handle, 1);
@@ -332,7 +332,7 @@ START_TEST(open_by_name)
 }
 END_TEST
 
-START_TEST(open_says_whose)
+START_TEST(open_by_name_passes_the_owner)
 {
 	ck_assert_int_eq(ccshm_buffer_open(handle, "ring", &buffer), -ENOENT);
 	ck_assert_uint_eq(fake.got_request, CCSHM_IOC_OPEN);
@@ -431,7 +431,7 @@ static void map_at(struct ccshm_buffer *of, uint64_t offset, uint64_t size)
 }
 
 /* Huge pages require an address with the alignment of the memory. */
-START_TEST(map_large)
+START_TEST(map_at_huge_page_alignment)
 {
 	const uint64_t unit = 2 << 20;
 	struct ccshm_buffer *made = fake_buffer(handle, (unsigned int)(4 * unit / PAGE));
@@ -480,7 +480,7 @@ START_TEST(map_large)
 }
 END_TEST
 
-START_TEST(map_all)
+START_TEST(map_whole_buffer)
 {
 	struct ccshm_buffer *made = fake_buffer(handle, 4);
 	struct ccshm_mapping *mapping, *again;
@@ -602,27 +602,27 @@ static void add(Suite *suite)
 
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, alloc_anonymous);
-	tcase_add_test(tests, fresh_options_are_no_options);
-	tcase_add_test(tests, every_option);
-	tcase_add_test(tests, kinds_of_memory);
-	tcase_add_test(tests, others_pin);
-	tcase_add_test(tests, options_can_be_taken_back);
-	tcase_add_test(tests, persistent_is_0600_unless_told);
+	tcase_add_test(tests, new_options_pass_nothing);
+	tcase_add_test(tests, all_options_are_passed);
+	tcase_add_test(tests, each_memory_option_sets_its_flag);
+	tcase_add_test(tests, others_pin_needs_persistent);
+	tcase_add_test(tests, options_reset_to_default);
+	tcase_add_test(tests, persistent_has_mode_0600_by_default);
 	tcase_add_test(tests, name_lengths);
-	tcase_add_test(tests, what_the_driver_refuses);
+	tcase_add_test(tests, alloc_refused_by_the_driver);
 	tcase_add_loop_test(tests, alloc_errors_pass_through, 0,
 			    COUNT(alloc_errors));
 	tcase_add_test(tests, no_memory);
-	tcase_add_test(tests, anonymous_ends_with_the_file);
-	tcase_add_test(tests, free_ends_it);
+	tcase_add_test(tests, anonymous_buffer_ends_at_close);
+	tcase_add_test(tests, free_ends_the_buffer);
 	tcase_add_test(tests, free_flags);
 	tcase_add_test(tests, open_by_name);
-	tcase_add_test(tests, open_says_whose);
+	tcase_add_test(tests, open_by_name_passes_the_owner);
 	tcase_add_loop_test(tests, open_bad_names, 0, COUNT(bad_names));
 	tcase_add_test(tests, open_fails);
 	tcase_add_test(tests, open_by_id);
-	tcase_add_test(tests, map_all);
-	tcase_add_test(tests, map_large);
+	tcase_add_test(tests, map_whole_buffer);
+	tcase_add_test(tests, map_at_huge_page_alignment);
 	tcase_add_test(tests, map_bad_arguments);
 	tcase_add_test(tests, map_fails);
 	tcase_add_test(tests, mapping_outlives_free);

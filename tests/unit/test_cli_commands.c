@@ -61,7 +61,7 @@ static int ncommands(void)
 	return n;
 }
 
-START_TEST(rows)
+START_TEST(command_table_is_complete)
 {
 	const struct command *cmd;
 	int i, words;
@@ -93,7 +93,7 @@ START_TEST(rows)
 END_TEST
 
 /* Each option has a text, a long name and a unique key. */
-START_TEST(options)
+START_TEST(options_have_text_and_unique_key)
 {
 	const struct command *cmd = &commands[_i];
 	const struct argp_option *opt, *other;
@@ -127,7 +127,7 @@ static char *list_options(const char *name)
 }
 
 /* A command's man page has its summary and exactly its options. */
-START_TEST(pages)
+START_TEST(man_page_has_the_options)
 {
 	const struct command *cmd = &commands[_i];
 	char *page = command_page(cmd), *list = list_options(cmd->name);
@@ -158,7 +158,7 @@ START_TEST(pages)
 }
 END_TEST
 
-START_TEST(main_page)
+START_TEST(main_man_page_has_the_commands)
 {
 	char *page = unescape(read_page("ccshmctl")), needle[256];
 	const struct command *cmd;
@@ -172,7 +172,7 @@ START_TEST(main_page)
 }
 END_TEST
 
-START_TEST(completion)
+START_TEST(list_commands_prints_all)
 {
 	char *text, *s;
 	size_t len;
@@ -243,7 +243,7 @@ static const struct {
 	{ OP_OUTPUT, -EPIPE, EXIT_FAILED },
 };
 
-START_TEST(exit_codes)
+START_TEST(error_has_its_exit_code)
 {
 	const char *reason = error_reason(codes[_i].op, codes[_i].err);
 
@@ -255,7 +255,7 @@ START_TEST(exit_codes)
 END_TEST
 
 /* Some errors have a text of ccshmctl; others have the text of the errno. */
-START_TEST(reasons)
+START_TEST(error_has_its_reason)
 {
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_REVOKE, ETIMEDOUT), "--timeout"));
 	ck_assert_ptr_nonnull(strstr(error_reason(OP_ATTACH, ERANGE), "--dma-bits"));
@@ -274,14 +274,14 @@ int main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_test(table, rows);
-	tcase_add_loop_test(table, options, 0, ncommands());
-	tcase_add_loop_test(table, pages, 0, ncommands());
-	tcase_add_test(table, main_page);
-	tcase_add_test(table, completion);
-	tcase_add_loop_test(table, exit_codes, 0,
+	tcase_add_test(table, command_table_is_complete);
+	tcase_add_loop_test(table, options_have_text_and_unique_key, 0, ncommands());
+	tcase_add_loop_test(table, man_page_has_the_options, 0, ncommands());
+	tcase_add_test(table, main_man_page_has_the_commands);
+	tcase_add_test(table, list_commands_prints_all);
+	tcase_add_loop_test(table, error_has_its_exit_code, 0,
 			    (int)(sizeof(codes) / sizeof(codes[0])));
-	tcase_add_test(table, reasons);
+	tcase_add_test(table, error_has_its_reason);
 	suite_add_tcase(suite, table);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

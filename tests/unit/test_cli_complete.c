@@ -162,7 +162,7 @@ START_TEST(every_value)
 }
 END_TEST
 
-START_TEST(options_given)
+START_TEST(given_options_are_not_offered)
 {
 	candidates("alloc", "--name", "x", "-d", "--");
 	ck_assert(offered("--owner") && offered("--contiguous"));
@@ -232,7 +232,7 @@ START_TEST(devices)
 END_TEST
 
 /* Skip words with control characters; escape control characters in descriptions. */
-START_TEST(wild_names)
+START_TEST(control_characters_are_not_offered)
 {
 	setenv("LC_ALL", "C.UTF-8", 1);
 	put("/sys/bus/virtio/devices/\033]0;x\a/", "");
@@ -298,7 +298,7 @@ END_TEST
 
 /* ---- other values ---- */
 
-START_TEST(other_values)
+START_TEST(values_of_other_options)
 {
 	candidates("doctor", "");
 	ck_assert(offered("platform") && offered("devices"));
@@ -321,7 +321,7 @@ START_TEST(other_values)
 }
 END_TEST
 
-START_TEST(another_program)
+START_TEST(words_of_another_program)
 {
 	candidates("export", "ring", "");
 	ck_assert(offered("--"));
@@ -344,7 +344,7 @@ END_TEST
 static int as_argc, as_code = EXIT_FAILURE;
 static char **as_argv;
 
-START_TEST(as_ccshmctl)
+START_TEST(complete_as_main_function)
 {
 	int status;
 	pid_t pid = fork();
@@ -366,7 +366,7 @@ static int on_fake_driver(int argc, char **argv)
 	as_argc = argc;
 	as_argv = argv;
 	tcase_add_checked_fixture(run, setup, teardown);
-	tcase_add_test(run, as_ccshmctl);
+	tcase_add_test(run, complete_as_main_function);
 	suite_add_tcase(suite, run);
 	srunner_set_fork_status(runner, CK_NOFORK);
 	srunner_run_all(runner, CK_SILENT);
@@ -389,15 +389,15 @@ int main(int argc, char **argv)
 	tcase_add_test(words, every_command);
 	tcase_add_loop_test(words, every_option, 0, nr);
 	tcase_add_loop_test(words, every_value, 0, nr);
-	tcase_add_test(words, options_given);
+	tcase_add_test(words, given_options_are_not_offered);
 	tcase_add_test(words, buffers);
 	tcase_add_test(words, objects);
 	tcase_add_test(words, devices);
-	tcase_add_test(words, wild_names);
+	tcase_add_test(words, control_characters_are_not_offered);
 	tcase_add_loop_test(words, columns, 0, 6);
 	tcase_add_test(words, column_lists);
-	tcase_add_test(words, other_values);
-	tcase_add_test(words, another_program);
+	tcase_add_test(words, values_of_other_options);
+	tcase_add_test(words, words_of_another_program);
 	suite_add_tcase(suite, words);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -160,7 +160,7 @@ START_TEST(list_json)
 END_TEST
 
 /* Without buses and devices the list is empty. */
-START_TEST(list_nothing)
+START_TEST(list_without_devices_is_empty)
 {
 	run_shell("rm -r %s/%s", root, "*");
 	ck_assert_int_eq(cli_run("devices", NULL), 0);
@@ -171,7 +171,7 @@ START_TEST(list_nothing)
 }
 END_TEST
 
-START_TEST(list_gone_meanwhile)
+START_TEST(list_skips_a_device_that_is_gone)
 {
 	appear("pci", "0000:00:07.0");
 	ck_assert_int_eq(cli_run("devices", NULL), 0);
@@ -227,7 +227,7 @@ START_TEST(list_unreadable)
 }
 END_TEST
 
-START_TEST(one)
+START_TEST(show_one_device)
 {
 	ck_assert_int_eq(cli_run("devices", "pci:0000:00:10.0", NULL), 0);
 	ck_assert_str_eq(cli.err, "");
@@ -250,7 +250,7 @@ START_TEST(one)
 }
 END_TEST
 
-START_TEST(one_json)
+START_TEST(show_one_device_json)
 {
 	ck_assert_int_eq(cli_run("devices", "--json", "platform:set", NULL), 0);
 	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
@@ -262,7 +262,7 @@ START_TEST(one_json)
 END_TEST
 
 /* Devices that the list omits can be queried by name. */
-START_TEST(one_without_bus)
+START_TEST(show_device_without_bus)
 {
 	ck_assert_int_eq(cli_run("devices", "0000:00:04.0", NULL), 0);
 	ck_assert_ptr_nonnull(strstr(cli.out, "device          pci:0000:00:04.0\n"));
@@ -311,7 +311,7 @@ static void appear_in_full(const char *bus, const char *parent, const char *name
 }
 
 /* The program converts each spelling of a device's name to the driver's name. */
-START_TEST(one_spelled)
+START_TEST(show_device_by_each_spelling)
 {
 	char line[64];
 
@@ -328,7 +328,7 @@ START_TEST(one_spelled)
 }
 END_TEST
 
-START_TEST(one_on_two_buses)
+START_TEST(show_ambiguous_device_fails)
 {
 	appear("virtio", "set");
 	ck_assert_int_eq(cli_run("devices", "set", NULL), EXIT_FAILED);
@@ -366,7 +366,7 @@ static const struct {
 	{ "platform:xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "63 characters" },
 };
 
-START_TEST(one_absent)
+START_TEST(show_absent_device_fails)
 {
 	char line[256];
 
@@ -403,7 +403,7 @@ START_TEST(no_driver)
 }
 END_TEST
 
-START_TEST(unprinted)
+START_TEST(full_output_fails)
 {
 	cli_stdout = "/dev/full";
 	ck_assert_int_eq(cli_run("devices", NULL), EXIT_FAILED);
@@ -412,7 +412,7 @@ START_TEST(unprinted)
 END_TEST
 
 /* attach also accepts a device without a bus. */
-START_TEST(attach_without_bus)
+START_TEST(attach_accepts_a_device_without_bus)
 {
 	struct ccshm *handle = fake_handle();
 	struct ccshm_buffer *buffer = fake_named(handle, "one");
@@ -434,7 +434,7 @@ static int refuse_attach(int fd, unsigned long request, void *arg)
 }
 
 /* If ATTACH fails, the program gets the reason from DEVICE. */
-START_TEST(attach_reason)
+START_TEST(attach_failure_has_the_reason_of_the_device)
 {
 	struct ccshm *handle = fake_handle();
 	struct ccshm_buffer *buffer = fake_named(handle, "one");
@@ -458,22 +458,23 @@ static void add(Suite *suite)
 	tcase_add_test(c, list);
 	tcase_add_test(c, list_all);
 	tcase_add_test(c, list_json);
-	tcase_add_test(c, list_nothing);
-	tcase_add_test(c, list_gone_meanwhile);
+	tcase_add_test(c, list_without_devices_is_empty);
+	tcase_add_test(c, list_skips_a_device_that_is_gone);
 	tcase_add_test(c, list_long_name);
 	tcase_add_loop_test(c, list_fails, 0, sizeof(errors) / sizeof(errors[0]));
 	tcase_add_test(c, list_unreadable);
-	tcase_add_test(c, one);
-	tcase_add_test(c, one_json);
-	tcase_add_test(c, one_without_bus);
-	tcase_add_loop_test(c, one_spelled, 0, sizeof(spellings) / sizeof(spellings[0]));
-	tcase_add_test(c, one_on_two_buses);
-	tcase_add_loop_test(c, one_absent, 0, sizeof(absent) / sizeof(absent[0]));
+	tcase_add_test(c, show_one_device);
+	tcase_add_test(c, show_one_device_json);
+	tcase_add_test(c, show_device_without_bus);
+	tcase_add_loop_test(c, show_device_by_each_spelling, 0,
+			    sizeof(spellings) / sizeof(spellings[0]));
+	tcase_add_test(c, show_ambiguous_device_fails);
+	tcase_add_loop_test(c, show_absent_device_fails, 0, sizeof(absent) / sizeof(absent[0]));
 	tcase_add_test(c, usage);
 	tcase_add_test(c, no_driver);
-	tcase_add_test(c, unprinted);
-	tcase_add_test(c, attach_without_bus);
-	tcase_add_test(c, attach_reason);
+	tcase_add_test(c, full_output_fails);
+	tcase_add_test(c, attach_accepts_a_device_without_bus);
+	tcase_add_test(c, attach_failure_has_the_reason_of_the_device);
 	suite_add_tcase(suite, c);
 }
 

@@ -956,7 +956,7 @@ static const char *const packers[][2] = {
 };
 
 /* Read modules in the compression formats of the distributions. */
-START_TEST(packed)
+START_TEST(compressed_module_is_read)
 {
 	char command[256];
 
@@ -984,7 +984,7 @@ static int lines(const char *text)
 }
 
 /* The table has a heading, a line for each finding, and a line below it for the advice. */
-START_TEST(table)
+START_TEST(table_has_a_line_for_each_finding)
 {
 	node_of_root();
 	good_module();
@@ -1002,7 +1002,7 @@ START_TEST(table)
 END_TEST
 
 /* The exit code is that of the most severe failure: no driver, then no permission, then others. */
-START_TEST(worst_counts)
+START_TEST(exit_code_is_that_of_the_worst_failure)
 {
 	put("/sys/kernel/debug/swiotlb/io_tlb_nslabs", "100\n");
 	put("/sys/kernel/debug/swiotlb/io_tlb_used", "100\n");
@@ -1018,7 +1018,7 @@ START_TEST(worst_counts)
 END_TEST
 
 /* All checks are reported; a check that cannot determine its result does not fail. */
-START_TEST(nothing_to_see)
+START_TEST(unknown_results_are_skipped)
 {
 	never_cpuid();
 	put("/proc/sys/kernel/osrelease", "");
@@ -1040,7 +1040,7 @@ START_TEST(usage)
 }
 END_TEST
 
-START_TEST(unprinted)
+START_TEST(full_output_fails)
 {
 	cli_stdout = "/dev/full";
 	ck_assert_int_eq(cli_run("doctor", NULL), EXIT_FAILED);
@@ -1048,7 +1048,7 @@ START_TEST(unprinted)
 END_TEST
 
 /* The device node can be opened, but INFO fails. */
-START_TEST(no_info)
+START_TEST(failed_INFO_fails_the_check)
 {
 	fake_fail_ioctl(CCSHM_IOC_INFO, -EIO);
 	ck_assert_int_ne(cli_run("doctor", "driver", "--json", NULL), 0);
@@ -1075,13 +1075,14 @@ static void add(Suite *suite)
 	LOOP(c, device);
 	LOOP(c, parameters);
 	LOOP(c, units);
-	tcase_add_loop_test(c, packed, 0, (int)(sizeof(packers) / sizeof(packers[0])));
-	tcase_add_test(c, table);
-	tcase_add_test(c, worst_counts);
-	tcase_add_test(c, nothing_to_see);
+	tcase_add_loop_test(c, compressed_module_is_read, 0,
+			    (int)(sizeof(packers) / sizeof(packers[0])));
+	tcase_add_test(c, table_has_a_line_for_each_finding);
+	tcase_add_test(c, exit_code_is_that_of_the_worst_failure);
+	tcase_add_test(c, unknown_results_are_skipped);
 	tcase_add_test(c, usage);
-	tcase_add_test(c, unprinted);
-	tcase_add_test(c, no_info);
+	tcase_add_test(c, full_output_fails);
+	tcase_add_test(c, failed_INFO_fails_the_check);
 	suite_add_tcase(suite, c);
 }
 

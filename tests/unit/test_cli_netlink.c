@@ -78,7 +78,7 @@ static unsigned int lines(const char *text)
 
 /* ---- list ---- */
 
-START_TEST(buffers)
+START_TEST(list_buffers)
 {
 	ck_assert_int_eq(cli_run("list", NULL), EXIT_OK);
 	ck_assert_uint_eq(lines(cli.out), 3);
@@ -112,7 +112,7 @@ START_TEST(names_looked_up_once)
 }
 END_TEST
 
-START_TEST(exports)
+START_TEST(list_exports)
 {
 	fake.nr_importers = 2;
 	strcpy(fake.importers[0].device, "pci:a");
@@ -126,7 +126,7 @@ START_TEST(exports)
 }
 END_TEST
 
-START_TEST(attachments)
+START_TEST(list_attachments)
 {
 	ck_assert_int_eq(cli_run("list", "--attachments", NULL), EXIT_OK);
 	ck_assert_uint_eq(lines(cli.out), 2);
@@ -135,7 +135,7 @@ START_TEST(attachments)
 END_TEST
 
 /* The columns in the error text are exactly the keys in JSON. */
-START_TEST(all_columns)
+START_TEST(list_all_columns)
 {
 	static const char *const which[] = { "--bytes", "--exports", "--attachments" };
 	char all[CLI_TEXT], *key, *rest;
@@ -161,7 +161,7 @@ START_TEST(all_columns)
 }
 END_TEST
 
-START_TEST(columns)
+START_TEST(list_with_chosen_columns)
 {
 	ck_assert_int_eq(cli_run("list", "--output", "name,id", NULL), EXIT_OK);
 	ck_assert_str_eq(cli.out, "NAME ID\n-     1\nring  2\n");
@@ -229,7 +229,7 @@ START_TEST(no_family)
 }
 END_TEST
 
-START_TEST(fails)
+START_TEST(netlink_and_output_errors_fail)
 {
 	fake.no_access = true;
 	fake_fail(FAKE_SEND, 1, -ECONNREFUSED);
@@ -392,7 +392,7 @@ START_TEST(monitor_errors)
 }
 END_TEST
 
-START_TEST(text_in_json)
+START_TEST(text_is_escaped_in_json)
 {
 	struct nlmsghdr *m = fake_event(CCSHM_EVENT_IMPORTER_ATTACH);
 
@@ -406,7 +406,7 @@ END_TEST
 /* ESC, DEL, C1, a byte that is not UTF-8, and a printable character. */
 #define WILD	"a\033[2J\177\xc2\x9b\xff\xc3\xa9"
 
-START_TEST(wild_text)
+START_TEST(control_characters_are_escaped)
 {
 	struct nlmsghdr *m;
 	int i;
@@ -472,24 +472,24 @@ static void add(Suite *suite)
 	TCase *tests = unit_case(suite, "netlink");
 
 	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, buffers);
+	tcase_add_test(tests, list_buffers);
 	tcase_add_test(tests, names_looked_up_once);
-	tcase_add_test(tests, exports);
-	tcase_add_test(tests, attachments);
-	tcase_add_loop_test(tests, all_columns, 0, 3);
-	tcase_add_test(tests, columns);
+	tcase_add_test(tests, list_exports);
+	tcase_add_test(tests, list_attachments);
+	tcase_add_loop_test(tests, list_all_columns, 0, 3);
+	tcase_add_test(tests, list_with_chosen_columns);
 	tcase_add_test(tests, show_fields);
 	tcase_add_test(tests, list_changes);
 	tcase_add_loop_test(tests, no_family, 0, 3);
-	tcase_add_test(tests, fails);
+	tcase_add_test(tests, netlink_and_output_errors_fail);
 	tcase_add_test(tests, statistics);
 	tcase_add_test(tests, monitor);
 	tcase_add_test(tests, monitor_json);
 	tcase_add_test(tests, monitor_fields);
 	tcase_add_test(tests, monitor_lost);
 	tcase_add_test(tests, monitor_errors);
-	tcase_add_test(tests, text_in_json);
-	tcase_add_test(tests, wild_text);
+	tcase_add_test(tests, text_is_escaped_in_json);
+	tcase_add_test(tests, control_characters_are_escaped);
 	tcase_add_test(tests, revoke_names_holders);
 }
 

@@ -49,7 +49,7 @@ static char *printed(struct out *out)
 	return text;
 }
 
-START_TEST(table)
+START_TEST(list_is_a_table)
 {
 	ck_assert_str_eq(printed(example(OUT_LIST, &plain)),
 		"                  ID SOME-NAME SIZE GOOD ADDRESS\n"
@@ -58,14 +58,14 @@ START_TEST(table)
 }
 END_TEST
 
-START_TEST(table_in_bytes)
+START_TEST(sizes_are_printed_in_bytes)
 {
 	ck_assert_ptr_nonnull(strstr(printed(example(OUT_LIST, &bytes)),
 				     "one       3145728 yes"));
 }
 END_TEST
 
-START_TEST(record)
+START_TEST(record_has_a_line_for_each_field)
 {
 	struct out *out = out_new("thing", OUT_RECORD, &plain);
 
@@ -122,7 +122,7 @@ static struct out *wild(const struct format *format)
 	return out;
 }
 
-START_TEST(wild_text)
+START_TEST(control_characters_are_escaped)
 {
 	static const char *const not_utf8[] = {
 		"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80",
@@ -180,7 +180,7 @@ START_TEST(json_empty)
 END_TEST
 
 /* The JSON parser of these tests accepts valid and rejects invalid texts. */
-START_TEST(json_judge)
+START_TEST(json_parser_of_the_tests)
 {
 	static const char *const right[] = {
 		"{}", "[]", " {\"a\":[1,-2.5e+3,true,null,\"\\u00e9\"]} ", "0",
@@ -255,7 +255,7 @@ static struct out *sentence(const struct format *format)
 }
 
 /* On a terminal, and only there, lines are broken between words. */
-START_TEST(broken_lines)
+START_TEST(lines_wrap_between_words)
 {
 	unsetenv("NO_COLOR");
 	ck_assert_str_eq(on_terminal_of(30, sentence(&plain)),
@@ -276,7 +276,7 @@ END_TEST
  * The width of a line is counted in columns, not in bytes: 5 for the key, one for the gap, 24 for
  * the text, in which each character "\u4e2d" takes two columns and U+0301 none.
  */
-START_TEST(broken_characters)
+START_TEST(line_width_counts_columns)
 {
 	struct out *out = out_new("things", OUT_LIST, &plain);
 
@@ -298,7 +298,7 @@ START_TEST(broken_characters)
 END_TEST
 
 /* Count columns by characters; an invalid byte counts as one column. */
-START_TEST(columns_of_text)
+START_TEST(text_width_counts_columns)
 {
 	size_t columns;
 
@@ -349,7 +349,7 @@ static void check_progress(unsigned short columns, const char *what, const char 
 	ck_assert_str_eq(text + len - 6, "s \r\033[K");
 }
 
-START_TEST(wild_progress)
+START_TEST(progress_escapes_control_characters)
 {
 	ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "C.UTF-8"));
 	check_progress(80, WILD, "showing a\\033\\177\\302\\233\\377\\342\\202 \u00e9");
@@ -372,7 +372,7 @@ START_TEST(colour)
 END_TEST
 
 /* In a pipe, names are not cut to the width of the terminal. */
-START_TEST(not_cut)
+START_TEST(names_in_a_pipe_are_not_cut)
 {
 	struct out *out = out_new("names", OUT_LIST, &plain);
 	char name[400];
@@ -735,22 +735,22 @@ static void add(Suite *suite)
 {
 	TCase *rows = tcase_create("rows"), *fixed = unit_case(suite, "fixed status");
 
-	tcase_add_test(rows, table);
-	tcase_add_test(rows, table_in_bytes);
-	tcase_add_test(rows, record);
+	tcase_add_test(rows, list_is_a_table);
+	tcase_add_test(rows, sizes_are_printed_in_bytes);
+	tcase_add_test(rows, record_has_a_line_for_each_field);
 	tcase_add_test(rows, json_rows);
 	tcase_add_test(rows, json_text);
-	tcase_add_test(rows, wild_text);
+	tcase_add_test(rows, control_characters_are_escaped);
 	tcase_add_test(rows, many_columns);
 	tcase_add_test(rows, json_empty);
-	tcase_add_test(rows, json_judge);
+	tcase_add_test(rows, json_parser_of_the_tests);
 	tcase_add_test(rows, full_disk);
 	tcase_add_test(rows, colour);
-	tcase_add_test(rows, broken_lines);
-	tcase_add_test(rows, broken_characters);
-	tcase_add_test(rows, columns_of_text);
-	tcase_add_test(rows, wild_progress);
-	tcase_add_test(rows, not_cut);
+	tcase_add_test(rows, lines_wrap_between_words);
+	tcase_add_test(rows, line_width_counts_columns);
+	tcase_add_test(rows, text_width_counts_columns);
+	tcase_add_test(rows, progress_escapes_control_characters);
+	tcase_add_test(rows, names_in_a_pipe_are_not_cut);
 	suite_add_tcase(suite, rows);
 
 	tcase_add_test(fixed, show_buffer);

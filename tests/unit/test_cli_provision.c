@@ -90,7 +90,7 @@ static void existing_of(const char *name, uid_t owner)
 	allocated(name, PAGE, options);
 }
 
-START_TEST(made)
+START_TEST(missing_buffers_are_created)
 {
 	put(ETC "a.conf", "# two of them\n[buffer one]\nsize = 8K\n\n; and\n  [ buffer  two ]  \n\tsize=1M\r\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
@@ -104,7 +104,7 @@ START_TEST(made)
 }
 END_TEST
 
-START_TEST(nothing_asked_for)
+START_TEST(no_file_creates_no_buffer)
 {
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
 	ck_assert_str_eq(cli.out, "{\n   \"provision\": []\n}\n");
@@ -114,7 +114,7 @@ START_TEST(nothing_asked_for)
 }
 END_TEST
 
-START_TEST(left_alone)
+START_TEST(equal_buffer_is_kept)
 {
 	existing("one", 8192, 0640, 7, true);
 	put(ETC "a.conf", "[buffer one]\nsize=5000\nmode=0640\ngroup=7\n");
@@ -126,7 +126,7 @@ START_TEST(left_alone)
 END_TEST
 
 /* A buffer may differ in attributes that the file does not set, except the mode. */
-START_TEST(unsaid)
+START_TEST(unset_attributes_may_differ_except_mode)
 {
 	existing("one", 8192, 0600, 7, true);
 	existing("two", 8192, 0644, 7, false);
@@ -153,7 +153,7 @@ static const struct {
 	{ "size=1M\nmode=0644", "size is 8K, not 1M, mode is 0640, not 0644; free the buffer and run provision again\"" },
 };
 
-START_TEST(differs)
+START_TEST(different_buffer_is_reported)
 {
 	char text[256];
 
@@ -292,7 +292,7 @@ static const struct {
 };
 
 /* An invalid line is reported and affects only its own buffer. */
-START_TEST(wrong)
+START_TEST(invalid_line_is_reported)
 {
 	char text[512];
 
@@ -313,7 +313,7 @@ START_TEST(wrong)
 END_TEST
 
 /* The reason in a section's row has all errors of the section. */
-START_TEST(several_mistakes)
+START_TEST(several_errors_are_all_reported)
 {
 	put(ETC "a.conf", "[buffer bad]\nsize=4Q\nspeed=1\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
@@ -324,7 +324,7 @@ START_TEST(several_mistakes)
 END_TEST
 
 /* Errors that belong neither to a buffer nor to a limit in force have rows of their own. */
-START_TEST(all_failures)
+START_TEST(each_error_has_a_row)
 {
 	put(SYSFS "limit_user_bytes", "max\n");
 	put(ETC "a.conf", "stray=1\n[pool]\n[limits]\nuser-bytes=much\nuser-bits=1\n");
@@ -350,7 +350,7 @@ START_TEST(all_failures)
 END_TEST
 
 /* An invalid section is ignored: it does not replace a valid section of the same buffer. */
-START_TEST(wrong_and_good)
+START_TEST(invalid_section_does_not_stop_others)
 {
 	put(LIB "10.conf", "[buffer one]\nsize=8Q\n[buffer one]\nsize=4K\n");
 	put(ETC "20.conf", "[buffer one]\nsize=8K\n[buffer one]\nsize=?\n");
@@ -422,7 +422,7 @@ END_TEST
 /* Files                                                                     */
 /* ------------------------------------------------------------------------- */
 
-START_TEST(by_name)
+START_TEST(files_are_read_by_name)
 {
 	put(LIB "10-a.conf", "[buffer first]\nsize=4K\n");
 	put(ETC "20-b.conf", "[buffer second]\nsize=4K\n");
@@ -437,7 +437,7 @@ START_TEST(by_name)
 }
 END_TEST
 
-START_TEST(hidden)
+START_TEST(file_overrides_those_of_equal_name)
 {
 	put(LIB "a.conf", "[buffer lib]\nsize=4K\n");
 	put(LOCAL "a.conf", "[buffer local]\nsize=4K\n");
@@ -459,7 +459,7 @@ START_TEST(hidden)
 }
 END_TEST
 
-START_TEST(strange_files)
+START_TEST(irregular_files_are_reported)
 {
 	put(ETC "a.conf/", "");
 	shell("mkfifo %s%s%s", ETC "b.conf", "");
@@ -509,7 +509,7 @@ START_TEST(standard_input)
 END_TEST
 
 /* The file may be a pipe, as with <(...) or mkfifo, whose writer opens it later. */
-START_TEST(pipes)
+START_TEST(named_pipe_is_read)
 {
 	char path[128];
 
@@ -539,7 +539,7 @@ END_TEST
 /* Limits                                                                    */
 /* ------------------------------------------------------------------------- */
 
-START_TEST(limits)
+START_TEST(limits_are_set)
 {
 	put(SYSFS "limit_total_bytes", "max\n");
 	put(SYSFS "limit_user_bytes", "5\n");
@@ -560,7 +560,7 @@ START_TEST(limits)
 END_TEST
 
 /* The value in the last file counts; an invalid value changes nothing. */
-START_TEST(limits_override)
+START_TEST(later_limits_override)
 {
 	put(SYSFS "limit_user_bytes", "max\n");
 	put(SYSFS "limit_user_buffers", "9\n");
@@ -574,7 +574,7 @@ START_TEST(limits_override)
 }
 END_TEST
 
-START_TEST(limits_fail)
+START_TEST(failed_limit_is_reported)
 {
 	put(ETC "a.conf", "[limits]\nuser-bytes=1G\n[buffer one]\nsize=4K\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
@@ -605,7 +605,7 @@ static const struct {
 	{ -EINVAL, "the driver does not know one of the options" },
 };
 
-START_TEST(one_fails)
+START_TEST(failed_ALLOC_does_not_stop_others)
 {
 	put(ETC "a.conf", "[buffer one]\nsize=4K\nnode=0\n[buffer two]\nsize=4K\n");
 	fake_fail_ioctl(CCSHM_IOC_ALLOC, failure[_i].error);
@@ -618,7 +618,7 @@ START_TEST(one_fails)
 END_TEST
 
 /* After an EINVAL, the program reports the one cause. */
-START_TEST(refused)
+START_TEST(failed_ALLOC_reports_the_cause)
 {
 	put(ETC "a.conf", "[buffer one]\nsize=4K\nnode=1\n[buffer two]\nsize=4K\n");
 	fake_fail_ioctl(CCSHM_IOC_ALLOC, -EINVAL);
@@ -634,7 +634,7 @@ START_TEST(refused)
 END_TEST
 
 /* OPEN does not find the buffer, and another process creates it before ALLOC. */
-START_TEST(race)
+START_TEST(buffer_created_by_another_process)
 {
 	existing("one", 4096, 0600, 7, false);
 	put(ETC "a.conf", "[buffer one]\nsize=4K\n");
@@ -650,7 +650,7 @@ START_TEST(race)
 END_TEST
 
 /* The owner has a buffer of that name that the caller may not see. */
-START_TEST(unseen)
+START_TEST(invisible_buffer_of_equal_name_fails)
 {
 	put(ETC "a.conf", "[buffer one]\nsize=4K\nowner=1\n[buffer two]\nsize=4K\n");
 	existing_of("one", 1);
@@ -661,7 +661,7 @@ START_TEST(unseen)
 }
 END_TEST
 
-START_TEST(not_to_be_asked)
+START_TEST(failed_QUERY_does_not_stop_others)
 {
 	existing("one", 4096, 0600, 7, false);
 	put(ETC "a.conf", "[buffer one]\nsize=4K\n[buffer two]\nsize=4K\n");
@@ -674,7 +674,7 @@ START_TEST(not_to_be_asked)
 }
 END_TEST
 
-START_TEST(not_to_be_found)
+START_TEST(failed_OPEN_does_not_stop_others)
 {
 	put(ETC "a.conf", "[buffer one]\nsize=4K\n[buffer two]\nsize=4K\n");
 	fake_fail_ioctl(CCSHM_IOC_OPEN, -EIO);
@@ -685,7 +685,7 @@ START_TEST(not_to_be_found)
 }
 END_TEST
 
-START_TEST(no_such_column)
+START_TEST(unknown_column_is_refused)
 {
 	put(ETC "a.conf", "[buffer one]\nsize=4K\n");
 	ck_assert_int_eq(cli_run("provision", "--output", "name,colour", NULL), EXIT_USAGE);
@@ -694,7 +694,7 @@ START_TEST(no_such_column)
 }
 END_TEST
 
-START_TEST(unprinted)
+START_TEST(full_output_fails)
 {
 	put(ETC "a.conf", "[buffer one]\nsize=4K\n");
 	cli_stdout = "/dev/full";
@@ -713,40 +713,40 @@ static void add(Suite *suite)
 
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_set_timeout(c, 60);
-	tcase_add_test(c, made);
-	tcase_add_test(c, nothing_asked_for);
-	tcase_add_test(c, left_alone);
-	tcase_add_test(c, unsaid);
-	LOOP(c, differs, difference);
+	tcase_add_test(c, missing_buffers_are_created);
+	tcase_add_test(c, no_file_creates_no_buffer);
+	tcase_add_test(c, equal_buffer_is_kept);
+	tcase_add_test(c, unset_attributes_may_differ_except_mode);
+	LOOP(c, different_buffer_is_reported, difference);
 	tcase_add_test(c, dry_run);
 	tcase_add_test(c, dry_run_without_driver);
 	tcase_add_test(c, no_driver);
 	tcase_add_test(c, no_permission);
-	LOOP(c, wrong, mistakes);
-	tcase_add_test(c, several_mistakes);
-	tcase_add_test(c, all_failures);
-	tcase_add_test(c, wrong_and_good);
+	LOOP(c, invalid_line_is_reported, mistakes);
+	tcase_add_test(c, several_errors_are_all_reported);
+	tcase_add_test(c, each_error_has_a_row);
+	tcase_add_test(c, invalid_section_does_not_stop_others);
 	tcase_add_test(c, byte_order_mark);
 	tcase_add_test(c, nul);
 	tcase_add_test(c, long_lines);
-	tcase_add_test(c, by_name);
-	tcase_add_test(c, hidden);
-	tcase_add_test(c, strange_files);
+	tcase_add_test(c, files_are_read_by_name);
+	tcase_add_test(c, file_overrides_those_of_equal_name);
+	tcase_add_test(c, irregular_files_are_reported);
 	tcase_add_test(c, one_file);
 	tcase_add_loop_test(c, standard_input, 0, 3);
-	tcase_add_test(c, pipes);
+	tcase_add_test(c, named_pipe_is_read);
 	tcase_add_test(c, owners);
-	tcase_add_test(c, limits);
-	tcase_add_test(c, limits_override);
-	tcase_add_test(c, limits_fail);
-	LOOP(c, one_fails, failure);
-	tcase_add_test(c, refused);
-	tcase_add_test(c, race);
-	tcase_add_test(c, unseen);
-	tcase_add_test(c, not_to_be_asked);
-	tcase_add_test(c, not_to_be_found);
-	tcase_add_test(c, no_such_column);
-	tcase_add_test(c, unprinted);
+	tcase_add_test(c, limits_are_set);
+	tcase_add_test(c, later_limits_override);
+	tcase_add_test(c, failed_limit_is_reported);
+	LOOP(c, failed_ALLOC_does_not_stop_others, failure);
+	tcase_add_test(c, failed_ALLOC_reports_the_cause);
+	tcase_add_test(c, buffer_created_by_another_process);
+	tcase_add_test(c, invisible_buffer_of_equal_name_fails);
+	tcase_add_test(c, failed_QUERY_does_not_stop_others);
+	tcase_add_test(c, failed_OPEN_does_not_stop_others);
+	tcase_add_test(c, unknown_column_is_refused);
+	tcase_add_test(c, full_output_fails);
 	suite_add_tcase(suite, c);
 }
 

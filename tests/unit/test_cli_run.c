@@ -199,7 +199,7 @@ START_TEST(no_driver)
 }
 END_TEST
 
-START_TEST(another_abi)
+START_TEST(incompatible_abi_fails)
 {
 	fake.abi_version = CCSHM_ABI_VERSION + 1;
 	fake.abi_oldest = CCSHM_ABI_VERSION;
@@ -214,7 +214,7 @@ START_TEST(another_abi)
 }
 END_TEST
 
-START_TEST(nothing_there)
+START_TEST(absent_object_fails)
 {
 	static const char *const commands_[][5] = {
 		{ "show", "99" }, { "show", "none" }, { "show", "99", "--pages" },
@@ -313,7 +313,7 @@ START_TEST(alloc_fails)
 END_TEST
 
 /* If the id cannot be printed, free the buffer: the user could not find it. */
-START_TEST(alloc_unprinted)
+START_TEST(alloc_with_full_output_frees_the_buffer)
 {
 	cli_stdout = "/dev/full";
 	ck_assert_int_eq(cli_run("alloc", "4K", NULL), EXIT_FAILED);
@@ -325,7 +325,7 @@ START_TEST(alloc_unprinted)
 }
 END_TEST
 
-START_TEST(output_fails)
+START_TEST(full_output_fails)
 {
 	static const char *const commands_[][2] = {
 		{ "info" }, { "show", "1" }, { "read", "1" }, { "revoke", "1" },
@@ -344,7 +344,7 @@ START_TEST(output_fails)
 }
 END_TEST
 
-START_TEST(free_it)
+START_TEST(free_by_name_and_id)
 {
 	ck_assert_int_eq(cli_run("free", "one", NULL), 0);
 	ck_assert_str_eq(cli.out, "");
@@ -775,7 +775,7 @@ END_TEST
 
 /* ---- revoke ---- */
 
-START_TEST(revoke_done)
+START_TEST(revoke_finished)
 {
 	fake.revoke.revoked = 2;
 	fake.revoke.pages = 512;
@@ -870,7 +870,7 @@ static const char *const prints[][2] = {
 	{ "doctor" }, { "info" }, { "list" }, { "show", "one" }, { "read", "one" },
 };
 
-START_TEST(broken_output)
+START_TEST(closed_pipe_ends_with_SIGPIPE)
 {
 	cli_stdout = CLI_BROKEN;
 	ck_assert_int_eq(cli_run(prints[_i][0], prints[_i][1], NULL), 128 + SIGPIPE);
@@ -878,7 +878,7 @@ START_TEST(broken_output)
 }
 END_TEST
 
-START_TEST(broken_change)
+START_TEST(closed_pipe_fails_a_change)
 {
 	cli_stdout = CLI_BROKEN;
 	ck_assert_int_eq(cli_run("help", NULL), 128 + SIGPIPE);
@@ -913,19 +913,19 @@ static void add(Suite *suite)
 
 	c = new_case(suite, "driver");
 	tcase_add_loop_test(c, no_driver, 0, COUNT(each));
-	tcase_add_test(c, another_abi);
-	tcase_add_test(c, nothing_there);
-	tcase_add_test(c, output_fails);
+	tcase_add_test(c, incompatible_abi_fails);
+	tcase_add_test(c, absent_object_fails);
+	tcase_add_test(c, full_output_fails);
 	tcase_add_test(c, closed_output);
-	tcase_add_loop_test(c, broken_output, 0, COUNT(prints));
-	tcase_add_test(c, broken_change);
+	tcase_add_loop_test(c, closed_pipe_ends_with_SIGPIPE, 0, COUNT(prints));
+	tcase_add_test(c, closed_pipe_fails_a_change);
 
 	c = new_case(suite, "alloc");
 	tcase_add_test(c, alloc);
 	tcase_add_test(c, alloc_options);
 	tcase_add_loop_test(c, alloc_fails, 0, COUNT(alloc_errors));
-	tcase_add_test(c, alloc_unprinted);
-	tcase_add_test(c, free_it);
+	tcase_add_test(c, alloc_with_full_output_frees_the_buffer);
+	tcase_add_test(c, free_by_name_and_id);
 	tcase_add_test(c, free_options);
 	tcase_add_test(c, set);
 	tcase_add_test(c, export_refused);
@@ -954,7 +954,7 @@ static void add(Suite *suite)
 	tcase_add_test(c, detach);
 
 	c = new_case(suite, "revoke");
-	tcase_add_test(c, revoke_done);
+	tcase_add_test(c, revoke_finished);
 	tcase_add_loop_test(c, revoke_unfinished, 0, COUNT(revoke_errors));
 	tcase_add_test(c, revoke_options);
 }

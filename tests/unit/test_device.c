@@ -70,7 +70,7 @@ START_TEST(flag_getters)
 }
 END_TEST
 
-START_TEST(texts_without_end)
+START_TEST(unterminated_texts_are_cut)
 {
 	struct ccshm_device *device;
 
@@ -108,7 +108,7 @@ START_TEST(names)
 }
 END_TEST
 
-START_TEST(fails)
+START_TEST(get_fails)
 {
 	struct ccshm_device *device = (struct ccshm_device *)0x1;
 
@@ -137,7 +137,7 @@ START_TEST(no_driver)
 }
 END_TEST
 
-START_TEST(words)
+START_TEST(names_of_verdicts_and_modes)
 {
 	static const char *const verdicts[] = { "unknown", "yes", "no", "cannot", "unknown" };
 	static const char *const modes[] = {
@@ -161,11 +161,11 @@ static void add(Suite *suite)
 	tcase_add_checked_fixture(c, setup, teardown);
 	tcase_add_test(c, getters);
 	tcase_add_test(c, flag_getters);
-	tcase_add_test(c, texts_without_end);
+	tcase_add_test(c, unterminated_texts_are_cut);
 	tcase_add_test(c, names);
-	tcase_add_test(c, fails);
+	tcase_add_test(c, get_fails);
 	tcase_add_test(c, no_driver);
-	tcase_add_test(c, words);
+	tcase_add_test(c, names_of_verdicts_and_modes);
 }
 
 int main(void)

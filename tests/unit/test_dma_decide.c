@@ -76,7 +76,7 @@ static void check_need(const struct ccshm_dma_facts *facts, struct ccshm_dma_ver
 	}
 }
 
-START_TEST(accept)
+START_TEST(accepted_devices)
 {
 	const struct ccshm_dma_facts *facts = &accepted[_i].facts;
 	struct ccshm_dma_verdict v = ccshm_dma_decide(facts);
@@ -171,7 +171,7 @@ static void check_refused(const struct ccshm_dma_facts *facts, int row, const ch
 }
 
 /* Add each reason to each accepted device. */
-START_TEST(refuse)
+START_TEST(refused_devices)
 {
 	for (int i = 0; i < NR_ACCEPTED; i++) {
 		struct ccshm_dma_facts facts = accepted[i].facts;
@@ -185,7 +185,7 @@ START_TEST(refuse)
 END_TEST
 
 /* With two reasons, the driver reports the one of the earlier row. */
-START_TEST(order)
+START_TEST(first_reason_is_reported)
 {
 	for (int other = 0; other < NR_REFUSED; other++) {
 		for (int i = 0; i < NR_ACCEPTED; i++) {
@@ -288,7 +288,7 @@ START_TEST(any_device)
 END_TEST
 
 /* The function neither changes its argument nor keeps state. */
-START_TEST(pure)
+START_TEST(decide_keeps_no_state)
 {
 	for (unsigned int bits = 0; bits < 1U << NR_FLAGS; bits++) {
 		struct ccshm_dma_facts facts = any_facts(CCSHM_DMA_API_BOUNCE, bits);
@@ -312,16 +312,16 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_add_loop_test(tcase, accept, 0, NR_ACCEPTED);
-	tcase_add_loop_test(tcase, refuse, 0, NR_REFUSED);
-	tcase_add_loop_test(tcase, order, 0, NR_REFUSED);
+	tcase_add_loop_test(tcase, accepted_devices, 0, NR_ACCEPTED);
+	tcase_add_loop_test(tcase, refused_devices, 0, NR_REFUSED);
+	tcase_add_loop_test(tcase, first_reason_is_reported, 0, NR_REFUSED);
 	tcase_add_test(tcase, unmarked_device_on_new_kernel);
 	tcase_add_test(tcase, bounced_in_user_space);
 	suite_add_tcase(suite, tcase);
 
 	tcase = tcase_create("any device");
 	tcase_add_loop_test(tcase, any_device, CCSHM_DMA_API_NONE, CCSHM_DMA_API_ANY + 1);
-	tcase_add_test(tcase, pure);
+	tcase_add_test(tcase, decide_keeps_no_state);
 	suite_add_tcase(suite, tcase);
 
 	runner = srunner_create(suite);

@@ -127,7 +127,7 @@ static void *taker(void *arg)
 	return arg;
 }
 
-START_TEST(one_of_many_takes_the_fd)
+START_TEST(only_one_thread_takes_the_fd)
 {
 	pthread_t threads[4];
 	void *won;
@@ -269,7 +269,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, create_bad_arguments);
 	tcase_add_test(tests, no_memory);
 	tcase_add_test(tests, take_fd);
-	tcase_add_test(tests, one_of_many_takes_the_fd);
+	tcase_add_test(tests, only_one_thread_takes_the_fd);
 	tcase_add_test(tests, map);
 	tcase_add_test(tests, map_bad_arguments);
 	tcase_add_test(tests, map_rights);

@@ -136,7 +136,7 @@ START_TEST(read_only)
 }
 END_TEST
 
-START_TEST(not_our_device)
+START_TEST(foreign_device_fails)
 {
 	struct ccshm *handle;
 
@@ -157,7 +157,7 @@ START_TEST(handshake_fails)
 END_TEST
 
 /* If there is a driver, use it, also on a machine that is not confidential. */
-START_TEST(only_if_needed_prefers_the_driver)
+START_TEST(only_if_needed_uses_a_present_driver)
 {
 	struct ccshm *handle;
 
@@ -245,9 +245,9 @@ static void add(Suite *suite)
 	tcase_add_test(tests, other_abi_version);
 	tcase_add_test(tests, newer_driver);
 	tcase_add_test(tests, read_only);
-	tcase_add_test(tests, not_our_device);
+	tcase_add_test(tests, foreign_device_fails);
 	tcase_add_test(tests, handshake_fails);
-	tcase_add_test(tests, only_if_needed_prefers_the_driver);
+	tcase_add_test(tests, only_if_needed_uses_a_present_driver);
 	tcase_add_test(tests, every_object_keeps_the_file);
 	tcase_add_test(tests, threads_share_a_handle);
 }

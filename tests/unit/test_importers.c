@@ -35,7 +35,7 @@ static void arrange(unsigned int nr)
 	fake.nr_importers = nr;
 }
 
-START_TEST(none)
+START_TEST(export_without_importers)
 {
 	ck_assert_int_eq(ccshm_export_importers(export, &importers), 0);
 	ck_assert_uint_eq(fake.got.importers.id, ccshm_export_id(export));
@@ -70,7 +70,7 @@ START_TEST(getters)
 END_TEST
 
 /* Any number of importers is returned by one call, in order. */
-START_TEST(many)
+START_TEST(all_importers_in_one_call)
 {
 	unsigned int i, calls = fake.count[FAKE_IOCTL];
 
@@ -86,7 +86,7 @@ START_TEST(many)
 END_TEST
 
 /* New importers appear during each call. */
-START_TEST(more_meanwhile)
+START_TEST(importers_that_appear_during_the_call)
 {
 	arrange(5);
 	fake.importers_come = 5;
@@ -99,7 +99,7 @@ START_TEST(more_meanwhile)
 }
 END_TEST
 
-START_TEST(text_without_end)
+START_TEST(unterminated_device_is_cut)
 {
 	arrange(1);
 	memset(fake.importers[0].device, 'd', CCSHM_DEVICE_LEN);
@@ -110,7 +110,7 @@ START_TEST(text_without_end)
 }
 END_TEST
 
-START_TEST(fails)
+START_TEST(get_fails)
 {
 	ck_assert_int_eq(ccshm_importers_get(handle, 999, &importers), -ENOENT);
 	ck_assert_ptr_null(importers);
@@ -136,12 +136,12 @@ static void add(Suite *suite)
 	TCase *tests = unit_case(suite, "importers");
 
 	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, none);
+	tcase_add_test(tests, export_without_importers);
 	tcase_add_test(tests, getters);
-	tcase_add_loop_test(tests, many, 0, FAKE_IMPORTERS);
-	tcase_add_test(tests, more_meanwhile);
-	tcase_add_test(tests, text_without_end);
-	tcase_add_test(tests, fails);
+	tcase_add_loop_test(tests, all_importers_in_one_call, 0, FAKE_IMPORTERS);
+	tcase_add_test(tests, importers_that_appear_during_the_call);
+	tcase_add_test(tests, unterminated_device_is_cut);
+	tcase_add_test(tests, get_fails);
 }
 
 int main(void)

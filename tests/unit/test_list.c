@@ -19,7 +19,7 @@ static int get(uint32_t type)
 	return ret;
 }
 
-START_TEST(empty)
+START_TEST(empty_list)
 {
 	ck_assert_int_eq(get((uint32_t)_i), 0);
 	ck_assert_uint_eq(ccshm_list_count(list), 0);
@@ -94,7 +94,7 @@ START_TEST(importers)
 END_TEST
 
 /* A list is repeated if an object has changed, a limited number of times. */
-START_TEST(changes)
+START_TEST(changed_list_is_repeated)
 {
 	handle = fake_handle();
 	ccshm_buffer_close(fake_buffer(handle, 1));
@@ -191,7 +191,7 @@ START_TEST(statistics)
 }
 END_TEST
 
-START_TEST(of_descriptor)
+START_TEST(object_of_a_descriptor)
 {
 	struct ccshm_attachment *att;
 	struct ccshm_status *st;
@@ -227,14 +227,14 @@ static void add(Suite *suite)
 {
 	TCase *t = unit_case(suite, "list");
 
-	tcase_add_loop_test(t, empty, CCSHM_TYPE_BUFFER, CCSHM_TYPE_ATTACHMENT + 1);
+	tcase_add_loop_test(t, empty_list, CCSHM_TYPE_BUFFER, CCSHM_TYPE_ATTACHMENT + 1);
 	tcase_add_test(t, objects);
 	tcase_add_loop_test(t, importers, 0, FAKE_IMPORTERS + 1);
-	tcase_add_loop_test(t, changes, 0, 9);
+	tcase_add_loop_test(t, changed_list_is_repeated, 0, 9);
 	tcase_add_test(t, list_fails);
 	tcase_add_loop_test(t, list_fails_anywhere, 0, 3);
 	tcase_add_test(t, statistics);
-	tcase_add_test(t, of_descriptor);
+	tcase_add_test(t, object_of_a_descriptor);
 }
 
 int main(void)

@@ -35,7 +35,7 @@ static int get_stats(void)
 
 /* ---- lists ---- */
 
-START_TEST(empty)
+START_TEST(empty_list)
 {
 	ck_assert_int_eq(get((uint32_t)_i), 0);
 	ck_assert_uint_eq(ccshm_list_count(list), 0);
@@ -186,7 +186,7 @@ START_TEST(datagrams)
 END_TEST
 
 /* After an inconsistent dump the library discards the objects and repeats the request. */
-START_TEST(changes)
+START_TEST(changed_list_is_repeated)
 {
 	handle = fake_handle();
 	many_buffers(3);
@@ -201,7 +201,7 @@ START_TEST(changes)
 END_TEST
 
 /* The number of requests is limited. The end of this dump is the only message that is marked. */
-START_TEST(changes_without_end)
+START_TEST(repeats_are_limited)
 {
 	fake.dumps_changed = 1000;
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), 0);
@@ -345,7 +345,7 @@ static int next(void)
 	return ccshm_events_next(events, &event);
 }
 
-START_TEST(no_event)
+START_TEST(no_event_returns_EAGAIN)
 {
 	open_events();
 	ck_assert_int_eq(next(), -EAGAIN);
@@ -438,7 +438,7 @@ START_TEST(events_lost)
 END_TEST
 
 /* A datagram with several events and other messages. */
-START_TEST(several_in_a_datagram)
+START_TEST(several_events_in_a_datagram)
 {
 	struct nlmsghdr *m;
 	char bytes[1024] __attribute__((aligned(8))) = { 0 };
@@ -473,7 +473,7 @@ START_TEST(several_in_a_datagram)
 END_TEST
 
 /* Invalid messages are skipped. */
-START_TEST(nonsense)
+START_TEST(invalid_messages_are_skipped)
 {
 	static const char bytes[] = "nonsense";
 	struct nlmsghdr *m;
@@ -565,24 +565,24 @@ static void add(Suite *suite)
 {
 	TCase *tests = unit_case(suite, "netlink");
 
-	tcase_add_loop_test(tests, empty, CCSHM_TYPE_BUFFER,
+	tcase_add_loop_test(tests, empty_list, CCSHM_TYPE_BUFFER,
 			    CCSHM_TYPE_ATTACHMENT + 1);
 	tcase_add_test(tests, objects);
 	tcase_add_loop_test(tests, importers, 0, FAKE_IMPORTERS);
 	tcase_add_loop_test(tests, datagrams, 0, 8);
-	tcase_add_loop_test(tests, changes, 0, 4);
-	tcase_add_test(tests, changes_without_end);
+	tcase_add_loop_test(tests, changed_list_is_repeated, 0, 4);
+	tcase_add_test(tests, repeats_are_limited);
 	tcase_add_test(tests, list_fails);
 	tcase_add_loop_test(tests, list_fails_anywhere, 0, 4);
 	tcase_add_loop_test(tests, signal_while_waiting, 0, 4);
 	tcase_add_test(tests, statistics);
 	tcase_add_test(tests, statistics_fail);
-	tcase_add_test(tests, no_event);
+	tcase_add_test(tests, no_event_returns_EAGAIN);
 	tcase_add_test(tests, event_of_an_object);
 	tcase_add_test(tests, event_numbers);
 	tcase_add_test(tests, events_lost);
-	tcase_add_test(tests, several_in_a_datagram);
-	tcase_add_test(tests, nonsense);
+	tcase_add_test(tests, several_events_in_a_datagram);
+	tcase_add_test(tests, invalid_messages_are_skipped);
 	tcase_add_test(tests, long_texts);
 	tcase_add_test(tests, events_fail);
 	tcase_add_test(tests, names);

@@ -215,7 +215,7 @@ START_TEST(unknown_machine_without_driver)
 END_TEST
 
 /* A node that cannot be opened may belong to a driver. */
-START_TEST(no_permission_is_not_no_driver)
+START_TEST(unreadable_node_returns_EACCES)
 {
 	struct ccshm *handle;
 
@@ -399,7 +399,7 @@ START_TEST(options_that_need_a_driver)
 }
 END_TEST
 
-START_TEST(everything_else_is_not_supported)
+START_TEST(other_calls_return_EOPNOTSUPP)
 {
 	struct ccshm *handle = ordinary_handle();
 	struct ccshm_buffer *buffer = fake_buffer(handle, 1), *found;
@@ -515,14 +515,14 @@ static void add(Suite *suite)
 	tcase_add_test(machines, unknown_machine_without_driver);
 	tcase_add_loop_test(machines, kind_of_guest, 0, COUNT(kinds));
 	tcase_add_test(machines, kind_without_cpuid);
-	tcase_add_test(machines, no_permission_is_not_no_driver);
+	tcase_add_test(machines, unreadable_node_returns_EACCES);
 
 	tcase_add_test(memory, alloc_map_free);
 	tcase_add_test(memory, close_gives_the_memory_back);
 	tcase_add_test(memory, bad_slices_and_prots);
 	tcase_add_test(memory, bad_sizes);
 	tcase_add_test(memory, options_that_need_a_driver);
-	tcase_add_test(memory, everything_else_is_not_supported);
+	tcase_add_test(memory, other_calls_return_EOPNOTSUPP);
 	tcase_add_loop_test(memory, alloc_fails, 0, COUNT(alloc_failures));
 	tcase_add_test(memory, map_fails);
 }

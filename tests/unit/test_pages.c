@@ -81,7 +81,7 @@ START_TEST(bad_ranges)
 }
 END_TEST
 
-START_TEST(ended)
+START_TEST(freed_buffer_returns_ENOENT)
 {
 	ck_assert_int_eq(ccshm_buffer_free(buffer), 0);
 	ck_assert_int_eq(ccshm_buffer_pages(buffer, PAGE, 0, runs, 3, &next),
@@ -118,7 +118,7 @@ static void add(Suite *suite)
 	tcase_add_loop_test(tests, all_pages, 0, 2);
 	tcase_add_test(tests, range);
 	tcase_add_test(tests, bad_ranges);
-	tcase_add_test(tests, ended);
+	tcase_add_test(tests, freed_buffer_returns_ENOENT);
 	tcase_add_loop_test(tests, errors_pass_through, 0,
 			    sizeof(errors) / sizeof(errors[0]));
 	tcase_add_test(tests, names);

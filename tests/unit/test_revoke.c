@@ -52,7 +52,7 @@ static void check_no_result(void)
 	ck_assert_mem_eq(result, &zero, sizeof(zero));
 }
 
-START_TEST(success)
+START_TEST(revoke_returns_the_result)
 {
 	ck_assert_int_eq(do_revoke(0, 0), 0);
 	ck_assert_uint_eq(fake.got.revoke.id, ccshm_buffer_id(buffer));
@@ -84,7 +84,7 @@ static const struct {
 	{ INT64_MAX, CCSHM_REVOKE_DEADLINE, 50, INT64_MAX },
 };
 
-START_TEST(one_deadline)
+START_TEST(timeout_becomes_a_deadline)
 {
 	fake.now = deadlines[_i].now;
 	ck_assert_int_eq(do_revoke(deadlines[_i].timeout, deadlines[_i].flags), 0);
@@ -115,7 +115,7 @@ START_TEST(no_clock)
 }
 END_TEST
 
-START_TEST(which_flags_the_driver_sees)
+START_TEST(flags_are_passed_to_the_driver)
 {
 	ck_assert_int_eq(do_revoke(0, CCSHM_REVOKE_FORCE |
 				   CCSHM_REVOKE_INTERRUPTIBLE |
@@ -160,7 +160,7 @@ START_TEST(failure_without_result)
 END_TEST
 
 /* The deadline is computed once, even if the ioctl is repeated. */
-START_TEST(signals_do_not_stretch_the_wait)
+START_TEST(interrupted_call_keeps_the_deadline)
 {
 	fake.revoke_interrupts = 3;
 	ck_assert_int_eq(do_revoke(SECOND, 0), 0);
@@ -232,15 +232,15 @@ static void add(Suite *suite)
 	TCase *tests = unit_case(suite, "revoke");
 
 	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(tests, success);
-	tcase_add_loop_test(tests, one_deadline, 0, COUNT(deadlines));
+	tcase_add_test(tests, revoke_returns_the_result);
+	tcase_add_loop_test(tests, timeout_becomes_a_deadline, 0, COUNT(deadlines));
 	tcase_add_test(tests, bad_timeouts);
 	tcase_add_test(tests, no_clock);
-	tcase_add_test(tests, which_flags_the_driver_sees);
+	tcase_add_test(tests, flags_are_passed_to_the_driver);
 	tcase_add_loop_test(tests, failure_with_result, 0, COUNT(with_result));
 	tcase_add_loop_test(tests, failure_without_result, 0,
 			    COUNT(without_result));
-	tcase_add_test(tests, signals_do_not_stretch_the_wait);
+	tcase_add_test(tests, interrupted_call_keeps_the_deadline);
 	tcase_add_test(tests, interruptible);
 	tcase_add_test(tests, by_descriptor);
 	tcase_add_test(tests, unknown_object);

@@ -34,7 +34,7 @@ START_TEST(ioctl_errors)
 }
 END_TEST
 
-START_TEST(memory)
+START_TEST(memfd_is_reserved_and_mapped)
 {
 	int fd = ccshm_system.memfd("unit");
 	void *address = NULL;
@@ -71,7 +71,7 @@ START_TEST(memory)
 END_TEST
 
 /* Find an address for memory that starts at an offset (phase) in a huge page. */
-START_TEST(place)
+START_TEST(place_aligns_to_huge_pages)
 {
 	static const size_t phases[] = { 0, 4096, 2 * MIB - 4096, 4 * MIB, 5 * MIB };
 	int fd = ccshm_system.memfd("unit");
@@ -101,7 +101,7 @@ START_TEST(place)
 }
 END_TEST
 
-START_TEST(now)
+START_TEST(now_is_the_monotonic_clock)
 {
 	struct timespec before, after;
 	int64_t ns;
@@ -114,7 +114,7 @@ START_TEST(now)
 }
 END_TEST
 
-START_TEST(user)
+START_TEST(user_finds_the_uid)
 {
 	uid_t uid = 77;
 
@@ -125,7 +125,7 @@ START_TEST(user)
 END_TEST
 
 /* On any machine, the open succeeds or reports that there is no driver. */
-START_TEST(open_for_real)
+START_TEST(open_on_this_machine)
 {
 	struct ccshm *handle;
 	int ret = ccshm_open(0, &handle);
@@ -142,7 +142,7 @@ START_TEST(open_for_real)
 END_TEST
 
 /* Detect the platform and use ordinary memory, if this machine permits it. */
-START_TEST(ordinary_for_real)
+START_TEST(ordinary_handle_on_this_machine)
 {
 	struct ccshm_mapping *mapping;
 	struct ccshm_buffer *buffer;
@@ -174,12 +174,12 @@ static void add(Suite *suite)
 
 	tcase_add_test(tests, open_close);
 	tcase_add_test(tests, ioctl_errors);
-	tcase_add_test(tests, memory);
-	tcase_add_test(tests, place);
-	tcase_add_test(tests, now);
-	tcase_add_test(tests, user);
-	tcase_add_test(tests, open_for_real);
-	tcase_add_test(tests, ordinary_for_real);
+	tcase_add_test(tests, memfd_is_reserved_and_mapped);
+	tcase_add_test(tests, place_aligns_to_huge_pages);
+	tcase_add_test(tests, now_is_the_monotonic_clock);
+	tcase_add_test(tests, user_finds_the_uid);
+	tcase_add_test(tests, open_on_this_machine);
+	tcase_add_test(tests, ordinary_handle_on_this_machine);
 }
 
 int main(void)

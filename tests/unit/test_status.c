@@ -279,7 +279,7 @@ START_TEST(status_flags)
 }
 END_TEST
 
-START_TEST(status_texts_end)
+START_TEST(unterminated_texts_are_cut)
 {
 	struct ccshm_status *status;
 
@@ -372,7 +372,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, info_counts);
 	tcase_add_test(tests, status_getters);
 	tcase_add_test(tests, status_flags);
-	tcase_add_test(tests, status_texts_end);
+	tcase_add_test(tests, unterminated_texts_are_cut);
 	tcase_add_test(tests, status_of_objects);
 	tcase_add_test(tests, status_fails);
 	tcase_add_test(tests, names);
