@@ -1319,11 +1319,11 @@ int main(void)
 	dev = raw_open();
 	if (raw_alloc_named(dev, SIZE, "named", 0640, &named) ||
 	    raw_alloc(dev, SIZE, &anonymous))
-		bail("cannot allocate");
+		bail("ALLOC failed");
 	export_fd = raw_export(dev, anonymous, 0, &export);
 	attachment_fd = raw_attach(dev, anonymous, DEVICE, &attachment);
 	if (export_fd < 0 || attachment_fd < 0)
-		bail("cannot export (%s) or attach (%s)", tap_errno_name(export_fd),
+		bail("EXPORT (%s) or ATTACH (%s) failed", tap_errno_name(export_fd),
 		     tap_errno_name(attachment_fd));
 
 	base = world_now();

@@ -451,7 +451,7 @@ static void descriptors(void)
 	hidden = alloc_as(ALICE, "held-and-hidden", 0600, 0);
 	other = raw_export(ccshm, hidden, 0, NULL);
 	is_errno(by_fd(BOB, 0, other), EPERM,
-		 "REVOKE by descriptor of bob, of a buffer that he may not see: EPERM");
+		 "REVOKE by descriptor of bob, of a buffer hidden from bob: EPERM");
 	is_errno(by_fd(BOB, CAP(SYS_ADMIN), other), 0,
 		 "REVOKE by descriptor of bob with CAP_SYS_ADMIN: works");
 	is_errno(try_map(other, SIZE, RW, MAP_SHARED), ENODEV,
@@ -487,7 +487,7 @@ static void anonymous_descriptor(void)
 	int fd = err ? -1 : raw_export(ccshm, id, 0, NULL);
 
 	if (fd < 0)
-		bail("no export");
+		bail("EXPORT failed");
 	held_fd = fd;
 	held_client = -1;
 	is_errno(as_user(ROOT, 0, revoke_held, &flags), EPERM,
@@ -512,7 +512,7 @@ static void free_revoke(void)
 	struct attached a;
 
 	if (!p || !q || touch_write(p, 1) || touch_write(q, 1))
-		bail("no mapping");
+		bail("the dma-bufs cannot be mapped");
 	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0, "FREE with REVOKE: a device is attached");
 	call->in.free = (struct ccshm_ioc_free){ .id = id, .flags = CCSHM_FREE_REVOKE };
 	is_errno(call_as(BOB, 0, CCSHM_IOC_FREE), EPERM,

@@ -304,8 +304,9 @@ static bool user_right(int u, const struct sums *sum, bool say)
 	    i->user_importers == sum->importers && !i->user_bytes_leaked)
 		return true;
 	if (say)
-		diag("user %u: %llu bytes, not %llu; %u buffers, not %u; %u exports, not %u; "
-		     "%u attachments, not %u; %u importers, not %u", user[u]->uid,
+		diag("user %u: %llu bytes, expected %llu; %u buffers, expected %u; %u exports, "
+		     "expected %u; %u attachments, expected %u; %u importers, expected %u",
+		     user[u]->uid,
 		     (unsigned long long)i->user_bytes, (unsigned long long)sum->bytes,
 		     i->user_buffers, sum->buffers, i->user_exports, sum->exports,
 		     i->user_attachments, sum->attachments, i->user_importers, sum->importers);
@@ -327,9 +328,9 @@ static bool all_right(const struct sums *sum, bool say)
 	    (!cvm_present() || shared * PAGE == sum->bytes))
 		return true;
 	if (say)
-		diag("all: %llu bytes shared, %llu used, not %llu; %llu by the emulator; "
-		     "%llu of %llu carved, not %llu of %llu; %u buffers, not %u; %u exports, not %u; "
-		     "%u attachments, not %u; %u importers, not %u",
+		diag("all: %llu bytes shared, %llu used, expected %llu; %llu by the emulator; "
+		     "%llu of %llu carved, expected %llu of %llu; %u buffers, expected %u; "
+		     "%u exports, expected %u; %u attachments, expected %u; %u importers, expected %u",
 		     (unsigned long long)i.bytes_shared, (unsigned long long)i.used_bytes,
 		     (unsigned long long)sum->bytes, (unsigned long long)shared * PAGE,
 		     (unsigned long long)i.bytes_carved, (unsigned long long)i.blocks_carved,
@@ -374,8 +375,9 @@ static bool devices_right(const struct sums *sum, bool say)
 	    said.mappings == sum->mappings && said.mapped == sum->mapped)
 		return true;
 	if (say)
-		diag("devices: %u attachments, not %u, of %llu bytes, not %llu; %u exports, not %u; "
-		     "%u importers, not %u; %u mappings, not %u, of %llu bytes, not %llu",
+		diag("devices: %u attachments, expected %u, of %llu bytes, expected %llu; "
+		     "%u exports, expected %u; %u importers, expected %u; "
+		     "%u mappings, expected %u, of %llu bytes, expected %llu",
 		     said.attachments, sum->attachments, (unsigned long long)said.attached,
 		     (unsigned long long)sum->attached, said.exports, sum->exports,
 		     said.importers, sum->importers, said.mappings, sum->mappings,
@@ -518,7 +520,7 @@ int main(void)
 	fd = open("/sys/class/misc/ccshm/limit_user_bytes", O_WRONLY | O_CLOEXEC);
 	snprintf(limit, sizeof(limit), "%lu", LIMIT);
 	if (fd < 0 || write(fd, limit, strlen(limit)) < 0)
-		bail("no limit: %s", strerror(errno));
+		bail("the limit cannot be set: %s", strerror(errno));
 	close(fd);
 	for (int u = 0; u < USERS; u++)
 		begin_user(u);

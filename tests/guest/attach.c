@@ -108,7 +108,7 @@ static void many_segments(void)
 
 	for (int i = 0; i < 16; i++)
 		if (raw_alloc(ccshm, UNIT, &hole[i]))
-			bail("no memory");
+			bail("ALLOC failed");
 	for (int i = 0; i < 16; i += 2)
 		raw_free(ccshm, hole[i]);
 	sleep_ms(200);
@@ -432,7 +432,7 @@ static void attached_anew(void)
 	int stopped = 0;
 
 	if (edu_open(EDU_A, &edu))
-		bail("no device");
+		bail("the edu device cannot be opened");
 	for (int i = 0; i < 20; i++) {
 		if (attach_buffer(ccshm, s.id, PCI_A, &a))
 			bail("round %d: ATTACH failed", i);
@@ -641,7 +641,7 @@ static int foreign_dmabuf(void)
 	int fd = open(IMPORTER_DEVICE, O_RDWR | O_CLOEXEC);
 
 	if (fd < 0 || ioctl(fd, IMPORTER_IOC_FOREIGN, &req))
-		bail("no foreign dma-buf: %s", strerror(errno));
+		bail("FOREIGN failed: %s", strerror(errno));
 	close(fd);
 	return req.fd;
 }
@@ -721,7 +721,7 @@ static void uio_driver(void)
 	struct edu edu;
 
 	if (device_bind(EDU_A, "uio_pci_generic") || strcmp(device_driver(EDU_A), "uio_pci_generic")) {
-		skip("ATTACH of a device of uio", "uio_pci_generic does not take this device");
+		skip("ATTACH of a device of uio", "uio_pci_generic cannot be bound to this device");
 		device_file(EDU_A, "driver_override", "\n");
 		shared_end(&s);
 		return;

@@ -58,7 +58,7 @@ static void imported(const struct the_case *c)
 	struct attached addresses;
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
-		bail("no attachment");
+		bail("ATTACH failed");
 	is_errno(attached_end(&addresses), 0,
 		 "%s: the attachment that gives the addresses is closed", c->what);
 	bounce_restart();
@@ -115,7 +115,7 @@ int main(void)
 	suite_begin();
 	may_refuse = kernel_at_least(7, 3);
 	if (device_bind(EDU_A, IMPORTER_DRIVER))
-		bail("the importer does not take its device");
+		bail("the importer's driver cannot be bound to the device");
 	ok(bounce_slots() >= 0, "the kernel has bounce buffers");
 	importer_sees_bounces();
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

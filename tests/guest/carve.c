@@ -318,7 +318,7 @@ static void test_sizes(void)
 	/* A buffer that fits into no block as one piece gets a new block. */
 	raw_alloc(dev, UNIT - 2 * PAGE, &last);
 	is_int(info_now().blocks_carved, 1,
-	       "two buffers of a unit in total minus a page are carved from one block");
+	       "two buffers of a unit minus a page in total are carved from one block");
 	raw_alloc(dev, 2 * PAGE, &id);
 	is_int(info_now().blocks_carved, 2,
 	       "a buffer that does not fit in the block is carved from a new block");

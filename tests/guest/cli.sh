@@ -43,9 +43,9 @@ runs "no driver: --help: exit 0" cc --help
 if [ "$flavour" = plain ]; then
 	! insmod /lib/ccshm/ccshm.ko 2>/dev/null
 	ok $? "plain: insmod without allow_plain is refused"
-	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver does not load"
+	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver cannot be loaded"
 else
-	insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
+	insmod /lib/ccshm/ccshm.ko || bail "the driver cannot be loaded"
 fi
 chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm
 
@@ -233,7 +233,7 @@ exits 1 "attach to a device that does not exist: exit 1" cc attach first pci:000
 exits 1 "attach to eth0: exit 1" cc attach first eth0 -- true
 like "$out" "'eth0' is not a device of pci, platform and virtio" "attach to eth0: the message lists the supported buses"
 if ! cc attach first $DEVICE -- true 2>reason; then
-	skip "attach" "$(cat reason)"
+	skip "attach: the device copies from and to the buffer: exit 0" "$(cat reason)"
 else
 	printf 'content for the device' | cc write first
 	runs "attach: the device copies from and to the buffer: exit 0" cc attach first $DEVICE -- sh -e -c '
@@ -272,7 +272,7 @@ else
 	runs "attach --persistent --json: exit 0" cc attach first $DEVICE --persistent --json
 	attachment=$(json attachment "$out")
 	like "$(json address "$out")" '^"0x[0-9a-f]+"$' "attach --json prints addresses as strings"
-	exits 1 "attach by bob of a buffer that he may not see: exit 1" as bob +sys_rawio "$CC" attach "$id" $DEVICE -- true
+	exits 1 "attach by bob of a buffer that bob may not see: exit 1" as bob +sys_rawio "$CC" attach "$id" $DEVICE -- true
 	edu bus-master on
 	runs "revoke --force: exit 0" cc revoke "$attachment" --force
 	is "$(field state "$out") $(field stopped "$out")" "revoked 1" "revoke --force prints that the device was stopped"
@@ -343,7 +343,7 @@ runs "alloc of the same size after Ctrl-C, on a terminal: exit 0" pty -o id "$CC
 if [ $(($(date +%s) - begin)) -ge 2 ]; then
 	like "$out" "allocating $size\.\.\. *[0-9]+ s" "alloc on a terminal prints its progress"
 else
-	skip "alloc on a terminal prints its progress" "it was done at once"
+	skip "alloc on a terminal prints its progress" "alloc ended in less than 2 s"
 fi
 is "$(wc -l <id)" 1 "alloc on a terminal prints only the id to stdout"
 runs "free after alloc on a terminal: exit 0" cc free "$(cat id)"

@@ -23,10 +23,10 @@ exits 3 "no driver: devices: exit 3" cc devices
 like "$out" "cannot open /dev/ccshm" "no driver: devices: the message names /dev/ccshm"
 
 if [ "$flavour" = plain ]; then
-	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver does not load"
+	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver cannot be loaded"
 	needs=no reason="no memory is private: this is not a confidential guest"
 else
-	insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
+	insmod /lib/ccshm/ccshm.ko || bail "the driver cannot be loaded"
 	needs=yes reason=
 fi
 chgrp ccshm /dev/ccshm && chmod 660 /dev/ccshm

@@ -67,7 +67,7 @@ static void imported(enum importer_kind kind, uint64_t flags, const char *what)
 	int imp;
 
 	if (attach_with(ccshm, &req, PCI_B, &addresses))
-		bail("no attachment");
+		bail("ATTACH failed");
 	is_errno(attached_end(&addresses), 0,
 		 "%s: the attachment that gives the addresses is closed", what);
 	bounce_restart();
@@ -129,7 +129,7 @@ static void slices(void)
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
-		bail("no attachment");
+		bail("ATTACH failed");
 	is_errno(attached_end(&addresses), 0,
 		 "the attachment that gives the whole buffer's addresses is closed");
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "an importer maps an export of a slice");
@@ -150,7 +150,7 @@ static void segment_sizes(void)
 	struct attached addresses;
 
 	if (attach_buffer(ccshm, s.id, PCI_B, &addresses))
-		bail("no attachment");
+		bail("ATTACH failed");
 	is_errno(attached_end(&addresses), 0, "the attachment that gives the addresses is closed");
 	for (size_t i = 0; i < sizeof(most) / sizeof(most[0]); i++) {
 		int imp;
@@ -236,7 +236,7 @@ static void read_only(enum importer_kind kind, uint64_t flags, const char *what)
 
 	if (kind == IMPORTER_STATIC && static_maps_at_attach) {
 		is_errno(err, EACCES,
-			 "%s: a static importer is mapped for writing by the kernel: EACCES", what);
+			 "%s: attach of a static importer, mapped for writing: EACCES", what);
 	} else {
 		is_errno(err, 0, "%s: an importer attaches", what);
 		is_errno(imp_map(imp, IMPORTER_FROM_DEVICE), EACCES,
@@ -474,7 +474,7 @@ static void mixed_buffer(void)
 	       "a buffer with several exports: the CPU mapping gets SIGBUS");
 	close(holds);
 	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0,
-		"a buffer with several exports: REVOKE after the static importer's detach works");
+		 "a buffer with several exports: REVOKE after the close succeeds");
 	is_int(r.revoked, 3, "a buffer with several exports: REVOKE reports three revoked exports");
 	close(lets_go);
 	close(fd);
@@ -584,7 +584,7 @@ static void driver_leaves(void)
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
 		 "a dynamic importer maps before its driver is unbound");
 	is_errno(imp_map(fixed, IMPORTER_BIDIRECTIONAL), 0,
-		 "a pinned or static importer maps before its driver is unbound");
+		 "a static importer maps before its driver is unbound");
 	is_errno(device_unbind(EDU_A), 0,
 		 "the importer's driver is unbound while the device is mapped");
 	holders_are(&s, 0, 0);

@@ -64,9 +64,9 @@ exits 3 "a module that is not loaded: exit 3" cc doctor
 # ---- with the driver
 
 if [ "$flavour" = plain ]; then
-	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver does not load"
+	insmod /lib/ccshm/ccshm.ko allow_plain=1 || bail "the driver cannot be loaded"
 else
-	insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
+	insmod /lib/ccshm/ccshm.ko || bail "the driver cannot be loaded"
 fi
 runs "the driver loaded: exit 0" cc doctor
 diag "$out"
@@ -162,7 +162,7 @@ exits 3 "not loaded, all modules accepted: exit 3" cc doctor
 [ "$flavour" = plain ] || is "$(result signature)" pass "not loaded, all modules accepted: the check signature passes"
 if ! mount -t securityfs securityfs /sys/kernel/security 2>/dev/null ||
 	! grep -q '\[none\]' /sys/kernel/security/lockdown 2>/dev/null; then
-	skip "lockdown" "this kernel has none"
+	skip "locked down: the check lockdown warns" "this kernel has no lockdown"
 else
 	exits 3 "not locked down: exit 3" cc doctor
 	is "$(result lockdown)" pass "not locked down: the check lockdown passes"

@@ -36,7 +36,7 @@ static void vivid_load(void)
 {
 	if (system("rmmod vivid && modprobe vivid n_devs=2 node_types=1,1 num_inputs=1,1 "
 		   "input_types=0,0 allocators=0,1"))
-		bail("vivid does not load with its parameters");
+		bail("vivid cannot be loaded with these parameters");
 }
 
 static int vivid_open(enum allocator allocator)
@@ -93,7 +93,7 @@ static void prepare(int video)
 	if (set_control(video, "OSD Text Mode", 2) || set_control(video, "Test Pattern", 0) ||
 	    ioctl(video, VIDIOC_S_FMT, &f) || f.fmt.pix.sizeimage != FRAME ||
 	    f.fmt.pix.bytesperline != 2 * WIDTH || ioctl(video, VIDIOC_REQBUFS, &req))
-		bail("vivid does not make such frames: %s", strerror(errno));
+		bail("vivid does not accept the format: %s", strerror(errno));
 }
 
 static int queue(int video, unsigned int index, int dmabuf)
@@ -200,7 +200,7 @@ static struct target target_export(const char *what, uint64_t flags)
 	t.fd = raw_export(ccshm, t.id, flags, &t.export_id);
 	t.p = t.fd < 0 ? NULL : raw_map(t.fd, SIZE, RW);
 	if (!t.p)
-		bail("no export, or no mapping");
+		bail("EXPORT or mmap() failed");
 	return t;
 }
 
@@ -211,12 +211,12 @@ static struct target target_heap(void)
 	struct target t = { .what = "a dma-buf of the heap node", .fd = -1 };
 
 	if (heap < 0 || ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &req))
-		bail("no heap: %s", strerror(errno));
+		bail("the heap cannot allocate: %s", strerror(errno));
 	close(heap);
 	t.fd = req.fd;
 	t.p = raw_map(t.fd, SIZE, RW);
 	if (!t.p)
-		bail("no mapping: %s", strerror(errno));
+		bail("mmap() failed: %s", strerror(errno));
 	return t;
 }
 
@@ -240,7 +240,7 @@ static bool device_sees(struct target *t)
 	bool same;
 
 	if (attach_dmabuf(ccshm, t->fd, PCI_A, &a))
-		bail("no attachment");
+		bail("ATTACH failed");
 	device_start(&edu, EDU_A);
 	memset(t->p + to, 0, len);
 	same = !device_copy(&edu, dma_at(&a, from), dma_at(&a, to), len) &&
@@ -318,7 +318,7 @@ static unsigned int exports(void)
 	struct ccshm_ioc_info info;
 
 	if (raw_info(ccshm, &info))
-		bail("no INFO");
+		bail("INFO failed");
 	return info.exports;
 }
 
@@ -443,7 +443,7 @@ static void vgem(void)
 		       "vgem: QUERY counts one device mapping");
 	else
 		skip("vgem: QUERY counts one device mapping",
-		     "vgem of this kernel attaches, and never maps");
+		     "vgem of this kernel never maps");
 	is_errno(raw_ioctl(card, GEM_CLOSE, &(struct gem_close){ .handle = req.handle }), 0,
 		 "vgem: GEM_CLOSE works");
 	ok(!query(t.export_id).importers && !query(t.export_id).device_mappings,

@@ -38,7 +38,7 @@ static bool happens(unsigned int type, uint64_t id, const char *what)
 	}
 	if (ev.type == type && (!id || said(CCSHM_A_ID) == id))
 		return pass("%s: the event is sent", what);
-	diag("got event %u of %llu", ev.type, (unsigned long long)said(CCSHM_A_ID));
+	diag("received event %u of object %llu", ev.type, (unsigned long long)said(CCSHM_A_ID));
 	return fail("%s: event %u of %llu", what, type, (unsigned long long)id);
 }
 
@@ -382,9 +382,9 @@ static void test_attach(void)
 	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of the detached device works");
 	happens(CCSHM_EVENT_ATTACH, a.id, "ATTACH of the detached device");
 	close(a.fd);
-	if (happens(CCSHM_EVENT_DETACH, a.id, "the holder of the attachment is killed"))
+	if (happens(CCSHM_EVENT_DETACH, a.id, "close of the attachment without DETACH"))
 		is_int(said(CCSHM_A_STOPPED), 1,
-		       "event of the holder's death: the device was stopped");
+		       "event of a close without DETACH: the device was stopped");
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), EBUSY,
 		 "ATTACH of a device that has a kernel driver: EBUSY");
 	nothing_happens("ATTACH that fails");
@@ -408,7 +408,7 @@ static void test_quota(void)
 	uint64_t *id = common(sizeof(*id));
 
 	if (!set_limit("limit_user_buffers", "0"))
-		bail("no limit can be set");
+		bail("the limit cannot be set");
 	is_errno(as_user(ALICE, 0, alloc_and_die, id), EDQUOT,
 		 "ALLOC by alice with limit_user_buffers=0: EDQUOT");
 	if (happens(CCSHM_EVENT_QUOTA, 0, "ALLOC refused by limit_user_buffers")) {
@@ -447,7 +447,7 @@ static void test_leak(void)
 	uint64_t id;
 
 	if (!cvm_present() || cvm_fail(CVM_FAIL_PRIVATE, 0, 0)) {
-		skip("event of a leak", "nothing can refuse a conversion here");
+		skip("event of a leak is sent", "nothing can refuse a conversion here");
 		return;
 	}
 	expect_refusal();

@@ -11,10 +11,10 @@
 
 NODE=/dev/dma_heap/system_cc_shared
 
-insmod /lib/ccshm/ccshm.ko || bail "the driver does not load"
+insmod /lib/ccshm/ccshm.ko || bail "the driver cannot be loaded"
 runs "ccshm loaded: doctor heap: exit 0" ccshmctl doctor heap
 like "$out" "^pass +heap +The heap $NODE is that of ccshm\.$" "ccshm loaded: the check heap reports the heap of ccshm"
-insmod /lib/ccshm/kernel_heap.ko || bail "the kernel's heap does not load"
+insmod /lib/ccshm/kernel_heap.ko || bail "the kernel's heap cannot be loaded"
 # The module has to stay: keep the harness from unloading it.
 rm /lib/ccshm/kernel_heap.ko
 runs "the kernel's heap loaded later: doctor heap: exit 0" ccshmctl doctor heap

@@ -42,7 +42,7 @@ static bool loaded_with_heap(const char *params)
 		 "loading the driver works (%s)", params);
 	fd = raw_open();
 	if (fd < 0 || raw_info(fd, &info))
-		bail("no INFO");
+		bail("the device cannot be opened, or INFO failed");
 	is_errno(raw_alloc(fd, PAGE, &id), 0, "ALLOC works after loading the driver");
 	close(fd);
 	return info.features & CCSHM_FEATURE_HEAP;
@@ -138,7 +138,7 @@ static void kernels_heap_comes(void)
 	   "the kernel's own heap is the exporter of its dma-buf");
 	kernels.p = kernels.fd < 0 ? NULL : raw_map(kernels.fd, SIZE, RW);
 	if (!kernels.p)
-		bail("no memory of the kernel's heap");
+		bail("memory of the kernel's heap cannot be mapped");
 	stamp_pages(kernels.p, 7, 0, SIZE);
 }
 
@@ -214,7 +214,7 @@ static void export_and_revoke(void)
 	ok(!touch_read(kernels.p + SIZE - 1),
 	   "REVOKE of ccshm's buffer: the kernel's memory can be read");
 	is_errno(imp_unmap(theirs), 0,
-		"REVOKE of ccshm's buffer: the kernel's importer stays mapped");
+		 "REVOKE of ccshm's buffer: the kernel's importer stays mapped");
 	close(theirs);
 	close(imp);
 	munmap(s.p, s.size);
@@ -250,7 +250,7 @@ static unsigned long not_zero(int dmabuf)
 	unsigned long n = 0;
 
 	if (!p)
-		bail("no memory to look at");
+		bail("the dma-buf cannot be mapped");
 	for (size_t i = 0; i < SIZE; i++)
 		n += p[i] != 0;
 	munmap(p, SIZE);
@@ -294,7 +294,7 @@ static struct cost ours_costs(void)
 	fd = raw_open();
 	before = costs();
 	if (fd < 0 || raw_alloc(fd, SIZE, &id))
-		bail("no buffer");
+		bail("ALLOC failed");
 	before = cost_of(raw_export(fd, id, 0, &export_id), before);
 	close(fd);
 	is_errno(driver_unload(), 0,
@@ -347,7 +347,7 @@ static int limited_theirs(void *arg)
 static void limits(void)
 {
 	if (write_text("/sys/class/misc/ccshm/limit_user_bytes", "4M") || chmod(HEAP, 0666))
-		bail("no limit can be set");
+		bail("the limit cannot be set");
 	is_errno(as_user(ALICE, 0, limited_ours, NULL), EDQUOT,
 		 "ALLOC by ccshm above limit_user_bytes: EDQUOT");
 	is_errno(as_user(ALICE, 0, limited_theirs, NULL), 0,
@@ -381,7 +381,7 @@ int main(void)
 	node_is_left_alone();
 	suite_begin();
 	if (device_bind(EDU_A, IMPORTER_DRIVER))
-		bail("the importer's driver does not take %s", EDU_A);
+		bail("the importer's driver cannot be bound to %s", EDU_A);
 	program_for_the_heap();
 	export_and_revoke();
 	attach_a_device();

@@ -544,7 +544,7 @@ static void setup(void)
 	if (chmod(HEAP, 0666))
 		bail("%s: %s", HEAP, strerror(errno));
 	if (raw_insmod("/lib/ccshm/ccshm_importer.ko", "") || device_bind(EDU_A, IMPORTER_DRIVER))
-		bail("no importer");
+		bail("the importer cannot be loaded or bound");
 }
 
 int main(void)

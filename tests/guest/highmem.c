@@ -49,7 +49,7 @@ static void attached(struct shared *s, struct attached *a)
 
 	is_errno(attach_with(ccshm, &req, PCI_C, a), 0, "ATTACH with dma_bits=64 works");
 	if (!ok(is_above(a), "all DMA addresses are above 4 GiB"))
-		bail("the device would write somewhere else");
+		bail("the device would write to other memory");
 	device_start(&edu, EDU_C);
 	ok(moves_right(&edu, s, a, 0, PAGE), "the device copies the right bytes");
 	ok(moves_right(&edu, s, a, s->size - PAGE, 0),

@@ -421,7 +421,7 @@ static void fences_without_end(void)
 	is_int(r.state, CCSHM_STATE_REVOKED,
 	       "an importer that adds fences without end: REVOKE reports the state revoked");
 	is_errno(imp_fence(imp, true), 0,
-		"an importer that adds fences without end: it still added fences after the revoke");
+		 "an importer that adds fences without end: SIGNAL ends its fences");
 	close(imp);
 	shared_end(&s);
 }
@@ -484,7 +484,7 @@ static void poll_is_answered(struct shared *s, int imp, const char *what)
 	pthread_join(thread, NULL);
 	pthread_join(poller, NULL);
 	is_errno(waiting.result, 0,
-		 "the waiting REVOKE succeeds after the end of what it waits for");
+		 "the waiting REVOKE succeeds after the fence or mapping has ended");
 }
 
 static void polls(void)

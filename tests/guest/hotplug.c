@@ -133,7 +133,7 @@ static void hold(struct held *h, const char *what)
 
 	h->s = shared_new(UNIT);
 	if (raw_alloc_named(ccshm, UNIT, "hot", 0600, &id))
-		bail("no persistent buffer");
+		bail("ALLOC of a persistent buffer failed");
 	h->named = shared_map(id, UNIT);
 	persistent.id = id;
 	is_errno(attach_buffer(ccshm, h->s.id, PCI_C, &h->a), 0,
@@ -192,7 +192,8 @@ static bool goes_at_work(const struct way *w, struct held *h)
 	if (!w->at_once)
 		return gone;
 	if (now_ns() - begin > AT_WORK_MS * 1000000LL) {
-		skip("the transfer in progress moves no byte", "the machine is too slow to tell");
+		skip("the transfer in progress moves no byte",
+		     "the transfer may have ended before the device was gone");
 		return gone;
 	}
 	sleep_ms(200);
@@ -257,8 +258,8 @@ static void attachments_end(const struct way *w)
 	struct held h;
 
 	if (w->before && !w->before()) {
-		skip(w->what, w->before == take_uio ? "uio_pci_generic does not take the device" :
-						      "this kernel has no hot-plugging by ACPI");
+		skip(w->what, w->before == take_uio ? "uio_pci_generic cannot be bound" :
+						      "this kernel has no hotplug by ACPI");
 		if (w->before == take_uio)
 			drop_driver();
 		return;

@@ -187,7 +187,8 @@ static void race(struct race *r)
 	is_int(peer_hear(&b), 0, "the process that calls REVOKE ends without error");
 	peer_end(&a, 0);
 	peer_end(&b, 0);
-	diag("ATTACH: %d attached, %d refused; SEGMENTS: %d there, %d gone; REVOKE: %d revoked, %d gone",
+	diag("ATTACH: %d attached, %d refused; SEGMENTS: %d found, %d ended; "
+	     "REVOKE: %d revoked, %d ended",
 	     r->attached, r->refused, r->has_segments, r->has_none, r->revoked, r->ended);
 	is_int(failed, 0, "the device is removed and added again, %d times", ROUNDS);
 	is_int(active, 0, "no attachment outlived its device");
@@ -210,7 +211,7 @@ int main(void)
 	ok(sysconf(_SC_NPROCESSORS_ONLN) == 2, "the machine has two processors");
 	r->s = shared_new(UNIT);
 	if (raw_alloc_named(ccshm, UNIT, "race", 0600, &r->persistent))
-		bail("no persistent buffer");
+		bail("ALLOC of a persistent buffer failed");
 	race(r);
 	for (unsigned int i = 0; i < KEPT; i++)
 		if (r->id[i])

@@ -8,7 +8,7 @@ struct shared shared_map(uint64_t id, size_t size)
 	s.fd = raw_export(ccshm, s.id, 0, &s.export_id);
 	s.p = s.fd < 0 ? NULL : raw_map(s.fd, size, RW);
 	if (!s.p)
-		bail("no export of buffer %llu, or no mapping", (unsigned long long)id);
+		bail("buffer %llu cannot be exported or mapped", (unsigned long long)id);
 	stamp_pages(s.p, 1, 0, size);
 	return s;
 }
@@ -47,7 +47,7 @@ const char *judged(const char *device)
 	if (err)
 		return tap_errno_name(err);
 	if (d.verdict > CCSHM_DEVICE_CANNOT || d.mode > CCSHM_DMA_MODE_USERSPACE)
-		return "beyond what is known";
+		return "unknown verdict or mode";
 	snprintf(text, sizeof(text), "%s, %s%s%.127s", needs[d.verdict], modes[d.mode],
 		 *d.reason ? ": " : "", d.reason);
 	return text;
@@ -73,7 +73,7 @@ bool moves_right(struct edu *edu, struct shared *s, const struct attached *a, ui
 	stamp_write(s->p + to, 99, to, TRANSFER);
 	err = device_copy(edu, dma_at(a, from), dma_at(a, to), TRANSFER);
 	if (err)
-		diag("the device does not copy: %s", strerror(-err));
+		diag("the device failed to copy: %s", strerror(-err));
 	return !err && stamp_check(s->p + to, seed, from, TRANSFER);
 }
 

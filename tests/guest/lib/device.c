@@ -18,7 +18,8 @@ int attach_with(int ccshm, struct ccshm_ioc_attach *req, const char *device, str
 	nr = raw_segments(a->fd >= 0 ? a->fd : ccshm, a->fd >= 0 ? 0 : a->id, a->segment, 0,
 			  MAX_SEGMENTS, &a->nr);
 	if (nr < 0 || (unsigned int)nr != a->nr || a->nr != req->segments)
-		bail("%d of %u segments (%u said)", nr, a->nr, req->segments);
+		bail("SEGMENTS returned %d of %u segments, ATTACH reported %u", nr, a->nr,
+		     req->segments);
 	return 0;
 }
 
@@ -81,7 +82,7 @@ bool segments_cover(const struct attached *a, uint64_t size)
 		at += s->length;
 	}
 	if (at != size)
-		diag("they cover 0x%llx of 0x%llx bytes", (unsigned long long)at,
+		diag("the segments cover 0x%llx of 0x%llx bytes", (unsigned long long)at,
 		     (unsigned long long)size);
 	return at == size;
 }

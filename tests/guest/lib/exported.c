@@ -18,7 +18,7 @@ struct shared exported_slice(size_t size, uint64_t flags, uint64_t offset, uint6
 	s.look = raw_export(ccshm, s.id, 0, NULL);
 	s.p = s.fd < 0 || s.look < 0 ? NULL : raw_map(s.look, size, RW);
 	if (!s.p)
-		bail("no exports of buffer %llu, or no mapping", (unsigned long long)s.id);
+		bail("buffer %llu cannot be exported or mapped", (unsigned long long)s.id);
 	stamp_pages(s.p, 1, 0, size);
 	return s;
 }

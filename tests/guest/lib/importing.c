@@ -126,7 +126,7 @@ void importer_load(void)
 		bail("cannot load ccshm_importer.ko: %s", strerror(-err));
 	err = device_bind(EDU_A, IMPORTER_DRIVER);
 	if (err || strcmp(device_driver(EDU_A), IMPORTER_DRIVER))
-		bail("the importer's driver does not take %s", EDU_A);
+		bail("the importer's driver cannot be bound to %s", EDU_A);
 }
 
 void importer_unload(void)

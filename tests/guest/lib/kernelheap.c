@@ -14,15 +14,15 @@ void kernel_result(const char *heap, const char *line, bool ours, bool vgem)
 			fail("the kernel's test, %s, skips without a known reason: %s", heap, line);
 	} else if (!good && !ours && strstr(line, "fd leak on EFAULT")) {
 		skip("the kernel's test, its own heap: fd leak on EFAULT",
-		     "this kernel's own heaps still leak it");
+		     "this kernel's own heaps leak the descriptor");
 	} else if (!good && !ours && cvm_present() && !strcmp(heap, "system_cc_shared") &&
 		   strstr(line, "validate all buffers are zeroed")) {
 		skip("the kernel's test, its own heap: buffers are zeroed",
-		     "they are, before they are shared, and nobody sees that afterwards");
+		     "this kernel zeroes the pages before it shares them");
 	} else if (!good && !ours && vgem && cvm_present() && strstr(line, "Import buffer")) {
 		expect_kmsg("swiotlb buffer is full");
 		skip("the kernel's test, its own heap: import by vgem",
-		     "its memory is private, and does not fit through the bounce buffers");
+		     "the memory is private and larger than the bounce buffers");
 	} else {
 		ok(good, "the kernel's test, %s: %s", heap, name);
 	}

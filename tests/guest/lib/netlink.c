@@ -84,7 +84,7 @@ uint64_t nl_number(const struct nl_said *said, unsigned int type)
 		return value32;
 	}
 	if (a->nla_len != NLA_HDRLEN + sizeof(value64))
-		bail("attribute %u is no number", type);
+		bail("attribute %u is not a number", type);
 	memcpy(&value64, (char *)a + NLA_HDRLEN, sizeof(value64));
 	return value64;
 }
@@ -227,7 +227,7 @@ uint64_t nl_statistic(int fd, unsigned int attr)
 
 	if (nl_send(fd, family.id, 0, CCSHM_CMD_STATS_GET, NULL, 0) ||
 	    nl_receive(fd, space, sizeof(space)) < 0 || m->nlmsg_type != family.id)
-		bail("no statistics");
+		bail("the statistics cannot be read");
 	said = nl_parse(m);
 	return nl_number(&said, attr);
 }

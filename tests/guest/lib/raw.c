@@ -368,7 +368,7 @@ bool wait_rig_shared(uint64_t pages)
 		sleep_ms(20);
 	if (rig(CVM_PAGES_SHARED) == pages)
 		return true;
-	diag("%" PRIu64 " pages are shared, %" PRIu64 " were", rig(CVM_PAGES_SHARED), pages);
+	diag("%" PRIu64 " pages are shared, %" PRIu64 " before", rig(CVM_PAGES_SHARED), pages);
 	return false;
 }
 

@@ -140,7 +140,7 @@ bool kernel_at_least(int major, int minor)
 
 	uname(&u);
 	if (sscanf(u.release, "%d.%d", &a, &b) != 2)
-		bail("what kernel is %s?", u.release);
+		bail("unknown kernel release: %s", u.release);
 	return a > major || (a == major && b >= minor);
 }
 
