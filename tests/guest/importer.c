@@ -59,7 +59,7 @@ static void holds(int dmabuf, unsigned int attached, unsigned int mapped, unsign
 
 static void tell(int dmabuf)
 {
-	struct importer_tell req = { dmabuf };
+	struct importer_notify req = { dmabuf };
 	int imp = imp_open();
 
 	is_errno(raw_ioctl(imp, IMPORTER_IOC_TELL, &req), 0,
@@ -73,7 +73,7 @@ static void calls(void)
 {
 	int dmabuf = foreign_new(), imp = imp_open();
 	struct importer_foreign none = { .fd = imp };
-	struct importer_tell nobody = { imp };
+	struct importer_notify nobody = { imp };
 
 	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), ENOTCONN, "MAP before ATTACH: ENOTCONN");
 	is_errno(imp_pin(imp), ENOTCONN, "PIN before ATTACH: ENOTCONN");

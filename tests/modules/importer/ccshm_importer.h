@@ -206,8 +206,8 @@ struct importer_foreign {
 	__u32 vmapped;
 };
 
-/* TELL: notify those importers of a dma-buf that belong to this module. */
-struct importer_tell {
+/* NOTIFY: notify those importers of a dma-buf that belong to this module. */
+struct importer_notify {
 	__s32 fd;
 };
 
@@ -232,7 +232,7 @@ struct importer_hold {
 #define IMPORTER_IOC_FENCE	_IOWR('i', 0x8c, struct importer_fence)
 #define IMPORTER_IOC_FOREIGN	_IOWR('i', 0x8d, struct importer_foreign)
 #define IMPORTER_IOC_LOOK	_IOWR('i', 0x8e, struct importer_foreign)
-#define IMPORTER_IOC_TELL	_IOWR('i', 0x8f, struct importer_tell)
+#define IMPORTER_IOC_NOTIFY	_IOWR('i', 0x8f, struct importer_notify)
 #define IMPORTER_IOC_HOLD	_IOWR('i', 0x90, struct importer_hold)
 /* Pin the dma-buf; MAP of some kinds also pins. UNMAP unpins. */
 #define IMPORTER_IOC_PIN	_IO('i', 0x91)

@@ -197,9 +197,9 @@ int importer_ioc_look(struct importer *imp, void *arg)
 	return err;
 }
 
-int importer_ioc_tell(struct importer *imp, void *arg)
+int importer_ioc_notify(struct importer *imp, void *arg)
 {
-	struct importer_tell *req = arg;
+	struct importer_notify *req = arg;
 	struct dma_buf *dmabuf = dma_buf_get(req->fd);
 	struct dma_buf_attachment *attach;
 
@@ -207,7 +207,7 @@ int importer_ioc_tell(struct importer *imp, void *arg)
 		return PTR_ERR(dmabuf);
 	dma_resv_lock(dmabuf->resv, NULL);
 	list_for_each_entry(attach, &dmabuf->attachments, node)
-		importer_tell(attach);
+		importer_notify(attach);
 	dma_resv_unlock(dmabuf->resv);
 	dma_buf_put(dmabuf);
 	return 0;

@@ -95,10 +95,10 @@ int importer_ioc_attach(struct importer *imp, void *arg)
 }
 
 /**
- * importer_let_go - unmap and unpin
+ * importer_unmap_unpin - unmap and unpin
  * @imp: the importer, with the reservation lock held
  */
-void importer_let_go(struct importer *imp)
+void importer_unmap_unpin(struct importer *imp)
 {
 	dma_resv_assert_held(imp->dmabuf->resv);
 	if (imp->sgt) {
@@ -111,19 +111,19 @@ void importer_let_go(struct importer *imp)
 	}
 }
 
-static void let_go(struct work_struct *work)
+static void unmap_work(struct work_struct *work)
 {
 	struct importer *imp = container_of(to_delayed_work(work),
-					    struct importer, let_go);
+					    struct importer, unmap_work);
 
 	importer_lock_resv(imp);
-	importer_let_go(imp);
+	importer_unmap_unpin(imp);
 	importer_unlock_resv(imp);
 }
 
-void importer_let_go_later(struct importer *imp)
+void importer_schedule_unmap(struct importer *imp)
 {
-	schedule_delayed_work(&imp->let_go, msecs_to_jiffies(imp->delay_ms));
+	schedule_delayed_work(&imp->unmap_work, msecs_to_jiffies(imp->delay_ms));
 }
 
 /* Release everything that the importer holds. The importer need not be attached. */
@@ -134,12 +134,12 @@ void importer_detach(struct importer *imp)
 		return;
 	importer_fence_end(imp);
 	importer_lock_resv(imp);
-	importer_let_go(imp);
+	importer_unmap_unpin(imp);
 	importer_vunmap_locked(imp);
 	importer_unlock_resv(imp);
 	dma_buf_detach(imp->dmabuf, imp->attach);
 	/* No further notifications arrive, and the work item has nothing left to unmap. */
-	cancel_delayed_work_sync(&imp->let_go);
+	cancel_delayed_work_sync(&imp->unmap_work);
 	list_del_init(&imp->link);
 	dma_buf_put(imp->dmabuf);
 	imp->attach = NULL;
@@ -191,6 +191,6 @@ int importer_ioc_hold(struct importer *imp, void *arg)
 void importer_setup(struct importer *imp)
 {
 	INIT_LIST_HEAD(&imp->link);
-	INIT_DELAYED_WORK(&imp->let_go, let_go);
+	INIT_DELAYED_WORK(&imp->unmap_work, unmap_work);
 	importer_fence_init(imp);
 }

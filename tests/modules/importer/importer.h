@@ -62,7 +62,7 @@ void edu_unregister(void);
  * @pinned: the dma-buf is pinned (reservation lock)
  * @notified: number of notifications (reservation lock)
  * @delay_ms: delay of IMPORTER_DELAYED
- * @let_go: work item of IMPORTER_DELAYED
+ * @unmap_work: work item of IMPORTER_DELAYED
  * @fence: the fence, until signalled (reservation lock)
  * @fences: number of fences added (reservation lock)
  * @fence_req: the last request to add a fence (reservation lock)
@@ -80,7 +80,7 @@ struct importer {
 	bool pinned;
 	unsigned int notified;
 	unsigned int delay_ms;
-	struct delayed_work let_go;
+	struct delayed_work unmap_work;
 	struct dma_fence *fence;
 	unsigned int fences;
 	struct importer_fence fence_req;
@@ -91,8 +91,8 @@ struct importer {
 void importer_setup(struct importer *imp);
 void importer_lock_resv(struct importer *imp);
 void importer_unlock_resv(struct importer *imp);
-void importer_let_go(struct importer *imp);
-void importer_let_go_later(struct importer *imp);
+void importer_unmap_unpin(struct importer *imp);
+void importer_schedule_unmap(struct importer *imp);
 void importer_detach(struct importer *imp);
 
 int importer_ioc_mask(struct importer *imp, void *arg);
@@ -138,11 +138,11 @@ struct importer_kind_ops {
 };
 
 const struct importer_kind_ops *importer_kind(u32 kind);
-void importer_tell(struct dma_buf_attachment *attach);
+void importer_notify(struct dma_buf_attachment *attach);
 
 /* foreign.c: dma-bufs that ccshm does not export */
 int importer_ioc_foreign(struct importer *imp, void *arg);
 int importer_ioc_look(struct importer *imp, void *arg);
-int importer_ioc_tell(struct importer *imp, void *arg);
+int importer_ioc_notify(struct importer *imp, void *arg);
 
 #endif /* IMPORTER_INTERNAL_H */

@@ -17,28 +17,28 @@ static void notified(struct dma_buf_attachment *attach)
  * The second member is the notification callback: move_notify, renamed invalidate_mappings in
  * 7.1, from when on it may be NULL.
  */
-static const struct dma_buf_attach_ops can_be_told = { false, notified };
-static const struct dma_buf_attach_ops cannot_be_told = { false, NULL };
+static const struct dma_buf_attach_ops with_notification = { false, notified };
+static const struct dma_buf_attach_ops without_notification = { false, NULL };
 
 static const struct importer_kind_ops kinds[] = {
 	[IMPORTER_STATIC] = { .attach_ops = NULL },
 	[IMPORTER_DYNAMIC] = {
-		.attach_ops = &can_be_told,
-		.notified = importer_let_go,
+		.attach_ops = &with_notification,
+		.notified = importer_unmap_unpin,
 	},
-	[IMPORTER_LATE] = { .attach_ops = &can_be_told },
+	[IMPORTER_LATE] = { .attach_ops = &with_notification },
 	[IMPORTER_PINNED] = {
-		.attach_ops = &can_be_told,
+		.attach_ops = &with_notification,
 		.pins = true,
-		.notified = importer_let_go,
+		.notified = importer_unmap_unpin,
 	},
-	[IMPORTER_MUTE] = { .attach_ops = &cannot_be_told },
-	[IMPORTER_DEAF] = { .attach_ops = &can_be_told, .pins = true },
+	[IMPORTER_MUTE] = { .attach_ops = &without_notification },
+	[IMPORTER_DEAF] = { .attach_ops = &with_notification, .pins = true },
 	[IMPORTER_DELAYED] = {
-		.attach_ops = &can_be_told,
-		.notified = importer_let_go_later,
+		.attach_ops = &with_notification,
+		.notified = importer_schedule_unmap,
 	},
-	[IMPORTER_STUBBORN] = { .attach_ops = &can_be_told, .keeps = true },
+	[IMPORTER_STUBBORN] = { .attach_ops = &with_notification, .keeps = true },
 };
 
 /**
@@ -53,11 +53,11 @@ const struct importer_kind_ops *importer_kind(u32 kind)
 }
 
 /**
- * importer_tell - notify an importer of this module, as an exporter does
+ * importer_notify - notify an importer of this module, as an exporter does
  * @attach: an attachment of any importer, with the reservation lock held
  */
-void importer_tell(struct dma_buf_attachment *attach)
+void importer_notify(struct dma_buf_attachment *attach)
 {
-	if (attach->importer_ops == &can_be_told)
+	if (attach->importer_ops == &with_notification)
 		notified(attach);
 }

@@ -31,7 +31,7 @@ static const struct {
 	{ IMPORTER_IOC_FENCE, importer_ioc_fence },
 	{ IMPORTER_IOC_FOREIGN, importer_ioc_foreign },
 	{ IMPORTER_IOC_LOOK, importer_ioc_look },
-	{ IMPORTER_IOC_TELL, importer_ioc_tell },
+	{ IMPORTER_IOC_NOTIFY, importer_ioc_notify },
 	{ IMPORTER_IOC_HOLD, importer_ioc_hold, true },
 	{ IMPORTER_IOC_PIN, importer_ioc_pin },
 };

@@ -45,7 +45,7 @@ static int map_locked(struct importer *imp, enum dma_data_direction direction)
 	}
 	sgt = dma_buf_map_attachment(imp->attach, direction);
 	if (IS_ERR(sgt)) {
-		importer_let_go(imp);
+		importer_unmap_unpin(imp);
 		return PTR_ERR(sgt);
 	}
 	imp->sgt = sgt;
@@ -78,7 +78,7 @@ int importer_ioc_unmap(struct importer *imp, void *arg)
 		return -EBUSY;
 	importer_lock_resv(imp);
 	mapped = imp->sgt || imp->pinned;
-	importer_let_go(imp);
+	importer_unmap_unpin(imp);
 	importer_unlock_resv(imp);
 	return mapped ? 0 : -ENOTCONN;
 }

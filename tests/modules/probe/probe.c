@@ -78,7 +78,7 @@ MODULE_PARM_DESC(to, "end of the range (exclusive)");
  * A post-handler prevents the optimization of a probe. An optimized probe ignores the changed
  * instruction pointer.
  */
-static void nothing(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
+static void empty_post_handler(struct kprobe *p, struct pt_regs *regs, unsigned long flags)
 {
 }
 
@@ -104,7 +104,7 @@ static int memory_pfn_called(struct kprobe *p, struct pt_regs *regs);
 static struct kprobe memory_pfn = {
 	.symbol_name = "ccshm_memory_pfn",
 	.pre_handler = memory_pfn_called,
-	.post_handler = nothing,
+	.post_handler = empty_post_handler,
 };
 
 static noinline unsigned long stop_memory_pfn(const void *memory, unsigned long index,
@@ -127,7 +127,7 @@ static int share_called(struct kprobe *p, struct pt_regs *regs);
 static struct kprobe share = {
 	.symbol_name = "ccshm_convert_share",
 	.pre_handler = share_called,
-	.post_handler = nothing,
+	.post_handler = empty_post_handler,
 };
 
 static noinline int stop_share(void *blocks, bool interruptible)
@@ -154,7 +154,7 @@ static int decrypted_called(struct kprobe *p, struct pt_regs *regs);
 static struct kprobe set_memory = {
 	.symbol_name = "set_memory_decrypted",
 	.pre_handler = decrypted_called,
-	.post_handler = nothing,
+	.post_handler = empty_post_handler,
 };
 
 static noinline int stop_decrypted(unsigned long addr, int pages)
@@ -184,7 +184,7 @@ static int unshare_called(struct kprobe *p, struct pt_regs *regs);
 static struct kprobe unshare = {
 	.symbol_name = "ccshm_convert_unshare",
 	.pre_handler = unshare_called,
-	.post_handler = nothing,
+	.post_handler = empty_post_handler,
 };
 
 /* Replace ccshm_convert_unshare(): wait until @hold is 0, then call the real function. */

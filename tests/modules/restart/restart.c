@@ -25,7 +25,7 @@ static struct pci_dev *pdev;
 static struct task_struct *restarter;
 static DECLARE_WAIT_QUEUE_HEAD(never);
 
-static int told(struct notifier_block *nb, unsigned long action, void *data)
+static int restart_notified(struct notifier_block *nb, unsigned long action, void *data)
 {
 	u16 value;
 
@@ -37,7 +37,7 @@ static int told(struct notifier_block *nb, unsigned long action, void *data)
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block last = { .notifier_call = told, .priority = INT_MIN };
+static struct notifier_block last = { .notifier_call = restart_notified, .priority = INT_MIN };
 
 static int do_restart(void *data)
 {
