@@ -368,7 +368,7 @@ static void sealed(void)
 }
 
 /* Test that the buffer stays sealed when the revoke times out. */
-static void sealed_in_vain(void)
+static void seal_refused(void)
 {
 	uint64_t id = alloc_as(ALICE, "sealed", 0666, 0);
 	struct attached a;
@@ -555,7 +555,7 @@ int main(void)
 	pinned();
 	set();
 	sealed();
-	sealed_in_vain();
+	seal_refused();
 	descriptors();
 	anonymous_descriptor();
 	ok(wait_clean(ccshm), "after the calls with several users: no object is left");

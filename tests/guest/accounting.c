@@ -294,7 +294,7 @@ static struct sums expected(int u)
 }
 
 /* Compare what INFO reports to a user with the sums. */
-static bool user_right(int u, const struct sums *sum, bool say)
+static bool user_right(int u, const struct sums *sum, bool report)
 {
 	const struct ccshm_ioc_info *i = &user[u]->info;
 
@@ -314,7 +314,7 @@ static bool user_right(int u, const struct sums *sum, bool say)
 }
 
 /* Compare the totals that INFO reports to root, and the emulator's count, with the sums. */
-static bool all_right(const struct sums *sum, bool say)
+static bool all_right(const struct sums *sum, bool report)
 {
 	uint64_t shared = rig(CVM_PAGES_SHARED) - rig_before;
 	struct ccshm_ioc_info i;
@@ -341,38 +341,38 @@ static bool all_right(const struct sums *sum, bool say)
 }
 
 /* Add an attachment to the sums. Attachments use another device than importers. */
-static void add_attachment(const struct nl_said *said, void *arg)
+static void add_attachment(const struct nl_message *msg, void *arg)
 {
 	struct sums *sum = arg;
 
-	if (strcmp(nl_text(said, CCSHM_A_DEVICE), PCI_B))
+	if (strcmp(nl_text(msg, CCSHM_A_DEVICE), PCI_B))
 		return;
 	sum->attachments++;
-	sum->attached += nl_number(said, CCSHM_A_SIZE);
+	sum->attached += nl_number(msg, CCSHM_A_SIZE);
 }
 
-static void add_export(const struct nl_said *said, void *arg)
+static void add_export(const struct nl_message *msg, void *arg)
 {
-	unsigned int mappings = nl_number(said, CCSHM_A_DEVICE_MAPPINGS);
+	unsigned int mappings = nl_number(msg, CCSHM_A_DEVICE_MAPPINGS);
 	struct sums *sum = arg;
 
 	sum->exports++;
-	sum->importers += said->importers;
+	sum->importers += msg->importers;
 	sum->mappings += mappings;
-	sum->mapped += mappings * nl_number(said, CCSHM_A_SIZE);
+	sum->mapped += mappings * nl_number(msg, CCSHM_A_SIZE);
 }
 
 /* Compare what the dumps report for each device with the sums. */
-static bool devices_right(const struct sums *sum, bool say)
+static bool devices_right(const struct sums *sum, bool report)
 {
-	struct sums said = { 0 };
+	struct sums dumped = { 0 };
 
-	if (nl_dump(netlink, CCSHM_CMD_ATTACHMENT_GET, add_attachment, &said).end ||
-	    nl_dump(netlink, CCSHM_CMD_EXPORT_GET, add_export, &said).end)
+	if (nl_dump(netlink, CCSHM_CMD_ATTACHMENT_GET, add_attachment, &dumped).end ||
+	    nl_dump(netlink, CCSHM_CMD_EXPORT_GET, add_export, &dumped).end)
 		return false;
-	if (said.attachments == sum->attachments && said.attached == sum->attached &&
-	    said.exports == sum->exports && said.importers == sum->importers &&
-	    said.mappings == sum->mappings && said.mapped == sum->mapped)
+	if (dumped.attachments == sum->attachments && dumped.attached == sum->attached &&
+	    dumped.exports == sum->exports && dumped.importers == sum->importers &&
+	    dumped.mappings == sum->mappings && dumped.mapped == sum->mapped)
 		return true;
 	if (say)
 		diag("devices: %u attachments, expected %u, of %llu bytes, expected %llu; "
@@ -385,14 +385,14 @@ static bool devices_right(const struct sums *sum, bool say)
 	return false;
 }
 
-static bool sums_right(bool say)
+static bool sums_right(bool report)
 {
 	struct sums all = { 0 }, sum;
 	bool right = true;
 
 	for (int u = 0; u < USERS; u++) {
 		sum = expected(u);
-		right &= user_right(u, &sum, say);
+		right &= user_right(u, &sum, report);
 		all.bytes += sum.bytes;
 		all.carved += sum.carved;
 		all.blocks += sum.blocks;
@@ -404,8 +404,8 @@ static bool sums_right(bool say)
 		all.attached += sum.attached;
 		all.mapped += sum.mapped;
 	}
-	right &= devices_right(&all, say);
-	return all_right(&all, say) && right;
+	right &= devices_right(&all, report);
+	return all_right(&all, report) && right;
 }
 
 /* Wait up to 10 s until the sums are right: a work item returns the memory of ended objects. */

@@ -424,7 +424,7 @@ static void last_reference(void)
  * Test a service that dies and restarts: when the first attachment ends, the device must keep
  * running for the second one.
  */
-static void attached_anew(void)
+static void attached_again(void)
 {
 	struct shared s = shared_new(UNIT);
 	struct attached a;
@@ -822,7 +822,7 @@ int main(void)
 	holder_goes();
 	forced();
 	last_reference();
-	attached_anew();
+	attached_again();
 	two_of_one_device();
 	persistent();
 	permissions();

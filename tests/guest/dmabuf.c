@@ -648,7 +648,7 @@ int main(void)
 	if (cvm_present())
 		importer_sees_bounces();
 	imported(IMPORTER_DYNAMIC, 0, "dynamic");
-	imported(IMPORTER_PINNED, pinned_can_let_go ? 0 : CCSHM_EXPORT_PINNED,
+	imported(IMPORTER_PINNED, pinned_can_unmap ? 0 : CCSHM_EXPORT_PINNED,
 		 "pinned by its importer");
 	imported(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "static");
 	imported(IMPORTER_DYNAMIC, CCSHM_EXPORT_PINNED, "dynamic, of a pinned export");
@@ -662,7 +662,7 @@ int main(void)
 	no_cpu(0, "no-cpu");
 	no_cpu(CCSHM_EXPORT_PINNED, "no-cpu, pinned");
 	dynamic_is_revoked(IMPORTER_DYNAMIC, 0, "dynamic");
-	dynamic_is_revoked(IMPORTER_PINNED, pinned_can_let_go ? 0 : CCSHM_EXPORT_PINNED,
+	dynamic_is_revoked(IMPORTER_PINNED, pinned_can_unmap ? 0 : CCSHM_EXPORT_PINNED,
 			   "pinned by its importer");
 	dynamic_is_revoked(IMPORTER_DYNAMIC, CCSHM_EXPORT_PINNED, "dynamic, of a pinned export");
 	late_is_waited_for();

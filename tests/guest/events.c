@@ -22,9 +22,9 @@ static int nl;
 
 static struct nl_event ev;
 
-static uint64_t said(unsigned int attr)
+static uint64_t ev_number(unsigned int attr)
 {
-	return nl_number(&ev.said, attr);
+	return nl_number(&ev.msg, attr);
 }
 
 /* Test that the next event has this type and names this object (0: no object). */
@@ -113,7 +113,7 @@ static int join_as_root_of_a_namespace(void *arg)
 	return join_as(arg);
 }
 
-static void test_who_may_listen(void)
+static void test_listen_permission(void)
 {
 	is_errno(as_user(ALICE, 0, join_as, NULL), EPERM,
 		 "joining the group of events without CAP_SYS_ADMIN: EPERM");
@@ -296,7 +296,7 @@ static void test_no_allocation(void)
 
 /* ---- revokes ---- */
 
-static struct shared shared_told(uint64_t flags)
+static struct shared shared_new_with_events(uint64_t flags)
 {
 	struct shared s = exported_new(PAGE, flags);
 
@@ -306,7 +306,7 @@ static struct shared shared_told(uint64_t flags)
 	return s;
 }
 
-static void shared_end_told(struct shared *s)
+static void shared_end_with_events(struct shared *s)
 {
 	shared_end(s);
 	for (int i = 0; i < 4; i++)
@@ -318,7 +318,7 @@ static void shared_end_told(struct shared *s)
 
 static void test_revoke(void)
 {
-	struct shared s = shared_told(0);
+	struct shared s = shared_new_with_events(0);
 	struct ccshm_ioc_revoke r;
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 
@@ -366,7 +366,7 @@ static void test_revoke(void)
 
 static void test_attach(void)
 {
-	struct shared s = shared_told(0);
+	struct shared s = shared_new_with_events(0);
 	struct attached a;
 
 	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of a device works");

@@ -109,7 +109,7 @@ static const char *ccshmctl(const char *command, uint64_t id)
 	return text;
 }
 
-static void said(const char *text, const char *what, const char *name)
+static void has_text(const char *text, const char *what, const char *name)
 {
 	if (!ok(strstr(text, what), "%s", name))
 		diag("no \"%s\" in:\n%s", what, text);
@@ -195,11 +195,11 @@ static int log_lines(const char *text)
 	return n;
 }
 
-static void reason_is_said_once(void)
+static void reason_is_logged_once(void)
 {
-	const char *said = EDU_A " cannot import a revocable export: its driver cannot unmap on request";
+	const char *text = EDU_A " cannot import a revocable export: its driver cannot unmap on request";
 	struct shared s = exported_new(UNIT, 0), t = exported_new(UNIT, 0);
-	int before = log_lines(said), imp = imp_open();
+	int before = log_lines(text), imp = imp_open();
 
 	for (int i = 0; i < 5; i++)
 		is_errno(imp_attach(imp, i % 2 ? s.fd : t.fd, IMPORTER_STATIC), EOPNOTSUPP,
@@ -217,7 +217,7 @@ static void reason_is_said_once(void)
  */
 static void pinned_is_kept_out(enum importer_kind kind, const char *what)
 {
-	const char *said = EDU_A " cannot import a revocable export: its driver pins the memory";
+	const char *text = EDU_A " cannot import a revocable export: its driver pins the memory";
 	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, kind), later = imp_new(s.fd, IMPORTER_DYNAMIC);
 	struct ccshm_ioc_revoke r;
@@ -306,7 +306,7 @@ static void pinned_export_held_by(enum importer_kind kind, const char *what)
 }
 
 /* Test importers that release their mapping from a work item during the revoke. */
-static void lets_go_later(void)
+static void unmaps_later(void)
 {
 	struct shared s = exported_new(UNIT, 0);
 	int slow = imp_open(), quick = imp_open();
@@ -430,7 +430,7 @@ static void fences_without_end(void)
  * Test an importer that releases its mapping late and then adds a fence for a device that still
  * works.
  */
-static void fence_of_who_is_late(void)
+static void fence_of_late_importer(void)
 {
 	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE);
@@ -580,7 +580,7 @@ static int revokes(struct peer *parent, void *arg)
 	return raw_revoke(ccshm, s->export_id, 0, -1, NULL);
 }
 
-static void lock_is_held_for_ever(void)
+static void lock_is_held_indefinitely(void)
 {
 	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_DYNAMIC);
@@ -653,17 +653,17 @@ int main(void)
 	held_by(IMPORTER_STUBBORN, "stubborn");
 	pinned_export_held_by(IMPORTER_DEAF, "deaf");
 	pinned_export_held_by(IMPORTER_STUBBORN, "stubborn");
-	lets_go_later();
+	unmaps_later();
 	late_fence();
 	fence_by_itself();
 	fence_that_stays(IMPORTER_USAGE_BOOKKEEP, "bookkeeping");
 	fence_that_stays(IMPORTER_USAGE_KERNEL, "the kernel's");
 	fences_without_end();
-	fence_of_who_is_late();
+	fence_of_late_importer();
 	polls();
 	lock_is_held(0, "revocable");
 	lock_is_held(CCSHM_EXPORT_PINNED, "pinned");
-	lock_is_held_for_ever();
+	lock_is_held_indefinitely();
 	core_holds_the_lock();
 	exported_end();
 	return done_testing();

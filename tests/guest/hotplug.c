@@ -224,7 +224,7 @@ static void is_over(const char *what, const struct attached *a)
 		 "%s: REVOKE with FORCE of the attachment returns at once", what);
 }
 
-static void let_go(const char *what, struct held *h)
+static void release_all(const char *what, struct held *h)
 {
 	struct ccshm_ioc_info info;
 
@@ -291,7 +291,7 @@ static void attachments_end(const struct way *w)
 	ok(!w->back || w->back(), "%s: the device and its driver are back", w->what);
 	if (!w->gone) {
 		is_over(w->what, &h.a);
-		let_go(w->what, &h);
+		release_all(w->what, &h);
 	}
 	device_file(EDU_C, "driver_override", "\n");
 	works_again(w->what);

@@ -57,7 +57,7 @@ static void holds(int dmabuf, unsigned int attached, unsigned int mapped, unsign
 	is_int(f.pinned, pinned, "the exporter counts the expected pins: %u", pinned);
 }
 
-static void tell(int dmabuf)
+static void notify(int dmabuf)
 {
 	struct importer_notify req = { dmabuf };
 	int imp = imp_open();
@@ -114,7 +114,7 @@ static int mapped_as(int dmabuf, enum importer_kind kind, unsigned int own, cons
 	return imp;
 }
 
-static void lets_go_when_told(enum importer_kind kind, unsigned int own, const char *what)
+static void unmaps_when_notified(enum importer_kind kind, unsigned int own, const char *what)
 {
 	int dmabuf = foreign_new(), imp = mapped_as(dmabuf, kind, own, what);
 
@@ -132,8 +132,8 @@ static void lets_go_when_told(enum importer_kind kind, unsigned int own, const c
 }
 
 /* Test that an importer, notified or not, keeps its mapping until UNMAP. */
-static void lets_go_when_asked(enum importer_kind kind, unsigned int own, unsigned int hears,
-			       const char *what)
+static void unmaps_on_request(enum importer_kind kind, unsigned int own, unsigned int hears,
+			      const char *what)
 {
 	int dmabuf = foreign_new(), imp = mapped_as(dmabuf, kind, own, what);
 	bool cached = kind == IMPORTER_STATIC && static_maps_at_attach;
@@ -156,7 +156,7 @@ static void mute(void)
 {
 	/* The dma-buf core of older kernels refuses such an importer with a warning. */
 	if (kernel_at_least(7, 1))
-		lets_go_when_asked(IMPORTER_MUTE, 0, 0, "mute");
+		unmaps_on_request(IMPORTER_MUTE, 0, 0, "mute");
 	else
 		skip("mute: MAP works", "before 7.1 a dynamic importer must have a callback");
 }
@@ -395,11 +395,11 @@ int main(void)
 	static_maps_at_attach = !kernel_at_least(6, 18);
 	mapping_pins = !kernel_at_least(7, 1);
 	calls();
-	lets_go_when_asked(IMPORTER_STATIC, 0, 0, "static");
-	lets_go_when_told(IMPORTER_DYNAMIC, 0, "dynamic");
-	lets_go_when_asked(IMPORTER_LATE, 0, 1, "late");
-	lets_go_when_told(IMPORTER_PINNED, 1, "pinned");
-	lets_go_when_asked(IMPORTER_DEAF, 1, 1, "deaf");
+	unmaps_on_request(IMPORTER_STATIC, 0, 0, "static");
+	unmaps_when_notified(IMPORTER_DYNAMIC, 0, "dynamic");
+	unmaps_on_request(IMPORTER_LATE, 0, 1, "late");
+	unmaps_when_notified(IMPORTER_PINNED, 1, "pinned");
+	unmaps_on_request(IMPORTER_DEAF, 1, 1, "deaf");
 	mute();
 	delayed();
 	stubborn();

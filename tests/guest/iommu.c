@@ -87,7 +87,7 @@ static void attach_refused(void)
 }
 
 /* Test that accesses of the device to the addresses of an attachment do not reach the memory. */
-static void goes_astray(struct shared *s, uint64_t address)
+static void access_misses_memory(struct shared *s, uint64_t address)
 {
 	struct edu edu;
 

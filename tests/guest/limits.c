@@ -723,7 +723,7 @@ static void test_race(const char *name, uint64_t most, uint64_t size, uid_t othe
 			u[i]->size = size;
 			u[i]->flags = 0;
 			u[i]->slot = 0;
-			user_tell(u[i], USER_ALLOC);
+			user_send(u[i], USER_ALLOC);
 		}
 		for (int i = 0; i < RACERS; i++) {
 			int result = peer_hear(&u[i]->peer);
@@ -759,7 +759,7 @@ static void test_race_exports(void)
 		int got = 0;
 
 		for (int i = 0; i < 8; i++)
-			user_tell(u[i], USER_EXPORT);
+			user_send(u[i], USER_EXPORT);
 		for (int i = 0; i < 8; i++) {
 			int result = peer_hear(&u[i]->peer);
 

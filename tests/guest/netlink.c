@@ -30,15 +30,15 @@ struct ids {
 	uint64_t uid[IDS];
 };
 
-static void note_id(const struct nl_said *said, void *data)
+static void note_id(const struct nl_message *msg, void *data)
 {
 	struct ids *ids = data;
 
 	if (ids->nr == IDS)
 		bail("more than %d objects", IDS);
-	ids->id[ids->nr] = nl_number(said, CCSHM_A_ID);
-	ids->flags[ids->nr] = nl_number(said, CCSHM_A_QUERY_FLAGS);
-	ids->uid[ids->nr++] = nl_number(said, CCSHM_A_UID);
+	ids->id[ids->nr] = nl_number(msg, CCSHM_A_ID);
+	ids->flags[ids->nr] = nl_number(msg, CCSHM_A_QUERY_FLAGS);
+	ids->uid[ids->nr++] = nl_number(msg, CCSHM_A_UID);
 }
 
 static struct ids listed(int fd, uint8_t cmd)
@@ -185,7 +185,7 @@ static int find_elsewhere(void *arg)
 	return unshare(CLONE_NEWNET) ? -errno : nl_find_family(nl_socket());
 }
 
-static void test_who_sees_what(void)
+static void test_visibility(void)
 {
 	struct made *made = common(sizeof(*made));
 	struct seen *seen = common(sizeof(*seen));
@@ -275,13 +275,13 @@ static void test_opener(void)
 
 /* ---- agreement with QUERY ---- */
 
-static void as_query(const struct nl_said *said, void *data)
+static void as_query(const struct nl_message *msg, void *data)
 {
-	struct ccshm_ioc_query q = query(nl_number(said, CCSHM_A_ID));
+	struct ccshm_ioc_query q = query(nl_number(msg, CCSHM_A_ID));
 	bool *good = data;
 
 #define SAME(attr, member) do {							\
-		if (nl_number(said, CCSHM_A_##attr) != q.member) {		\
+		if (nl_number(msg, CCSHM_A_##attr) != q.member) {		\
 			diag(#attr " of %llu", (unsigned long long)q.object_id);	\
 			*good = false;						\
 		}								\
@@ -294,8 +294,8 @@ static void as_query(const struct nl_said *said, void *data)
 	SAME(GID, gid);
 	SAME(MODE, mode);
 	SAME(PAYER, payer);
-	*good &= !strcmp(nl_text(said, CCSHM_A_NAME), q.name);
-	*good &= !strcmp(nl_text(said, CCSHM_A_DEVICE), q.device);
+	*good &= !strcmp(nl_text(msg, CCSHM_A_NAME), q.name);
+	*good &= !strcmp(nl_text(msg, CCSHM_A_DEVICE), q.device);
 	if (q.type == CCSHM_TYPE_BUFFER) {
 		SAME(CHARGED, charged);
 		SAME(CARVED, carved);
@@ -355,16 +355,16 @@ static void test_same_as_query(void)
 
 struct importers {
 	uint64_t total;
-	unsigned int said;
+	unsigned int listed;
 };
 
-static void note_importers(const struct nl_said *said, void *data)
+static void note_importers(const struct nl_message *msg, void *data)
 {
 	struct importers *i = data;
 
-	if (nl_number(said, CCSHM_A_IMPORTERS)) {
-		i->total = nl_number(said, CCSHM_A_IMPORTERS);
-		i->said = said->importers;
+	if (nl_number(msg, CCSHM_A_IMPORTERS)) {
+		i->total = nl_number(msg, CCSHM_A_IMPORTERS);
+		i->listed = msg->importers;
 	}
 }
 
@@ -424,10 +424,10 @@ struct walk {
 	bool ascending;
 };
 
-static void step(const struct nl_said *said, void *data)
+static void step(const struct nl_message *msg, void *data)
 {
 	struct walk *w = data;
-	uint64_t id = nl_number(said, CCSHM_A_ID);
+	uint64_t id = nl_number(msg, CCSHM_A_ID);
 
 	w->ascending &= id > w->last;
 	w->last = id;
@@ -688,7 +688,7 @@ int main(void)
 	exported_setup();
 	nl = nl_socket();
 	test_requests();
-	test_who_sees_what();
+	test_visibility();
 	test_opener();
 	test_same_as_query();
 	test_importers();

@@ -53,7 +53,7 @@ static int revoke_end(void)
 
 /* ---- orderly revokes ---- */
 
-static short told(const struct attached *a, int ms)
+static short poll_pri(const struct attached *a, int ms)
 {
 	struct pollfd pfd = { .fd = a->fd, .events = POLLPRI };
 

@@ -327,7 +327,7 @@ static void waits_for_no_more(void)
 
 /* ---- an ALLOC while hibernation is prepared ---- */
 
-static int allocates_when_told(struct peer *parent, void *arg)
+static int allocates_after_message(struct peer *parent, void *arg)
 {
 	peer_hear(parent);
 	return allocates(parent, arg);
@@ -356,7 +356,7 @@ static void check_hibernation(uint64_t size, const char *function, int prepared,
 			      const char *what)
 {
 	struct wanted w = { .size = size };
-	struct peer p = peer_start(ROOT, ALL_CAPS, allocates_when_told, &w);
+	struct peer p = peer_start(ROOT, ALL_CAPS, allocates_after_message, &w);
 	int fd;
 
 	stall_at(function);

@@ -114,7 +114,7 @@ static void check_seen(const char *who, const struct seen *seen, bool anon, bool
 	ok(seen->same, "%s: QUERY of each id returns the same as NEXT", who);
 }
 
-static void test_who_sees_what(void)
+static void test_visibility(void)
 {
 	struct seen *seen = common(sizeof(*seen));
 
@@ -292,7 +292,7 @@ int main(void)
 	if (!private || !readable || !anonymous || private_fd < 0 || attachment_fd < 0)
 		bail("cannot make the objects that are to be listed");
 	test_fields();
-	test_who_sees_what();
+	test_visibility();
 	test_own_anonymous();
 	test_descriptors();
 	test_generation();

@@ -37,7 +37,7 @@ static struct nl_event ev;
  * @fd: listener with room for all events
  * @heard: events received
  * @ends: CCSHM_EVENT_BUFFER_END among them
- * @told: number of times that the listener was notified of a loss
+ * @reports: number of times that the listener was notified of a loss
  * @sent: statistics: events sent
  * @lost: statistics: events lost
  * @suppressed: statistics: events suppressed
@@ -46,7 +46,7 @@ static struct nl_event ev;
  */
 struct flood {
 	int fd;
-	unsigned int heard, ends, told;
+	unsigned int heard, ends, reports;
 	uint64_t sent, lost, suppressed, began, seconds;
 };
 
@@ -87,7 +87,8 @@ static bool flood_over(const struct flood *f, uint64_t total)
 	struct flood now = *f;
 
 	flood_count(&now, 1);
-	return now.sent + now.lost + now.suppressed == total && now.heard == now.sent && now.told;
+	return now.sent + now.lost + now.suppressed == total && now.heard == now.sent &&
+	       now.reports;
 }
 
 /*
@@ -111,7 +112,7 @@ static void flood_end(struct flood *f, uint64_t total)
 		}
 		f->heard += !err;
 		f->ends += !err && ev.type == CCSHM_EVENT_BUFFER_END;
-		f->told += err == -ENOBUFS;
+		f->reports += err == -ENOBUFS;
 		last = ns_now();
 	}
 	flood_count(f, 1);
@@ -270,9 +271,9 @@ static void test_refusals(void)
 			break;
 		if (err)
 			continue;
-		refusals += ev.type == CCSHM_EVENT_QUOTA && nl_number(&ev.said, CCSHM_A_ACTOR_UID) == ALICE;
-		of_bob += ev.type == CCSHM_EVENT_QUOTA && nl_number(&ev.said, CCSHM_A_ACTOR_UID) == BOB;
-		of_alice += ev.type == CCSHM_EVENT_BUFFER_NEW && nl_number(&ev.said, CCSHM_A_UID) == ALICE;
+		refusals += ev.type == CCSHM_EVENT_QUOTA && nl_number(&ev.msg, CCSHM_A_ACTOR_UID) == ALICE;
+		of_bob += ev.type == CCSHM_EVENT_QUOTA && nl_number(&ev.msg, CCSHM_A_ACTOR_UID) == BOB;
+		of_alice += ev.type == CCSHM_EVENT_BUFFER_NEW && nl_number(&ev.msg, CCSHM_A_UID) == ALICE;
 	}
 	close(nl);
 	close(stats);

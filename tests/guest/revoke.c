@@ -383,7 +383,7 @@ static bool still_waits(struct peer *p)
 }
 
 /* Return the events that poll() reports for the attachment within @ms. */
-static short told(const struct attached *a, int ms)
+static short poll_pri(const struct attached *a, int ms)
 {
 	struct pollfd pfd = { .fd = a->fd, .events = POLLPRI };
 
@@ -392,7 +392,7 @@ static short told(const struct attached *a, int ms)
 
 /* ---- attachments ---- */
 
-static void attachment_is_told(void)
+static void attachment_is_notified(void)
 {
 	struct shared s = shared_new(SIZE);
 	struct peer other;
@@ -826,7 +826,7 @@ int main(void)
 	other_processes();
 	other_exports();
 	permissions();
-	attachment_is_told();
+	attachment_is_notified();
 	deadline_passes();
 	signals();
 	holder_dies();

@@ -62,7 +62,7 @@ static bool has_poll(int fd, short events)
 /*
  * Test a device that a forced revoke cannot stop: the memory stays shared until the device stops.
  */
-static void gives_in(void)
+static void forced_revoke_fails(void)
 {
 	struct shared s = shared_new(UNIT);
 	struct ccshm_ioc_revoke r;

@@ -36,7 +36,7 @@ int try_attach(struct ccshm_ioc_attach req, const char *device)
 	return err;
 }
 
-const char *judged(const char *device)
+const char *verdict_of(const char *device)
 {
 	static const char *const needs[] = { "?", "yes", "no", "cannot" };
 	static const char *const modes[] = { "none", "direct", "iommu", "own", "userspace" };

@@ -23,9 +23,9 @@ int try_attach(struct ccshm_ioc_attach req, const char *device);
  * Return what DEVICE reports, as "VERDICT, MODE: REASON" in the words of `ccshmctl devices`. The
  * next call overwrites the text.
  */
-const char *judged(const char *device);
+const char *verdict_of(const char *device);
 
-/* Return the text of judged() for a device that can use a buffer. */
+/* Return the text of verdict_of() for a device that can use a buffer. */
 const char *usable(void);
 
 /*

@@ -3,7 +3,7 @@
 
 bool static_maps_at_attach;
 
-bool pinned_can_let_go;
+bool pinned_can_unmap;
 
 /* ---- exports ---- */
 
@@ -80,7 +80,7 @@ void exported_setup(void)
 	if (ccshm < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
 	static_maps_at_attach = !kernel_at_least(6, 18);
-	pinned_can_let_go = kernel_at_least(7, 1);
+	pinned_can_unmap = kernel_at_least(7, 1);
 }
 
 void exported_end(void)

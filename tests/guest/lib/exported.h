@@ -16,7 +16,7 @@
 extern bool static_maps_at_attach;
 
 /* Whether a pinning importer must release its mapping when it is notified, as from 7.1 on. */
-extern bool pinned_can_let_go;
+extern bool pinned_can_unmap;
 
 /* ---- exports ---- */
 

@@ -111,7 +111,7 @@ int imp_new(int dmabuf, enum importer_kind kind)
 	return imp;
 }
 
-bool imp_lets_go(int imp)
+bool imp_wait_unmapped(int imp)
 {
 	for (int i = 0; i < 1000 && imp_status(imp).mapped; i++)
 		sleep_ms(10);

@@ -46,7 +46,7 @@ RAW_CHECKED int imp_mask(unsigned int bits, uint32_t max_segment);
 RAW_CHECKED int imp_new(int dmabuf, enum importer_kind kind);
 
 /* Return whether the importer releases its mapping within ten seconds. */
-RAW_CHECKED bool imp_lets_go(int imp);
+RAW_CHECKED bool imp_wait_unmapped(int imp);
 
 /* Load the module, and bind its driver to the first edu device. Bail out if that fails. */
 void importer_load(void);

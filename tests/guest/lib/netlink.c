@@ -52,10 +52,10 @@ static int nl_receive(int fd, void *space, size_t size)
 
 /* ---- attributes ---- */
 
-static struct nl_said nl_parse(const struct nlmsghdr *m)
+static struct nl_message nl_parse(const struct nlmsghdr *m)
 {
 	char *p = (char *)m + NLMSG_LENGTH(GENL_HDRLEN), *end = (char *)m + m->nlmsg_len;
-	struct nl_said said = { 0 };
+	struct nl_message msg = { 0 };
 
 	while (p + NLA_HDRLEN <= end) {
 		struct nlattr *a = (struct nlattr *)p;
@@ -64,16 +64,16 @@ static struct nl_said nl_parse(const struct nlmsghdr *m)
 		if (a->nla_len < NLA_HDRLEN || p + a->nla_len > end)
 			bail("a malformed attribute %u", type);
 		if (type < NL_ATTRS)
-			said.attr[type] = a;
-		said.importers += type == CCSHM_A_IMPORTER;
+			msg.attr[type] = a;
+		msg.importers += type == CCSHM_A_IMPORTER;
 		p += NLA_ALIGN(a->nla_len);
 	}
-	return said;
+	return msg;
 }
 
-uint64_t nl_number(const struct nl_said *said, unsigned int type)
+uint64_t nl_number(const struct nl_message *msg, unsigned int type)
 {
-	const struct nlattr *a = said->attr[type];
+	const struct nlattr *a = msg->attr[type];
 	uint64_t value64;
 	uint32_t value32;
 
@@ -89,9 +89,9 @@ uint64_t nl_number(const struct nl_said *said, unsigned int type)
 	return value64;
 }
 
-const char *nl_text(const struct nl_said *said, unsigned int type)
+const char *nl_text(const struct nl_message *msg, unsigned int type)
 {
-	return said->attr[type] ? (char *)said->attr[type] + NLA_HDRLEN : "";
+	return msg->attr[type] ? (char *)msg->attr[type] + NLA_HDRLEN : "";
 }
 
 /* ---- requests ---- */
@@ -172,7 +172,7 @@ struct nl_dump nl_dump_start(int fd, uint8_t cmd)
 	return d;
 }
 
-bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_said *said, void *data),
+bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_message *msg, void *data),
 		  void *data)
 {
 	char space[65536] __attribute__((aligned(8)));
@@ -185,7 +185,7 @@ bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_said *said, v
 		return false;
 	d->datagrams++;
 	for (m = (void *)space; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
-		struct nl_said said;
+		struct nl_message msg;
 
 		d->changed |= m->nlmsg_flags & NLM_F_DUMP_INTR;
 		if (m->nlmsg_type == NLMSG_DONE || m->nlmsg_type == NLMSG_ERROR) {
@@ -193,14 +193,14 @@ bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_said *said, v
 			return false;
 		}
 		d->messages++;
-		said = nl_parse(m);
+		msg = nl_parse(m);
 		if (visit)
-			visit(&said, data);
+			visit(&msg, data);
 	}
 	return true;
 }
 
-int nl_dump_rest(struct nl_dump *d, void (*visit)(const struct nl_said *said, void *data),
+int nl_dump_rest(struct nl_dump *d, void (*visit)(const struct nl_message *msg, void *data),
 		 void *data)
 {
 	while (nl_dump_next(d, visit, data))
@@ -208,7 +208,7 @@ int nl_dump_rest(struct nl_dump *d, void (*visit)(const struct nl_said *said, vo
 	return d->end;
 }
 
-struct nl_dump nl_dump(int fd, uint8_t cmd, void (*visit)(const struct nl_said *said, void *data),
+struct nl_dump nl_dump(int fd, uint8_t cmd, void (*visit)(const struct nl_message *msg, void *data),
 		       void *data)
 {
 	struct nl_dump d = nl_dump_start(fd, cmd);
@@ -223,7 +223,7 @@ uint64_t nl_statistic(int fd, unsigned int attr)
 {
 	char space[8192] __attribute__((aligned(8)));
 	struct nlmsghdr *m = (void *)space;
-	struct nl_said said;
+	struct nl_message msg;
 
 	if (nl_send(fd, family.id, 0, CCSHM_CMD_STATS_GET, NULL, 0) ||
 	    nl_receive(fd, space, sizeof(space)) < 0 || m->nlmsg_type != family.id)
@@ -248,7 +248,7 @@ int nl_event(int fd, struct nl_event *e, int ms)
 			return n;
 	} while (m->nlmsg_type != family.id ||
 		 ((struct genlmsghdr *)NLMSG_DATA(m))->cmd != CCSHM_CMD_EVENT);
-	e->said = nl_parse(m);
-	e->type = nl_number(&e->said, CCSHM_A_EVENT);
+	e->msg = nl_parse(m);
+	e->type = nl_number(&e->msg, CCSHM_A_EVENT);
 	return 0;
 }

@@ -31,16 +31,16 @@ int nl_join(int fd, unsigned int group);
 /* ---- attributes ---- */
 
 /* The attributes of a message, by type, and the number of importers in the message. */
-struct nl_said {
+struct nl_message {
 	struct nlattr *attr[NL_ATTRS];
 	unsigned int importers;
 };
 
 /* Return the value of an attribute of 32 or 64 bits, or ~0 if the attribute is absent. */
-uint64_t nl_number(const struct nl_said *said, unsigned int type);
+uint64_t nl_number(const struct nl_message *msg, unsigned int type);
 
 /* Return the text of an attribute, or "" if the attribute is absent. */
-const char *nl_text(const struct nl_said *said, unsigned int type);
+const char *nl_text(const struct nl_message *msg, unsigned int type);
 
 /* ---- requests ---- */
 
@@ -67,15 +67,15 @@ struct nl_dump {
 struct nl_dump nl_dump_start(int fd, uint8_t cmd);
 
 /* Receive one datagram of a dump, and call @visit for each message. Return false at the end. */
-bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_said *said, void *data),
+bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_message *msg, void *data),
 		  void *data);
 
 /* Receive the rest of a dump. Return the final status of the dump. */
-int nl_dump_rest(struct nl_dump *d, void (*visit)(const struct nl_said *said, void *data),
+int nl_dump_rest(struct nl_dump *d, void (*visit)(const struct nl_message *msg, void *data),
 		 void *data);
 
 /* Receive a whole dump. */
-struct nl_dump nl_dump(int fd, uint8_t cmd, void (*visit)(const struct nl_said *said, void *data),
+struct nl_dump nl_dump(int fd, uint8_t cmd, void (*visit)(const struct nl_message *msg, void *data),
 		       void *data);
 
 /* ---- statistics ---- */
@@ -88,7 +88,7 @@ uint64_t nl_statistic(int fd, unsigned int attr);
 /* An event: the datagram, its attributes, and its type. */
 struct nl_event {
 	char space[4096] __attribute__((aligned(8)));
-	struct nl_said said;
+	struct nl_message msg;
 	unsigned int type;
 };
 

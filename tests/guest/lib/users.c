@@ -151,7 +151,7 @@ struct user *user_start(uid_t uid, uint64_t caps)
 	return u;
 }
 
-void user_tell(struct user *u, enum user_verb verb)
+void user_send(struct user *u, enum user_verb verb)
 {
 	u->verb = verb;
 	peer_send(&u->peer, 1, -1);
@@ -160,7 +160,7 @@ void user_tell(struct user *u, enum user_verb verb)
 int user_ask(struct user *u, enum user_verb verb, unsigned int slot)
 {
 	u->slot = slot;
-	user_tell(u, verb);
+	user_send(u, verb);
 	return peer_hear(&u->peer);
 }
 
@@ -180,7 +180,7 @@ const struct ccshm_ioc_info *user_info(struct user *u)
 
 void user_end(struct user *u)
 {
-	user_tell(u, USER_END);
+	user_send(u, USER_END);
 	peer_hear(&u->peer);
 	peer_end(&u->peer, 0);
 	munmap(u, sizeof(*u));

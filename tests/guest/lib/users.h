@@ -64,7 +64,7 @@ struct user *user_new(uid_t uid);
 struct user *user_start(uid_t uid, uint64_t caps);
 
 /* Send a verb to a user. Do not wait for the answer. */
-void user_tell(struct user *u, enum user_verb verb);
+void user_send(struct user *u, enum user_verb verb);
 
 /* Send a verb and a slot to a user, and wait. Return 0 or a negative errno. */
 int user_ask(struct user *u, enum user_verb verb, unsigned int slot);
