@@ -303,7 +303,7 @@ static bool user_right(int u, const struct sums *sum, bool report)
 	    i->user_exports == sum->exports && i->user_attachments == sum->attachments &&
 	    i->user_importers == sum->importers && !i->user_bytes_leaked)
 		return true;
-	if (say)
+	if (report)
 		diag("user %u: %llu bytes, expected %llu; %u buffers, expected %u; %u exports, "
 		     "expected %u; %u attachments, expected %u; %u importers, expected %u",
 		     user[u]->uid,
@@ -327,7 +327,7 @@ static bool all_right(const struct sums *sum, bool report)
 	    !i.bytes_leaked && !i.bytes_quarantined &&
 	    (!cvm_present() || shared * PAGE == sum->bytes))
 		return true;
-	if (say)
+	if (report)
 		diag("all: %llu bytes shared, %llu used, expected %llu; %llu by the emulator; "
 		     "%llu of %llu carved, expected %llu of %llu; %u buffers, expected %u; "
 		     "%u exports, expected %u; %u attachments, expected %u; %u importers, expected %u",
@@ -374,14 +374,14 @@ static bool devices_right(const struct sums *sum, bool report)
 	    dumped.exports == sum->exports && dumped.importers == sum->importers &&
 	    dumped.mappings == sum->mappings && dumped.mapped == sum->mapped)
 		return true;
-	if (say)
+	if (report)
 		diag("devices: %u attachments, expected %u, of %llu bytes, expected %llu; "
 		     "%u exports, expected %u; %u importers, expected %u; "
 		     "%u mappings, expected %u, of %llu bytes, expected %llu",
-		     said.attachments, sum->attachments, (unsigned long long)said.attached,
-		     (unsigned long long)sum->attached, said.exports, sum->exports,
-		     said.importers, sum->importers, said.mappings, sum->mappings,
-		     (unsigned long long)said.mapped, (unsigned long long)sum->mapped);
+		     dumped.attachments, sum->attachments, (unsigned long long)dumped.attached,
+		     (unsigned long long)sum->attached, dumped.exports, sum->exports,
+		     dumped.importers, sum->importers, dumped.mappings, sum->mappings,
+		     (unsigned long long)dumped.mapped, (unsigned long long)sum->mapped);
 	return false;
 }
 

@@ -30,7 +30,7 @@ static void is_refused(int imp, int err, uint64_t export_id, const char *what)
 	ok(may_refuse, "%s: EOPNOTSUPP only on a kernel that bounces shared memory", what);
 	ok(logged("ccshm: cannot use shared memory: the kernel bounces it"),
 	   "%s: EOPNOTSUPP: the kernel log has the reason", what);
-	is_str(judged(PCI_A), "cannot, direct: the kernel bounces it (swiotlb=force)",
+	is_str(verdict_of(PCI_A), "cannot, direct: the kernel bounces it (swiotlb=force)",
 	       "%s: EOPNOTSUPP: DEVICE reports the reason", what);
 	is_errno(imp_dma(imp, 0, 8, false), ENOTCONN, "%s: EOPNOTSUPP: DMA: ENOTCONN", what);
 	is_int(query(export_id).device_mappings, 0,
@@ -42,7 +42,7 @@ static void is_right(int imp, struct shared *s, const struct attached *want, lon
 {
 	ok(table_is(imp, want, 0, s->size, 64 * KIB),
 	   "%s: the DMA addresses are those of the buffer", what);
-	is_str(judged(PCI_A), usable(), "%s: DEVICE reports that shared memory can be used", what);
+	is_str(verdict_of(PCI_A), usable(), "%s: DEVICE reports that shared memory can be used", what);
 	ok(imp_moves_right(imp, s->p, 0, 2 * PAGE), "%s: the device copies the right bytes", what);
 	ok(imp_moves_right(imp, s->p, s->size - PAGE, 0),
 	   "%s: the device copies the right bytes of the last page", what);
@@ -91,7 +91,7 @@ static void attached(void)
 	is_errno(device_unbind(EDU_A), 0, "the kernel's driver is unbound");
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
 		 "ATTACH after the kernel's driver was unbound works");
-	is_str(judged(PCI_A), usable(), "ATTACH: DEVICE reports that shared memory can be used");
+	is_str(verdict_of(PCI_A), usable(), "ATTACH: DEVICE reports that shared memory can be used");
 	device_start(&edu, EDU_A);
 	ok(moves_right(&edu, &s, &a, 0, PAGE), "ATTACH: the device copies the right bytes");
 	ok(moves_right(&edu, &s, &a, s.size - PAGE, 0),

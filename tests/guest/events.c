@@ -36,22 +36,22 @@ static bool happens(unsigned int type, uint64_t id, const char *what)
 		is_errno(err, 0, "%s: a message for event %u arrives", what, type);
 		return false;
 	}
-	if (ev.type == type && (!id || said(CCSHM_A_ID) == id))
+	if (ev.type == type && (!id || ev_number(CCSHM_A_ID) == id))
 		return pass("%s: the event is sent", what);
-	diag("received event %u of object %llu", ev.type, (unsigned long long)said(CCSHM_A_ID));
+	diag("received event %u of object %llu", ev.type, (unsigned long long)ev_number(CCSHM_A_ID));
 	return fail("%s: event %u of %llu", what, type, (unsigned long long)id);
 }
 
 /* Test the process and the user that the event names. */
 static void done_by(pid_t pid, uid_t uid, const char *what)
 {
-	is_int(said(CCSHM_A_ACTOR_PID), pid, "%s: the event has the pid of the process", what);
-	is_int(said(CCSHM_A_ACTOR_UID), uid, "%s: the event has the uid of the process", what);
+	is_int(ev_number(CCSHM_A_ACTOR_PID), pid, "%s: the event has the pid of the process", what);
+	is_int(ev_number(CCSHM_A_ACTOR_UID), uid, "%s: the event has the uid of the process", what);
 }
 
 static void done_by_the_kernel(const char *what)
 {
-	ok(!ev.said.attr[CCSHM_A_ACTOR_PID] && !ev.said.attr[CCSHM_A_ACTOR_UID],
+	ok(!ev.msg.attr[CCSHM_A_ACTOR_PID] && !ev.msg.attr[CCSHM_A_ACTOR_UID],
 	   "%s: the event has no process", what);
 }
 
@@ -139,30 +139,30 @@ static void test_buffer(void)
 		struct timespec now;
 
 		clock_gettime(CLOCK_REALTIME, &now);
-		ok(said(CCSHM_A_TIME) / 1000000000 <= (uint64_t)now.tv_sec &&
-		   said(CCSHM_A_TIME) / 1000000000 + 60 > (uint64_t)now.tv_sec,
+		ok(ev_number(CCSHM_A_TIME) / 1000000000 <= (uint64_t)now.tv_sec &&
+		   ev_number(CCSHM_A_TIME) / 1000000000 + 60 > (uint64_t)now.tv_sec,
 		"event of ALLOC: the time is the current time");
-		is_int(said(CCSHM_A_TYPE), CCSHM_TYPE_BUFFER,
+		is_int(ev_number(CCSHM_A_TYPE), CCSHM_TYPE_BUFFER,
 		       "event of ALLOC: the type is a buffer");
-		is_str(nl_text(&ev.said, CCSHM_A_NAME), "ring", "event of ALLOC: the name");
-		is_int(said(CCSHM_A_SIZE), 3 * PAGE, "event of ALLOC: the size");
-		is_int(said(CCSHM_A_UID), 0, "event of ALLOC: the owner");
+		is_str(nl_text(&ev.msg, CCSHM_A_NAME), "ring", "event of ALLOC: the name");
+		is_int(ev_number(CCSHM_A_SIZE), 3 * PAGE, "event of ALLOC: the size");
+		is_int(ev_number(CCSHM_A_UID), 0, "event of ALLOC: the owner");
 		done_by(getpid(), 0, "ALLOC");
 	}
 	fd = raw_export(ccshm, id, CCSHM_EXPORT_READ_ONLY, &export_id);
 	if (happens(CCSHM_EVENT_EXPORT_NEW, export_id, "EXPORT")) {
-		is_int(said(CCSHM_A_BUFFER_ID), id, "event of EXPORT: the id of the buffer");
-		is_int(said(CCSHM_A_OBJECT_FLAGS), CCSHM_EXPORT_READ_ONLY,
+		is_int(ev_number(CCSHM_A_BUFFER_ID), id, "event of EXPORT: the id of the buffer");
+		is_int(ev_number(CCSHM_A_OBJECT_FLAGS), CCSHM_EXPORT_READ_ONLY,
 		       "event of EXPORT: the flags");
 	}
 	raw_free(ccshm, id);
 	if (happens(CCSHM_EVENT_BUFFER_END, id, "FREE"))
-		is_int(said(CCSHM_A_EXPORTS), 1, "event of FREE: one export is left");
+		is_int(ev_number(CCSHM_A_EXPORTS), 1, "event of FREE: one export is left");
 	nothing_happens("FREE of a buffer with an export");
 	close(fd);
 	happens(CCSHM_EVENT_EXPORT_GONE, export_id, "close of the dma-buf");
 	if (happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory of the freed buffer is given back"))
-		is_int(said(CCSHM_A_CHARGED), 3 * PAGE,
+		is_int(ev_number(CCSHM_A_CHARGED), 3 * PAGE,
 		       "event of the memory given back: the charge");
 	done_by_the_kernel("the memory of the freed buffer is given back");
 	nothing_happens("a buffer that was allocated, exported and freed");
@@ -225,9 +225,9 @@ static void test_process_dies(void)
 	is_errno(as_user(ALICE, 0, alloc_and_die, id), 0,
 		 "alice's process allocates a buffer and ends");
 	if (happens(CCSHM_EVENT_BUFFER_NEW, *id, "ALLOC by alice's process"))
-		is_int(said(CCSHM_A_UID), ALICE,
+		is_int(ev_number(CCSHM_A_UID), ALICE,
 		       "event of ALLOC by alice's process: the owner is alice");
-	is_int(said(CCSHM_A_ACTOR_UID), ALICE,
+	is_int(ev_number(CCSHM_A_ACTOR_UID), ALICE,
 	       "event of ALLOC by alice's process: the acting user is alice");
 	happens(CCSHM_EVENT_BUFFER_END, *id, "the end of alice's buffer with its process");
 	happens(CCSHM_EVENT_BUFFER_GONE, *id, "the memory of alice's buffer is given back");
@@ -323,43 +323,43 @@ static void test_revoke(void)
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 
 	if (happens(CCSHM_EVENT_IMPORTER_ATTACH, s.export_id, "a driver attaches")) {
-		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_A,
+		is_str(nl_text(&ev.msg, CCSHM_A_DEVICE), PCI_A,
 		       "event of an importer's attach: the device");
-		is_int(said(CCSHM_A_BUFFER_ID), s.id, "event of an importer's attach: the buffer");
+		is_int(ev_number(CCSHM_A_BUFFER_ID), s.id, "event of an importer's attach: the buffer");
 	}
 	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "the importer maps");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
 		 "REVOKE while the importer does not unmap: ETIMEDOUT");
 	happens(CCSHM_EVENT_REVOKE_BEGIN, s.export_id, "REVOKE that times out begins");
 	if (happens(CCSHM_EVENT_REVOKE_END, s.export_id, "REVOKE that times out ends")) {
-		is_int(said(CCSHM_A_RESULT), ETIMEDOUT,
+		is_int(ev_number(CCSHM_A_RESULT), ETIMEDOUT,
 		       "event of a REVOKE that times out: the result is ETIMEDOUT");
-		ok(said(CCSHM_A_DURATION) >= 200 * 1000000ULL,
+		ok(ev_number(CCSHM_A_DURATION) >= 200 * 1000000ULL,
 		   "event of a REVOKE that times out: the duration");
-		is_int(said(CCSHM_A_STATE), CCSHM_STATE_REVOKING,
+		is_int(ev_number(CCSHM_A_STATE), CCSHM_STATE_REVOKING,
 		       "event of a REVOKE that times out: the state is revoking");
-		is_int(said(CCSHM_A_DEVICE_MAPPINGS), 1,
+		is_int(ev_number(CCSHM_A_DEVICE_MAPPINGS), 1,
 		       "event of a REVOKE that times out: one device mapping is left");
-		is_int(said(CCSHM_A_PAGES), 1,
+		is_int(ev_number(CCSHM_A_PAGES), 1,
 		       "event of a REVOKE that times out: the number of pages");
 	}
 	is_errno(imp_unmap(imp), 0, "the importer unmaps");
 	close(imp);
 	if (happens(CCSHM_EVENT_IMPORTER_DETACH, s.export_id, "the importer detaches"))
-		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_A,
+		is_str(nl_text(&ev.msg, CCSHM_A_DEVICE), PCI_A,
 		       "event of an importer's detach: the device");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, -1, NULL), 0,
 		 "REVOKE after the importer's detach works");
 	happens(CCSHM_EVENT_REVOKE_BEGIN, s.export_id, "REVOKE after the importer's detach begins");
 	if (happens(CCSHM_EVENT_REVOKE_END, s.export_id,
 		    "REVOKE after the importer's detach ends")) {
-		is_int(said(CCSHM_A_RESULT), 0, "event of a REVOKE that succeeds: the result is 0");
-		is_int(said(CCSHM_A_STATE), CCSHM_STATE_REVOKED,
+		is_int(ev_number(CCSHM_A_RESULT), 0, "event of a REVOKE that succeeds: the result is 0");
+		is_int(ev_number(CCSHM_A_STATE), CCSHM_STATE_REVOKED,
 		       "event of a REVOKE that succeeds: the state is revoked");
 	}
 	is_errno(as_user(MALLORY, 0, join_as, NULL), EPERM,
 		 "joining the group of events by mallory: EPERM");
-	shared_end_told(&s);
+	shared_end_with_events(&s);
 }
 
 /* ---- attachments ---- */
@@ -371,24 +371,24 @@ static void test_attach(void)
 
 	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of a device works");
 	if (happens(CCSHM_EVENT_ATTACH, a.id, "ATTACH")) {
-		is_str(nl_text(&ev.said, CCSHM_A_DEVICE), PCI_B, "event of ATTACH: the device");
-		is_int(said(CCSHM_A_BUFFER_ID), s.id, "event of ATTACH: the buffer");
+		is_str(nl_text(&ev.msg, CCSHM_A_DEVICE), PCI_B, "event of ATTACH: the device");
+		is_int(ev_number(CCSHM_A_BUFFER_ID), s.id, "event of ATTACH: the buffer");
 	}
 	is_errno(attached_end(&a), 0, "DETACH of the device works");
 	if (happens(CCSHM_EVENT_DETACH, a.id, "DETACH"))
-		is_int(said(CCSHM_A_STOPPED), 0, "event of DETACH: the device was not stopped");
+		is_int(ev_number(CCSHM_A_STOPPED), 0, "event of DETACH: the device was not stopped");
 	nothing_happens("ATTACH and DETACH");
 
 	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of the detached device works");
 	happens(CCSHM_EVENT_ATTACH, a.id, "ATTACH of the detached device");
 	close(a.fd);
 	if (happens(CCSHM_EVENT_DETACH, a.id, "close of the attachment without DETACH"))
-		is_int(said(CCSHM_A_STOPPED), 1,
+		is_int(ev_number(CCSHM_A_STOPPED), 1,
 		       "event of a close without DETACH: the device was stopped");
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), EBUSY,
 		 "ATTACH of a device that has a kernel driver: EBUSY");
 	nothing_happens("ATTACH that fails");
-	shared_end_told(&s);
+	shared_end_with_events(&s);
 }
 
 /* ---- a limit, a leak ---- */
@@ -412,11 +412,11 @@ static void test_quota(void)
 	is_errno(as_user(ALICE, 0, alloc_and_die, id), EDQUOT,
 		 "ALLOC by alice with limit_user_buffers=0: EDQUOT");
 	if (happens(CCSHM_EVENT_QUOTA, 0, "ALLOC refused by limit_user_buffers")) {
-		is_int(said(CCSHM_A_QUOTA), CCSHM_QUOTA_USER_BUFFERS,
+		is_int(ev_number(CCSHM_A_QUOTA), CCSHM_QUOTA_USER_BUFFERS,
 		       "event of a refusal: the limit is that of a user's buffers");
-		is_int(said(CCSHM_A_UID), ALICE, "event of a refusal: the refused user is alice");
-		is_int(said(CCSHM_A_LIMIT), 0, "event of a refusal: the value of the limit");
-		is_int(said(CCSHM_A_ASKED), 1, "event of a refusal: the number that was asked for");
+		is_int(ev_number(CCSHM_A_UID), ALICE, "event of a refusal: the refused user is alice");
+		is_int(ev_number(CCSHM_A_LIMIT), 0, "event of a refusal: the value of the limit");
+		is_int(ev_number(CCSHM_A_ASKED), 1, "event of a refusal: the number that was asked for");
 	}
 	set_limit("limit_user_buffers", "max");
 	nothing_happens("ALLOC refused by a limit");
@@ -435,9 +435,9 @@ static void leak_counts(const char *limit, int err, uint32_t quota)
 		 "%s: ALLOC when leaked memory uses up the limit: %s",
 		 limit, tap_errno_name(err));
 	if (happens(CCSHM_EVENT_QUOTA, 0, limit)) {
-		is_int(said(CCSHM_A_QUOTA), quota,
+		is_int(ev_number(CCSHM_A_QUOTA), quota,
 		       "%s: the event reports the kind of limit", limit);
-		is_int(said(CCSHM_A_USED), UNIT, "%s: the event counts the leaked memory", limit);
+		is_int(ev_number(CCSHM_A_USED), UNIT, "%s: the event counts the leaked memory", limit);
 	}
 	set_limit(limit, "max");
 }
@@ -462,7 +462,7 @@ static void test_leak(void)
 	/* The driver retries the conversion for half a minute. */
 	if (!nl_event(nl, &ev, 60000)) {
 		is_int(ev.type, CCSHM_EVENT_LEAK, "event of a leak is sent");
-		is_int(said(CCSHM_A_PAGES), UNIT / PAGE, "event of a leak: the number of pages");
+		is_int(ev_number(CCSHM_A_PAGES), UNIT / PAGE, "event of a leak: the number of pages");
 	} else {
 		fail("event of a leak is sent");
 	}
@@ -500,7 +500,7 @@ static void test_slow(void)
 	is_errno(err, ETIMEDOUT, "a listener that lost events gets ENOBUFS only once");
 	raw_alloc(ccshm, PAGE, &id);
 	is_errno(nl_event(fd, &ev, 10000), 0, "a listener that lost events receives later events");
-	is_int(said(CCSHM_A_ID), id,
+	is_int(ev_number(CCSHM_A_ID), id,
 	       "a listener that lost events receives the id of the later event");
 	raw_free(ccshm, id);
 	for (int i = 0; i < 3; i++)
@@ -520,7 +520,7 @@ int main(void)
 	if (nl_find_family(nl) || !family.group)
 		bail("there is no group of events");
 	setsockopt(nl, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof(room));
-	test_who_may_listen();
+	test_listen_permission();
 	is_errno(nl_join(nl, family.group), 0, "root joins the group of events");
 	test_buffer();
 	test_failures();

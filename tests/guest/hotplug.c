@@ -287,7 +287,7 @@ static void attachments_end(const struct way *w)
 	 * closed; otherwise before that.
 	 */
 	if (w->gone)
-		let_go(w->what, &h);
+		release_all(w->what, &h);
 	ok(!w->back || w->back(), "%s: the device and its driver are back", w->what);
 	if (!w->gone) {
 		is_over(w->what, &h.a);

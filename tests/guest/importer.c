@@ -62,8 +62,8 @@ static void notify(int dmabuf)
 	struct importer_notify req = { dmabuf };
 	int imp = imp_open();
 
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_TELL, &req), 0,
-		 "TELL: the exporter notifies its importers");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_NOTIFY, &req), 0,
+		 "NOTIFY: the exporter notifies its importers");
 	close(imp);
 }
 
@@ -83,8 +83,8 @@ static void calls(void)
 		 "ATTACH of a file that is not a dma-buf: EINVAL");
 	is_errno(raw_ioctl(imp, IMPORTER_IOC_LOOK, &none), EINVAL,
 		 "LOOK at a file that is not a dma-buf: EINVAL");
-	is_errno(raw_ioctl(imp, IMPORTER_IOC_TELL, &nobody), EINVAL,
-		 "TELL of a file that is not a dma-buf: EINVAL");
+	is_errno(raw_ioctl(imp, IMPORTER_IOC_NOTIFY, &nobody), EINVAL,
+		 "NOTIFY of a file that is not a dma-buf: EINVAL");
 	is_errno(imp_attach(imp, dmabuf, IMPORTER_DYNAMIC), 0, "ATTACH of a dma-buf works");
 	is_errno(imp_attach(imp, dmabuf, IMPORTER_DYNAMIC), EALREADY, "a second ATTACH: EALREADY");
 	is_errno(imp_unmap(imp), ENOTCONN, "UNMAP before MAP: ENOTCONN");
@@ -118,7 +118,7 @@ static void unmaps_when_notified(enum importer_kind kind, unsigned int own, cons
 {
 	int dmabuf = foreign_new(), imp = mapped_as(dmabuf, kind, own, what);
 
-	tell(dmabuf);
+	notify(dmabuf);
 	is_int(imp_status(imp).notified, 1, "%s: it was notified once", what);
 	is_int(imp_status(imp).mapped, 0,
 	       "%s: it has unmapped when the notification returns", what);
@@ -139,7 +139,7 @@ static void unmaps_on_request(enum importer_kind kind, unsigned int own, unsigne
 	bool cached = kind == IMPORTER_STATIC && static_maps_at_attach;
 	unsigned int pins = look(dmabuf).pinned;
 
-	tell(dmabuf);
+	notify(dmabuf);
 	is_int(imp_status(imp).notified, hears, "%s: the number of notifications: %u", what, hears);
 	sleep_ms(50);
 	is_int(imp_status(imp).mapped, 1, "%s: it is still mapped after the notification", what);
@@ -170,8 +170,8 @@ static void delayed(void)
 	is_errno(imp_attach_delayed(quick, dmabuf, 50), 0, "ATTACH with a delay of 50 ms works");
 	is_errno(imp_map(slow, IMPORTER_TO_DEVICE), 0, "MAP with a delay of one hour works");
 	is_errno(imp_map(quick, IMPORTER_TO_DEVICE), 0, "MAP with a delay of 50 ms works");
-	tell(dmabuf);
-	ok(imp_lets_go(quick), "an importer with a delay of 50 ms unmaps by itself");
+	notify(dmabuf);
+	ok(imp_wait_unmapped(quick), "an importer with a delay of 50 ms unmaps by itself");
 	is_int(imp_status(quick).notified, 1,
 	       "an importer with a delay of 50 ms was notified once");
 	is_int(imp_status(slow).mapped, 1, "an importer with a delay of one hour is still mapped");
@@ -188,7 +188,7 @@ static void stubborn(void)
 	int imp = mapped_as(dmabuf, IMPORTER_STUBBORN, 0, "stubborn");
 	int other;
 
-	tell(dmabuf);
+	notify(dmabuf);
 	is_int(imp_status(imp).notified, 1, "stubborn: it was notified once");
 	is_int(imp_status(imp).mapped, 1, "stubborn: it is still mapped after the notification");
 	is_errno(imp_unmap(imp), EBUSY, "stubborn: UNMAP: EBUSY");

@@ -32,7 +32,7 @@ static void translates(void)
 
 	ok(!strncmp(iommu_type(EDU_A), "DMA", 3), "the IOMMU translates DMA of the device");
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "a kernel driver binds to the device");
-	is_str(judged(PCI_A), "cannot, iommu: " REASON, "translated: DEVICE reports the reason");
+	is_str(verdict_of(PCI_A), "cannot, iommu: " REASON, "translated: DEVICE reports the reason");
 	fd = heap_dmabuf(64 * KIB);
 	if (fd < 0) {
 		skip("translated: the device copies through the kernel's heap",
@@ -76,7 +76,7 @@ static void attach_refused(void)
 	struct shared s = shared_new(UNIT);
 
 	is_errno(TRY(PCI_B, .id = s.id), EOPNOTSUPP, "translated: ATTACH: EOPNOTSUPP");
-	is_str(judged(PCI_B), "cannot, iommu: " REASON,
+	is_str(verdict_of(PCI_B), "cannot, iommu: " REASON,
 	       "translated: ATTACH is refused: DEVICE reports the reason");
 	is_errno(TRY(PCI_B, .id = s.id, .dma_bits = 64), EOPNOTSUPP,
 		 "translated: ATTACH with dma_bits=64: EOPNOTSUPP");
@@ -120,7 +120,7 @@ static void no_longer(void)
 	is_errno(iommu_set_type(EDU_B, "identity"), 0,
 		 "the second device gets an identity mapping of the IOMMU");
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "identity: ATTACH works");
-	is_str(judged(PCI_A), usable(), "identity: DEVICE reports that shared memory can be used");
+	is_str(verdict_of(PCI_A), usable(), "identity: DEVICE reports that shared memory can be used");
 	device_start(&edu, EDU_A);
 	ok(moves_right(&edu, &s, &a, 0, PAGE), "identity: the device copies the right bytes");
 	is_errno(attached_end(&a), 0, "identity: DETACH works");
@@ -128,7 +128,7 @@ static void no_longer(void)
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0, "identity: a driver binds to the device");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "identity: the importer maps");
-	is_str(judged(PCI_A), usable(),
+	is_str(verdict_of(PCI_A), usable(),
 	       "identity: DEVICE reports that a driver's device can use shared memory");
 	ok(imp_moves_right(imp, s.p, 0, PAGE),
 	   "identity: the importer's device copies the right bytes");
@@ -137,7 +137,7 @@ static void no_longer(void)
 	is_errno(device_unbind(EDU_A), 0, "identity: the driver is unbound");
 	is_errno(iommu_set_type(EDU_A, "DMA"), 0, "the IOMMU translates again");
 	is_errno(TRY(PCI_A, .id = s.id), EOPNOTSUPP, "translated again: ATTACH: EOPNOTSUPP");
-	goes_astray(&s, dma_at(&a, 0));
+	access_misses_memory(&s, dma_at(&a, 0));
 	shared_end(&s);
 }
 

@@ -188,7 +188,7 @@ static void no_mask(void)
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
 		 "no mask: the importer's driver binds the device");
 	is_errno(imp_mask(0, 65536), 0, "no mask: the importer's driver clears the DMA mask");
-	is_str(judged(PCI_A), "cannot, none: it has no DMA mask",
+	is_str(verdict_of(PCI_A), "cannot, none: it has no DMA mask",
 	       "no mask: DEVICE reports that the device has no DMA mask");
 	refused_without(IMPORTER_DYNAMIC, 0, "map by a dynamic importer");
 	refused_without(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "map by a static importer");
@@ -199,7 +199,7 @@ static void no_mask(void)
 		 "no mask: map by another importer: EINVAL");
 	lines_of_users(imp);
 	is_errno(imp_mask(32, 65536), 0, "a device without a mask gets one of 32 bits");
-	is_str(judged(PCI_A), usable(),
+	is_str(verdict_of(PCI_A), usable(),
 	       "after the device gets a mask: DEVICE reports it as usable");
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
 		 "after the device gets a mask: an importer maps: success");

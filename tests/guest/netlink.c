@@ -382,7 +382,7 @@ static void test_importers(void)
 		nl_dump(nl, CCSHM_CMD_EXPORT_GET, note_importers, &i);
 		is_int(i.total, nr + 1,
 		       "a dump reports the number of importers of an export with %d", nr + 1);
-		is_int(i.said, nr < CCSHM_GENL_IMPORTERS_MAX ? nr + 1 : CCSHM_GENL_IMPORTERS_MAX,
+		is_int(i.listed, nr < CCSHM_GENL_IMPORTERS_MAX ? nr + 1 : CCSHM_GENL_IMPORTERS_MAX,
 		       "a dump names at most the first importers of an export");
 	}
 	for (int nr = 0; nr < CCSHM_GENL_IMPORTERS_MAX + 3; nr++)

@@ -97,7 +97,7 @@ static void device_stops_first(bool whole_buffer)
 	struct attached other;
 
 	revoke_start(whole_buffer ? d.s.id : d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(20000));
-	is_int(told(&d.a, 10000) & POLLPRI, POLLPRI,
+	is_int(poll_pri(&d.a, 10000) & POLLPRI, POLLPRI,
 	       "%s: the attachment's holder is notified by POLLPRI", what);
 	sleep_ms(300);
 	ok(!rev.done, "%s: the revoke waits for the attachment", what);
@@ -135,7 +135,7 @@ static void deadline_zaps(void)
 	int64_t begin = now_ns();
 
 	revoke_start(d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(3000));
-	is_int(told(&d.a, 2500) & POLLPRI, POLLPRI,
+	is_int(poll_pri(&d.a, 2500) & POLLPRI, POLLPRI,
 	       "orderly revoke with a deadline: the attachment's holder is notified by POLLPRI");
 	is_int(touch_read(d.p), 0,
 	       "orderly revoke with a deadline: the mapping can be read before the deadline");

@@ -119,10 +119,10 @@ static void flood_end(struct flood *f, uint64_t total)
 	f->seconds = (last - f->began) / 1000000000 + 1;
 	close(f->fd);
 	is_int(f->heard, f->sent, "each event that was sent is received");
-	ok(f->told > 0, "the listener is notified with ENOBUFS of lost events");
-	ok(f->told <= f->seconds + 1,
+	ok(f->reports > 0, "the listener is notified with ENOBUFS of lost events");
+	ok(f->reports <= f->seconds + 1,
 	   "the listener is notified of losses %u times in %llu s: at most once a second",
-	   f->told, (unsigned long long)f->seconds);
+	   f->reports, (unsigned long long)f->seconds);
 }
 
 /*

@@ -30,7 +30,7 @@ static void attachments(void)
 		 "ATTACH of a device with a mask of 32 bits: ERANGE");
 	ok(logged("ccshm: cannot use shared memory: " REASON),
 	   "ATTACH of a device with a mask of 32 bits: the kernel log names the reason");
-	is_str(judged(PCI_A), "cannot, direct: " REASON,
+	is_str(verdict_of(PCI_A), "cannot, direct: " REASON,
 	       "DEVICE of a device with a mask of 32 bits names the reason");
 	is_errno(TRY(PCI_A, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), ERANGE,
 		 "ATTACH to a dma-buf of a device with a mask of 32 bits: ERANGE");
@@ -67,13 +67,13 @@ static void importers(void)
 	imp_device = EDU_C;
 	is_errno(device_bind(EDU_C, IMPORTER_DRIVER), 0,
 		 "a driver that sets a mask of 32 bits binds the device");
-	is_str(judged(PCI_C), "cannot, direct: " REASON,
+	is_str(verdict_of(PCI_C), "cannot, direct: " REASON,
 	       "DEVICE of a driver's device with a mask of 32 bits names the reason");
 	maps(&s, 0, IMPORTER_DYNAMIC, ERANGE, "32 bits: map by a dynamic importer: ERANGE");
 	maps(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, ERANGE,
 	     "32 bits: map by a static importer: ERANGE");
 	is_errno(imp_mask(33, 65536), 0, "the driver sets a mask of 33 bits");
-	is_str(judged(PCI_C), "yes, direct",
+	is_str(verdict_of(PCI_C), "yes, direct",
 	       "DEVICE of a driver's device with a mask of 33 bits: yes, direct");
 	maps(&s, 0, IMPORTER_DYNAMIC, 0, "33 bits: map by a dynamic importer: success");
 	maps(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, 0,

@@ -73,7 +73,7 @@ static void addresses(void)
  */
 static void never_configured(void)
 {
-	is_str(judged("platform:a000000.virtio_mmio"), "cannot, direct: " NOT_CONFIGURED,
+	is_str(verdict_of("platform:a000000.virtio_mmio"), "cannot, direct: " NOT_CONFIGURED,
 	       "DEVICE of a device that never had a driver names the reason why it cannot be used");
 }
 
@@ -109,7 +109,7 @@ static void not_coherent(void)
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
 		 "not coherent: the importer's driver binds the device");
 	is_errno(imp_coherence(false), 0, "not coherent: the device is set to not cache-coherent");
-	is_str(judged(PCI_A), "cannot, direct: it is not cache-coherent",
+	is_str(verdict_of(PCI_A), "cannot, direct: it is not cache-coherent",
 	       "not coherent: DEVICE names the reason");
 	refuses_importer(&s, 0, IMPORTER_DYNAMIC, "map by a dynamic importer");
 	refuses_importer(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, "map by a static importer");
@@ -120,7 +120,7 @@ static void not_coherent(void)
 	is_errno(TRY(PCI_A, .id = s.id), EOPNOTSUPP, "not coherent: ATTACH: EOPNOTSUPP");
 	is_errno(TRY(PCI_A, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s.fd), EOPNOTSUPP,
 		 "not coherent: ATTACH to a dma-buf: EOPNOTSUPP");
-	is_str(judged(PCI_A), "cannot, direct: " NOT_CONFIGURED,
+	is_str(verdict_of(PCI_A), "cannot, direct: " NOT_CONFIGURED,
 	       "not coherent: DEVICE without a driver names the reason");
 	ok(logged("ccshm: cannot use shared memory: " NOT_CONFIGURED),
 	   "not coherent: the kernel log names the reason of the refused ATTACH");

@@ -401,9 +401,9 @@ static void attachment_is_notified(void)
 
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "attachment: ATTACH of a device");
 	device_start(&edu, EDU_A);
-	is_int(told(&a, 0), 0, "attachment: its holder is not notified before REVOKE");
+	is_int(poll_pri(&a, 0), 0, "attachment: its holder is not notified before REVOKE");
 	other = revoker_start(a.id, 0, -1);
-	is_int(told(&a, 20000), POLLPRI, "attachment: its holder is notified by POLLPRI");
+	is_int(poll_pri(&a, 20000), POLLPRI, "attachment: its holder is notified by POLLPRI");
 	ok(still_waits(&other), "attachment: REVOKE waits while the device is attached");
 	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
 	       "attachment: QUERY returns the state revoking");
@@ -417,7 +417,7 @@ static void attachment_is_notified(void)
 	peer_end(&other, 0);
 	is_int(edu_bus_master(&edu), 1,
 	       "attachment: the device is still bus master after DETACH and REVOKE");
-	ok(told(&a, 0) & POLLHUP, "attachment: poll() returns POLLHUP after REVOKE");
+	ok(poll_pri(&a, 0) & POLLHUP, "attachment: poll() returns POLLHUP after REVOKE");
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &job->result), 0,
 		 "attachment: REVOKE of the revoked attachment: success");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
@@ -459,7 +459,7 @@ static void deadline_passes(void)
 	   "deadline: QUERY of the export does not return the state active");
 	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
 	       "deadline: QUERY of the attachment returns the state revoking");
-	is_int(told(&a, 0), POLLPRI, "deadline: the attachment's holder is notified by POLLPRI");
+	is_int(poll_pri(&a, 0), POLLPRI, "deadline: the attachment's holder is notified by POLLPRI");
 
 	begin = now_ns();
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), ETIMEDOUT,
@@ -600,7 +600,7 @@ static void force(void)
 		 "REVOKE with FORCE: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 1);
 	is_int(edu_bus_master(&edu), 0, "REVOKE with FORCE: the device is no bus master");
-	ok(told(&a, 0) & POLLPRI,
+	ok(poll_pri(&a, 0) & POLLPRI,
 	   "REVOKE with FORCE: the attachment's holder is notified by POLLPRI");
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "REVOKE after REVOKE with FORCE: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 1);
@@ -641,7 +641,7 @@ static void whole_buffer(void)
 	for (int i = 0; i < 3; i++)
 		is_int(touch_read(p[i]), SIGBUS,
 		       "whole buffer: the mapping of export %d gets SIGBUS", i);
-	ok(told(&a, 0) & POLLPRI && told(&b, 0) & POLLPRI,
+	ok(poll_pri(&a, 0) & POLLPRI && poll_pri(&b, 0) & POLLPRI,
 	   "whole buffer: both attachments' holders are notified by POLLPRI");
 	is_errno(raw_detach(a.fd, 0), 0, "whole buffer: DETACH of one of two attachments");
 	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), ETIMEDOUT,
@@ -701,7 +701,7 @@ static void one_attachment(void)
 	       "one of two attachments: QUERY of the export counts both");
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT,
 		 "one of two attachments: REVOKE of the first: ETIMEDOUT");
-	is_int(told(&b, 0), 0, "one of two attachments: the second's holder is not notified");
+	is_int(poll_pri(&b, 0), 0, "one of two attachments: the second's holder is not notified");
 	is_int(query(b.id).state, CCSHM_STATE_ACTIVE,
 	       "one of two attachments: QUERY returns the state active for the second");
 	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), 0,

@@ -273,9 +273,9 @@ static void bridges(void)
 	struct shared s = shared_new(UNIT);
 
 	is_errno(TRY(PCI_BRIDGE, .id = s.id), EOPNOTSUPP, "ATTACH of a bridge: EOPNOTSUPP");
-	ok(strstr(judged(PCI_BRIDGE), "it is a bridge"),
+	ok(strstr(verdict_of(PCI_BRIDGE), "it is a bridge"),
 	   "DEVICE of a bridge reports that it is a bridge (%s)",
-	   judged(PCI_BRIDGE));
+	   verdict_of(PCI_BRIDGE));
 	shared_end(&s);
 }
 
@@ -291,7 +291,7 @@ int main(void)
 		bail(
 		     "loading ccshm.ko or ccshm_stubborn.ko: %s",
 		     strerror(ccshm < 0 ? -ccshm : -err));
-	gives_in();
+	forced_revoke_fails();
 	holder_detaches();
 	device_is_removed();
 	device_is_gone();

@@ -61,7 +61,7 @@ static void attaches(const char *what, struct shared *s)
 
 	if (!is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "%s: ATTACH", what))
 		return;
-	is_str(judged(PCI_C), usable(), "%s: DEVICE reports the device as usable", what);
+	is_str(verdict_of(PCI_C), usable(), "%s: DEVICE reports the device as usable", what);
 	moves(what, s, &a);
 	is_errno(attached_end(&a), 0, "%s: DETACH", what);
 }
@@ -73,7 +73,7 @@ static void is_refused(const char *what, struct shared *s)
 		 what);
 	is_errno(TRY(PCI_C, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s->fd, .dma_bits = 64),
 		 EOPNOTSUPP, "%s: ATTACH to a dma-buf is refused: EOPNOTSUPP", what);
-	is_str(judged(PCI_C), "cannot, userspace: its IOMMU translates or belongs to user space",
+	is_str(verdict_of(PCI_C), "cannot, userspace: its IOMMU translates or belongs to user space",
 	       "%s: DEVICE names the reason", what);
 }
 

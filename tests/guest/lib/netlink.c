@@ -228,8 +228,8 @@ uint64_t nl_statistic(int fd, unsigned int attr)
 	if (nl_send(fd, family.id, 0, CCSHM_CMD_STATS_GET, NULL, 0) ||
 	    nl_receive(fd, space, sizeof(space)) < 0 || m->nlmsg_type != family.id)
 		bail("the statistics cannot be read");
-	said = nl_parse(m);
-	return nl_number(&said, attr);
+	msg = nl_parse(m);
+	return nl_number(&msg, attr);
 }
 
 /* ---- events ---- */
