@@ -86,6 +86,9 @@ static bool unplug(void)
 
 /*
  * Plug the device in. Retry, because the slot becomes free some time after the kernel released it.
+ * The device appears in sysfs before drivers can be bound to it: hotplug_event()
+ * (drivers/pci/hotplug/acpiphp_glue.c) holds pci_rescan_remove_lock until the device is complete. A
+ * rescan waits for that lock.
  */
 static bool plug(void)
 {
@@ -93,7 +96,7 @@ static bool plug(void)
 		monitor("device_add edu,id=hot,addr=06.0,dma_mask=0xffffffff");
 		device_becomes(true);
 	}
-	return device_exists(EDU_C);
+	return !write_text("/sys/bus/pci/rescan", "1") && device_exists(EDU_C);
 }
 
 struct way {
