@@ -568,7 +568,7 @@ static void importer_dies(void)
 	is_int(peer_hear(&p), 0, "a process maps for a device and does not unmap");
 	holders_are(&s, 1, 1);
 	ok(revoke_waits(&thread, s.export_id), "a process maps for a device: REVOKE waits");
-	peer_end(&p, SIGKILL);
+	peer_must_end(&p, SIGKILL);
 	pthread_join(thread, NULL);
 	is_errno(waiting.result, 0,
 		 "the process that maps for a device is killed: the waiting REVOKE succeeds");
@@ -621,13 +621,13 @@ static void buffer_goes(void)
 	   "FREE of a mapped buffer: the device copies");
 	munmap(p, UNIT);
 	close(look);
-	raw_info(ccshm, &info);
+	must(raw_info(ccshm, &info));
 	is_int(info.bytes_shared, UNIT,
 	       "the dma-buf of the orphan is closed: its memory stays shared");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), ETIMEDOUT,
 		 "the dma-buf of the orphan is closed: REVOKE by the owner: ETIMEDOUT");
 	sleep_ms(100);
-	raw_info(ccshm, &info);
+	must(raw_info(ccshm, &info));
 	is_int(info.bytes_shared, UNIT,
 	       "the dma-buf of the orphan is closed: its memory stays shared after REVOKE");
 	is_errno(imp_unmap(imp), 0, "the orphan's importer unmaps");

@@ -307,7 +307,7 @@ static void *hold_lock(void *arg)
 	struct importer_hold req = { .fd = h->fd, .ms = 4000 };
 	int imp = imp_open();
 
-	raw_ioctl(imp, IMPORTER_IOC_HOLD, &req);
+	must(raw_ioctl(imp, IMPORTER_IOC_HOLD, &req));
 	close(imp);
 	return NULL;
 }

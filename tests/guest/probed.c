@@ -78,7 +78,7 @@ static int walker_vmap(struct peer *parent, void *arg)
 {
 	struct walker *w = arg;
 
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return raw_ioctl(w->imp, IMPORTER_IOC_VMAP, NULL);
 }
 
@@ -86,7 +86,7 @@ static int walker_map(struct peer *parent, void *arg)
 {
 	struct walker *w = arg;
 
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return imp_map(w->imp, IMPORTER_BIDIRECTIONAL);
 }
 
@@ -95,7 +95,7 @@ static int walker_attach(struct peer *parent, void *arg)
 	struct walker *w = arg;
 	struct attached a;
 
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return attach_dmabuf(ccshm, w->s->fd, PCI_B, &a);
 }
 
@@ -153,8 +153,8 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	probe_set("stall", 0);
 	is_errno(peer_hear(&walker), ENODEV,
 		 "%s: the call returns ENODEV after it is released", what);
-	peer_end(&walker, 0);
-	peer_end(&revoker, 0);
+	peer_must_end(&walker, 0);
+	peer_must_end(&revoker, 0);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0,
 		 "%s: REVOKE after the call has returned: success", what);
 	is_int(query(s.export_id).device_mappings, 0,
@@ -256,7 +256,7 @@ static void waiter_is_killed(struct peer *p, const char *what)
 	       "%s: no memory was returned before SIGKILL ended the ALLOC", what);
 	if (status < 0) {
 		probe_set("hold", 0);
-		reap(p->pid, 20000);
+		must(reap(p->pid, 20000));
 	}
 	close(p->sock);
 }
@@ -279,13 +279,13 @@ static void own_returns(const char *limit, uint64_t most, uint64_t size, const c
 	kill(p.pid, SIGUSR1);
 	is_errno(peer_hear(&p), EINTR,
 		 "%s: a signal ends an interruptible ALLOC that waits: EINTR", what);
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	is_int(user_info(alice)->user_buffers, 1,
 	       "%s: only the buffer that is being returned is charged", what);
 	p = waiter_start(ALICE, size, 0, what);
 	probe_set("hold", 0);
 	is_errno(peer_hear(&p), 0, "%s: ALLOC succeeds when the memory has been returned", what);
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	is_errno(user_has(alice, 1, size), 0,
 		 "%s: ALLOC of all that the limit allows succeeds again", what);
 	user_end(alice);
@@ -319,7 +319,7 @@ static void waits_for_no_more(void)
 	probe_set("hold", 0);
 	is_errno(peer_hear(&p), 0,
 		 "beyond the total, again: ALLOC succeeds when another user's memory has been returned");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	user_end(alice);
 	user_end(bob);
 	returning_end("two users");
@@ -329,7 +329,7 @@ static void waits_for_no_more(void)
 
 static int allocates_after_message(struct peer *parent, void *arg)
 {
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return allocates(parent, arg);
 }
 
@@ -369,7 +369,7 @@ static void check_hibernation(uint64_t size, const char *function, int prepared,
 	probe_set("stall", 0);
 	is_errno(peer_hear(&p), allocated,
 		 "%s: the call returns %s", what, tap_errno_name(allocated));
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	if (fd >= 0)
 		close(fd);
 	ok(wait_clean(ccshm), "%s: no memory is shared afterwards", what);
@@ -399,7 +399,7 @@ static void one_is_refused(void)
 static int child_touches(struct peer *parent, void *arg)
 {
 	peer_send(parent, 0, -1);
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return touch_some(arg, SIZE, PAGE, SIGBUS);
 }
 
@@ -417,7 +417,7 @@ static unsigned long copied_by_fork(const char *p, size_t size)
 	probe_set("from", (unsigned long)p);
 	probe_set("to", (unsigned long)p + size);
 	before = probe_get("copied");
-	as_user(ROOT, ALL_CAPS, ends_at_once, NULL);
+	must(as_user(ROOT, ALL_CAPS, ends_at_once, NULL));
 	return probe_get("copied") - before;
 }
 
@@ -451,7 +451,7 @@ static void fork_copies_none(void)
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "fork: REVOKE without waiting");
 	is_int(peer_ask(&child, 0), 1,
 	       "fork: every page of the child's mapping gets SIGBUS after REVOKE");
-	peer_end(&child, 0);
+	peer_must_end(&child, 0);
 	munmap(p, SIZE);
 	shared_end(&s);
 }

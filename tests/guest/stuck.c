@@ -166,7 +166,7 @@ static void device_is_removed(void)
 
 	if (!ok(id > 0, "killed holder: a process attaches a stubborn device"))
 		return;
-	peer_end(&p, SIGKILL);
+	peer_must_end(&p, SIGKILL);
 	ok(wait_state(id, CCSHM_STATE_STUCK), "killed holder: QUERY returns the state stuck");
 	shared_end(&s);
 	sleep_ms(300);

@@ -86,6 +86,13 @@ int raw_free(int fd, uint64_t id)
 	return raw_ioctl(fd, CCSHM_IOC_FREE, &req);
 }
 
+int raw_free_any(int fd, uint64_t id)
+{
+	int err = raw_free(fd, id);
+
+	return err == -ENOENT ? 0 : err;
+}
+
 int raw_find(int fd, const char *name, long uid, uint64_t *id)
 {
 	struct ccshm_ioc_open req = { 0 };
@@ -560,6 +567,15 @@ int peer_end(struct peer *p, int sig)
 	return status;
 }
 
+void peer_must_end(struct peer *p, int sig)
+{
+	int status = peer_end(p, sig);
+
+	if (status && (!sig || status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != sig))
+		fail("process %d ends by signal %d or exits with 0: wait status %d", p->pid, sig,
+		     status);
+}
+
 /**
  * struct thread_look - what a thread does
  * @state: state as in /proc/PID/stat; 0: no such thread exists
@@ -647,6 +663,6 @@ int as_user(uid_t uid, uint64_t caps, int (*fn)(void *arg), void *arg)
 
 	if (!peer_receive(&p, &value, NULL, 60000))
 		value = -ECHILD;
-	peer_end(&p, value == -ECHILD ? SIGKILL : 0);
+	peer_must_end(&p, value == -ECHILD ? SIGKILL : 0);
 	return value;
 }
