@@ -2082,7 +2082,7 @@ uint64_t ccshm_event_pages(const struct ccshm_event *event);
 
 /**
  * ccshm_event_stopped() - return the number of devices that the driver had to
- * stop
+ * stop, of events of the types CCSHM_EVENT_DETACH and CCSHM_EVENT_REVOKE_END
  */
 uint32_t ccshm_event_stopped(const struct ccshm_event *event);
 

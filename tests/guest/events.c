@@ -373,6 +373,8 @@ static void test_attach(void)
 	if (happens(CCSHM_EVENT_ATTACH, a.id, "ATTACH")) {
 		is_str(nl_text(&ev.msg, CCSHM_A_DEVICE), PCI_B, "event of ATTACH: the device");
 		is_int(ev_number(CCSHM_A_BUFFER_ID), s.id, "event of ATTACH: the buffer");
+		ok(!ev.msg.attr[CCSHM_A_STOPPED],
+		   "event of ATTACH: it does not report whether the device was stopped");
 	}
 	is_errno(attached_end(&a), 0, "DETACH of the device works");
 	if (happens(CCSHM_EVENT_DETACH, a.id, "DETACH"))

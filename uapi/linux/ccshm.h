@@ -1153,7 +1153,8 @@ enum ccshm_cmd {
  * @CCSHM_A_RESULT: u32: result of a revoke: 0 or a positive errno
  * @CCSHM_A_DURATION: u64: duration of a revoke, nanoseconds
  * @CCSHM_A_PAGES: u64: pages (of the page size)
- * @CCSHM_A_STOPPED: u32: devices that ccshm had to stop
+ * @CCSHM_A_STOPPED: u32: devices that ccshm had to stop: of DETACH 0 or 1, of
+ *	REVOKE_END as in struct ccshm_ioc_revoke
  * @CCSHM_A_QUOTA: u32: enum ccshm_quota
  * @CCSHM_A_ASKED: u64: bytes, buffers or exports that were requested
  * @CCSHM_A_USED: u64: bytes, buffers or exports that counted against the limit
@@ -1293,7 +1294,7 @@ enum ccshm_stats_attr {
  *	as CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED: ccshm had to stop
  *	the device
  * @CCSHM_EVENT_STUCK: the device of an attachment could not be stopped; as
- *	CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED
+ *	CCSHM_CMD_ATTACHMENT_GET
  * @CCSHM_EVENT_IMPORTER_ATTACH: a driver attached its device to an export:
  *	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
  * @CCSHM_EVENT_IMPORTER_DETACH: a driver detached its device from an export:
