@@ -661,6 +661,7 @@ int main(void)
 {
 	rig_before = rig(CVM_PAGES_SHARED);
 	driver_load();
+	direct_map_settle();
 	dev = raw_open();
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));

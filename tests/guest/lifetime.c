@@ -580,6 +580,7 @@ int main(void)
 
 	rig_before = rig(CVM_PAGES_SHARED);
 	driver_load();
+	direct_map_settle();
 	splits = direct_map_splits();
 	test_free();
 	test_ends();

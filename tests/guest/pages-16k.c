@@ -259,6 +259,7 @@ int main(void)
 	is_int(sysconf(_SC_PAGESIZE), LARGE, "the kernel's pages have 16 KiB");
 	rig_before = rig(CVM_PAGES_SHARED);
 	driver_load();
+	direct_map_settle();
 	touch_init();
 	ccshm = raw_open();
 	if (ccshm < 0)

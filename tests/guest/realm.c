@@ -221,6 +221,7 @@ int main(void)
 	if (cvm_flavour() != CVM_CCA)
 		bail("the guest is not a Realm");
 	suite_begin();
+	direct_map_settle();
 	addresses();
 	never_configured();
 	not_coherent();

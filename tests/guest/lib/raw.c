@@ -287,6 +287,25 @@ long long direct_map_splits(void)
 #endif
 }
 
+void direct_map_settle(void)
+{
+	long long splits = direct_map_splits();
+	int same = 0;
+
+	/*
+	 * Count sleeps instead of the time: while the host runs other programs, time passes
+	 * without progress in the guest, but in each sleep other tasks can run.
+	 */
+	for (int i = 0; i < 500 && same < 25; i++) {
+		long long now;
+
+		sleep_ms(20);
+		now = direct_map_splits();
+		same = now == splits ? same + 1 : 0;
+		splits = now;
+	}
+}
+
 void expect_refusal(void)
 {
 	expect_kmsg(cvm_flavour() == CVM_CCA ?

@@ -146,6 +146,14 @@ long long vmstat(const char *name);
 long long direct_map_splits(void);
 
 /*
+ * Wait until the kernel splits no more leaves because a module was loaded. Call this after
+ * driver_load() in a suite that compares the number of splits: a work item of the kernel frees the
+ * memory of the module's initialisation after an RCU grace period (do_free_init()), and splits the
+ * leaves that contain this memory when it resets their permissions (vm_reset_perms()).
+ */
+void direct_map_settle(void);
+
+/*
  * Expect the kernel's message about a refused conversion. In a TDX guest the kernel prints it
  * once.
  */
