@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Behaviour that only probes in the kernel can observe. A revoke does not wait for a call that is
- * still walking over the pages, because a lock of the export is held only to count a mapping. ALLOC
- * waits only for returning memory that is sufficient, and can be killed while it waits. If ALLOC
- * and the preparation of a hibernation meet, one of them is refused. fork() copies no 2 MiB page
- * table entry of a ccshm mapping.
+ * still walking over the pages, because a lock of the export is held only to count a mapping, nor
+ * for an attachment that such a call lists later. ALLOC waits only for returning memory that is
+ * sufficient, and can be killed while it waits. If ALLOC and the preparation of a hibernation meet,
+ * one of them is refused. fork() copies no 2 MiB page table entry of a ccshm mapping.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev
@@ -162,6 +162,52 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	munmap(p, SIZE);
 	if (w.imp >= 0)
 		close(w.imp);
+	shared_end(&s);
+}
+
+/* Attach the buffer, send the result, and keep the attachment until the next order. */
+static int walker_attach_buffer(struct peer *parent, void *arg)
+{
+	struct walker *w = arg;
+	struct attached a;
+	int err;
+
+	must(peer_hear(parent));
+	err = attach_buffer(ccshm, w->s->id, PCI_B, &a);
+	peer_send(parent, err, -1);
+	must(peer_hear(parent));
+	return err ? err : attached_end(&a);
+}
+
+/*
+ * Test an ATTACH that began before REVOKE of the buffer, and lists its attachment while REVOKE
+ * waits for an importer: REVOKE has not asked the holder of this attachment to detach.
+ */
+static void later_attachment(void)
+{
+	const char *what = "an ATTACH that completes during REVOKE";
+	struct shared s = exported_new(SIZE, 0);
+	struct walker w = { .s = &s, .imp = imp_new(s.fd, IMPORTER_LATE) };
+	struct peer walker;
+	pthread_t thread;
+
+	is_errno(imp_map(w.imp, IMPORTER_BIDIRECTIONAL), 0, "%s: an importer maps", what);
+	stall_at("ccshm_memory_pfn");
+	walker = peer_start(ROOT, ALL_CAPS, walker_attach_buffer, &w);
+	probe_set("stall", walker.pid);
+	peer_send(&walker, 0, -1);
+	ok(is_stalled(walker.pid), "%s: ATTACH is stalled in its walk", what);
+	ok(revoke_waits(&thread, s.id), "%s: REVOKE waits for the importer", what);
+	probe_set("stall", 0);
+	is_errno(peer_hear(&walker), 0, "%s: ATTACH succeeds", what);
+	is_errno(imp_unmap(w.imp), 0, "%s: the importer unmaps", what);
+	pthread_join(thread, NULL);
+	is_errno(waiting.result, 0, "%s: REVOKE succeeds when the importer has unmapped", what);
+	is_int(waiting.r.revoked, 2, "%s: REVOKE counts the two exports only", what);
+	is_int(query(s.id).attachments, 1, "%s: the attachment remains", what);
+	is_errno(peer_ask(&walker, 0), 0, "%s: DETACH", what);
+	peer_must_end(&walker, 0);
+	close(w.imp);
 	shared_end(&s);
 }
 
@@ -471,6 +517,7 @@ int main(void)
 	check_walker(walker_map, 0, ETIMEDOUT, "map");
 	/* The attachment is listed and counted only after its walk. */
 	check_walker(walker_attach, 0, 0, "ATTACH");
+	later_attachment();
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
 	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");
 	waits_for_no_more();

@@ -674,9 +674,11 @@ struct ccshm_ioc_export {
  *	or attachment
  * @device_mappings: out: remaining mappings and attachments of devices; 0 if
  *	@state is CCSHM_STATE_REVOKED
- * @pages: out: pages that the revoke covers
- * @revoked: out: exports and attachments that are revoked
- * @stopped: out: attachments whose device ccshm had to stop
+ * @pages: out: pages of the exports and attachments that the revoke covers
+ * @revoked: out: exports and attachments that are revoked or have ended during
+ *	the call
+ * @stopped: out: attachments whose device ccshm had to stop, among those that
+ *	the revoke covers
  *
  * The call waits for the fences that exist when the importers are notified, and
  * for those that an importer adds before it unmaps; other fences do not extend
@@ -686,8 +688,8 @@ struct ccshm_ioc_export {
  * call returns. User mappings are gone when the call returns, except with
  * EINTR. When the call succeeds, no CPU and no device can access the memory
  * through the object. Another call continues the revoke; for a revoked object
- * it returns the same result. The buffer itself can be exported and attached
- * again.
+ * it returns the same result, for a buffer without those of its objects that
+ * have ended. The buffer itself can be exported and attached again.
  *
  * The "out" fields are also written with ETIMEDOUT, EBUSY and EIO.
  *
