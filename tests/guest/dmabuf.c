@@ -609,6 +609,7 @@ static void buffer_goes(void)
 	struct shared s = exported_new(UNIT, 0);
 	int imp = imp_new(s.fd, IMPORTER_LATE), look = dup(s.fd);
 	struct ccshm_ioc_info info;
+	struct ccshm_ioc_query q;
 	char *p;
 
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0,
@@ -636,7 +637,10 @@ static void buffer_goes(void)
 	ok(wait_held(ccshm, 0, &info),
 	   "the orphan's importer has unmapped: the memory is given back");
 	is_errno(imp_detach(imp), 0, "the orphan's importer detaches");
-	is_errno(raw_query(ccshm, s.export_id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
+	/* The work item of the revoke may hold the last reference to the dma-buf for a moment. */
+	for (int i = 0; i < 500 && raw_query(ccshm, s.export_id, &q) != -ENOENT; i++)
+		sleep_ms(10);
+	is_errno(raw_query(ccshm, s.export_id, &q), ENOENT,
 		 "the orphan's importer has detached: QUERY: ENOENT");
 	close(imp);
 }
