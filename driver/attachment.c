@@ -192,6 +192,8 @@ static void attachment_unlist(struct ccshm_attachment *att)
 	att->obj.buffer->nr_attachments--;
 	if (att->export)
 		att->export->attachments--;
+	ccshm_tally_count(&att->obj, att->export, att->size >> PAGE_SHIFT,
+			  READ_ONCE(att->stopped));
 	ccshm_object_unpublish(&att->obj);
 	mutex_unlock(&ccshm_lock);
 	module_put(THIS_MODULE);

@@ -359,6 +359,7 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	RB_CLEAR_NODE(&buffer->name_node);
 	xa_init_flags(&buffer->exports, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&buffer->attachments, XA_FLAGS_ACCOUNT);
+	INIT_LIST_HEAD(&buffer->tallies);
 	INIT_WORK(&buffer->release, buffer_release);
 	init_completion(&buffer->released);
 

@@ -98,6 +98,27 @@ struct ccshm_object {
 	kuid_t payer;
 };
 
+/**
+ * struct ccshm_tally - sums over the objects that end while a revoke runs
+ * @link: entry in the list of the buffer (ccshm_lock)
+ * @object: buffer or export whose objects are counted
+ * @last: largest id to count
+ * @visited: by type, largest id that the revoke has visited; these are not counted
+ *	(ccshm_lock)
+ * @objects: number of exports and attachments that have ended (ccshm_lock)
+ * @pages: their pages (ccshm_lock)
+ * @stopped: attachments among them whose device ccshm has stopped (ccshm_lock)
+ */
+struct ccshm_tally {
+	struct list_head link;
+	struct ccshm_object *object;
+	u64 last;
+	u64 visited[CCSHM_TYPE_ATTACHMENT + 1];
+	u32 objects;
+	u64 pages;
+	u32 stopped;
+};
+
 int ccshm_object_init(struct ccshm_object *object,
 		      const struct ccshm_object_ops *ops,
 		      struct ccshm_buffer *buffer,
@@ -111,6 +132,11 @@ struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
 u64 ccshm_object_last_id(void);
+void ccshm_tally_begin(struct ccshm_tally *tally);
+void ccshm_tally_end(struct ccshm_tally *tally);
+bool ccshm_tally_visit(struct ccshm_tally *tally, struct ccshm_object *object);
+void ccshm_tally_count(struct ccshm_object *object, struct ccshm_export *export,
+		       unsigned long pages, bool stopped);
 void ccshm_object_prime(void);
 u64 ccshm_object_made(enum ccshm_type type);
 void ccshm_changed(void);
@@ -184,6 +210,7 @@ struct ccshm_client {
  * @attachments: struct ccshm_object of each attachment, by id (ccshm_lock)
  * @nr_exports: number of exports in @exports (ccshm_lock)
  * @nr_attachments: number of attachments in @attachments (ccshm_lock)
+ * @tallies: list of struct ccshm_tally of each REVOKE in progress (ccshm_lock)
  * @release: work item that gives the memory back
  * @returning: pages that @release is likely to give back
  * @released: completed when @release has run
@@ -209,6 +236,7 @@ struct ccshm_buffer {
 	struct xarray attachments;
 	unsigned int nr_exports;
 	unsigned int nr_attachments;
+	struct list_head tallies;
 	struct work_struct release;
 	unsigned long returning;
 	struct completion released;

@@ -208,7 +208,7 @@ static int put_described(struct sk_buff *skb, const struct record *r)
 {
 	int err = ccshm_encode_object(skb, &r->q);
 
-	if (err || r->q.type != CCSHM_TYPE_ATTACHMENT)
+	if (err || r->type != CCSHM_EVENT_DETACH)
 		return err;
 	return nla_put_u32(skb, CCSHM_A_STOPPED, r->stopped);
 }
@@ -326,7 +326,7 @@ void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 	if (!has_listeners())
 		return;
 	ccshm_object_describe(object, &init_user_ns, &r.q);
-	if (object->type == CCSHM_TYPE_ATTACHMENT)
+	if (type == CCSHM_EVENT_DETACH)
 		r.stopped = container_of(object, struct ccshm_attachment,
 					 obj)->stopped;
 	record_queue(&r);

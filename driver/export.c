@@ -142,8 +142,10 @@ void ccshm_export_unlist(struct ccshm_export *export)
 	mutex_lock(&ccshm_lock);
 	if (export->obj.announced)
 		ccshm_event(CCSHM_EVENT_EXPORT_GONE, &export->obj);
-	if (export->dentry)
+	if (export->dentry) {
 		buffer->nr_exports--;
+		ccshm_tally_count(&export->obj, NULL, export->pages, false);
+	}
 	export->dentry = NULL;
 	xa_erase(&buffer->exports, export->obj.id);
 	ccshm_object_unpublish(&export->obj);

@@ -184,6 +184,68 @@ u64 ccshm_object_last_id(void)
 	return atomic64_read(&last_id);
 }
 
+/* ---- objects that end while a revoke runs ---- */
+
+/**
+ * ccshm_tally_begin - begin to count the objects that end
+ * @tally: sums, with @object and @last filled in; the other members are 0
+ *
+ * A revoke visits only objects that are still listed. Those that have ended meanwhile,
+ * for example because a process died when it lost its mapping, are in the sums.
+ */
+void ccshm_tally_begin(struct ccshm_tally *tally)
+{
+	mutex_lock(&ccshm_lock);
+	list_add(&tally->link, &tally->object->buffer->tallies);
+	mutex_unlock(&ccshm_lock);
+}
+
+void ccshm_tally_end(struct ccshm_tally *tally)
+{
+	mutex_lock(&ccshm_lock);
+	list_del(&tally->link);
+	mutex_unlock(&ccshm_lock);
+}
+
+/* Exclude an object from the sums; return false if the sums include it already. */
+bool ccshm_tally_visit(struct ccshm_tally *tally, struct ccshm_object *object)
+{
+	bool listed;
+
+	mutex_lock(&ccshm_lock);
+	listed = xa_load(&objects, object->id) == object;
+	if (listed)
+		tally->visited[object->type] = object->id;
+	mutex_unlock(&ccshm_lock);
+	return listed;
+}
+
+/**
+ * ccshm_tally_count - count an export or attachment that is being unlisted
+ * @object: object to count
+ * @export: export that an attachment was made from, or NULL
+ * @pages: its pages
+ * @stopped: ccshm has stopped the device of the attachment
+ */
+void ccshm_tally_count(struct ccshm_object *object, struct ccshm_export *export,
+		       unsigned long pages, bool stopped)
+{
+	struct ccshm_tally *tally;
+
+	lockdep_assert_held(&ccshm_lock);
+	list_for_each_entry(tally, &object->buffer->tallies, link) {
+		if (tally->object != &object->buffer->obj &&
+		    !(export && tally->object == &export->obj))
+			continue;
+		if (object->id > tally->last ||
+		    object->id <= tally->visited[object->type])
+			continue;
+		tally->objects++;
+		tally->pages += pages;
+		tally->stopped += stopped;
+	}
+}
+
 static void object_release(struct kref *ref)
 {
 	struct ccshm_object *object = container_of(ref, struct ccshm_object, ref);

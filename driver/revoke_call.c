@@ -25,7 +25,8 @@
  * @object: object to revoke
  * @req: request and result
  * @begin: start of the call, CLOCK_MONOTONIC
- * @last: id of the youngest object at @begin; younger ones are not revoked
+ * @tally: what ends while the call runs; its @last is the id of the youngest object at
+ *	@begin: younger ones are not revoked
  * @force: stop devices instead of waiting for their holders
  * @orderly: remove CPU mappings after the attachments were detached
  */
@@ -33,7 +34,7 @@ struct revoke {
 	struct ccshm_object *object;
 	struct ccshm_ioc_revoke *req;
 	s64 begin;
-	u64 last;
+	struct ccshm_tally tally;
 	bool force;
 	bool orderly;
 };
@@ -53,7 +54,7 @@ static struct ccshm_object *next_export(const struct revoke *rev, u64 id)
 {
 	if (rev->object->type == CCSHM_TYPE_BUFFER)
 		return ccshm_object_next_of(&rev->object->buffer->exports, id,
-					    rev->last);
+					    rev->tally.last);
 	if (id || rev->object->type != CCSHM_TYPE_EXPORT)
 		return NULL;
 	kref_get(&rev->object->ref);
@@ -74,7 +75,7 @@ static struct ccshm_object *next_attachment(const struct revoke *rev, u64 id)
 	do {
 		struct ccshm_object *next =
 			ccshm_object_next_of(&object->buffer->attachments, id,
-					     rev->last);
+					     rev->tally.last);
 
 		if (!next || object->type == CCSHM_TYPE_BUFFER ||
 		    (to_attachment(next)->export &&
@@ -251,37 +252,54 @@ static void report_attachment(struct ccshm_attachment *att,
 	req->stopped += READ_ONCE(att->stopped);
 }
 
-/* Wait for all exports until the deadline, and report on each. */
+/*
+ * Check whether an object is to be reported: it is listed, or it is the one that the
+ * caller has named. The tally includes those that have ended.
+ */
+static bool is_reported(struct revoke *rev, struct ccshm_object *object)
+{
+	return object == rev->object || ccshm_tally_visit(&rev->tally, object);
+}
+
+/*
+ * Wait for all exports until the deadline, and report on each. An active one is not
+ * covered: its EXPORT began before this call, and listed it after the others were closed.
+ */
 static int wait_exports(struct revoke *rev, int err)
 {
 	struct ccshm_object *object;
 	u64 id = 0;
 
 	while ((object = next_export(rev, id))) {
+		bool covered = !ccshm_export_is_active(to_export(object));
+
 		id = object->id;
-		if (err != -ERESTARTSYS)
+		if (covered && err != -ERESTARTSYS)
 			err = choose_error(err, wait_export(to_export(object),
 							    rev));
-		report_export(to_export(object), rev->req);
+		if (is_reported(rev, object) && covered)
+			report_export(to_export(object), rev->req);
 		ccshm_object_put(object);
 		cond_resched();
 	}
 	return err;
 }
 
+/* As wait_exports(): ATTACH can list an attachment long after it began. */
 static int wait_attachments(struct revoke *rev, int err, bool report)
 {
 	struct ccshm_object *object;
 	u64 id = 0;
 
 	while ((object = next_attachment(rev, id))) {
+		struct ccshm_attachment *att = to_attachment(object);
+		bool covered = READ_ONCE(att->state) != CCSHM_STATE_ACTIVE;
+
 		id = object->id;
-		if (err != -ERESTARTSYS)
-			err = choose_error(err,
-					   wait_attachment(to_attachment(object),
-							   rev));
-		if (report)
-			report_attachment(to_attachment(object), rev->req);
+		if (covered && err != -ERESTARTSYS)
+			err = choose_error(err, wait_attachment(att, rev));
+		if (report && is_reported(rev, object) && covered)
+			report_attachment(att, rev->req);
 		ccshm_object_put(object);
 		cond_resched();
 	}
@@ -317,7 +335,7 @@ static int revoke_object(struct ccshm_object *object, struct ccshm_ioc_revoke *r
 	struct revoke rev = {
 		.object = object,
 		.req = req,
-		.last = ccshm_object_last_id(),
+		.tally = { .object = object, .last = ccshm_object_last_id() },
 		.force = req->flags & CCSHM_REVOKE_FORCE,
 		.orderly = req->flags & CCSHM_REVOKE_ORDERLY,
 	};
@@ -326,7 +344,12 @@ static int revoke_object(struct ccshm_object *object, struct ccshm_ioc_revoke *r
 	rev.begin = ccshm_event_revoke_begin(object);
 	if (req->flags & CCSHM_REVOKE_SEAL)
 		ccshm_buffer_seal(object->buffer);
+	ccshm_tally_begin(&rev.tally);
 	err = revoke_steps(&rev);
+	ccshm_tally_end(&rev.tally);
+	req->revoked += rev.tally.objects;
+	req->pages += rev.tally.pages;
+	req->stopped += rev.tally.stopped;
 	ccshm_event_revoke_end(object, rev.begin, req, err);
 	trace_ccshm_revoke(object, req, ktime_get_ns() - rev.begin, err);
 	return err;
@@ -337,7 +360,7 @@ static void revoke_begin(struct ccshm_buffer *buffer)
 {
 	struct revoke rev = {
 		.object = &buffer->obj,
-		.last = ccshm_object_last_id(),
+		.tally.last = ccshm_object_last_id(),
 	};
 
 	if (!for_exports(&rev, begin_export))

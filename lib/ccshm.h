@@ -1573,9 +1573,12 @@ int ccshm_attachment_segments(struct ccshm_attachment *attachment,
  *	attachment
  * @device_mappings: remaining mappings and attachments of devices; 0 if @state
  *	is CCSHM_STATE_REVOKED
- * @pages: pages (of the page size) that the revoke covers
- * @revoked: exports and attachments that are revoked
- * @stopped: attachments whose device ccshm had to stop
+ * @pages: pages (of the page size) of the exports and attachments that the
+ *	revoke covers
+ * @revoked: exports and attachments that are revoked or have ended during the
+ *	call
+ * @stopped: attachments whose device ccshm had to stop, among those that the
+ *	revoke covers
  * @reserved: 0
  */
 struct ccshm_revoke_result {
@@ -1603,8 +1606,9 @@ struct ccshm_revoke_result {
  * call returns. User mappings are gone when the call returns, except with
  * -EINTR: accessing them raises SIGBUS. When the call succeeds, no CPU and no
  * device can access the memory through the object. Another call continues the
- * revoke; for a revoked object it returns the same result. The buffer itself
- * remains, and can be exported and attached again.
+ * revoke; for a revoked object it returns the same result, for a buffer without
+ * those of its objects that have ended. The buffer itself remains, and can be
+ * exported and attached again.
  *
  * With CCSHM_REVOKE_SEAL the buffer is sealed first, in the same step, and
  * stays sealed also with -ETIMEDOUT, -EBUSY, -EIO and -EINTR. With
@@ -2082,7 +2086,7 @@ uint64_t ccshm_event_pages(const struct ccshm_event *event);
 
 /**
  * ccshm_event_stopped() - return the number of devices that the driver had to
- * stop
+ * stop, of events of the types CCSHM_EVENT_DETACH and CCSHM_EVENT_REVOKE_END
  */
 uint32_t ccshm_event_stopped(const struct ccshm_event *event);
 

@@ -33,7 +33,7 @@ static struct world world_now(void)
 
 	memset(&w, 0, sizeof(w));
 	w.fds = count_fds();
-	raw_info(dev, &w.info);
+	must(raw_info(dev, &w.info));
 	/* These count calls that were undone as well, so they may change. */
 	w.info.calls_shared = 0;
 	w.info.calls_private = 0;
@@ -45,7 +45,7 @@ static struct world world_now(void)
 	w.info.revokes_failed = 0;
 	w.info.events = 0;
 	for (int i = 0; i < 4; i++)
-		raw_query(dev, ids[i], &w.query[i]);
+		must(raw_query(dev, ids[i], &w.query[i]));
 	return w;
 }
 
@@ -114,20 +114,20 @@ static void make_alloc(union arg *a)
 
 static void drop_alloc(union arg *a)
 {
-	raw_free(dev, a->alloc.id);
+	must(raw_free(dev, a->alloc.id));
 }
 
 static void make_free(union arg *a)
 {
 	uint64_t id;
 
-	raw_alloc(dev, PAGE, &id);
+	must(raw_alloc(dev, PAGE, &id));
 	a->free.id = id;
 }
 
 static void drop_free(union arg *a)
 {
-	raw_free(dev, a->free.id);
+	must(raw_free_any(dev, a->free.id));
 }
 
 static void make_open(union arg *a)
@@ -176,7 +176,7 @@ static void make_attach(union arg *a)
 
 static void drop_attach(union arg *a)
 {
-	raw_detach(a->attach.fd, 0);
+	must(raw_detach(a->attach.fd, 0));
 	close(a->attach.fd);
 }
 
@@ -200,7 +200,7 @@ static void make_detach(union arg *a)
 static void drop_detach(union arg *a)
 {
 	(void)a;
-	raw_detach(detach_fd, 0);
+	must(raw_detach(detach_fd, 0));
 	close(detach_fd);
 }
 
@@ -236,7 +236,7 @@ static void drop_set(union arg *a)
 {
 	struct ccshm_ioc_set undo = { .id = a->set.id, .flags = CCSHM_SET_SEALED };
 
-	raw_ioctl(dev, CCSHM_IOC_SET, &undo);
+	must(raw_ioctl(dev, CCSHM_IOC_SET, &undo));
 }
 
 /*
@@ -712,7 +712,7 @@ static bool alloc_refused(struct ccshm_ioc_alloc req, int want, const char *what
 		return true;
 	diag("ALLOC with %s: %s, expected %s", what, tap_errno_name(err), tap_errno_name(want));
 	if (!err)
-		raw_free(dev, req.id);
+		must(raw_free(dev, req.id));
 	return false;
 }
 
@@ -786,7 +786,7 @@ static void test_alloc_fields(void)
 	ok(unchanged(&before), "ALLOC with invalid fields changes nothing");
 	req = WITH(.flags = CCSHM_ALLOC_NODE, .node = 0);
 	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "ALLOC on node 0 works");
-	raw_free(dev, req.id);
+	must(raw_free(dev, req.id));
 	ok(unchanged(&before), "ALLOC on node 0: freed completely");
 }
 
@@ -814,7 +814,7 @@ static int use_name(const char name[CCSHM_NAME_LEN])
 	err = raw_ioctl(dev, CCSHM_IOC_ALLOC, &req);
 	found = raw_ioctl(dev, CCSHM_IOC_OPEN, &find);
 	if (!err)
-		raw_free(dev, req.id);
+		must(raw_free(dev, req.id));
 	return err == found && req.id == find.id ? err : -EIO;
 }
 
@@ -930,7 +930,7 @@ static int attach_range(const struct range *r, int dmabuf, uint64_t *actual)
 	if (err)
 		return err;
 	*actual = req.actual_size;
-	raw_detach(req.fd, 0);
+	must(raw_detach(req.fd, 0));
 	close(req.fd);
 	return 0;
 }
@@ -969,7 +969,7 @@ static bool attach_refused(struct ccshm_ioc_attach req, int want, const char *wh
 		return true;
 	diag("ATTACH with %s: %s, expected %s", what, tap_errno_name(err), tap_errno_name(want));
 	if (!err) {
-		raw_detach(req.fd, 0);
+		must(raw_detach(req.fd, 0));
 		close(req.fd);
 	}
 	return false;
@@ -1357,7 +1357,7 @@ int main(void)
 	test_deadlines();
 	test_no_descriptors();
 
-	raw_detach(attachment_fd, 0);
+	must(raw_detach(attachment_fd, 0));
 	close(attachment_fd);
 	close(export_fd);
 	is_errno(raw_free(dev, named), 0, "the named buffer is freed");

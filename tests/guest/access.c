@@ -246,7 +246,7 @@ static void set_finds(void)
 	is_int(query(anonymous).query_flags & CCSHM_QUERY_SEALED, CCSHM_QUERY_SEALED,
 	       "SET of the seal of an anonymous buffer: QUERY reports the seal");
 	close(fd);
-	raw_free(ccshm, anonymous);
+	must(raw_free(ccshm, anonymous));
 	is_errno(SET(ALICE, 0, anonymous, SEALED(0)), ENOENT,
 		 "SET of a buffer that was freed: ENOENT");
 	is_errno(free_as(ALICE, own), 0, "FREE of alice's buffer");

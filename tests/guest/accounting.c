@@ -177,12 +177,14 @@ static int op_revoke(int u, int s)
 
 static int op_close(int u, int s)
 {
+	int err = 0;
+
 	if (slot[u][s].importer >= 0)
-		op_importer(u, s);
+		err = op_importer(u, s);
 	if (user[u]->map[s])
-		ask(u, USER_UNMAP, s);
+		err = ask(u, USER_UNMAP, s) ?: err;
 	slot[u][s].revoked = false;
-	return ask(u, USER_CLOSE, s);
+	return ask(u, USER_CLOSE, s) ?: err;
 }
 
 /* Use a buffer through a dma-buf, an attachment, both, or neither. */
@@ -225,7 +227,7 @@ static int op_die(int u)
 	for (int s = 0; s < SLOTS; s++)
 		if (slot[u][s].persistent && user[u]->id[s])
 			err = raw_free(dev, user[u]->id[s]) ?: err;
-	peer_end(&user[u]->peer, SIGKILL);
+	peer_must_end(&user[u]->peer, SIGKILL);
 	munmap(user[u], sizeof(*user[u]));
 	return begin_user(u) ?: err;
 }
@@ -298,7 +300,7 @@ static bool user_right(int u, const struct sums *sum, bool report)
 {
 	const struct ccshm_ioc_info *i = &user[u]->info;
 
-	ask(u, USER_INFO, 0);
+	must(ask(u, USER_INFO, 0));
 	if (i->user_bytes == sum->bytes && i->user_buffers == sum->buffers &&
 	    i->user_exports == sum->exports && i->user_attachments == sum->attachments &&
 	    i->user_importers == sum->importers && !i->user_bytes_leaked)
@@ -319,7 +321,7 @@ static bool all_right(const struct sums *sum, bool report)
 	uint64_t shared = rig(CVM_PAGES_SHARED) - rig_before;
 	struct ccshm_ioc_info i;
 
-	raw_info(dev, &i);
+	must(raw_info(dev, &i));
 	if (i.bytes_shared == sum->bytes && i.used_bytes == sum->bytes &&
 	    i.blocks_carved == sum->blocks && i.bytes_carved == sum->carved &&
 	    i.buffers == sum->buffers && i.exports == sum->exports &&
@@ -467,7 +469,7 @@ static void test_random(void)
 			wrong++;
 		}
 		buffers += buffers_wrong();
-		raw_info(dev, &info);
+		must(raw_info(dev, &info));
 		shared += info.bytes_shared > 8 * UNIT;
 		mapped += info.importers > 0;
 		attached += info.attachments > 0;
@@ -489,11 +491,11 @@ static void end_all(void)
 	for (int u = 0; u < USERS; u++) {
 		for (int s = 0; s < SLOTS; s++) {
 			if (user[u]->attachment[s] >= 0)
-				ask(u, USER_DETACH, s);
+				must(ask(u, USER_DETACH, s));
 			if (user[u]->dmabuf[s] >= 0)
-				op_close(u, s);
+				must(op_close(u, s));
 			if (user[u]->id[s])
-				ask(u, USER_FREE, s);
+				must(ask(u, USER_FREE, s));
 			slot[u][s] = (struct slot){ .importer = -1 };
 		}
 	}
@@ -523,7 +525,7 @@ int main(void)
 		bail("the limit cannot be set: %s", strerror(errno));
 	close(fd);
 	for (int u = 0; u < USERS; u++)
-		begin_user(u);
+		must(begin_user(u));
 	test_random();
 	end_all();
 	ok(wait_clean(dev), "after the operations: no object is left");

@@ -34,7 +34,7 @@ static uint64_t carved_hypercalls(const struct ccshm_ioc_query *q)
 
 	if (!q->carved)
 		return 0;
-	raw_pages(dev, q->object_id, q->size - q->carved, PAGE, &run, 1, NULL);
+	must(raw_pages(dev, q->object_id, q->size - q->carved, PAGE, &run, 1, NULL));
 	return run.flags & CCSHM_PAGES_LEAF_WHOLE ? 1 : UNIT / PAGE;
 }
 
@@ -59,10 +59,10 @@ static void check_cost(uint64_t size, const char *what)
 	struct ccshm_ioc_info before, after;
 	struct ccshm_ioc_query q;
 
-	raw_info(dev, &before);
+	must(raw_info(dev, &before));
 	is_errno(raw_alloc(dev, size, &id), 0, "%s: ALLOC works", what);
 	is_errno(raw_query(dev, id, &q), 0, "%s: QUERY works", what);
-	raw_info(dev, &after);
+	must(raw_info(dev, &after));
 	hypercalls = expected_hypercalls(&q);
 	is_int(q.size, rounded, "%s: the size is rounded up to whole pages", what);
 	is_int(q.charged, rounded, "%s: the charge is rounded up to whole pages", what);
@@ -144,13 +144,13 @@ static void check_contiguous(uint64_t size, uint64_t charged, const char *what)
 	if (!is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0,
 		      "ALLOC of %s with CONTIGUOUS works", what))
 		return;
-	raw_query(dev, req.id, &q);
+	must(raw_query(dev, req.id, &q));
 	ok(q.object_flags & CCSHM_ALLOC_CONTIGUOUS,
 	   "ALLOC of %s with CONTIGUOUS: QUERY reports the flag", what);
 	is_int(q.charged, charged, "ALLOC of %s with CONTIGUOUS: the charge", what);
 	ok(in_one_piece(req.id, q.size),
 	   "ALLOC of %s with CONTIGUOUS: the memory is contiguous", what);
-	raw_free(dev, req.id);
+	must(raw_free(dev, req.id));
 }
 
 static void test_contiguous(void)
@@ -160,22 +160,22 @@ static void test_contiguous(void)
 	uint64_t other;
 
 	/* Make carved memory start elsewhere than at the beginning of a block. */
-	raw_alloc(dev, PAGE, &other);
+	must(raw_alloc(dev, PAGE, &other));
 	check_contiguous(PAGE, PAGE, "4 KiB");
 	check_contiguous(3 * PAGE, 3 * PAGE, "12 KiB");
 	check_contiguous(UNIT - PAGE, UNIT - PAGE, "2 MiB minus a page");
 	check_contiguous(UNIT, UNIT, "2 MiB");
 	check_contiguous(UNIT + PAGE, 2 * UNIT, "2 MiB plus a page");
 	check_contiguous(2 * UNIT, 2 * UNIT, "4 MiB");
-	raw_info(dev, &info);
+	must(raw_info(dev, &info));
 	req.size = info.contiguous_max;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0,
 		 "ALLOC with CONTIGUOUS of the largest block works");
-	raw_free(dev, req.id);
+	must(raw_free(dev, req.id));
 	req.size = info.contiguous_max + 1;
 	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), EFBIG,
 		 "ALLOC with CONTIGUOUS of the largest block plus 1 byte: EFBIG");
-	raw_free(dev, other);
+	must(raw_free(dev, other));
 	ok(wait_clean(dev) && wait_rig_shared(rig_before),
 	   "after FREE of contiguous buffers: no object is left");
 }
@@ -213,7 +213,7 @@ static void check_first_use(size_t size, const char *what)
 		       what);
 		munmap(p, size);
 	}
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_clean(dev), "%s of new memory: given back after FREE", what);
 }
 
@@ -237,7 +237,7 @@ static bool addresses_of(int fd, uint64_t id, struct addresses *a)
 		return false;
 	n = raw_segments(att, 0, a->seg, 0, NR_SEGMENTS, NULL);
 	a->nr = n > 0 ? n : 0;
-	raw_detach(att, 0);
+	must(raw_detach(att, 0));
 	close(att);
 	return n > 0;
 }
@@ -309,7 +309,7 @@ static void test_reuse(void)
 		return;
 	memset(p, PATTERN, REUSED);
 	munmap(p, REUSED);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_clean(dev), "the first user's memory is given back");
 
 	is_int(as_user(BOB, CAP(SYS_RAWIO), second_user, r), 0,
@@ -349,11 +349,11 @@ static void test_too_large(void)
 	err = raw_alloc(dev, total - 4 * UNIT, &id);
 	is_errno(err, ENOMEM, "ALLOC of nearly all memory: ENOMEM");
 	if (!err)
-		raw_free(dev, id);
+		must(raw_free(dev, id));
 	ok(wait_clean(dev), "ALLOC that fails with ENOMEM leaves no object");
 	ok(wait_rig_shared(rig_before), "ALLOC that fails with ENOMEM leaves no shared page");
 	is_errno(raw_alloc(dev, 64 * MIB, &id), 0, "ALLOC after one that failed with ENOMEM works");
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_clean(dev), "ALLOC after one that failed with ENOMEM: given back after FREE");
 }
 
@@ -398,7 +398,7 @@ static uint64_t calls_now(void)
 {
 	struct ccshm_ioc_info info;
 
-	raw_info(dev, &info);
+	must(raw_info(dev, &info));
 	return info.calls_shared;
 }
 
@@ -422,8 +422,8 @@ static uint64_t long_calls(void)
 	diag("%llu MiB take %lld ms and %llu calls", (unsigned long long)(LONG_SIZE / MIB),
 	     (long long)(now_ns() - start) / 1000000, (unsigned long long)(calls_now() - before));
 	before = calls_now() - before;
-	raw_free(dev, id);
-	wait_clean(dev);
+	must(raw_free(dev, id));
+	ok(wait_clean(dev), "a long ALLOC: given back after FREE");
 	return before;
 }
 
@@ -436,14 +436,14 @@ static bool kill_within(uint64_t calls, int sig)
 
 	calls += calls_now();
 	p = peer_start(0, ALL_CAPS, allocate_long, NULL);
-	peer_hear(&p);
+	must(peer_hear(&p));
 	wait_calls(calls);
 	status = peer_end(&p, sig);
 	if (!WIFSIGNALED(status) || WTERMSIG(status) != sig)
 		fail("the process does not die of signal %d", sig);
 	if (raw_find(dev, "long", -1, &id))
 		return true;
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	return false;
 }
 
@@ -476,12 +476,12 @@ static void test_killed_at_once(void)
 	struct ccshm_ioc_info info = { 0 };
 	int64_t start;
 
-	peer_hear(&p);
+	must(peer_hear(&p));
 	while (!raw_info(dev, &info) && info.bytes_shared < LONG_SIZE / 4 * 3)
 		short_sleep();
 	start = now_ns();
-	peer_end(&p, SIGKILL);
-	raw_info(dev, &info);
+	peer_must_end(&p, SIGKILL);
+	must(raw_info(dev, &info));
 	diag("the killed process is gone after %lld ms", (long long)(now_ns() - start) / 1000000);
 	ok(info.bytes_shared > 0,
 	   "a killed process is gone before its memory is private: %llu MiB are shared",
@@ -529,12 +529,12 @@ static void test_never_less(void)
 		return;
 	}
 	p = peer_start(0, ALL_CAPS, allocate_again_and_again, (void *)enough);
-	peer_hear(&p);
+	must(peer_hear(&p));
 	for (;;) {
 		uint64_t before = conversions_now(), shared = rig(CVM_PAGES_SHARED) - rig_before;
 		struct ccshm_ioc_info info;
 
-		raw_info(dev, &info);
+		must(raw_info(dev, &info));
 		if (conversions_now() == before && rig(CVM_PAGES_SHARED) - rig_before == shared) {
 			looks += shared > 0;
 			less += info.bytes_shared + info.bytes_quarantined + info.bytes_leaked <
@@ -546,7 +546,7 @@ static void test_never_less(void)
 		short_sleep();
 	}
 	is_int(result, 0, "each repeated ALLOC and FREE works");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	ok(looks > 20, "%u samples of INFO while memory was shared", looks);
 	is_int(less, 0, "INFO never reports less than the host can reach");
 	ok(wait_clean(dev), "after the repeated ALLOC and FREE: no object is left");
@@ -584,13 +584,13 @@ static void test_workers(void)
 	uint64_t id;
 
 	for (int i = 0; i < 60; i++)
-		raw_alloc(fd, 2 * UNIT, &id);
+		must(raw_alloc(fd, 2 * UNIT, &id));
 	close(fd);
 	do {
 		unsigned int n = workers();
 
 		most = n > most ? n : most;
-		raw_info(dev, &info);
+		must(raw_info(dev, &info));
 		short_sleep();
 	} while (info.bytes_shared);
 	/* Without conversions all memory may have returned before the first observation. */
@@ -623,7 +623,7 @@ static int allocate_handling(struct peer *parent, void *arg)
 	peer_send(parent, 1, -1);
 	err = raw_ioctl(dev, CCSHM_IOC_ALLOC, &req);
 	if (!err)
-		raw_free(dev, req.id);
+		must(raw_free(dev, req.id));
 	return err ? err : handled;
 }
 
@@ -633,11 +633,11 @@ static int signal_within(uint64_t flags)
 	struct peer p = peer_start(0, ALL_CAPS, allocate_handling, (void *)(uintptr_t)flags);
 	int result;
 
-	peer_hear(&p);
+	must(peer_hear(&p));
 	wait_calls(calls + 1);
 	kill(p.pid, SIGUSR1);
 	result = peer_hear(&p);
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	return result;
 }
 
@@ -661,6 +661,7 @@ int main(void)
 {
 	rig_before = rig(CVM_PAGES_SHARED);
 	driver_load();
+	direct_map_settle();
 	dev = raw_open();
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));

@@ -195,7 +195,7 @@ static void test_many(void)
 		wrong += !map[i] || first_other(map[i], i % 251 + 1, PAGE) >= 0;
 		moved += cvm_present() && cvm_page_state(at) != 1;
 		munmap(map[i], PAGE);
-		raw_free(dev, id[i]);
+		must(raw_free(dev, id[i]));
 	}
 	is_int(wrong, 0,
 	       "1000 buffers of 4 KiB: each keeps its contents until it is freed, in random order");
@@ -220,8 +220,8 @@ static void test_contents(void)
 	unsigned char *p;
 	struct ccshm_ioc_info info;
 
-	raw_alloc(dev, PAGE, &keep);
-	raw_alloc(dev, 3 * PAGE, &first);
+	must(raw_alloc(dev, PAGE, &keep));
+	must(raw_alloc(dev, 3 * PAGE, &first));
 	at = address_of(first, 0);
 	is_int(at / UNIT, address_of(keep, 0) / UNIT,
 	       "two small buffers are carved from one block");
@@ -230,7 +230,7 @@ static void test_contents(void)
 		return;
 	memset(p, 0xa5, 3 * PAGE);
 	munmap(p, 3 * PAGE);
-	raw_free(dev, first);
+	must(raw_free(dev, first));
 	ok(wait_carved(PAGE), "the first of two small buffers is freed");
 	is_errno(raw_alloc(dev, 3 * PAGE, &next), 0,
 		 "ALLOC after the FREE of a small buffer works");
@@ -241,9 +241,9 @@ static void test_contents(void)
 		is_int(first_other(p, 0, 3 * PAGE), -1, "the buffer in the freed pages reads zero");
 		munmap(p, 3 * PAGE);
 	}
-	raw_free(dev, next);
+	must(raw_free(dev, next));
 	ok(wait_held(dev, UNIT, &info), "the block stays shared while one of its buffers exists");
-	raw_free(dev, keep);
+	must(raw_free(dev, keep));
 	ok(all_back(), "the block is given back after the FREE of its last buffer");
 }
 
@@ -257,13 +257,13 @@ static void test_still_used(void)
 	uint64_t id, at, other[UNIT_PAGES];
 	unsigned char *p;
 
-	raw_alloc(dev, PAGE, &id);
+	must(raw_alloc(dev, PAGE, &id));
 	at = address_of(id, 0);
 	p = map_buffer(dev, id, PAGE);
 	if (!ok(p, "a small buffer is mapped and freed"))
 		return;
 	memset(p, 0x3c, PAGE);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	for (; n < UNIT_PAGES - 1; n++) {
 		if (raw_alloc(dev, PAGE, &other[n]))
 			break;
@@ -273,7 +273,7 @@ static void test_still_used(void)
 	   "all other pages of the block go to new buffers");
 	is_int(same, 0, "the page of the mapped and freed buffer goes to no new buffer");
 	while (n)
-		raw_free(dev, other[--n]);
+		must(raw_free(dev, other[--n]));
 	ok(wait_carved(PAGE), "the new buffers in the block are freed");
 	is_int(first_other(p, 0x3c, PAGE), -1,
 	       "the mapping of the freed buffer keeps its contents");
@@ -293,13 +293,13 @@ static void check_query(uint64_t size, uint64_t carved, unsigned int conversions
 
 	if (!is_errno(raw_alloc(dev, size, &id), 0, "ALLOC of %lu KiB works", kib))
 		return;
-	raw_query(dev, id, &q);
+	must(raw_query(dev, id, &q));
 	is_int(q.carved, carved, "%lu KiB: the number of carved bytes", kib);
 	is_int(q.charged, size, "%lu KiB: the charge equals the size", kib);
 	is_int(q.units * UNIT, size - carved,
 	       "%lu KiB: the part that is not carved is whole units", kib);
 	is_int(q.conversions, conversions, "%lu KiB: the number of conversions", kib);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_carved(PAGE), "%lu KiB: the carved bytes are given back after FREE", kib);
 }
 
@@ -307,7 +307,7 @@ static void test_sizes(void)
 {
 	uint64_t keep, last, id;
 
-	raw_alloc(dev, PAGE, &keep);
+	must(raw_alloc(dev, PAGE, &keep));
 	check_query(PAGE, PAGE, 0);
 	check_query(UNIT - PAGE, UNIT - PAGE, 0);
 	check_query(UNIT, 0, 1);
@@ -316,15 +316,15 @@ static void test_sizes(void)
 	is_int(info_now().blocks_carved, 1, "the carved ends of several buffers fit in one block");
 
 	/* A buffer that fits into no block as one piece gets a new block. */
-	raw_alloc(dev, UNIT - 2 * PAGE, &last);
+	must(raw_alloc(dev, UNIT - 2 * PAGE, &last));
 	is_int(info_now().blocks_carved, 1,
 	       "two buffers of a unit minus a page in total are carved from one block");
-	raw_alloc(dev, 2 * PAGE, &id);
+	must(raw_alloc(dev, 2 * PAGE, &id));
 	is_int(info_now().blocks_carved, 2,
 	       "a buffer that does not fit in the block is carved from a new block");
-	raw_free(dev, id);
-	raw_free(dev, last);
-	raw_free(dev, keep);
+	must(raw_free(dev, id));
+	must(raw_free(dev, last));
+	must(raw_free(dev, keep));
 	ok(all_back(), "after FREE of all buffers: no block is left");
 }
 
@@ -346,7 +346,7 @@ static int small_buffers(struct peer *parent, void *arg)
 			err = raw_alloc(fd, i & 1 ? PAGE : UNIT + PAGE, &id);
 		peer_send(parent, err ? err : (int)id, -1);
 	}
-	peer_hear(parent);
+	must(peer_hear(parent));
 	close(fd);
 	return 0;
 }
@@ -396,7 +396,7 @@ static void check_two(uid_t first, uid_t second, int (*fn)(struct peer *parent, 
 	is_int(info_now().blocks_carved, blocks, "%s: the number of blocks", what);
 	for (int k = 0; k < 2; k++) {
 		peer_send(&p[k], 0, -1);
-		peer_end(&p[k], 0);
+		peer_must_end(&p[k], 0);
 	}
 	ok(all_back(), "%s: all blocks are given back after FREE", what);
 }
@@ -420,7 +420,7 @@ static void test_owners(void)
 	   block_of(id[0]) != block_of(id[2]) && block_of(id[1]) != block_of(id[2]),
 	   "buffers of one payer for three owners are in three blocks");
 	for (int i = 0; i < 3; i++)
-		raw_free(dev, id[i]);
+		must(raw_free(dev, id[i]));
 	ok(all_back(), "buffers of one payer for three owners: given back after FREE");
 }
 
@@ -506,7 +506,7 @@ static void test_poor(void)
 	p = peer_start(0, ALL_CAPS, poor_in_cgroup, NULL);
 	is_errno(peer_hear(&p), ENOMEM,
 		 "a memory cgroup whose limit is below a block: ALLOC of a page: ENOMEM");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	is_int(direct_map_splits(), splits,
 	       "a memory cgroup whose limit is below a block: no leaf of the direct map is split");
 }
@@ -550,14 +550,14 @@ static void test_dead_cgroup(void)
 	ok(dying >= 0 && !mkdir("cgroup/c", 0755), "a third memory cgroup is created");
 	p = peer_start(0, ALL_CAPS, keep_in_cgroup, NULL);
 	id = peer_hear(&p);
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	ok(id > 0, "a process in the third cgroup carves a persistent buffer and ends");
 	ok(!rmdir("cgroup/c"), "rmdir() of the third cgroup works");
 	for (int i = 0; i < 1500 && dying_cgroups() > dying; i++)
 		sleep_ms(10);
 	is_int(dying_cgroups(), dying, "the removed cgroup is freed while its block exists");
 	is_int(info_now().blocks_carved, 1, "the block of the removed cgroup still exists");
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(all_back(), "the block of the removed cgroup is given back after FREE");
 }
 
@@ -578,7 +578,7 @@ static void test_cgroups(void)
 		  "two processes of one user and memory cgroup have a block in common");
 	p = peer_start(0, ALL_CAPS, one_in_cgroup, "a");
 	kib = peer_hear(&p);
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	ok(kib >= (int)(UNIT / KIB) && kib < (int)(2 * UNIT / KIB),
 	   "a memory cgroup is charged for the block, not for the page: %d KiB", kib);
 	ok(all_back(), "the block of the memory cgroup is given back");
@@ -666,14 +666,14 @@ static void test_random(void)
 		struct slot *s = &slot[random_below(&random_state, SLOTS)];
 
 		if (s->id) {
-			raw_free(dev, s->id);
+			must(raw_free(dev, s->id));
 			*s = (struct slot){ 0 };
 		} else {
 			unsigned int most = random_below(&random_state, 4) ? 64 : 1200;
 
 			s->size = (1 + random_below(&random_state, most)) * PAGE;
 			bad += raw_alloc(dev, s->size, &s->id) != 0;
-			raw_query(dev, s->id, &s->q);
+			must(raw_query(dev, s->id, &s->q));
 			bad += s->q.charged != s->size || s->q.carved != s->size % UNIT;
 		}
 		wrong += !sums_right(slot);
@@ -686,7 +686,7 @@ static void test_random(void)
 	is_int(shared_twice, 0, "400 random steps: no page is in two buffers");
 	for (int i = 0; i < SLOTS; i++)
 		if (slot[i].id)
-			raw_free(dev, slot[i].id);
+			must(raw_free(dev, slot[i].id));
 	ok(all_back(), "400 random steps: all memory is given back");
 }
 
@@ -714,7 +714,7 @@ static void *work(void *arg)
 		if (held[k].p) {
 			w->bad += !exchange(held[k].p, held[k].stamp, 0xee, held[k].size);
 			munmap(held[k].p, held[k].size);
-			raw_free(w->fd, held[k].id);
+			must(raw_free(w->fd, held[k].id));
 			held[k].p = NULL;
 		}
 		if (i >= ROUNDS)
@@ -768,7 +768,7 @@ static void test_race(void)
 			result = -ETIMEDOUT;
 		}
 		bad += result != 0;
-		peer_end(&p[i], 0);
+		peer_must_end(&p[i], 0);
 	}
 	is_int(bad, 0,
 	       "eight threads of three users call ALLOC and FREE: each page has one holder");
@@ -791,7 +791,7 @@ static int allocate_on(struct peer *parent, void *arg)
 			if (raw_alloc(fd, (i % 7 + 1) * 64 * PAGE, &id[i]))
 				return 1;
 		for (int i = 0; i < 64; i++)
-			raw_free(fd, id[i]);
+			must(raw_free(fd, id[i]));
 	}
 }
 
@@ -803,11 +803,11 @@ static void test_killed(void)
 		struct peer p = peer_start(ALICE, 0, allocate_on, NULL);
 		uint64_t calls;
 
-		peer_hear(&p);
+		must(peer_hear(&p));
 		calls = info_now().calls_shared + random_below(&random_state, 8);
 		for (int k = 0; k < 2000 && info_now().calls_shared < calls; k++)
 			sched_yield();
-		peer_end(&p, SIGKILL);
+		peer_must_end(&p, SIGKILL);
 		left += !all_back();
 	}
 	is_int(left, 0, "12 processes killed within ALLOC leave no memory behind");
@@ -817,6 +817,7 @@ int main(void)
 {
 	rig_before = rig(CVM_PAGES_SHARED);
 	driver_load();
+	direct_map_settle();
 	dev = raw_open();
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));

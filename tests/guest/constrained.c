@@ -55,10 +55,10 @@ static void check_below(uint64_t size, uint64_t flags, const char *what)
 	if (!ok(id, "ALLOC of %s with DMA32 works", what))
 		return;
 	is_int(above(id), 0, "ALLOC of %s with DMA32: all memory is below 4 GiB", what);
-	raw_query(dev, id, &q);
+	must(raw_query(dev, id, &q));
 	ok(q.object_flags & CCSHM_ALLOC_DMA32,
 	   "ALLOC of %s with DMA32: QUERY reports the flag", what);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_clean(dev), "ALLOC of %s with DMA32: given back after FREE", what);
 }
 
@@ -73,12 +73,12 @@ static void check_carved(void)
 	is_int(above(low), 0, "ALLOC of 4 KiB with DMA32: not carved from a block above 4 GiB");
 	is_int(above(more), 0,
 	       "a second ALLOC of 4 KiB with DMA32: not carved from a block above 4 GiB");
-	raw_info(dev, &info);
+	must(raw_info(dev, &info));
 	is_int(info.blocks_carved, 2,
 	       "buffers of 4 KiB with and without DMA32 are carved from two blocks");
-	raw_free(dev, any);
-	raw_free(dev, low);
-	raw_free(dev, more);
+	must(raw_free(dev, any));
+	must(raw_free(dev, low));
+	must(raw_free(dev, more));
 	ok(wait_clean(dev), "buffers of 4 KiB with and without DMA32: given back after FREE");
 }
 
@@ -103,7 +103,7 @@ static void check_used_up(void)
 	ok(id[n - 1] && above(id[n - 1]) == 256 * MIB,
 	   "ALLOC without DMA32 when memory below 4 GiB is used up works");
 	while (n)
-		raw_free(dev, id[--n]);
+		must(raw_free(dev, id[--n]));
 	ok(wait_clean(dev), "all buffers below and above 4 GiB are given back");
 }
 
@@ -118,7 +118,7 @@ int main(void)
 	id = alloc_flags(64 * MIB, 0);
 	is_int(above(id), 64 * MIB,
 	       "ALLOC without DMA32: the memory is above 4 GiB on this machine");
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_clean(dev), "ALLOC without DMA32: given back after FREE");
 	check_below(PAGE, 0, "4 KiB");
 	check_below(UNIT + PAGE, 0, "2 MiB plus a page");

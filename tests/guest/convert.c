@@ -91,7 +91,7 @@ static void next_works(const char *after, uint64_t leaked_shared)
 		munmap(map, 3 * MIB);
 	}
 	close(dmabuf);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(nothing_held(leaked, leaked_shared),
 	   "%s: the next buffer leaves nothing shared, in quarantine or leaked", after);
 }
@@ -166,7 +166,7 @@ static void test_refused_in_the_middle(void)
 	   (unsigned long long)(held / MIB));
 	is_int(rig(CVM_PAGES_SHARED), rig_before, "%s: the host counts no shared page", what);
 	is_int(info_now().user_bytes, held, "%s: the caller is charged for the quarantine", what);
-	cvm_partial(0);
+	must(cvm_partial(0));
 	for (int i = 0; i < 3; i++) {
 		is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: a second ALLOC: EIO", what);
 		ok(info_now().bytes_quarantined <= held,
@@ -184,7 +184,7 @@ static void test_refused_in_the_middle(void)
 	is_errno(raw_alloc(dev, 4 * MIB, &id), 0,
 		 "%s: after the end of the limit, ALLOC works at once",
 		 what);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_quarantine(0, before.bytes_leaked),
 	   "%s: after the end of the limit, the quarantine becomes empty", what);
 	ok(nothing_held(before.bytes_leaked, 0),
@@ -199,7 +199,7 @@ static void test_free_refused_for_a_while(void)
 	struct ccshm_ioc_info before = info_now();
 	uint64_t id;
 
-	raw_alloc(dev, PAGE, &id);
+	must(raw_alloc(dev, PAGE, &id));
 	refuse(CVM_FAIL_PRIVATE, 0, 2);
 	is_errno(raw_free(dev, id), 0, "%s: FREE works", what);
 	ok(wait_quarantine(UNIT, before.bytes_leaked), "%s: the memory is in quarantine", what);
@@ -230,13 +230,13 @@ static void test_carved_refused(void)
 	struct ccshm_ioc_info before = info_now();
 	uint64_t one, two, three;
 
-	raw_alloc(dev, PAGE, &one);
-	raw_alloc(dev, MIB, &two);
-	raw_alloc(dev, 2 * PAGE, &three);
+	must(raw_alloc(dev, PAGE, &one));
+	must(raw_alloc(dev, MIB, &two));
+	must(raw_alloc(dev, 2 * PAGE, &three));
 	is_int(info_now().bytes_shared, UNIT, "%s: three buffers are carved from one block", what);
 	refuse(CVM_FAIL_PRIVATE, 0, 2);
-	raw_free(dev, two);
-	raw_free(dev, one);
+	must(raw_free(dev, two));
+	must(raw_free(dev, one));
 	for (int i = 0; i < 500 && info_now().bytes_carved != 2 * PAGE; i++)
 		sleep_ms(20);
 	is_int(info_now().bytes_carved, 2 * PAGE, "%s: two of the three buffers are freed", what);
@@ -244,7 +244,7 @@ static void test_carved_refused(void)
 	       "%s: FREE of two buffers converts nothing", what);
 	is_int(info_now().bytes_shared, UNIT,
 	       "%s: FREE of two buffers leaves the block shared", what);
-	raw_free(dev, three);
+	must(raw_free(dev, three));
 	ok(wait_quarantine(UNIT, before.bytes_leaked),
 	   "%s: FREE of the last buffer puts the block in quarantine", what);
 	is_int(info_now().blocks_carved, 0,
@@ -266,7 +266,7 @@ static void where_is(uint64_t id, struct where *w)
 	if (raw_ioctl(dev, CCSHM_IOC_ATTACH, &req))
 		return;
 	w->nr = raw_segments(req.fd, 0, w->seg, 0, 4096, NULL);
-	raw_detach(req.fd, 0);
+	must(raw_detach(req.fd, 0));
 	close(req.fd);
 }
 
@@ -296,7 +296,7 @@ static void never_handed_out(const struct where *leaked)
 	}
 	ok(good && nr > 50, "leaked pages are in none of %d buffers allocated after the leak", nr);
 	while (nr)
-		raw_free(dev, id[--nr]);
+		must(raw_free(dev, id[--nr]));
 }
 
 static int alloc_page(void *arg)
@@ -356,7 +356,7 @@ static void test_free_refused(void)
 	static struct where leaked;
 
 	diag("expect-leaked-pages: %lu", UNIT / PAGE);
-	raw_alloc(dev, PAGE, &id);
+	must(raw_alloc(dev, PAGE, &id));
 	where_is(id, &leaked);
 	is_int(leaked.nr, 1, "%s: PAGES reports one run for the buffer", what);
 	refuse(CVM_FAIL_PRIVATE, 0, FOREVER);
@@ -380,9 +380,9 @@ static void test_unload(void)
 {
 	uint64_t id, leaked = info_now().bytes_leaked;
 
-	raw_alloc(dev, PAGE, &id);
+	must(raw_alloc(dev, PAGE, &id));
 	refuse(CVM_FAIL_PRIVATE, 0, 1);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_quarantine(UNIT, leaked), "memory is in quarantine before the driver is unloaded");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");

@@ -225,7 +225,7 @@ static void target_end(struct target *t)
 	munmap(t->p, SIZE);
 	close(t->fd);
 	if (t->id)
-		raw_free(ccshm, t->id);
+		must(raw_free(ccshm, t->id));
 }
 
 /* ---- vivid ---- */
@@ -293,8 +293,8 @@ static void many_frames(enum allocator allocator, const char *how)
 
 	prepare(video);
 	for (int i = 0; i < 2; i++)
-		queue(video, i, t[i].fd);
-	stream(video, true);
+		must(queue(video, i, t[i].fd));
+	must(stream(video, true));
 	for (int frame = 0; frame < 10; frame++) {
 		int i = dequeue(video);
 
@@ -306,7 +306,7 @@ static void many_frames(enum allocator allocator, const char *how)
 			break;
 	}
 	is_int(good, 10, "vivid, %s: 10 frames are captured", how);
-	stream(video, false);
+	must(stream(video, false));
 	close(video);
 	for (int i = 0; i < 2; i++)
 		target_end(&t[i]);
@@ -451,13 +451,13 @@ static void vgem(void)
 	target_end(&t);
 	ok(wait_clean(ccshm), "vgem: no object is left");
 
-	raw_alloc(ccshm, SIZE, &id);
+	must(raw_alloc(ccshm, SIZE, &id));
 	revocable = raw_export(ccshm, id, 0, NULL);
 	req = (struct prime_handle){ .fd = revocable };
 	is_errno(raw_ioctl(card, PRIME_FD_TO_HANDLE, &req), EOPNOTSUPP,
 		 "vgem imports a revocable export: EOPNOTSUPP");
 	close(revocable);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	close(card);
 }
 

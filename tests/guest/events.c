@@ -73,7 +73,7 @@ static int listen_before(struct peer *parent, void *arg)
 	peer_send(parent, joined, -1);
 	if (peer_hear(parent) < 0)
 		return -ETIMEDOUT;
-	nl_find_family(nl_socket());
+	must(nl_find_family(nl_socket()));
 	/* Receive until no event comes for a while. */
 	while ((err = nl_event(fd, e, 500)) != -ETIMEDOUT)
 		heard += !err;
@@ -134,7 +134,7 @@ static void test_buffer(void)
 	uint64_t id, export_id;
 	int fd;
 
-	raw_alloc_named(ccshm, 3 * PAGE, "ring", 0640, &id);
+	must(raw_alloc_named(ccshm, 3 * PAGE, "ring", 0640, &id));
 	if (happens(CCSHM_EVENT_BUFFER_NEW, id, "ALLOC")) {
 		struct timespec now;
 
@@ -155,7 +155,7 @@ static void test_buffer(void)
 		is_int(ev_number(CCSHM_A_OBJECT_FLAGS), CCSHM_EXPORT_READ_ONLY,
 		       "event of EXPORT: the flags");
 	}
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	if (happens(CCSHM_EVENT_BUFFER_END, id, "FREE"))
 		is_int(ev_number(CCSHM_A_EXPORTS), 1, "event of FREE: one export is left");
 	nothing_happens("FREE of a buffer with an export");
@@ -166,9 +166,9 @@ static void test_buffer(void)
 		       "event of the memory given back: the charge");
 	done_by_the_kernel("the memory of the freed buffer is given back");
 	nothing_happens("a buffer that was allocated, exported and freed");
-	raw_alloc(ccshm, UNIT, &id);
+	must(raw_alloc(ccshm, UNIT, &id));
 	happens(CCSHM_EVENT_BUFFER_NEW, id, "ALLOC of a large buffer");
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	happens(CCSHM_EVENT_BUFFER_END, id, "FREE of a large buffer");
 	if (happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory of a large buffer is given back"))
 		done_by_the_kernel("the memory of a large buffer is given back by a work item");
@@ -193,7 +193,7 @@ static void test_failures(void)
 	struct ccshm_ioc_export exp = { 0 };
 	uint64_t id, other;
 
-	raw_alloc_named(ccshm, PAGE, "one", 0600, &id);
+	must(raw_alloc_named(ccshm, PAGE, "one", 0600, &id));
 	happens(CCSHM_EVENT_BUFFER_NEW, id, "ALLOC with a name");
 	is_errno(raw_alloc_named(ccshm, PAGE, "one", 0600, &other), EEXIST,
 		 "ALLOC with a name in use: EEXIST");
@@ -205,7 +205,7 @@ static void test_failures(void)
 	is_errno(raw_export_slice(ccshm, id, 0, UNIT, 0, NULL), EINVAL,
 		 "EXPORT of an offset beyond the end: EINVAL");
 	nothing_happens("calls that fail");
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	happens(CCSHM_EVENT_BUFFER_END, id, "FREE after calls that failed");
 	happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory is given back after calls that failed");
 }
@@ -279,15 +279,15 @@ static void test_no_allocation(void)
 	}
 	nl_statistic(nl, CCSHM_A_STATS_EVENTS);
 	if (ok(messages_allocated() > 0, "the trace shows allocations of messages")) {
-		trace_write("trace", "");
-		raw_alloc(ccshm, PAGE, &id);
+		must_be_true(trace_write("trace", ""));
+		must(raw_alloc(ccshm, PAGE, &id));
 		fd = raw_export(ccshm, id, 0, &export_id);
-		raw_revoke(ccshm, export_id, 0, -1, NULL);
-		raw_free(ccshm, id);
+		must(raw_revoke(ccshm, export_id, 0, -1, NULL));
+		must(raw_free(ccshm, id));
 		close(fd);
 		is_int(messages_allocated(), 0, "no call allocates the message of its event");
 	}
-	trace_write("events/kmem/kmem_cache_alloc/enable", "0");
+	must_be_true(trace_write("events/kmem/kmem_cache_alloc/enable", "0"));
 	umount("t");
 	for (int i = 0; i < 7; i++)
 		is_errno(nl_event(nl, &ev, 10000), 0, "each event of a traced call is sent");
@@ -373,6 +373,8 @@ static void test_attach(void)
 	if (happens(CCSHM_EVENT_ATTACH, a.id, "ATTACH")) {
 		is_str(nl_text(&ev.msg, CCSHM_A_DEVICE), PCI_B, "event of ATTACH: the device");
 		is_int(ev_number(CCSHM_A_BUFFER_ID), s.id, "event of ATTACH: the buffer");
+		ok(!ev.msg.attr[CCSHM_A_STOPPED],
+		   "event of ATTACH: it does not report whether the device was stopped");
 	}
 	is_errno(attached_end(&a), 0, "DETACH of the device works");
 	if (happens(CCSHM_EVENT_DETACH, a.id, "DETACH"))
@@ -418,7 +420,7 @@ static void test_quota(void)
 		is_int(ev_number(CCSHM_A_LIMIT), 0, "event of a refusal: the value of the limit");
 		is_int(ev_number(CCSHM_A_ASKED), 1, "event of a refusal: the number that was asked for");
 	}
-	set_limit("limit_user_buffers", "max");
+	must_be_true(set_limit("limit_user_buffers", "max"));
 	nothing_happens("ALLOC refused by a limit");
 }
 
@@ -430,7 +432,7 @@ static void leak_counts(const char *limit, int err, uint32_t quota)
 {
 	uint64_t *id = common(sizeof(*id));
 
-	set_limit(limit, "2M");
+	must_be_true(set_limit(limit, "2M"));
 	is_errno(as_user(ROOT, 0, alloc_and_die, id), err,
 		 "%s: ALLOC when leaked memory uses up the limit: %s",
 		 limit, tap_errno_name(err));
@@ -439,7 +441,7 @@ static void leak_counts(const char *limit, int err, uint32_t quota)
 		       "%s: the event reports the kind of limit", limit);
 		is_int(ev_number(CCSHM_A_USED), UNIT, "%s: the event counts the leaked memory", limit);
 	}
-	set_limit(limit, "max");
+	must_be_true(set_limit(limit, "max"));
 }
 
 static void test_leak(void)
@@ -453,10 +455,10 @@ static void test_leak(void)
 	expect_refusal();
 	expect_kmsg("ccshm: leaked [0-9]+ pages: they cannot be made private again");
 	diag("expect-leaked-pages: %lu", UNIT / PAGE);
-	raw_alloc(ccshm, PAGE, &id);
+	must(raw_alloc(ccshm, PAGE, &id));
 	happens(CCSHM_EVENT_BUFFER_NEW, id, "ALLOC of a buffer that will be leaked");
-	cvm_fail(CVM_FAIL_PRIVATE, 0, 1ULL << 40);
-	raw_free(ccshm, id);
+	must(cvm_fail(CVM_FAIL_PRIVATE, 0, 1ULL << 40));
+	must(raw_free(ccshm, id));
 	happens(CCSHM_EVENT_BUFFER_END, id, "FREE of a buffer that will be leaked");
 	happens(CCSHM_EVENT_BUFFER_GONE, id, "the memory of a leaked buffer is accounted");
 	/* The driver retries the conversion for half a minute. */
@@ -466,7 +468,7 @@ static void test_leak(void)
 	} else {
 		fail("event of a leak is sent");
 	}
-	cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 0);
+	must(cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 0));
 	leak_counts("limit_user_bytes", EDQUOT, CCSHM_QUOTA_USER_BYTES);
 	leak_counts("limit_total_bytes", ENOSPC, CCSHM_QUOTA_TOTAL_BYTES);
 }
@@ -481,8 +483,8 @@ static void test_slow(void)
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	is_errno(nl_join(fd, family.group), 0, "a listener with a small receive buffer joins");
 	for (int i = 0; i < 200; i++) {
-		raw_alloc(ccshm, PAGE, &id);
-		raw_free(ccshm, id);
+		must(raw_alloc(ccshm, PAGE, &id));
+		must(raw_free(ccshm, id));
 	}
 	/* Read all events with the other socket first. */
 	while (!nl_event(nl, &ev, 1000))
@@ -498,13 +500,13 @@ static void test_slow(void)
 		err = nl_event(fd, &ev, 500);
 	} while (!err);
 	is_errno(err, ETIMEDOUT, "a listener that lost events gets ENOBUFS only once");
-	raw_alloc(ccshm, PAGE, &id);
+	must(raw_alloc(ccshm, PAGE, &id));
 	is_errno(nl_event(fd, &ev, 10000), 0, "a listener that lost events receives later events");
 	is_int(ev_number(CCSHM_A_ID), id,
 	       "a listener that lost events receives the id of the later event");
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	for (int i = 0; i < 3; i++)
-		nl_event(nl, &ev, 10000);
+		must(nl_event(nl, &ev, 10000));
 	close(fd);
 }
 
@@ -528,7 +530,7 @@ int main(void)
 	test_no_allocation();
 	is_int(peer_ask(&early, 0), 0,
 	       "a listener that had joined before ccshm was loaded receives no event");
-	peer_end(&early, 0);
+	peer_must_end(&early, 0);
 	test_revoke();
 	test_attach();
 	test_quota();

@@ -66,9 +66,9 @@ static uint64_t take_large(void)
 	uint64_t id, taken = 0;
 
 	while (free_memory() > 2 * SIZE && !raw_alloc(dev, UNIT, &id)) {
-		raw_query(dev, id, &q);
+		must(raw_query(dev, id, &q));
 		if (q.blocks_small) {
-			raw_free(dev, id);
+			must(raw_free(dev, id));
 			break;
 		}
 		taken += UNIT;
@@ -119,13 +119,13 @@ static void check_whole_units(void)
 	uint64_t id, calls;
 	struct ccshm_ioc_info info;
 
-	raw_info(dev, &info);
+	must(raw_info(dev, &info));
 	calls = info.calls_shared;
 	is_errno(alloc_flags(SIZE, CCSHM_ALLOC_WHOLE_UNITS, &id), ENOMEM,
 		 "ALLOC with WHOLE_UNITS when no whole unit is free: ENOMEM");
 	is_errno(alloc_flags(PAGE, CCSHM_ALLOC_WHOLE_UNITS, &id), ENOMEM,
 		 "ALLOC of a page with WHOLE_UNITS when no whole unit is free: ENOMEM");
-	raw_info(dev, &info);
+	must(raw_info(dev, &info));
 	is_int(info.calls_shared - calls, 0, "ALLOC with WHOLE_UNITS that fails converts nothing");
 }
 
@@ -142,10 +142,10 @@ static void check_contiguous(void)
 	if (!is_errno(alloc_flags(PAGE, CCSHM_ALLOC_CONTIGUOUS, &id), 0,
 		      "ALLOC of 4 KiB with CONTIGUOUS in fragmented memory works"))
 		return;
-	raw_query(dev, id, &q);
+	must(raw_query(dev, id, &q));
 	ok(q.blocks_small == 1 && q.blocks == 1 && !q.carved && q.charged == PAGE,
 	   "ALLOC of 4 KiB with CONTIGUOUS in fragmented memory: QUERY reports one small block");
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 }
 
 static void check_contents(uint64_t id)
@@ -181,7 +181,7 @@ static void check_buffer(void)
 
 	if (!is_errno(raw_alloc(dev, SIZE, &id), 0, "ALLOC of a buffer of small blocks works"))
 		return;
-	raw_query(dev, id, &q);
+	must(raw_query(dev, id, &q));
 	ok(q.blocks_small > 0, "QUERY reports small blocks: %llu of %llu",
 	   (unsigned long long)q.blocks_small, (unsigned long long)q.blocks);
 	ok(q.charged >= SIZE && q.charged < SIZE + UNIT,

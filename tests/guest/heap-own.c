@@ -291,6 +291,7 @@ static struct cost ours_costs(void)
 	int fd;
 
 	driver_load();
+	direct_map_settle();
 	fd = raw_open();
 	before = costs();
 	if (fd < 0 || raw_alloc(fd, SIZE, &id))
@@ -304,8 +305,10 @@ static struct cost ours_costs(void)
 
 static struct cost theirs_costs(void)
 {
-	struct cost before = costs();
+	struct cost before;
 
+	direct_map_settle();
+	before = costs();
 	return cost_of(heap_fd(SIZE), before);
 }
 

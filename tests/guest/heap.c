@@ -408,8 +408,8 @@ static int alices(struct peer *p)
 
 static void alice_is_gone(struct peer *p)
 {
-	peer_ask(p, 0);
-	peer_end(p, 0);
+	must(peer_ask(p, 0));
+	peer_must_end(p, 0);
 }
 
 static void rights(void)

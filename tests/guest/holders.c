@@ -516,7 +516,7 @@ static struct peer holder_start(struct shared *s)
 {
 	struct peer p = peer_start(ROOT, ALL_CAPS, hold, &s->fd);
 
-	peer_hear(&p);
+	must(peer_hear(&p));
 	/*
 	 * The wait for the lock is not interruptible, so a thread in an interruptible wait has the
 	 * lock.
@@ -561,7 +561,7 @@ static void lock_is_held(uint64_t flags, const char *what)
 	munmap(q, UNIT);
 	is_errno(raw_free(ccshm, s.id), 0, "%s export: a process holds the lock: FREE works", what);
 	ok(still_holds(&p), "%s export: the process holds the lock until after FREE", what);
-	peer_end(&p, SIGKILL);
+	peer_must_end(&p, SIGKILL);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, &r), 0,
 		 "%s export: the lock is released: REVOKE succeeds", what);
 	is_int(imp_status(imp).notified, 1,
@@ -589,18 +589,18 @@ static void lock_is_held_indefinitely(void)
 	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "an importer maps before the lock is held");
 	holder = holder_start(&s);
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
-	peer_hear(&revoker);
+	must(peer_hear(&revoker));
 	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE),
 	   "a process holds the lock: REVOKE without a deadline waits");
 	ok(WIFSIGNALED(peer_end(&revoker, SIGKILL)),
 	   "a process holds the lock: the waiting REVOKE can be killed");
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
-	peer_hear(&revoker);
+	must(peer_hear(&revoker));
 	ok(waits_in(revoker.pid, CCSHM_IOC_REVOKE),
 	   "a process holds the lock: a second REVOKE waits");
-	peer_end(&holder, SIGKILL);
+	peer_must_end(&holder, SIGKILL);
 	is_errno(peer_hear(&revoker), 0, "the lock is released: the second REVOKE succeeds");
-	peer_end(&revoker, 0);
+	peer_must_end(&revoker, 0);
 	close(imp);
 	shared_end(&s);
 }
@@ -623,12 +623,12 @@ static void core_holds_the_lock(void)
 	struct peer p = peer_start(ROOT, ALL_CAPS, maps_behind_fence, &s);
 	struct ccshm_ioc_revoke r;
 
-	peer_hear(&p);
+	must(peer_hear(&p));
 	ok(waits_in(p.pid, 0), "a static importer's map waits for another importer's fence");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
 		 "REVOKE while a map waits for a fence: ETIMEDOUT");
 	ok(still_holds(&p), "the map still waits for the fence after REVOKE");
-	peer_end(&p, SIGKILL);
+	peer_must_end(&p, SIGKILL);
 	close(imp);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(20000), &r), 0,
 		 "REVOKE after the end of both importers succeeds");

@@ -189,7 +189,7 @@ static bool goes_at_work(const struct way *w, struct held *h)
 	   "%s: the device copies in the persistent buffer", w->what);
 	stamp_write(h->s.p + PAGE, 8, PAGE, PAGE);
 	begin = now_ns();
-	edu_dma_start(&edu, EDU_IN, dma_at(&h->a, PAGE), TRANSFER, 0);
+	must(edu_dma_start(&edu, EDU_IN, dma_at(&h->a, PAGE), TRANSFER, 0));
 	edu_close(&edu);
 	gone = w->go();
 	if (!w->at_once)
@@ -264,12 +264,12 @@ static void attachments_end(const struct way *w)
 		skip(w->what, w->before == take_uio ? "uio_pci_generic cannot be bound" :
 						      "this kernel has no hotplug by ACPI");
 		if (w->before == take_uio)
-			drop_driver();
+			must(device_file(EDU_C, "driver_override", "\n"));
 		return;
 	}
 	hold(&h, w->what);
 	poller = peer_start(ROOT, ALL_CAPS, polls, &h);
-	peer_hear(&poller);
+	must(peer_hear(&poller));
 	revoker = peer_start(ROOT, ALL_CAPS, revokes, &h);
 	ok(is_asked(h.e.id), "%s: a REVOKE waits for the attachment's holder", w->what);
 
@@ -277,8 +277,8 @@ static void attachments_end(const struct way *w)
 	is_int(peer_hear(&poller), POLLPRI | POLLHUP,
 	       "%s: poll() that waits returns POLLPRI and POLLHUP", w->what);
 	is_errno(peer_hear(&revoker), 0, "%s: the waiting REVOKE succeeds", w->what);
-	peer_end(&poller, 0);
-	peer_end(&revoker, 0);
+	peer_must_end(&poller, 0);
+	peer_must_end(&revoker, 0);
 	is_over(w->what, &h.a);
 	is_over(w->what, &h.e);
 	is_errno(raw_query(ccshm, h.p.id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
@@ -296,7 +296,7 @@ static void attachments_end(const struct way *w)
 		is_over(w->what, &h.a);
 		release_all(w->what, &h);
 	}
-	device_file(EDU_C, "driver_override", "\n");
+	must(device_file(EDU_C, "driver_override", "\n"));
 	works_again(w->what);
 }
 
@@ -355,7 +355,7 @@ static void importers_end(const char *what, bool (*go)(void), bool (*back)(void)
 
 	ok(go(), "%s: the event happens", what);
 	is_errno(peer_hear(&revoker), 0, "%s: the waiting REVOKE succeeds", what);
-	peer_end(&revoker, 0);
+	peer_must_end(&revoker, 0);
 	nobody_holds(what, s.export_id);
 	nobody_holds(what, pinned);
 	is_errno(raw_revoke(ccshm, pinned, 0, 0, NULL), 0,

@@ -61,6 +61,17 @@ static int attach_one(struct race *r, unsigned int kind, int *fd, uint64_t *id)
 	return err;
 }
 
+/*
+ * DETACH an attachment that may have ended with its device or its holder. Return 0 or a negative
+ * errno.
+ */
+static int detach_kept(uint64_t id)
+{
+	int err = raw_detach(ccshm, id);
+
+	return err == -ENOENT ? 0 : err;
+}
+
 /* Attach, read the addresses, and end the attachment in one of several ways. */
 static int attaches(struct peer *parent, void *arg)
 {
@@ -80,11 +91,11 @@ static int attaches(struct peer *parent, void *arg)
 		 * stopped.
 		 */
 		if (fd[at] >= 0 && i / KEPT % 2)
-			raw_detach(fd[at], 0);
+			must(raw_detach(fd[at], 0));
 		if (fd[at] >= 0)
 			close(fd[at]);
 		else if (r->id[at])
-			raw_detach(ccshm, r->id[at]);
+			must(detach_kept(r->id[at]));
 		r->id[at] = 0;
 		err = attach_one(r, i % 3, &fd[at], &id);
 		if (err == -ENODEV) {
@@ -185,8 +196,8 @@ static void race(struct race *r)
 	r->over = true;
 	is_int(peer_hear(&a), 0, "the process that calls ATTACH ends without error");
 	is_int(peer_hear(&b), 0, "the process that calls REVOKE ends without error");
-	peer_end(&a, 0);
-	peer_end(&b, 0);
+	peer_must_end(&a, 0);
+	peer_must_end(&b, 0);
 	diag("ATTACH: %d attached, %d refused; SEGMENTS: %d found, %d ended; "
 	     "REVOKE: %d revoked, %d ended",
 	     r->attached, r->refused, r->has_segments, r->has_none, r->revoked, r->ended);
@@ -215,7 +226,7 @@ int main(void)
 	race(r);
 	for (unsigned int i = 0; i < KEPT; i++)
 		if (r->id[i])
-			raw_detach(ccshm, r->id[i]);
+			must(detach_kept(r->id[i]));
 	is_errno(attach_buffer(ccshm, r->s.id, PCI_C, &a), 0, "ATTACH after the race works");
 	device_start(&edu, EDU_C);
 	ok(moves_right(&edu, &r->s, &a, 0, PAGE), "the device copies after the race");

@@ -326,13 +326,13 @@ static void holds_the_lock(void)
 	struct peer p = peer_start(ROOT, ALL_CAPS, hold, &dmabuf);
 	pthread_t thread;
 
-	peer_hear(&p);
+	must(peer_hear(&p));
 	sleep_ms(200);
 	polling.dmabuf = dmabuf;
 	pthread_create(&thread, NULL, poll_it, NULL);
 	sleep_ms(300);
 	ok(!polling.done, "a process holds the reservation lock: poll() does not return");
-	peer_end(&p, SIGKILL);
+	peer_must_end(&p, SIGKILL);
 	pthread_join(thread, NULL);
 	ok(polling.done, "the process that holds the reservation lock is killed: poll() returns");
 	close(dmabuf);
@@ -366,7 +366,7 @@ static void processors(void)
 	is_errno(raw_ioctl(imp, IMPORTER_IOC_VUNMAP, NULL), 0, "VUNMAP works");
 	is_int(look(dmabuf).vmapped, 0, "VUNMAP: the exporter counts no kernel mapping");
 	is_errno(raw_ioctl(imp, IMPORTER_IOC_VUNMAP, NULL), ENOTCONN, "a second VUNMAP: ENOTCONN");
-	raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL);
+	must(raw_ioctl(imp, IMPORTER_IOC_VMAP, NULL));
 	munmap(p, PAGE);
 	munmap(q, PAGE);
 	close(imp);

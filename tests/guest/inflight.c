@@ -194,7 +194,7 @@ static int stall_run(struct peer *parent, void *arg)
 		s->detached = raw_detach(a.fd, 0);
 		peer_send(parent, s->detached, -1);
 	}
-	uffd_protect(uffd, page, false);
+	must(uffd_protect(uffd, page, false));
 	pthread_join(thread, NULL);
 	s->fds = count_fds() - fds;
 	s->access = stall_made(s) >= 0 && reads_memory(stall_made(s));
@@ -215,7 +215,7 @@ static int stall_end(struct stall *s)
 {
 	int err = peer_ask(&s->peer, STALL_GO);
 
-	peer_end(&s->peer, err == -ETIMEDOUT ? SIGKILL : 0);
+	peer_must_end(&s->peer, err == -ETIMEDOUT ? SIGKILL : 0);
 	return err;
 }
 
@@ -255,7 +255,7 @@ static bool root_is_charged_nothing(void)
 	struct ccshm_ioc_info info = { .user_bytes = 1 };
 
 	for (int i = 0; i < 250 && info.user_bytes; i++) {
-		raw_info(ccshm, &info);
+		must(raw_info(ccshm, &info));
 		sleep_ms(20);
 	}
 	return !info.user_bytes;
@@ -319,7 +319,7 @@ static void makes_export(void)
 	if (stall_begin(s, "EXPORT")) {
 		export_id = listed(CCSHM_TYPE_EXPORT, id);
 		ok(export_id, "EXPORT: QUERY finds the export while the call is stopped");
-		raw_query(ccshm, id, &q);
+		must(raw_query(ccshm, id, &q));
 		is_int(q.exports, 1,
 		       "EXPORT: QUERY of the buffer counts the export while the call is stopped");
 		alice_ends_it("EXPORT", 1);
@@ -365,7 +365,7 @@ static void makes_attachment(void)
 	if (stall_begin(s, "ATTACH")) {
 		attachment_id = listed(CCSHM_TYPE_ATTACHMENT, id);
 		ok(attachment_id, "ATTACH: QUERY finds the attachment while the call is stopped");
-		raw_query(ccshm, id, &q);
+		must(raw_query(ccshm, id, &q));
 		is_int(q.attachments, 1,
 			"ATTACH: QUERY of the buffer counts it while the call is stopped");
 		alice_ends_it("ATTACH", 1);
@@ -502,7 +502,7 @@ int main(void)
 	if (ccshm < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
 	alice = user_start(ALICE, 0);
-	raw_info(ccshm, &info);
+	must(raw_info(ccshm, &info));
 
 	makes_export();
 	makes_revoked_export();

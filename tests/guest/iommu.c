@@ -99,7 +99,7 @@ static void access_misses_memory(struct shared *s, uint64_t address)
 		 "translated: the device reads and writes at the buffer's physical address");
 	ok(stamp_check(s->p + PAGE, 6, PAGE, TRANSFER),
 	   "translated: the physical address does not reach the buffer");
-	edu_set_bus_master(&edu, false);
+	must(edu_set_bus_master(&edu, false));
 	edu_close(&edu);
 }
 

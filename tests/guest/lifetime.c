@@ -162,9 +162,9 @@ static int hold_everything(struct peer *parent, void *arg)
 	if (!refs_make(&r))
 		return -EIO;
 	peer_send(parent, 1, -1);
-	(void)peer_hear(parent);
+	must(peer_hear(parent));
 	if (arg)
-		raw_free(r.fd, r.id);
+		must(raw_free(r.fd, r.id));
 	return 2;
 }
 
@@ -181,7 +181,7 @@ static void test_ends(void)
 		ok(still_shared(SIZE), "%s: the process's memory is shared", how);
 		if (!signals[i])
 			peer_send(&p, 0, -1);
-		peer_end(&p, signals[i]);
+		peer_must_end(&p, signals[i]);
 		ok(all_gone(), "%s: the memory is given back when its holder ends", how);
 	}
 }
@@ -197,7 +197,7 @@ static void test_free_and_exit(void)
 	       "FREE and exit: a process holds a file, a dma-buf, a mapping and an attachment");
 	peer_send(&p, 0, -1);
 	is_int(peer_hear(&p), 2, "FREE and exit: the process calls FREE and exits");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	ok(all_gone(), "FREE and exit: all memory is given back");
 }
 
@@ -230,7 +230,7 @@ static int receive_and_hold(struct peer *parent, void *arg)
 	if (!peer_receive(parent, &value, &fd, 20000) || fd < 0)
 		return -EIO;
 	peer_send(parent, 1, -1);
-	(void)peer_hear(parent);
+	must(peer_hear(parent));
 	return 0;
 }
 
@@ -247,7 +247,7 @@ static int receive_and_map(struct peer *parent, void *arg)
 	if (!map)
 		return -errno;
 	peer_send(parent, 1, -1);
-	(void)peer_hear(parent);
+	must(peer_hear(parent));
 	return first_other(map, PATTERN, SIZE) < 0 ? 3 : -EBADMSG;
 }
 
@@ -260,7 +260,7 @@ static int receive_and_free(struct peer *parent, void *arg)
 	if (!peer_receive(parent, &value, &fd, 20000) || fd < 0)
 		return -EIO;
 	peer_send(parent, 1, -1);
-	(void)peer_hear(parent);
+	must(peer_hear(parent));
 	return raw_free(fd, *id);
 }
 
@@ -271,24 +271,24 @@ static void test_passed_file(void)
 	struct peer freer = peer_start(MALLORY, 0, receive_and_free, id);
 	int fd = open_device();
 
-	raw_alloc(fd, SIZE, id);
+	must(raw_alloc(fd, SIZE, id));
 	peer_send(&holder, 0, fd);
 	is_int(peer_hear(&holder), 1, "another process receives the device's file");
 	close(fd);
 	ok(still_shared(SIZE),
 	   "a buffer stays shared while another process holds the passed device's file");
-	peer_end(&holder, SIGKILL);
+	peer_must_end(&holder, SIGKILL);
 	ok(all_gone(),
 	   "the memory is given back when the process with the passed device's file is killed");
 
 	fd = open_device();
-	raw_alloc(fd, SIZE, id);
+	must(raw_alloc(fd, SIZE, id));
 	peer_send(&freer, 0, fd);
 	is_int(peer_hear(&freer), 1, "another user's process receives the device's file");
 	close(fd);
 	is_errno(peer_ask(&freer, 0), 0,
 		 "FREE through a device's file passed by another user: success");
-	peer_end(&freer, 0);
+	peer_must_end(&freer, 0);
 	ok(all_gone(), "FREE through a passed device's file gives the memory back");
 	munmap(id, PAGE);
 }
@@ -300,7 +300,7 @@ static void test_passed_dmabuf(void)
 	unsigned char *map;
 	uint64_t id;
 
-	raw_alloc(fd, SIZE, &id);
+	must(raw_alloc(fd, SIZE, &id));
 	dmabuf = raw_export(fd, id, 0, NULL);
 	map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
 	if (!ok(map, "setup: a dma-buf that is to be passed is mapped"))
@@ -314,7 +314,7 @@ static void test_passed_dmabuf(void)
 	ok(still_shared(SIZE),
 	   "the memory stays shared while only another user's mapping refers to it");
 	is_int(peer_ask(&p, 0), 3, "another user's mapping shows the bytes that the owner wrote");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	ok(all_gone(),
 	   "the memory is given back when another user's mapping, the last reference, ends");
 }
@@ -327,7 +327,7 @@ static void test_in_flight(void)
 	uint64_t id;
 	int dmabuf;
 
-	raw_alloc(fd, SIZE, &id);
+	must(raw_alloc(fd, SIZE, &id));
 	dmabuf = raw_export(fd, id, 0, NULL);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, s))
 		bail("socketpair: %s", strerror(errno));
@@ -345,7 +345,7 @@ static int wait_for_word(struct peer *parent, void *arg)
 {
 	(void)arg;
 	peer_send(parent, 1, -1);
-	(void)peer_hear(parent);
+	must(peer_hear(parent));
 	return 0;
 }
 
@@ -361,7 +361,7 @@ static void test_fork(void)
 	for (int i = 0; i < NR_REFS; i++)
 		refs_drop(&r, i);
 	ok(still_shared(SIZE), "fork: the memory stays shared while only the child has references");
-	peer_end(&p, SIGKILL);
+	peer_must_end(&p, SIGKILL);
 	ok(all_gone(), "fork: the memory is given back when the child is killed");
 }
 
@@ -433,7 +433,7 @@ static void test_rmmod(void)
 	ok(wait_module_references(1), "a persistent buffer holds the only module reference");
 	busy("a persistent buffer and no open file");
 	fd = open_device();
-	raw_free(fd, id);
+	must(raw_free(fd, id));
 	close(fd);
 
 	is_errno(unload_soon(), 0, "rmmod after all references are dropped: success");
@@ -441,7 +441,7 @@ static void test_rmmod(void)
 
 	driver_load();
 	fd = open_device();
-	raw_alloc(fd, 64 * MIB, &id);
+	must(raw_alloc(fd, 64 * MIB, &id));
 	close(fd);
 	is_errno(unload_soon(), 0, "rmmod right after the last close: success");
 	is_int(rig(CVM_PAGES_SHARED), rig_before,
@@ -480,7 +480,7 @@ static void test_orphan(void)
 	uint64_t id, export;
 	unsigned char *map;
 
-	raw_alloc_named(fd, SIZE, "orphan", 0600, &id);
+	must(raw_alloc_named(fd, SIZE, "orphan", 0600, &id));
 	dmabuf = raw_export(fd, id, 0, &export);
 	map = raw_map(dmabuf, SIZE, PROT_READ | PROT_WRITE);
 	if (!ok(map, "orphan: setup: the dma-buf is mapped"))
@@ -580,6 +580,7 @@ int main(void)
 
 	rig_before = rig(CVM_PAGES_SHARED);
 	driver_load();
+	direct_map_settle();
 	splits = direct_map_splits();
 	test_free();
 	test_ends();

@@ -338,10 +338,10 @@ static uint64_t refused_meanwhile(struct user *alice, struct user *bob)
 	for (int round = 0; round < 10 && left <= UNIT && err == -EDQUOT; round++) {
 		set_number(BYTES, 256 * MIB);
 		for (unsigned int i = 0; i < 8; i++)
-			user_has(alice, i, 32 * MIB);
+			must(user_has(alice, i, 32 * MIB));
 		set_number(BYTES, UNIT);
 		for (unsigned int i = 0; i < 8; i++)
-			user_ask(alice, USER_FREE, i);
+			must(user_ask(alice, USER_FREE, i));
 		err = user_has(bob, 1, UNIT);
 		left = info_now().bytes_shared;
 	}
@@ -357,7 +357,7 @@ static void test_no_wait(void)
 	uint64_t left;
 
 	set_number(BYTES, UNIT);
-	user_has(bob, 0, UNIT);
+	must(user_has(bob, 0, UNIT));
 	left = refused_meanwhile(alice, bob);
 	if (cvm_present())
 		ok(left > UNIT,
@@ -380,7 +380,7 @@ static void test_orphans(void)
 	struct user *alice = user_start(ALICE, 0);
 
 	set_number(BYTES, UNIT);
-	user_has(alice, 0, UNIT);
+	must(user_has(alice, 0, UNIT));
 	is_errno(user_ask(alice, USER_EXPORT, 0), 0, "ended buffer: EXPORT before FREE");
 	is_int(user_info(alice)->user_exports, 1,
 	       "ended buffer: INFO counts its export for the payer");
@@ -392,7 +392,7 @@ static void test_orphans(void)
 	       "ended buffer: it stays counted while the dma-buf is open");
 	is_errno(user_has(alice, 1, PAGE), EDQUOT,
 		 "ended buffer: ALLOC of a page while the dma-buf is open: EDQUOT");
-	user_ask(alice, USER_CLOSE, 0);
+	must(user_ask(alice, USER_CLOSE, 0));
 	is_errno(user_has(alice, 1, UNIT), 0,
 		 "ended buffer: ALLOC after the dma-buf is closed: success");
 	user_end(alice);
@@ -426,7 +426,7 @@ static void test_payer(void)
 	is_errno(user_ask(bob, USER_FREE, 0), 0, "payer: FREE by the owner: success");
 	is_errno(user_has(alice, 1, PAGE), 0,
 		 "payer: ALLOC by the payer after FREE by the owner: success");
-	user_ask(alice, USER_FREE, 1);
+	must(user_ask(alice, USER_FREE, 1));
 	is_errno(as_user(ALICE, 0, alloc_by_roots_file, id), 0,
 		 "payer: ALLOC by alice through root's open file: success");
 	is_int(user_info(alice)->user_bytes, UNIT,
@@ -469,7 +469,7 @@ static void test_heap(void)
 	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT,
 		 "the heap node: allocation beyond limit_user_buffers: EDQUOT");
 	no_limits();
-	user_ask(alice, USER_CLOSE, 0);
+	must(user_ask(alice, USER_CLOSE, 0));
 	ok(wait_used(0), "the heap node: a closed buffer is charged no longer");
 	user_end(alice);
 }
@@ -507,14 +507,14 @@ static void test_user_buffers(void)
 	is_int(info_now().refusals, refused + 1,
 	       "limit_user_buffers: the refused ALLOC is counted");
 	is_int(info_now().buffers, 2, "limit_user_buffers: the refused ALLOC leaves no buffer");
-	user_ask(alice, USER_FREE, 0);
+	must(user_ask(alice, USER_FREE, 0));
 	is_errno(user_has(alice, 0, PAGE), 0,
 		 "limit_user_buffers: after FREE a buffer can be allocated again at once");
-	user_ask(alice, USER_EXPORT, 0);
-	user_ask(alice, USER_FREE, 0);
+	must(user_ask(alice, USER_EXPORT, 0));
+	must(user_ask(alice, USER_FREE, 0));
 	is_errno(user_has(alice, 2, PAGE), EDQUOT,
 		 "limit_user_buffers: a freed buffer with an export still counts: EDQUOT");
-	user_ask(alice, USER_CLOSE, 0);
+	must(user_ask(alice, USER_CLOSE, 0));
 	is_errno(user_has(alice, 2, PAGE), 0,
 		 "limit_user_buffers: a freed buffer counts no longer after its export is closed");
 	is_errno(as_user(BOB, 0, unanswered, NULL), 0,
@@ -555,13 +555,13 @@ static void test_user_exports(void)
 		 "EXPORT by alice: exports by bob do not count for alice");
 	is_errno(user_ask(boss, USER_EXPORT, 2), 0, "EXPORT beyond the limit with CAP_SYS_RESOURCE");
 	is_int(user_info(bob)->user_exports, 3, "the export beyond the limit is charged");
-	user_ask(boss, USER_CLOSE, 2);
-	user_ask(bob, USER_CLOSE, 0);
+	must(user_ask(boss, USER_CLOSE, 2));
+	must(user_ask(bob, USER_CLOSE, 0));
 	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "EXPORT after a dma-buf was closed");
 	is_errno(user_ask(bob, USER_FREE, 2), 0, "FREE by bob of a buffer with two exports");
 	is_int(user_info(bob)->user_exports, 2, "exports of a buffer that has ended stay charged");
-	user_ask(bob, USER_CLOSE, 0);
-	user_ask(bob, USER_CLOSE, 1);
+	must(user_ask(bob, USER_CLOSE, 0));
+	must(user_ask(bob, USER_CLOSE, 1));
 	is_int(user_info(bob)->user_exports, 0, "closed exports are charged no longer");
 	user_end(alice);
 	user_end(bob);
@@ -586,7 +586,7 @@ static void test_heap_exports(void)
 	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT, "the heap node beyond limit_user_exports: EDQUOT");
 	is_int(user_info(alice)->user_buffers, 1,
 	       "the heap node: the refused call leaves no buffer");
-	user_ask(alice, USER_CLOSE, 0);
+	must(user_ask(alice, USER_CLOSE, 0));
 	user_end(alice);
 	no_limits();
 	ok(all_back(), "the heap node: all memory is returned");
@@ -640,13 +640,13 @@ static void test_total(void)
 	       "ALLOC beyond the limit with CAP_SYS_RESOURCE charges a buffer");
 	ok(wait_used(3 * UNIT),
 	   "INFO: used_bytes exceeds limit_total_bytes after ALLOC with CAP_SYS_RESOURCE");
-	user_ask(alice, USER_FREE, 0);
+	must(user_ask(alice, USER_FREE, 0));
 	ok(wait_used(2 * UNIT), "INFO: used_bytes falls after FREE");
 	no_limits();
 	set_number(TOTAL, 2 * UNIT);
 	is_errno(user_has(alice, 0, PAGE), ENOSPC,
 		 "ALLOC while used_bytes is not below limit_total_bytes: ENOSPC");
-	user_ask(boss, USER_FREE, 0);
+	must(user_ask(boss, USER_FREE, 0));
 	is_errno(user_has(alice, 0, UNIT), 0,
 		 "ALLOC after used_bytes has fallen below limit_total_bytes: success");
 	user_end(alice);
@@ -665,7 +665,7 @@ static void test_lowered(void)
 	int dmabuf;
 
 	for (unsigned int i = 0; i < 4; i++)
-		user_has(alice, i, UNIT);
+		must(user_has(alice, i, UNIT));
 	dmabuf = raw_export(dev, alice->id[0], 0, NULL);
 	p = raw_map(dmabuf, UNIT, PROT_READ | PROT_WRITE);
 	if (!ok(p, "setup: four units are allocated, one is mapped"))
@@ -679,20 +679,20 @@ static void test_lowered(void)
 	is_int(first_other(p, 0x5a, UNIT), -1, "limits lowered below the use: mapped bytes stay");
 	is_errno(user_ask(alice, USER_EXPORT, 1), 0,
 		 "limits lowered below the use: EXPORT of an existing buffer: success");
-	user_ask(alice, USER_CLOSE, 1);
-	set(BUFFERS, "max");
-	set(TOTAL, "max");
+	must(user_ask(alice, USER_CLOSE, 1));
+	must(set(BUFFERS, "max"));
+	must(set(TOTAL, "max"));
 	for (unsigned int i = 0; i < 3; i++) {
 		is_errno(user_has(alice, 9, PAGE), EDQUOT,
 			 "limit of 2 units, %u units in use: ALLOC of a page: EDQUOT", 4 - i);
-		user_ask(alice, USER_FREE, 3 - i);
+		must(user_ask(alice, USER_FREE, 3 - i));
 	}
 	ok(wait_used(UNIT), "all but one of four units are freed");
 	is_errno(user_has(alice, 1, UNIT), 0,
 		 "ALLOC after the use has fallen below the lowered limit: success");
-	set(BYTES, "0");
+	must(set(BYTES, "0"));
 	is_errno(user_has(alice, 9, PAGE), EDQUOT, "limit_user_bytes=0: ALLOC of a page: EDQUOT");
-	set(BYTES, "max");
+	must(set(BYTES, "max"));
 	is_errno(user_has(alice, 9, PAGE), 0,
 		 "limit_user_bytes raised to max: ALLOC of a page: success");
 	munmap(p, UNIT);
@@ -769,7 +769,7 @@ static void test_race_exports(void)
 		unfair += got != 4;
 		for (int i = 0; i < 8; i++)
 			if (u[i]->dmabuf[0] >= 0)
-				user_ask(u[i], USER_CLOSE, 0);
+				must(user_ask(u[i], USER_CLOSE, 0));
 	}
 	is_int(wrong, 0, "eight EXPORTs at once: each returns 0 or EDQUOT");
 	is_int(unfair, 0, "eight EXPORTs at once: exactly the allowed four succeed");
@@ -814,7 +814,7 @@ static int take_and_give(struct peer *parent, void *arg)
 		taker->allocated += !err;
 		taker->refused += err != 0;
 	}
-	peer_hear(parent);
+	must(peer_hear(parent));
 	close(fd);
 	return strange;
 }
@@ -852,7 +852,7 @@ static void test_changing(void)
 		if (result)
 			diag("process %d: %s", i, tap_errno_name(result));
 		strange += result != 0;
-		peer_end(&p[i], 0);
+		peer_must_end(&p[i], 0);
 		one_sided += !taker[i].allocated || !taker[i].refused;
 	}
 	munmap(taker, 4 * sizeof(*taker));
@@ -891,28 +891,28 @@ static void test_parameters(void)
 	   "loading the driver with a bad limit: the kernel log names the parameter");
 	reload("limit_user_bytes=17000000T", ERANGE);
 	reload("limit_total_bytes=64m limit_user_bytes=5000001 limit_user_buffers=3 limit_user_exports=4", 0);
-	device_for_group();
+	must(device_for_group());
 	is_str(setting(TOTAL), "67108864", "limit_total_bytes=64m: the parameter sets the limit");
 	is_str(setting(BYTES), "5000001", "limit_user_bytes=5000001: the parameter sets the limit");
 	is_str(setting(BUFFERS), "3", "limit_user_buffers=3: the parameter sets the limit");
 	is_str(setting(EXPORTS), "4", "limit_user_exports=4: the parameter sets the limit");
 	is_errno(access("/sys/module/ccshm/parameters/limit_total_bytes", F_OK) ? -errno : 0, ENOENT,
 		 "/sys/module/ccshm/parameters has no limit_total_bytes: ENOENT");
-	driver_unload();
+	must(driver_unload());
 	reload("limit_total_bytes=max limit_user_buffers=max", 0);
-	device_for_group();
+	must(device_for_group());
 	is_str(setting(TOTAL), "max", "limit_total_bytes=max: no limit on the total");
 	is_str(setting(BYTES), "max", "limit_total_bytes=max: no limit for each user");
 	is_str(setting(BUFFERS), "max", "limit_user_buffers=max: no limit on buffers");
-	driver_unload();
+	must(driver_unload());
 	reload("limit_total_bytes=64M", 0);
-	device_for_group();
+	must(device_for_group());
 	is_str(setting(BYTES), "33554432", "limit_total_bytes=64M: limit_user_bytes is half of it");
-	set(TOTAL, "16M");
+	must(set(TOTAL, "16M"));
 	is_str(setting(BYTES), "33554432", "limit_user_bytes stays when limit_total_bytes changes");
-	driver_unload();
+	must(driver_unload());
 	reload("limit_total_bytes=64M limit_user_bytes=max", 0);
-	device_for_group();
+	must(device_for_group());
 	is_str(setting(BYTES), "max", "limit_user_bytes=max: no limit for each user");
 	dev = raw_open();
 }
@@ -930,7 +930,7 @@ int main(void)
 	test_files();
 	/* Load the driver again, so that its counters start at 0. */
 	close(dev);
-	driver_unload();
+	must(driver_unload());
 	driver_load();
 	dev = raw_open();
 	no_limits();

@@ -137,7 +137,7 @@ static void device_sees_them(void)
 	edu_close(&edu);
 	munmap(p, size);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- refused mappings ---- */
@@ -188,7 +188,7 @@ static void refused(void)
 	close(ro);
 	close(none);
 	close(both);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- read-only mappings ---- */
@@ -302,7 +302,7 @@ static void never_executable(int old)
 	munmap(q, UNIT);
 	close(rw);
 	close(ro);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 static void read_only_export(void)
@@ -353,7 +353,7 @@ static void read_only_export(void)
 	munmap(p, UNIT);
 	close(rw);
 	close(ro);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- calls that pin pages ---- */
@@ -489,13 +489,13 @@ static void nothing_pins_pages(void)
 	is_int(pread(disk, p, PAGE, 0), PAGE, "page cache: read from the disk into the mapping");
 	ok(stamp_check(huge, 8, 0, PAGE), "page cache: the mapping shows the bytes that were read");
 
-	ioctl(disk, LOOP_CLR_FD, 0);
+	must(raw_ioctl(disk, LOOP_CLR_FD, NULL));
 	close(disk);
 	munmap(p, size);
 	munmap(huge, size);
 	munmap(ordinary, PAGE);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- mprotect, mremap, munmap ---- */
@@ -556,7 +556,7 @@ static void protections(void)
 	munmap(odd, 2 * UNIT);
 	munmap(even, 2 * UNIT);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* Move two of four units of a buffer to another address, which is aligned or not. */
@@ -611,7 +611,7 @@ static void moves(void)
 	move(fd, 0, "mremap");
 	move(fd, PAGE, "mremap to an address that is not aligned to a unit");
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 static void partial_unmap(void)
@@ -645,7 +645,7 @@ static void partial_unmap(void)
 	close(first);
 	is_errno(raw_query(ccshm, export_id, &(struct ccshm_ioc_query){ 0 }), ENOENT,
 		 "QUERY of the export after its last mapping is unmapped: ENOENT");
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- large pages ---- */
@@ -663,7 +663,8 @@ static long faults_of(char *p, size_t size)
 {
 	long before;
 
-	touch_read(p);
+	if (touch_read(p))
+		return -1;
 	before = faults();
 	if (!touch_all(p + PAGE, size - PAGE, 0))
 		return -1;
@@ -718,7 +719,7 @@ static void large_pages(void)
 	int fd = stamped_new(size, 16, &id), slice;
 	long nr;
 
-	raw_query(ccshm, id, &q);
+	must(raw_query(ccshm, id, &q));
 	is_int(q.units, 4, "large pages: QUERY counts 4 units");
 	p = map_aligned(fd, size, RW, 0);
 	nr = faults_of(p, size);
@@ -758,7 +759,7 @@ static void large_pages(void)
 	munmap(shifted, 2 * UNIT);
 	close(slice);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* Test that unmapped pages of a unit stay inaccessible while other pages of the unit are mapped. */
@@ -778,7 +779,7 @@ static void parts_of_units(void)
 	       "an access to the page after a mapping gets SIGSEGV");
 	munmap(space, size);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- slices ---- */
@@ -793,7 +794,7 @@ static void one_slice(uint64_t id, uint64_t offset, uint64_t size, uint64_t whol
 	if (!ok(fd >= 0, "EXPORT of the slice 0x%llx + 0x%llx", (unsigned long long)offset,
 		(unsigned long long)size))
 		return;
-	raw_query(ccshm, export_id, &q);
+	must(raw_query(ccshm, export_id, &q));
 	is_int(q.offset, offset, "QUERY of a slice returns its offset");
 	is_int(q.size, length, "QUERY of a slice returns its size");
 	is_int(lseek(fd, 0, SEEK_END), length,
@@ -836,7 +837,7 @@ static void slices(void)
 		   "remap_file_pages is not supported: the mapping is unchanged");
 	munmap(p, 2 * PAGE);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- other processes ---- */
@@ -846,10 +847,10 @@ static int child_of_mapping(struct peer *parent, void *arg)
 	char *p = arg;
 
 	peer_send(parent, stamp_pages_check(p, 18, 0, UNIT), -1);
-	peer_hear(parent);	/* until the parent has unmapped */
+	must(peer_hear(parent));	/* until the parent has unmapped */
 	stamp_pages(p, 19, 0, UNIT);
 	peer_send(parent, stamp_pages_check(p, 19, 0, UNIT), -1);
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return munmap(p, UNIT);
 }
 
@@ -875,12 +876,12 @@ static void forks(void)
 	is_int(peer_ask(&child, 0), 0, "fork: munmap by the child");
 	is_int(cpu_mappings(export_id), 0,
 	       "fork: QUERY counts no mapping after the child has unmapped");
-	peer_end(&child, 0);
+	peer_must_end(&child, 0);
 	is_int(violations(), before, "fork: no access was to the private view");
 	munmap(w, UNIT);
 	close(first);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 #define FORK_UNITS 32
@@ -931,7 +932,7 @@ static void fork_copies_no_large_entry(void)
 	}
 	munmap(p, size);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* Return whether a process has a dma-buf, as a descriptor or mapped. */
@@ -982,7 +983,7 @@ static void exec(void)
 	munmap(p, UNIT);
 	close(fd);
 	close(first);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- core dumps ---- */
@@ -1012,7 +1013,7 @@ static void dump_core(char *shared, char *ordinary)
 	struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 
 	setrlimit(RLIMIT_CORE, &unlimited);
-	write_text("/proc/self/coredump_filter", "0x7f");
+	must(write_text("/proc/self/coredump_filter", "0x7f"));
 	stamp_write(shared, 21, 0, PAGE);
 	stamp_write(ordinary, 22, 0, PAGE);
 	abort();
@@ -1062,7 +1063,7 @@ static void core_dumps(void)
 	munmap(p, UNIT);
 	munmap(ordinary, PAGE);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 /* ---- other operations on a mapping ---- */

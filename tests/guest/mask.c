@@ -36,7 +36,7 @@ static bool find_buffer(unsigned int bits, bool want_within, uint64_t *found)
 	}
 	diag("%d buffers examined", n + 1);
 	while (n--)
-		raw_free(ccshm, id[n]);
+		must(raw_free(ccshm, id[n]));
 	return *found;
 }
 

@@ -90,7 +90,7 @@ static void test_requests(void)
 		 "an unknown command: EOPNOTSUPP");
 	/* Start a dump on another socket, and close the socket before the end. */
 	own = nl_socket();
-	nl_dump_start(own, CCSHM_CMD_BUFFER_GET);
+	must(nl_dump_start(own, CCSHM_CMD_BUFFER_GET).end);
 	close(own);
 }
 
@@ -197,28 +197,28 @@ static void test_visibility(void)
 	private = made->private;
 	grouped = made->grouped;
 	readable = made->readable;
-	raw_alloc(ccshm, PAGE, &anonymous);
-	raw_alloc_named(ccshm, PAGE, "root", 0600, &of_root);
+	must(raw_alloc(ccshm, PAGE, &anonymous));
+	must(raw_alloc_named(ccshm, PAGE, "root", 0600, &of_root));
 	fd = raw_export(ccshm, private, 0, NULL);
 
 	look(seen);
 	sees("root", seen, true, true, true, true, true);
 	ok(controls(seen, private) && controls(seen, anonymous),
 	   "root: the list reports control of all buffers");
-	as_user(ALICE, 0, look, seen);
+	must(as_user(ALICE, 0, look, seen));
 	sees("alice", seen, false, true, true, true, false);
 	is_int(seen->exports.nr, 1, "alice: the export of alice's buffer is listed");
 	ok(controls(seen, private) && controls(seen, readable),
 	   "alice: the list reports control of alice's buffers");
-	as_user(BOB, 0, look, seen);
+	must(as_user(BOB, 0, look, seen));
 	sees("bob", seen, false, false, true, true, false);
 	is_int(seen->exports.nr, 0, "bob: no export is listed");
 	ok(!controls(seen, grouped), "bob: the list reports no control of a buffer of the group");
-	as_user(MALLORY, 0, look, seen);
+	must(as_user(MALLORY, 0, look, seen));
 	sees("mallory", seen, false, false, false, true, false);
-	as_user(ROOT, 0, look, seen);
+	must(as_user(ROOT, 0, look, seen));
 	sees("root without capabilities", seen, false, false, false, true, true);
-	as_user(BOB, CAP(SYS_ADMIN), look, seen);
+	must(as_user(BOB, CAP(SYS_ADMIN), look, seen));
 	sees("bob with CAP_SYS_ADMIN", seen, true, true, true, true, true);
 
 	err = as_user(ALICE, 0, look_as_root_of_a_namespace, seen);
@@ -270,7 +270,7 @@ static void test_opener(void)
 	is_int(peer_hear(&p), 0, "bob lists with root's socket");
 	sees("bob with root's socket", seen, true, true, true, true, true);
 	close(theirs);
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 }
 
 /* ---- agreement with QUERY ---- */
@@ -379,7 +379,7 @@ static void test_importers(void)
 		if (nr != 0 && nr < CCSHM_GENL_IMPORTERS_MAX - 1)
 			continue;
 		memset(&i, 0, sizeof(i));
-		nl_dump(nl, CCSHM_CMD_EXPORT_GET, note_importers, &i);
+		must(nl_dump(nl, CCSHM_CMD_EXPORT_GET, note_importers, &i).end);
 		is_int(i.total, nr + 1,
 		       "a dump reports the number of importers of an export with %d", nr + 1);
 		is_int(i.listed, nr < CCSHM_GENL_IMPORTERS_MAX ? nr + 1 : CCSHM_GENL_IMPORTERS_MAX,
@@ -453,12 +453,12 @@ static void test_reader(unsigned int nr)
 	int fd = nl_socket(), err = -ETIMEDOUT;
 
 	w->ascending = true;
-	nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
+	must(nl_dump_start(fd, CCSHM_CMD_BUFFER_GET).end);
 	peer_send(&p, 0, fd);
-	peer_receive(&p, &err, NULL, 60000);
+	ok(peer_receive(&p, &err, NULL, 60000), "bob answers after reading the dump");
 	is_errno(err, 0, "bob reads a dump that root has started");
 	is_int(w->nr, nr, "a dump that bob reads lists to its end what root may see");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	close(fd);
 }
 
@@ -494,8 +494,8 @@ static bool finds_are_counted(void)
 
 static void finds_are_not_counted(void)
 {
-	trace_write("events/kprobes/ccshm_finds/enable", "0");
-	trace_write("kprobe_events", "-:ccshm_finds\n");
+	must_be_true(trace_write("events/kprobes/ccshm_finds/enable", "0"));
+	must_be_true(trace_write("kprobe_events", "-:ccshm_finds\n"));
 	umount2("t", MNT_DETACH);
 }
 
@@ -560,7 +560,7 @@ static void test_many(void)
 
 	w = (struct walk){ .ascending = true };
 	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
-	nl_dump_next(&d, step, &w);
+	ok(nl_dump_next(&d, step, &w), "an interrupted dump: the first datagram can be read");
 	ok(w.nr < MANY / 2, "an interrupted dump: only the first datagram has been read");
 	is_errno(raw_free(own, id), 0, "FREE of a buffer that the dump has not reached yet");
 	is_errno(raw_free(own, first), 0, "FREE of a buffer that the dump has already reported");
@@ -574,7 +574,8 @@ static void test_many(void)
 
 	w = (struct walk){ .ascending = true };
 	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
-	nl_dump_next(&d, step, &w);
+	ok(nl_dump_next(&d, step, &w),
+	   "a dump of a file's buffers: the first datagram can be read");
 	close(own);
 	is_errno(nl_dump_rest(&d, step, &w), 0,
 		 "a dump whose buffers end with their file meanwhile ends with success");
@@ -591,8 +592,9 @@ static void test_revoked_meanwhile(void)
 	struct ids ids = { 0 };
 
 	/* The kernel makes the first datagram when the dump starts. */
-	raw_revoke(ccshm, s.export_id, 0, 0, NULL);
-	nl_dump_rest(&d, note_id, &ids);
+	must(raw_revoke(ccshm, s.export_id, 0, 0, NULL));
+	is_errno(nl_dump_rest(&d, note_id, &ids), 0,
+		 "a dump during which an export is revoked ends with success");
 	is_int(ids.nr, 2, "a dump of two exports, of which one is revoked meanwhile, reports both");
 	ok(d.changed, "a dump during which an export is revoked is marked as inconsistent");
 	shared_end(&s);
@@ -620,20 +622,23 @@ static void test_statistics(void)
 	uint64_t failed = statistic(CCSHM_A_STATS_REVOKES_FAILED);
 	struct ccshm_ioc_info info;
 	struct shared s = exported_new(PAGE, CCSHM_EXPORT_PINNED);
+	struct ccshm_ioc_revoke by_fd = { .flags = CCSHM_REVOKE_BY_FD, .fd = s.look };
 	int imp = imp_new(s.fd, IMPORTER_STATIC);
 
 	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "statistics: an importer maps");
-	raw_revoke(ccshm, s.look, 0, 0, NULL);
-	raw_revoke(ccshm, s.export_id, 0, 0, NULL);
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_REVOKE, &by_fd), 0,
+		 "statistics: REVOKE of an export without importers");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), EBUSY,
+		 "statistics: REVOKE of a pinned export with an importer: EBUSY");
 	is_errno(imp_unmap(imp), 0, "statistics: the importer unmaps");
 	close(imp);
-	raw_revoke(ccshm, s.export_id, 0, -1, NULL);
+	must(raw_revoke(ccshm, s.export_id, 0, -1, NULL));
 	/*
 	 * Wait until only this buffer and the five exist: memory of other buffers may still be
 	 * returning.
 	 */
 	for (int i = 0; i < 500; i++) {
-		raw_info(ccshm, &info);
+		must(raw_info(ccshm, &info));
 		if (info.buffers == 6 && info.bytes_carved == 6 * PAGE)
 			break;
 		sleep_ms(20);
@@ -650,8 +655,8 @@ static void test_statistics(void)
 	       "statistics: one more buffer was made");
 	is_int(statistic(CCSHM_A_STATS_EXPORTS_MADE), exports + 2,
 	       "statistics: two more exports were made");
-	is_int(statistic(CCSHM_A_STATS_REVOKES), revokes + 2,
-	       "statistics: two more revokes of an active export are counted");
+	is_int(statistic(CCSHM_A_STATS_REVOKES), revokes + 3,
+	       "statistics: three more calls of REVOKE are counted");
 	is_int(statistic(CCSHM_A_STATS_REVOKES_FAILED), failed + 1,
 	       "statistics: one more failed revoke is counted");
 	is_int(as_user(MALLORY, 0, statistic_as, NULL), info.buffers,
@@ -668,7 +673,7 @@ static void test_unload(void)
 	uint64_t id;
 
 	ok(wait_clean(ccshm), "no buffer and no shared memory is left");
-	raw_alloc(own, PAGE, &id);
+	must(raw_alloc(own, PAGE, &id));
 	d = nl_dump_start(nl, CCSHM_CMD_BUFFER_GET);
 	close(own);
 	ok(wait_clean(ccshm), "the buffer that the pending dump lists is gone");
@@ -696,11 +701,11 @@ int main(void)
 	test_many();
 	test_revoked_meanwhile();
 	test_statistics();
-	raw_free(ccshm, anonymous);
-	raw_free(ccshm, private);
-	raw_free(ccshm, grouped);
-	raw_free(ccshm, readable);
-	raw_free(ccshm, of_root);
+	must(raw_free(ccshm, anonymous));
+	must(raw_free(ccshm, private));
+	must(raw_free(ccshm, grouped));
+	must(raw_free(ccshm, readable));
+	must(raw_free(ccshm, of_root));
 	test_unload();
 	close(nl);
 	return done_testing();

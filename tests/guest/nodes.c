@@ -98,7 +98,7 @@ static void check_node(uint64_t size, int node, uint64_t far, const char *what)
 		return;
 	is_int(bytes_far(id), far, "%s: %llu KiB are on node 1", what,
 	       (unsigned long long)(far / KIB));
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 }
 
 static int write_file(const char *path, const char *text)
@@ -126,7 +126,7 @@ static int alloc_in_cpuset(struct peer *parent, void *arg)
 	if (!err && bytes_far(id))
 		err = -EXDEV;
 	if (!err)
-		raw_free(dev, id);
+		must(raw_free(dev, id));
 	return err;
 }
 
@@ -143,7 +143,7 @@ static void check_cpuset(uint64_t size, int node, uint64_t flags, int want, cons
 	p = peer_start(ROOT, ALL_CAPS, alloc_in_cpuset, &req);
 	if (!peer_receive(&p, &err, NULL, 60000))
 		err = -ETIMEDOUT;
-	peer_end(&p, err == -ETIMEDOUT ? SIGKILL : 0);
+	peer_must_end(&p, err == -ETIMEDOUT ? SIGKILL : 0);
 	is_errno(err, want, "in a cpuset of node 0: %s: %s", what, tap_errno_name(want));
 }
 
@@ -178,7 +178,7 @@ int main(void)
 	if (is_errno(alloc_node(more, -1, CCSHM_ALLOC_WHOLE_UNITS, &id), 0,
 		     "ALLOC of any node of more than node 0 has: success")) {
 		ok(bytes_far(id) > 0, "ALLOC of more than node 0 has is partly on node 1");
-		raw_free(dev, id);
+		must(raw_free(dev, id));
 	}
 	ok(wait_clean(dev), "after ALLOC of nodes, all memory is returned");
 
@@ -191,7 +191,7 @@ int main(void)
 	is_errno(alloc_node(PAGE, 1, 0, &carved), 0,
 		 "ALLOC of a page of node 1, whose block has room for more");
 	check_cpuset(PAGE, -1, 0, 0, "ALLOC of a page does not use a carved block on node 1");
-	raw_free(dev, carved);
+	must(raw_free(dev, carved));
 	ok(wait_clean(dev), "after ALLOC in a cpuset, all memory is returned");
 	rmdir("cgroup/near");
 	umount2("cgroup", MNT_DETACH);

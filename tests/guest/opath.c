@@ -85,7 +85,7 @@ static bool exports_are(unsigned int want)
 	struct ccshm_ioc_info info = { 0 };
 
 	for (int i = 0; i < 500; i++) {
-		raw_info(ccshm, &info);
+		must(raw_info(ccshm, &info));
 		if (info.exports == want)
 			return true;
 		sleep_ms(10);

@@ -182,6 +182,96 @@ static void flags_together(void)
 	shared_end(&s);
 }
 
+/* ---- objects that end during the revoke ---- */
+
+static void revoke_counts(unsigned int revoked, unsigned int stopped, uint64_t pages,
+			  const char *what)
+{
+	is_errno(revoke_end(), 0, "%s: the revoke succeeds", what);
+	is_int(rev.r.state, CCSHM_STATE_REVOKED, "%s: REVOKE returns the state revoked", what);
+	is_int(rev.r.revoked, revoked, "%s: REVOKE counts each revoked object once", what);
+	is_int(rev.r.stopped, stopped, "%s: REVOKE counts the stopped devices", what);
+	is_int(rev.r.pages, pages, "%s: REVOKE counts the pages of each object once", what);
+}
+
+static bool is_gone(uint64_t id)
+{
+	struct ccshm_ioc_query q;
+
+	for (int i = 0; i < 1000 && raw_query(ccshm, id, &q) != -ENOENT; i++)
+		sleep_ms(10);
+	return raw_query(ccshm, id, &q) == -ENOENT;
+}
+
+/* Test an export and two attachments that end before an orderly revoke visits them again. */
+static void objects_end_meanwhile(void)
+{
+	const char *what = "objects that end during an orderly revoke";
+	struct driven d = driven_new(what);
+	struct attached detached, closed;
+	int fd = raw_export_slice(ccshm, d.s.id, 0, 0, PAGE, NULL);
+
+	ok(fd >= 0, "%s: EXPORT of a page", what);
+	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &detached), 0, "%s: a second ATTACH", what);
+	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &closed), 0, "%s: a third ATTACH", what);
+	revoke_start(d.s.id, CCSHM_REVOKE_ORDERLY, in_ms(20000));
+	is_int(poll_pri(&closed, 10000) & POLLPRI, POLLPRI,
+	       "%s: the last attachment's holder is notified by POLLPRI", what);
+	close(fd);
+	is_errno(attached_end(&detached), 0, "%s: DETACH and close of an attachment", what);
+	close(closed.fd);
+	ok(is_gone(closed.id), "%s: an attachment that was closed without DETACH is gone", what);
+	ok(!rev.done, "%s: the revoke waits for the first attachment", what);
+	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH of the first attachment", what);
+	revoke_counts(6, 1, 5 * SIZE / PAGE + 1, what);
+	/* Two exports and the first attachment are still open. */
+	is_errno(raw_revoke(ccshm, d.s.id, 0, 0, &rev.r), 0, "%s: a second REVOKE succeeds", what);
+	is_int(rev.r.revoked, 3, "%s: a second REVOKE counts the objects that exist", what);
+	driven_end(&d);
+}
+
+/* Test an export that ends after the revoke has counted it, and a younger one. */
+static void counted_object_ends(void)
+{
+	const char *what = "an export that ends after it was counted";
+	struct driven d = driven_new(what);
+	int fd = raw_export_slice(ccshm, d.s.id, 0, 0, PAGE, NULL), younger;
+
+	revoke_start(d.s.id, 0, in_ms(20000));
+	is_int(poll_pri(&d.a, 10000) & POLLPRI, POLLPRI,
+	       "%s: the attachment's holder is notified by POLLPRI", what);
+	sleep_ms(300);
+	close(fd);
+	younger = raw_export(ccshm, d.s.id, 0, NULL);
+	ok(younger >= 0, "%s: EXPORT during the revoke", what);
+	close(younger);
+	ok(!rev.done, "%s: the revoke waits for the attachment", what);
+	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH", what);
+	revoke_counts(4, 0, 3 * SIZE / PAGE + 1, what);
+	driven_end(&d);
+}
+
+/* Test the revoke of an export: only attachments that were made from the export are counted. */
+static void attachments_of_an_export_end(void)
+{
+	const char *what = "attachments that end during the revoke of an export";
+	struct driven d = driven_new(what);
+	struct attached of_export, of_buffer;
+
+	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &of_export), 0, "%s: a second ATTACH", what);
+	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &of_buffer), 0, "%s: ATTACH of the buffer",
+		 what);
+	revoke_start(d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(20000));
+	is_int(poll_pri(&of_export, 10000) & POLLPRI, POLLPRI,
+	       "%s: the second attachment's holder is notified by POLLPRI", what);
+	is_errno(attached_end(&of_export), 0, "%s: DETACH and close of the second", what);
+	is_errno(attached_end(&of_buffer), 0, "%s: DETACH and close of the buffer's", what);
+	ok(!rev.done, "%s: the revoke waits for the first attachment", what);
+	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH of the first attachment", what);
+	revoke_counts(3, 0, 3 * SIZE / PAGE, what);
+	driven_end(&d);
+}
+
 /* ---- no caller waits any longer ---- */
 
 static bool becomes(uint64_t export_id, enum ccshm_state state)
@@ -307,7 +397,7 @@ static void *hold_lock(void *arg)
 	struct importer_hold req = { .fd = h->fd, .ms = 4000 };
 	int imp = imp_open();
 
-	raw_ioctl(imp, IMPORTER_IOC_HOLD, &req);
+	must(raw_ioctl(imp, IMPORTER_IOC_HOLD, &req));
 	close(imp);
 	return NULL;
 }
@@ -358,6 +448,9 @@ int main(void)
 	deadline_zaps();
 	without_waiting();
 	flags_together();
+	objects_end_meanwhile();
+	counted_object_ends();
+	attachments_of_an_export_end();
 	ends_by_itself(false);
 	ends_by_itself(true);
 	ends_while_owned();

@@ -82,8 +82,8 @@ static void one_unit(void)
 	       "a second carved buffer has the rest of the first one's unit");
 	is_int(rig(CVM_PAGES_TO_SHARED) - pages, UNIT / PAGE,
 	       "a second carved buffer converts no more memory");
-	raw_free(ccshm, a);
-	raw_free(ccshm, b);
+	must(raw_free(ccshm, a));
+	must(raw_free(ccshm, b));
 	ok(wait_clean(ccshm), "both carved buffers are freed and given back");
 	ok(wait_rig_shared(rig_before), "no page is shared after both carved buffers are freed");
 	ok(unit_is(unit, false), "the unit is private after both carved buffers are freed");
@@ -172,7 +172,7 @@ static void large_mapping(void)
 	   "every page of a mapping of 96 MiB gets SIGBUS after REVOKE");
 	munmap(space, size + LEAF);
 	close(fd);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	ok(wait_clean(ccshm), "the memory of a mapping of 96 MiB is given back");
 }
 
@@ -211,7 +211,7 @@ static void leaves(void)
 	is_int(q.units, 50, "QUERY: 100 MiB have 50 units");
 	is_int(q.units_whole, whole_now(id, q.size),
 	       "QUERY: units_whole counts the units that are within one leaf of the direct map");
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	ok(wait_clean(ccshm), "100 MiB are given back");
 	splits = direct_map_splits();
 	/* The first buffers may be in leaves that were split earlier. */
@@ -227,7 +227,7 @@ static void leaves(void)
 	       "the leaf of 32 MiB in one piece has 32 MiB and is shared");
 	is_int(direct_map_splits(), splits, "ALLOC of 32 MiB in one piece splits no leaf");
 	while (nr)
-		raw_free(ccshm, held[--nr]);
+		must(raw_free(ccshm, held[--nr]));
 	ok(wait_clean(ccshm), "buffers of 32 MiB are given back");
 }
 
@@ -237,18 +237,18 @@ static void refused_within_a_page(void)
 {
 	uint64_t before = rig(CVM_HC_SHARED), id;
 
-	cvm_chunk(1);
+	must(cvm_chunk(1));
 	is_errno(raw_alloc(ccshm, LARGE, &id), 0,
 		 "ALLOC with a host that converts 4 KiB a call: success");
 	is_int(rig(CVM_HC_SHARED) - before, UNIT / PAGE,
 	       "a host that converts 4 KiB a call is called for each 4 KiB of the unit");
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	ok(wait_clean(ccshm), "with a host that converts 4 KiB a call, the memory is given back");
-	cvm_fail(CVM_FAIL_SHARED, 5, 1);
+	must(cvm_fail(CVM_FAIL_SHARED, 5, 1));
 	is_errno(raw_alloc(ccshm, LARGE, &id), EIO,
 		 "ALLOC with a host that refuses within a page: EIO");
-	cvm_fail(CVM_FAIL_SHARED, 0, 0);
-	cvm_chunk(0);
+	must(cvm_fail(CVM_FAIL_SHARED, 0, 0));
+	must(cvm_chunk(0));
 	ok(wait_clean(ccshm) && wait_rig_shared(rig_before),
 	   "the pages shared before a host's refusal are private again");
 }
@@ -259,6 +259,7 @@ int main(void)
 	is_int(sysconf(_SC_PAGESIZE), LARGE, "the kernel's pages have 16 KiB");
 	rig_before = rig(CVM_PAGES_SHARED);
 	driver_load();
+	direct_map_settle();
 	touch_init();
 	ccshm = raw_open();
 	if (ccshm < 0)

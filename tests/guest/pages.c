@@ -90,8 +90,8 @@ static void test_whole(void)
 	uint64_t id;
 	int n;
 
-	raw_alloc(dev, SIZE, &id);
-	raw_query(dev, id, &q);
+	must(raw_alloc(dev, SIZE, &id));
+	must(raw_query(dev, id, &q));
 	n = all_runs(dev, id, 0, SIZE);
 	if (!ok(n > 0, "PAGES of a whole buffer returns %d runs", n))
 		return;
@@ -113,12 +113,12 @@ static void test_whole(void)
 		     "PAGES and the emulator agree on the state of each page",
 		     "a plain guest has no emulator");
 		skip("the pages of a freed buffer are private", "a plain guest has no emulator");
-		raw_free(dev, id);
+		must(raw_free(dev, id));
 		ok(wait_clean(dev), "PAGES of a whole buffer: the memory is given back");
 		return;
 	}
 	is_int(differing(n, 1), 0, "PAGES and the emulator agree on the state of each page");
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	ok(wait_clean(dev) && wait_rig_shared(rig_before),
 	   "PAGES of a whole buffer: the memory is given back");
 	is_int(differing(n, 0), 0, "the physical pages that PAGES returned are private after FREE");
@@ -132,9 +132,9 @@ static void test_parts(void)
 	uint64_t id[2], keep;
 	int n;
 
-	raw_alloc(dev, PAGE, &keep);
-	raw_alloc(dev, SIZE, &id[0]);
-	raw_alloc(dev, SIZE, &id[1]);
+	must(raw_alloc(dev, PAGE, &keep));
+	must(raw_alloc(dev, SIZE, &id[0]));
+	must(raw_alloc(dev, SIZE, &id[1]));
 	n = all_runs(dev, id[1], 0, SIZE);
 	memcpy(all, run, sizeof(all));
 	for (int k = 0; k < 3 && n > 0; k++) {
@@ -168,9 +168,9 @@ static void test_parts(void)
 	       "PAGES of one page returns one run");
 	is_int(first_other(&run[1], 0x5a, sizeof(*run)), -1,
 	       "PAGES writes nothing after the last run");
-	raw_free(dev, keep);
-	raw_free(dev, id[0]);
-	raw_free(dev, id[1]);
+	must(raw_free(dev, keep));
+	must(raw_free(dev, id[0]));
+	must(raw_free(dev, id[1]));
 	ok(wait_clean(dev), "PAGES in parts: the memory is given back");
 }
 
@@ -226,13 +226,13 @@ static void test_permissions(void)
 	struct look look = { 0 };
 	uint64_t open_for_all;
 
-	raw_alloc_named(dev, SIZE, "closed", 0600, &look.id);
+	must(raw_alloc_named(dev, SIZE, "closed", 0600, &look.id));
 	is_int(addresses(dev, look.id), 1, "PAGES with CAP_SYS_ADMIN returns addresses");
 	is_errno(as_user(BOB, 0, look_at_given, &look), ENOENT,
 		 "PAGES of a buffer that the caller may not see: ENOENT");
 	is_int(as_user(BOB, CAP(SYS_ADMIN), look_at_given, &look), 1,
 	       "PAGES with CAP_SYS_ADMIN of a buffer of mode 0600 returns addresses");
-	raw_alloc_named(dev, SIZE, "open", 0644, &open_for_all);
+	must(raw_alloc_named(dev, SIZE, "open", 0644, &open_for_all));
 	look.id = open_for_all;
 	is_int(as_user(BOB, 0, look_at_given, &look), 0,
 	       "PAGES of a buffer that the caller may read returns states, and no address");
@@ -242,11 +242,11 @@ static void test_permissions(void)
 	       "PAGES of the caller's own buffer returns no address");
 	is_int(as_user(ALICE, CAP(SYS_ADMIN), look_in_namespace, NULL), 0,
 	       "PAGES as root of a user namespace returns no address");
-	raw_free(dev, look.id);
+	must(raw_free(dev, look.id));
 	is_errno(raw_pages(dev, look.id, 0, 0, run, 1, NULL), ENOENT,
 		 "PAGES of a freed buffer: ENOENT");
-	raw_find(dev, "closed", -1, &look.id);
-	raw_free(dev, look.id);
+	must(raw_find(dev, "closed", -1, &look.id));
+	must(raw_free(dev, look.id));
 	ok(wait_clean(dev), "PAGES with permissions: the memory is given back");
 }
 
@@ -256,9 +256,9 @@ static void test_ended(void)
 	uint64_t id;
 	int fd;
 
-	raw_alloc(dev, UNIT, &id);
+	must(raw_alloc(dev, UNIT, &id));
 	fd = raw_export(dev, id, 0, NULL);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	is_errno(raw_pages(dev, id, 0, 0, run, 1, NULL), ENOENT,
 		 "PAGES of a freed buffer that is still exported: ENOENT");
 	close(fd);
@@ -304,7 +304,7 @@ static void test_race(void)
 		current = id;
 		if (i & 1)
 			sched_yield();
-		raw_free(dev, id);
+		must(raw_free(dev, id));
 	}
 	stop = true;
 	pthread_join(thread, NULL);

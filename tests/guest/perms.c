@@ -46,7 +46,7 @@ static int act_attach(int fd)
 
 	if (err)
 		return err;
-	raw_detach(req.fd, 0);
+	must(raw_detach(req.fd, 0));
 	close(req.fd);
 	return 0;
 }
@@ -217,10 +217,10 @@ static bool objects_make(struct objects *o, unsigned int mode)
 
 static void objects_drop(struct objects *o)
 {
-	raw_detach(o->attachment_fd, 0);
+	must(raw_detach(o->attachment_fd, 0));
 	close(o->attachment_fd);
 	close(o->dmabuf);
-	raw_free(dev, o->buffer);
+	must(raw_free_any(dev, o->buffer));
 }
 
 /* Return the errno for a call that controls an attachment: this also needs CAP_SYS_RAWIO. */
@@ -267,7 +267,7 @@ static void check_row(size_t i)
 		 "%s: forced REVOKE returns the expected errno", what);
 	is_errno(call_as(uid, caps, REVOKE, o.export), control,
 		 "%s: REVOKE returns the expected errno", what);
-	raw_query(dev, o.export, &act->query);
+	must(raw_query(dev, o.export, &act->query));
 	is_int(act->query.state, control ? CCSHM_STATE_ACTIVE : CCSHM_STATE_REVOKED,
 	       "%s: the export is revoked only if REVOKE was permitted", what);
 	is_errno(call_as(uid, caps, FREE, o.buffer), control,
@@ -326,7 +326,7 @@ static void test_anonymous(void)
 	uint64_t id, export;
 	int dmabuf;
 
-	raw_alloc(dev, SIZE, &id);
+	must(raw_alloc(dev, SIZE, &id));
 	is_errno(all_verbs_as(ROOT, 0, false, id), ENOENT,
 		 "anonymous buffer: each call by the same user with another file: ENOENT");
 	is_errno(all_verbs_as(BOB, 0, false, id), ENOENT,
@@ -338,15 +338,15 @@ static void test_anonymous(void)
 	is_errno(raw_query(dev, id, &act->query), ENOENT,
 		 "anonymous buffer: QUERY after FREE through its file by another user: ENOENT");
 
-	raw_alloc(dev, SIZE, &id);
+	must(raw_alloc(dev, SIZE, &id));
 	is_errno(all_verbs_as(BOB, CAP(SYS_ADMIN), false, id), 0,
 		 "anonymous buffer: each call with CAP_SYS_ADMIN: success");
 	is_errno(raw_query(dev, id, &act->query), ENOENT,
 		 "anonymous buffer: QUERY after FREE with CAP_SYS_ADMIN: ENOENT");
 
-	raw_alloc(dev, SIZE, &id);
+	must(raw_alloc(dev, SIZE, &id));
 	dmabuf = raw_export(dev, id, 0, &export);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	is_errno(call_as(BOB, 0, QUERY, export), ENOENT,
 		 "ended anonymous buffer: QUERY of its export by another user: ENOENT");
 	is_errno(call_as(BOB, 0, REVOKE, export), ENOENT,
@@ -366,7 +366,7 @@ static void test_inherited_file(void)
 {
 	uint64_t id;
 
-	alloc_as(ROOT, ALL_CAPS, "roots", -1, -1, 0600, &id);
+	must(alloc_as(ROOT, ALL_CAPS, "roots", -1, -1, 0600, &id));
 	is_errno(all_verbs_as(BOB, 0, true, id), ENOENT,
 		 "each call by bob through root's file on root's persistent buffer: ENOENT");
 	is_errno(raw_free(dev, id), 0, "FREE by root of root's persistent buffer");
@@ -380,12 +380,12 @@ static void test_read_only_attach(void)
 	};
 	uint64_t id;
 
-	raw_alloc(dev, SIZE, &id);
+	must(raw_alloc(dev, SIZE, &id));
 	req.dmabuf_fd = raw_export(dev, id, CCSHM_EXPORT_READ_ONLY, NULL);
 	is_errno(raw_ioctl(dev, CCSHM_IOC_ATTACH, &req), EACCES,
 		 "ATTACH of a read-only dma-buf: EACCES");
 	close(req.dmabuf_fd);
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 }
 
 /* ---- owners, groups, names ---- */
@@ -402,17 +402,17 @@ static void test_owner(void)
 		 "ALLOC for another owner with other capabilities than CAP_CHOWN: EPERM");
 	is_errno(alloc_as(ALICE, 0, "", ALICE, ALICE, 0600, &id), 0,
 		 "ALLOC with the caller's uid and gid: success");
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 	is_errno(alloc_as(ALICE, 0, "", -1, GID_CCSHM, 0600, &id), 0,
 		 "ALLOC with a supplementary group: success");
-	raw_query(dev, id, &act->query);
+	must(raw_query(dev, id, &act->query));
 	ok(act->query.uid == ALICE && act->query.gid == GID_CCSHM && act->query.payer == ALICE,
 	   "QUERY: owner, group and payer are as in ALLOC");
-	raw_free(dev, id);
+	must(raw_free(dev, id));
 
 	is_errno(alloc_as(ALICE, CAP(CHOWN), "gift", BOB, 0, 0600, &id), 0,
 		 "ALLOC with CAP_CHOWN for another owner and group: success");
-	raw_query(dev, id, &act->query);
+	must(raw_query(dev, id, &act->query));
 	ok(act->query.uid == BOB && act->query.gid == 0 && act->query.payer == ALICE,
 	   "QUERY: ALLOC for another owner is charged to the caller");
 	is_errno(call_as(ALICE, 0, QUERY, id), ENOENT,
@@ -436,15 +436,15 @@ static void test_names(void)
 		 "ALLOC by bob with the name of alice's buffer: success");
 	is_errno(alloc_as(ALICE, 0, "same", -1, -1, 0600, &found), EEXIST,
 		 "ALLOC by alice with the name of alice's buffer: EEXIST");
-	find_as(ALICE, 0, "same", -1, &found);
+	must(find_as(ALICE, 0, "same", -1, &found));
 	is_int(found, alices, "OPEN by alice of a name that bob also has returns alice's buffer");
-	find_as(BOB, 0, "same", -1, &found);
+	must(find_as(BOB, 0, "same", -1, &found));
 	is_int(found, bobs, "OPEN by bob of a name that alice also has returns bob's buffer");
 	is_errno(find_as(BOB, 0, "same", ALICE, &found), ENOENT,
 		 "OPEN by bob of alice's buffer: ENOENT");
 	is_errno(find_as(ROOT, ALL_CAPS, "same", -1, &found), ENOENT,
 		 "OPEN by root of a name that root does not have: ENOENT");
-	find_as(ROOT, ALL_CAPS, "same", ALICE, &found);
+	must(find_as(ROOT, ALL_CAPS, "same", ALICE, &found));
 	is_int(found, alices, "OPEN by root of alice's name returns alice's buffer");
 	is_errno(call_as(BOB, 0, FREE, alices), ENOENT, "FREE by bob of alice's buffer: ENOENT");
 	is_errno(call_as(ALICE, 0, FREE, alices), 0, "FREE by alice of alice's buffer");
@@ -529,23 +529,23 @@ static void test_namespace(void)
 	uint64_t found = 0;
 	struct peer p;
 
-	alloc_as(ROOT, ALL_CAPS, "outside", -1, -1, 0666, &ns->roots);
-	alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs);
+	must(alloc_as(ROOT, ALL_CAPS, "outside", -1, -1, 0666, &ns->roots));
+	must(alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs));
 	p = peer_start(ALICE, 0, in_namespace, ns);
 	is_int(peer_hear(&p), 1, "user namespace: alice creates it");
 	ok(write_map(p.pid, "uid_map", "0 1001 2\n") &&
 	   write_map(p.pid, "gid_map", "0 1001 1\n900 900 1\n"), "user namespace: ids are mapped");
 	is_int(peer_ask(&p, 1), 100,
 	       "in a user namespace: capabilities have no effect on objects outside");
-	peer_end(&p, 0);
-	find_as(ALICE, 0, "within", -1, &found);
+	peer_must_end(&p, 0);
+	must(find_as(ALICE, 0, "within", -1, &found));
 	ok(found, "user namespace: a buffer allocated inside belongs to alice outside");
-	raw_query(dev, found, &act->query);
+	must(raw_query(dev, found, &act->query));
 	is_int(act->query.uid, ALICE,
 	       "user namespace: QUERY outside returns alice's uid for a buffer allocated inside");
-	raw_free(dev, found);
-	raw_free(dev, ns->roots);
-	raw_free(dev, ns->bobs);
+	must(raw_free(dev, found));
+	must(raw_free(dev, ns->roots));
+	must(raw_free(dev, ns->bobs));
 	munmap(ns, sizeof(*ns));
 }
 
@@ -660,7 +660,7 @@ static void test_container(void)
 
 	if (mkdir(CONTAINER, 0755))
 		bail("mkdir %s: %s", CONTAINER, strerror(errno));
-	alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs);
+	must(alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs));
 	dmabuf = raw_export(dev, ns->bobs, 0, &ns->exported);
 	snprintf(limit, sizeof(limit), "%lu", SIZE);
 	set_user_bytes(limit);
@@ -670,19 +670,19 @@ static void test_container(void)
 	   write_map(p.pid, "gid_map", "0 1001 1\n900 900 1\n"), "container: ids are mapped");
 	is_int(peer_ask(&p, 1), 100,
 	       "in a container: only its own buffers can be used, within the limits outside");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	set_user_bytes("max");
 	is_errno(raw_query(dev, ns->bobs, &act->query), 0,
 		 "container: QUERY of bob's buffer afterwards: success");
-	raw_query(dev, ns->exported, &act->query);
+	must(raw_query(dev, ns->exported, &act->query));
 	is_int(act->query.state, CCSHM_STATE_ACTIVE,
 	       "container: bob's export is still active afterwards");
 	close(dmabuf);
-	find_as(ALICE, 0, "inside", -1, &found);
+	must(find_as(ALICE, 0, "inside", -1, &found));
 	ok(found, "container: a persistent buffer from inside belongs to alice");
 	is_errno(call_as(ALICE, 0, FREE, found), 0,
 		 "container: FREE by alice of a persistent buffer from inside");
-	raw_free(dev, ns->bobs);
+	must(raw_free(dev, ns->bobs));
 	rmdir(CONTAINER);
 	munmap(ns, sizeof(*ns));
 }
@@ -735,8 +735,8 @@ static void test_root_of_a_container(void)
 	char limit[32];
 	int dmabuf;
 
-	raw_alloc(dev, SIZE, &ns->roots);
-	alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs);
+	must(raw_alloc(dev, SIZE, &ns->roots));
+	must(alloc_as(BOB, 0, "outside", -1, -1, 0600, &ns->bobs));
 	dmabuf = raw_export(dev, ns->bobs, 0, &ns->exported);
 	snprintf(limit, sizeof(limit), "%lu", 2 * SIZE);
 	set_user_bytes(limit);
@@ -746,12 +746,12 @@ static void test_root_of_a_container(void)
 	   "root's namespace: uid 0 is mapped to uid 0");
 	is_int(peer_ask(&p, 1), 100,
 	       "with root's uid, but in a namespace: the limits of root apply");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	set_user_bytes("max");
 	close(dmabuf);
 	is_errno(raw_free(dev, ns->roots), 0,
 		 "root's namespace: FREE of root's buffer afterwards: success");
-	raw_free(dev, ns->bobs);
+	must(raw_free(dev, ns->bobs));
 	munmap(ns, sizeof(*ns));
 }
 

@@ -63,7 +63,7 @@ static void check_zero(uint64_t size, uint64_t flags, const char *what)
 	ok(seen * PAGE >= size,
 	   "%s: the probe has seen %lu KiB being shared", what, seen * PAGE / KIB);
 	is_int(counted("dirty") - dirty, 0, "%s: every page was zero when it was shared", what);
-	raw_free(dev, req.id);
+	must(raw_free(dev, req.id));
 	ok(wait_clean(dev), "%s: all memory is returned", what);
 }
 

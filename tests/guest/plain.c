@@ -29,7 +29,7 @@ static void test_use(void)
 		munmap(map, 3 * MIB);
 	}
 	close(dmabuf);
-	raw_free(fd, id);
+	must(raw_free(fd, id));
 	ok(wait_clean(fd), "the memory is given back");
 	close(fd);
 }

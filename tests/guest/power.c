@@ -100,11 +100,11 @@ static void refused_while_shared(const char *what, int flags)
 	is_errno(snapshot_try(flags), EBUSY, "%s while memory is shared: EBUSY", what);
 	ok(logged(line), "%s: the kernel log names the number of shared bytes", what);
 	is_errno(alloc_try(UNIT), 0, "%s: ALLOC works after the refusal", what);
-	raw_free(ccshm, small);
+	must(raw_free(ccshm, small));
 	ok(wait_held(ccshm, UNIT, &info),
 	   "%s: the memory of the freed page is returned", what);
 	dmabuf = raw_export(ccshm, id, 0, NULL);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	is_errno(snapshot_try(flags), EBUSY, "%s while only an export reaches the memory: EBUSY",
 		 what);
 	close(dmabuf);
@@ -125,7 +125,7 @@ static void nothing_shared_meanwhile(const char *what, int flags)
 	is_errno(alloc_try(PAGE), EBUSY, "%s is prepared: ALLOC of a page: EBUSY", what);
 	is_errno(alloc_try(UNIT + PAGE), EBUSY, "%s is prepared: ALLOC of a unit and a page: EBUSY",
 		 what);
-	raw_info(ccshm, &info);
+	must(raw_info(ccshm, &info));
 	if (info.features & CCSHM_FEATURE_HEAP)
 		is_errno(heap_try(), EBUSY,
 			 "%s is prepared: allocation from the heap node: EBUSY", what);
@@ -155,17 +155,17 @@ static void refused_in_quarantine(void)
 	expect_refusal();
 	is_errno(raw_alloc(ccshm, UNIT, &id), 0,
 		 "quarantine: ALLOC of a unit whose conversion to private will be refused twice");
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	for (int i = 0; i < 1000 && !(info.bytes_quarantined && !info.bytes_shared); i++) {
 		sleep_ms(1);
-		raw_info(ccshm, &info);
+		must(raw_info(ccshm, &info));
 	}
 	is_errno(snapshot_try(O_RDONLY), EBUSY, "hibernation with memory in quarantine: EBUSY");
 	ok(logged("ccshm: hibernation refused: 2097152 bytes are not private again yet"),
 	   "the kernel log names the number of bytes in quarantine");
 	for (int i = 0; i < 1000 && info.bytes_quarantined; i++) {
 		sleep_ms(10);
-		raw_info(ccshm, &info);
+		must(raw_info(ccshm, &info));
 	}
 	ok(wait_clean(ccshm), "the memory in quarantine is returned");
 	is_errno(snapshot_try(O_RDONLY), 0,

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Behaviour that only probes in the kernel can observe. A revoke does not wait for a call that is
- * still walking over the pages, because a lock of the export is held only to count a mapping. ALLOC
- * waits only for returning memory that is sufficient, and can be killed while it waits. If ALLOC
- * and the preparation of a hibernation meet, one of them is refused. fork() copies no 2 MiB page
- * table entry of a ccshm mapping.
+ * still walking over the pages, because a lock of the export is held only to count a mapping, nor
+ * for an attachment that such a call lists later. ALLOC waits only for returning memory that is
+ * sufficient, and can be killed while it waits. If ALLOC and the preparation of a hibernation meet,
+ * one of them is refused. fork() copies no 2 MiB page table entry of a ccshm mapping.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev
@@ -78,7 +78,7 @@ static int walker_vmap(struct peer *parent, void *arg)
 {
 	struct walker *w = arg;
 
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return raw_ioctl(w->imp, IMPORTER_IOC_VMAP, NULL);
 }
 
@@ -86,7 +86,7 @@ static int walker_map(struct peer *parent, void *arg)
 {
 	struct walker *w = arg;
 
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return imp_map(w->imp, IMPORTER_BIDIRECTIONAL);
 }
 
@@ -95,7 +95,7 @@ static int walker_attach(struct peer *parent, void *arg)
 	struct walker *w = arg;
 	struct attached a;
 
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return attach_dmabuf(ccshm, w->s->fd, PCI_B, &a);
 }
 
@@ -153,8 +153,8 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	probe_set("stall", 0);
 	is_errno(peer_hear(&walker), ENODEV,
 		 "%s: the call returns ENODEV after it is released", what);
-	peer_end(&walker, 0);
-	peer_end(&revoker, 0);
+	peer_must_end(&walker, 0);
+	peer_must_end(&revoker, 0);
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0,
 		 "%s: REVOKE after the call has returned: success", what);
 	is_int(query(s.export_id).device_mappings, 0,
@@ -162,6 +162,52 @@ static void check_walker(int (*walk)(struct peer *parent, void *arg), uint64_t f
 	munmap(p, SIZE);
 	if (w.imp >= 0)
 		close(w.imp);
+	shared_end(&s);
+}
+
+/* Attach the buffer, send the result, and keep the attachment until the next order. */
+static int walker_attach_buffer(struct peer *parent, void *arg)
+{
+	struct walker *w = arg;
+	struct attached a;
+	int err;
+
+	must(peer_hear(parent));
+	err = attach_buffer(ccshm, w->s->id, PCI_B, &a);
+	peer_send(parent, err, -1);
+	must(peer_hear(parent));
+	return err ? err : attached_end(&a);
+}
+
+/*
+ * Test an ATTACH that began before REVOKE of the buffer, and lists its attachment while REVOKE
+ * waits for an importer: REVOKE has not asked the holder of this attachment to detach.
+ */
+static void later_attachment(void)
+{
+	const char *what = "an ATTACH that completes during REVOKE";
+	struct shared s = exported_new(SIZE, 0);
+	struct walker w = { .s = &s, .imp = imp_new(s.fd, IMPORTER_LATE) };
+	struct peer walker;
+	pthread_t thread;
+
+	is_errno(imp_map(w.imp, IMPORTER_BIDIRECTIONAL), 0, "%s: an importer maps", what);
+	stall_at("ccshm_memory_pfn");
+	walker = peer_start(ROOT, ALL_CAPS, walker_attach_buffer, &w);
+	probe_set("stall", walker.pid);
+	peer_send(&walker, 0, -1);
+	ok(is_stalled(walker.pid), "%s: ATTACH is stalled in its walk", what);
+	ok(revoke_waits(&thread, s.id), "%s: REVOKE waits for the importer", what);
+	probe_set("stall", 0);
+	is_errno(peer_hear(&walker), 0, "%s: ATTACH succeeds", what);
+	is_errno(imp_unmap(w.imp), 0, "%s: the importer unmaps", what);
+	pthread_join(thread, NULL);
+	is_errno(waiting.result, 0, "%s: REVOKE succeeds when the importer has unmapped", what);
+	is_int(waiting.r.revoked, 2, "%s: REVOKE counts the two exports only", what);
+	is_int(query(s.id).attachments, 1, "%s: the attachment remains", what);
+	is_errno(peer_ask(&walker, 0), 0, "%s: DETACH", what);
+	peer_must_end(&walker, 0);
+	close(w.imp);
 	shared_end(&s);
 }
 
@@ -256,7 +302,7 @@ static void waiter_is_killed(struct peer *p, const char *what)
 	       "%s: no memory was returned before SIGKILL ended the ALLOC", what);
 	if (status < 0) {
 		probe_set("hold", 0);
-		reap(p->pid, 20000);
+		must(reap(p->pid, 20000));
 	}
 	close(p->sock);
 }
@@ -279,13 +325,13 @@ static void own_returns(const char *limit, uint64_t most, uint64_t size, const c
 	kill(p.pid, SIGUSR1);
 	is_errno(peer_hear(&p), EINTR,
 		 "%s: a signal ends an interruptible ALLOC that waits: EINTR", what);
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	is_int(user_info(alice)->user_buffers, 1,
 	       "%s: only the buffer that is being returned is charged", what);
 	p = waiter_start(ALICE, size, 0, what);
 	probe_set("hold", 0);
 	is_errno(peer_hear(&p), 0, "%s: ALLOC succeeds when the memory has been returned", what);
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	is_errno(user_has(alice, 1, size), 0,
 		 "%s: ALLOC of all that the limit allows succeeds again", what);
 	user_end(alice);
@@ -319,7 +365,7 @@ static void waits_for_no_more(void)
 	probe_set("hold", 0);
 	is_errno(peer_hear(&p), 0,
 		 "beyond the total, again: ALLOC succeeds when another user's memory has been returned");
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	user_end(alice);
 	user_end(bob);
 	returning_end("two users");
@@ -329,7 +375,7 @@ static void waits_for_no_more(void)
 
 static int allocates_after_message(struct peer *parent, void *arg)
 {
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return allocates(parent, arg);
 }
 
@@ -369,7 +415,7 @@ static void check_hibernation(uint64_t size, const char *function, int prepared,
 	probe_set("stall", 0);
 	is_errno(peer_hear(&p), allocated,
 		 "%s: the call returns %s", what, tap_errno_name(allocated));
-	peer_end(&p, 0);
+	peer_must_end(&p, 0);
 	if (fd >= 0)
 		close(fd);
 	ok(wait_clean(ccshm), "%s: no memory is shared afterwards", what);
@@ -399,7 +445,7 @@ static void one_is_refused(void)
 static int child_touches(struct peer *parent, void *arg)
 {
 	peer_send(parent, 0, -1);
-	peer_hear(parent);
+	must(peer_hear(parent));
 	return touch_some(arg, SIZE, PAGE, SIGBUS);
 }
 
@@ -417,7 +463,7 @@ static unsigned long copied_by_fork(const char *p, size_t size)
 	probe_set("from", (unsigned long)p);
 	probe_set("to", (unsigned long)p + size);
 	before = probe_get("copied");
-	as_user(ROOT, ALL_CAPS, ends_at_once, NULL);
+	must(as_user(ROOT, ALL_CAPS, ends_at_once, NULL));
 	return probe_get("copied") - before;
 }
 
@@ -451,7 +497,7 @@ static void fork_copies_none(void)
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "fork: REVOKE without waiting");
 	is_int(peer_ask(&child, 0), 1,
 	       "fork: every page of the child's mapping gets SIGBUS after REVOKE");
-	peer_end(&child, 0);
+	peer_must_end(&child, 0);
 	munmap(p, SIZE);
 	shared_end(&s);
 }
@@ -471,6 +517,7 @@ int main(void)
 	check_walker(walker_map, 0, ETIMEDOUT, "map");
 	/* The attachment is listed and counted only after its walk. */
 	check_walker(walker_attach, 0, 0, "ATTACH");
+	later_attachment();
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
 	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");
 	waits_for_no_more();

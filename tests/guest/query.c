@@ -190,7 +190,7 @@ static void test_descriptors(void)
 	int path = open("/proc/self/fd/0", O_PATH | O_CLOEXEC);
 
 	is_errno(by_fd(dev, private_fd, &held), 0, "BY_FD of a dma-buf: success");
-	raw_query(dev, of_private, &want);
+	must(raw_query(dev, of_private, &want));
 	want.id = 0;
 	want.flags = held.flags;
 	want.fd = held.fd;
@@ -236,11 +236,11 @@ static void test_ended(void)
 	struct ccshm_ioc_query q;
 	int fd;
 
-	raw_alloc(dev, PAGE, &id);
+	must(raw_alloc(dev, PAGE, &id));
 	fd = raw_export(dev, id, 0, &export);
 	is_errno(raw_free(dev, id), 0, "FREE of a buffer that has an export");
 	is_errno(raw_query(dev, id, &q), ENOENT, "QUERY of a freed buffer with an export: ENOENT");
-	look(seen);
+	must(look(seen));
 	ok(sees(seen, CCSHM_TYPE_BUFFER, id),
 	   "a list with NEXT contains a freed buffer with an export");
 	is_errno(next(dev, CCSHM_TYPE_BUFFER, id - 1, &q), 0,
@@ -253,7 +253,7 @@ static void test_ended(void)
 	close(fd);
 	for (int i = 0; i < 500 && sees(seen, CCSHM_TYPE_BUFFER, id); i++) {
 		sleep_ms(20);
-		look(seen);
+		must(look(seen));
 	}
 	ok(!sees(seen, CCSHM_TYPE_BUFFER, id),
 	   "a list with NEXT does not contain a freed buffer after its memory is given back");
@@ -264,15 +264,15 @@ static void test_generation(void)
 	struct ccshm_ioc_info a, b, c;
 	uint64_t id;
 
-	raw_info(dev, &a);
-	raw_info(dev, &b);
-	raw_alloc(dev, PAGE, &id);
-	raw_info(dev, &c);
+	must(raw_info(dev, &a));
+	must(raw_info(dev, &b));
+	must(raw_alloc(dev, PAGE, &id));
+	must(raw_info(dev, &c));
 	ok(a.generation && a.generation == b.generation,
 	   "INFO: the generation is unchanged while no object changes");
 	ok(c.generation != b.generation, "INFO: the generation changes with ALLOC");
-	raw_free(dev, id);
-	raw_info(dev, &a);
+	must(raw_free(dev, id));
+	must(raw_info(dev, &a));
 	ok(c.generation != a.generation, "INFO: the generation changes with FREE");
 }
 
@@ -282,11 +282,11 @@ int main(void)
 	dev = raw_open();
 	if (setresuid(-1, ALICE, -1))
 		bail("setresuid() failed");
-	raw_alloc_named(dev, PAGE, "private", 0600, &private);
-	raw_alloc_named(dev, PAGE, "readable", 0644, &readable);
+	must(raw_alloc_named(dev, PAGE, "private", 0600, &private));
+	must(raw_alloc_named(dev, PAGE, "readable", 0644, &readable));
 	if (setresuid(-1, 0, -1))
 		bail("setresuid() failed");
-	raw_alloc(dev, PAGE, &anonymous);
+	must(raw_alloc(dev, PAGE, &anonymous));
 	private_fd = raw_export(dev, private, 0, &of_private);
 	attachment_fd = raw_attach(dev, anonymous, DEVICE, &attachment);
 	if (!private || !readable || !anonymous || private_fd < 0 || attachment_fd < 0)
@@ -297,12 +297,12 @@ int main(void)
 	test_descriptors();
 	test_generation();
 	test_ended();
-	raw_detach(attachment_fd, 0);
+	must(raw_detach(attachment_fd, 0));
 	close(attachment_fd);
 	close(private_fd);
-	raw_free(dev, private);
-	raw_free(dev, readable);
-	raw_free(dev, anonymous);
+	must(raw_free(dev, private));
+	must(raw_free(dev, readable));
+	must(raw_free(dev, anonymous));
 	ok(wait_clean(dev), "no buffer and no shared memory is left");
 	close(dev);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");

@@ -283,7 +283,7 @@ static void race_with(const char *what, void *(*fn)(void *arg))
 	is_int(race.bad, 0,
 	       "revoke and other calls: no call succeeds and no page can be accessed after the revoke");
 	both_occurred(CALL, "a call that races with a revoke");
-	raw_free(ccshm, buffer);
+	must(raw_free(ccshm, buffer));
 }
 
 /*
@@ -337,12 +337,12 @@ static void race_with_fork(void)
 		f->p = map_of(fd, UNIT);
 		bad += !touch_some(f->p, UNIT, STEP, 0);
 		forker = peer_start(ROOT, ALL_CAPS, fork_and_touch, f);
-		peer_hear(&forker);
+		must(peer_hear(&forker));
 		usleep(dice(20000));
 		bad += raw_revoke(ccshm, id, 0, in_ms(10000), NULL) != 0;
 		f->revoked = true;
 		bad += peer_hear(&forker) != 0;
-		peer_end(&forker, 0);
+		peer_must_end(&forker, 0);
 		outcomes[CALL].before = f->touched;
 		outcomes[CALL].after = f->refused;
 		munmap(f->p, UNIT);
@@ -351,7 +351,7 @@ static void race_with_fork(void)
 	ok(rounds >= ROUNDS, "revoke and fork: %d rounds", rounds);
 	is_int(bad, 0, "revoke and fork: no page can be accessed by a child after the revoke");
 	both_occurred(CALL, "a fork that races with a revoke");
-	raw_free(ccshm, buffer);
+	must(raw_free(ccshm, buffer));
 	munmap(f, sizeof(*f));
 }
 
@@ -380,7 +380,7 @@ static void race_with_close(void)
 
 		race.fd = raw_export(ccshm, buffer, 0, &race.id);
 		race.p = map_of(race.fd, UNIT);
-		touch_read(race.p);
+		bad += touch_read(race.p) != 0;
 		pthread_create(&thread, NULL, race_close, NULL);
 		usleep(dice(300));
 		id = dice(2) ? race.id : buffer;
@@ -395,7 +395,7 @@ static void race_with_close(void)
 	is_int(bad, 0,
 	       "revoke and close: the revoke succeeds, or returns ENOENT for a closed export");
 	both_occurred(CALL, "a close that races with a revoke");
-	raw_free(ccshm, buffer);
+	must(raw_free(ccshm, buffer));
 }
 
 /* Free the buffer during the revoke, and test that its memory returns. */
@@ -424,7 +424,7 @@ static void race_with_free(void)
 			bail("ALLOC failed");
 		race.fd = raw_export(ccshm, buffer, 0, &race.id);
 		p = map_of(race.fd, UNIT);
-		touch_read(p);
+		bad += touch_read(p) != 0;
 		pthread_create(&thread, NULL, race_free, &buffer);
 		usleep(dice(300));
 		id = dice(2) ? race.id : buffer;
@@ -598,7 +598,7 @@ static void race_with_importers(enum importer_kind kind, const char *what)
 		bad += raw_importers(ccshm, race.id, list, 0, 4, NULL) < 0;
 		err = raw_revoke(ccshm, race.id, 0, in_ms(20000), &r);
 		race.revoked = true;
-		raw_query(ccshm, race.id, &q);
+		must(raw_query(ccshm, race.id, &q));
 		bad += err || r.state != CCSHM_STATE_REVOKED || q.device_mappings;
 		usleep(1000);
 		race.stop = true;
@@ -614,7 +614,7 @@ static void race_with_importers(enum importer_kind kind, const char *what)
 	both_occurred(CALL, "an attach that races with a revoke");
 	both_occurred(MAP, "a map that races with a revoke");
 	both_occurred(UNMAP, "an unmap that races with a revoke");
-	raw_free(ccshm, buffer);
+	must(raw_free(ccshm, buffer));
 }
 
 /* ---- concurrent revokes of an export with importers ---- */
@@ -656,7 +656,7 @@ static void race_of_revokes(void)
 	}
 	ok(rounds >= ROUNDS, "several revokes of an export with importers: %d rounds", rounds);
 	is_int(race.bad, 0, "several revokes of an export with importers: each succeeds");
-	raw_free(ccshm, buffer);
+	must(raw_free(ccshm, buffer));
 }
 
 /* ---- the end of processes, drivers and modules ---- */
@@ -686,14 +686,16 @@ static int hold(struct peer *parent, void *arg)
 {
 	int *fd = arg, imp = imp_new(*fd, IMPORTER_STUBBORN);
 	char *p = raw_map(*fd, UNIT, RW);
-	int err = imp_map(imp, IMPORTER_BIDIRECTIONAL);
+	int err = imp_map(imp, IMPORTER_BIDIRECTIONAL), sig;
 
 	if (!p || err)
 		return err ? err : -ENOMEM;
 	peer_send(parent, 0, -1);
-	for (;;)
-		touch_read(p + dice(UNIT));
-	return 0;
+	do {
+		sig = touch_read(p + dice(UNIT));
+	} while (!sig || sig == SIGBUS);
+	fail("an access to a mapping that is revoked gets no signal or SIGBUS, not %d", sig);
+	return -EFAULT;
 }
 
 static void race_with_death(void)
@@ -715,16 +717,16 @@ static void race_with_death(void)
 		pthread_create(&thread, NULL, revoke_waits, NULL);
 		usleep(dice(5000));
 		outcome_now();
-		peer_end(&holder, SIGKILL);
+		peer_must_end(&holder, SIGKILL);
 		pthread_join(thread, NULL);
-		raw_query(ccshm, race.id, &q);
+		must(raw_query(ccshm, race.id, &q));
 		bad += waiting != 0 || q.state != CCSHM_STATE_REVOKED || q.device_mappings;
 		close(race.fd);
 	}
 	ok(rounds >= ROUNDS, "revoke and the death of an attachment's holder: %d rounds", rounds);
 	is_int(bad, 0, "revoke and the death of an attachment's holder: the revoke ends");
 	both_occurred(CALL, "the death of a holder that races with a revoke");
-	raw_free(ccshm, buffer);
+	must(raw_free(ccshm, buffer));
 }
 
 /*
@@ -769,7 +771,7 @@ static void race_with_driver(bool module, const char *what)
 	ok(rounds >= ROUNDS, "revoke and %s: %d rounds", what, rounds);
 	is_int(bad, 0, "revoke and the removal of a driver: the revoke ends");
 	both_occurred(CALL, "the removal of a driver that races with a revoke");
-	raw_free(ccshm, buffer);
+	must(raw_free(ccshm, buffer));
 }
 
 /* Allocate, export, revoke and close until the round is over. */
@@ -786,7 +788,7 @@ static void *use_driver(void *arg)
 		if (!raw_alloc(fd, PAGE, &buffer)) {
 			dmabuf = raw_export(fd, buffer, 0, &id);
 			p = raw_map(dmabuf, PAGE, RW);
-			touch_read(p);
+			raced(!touch_read(p));
 			raced(!raw_revoke(fd, id, 0, in_ms(10000), NULL));
 			raced(touch_read(p) == SIGBUS);
 			munmap(p, PAGE);

@@ -208,7 +208,7 @@ static void test_crowd(void)
 	for (int i = 0; i < 3; i++)
 		peer_send(&p[i], 1, -1);
 	for (int i = 0; i < 3; i++)
-		peer_end(&p[i], 0);
+		peer_must_end(&p[i], 0);
 	run_first(false);
 	flood_end(&f, 6 * BURST);
 	write_file("/proc/sys/kernel/sched_rt_runtime_us", "950000");
@@ -297,8 +297,8 @@ static void test_lasting(void)
 
 	sleep_ms(1000 * (BURST / EACH_SECOND));
 	for (int i = 0; i < 100; i++) {
-		raw_alloc(ccshm, PAGE, &id);
-		raw_free(ccshm, id);
+		must(raw_alloc(ccshm, PAGE, &id));
+		must(raw_free(ccshm, id));
 	}
 	while (f.heard < 300 && !nl_event(f.fd, &ev, 5000))
 		f.heard++;

@@ -69,11 +69,11 @@ static void refused(void)
 	struct ccshm_ioc_info info;
 	uint64_t id;
 
-	cvm_fail(CVM_FAIL_SHARED, 1, 1);
+	must(cvm_fail(CVM_FAIL_SHARED, 1, 1));
 	is_errno(raw_alloc(ccshm, 256 * MIB, &id), EIO,
 		 "ALLOC that the host refuses half way: EIO");
-	cvm_fail(CVM_FAIL_SHARED, 0, 0);
-	raw_info(ccshm, &info);
+	must(cvm_fail(CVM_FAIL_SHARED, 0, 0));
+	must(raw_info(ccshm, &info));
 	is_int(info.bytes_leaked + info.bytes_quarantined, 0,
 	       "after a refused ALLOC no memory is leaked or in quarantine");
 	ok(wait_clean(ccshm), "after a refused ALLOC all memory is given back");

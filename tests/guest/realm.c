@@ -166,26 +166,26 @@ static void refused_back(void)
 	if (raw_alloc(ccshm, UNIT, &id))
 		bail("ALLOC failed");
 	physical = physical_of(id);
-	cvm_fail(CVM_FAIL_PRIVATE, 0, 3);
+	must(cvm_fail(CVM_FAIL_PRIVATE, 0, 3));
 	is_errno(raw_free(ccshm, id), 0,
 		 "FREE of a block that the host refuses to make private: success");
-	raw_info(ccshm, &info);
+	must(raw_info(ccshm, &info));
 	for (int i = 0; i < 500 && !info.bytes_quarantined; i++) {
 		sleep_ms(10);
-		raw_info(ccshm, &info);
+		must(raw_info(ccshm, &info));
 	}
 	is_int(info.bytes_quarantined, UNIT, "INFO: the block is in quarantine");
 	is_int(direct_map_leaf(physical), 0,
 	       "the direct map has no mapping of a block in quarantine");
 	for (int i = 0; i < 1000 && info.bytes_quarantined; i++) {
 		sleep_ms(20);
-		raw_info(ccshm, &info);
+		must(raw_info(ccshm, &info));
 	}
 	is_int(info.bytes_quarantined + info.bytes_leaked, 0,
 	       "the block in quarantine is given back by a later try");
 	is_int(direct_map_leaf(physical), LEAF,
 	       "the direct map has the leaf of a block again after the quarantine");
-	cvm_fail(CVM_FAIL_PRIVATE, 0, 0);
+	must(cvm_fail(CVM_FAIL_PRIVATE, 0, 0));
 }
 
 /*
@@ -196,7 +196,7 @@ static void in_pieces(void)
 	uint64_t before = rig(CVM_HC_SHARED), id;
 	long long splits = direct_map_splits();
 
-	cvm_chunk(128);
+	must(cvm_chunk(128));
 	is_errno(raw_alloc(ccshm, UNIT, &id), 0,
 		 "ALLOC with a host that converts 128 pages a call: success");
 	is_int(rig(CVM_HC_SHARED) - before, UNIT / PAGE / 128,
@@ -205,10 +205,10 @@ static void in_pieces(void)
 	ok(wait_clean(ccshm),
 	   "the memory is given back with a host that converts 128 pages a call");
 	before = rig(CVM_PAGES_SHARED);
-	cvm_fail(CVM_FAIL_SHARED, 2, 1);
+	must(cvm_fail(CVM_FAIL_SHARED, 2, 1));
 	is_errno(raw_alloc(ccshm, UNIT, &id), EIO, "ALLOC with a host that refuses half way: EIO");
-	cvm_fail(CVM_FAIL_SHARED, 0, 0);
-	cvm_chunk(0);
+	must(cvm_fail(CVM_FAIL_SHARED, 0, 0));
+	must(cvm_chunk(0));
 	ok(wait_clean(ccshm) && wait_rig_shared(before),
 	   "the pages shared before a host's refusal are private again");
 	is_int(direct_map_splits(), splits, "no leaf of the direct map is split");
@@ -221,6 +221,7 @@ int main(void)
 	if (cvm_flavour() != CVM_CCA)
 		bail("the guest is not a Realm");
 	suite_begin();
+	direct_map_settle();
 	addresses();
 	never_configured();
 	not_coherent();

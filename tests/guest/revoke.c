@@ -149,7 +149,7 @@ static int servant_map(struct peer *p, int fd)
 static void servant_end(struct peer *p)
 {
 	peer_send(p, DO_END, -1);
-	peer_end(p, 0);
+	peer_must_end(p, 0);
 }
 
 /* ---- CPU mappings ---- */
@@ -414,7 +414,7 @@ static void attachment_is_notified(void)
 	is_errno(peer_hear(&other), 0, "attachment: REVOKE succeeds after DETACH");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
 	is_int(job->result.pages, SIZE / PAGE, "attachment: REVOKE returns the number of pages");
-	peer_end(&other, 0);
+	peer_must_end(&other, 0);
 	is_int(edu_bus_master(&edu), 1,
 	       "attachment: the device is still bus master after DETACH and REVOKE");
 	ok(poll_pri(&a, 0) & POLLHUP, "attachment: poll() returns POLLHUP after REVOKE");
@@ -509,7 +509,7 @@ static void signals(void)
 	kill(other.pid, SIGALRM);
 	is_errno(peer_hear(&other), EINTR, "a signal interrupts a revoke: EINTR");
 	is_int(job->alarms, 1, "a signal interrupts a revoke after its handler has run");
-	peer_end(&other, 0);
+	peer_must_end(&other, 0);
 	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
 	       "interrupted revoke: QUERY returns the state revoking");
 	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
@@ -526,7 +526,7 @@ static void signals(void)
 	is_errno(raw_detach(a.fd, 0), 0, "signals with SA_RESTART: DETACH");
 	is_errno(peer_hear(&other), 0, "signals with SA_RESTART: REVOKE succeeds after DETACH");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
-	peer_end(&other, 0);
+	peer_must_end(&other, 0);
 	close(a.fd);
 
 	/* The deadline is absolute: signals do not extend it. */
@@ -538,7 +538,7 @@ static void signals(void)
 	ok(job->alarms >= 1, "repeated signals: %d signals are handled", job->alarms);
 	ok(job->took_ms >= 0,
 	   "repeated signals: REVOKE ends at its deadline: after %lld ms", (long long)job->took_ms);
-	peer_end(&other, 0);
+	peer_must_end(&other, 0);
 
 	other = revoker_start(a.id, 0, -1);
 	ok(still_waits(&other), "SIGKILL: REVOKE waits without a deadline");
@@ -571,11 +571,11 @@ static void holder_dies(void)
 	device_start(&edu, EDU_A);
 	other = revoker_start(id, 0, -1);
 	ok(still_waits(&other), "killed holder: REVOKE waits for the attachment");
-	peer_end(&holder, SIGKILL);
+	peer_must_end(&holder, SIGKILL);
 	is_errno(peer_hear(&other), 0, "killed holder: REVOKE succeeds when the holder is killed");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 1);
 	is_int(edu_bus_master(&edu), 0, "killed holder: the device is no bus master");
-	peer_end(&other, 0);
+	peer_must_end(&other, 0);
 	/* The holder's end completes the revoke before the attachment is removed from the list. */
 	for (int i = 0; i < 1000 && raw_revoke(ccshm, id, 0, 0, NULL) != -ENOENT; i++)
 		sleep_ms(10);
@@ -768,7 +768,7 @@ static int orphan_owner(struct peer *parent, void *arg)
 	MUST(raw_find(again, "orphan", -1, &o->id) == -ENOENT);
 	MUST(control_is(again, o->export_id, orphaned));
 	MUST(stamp_pages_check(p, 2, 0, UNIT));
-	peer_ask(parent, 0);
+	MUST(!peer_ask(parent, 0));
 	MUST(stamp_pages_check(p, 2, 0, UNIT));
 
 	/* The revoke returns the memory, although the dma-buf is open. */
@@ -801,7 +801,7 @@ static void orphans(bool persistent)
 		is_int(peer_ask(&alice, 0), 0,
 		       "REVOKE by the owner of an ended buffer's export (0, or the line that failed)");
 	}
-	peer_end(&alice, 0);
+	peer_must_end(&alice, 0);
 	munmap(o, sizeof(*o));
 }
 

@@ -14,6 +14,7 @@
 #include "touch.h"
 #include "device.h"
 #include "attached.h"
+#include "netlink.h"
 
 #define STUBBORN	"/sys/module/ccshm_stubborn/parameters/on"
 #define SILENT		"/sys/module/ccshm_stubborn/parameters/silent"
@@ -52,6 +53,30 @@ static void is_stuck(struct ccshm_ioc_revoke *r, const char *what)
 	is_int(r->stopped, 0, "%s: REVOKE returns no stopped device", what);
 }
 
+/*
+ * Test that the next event of an attachment, other than those of REVOKE, is of this type, and
+ * whether it reports a stop.
+ */
+static void attachment_event(int nl, unsigned int type, uint64_t id, bool reports, const char *what)
+{
+	static struct nl_event ev;
+	int err;
+
+	do {
+		err = nl_event(nl, &ev, 10000);
+	} while (!err && (nl_number(&ev.msg, CCSHM_A_TYPE) != CCSHM_TYPE_ATTACHMENT ||
+			  ev.type == CCSHM_EVENT_REVOKE_BEGIN ||
+			  ev.type == CCSHM_EVENT_REVOKE_END));
+	ok(!err && ev.type == type && nl_number(&ev.msg, CCSHM_A_ID) == id,
+	   "%s: the event is sent", what);
+	if (reports)
+		is_int(nl_number(&ev.msg, CCSHM_A_STOPPED), 1,
+		       "%s: the event reports a stopped device", what);
+	else
+		ok(!ev.msg.attr[CCSHM_A_STOPPED],
+		   "%s: the event does not report whether the device was stopped", what);
+}
+
 static bool has_poll(int fd, short events)
 {
 	struct pollfd p = { .fd = fd, .events = POLLPRI };
@@ -65,16 +90,21 @@ static bool has_poll(int fd, short events)
 static void forced_revoke_fails(void)
 {
 	struct shared s = shared_new(UNIT);
+	int nl = nl_socket();
 	struct ccshm_ioc_revoke r;
 	struct attached a;
 	struct edu edu;
 
+	must(nl_find_family(nl));
+	must(nl_join(nl, family.group));
 	stubborn(true);
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "stubborn device: ATTACH");
+	attachment_event(nl, CCSHM_EVENT_ATTACH, a.id, false, "stubborn device, ATTACH");
 	device_start(&edu, EDU_A);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), &r), EIO,
 		 "REVOKE with FORCE of a device that cannot be stopped: EIO");
 	is_stuck(&r, "stubborn device, REVOKE with FORCE");
+	attachment_event(nl, CCSHM_EVENT_STUCK, a.id, false, "stubborn device, REVOKE with FORCE");
 	is_int(query(a.id).state, CCSHM_STATE_STUCK,
 	       "stubborn device: QUERY returns the state stuck");
 	ok(has_poll(a.fd, POLLPRI),
@@ -102,10 +132,12 @@ static void forced_revoke_fails(void)
 		 "a stuck device can be stopped again: REVOKE with FORCE: success");
 	is_int(r.stopped, 1,
 	       "a stuck device can be stopped again: REVOKE returns one stopped device");
+	attachment_event(nl, CCSHM_EVENT_DETACH, a.id, true, "a stuck device can be stopped again");
 	is_int(edu_bus_master(&edu), 0, "a stuck device can be stopped again: it is no bus master");
 	ok(has_poll(a.fd, POLLPRI | POLLHUP),
 	   "a stuck device can be stopped again: poll() returns POLLPRI and POLLHUP");
 	close(a.fd);
+	close(nl);
 	edu_close(&edu);
 	ok(wait_clean(ccshm), "a stuck device can be stopped again: the memory is given back");
 }
@@ -166,7 +198,7 @@ static void device_is_removed(void)
 
 	if (!ok(id > 0, "killed holder: a process attaches a stubborn device"))
 		return;
-	peer_end(&p, SIGKILL);
+	peer_must_end(&p, SIGKILL);
 	ok(wait_state(id, CCSHM_STATE_STUCK), "killed holder: QUERY returns the state stuck");
 	shared_end(&s);
 	sleep_ms(300);

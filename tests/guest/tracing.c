@@ -121,7 +121,7 @@ static uint64_t physical(uint64_t id)
 {
 	struct ccshm_ioc_run run = { 0 };
 
-	raw_pages(ccshm, id, 0, PAGE, &run, 1, NULL);
+	must(raw_pages(ccshm, id, 0, PAGE, &run, 1, NULL));
 	return run.physical;
 }
 
@@ -132,9 +132,9 @@ static void test_alloc(void)
 	uint64_t id, at;
 
 	trace_clear();
-	raw_info(ccshm, &before);
-	raw_alloc(ccshm, SIZE, &id);
-	raw_info(ccshm, &after);
+	must(raw_info(ccshm, &before));
+	must(raw_alloc(ccshm, SIZE, &id));
+	must(raw_info(ccshm, &after));
 	at = physical(id);
 	is_traced(traced("convert: to=shared physical=0x%llx pages=%lu ns=* err=0",
 			 (unsigned long long)at, SIZE / PAGE), 1,
@@ -145,7 +145,7 @@ static void test_alloc(void)
 	is_traced(traced("alloc: buffer=%llu size=%lu carved=0 blocks=1 conversions=1 payer=0 heap=0 err=0",
 			 (unsigned long long)id, SIZE), 1,
 		  "alloc: an event has the buffer and its size");
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	snprintf(want, sizeof(want), "free: buffer=%llu size=%lu charged=%lu payer=0",
 		 (unsigned long long)id, SIZE, SIZE);
 	is_traced(traced_soon(want), 1, "free: an event has the buffer, its size and its charge");
@@ -170,14 +170,14 @@ static void test_users(void)
 	int heap;
 
 	trace_clear();
-	user_has(alice, 0, 3 * PAGE);
+	must(user_has(alice, 0, 3 * PAGE));
 	is_traced(traced("alloc: buffer=%llu size=%lu carved=%lu blocks=0 conversions=1 payer=1001 heap=0 err=0",
 			 (unsigned long long)alice->id[0], 3 * PAGE, 3 * PAGE), 1,
 		  "alloc: an event of a carved buffer has the payer and the carved bytes");
 	user_end(alice);
-	write_file("/sys/class/misc/ccshm/limit_user_bytes", "0");
-	as_user(ALICE, 0, refused, NULL);
-	write_file("/sys/class/misc/ccshm/limit_user_bytes", "max");
+	must_be_true(write_file("/sys/class/misc/ccshm/limit_user_bytes", "0"));
+	is_errno(as_user(ALICE, 0, refused, NULL), EDQUOT, "ALLOC with limit_user_bytes=0: EDQUOT");
+	must_be_true(write_file("/sys/class/misc/ccshm/limit_user_bytes", "max"));
 	is_traced(traced("alloc: buffer=* size=%lu * payer=1001 heap=0 err=-122", 3 * PAGE), 1,
 		  "alloc: an event of a refused ALLOC has err=-122");
 	heap = heap_allocate(SIZE);
@@ -201,7 +201,7 @@ static void test_export(void)
 	int dmabuf, no_cpu;
 	void *p;
 
-	raw_alloc(ccshm, SIZE, &id);
+	must(raw_alloc(ccshm, SIZE, &id));
 	trace_clear();
 	dmabuf = raw_export_slice(ccshm, id, 0, 2 * PAGE, 5 * PAGE, &export_id);
 	buffer = id;
@@ -227,7 +227,7 @@ static void test_export(void)
 			 (unsigned long long)export_id, buffer, PAGE), 1,
 		  "map: an event of a refused CPU mapping has err=-13");
 	close(no_cpu);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 }
 
 static void test_devices(void)
@@ -255,7 +255,7 @@ static void test_devices(void)
 	is_errno(imp_unmap(imp), 0, "setup: the importer unmaps");
 	is_errno(imp_detach(imp), 0, "setup: the importer detaches");
 	close(imp);
-	raw_revoke(ccshm, s.export_id, 0, in_ms(5000), NULL);
+	must(raw_revoke(ccshm, s.export_id, 0, in_ms(5000), NULL));
 
 	importer_unload();
 	trace_clear();
@@ -263,7 +263,7 @@ static void test_devices(void)
 	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=%s err=0",
 			 (unsigned long long)a.id, (unsigned long long)s.id, SIZE, PCI_A), 1,
 		  "map: an event of ATTACH has the attachment and the device's name");
-	raw_detach(a.fd, 0);
+	must(raw_detach(a.fd, 0));
 	close(a.fd);
 	shared_end(&s);
 }
@@ -296,15 +296,15 @@ static void test_filters(void)
 		   "%s: a filter of an unknown field is refused", filters[i].event);
 		ok(write_file(path, "0"), "%s: the filter can be removed", filters[i].event);
 	}
-	write_file("t/events/ccshm/ccshm_alloc/filter", "size == 8192");
+	must_be_true(write_file("t/events/ccshm/ccshm_alloc/filter", "size == 8192"));
 	trace_clear();
-	raw_alloc(ccshm, PAGE, &one);
-	raw_alloc(ccshm, 2 * PAGE, &other);
+	must(raw_alloc(ccshm, PAGE, &one));
+	must(raw_alloc(ccshm, 2 * PAGE, &other));
 	is_traced(traced("alloc: *"), 1,
 		  "alloc: a filter on the size lets only the matching event through");
-	write_file("t/events/ccshm/ccshm_alloc/filter", "0");
-	raw_free(ccshm, one);
-	raw_free(ccshm, other);
+	must_be_true(write_file("t/events/ccshm/ccshm_alloc/filter", "0"));
+	must(raw_free(ccshm, one));
+	must(raw_free(ccshm, other));
 	if (access("t/events/ccshm/ccshm_revoke/hist", F_OK)) {
 		skip(
 		     "revoke: a histogram trigger is accepted",
@@ -350,18 +350,18 @@ static void test_leftovers(void)
 	one_processor();
 	ok(write_file("t/buffer_size_kb", "8"), "setup: the trace buffer is small");
 	for (int i = 0; i < 200; i++) {
-		raw_alloc(ccshm, PAGE, &id);
-		raw_free(ccshm, id);
+		must(raw_alloc(ccshm, PAGE, &id));
+		must(raw_free(ccshm, id));
 	}
 	/* The buffer keeps the last events only, so work items must not add some to the mappings. */
 	ok(wait_clean(ccshm), "all memory is private before the mappings");
-	raw_alloc(ccshm, PAGE, &id);
+	must(raw_alloc(ccshm, PAGE, &id));
 	dmabuf = raw_export(ccshm, id, 0, NULL);
 	for (int i = 0; i < 30; i++)
 		munmap(raw_map(dmabuf, PAGE, RW), PAGE);
 	raw_texts(&texts, &dirty);
 	close(dmabuf);
-	raw_free(ccshm, id);
+	must(raw_free(ccshm, id));
 	ok(texts > 20, "the raw trace buffer has events of CPU mappings (%u)", texts);
 	is_int(dirty, 0,
 	       "no event of a CPU mapping has bytes of an earlier event after the device name");
@@ -373,8 +373,8 @@ static void test_disabled(void)
 
 	ok(write_file("t/events/ccshm/enable", "0"), "the events of ccshm can be disabled");
 	trace_clear();
-	raw_alloc(ccshm, SIZE, &id);
-	raw_free(ccshm, id);
+	must(raw_alloc(ccshm, SIZE, &id));
+	must(raw_free(ccshm, id));
 	is_traced(traced("*"), 0, "no event is traced while the events are disabled");
 }
 
@@ -408,9 +408,9 @@ static void test_file(void)
 	int fd, bad = 0;
 
 	is_int(fdinfo(ccshm, "ccshm-*"), 0, "fdinfo of a file without buffers names no buffer");
-	raw_alloc(ccshm, 3 * MIB, &first);
-	raw_alloc(ccshm, PAGE, &second);
-	raw_alloc_named(ccshm, PAGE, "kept", 0600, &kept);
+	must(raw_alloc(ccshm, 3 * MIB, &first));
+	must(raw_alloc(ccshm, PAGE, &second));
+	must(raw_alloc_named(ccshm, PAGE, "kept", 0600, &kept));
 	is_int(fdinfo(ccshm, "ccshm-buffer:\t%llu size %lu charged %lu",
 		      (unsigned long long)first, 3 * MIB, 3 * MIB), 1,
 	       "fdinfo of a file names the first anonymous buffer with size and charge");
@@ -418,10 +418,10 @@ static void test_file(void)
 		      (unsigned long long)second, PAGE, PAGE), 1,
 	       "fdinfo of a file names the second anonymous buffer with size and charge");
 	is_int(fdinfo(ccshm, "ccshm-*"), 2, "fdinfo of a file names no persistent buffer");
-	raw_free(ccshm, first);
+	must(raw_free(ccshm, first));
 	is_int(fdinfo(ccshm, "ccshm-*"), 1, "fdinfo of a file names no freed buffer");
-	raw_free(ccshm, second);
-	raw_free(ccshm, kept);
+	must(raw_free(ccshm, second));
+	must(raw_free(ccshm, kept));
 	fd = raw_open();
 	for (int i = 0; i < MANY; i++)
 		bad += raw_alloc(fd, PAGE, &first) != 0;
@@ -453,17 +453,18 @@ static void test_attachment(void)
 	       "fdinfo of an attachment has its number of segments");
 	is_int(fdinfo(fd, "ccshm-state:\tactive"), 1,
 	       "fdinfo of an attachment has the state active");
-	raw_revoke(ccshm, a.id, 0, 0, NULL);
+	is_errno(raw_revoke(ccshm, a.id, 0, 0, NULL), ETIMEDOUT,
+		 "REVOKE of an attachment without waiting: ETIMEDOUT");
 	is_int(fdinfo(fd, "ccshm-state:\trevoking"), 1,
 	       "fdinfo of an attachment has the state revoking during REVOKE");
-	raw_detach(fd, 0);
+	must(raw_detach(fd, 0));
 	is_int(fdinfo(fd, "ccshm-state:\trevoked"), 1,
 	       "fdinfo of an attachment has the state revoked after DETACH");
 	close(fd);
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH to a buffer");
 	is_int(fdinfo(a.fd, "ccshm-export:*"), 0,
 	       "fdinfo of an attachment to a buffer names no export");
-	raw_detach(a.fd, 0);
+	must(raw_detach(a.fd, 0));
 	close(a.fd);
 	shared_end(&s);
 }

@@ -120,7 +120,7 @@ static void is_cut_off(struct shared *s, const struct attached *a)
 		 "claimed: the device runs a copy at addresses of the attachment");
 	ok(stamp_check(s->p + PAGE, 6, PAGE, TRANSFER),
 	   "claimed: a copy at addresses of the attachment does not change the memory");
-	edu_set_bus_master(&edu, false);
+	must(edu_set_bus_master(&edu, false));
 	edu_close(&edu);
 }
 
@@ -231,14 +231,14 @@ static void unbind_waits(struct shared *s)
 	if (l.device < 0)
 		bail("vfio cannot open the device: %s", strerror(errno));
 	unbinder = peer_start(ROOT, ALL_CAPS, unbinds, &l);
-	peer_hear(&unbinder);
+	must(peer_hear(&unbinder));
 	sleep_ms(1000);
 
 	p = peer_start(ROOT, ALL_CAPS, attach_until_signal, &l);
 	is_errno(peer_hear(&p), EINTR, "locked: a signal ends ATTACH: EINTR");
-	peer_end(&p, SIGKILL);
+	peer_must_end(&p, SIGKILL);
 	p = peer_start(ROOT, ALL_CAPS, attach_until_killed, &l);
-	peer_hear(&p);
+	must(peer_hear(&p));
 	sleep_ms(200);
 	kill(p.pid, SIGKILL);
 	ok(reap(p.pid, 10000) >= 0, "locked: SIGKILL ends a process in ATTACH");
@@ -253,7 +253,7 @@ static void unbind_waits(struct shared *s)
 	is_errno(raw_free(ccshm, low.id), 0, "locked: FREE of the other device's buffer");
 	locked_close(&l);
 	is_errno(peer_hear(&unbinder), 0, "locked: the unbind ends when the device is closed");
-	peer_end(&unbinder, 0);
+	peer_must_end(&unbinder, 0);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
 		 "unlocked: REVOKE with FORCE after the unbind: success");
 	is_errno(attached_end(&a), 0, "unlocked: DETACH");
@@ -268,7 +268,7 @@ static void vfio(struct shared *s)
 	 * Without interrupt remapping vfio needs this. With remapping the timer fails on a slow
 	 * host.
 	 */
-	write_text("/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "1");
+	must(write_text("/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "1"));
 	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "vfio-pci binds a device");
 	is_str(device_driver(EDU_C), "vfio-pci", "the device's driver is vfio-pci");
 	attaches("a device bound to vfio-pci", s);

@@ -674,9 +674,11 @@ struct ccshm_ioc_export {
  *	or attachment
  * @device_mappings: out: remaining mappings and attachments of devices; 0 if
  *	@state is CCSHM_STATE_REVOKED
- * @pages: out: pages that the revoke covers
- * @revoked: out: exports and attachments that are revoked
- * @stopped: out: attachments whose device ccshm had to stop
+ * @pages: out: pages of the exports and attachments that the revoke covers
+ * @revoked: out: exports and attachments that are revoked or have ended during
+ *	the call
+ * @stopped: out: attachments whose device ccshm had to stop, among those that
+ *	the revoke covers
  *
  * The call waits for the fences that exist when the importers are notified, and
  * for those that an importer adds before it unmaps; other fences do not extend
@@ -686,8 +688,8 @@ struct ccshm_ioc_export {
  * call returns. User mappings are gone when the call returns, except with
  * EINTR. When the call succeeds, no CPU and no device can access the memory
  * through the object. Another call continues the revoke; for a revoked object
- * it returns the same result. The buffer itself can be exported and attached
- * again.
+ * it returns the same result, for a buffer without those of its objects that
+ * have ended. The buffer itself can be exported and attached again.
  *
  * The "out" fields are also written with ETIMEDOUT, EBUSY and EIO.
  *
@@ -1153,7 +1155,8 @@ enum ccshm_cmd {
  * @CCSHM_A_RESULT: u32: result of a revoke: 0 or a positive errno
  * @CCSHM_A_DURATION: u64: duration of a revoke, nanoseconds
  * @CCSHM_A_PAGES: u64: pages (of the page size)
- * @CCSHM_A_STOPPED: u32: devices that ccshm had to stop
+ * @CCSHM_A_STOPPED: u32: devices that ccshm had to stop: of DETACH 0 or 1, of
+ *	REVOKE_END as in struct ccshm_ioc_revoke
  * @CCSHM_A_QUOTA: u32: enum ccshm_quota
  * @CCSHM_A_ASKED: u64: bytes, buffers or exports that were requested
  * @CCSHM_A_USED: u64: bytes, buffers or exports that counted against the limit
@@ -1293,7 +1296,7 @@ enum ccshm_stats_attr {
  *	as CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED: ccshm had to stop
  *	the device
  * @CCSHM_EVENT_STUCK: the device of an attachment could not be stopped; as
- *	CCSHM_CMD_ATTACHMENT_GET, and CCSHM_A_STOPPED
+ *	CCSHM_CMD_ATTACHMENT_GET
  * @CCSHM_EVENT_IMPORTER_ATTACH: a driver attached its device to an export:
  *	CCSHM_A_TYPE, ID and BUFFER_ID of the export, DEVICE
  * @CCSHM_EVENT_IMPORTER_DETACH: a driver detached its device from an export:

@@ -169,7 +169,8 @@ static inline int cvm_page_state(__u64 gpa)
  * Refuse @count conversions after @skip successful ones. Return -1 in SEV, whose guests do
  * not survive a refusal.
  */
-static inline int cvm_fail(unsigned int directions, __u64 skip, __u64 count)
+static inline __attribute__((warn_unused_result)) int
+cvm_fail(unsigned int directions, __u64 skip, __u64 count)
 {
 	return cvm_call(CVM_CALL_FAIL, directions, skip, count) == CVM_ERROR ? -1 : 0;
 }
@@ -187,7 +188,8 @@ static inline __s64 cvm_leaf(__u64 address)
  * Limit the pages that the host converts per call; 0: no limit (CCA). Return -1 in other
  * flavours.
  */
-static inline int cvm_chunk(__u64 pages)
+static inline __attribute__((warn_unused_result)) int
+cvm_chunk(__u64 pages)
 {
 	return cvm_call(CVM_CALL_CHUNK, pages, 0, 0) == CVM_ERROR ? -1 : 0;
 }
@@ -196,7 +198,8 @@ static inline int cvm_chunk(__u64 pages)
  * When cvm_fail() refuses a conversion, convert @pages pages first, return RETRY for the
  * rest, and refuse the rest; 0: convert none (TDX). Return -1 in other flavours.
  */
-static inline int cvm_partial(__u64 pages)
+static inline __attribute__((warn_unused_result)) int
+cvm_partial(__u64 pages)
 {
 	return cvm_call(CVM_CALL_PARTIAL, pages, 0, 0) == CVM_ERROR ? -1 : 0;
 }

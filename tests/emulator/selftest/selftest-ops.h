@@ -35,7 +35,7 @@ static TAP_UNUSED int try_op(enum st_op op, struct st_call *call)
 }
 
 /* Perform an operation that must succeed. Return its result. */
-static TAP_UNUSED uint64_t must(enum st_op op, struct st_call call)
+static TAP_UNUSED uint64_t st_must(enum st_op op, struct st_call call)
 {
 	int ret = try_op(op, &call);
 
@@ -46,12 +46,12 @@ static TAP_UNUSED uint64_t must(enum st_op op, struct st_call call)
 
 static TAP_UNUSED uint64_t st_alloc(unsigned int slot)
 {
-	return must(ST_ALLOC, (struct st_call){ .slot = slot });
+	return st_must(ST_ALLOC, (struct st_call){ .slot = slot });
 }
 
 static TAP_UNUSED void st_free(unsigned int slot)
 {
-	must(ST_FREE, (struct st_call){ .slot = slot });
+	st_must(ST_FREE, (struct st_call){ .slot = slot });
 }
 
 static TAP_UNUSED int try_convert(unsigned int slot, unsigned int page, unsigned int pages, int shared)
@@ -71,35 +71,35 @@ static TAP_UNUSED void convert(unsigned int slot, unsigned int page, unsigned in
 
 static TAP_UNUSED void map(unsigned int slot, enum st_view view)
 {
-	must(ST_MAP, (struct st_call){ .slot = slot, .view = view });
+	st_must(ST_MAP, (struct st_call){ .slot = slot, .view = view });
 }
 
 static TAP_UNUSED void unmap(unsigned int slot, enum st_view view)
 {
-	must(ST_UNMAP, (struct st_call){ .slot = slot, .view = view });
+	st_must(ST_UNMAP, (struct st_call){ .slot = slot, .view = view });
 }
 
 static TAP_UNUSED void fill(unsigned int slot, enum st_view view, unsigned int pages, unsigned int seed)
 {
-	must(ST_FILL, (struct st_call){ .slot = slot, .view = view, .pages = pages, .arg = seed });
+	st_must(ST_FILL, (struct st_call){ .slot = slot, .view = view, .pages = pages, .arg = seed });
 }
 
 /* Count the pages that begin with the pattern, with one read per page. */
 static TAP_UNUSED int match(unsigned int slot, enum st_view view, unsigned int pages, unsigned int seed)
 {
-	return must(ST_MATCH, (struct st_call){ .slot = slot, .view = view, .pages = pages,
-						.arg = seed });
+	return st_must(ST_MATCH, (struct st_call){ .slot = slot, .view = view, .pages = pages,
+						   .arg = seed });
 }
 
 static TAP_UNUSED uint64_t read_word(unsigned int slot, enum st_view view, unsigned int page, int times)
 {
-	return must(ST_READ, (struct st_call){ .slot = slot, .view = view, .page = page,
-					       .arg = times });
+	return st_must(ST_READ, (struct st_call){ .slot = slot, .view = view, .page = page,
+						  .arg = times });
 }
 
 static TAP_UNUSED long long leaf_of(unsigned int slot, unsigned int page)
 {
-	return cvm_leaf(must(ST_ADDRESS, (struct st_call){ .slot = slot, .page = page, .pages = 1 }));
+	return cvm_leaf(st_must(ST_ADDRESS, (struct st_call){ .slot = slot, .page = page, .pages = 1 }));
 }
 
 /* Map a block into the program, so that accesses come from the lowest privilege level. */

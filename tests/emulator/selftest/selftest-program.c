@@ -39,7 +39,7 @@ static void test_identity(void)
 	if (f)
 		pclose(f);
 	is_str(text, names[flavour], "cvmctl present: prints the flavour that the CPU reports");
-	is_int(must(ST_CONFIDENTIAL, (struct st_call){}), 1,
+	is_int(st_must(ST_CONFIDENTIAL, (struct st_call){}), 1,
 	       "cc_platform_has(CC_ATTR_MEM_ENCRYPT): true");
 	is_int(cvm_set_mode(CVM_MODE_ALL), usual_mode(),
 	       "cvm_set_mode: returns the old mode, which the harness has set");
@@ -127,7 +127,7 @@ static void test_calls(void)
 	if (flavour == CVM_CCA) {
 		is_int(cvm_chunk(128), 0, "cvm_chunk in a Realm: 0");
 		check_pieces(slot, 512, "2 MiB, 128 pages per call", 0, 4);
-		cvm_chunk(0);
+		must(cvm_chunk(0));
 	} else {
 		is_int(cvm_chunk(128), -1, "cvm_chunk outside a Realm: -1");
 	}
@@ -381,8 +381,8 @@ static void test_dma(void)
 	st_alloc(0);
 	convert(0, 0, PAGES, 1);
 	fill(0, ST_DIRECT, 2, 10);
-	must(ST_DMA_TO_DEVICE, page0);
-	must(ST_DMA_FROM_DEVICE, page1);
+	st_must(ST_DMA_TO_DEVICE, page0);
+	st_must(ST_DMA_FROM_DEVICE, page1);
 	first = st_pattern(10, 0, 0);
 	is_int(read_word(0, ST_DIRECT, 1, 1) == first, 1,
 	       "DMA to a shared page: the CPU reads the device's data");
@@ -390,13 +390,13 @@ static void test_dma(void)
 	/* Private block: neither the device's reads nor its writes reach the private data. */
 	convert(0, 0, PAGES, 0);
 	fill(0, ST_DIRECT, 2, 11);
-	must(ST_DMA_FROM_DEVICE, page1);
+	st_must(ST_DMA_FROM_DEVICE, page1);
 	is_int(match(0, ST_DIRECT, 2, 11), 2,
 	       "DMA write to a private page: the private data are unchanged");
-	must(ST_DMA_TO_DEVICE, page0);
+	st_must(ST_DMA_TO_DEVICE, page0);
 	convert(0, 0, PAGES, 1);
 	fill(0, ST_DIRECT, 2, 12);
-	must(ST_DMA_FROM_DEVICE, page1);
+	st_must(ST_DMA_FROM_DEVICE, page1);
 	is_int(read_word(0, ST_DIRECT, 1, 1) == st_pattern(11, 0, 0), 0,
 	       "DMA read of a private page: not the private data");
 	is_int(read_word(0, ST_DIRECT, 1, 1) == first, 1,
@@ -420,16 +420,16 @@ static void test_stray_dma(void)
 	is_int(stray_base, 0, "no stray DMA before the test");
 	arm(TRAPS | CVM_MODE_ZERO);
 	convert(0, 0, PAGES, 1);
-	must(ST_DMA_FROM_DEVICE, shared);
+	st_must(ST_DMA_FROM_DEVICE, shared);
 	is_int(since(CVM_STRAY_DMA), 0,
 	       "DMA to a shared page with the shared bit: not counted as stray");
-	must(ST_DMA_FROM_DEVICE, bare);
+	st_must(ST_DMA_FROM_DEVICE, bare);
 	is_int(since(CVM_STRAY_DMA), 1, "DMA without the shared bit: counted as stray");
 	is_int(since(CVM_STRAY_DMA), 1, "DMA without the shared bit: counted once");
 	convert(0, 0, PAGES, 0);
 	is_int(since(CVM_STRAY_DMA), 1,
 	       "old contents of the shared view after a conversion: not counted as stray");
-	must(ST_DMA_FROM_DEVICE, shared);
+	st_must(ST_DMA_FROM_DEVICE, shared);
 	is_int(since(CVM_STRAY_DMA), 2, "DMA to a private page: counted as stray");
 	is_int(violations(), 0, "stray DMA: no violation");
 	st_free(0);
@@ -603,14 +603,14 @@ static void test_refusal(void)
 	is_int(try_convert(1, 0, PAGES, 0), 0,
 	       "refused to shared: a conversion to private succeeds in the other block");
 
-	cvm_fail(CVM_FAIL_PRIVATE, 0, 1);
+	must(cvm_fail(CVM_FAIL_PRIVATE, 0, 1));
 	is_int(try_convert(1, 0, PAGES, 1), 0,
 	       "refused to private: a conversion to shared succeeds");
 	ok(try_convert(1, 0, PAGES, 0) < 0, "refused to private: a conversion to private fails");
 	is_int(since(CVM_CONV_FAILED), 2, "refused to private: conv_failed is 2");
 	is_int(try_convert(1, 0, PAGES, 0), 0, "refused to private: the retry succeeds");
-	cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 1);
-	cvm_fail(0, 0, 0);
+	must(cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 1));
+	must(cvm_fail(0, 0, 0));
 	is_int(try_convert(1, 0, PAGES, 1), 0, "refusal off: a conversion to shared succeeds");
 	is_int(try_convert(1, 0, PAGES, 0), 0, "refusal off: a conversion to private succeeds");
 	st_free(1);
@@ -706,7 +706,7 @@ int main(void)
 		/* Without the emulator, test only the module and the device. */
 		struct st_call call = { };
 
-		is_int(must(ST_CONFIDENTIAL, (struct st_call){}), 0,
+		is_int(st_must(ST_CONFIDENTIAL, (struct st_call){}), 0,
 		       "cc_platform_has(CC_ATTR_MEM_ENCRYPT): false in a plain guest");
 		is_int(try_op(ST_DMA_COHERENT, &call), 0, "coherent DMA: the transfer succeeds");
 		is_int(call.result, 0, "coherent DMA: right bytes");

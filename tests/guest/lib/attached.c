@@ -30,7 +30,7 @@ int try_attach(struct ccshm_ioc_attach req, const char *device)
 	snprintf(req.device, sizeof(req.device), "%s", device);
 	err = raw_ioctl(ccshm, CCSHM_IOC_ATTACH, &req);
 	if (!err) {
-		raw_detach(ccshm, req.attachment_id);
+		must(raw_detach(ccshm, req.attachment_id));
 		close(req.fd);
 	}
 	return err;
@@ -57,7 +57,7 @@ const char *usable(void)
 {
 	struct ccshm_ioc_info info;
 
-	raw_info(ccshm, &info);
+	must(raw_info(ccshm, &info));
 	return info.info_flags & CCSHM_INFO_PLAIN ?
 	       "no, direct: no memory is private: this is not a confidential guest" :
 	       "yes, direct";

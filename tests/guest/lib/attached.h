@@ -15,7 +15,7 @@ struct shared shared_map(uint64_t id, size_t size);
 struct shared shared_new(size_t size);
 
 /* Attach a device and detach it. Return 0 or the errno of ATTACH. */
-int try_attach(struct ccshm_ioc_attach req, const char *device);
+RAW_CHECKED int try_attach(struct ccshm_ioc_attach req, const char *device);
 
 #define TRY(name, ...)	try_attach((struct ccshm_ioc_attach){ __VA_ARGS__ }, name)
 
@@ -32,8 +32,8 @@ const char *usable(void);
  * Make the device copy from offset @from of the buffer to offset @to. Return whether the CPU then
  * finds the right bytes.
  */
-bool moves_right(struct edu *edu, struct shared *s, const struct attached *a, uint64_t from,
-		 uint64_t to);
+RAW_CHECKED bool moves_right(struct edu *edu, struct shared *s, const struct attached *a,
+			     uint64_t from, uint64_t to);
 
 /* ---- begin and end of the suite ---- */
 

@@ -153,9 +153,9 @@ int device_bind(const char *device, const char *driver)
 int device_unbind(const char *device)
 {
 	int err = device_file(device, "driver/unbind", device);
+	int cleared = device_file(device, "driver_override", "\n");
 
-	device_file(device, "driver_override", "\n");
-	return err;
+	return err ? err : cleared;
 }
 
 const char *device_driver(const char *device)
@@ -202,5 +202,6 @@ long long bounce_most(void)
 
 void bounce_restart(void)
 {
-	write_text("/sys/kernel/debug/swiotlb/io_tlb_used_hiwater", "0");
+	if (bounce_most() >= 0)
+		must(write_text("/sys/kernel/debug/swiotlb/io_tlb_used_hiwater", "0"));
 }

@@ -67,10 +67,10 @@ RAW_CHECKED bool bus_master_is(struct edu *edu, int want);
 /* ---- drivers ---- */
 
 /* Write @text to a file. Return 0 or a negative errno. */
-int write_text(const char *path, const char *text);
+RAW_CHECKED int write_text(const char *path, const char *text);
 
 /* Write @text to a file of the device in sysfs. */
-int device_file(const char *device, const char *name, const char *text);
+RAW_CHECKED int device_file(const char *device, const char *name, const char *text);
 bool device_exists(const char *device);
 
 /* Bind the device to @driver, and allow no other driver. With "", allow any driver. */

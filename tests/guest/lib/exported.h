@@ -36,7 +36,8 @@ void holders_are(const struct shared *s, unsigned int importers, unsigned int ma
  * Make the importer's device copy from one offset of the slice to another. Return whether the CPU
  * then finds the right bytes.
  */
-bool exported_moves_right(int imp, struct shared *s, uint64_t slice, uint64_t from, uint64_t to);
+RAW_CHECKED bool exported_moves_right(int imp, struct shared *s, uint64_t slice, uint64_t from,
+				      uint64_t to);
 
 /* ---- a revoke in another thread ---- */
 
@@ -52,10 +53,10 @@ extern struct waiting_revoke {
 } waiting;
 
 /* Return whether the revoke of the thread is still waiting. */
-bool revoke_still_waits(void);
+RAW_CHECKED bool revoke_still_waits(void);
 
 /* Start a thread that revokes an object. Return whether the revoke begins to wait. */
-bool revoke_waits(pthread_t *thread, uint64_t id);
+RAW_CHECKED bool revoke_waits(pthread_t *thread, uint64_t id);
 
 /* ---- driver and importer ---- */
 

@@ -12,6 +12,6 @@
 const char *iommu_type(const char *device);
 
 /* Change the type of the IOMMU domain of a device that no driver is bound to. */
-int iommu_set_type(const char *device, const char *type);
+RAW_CHECKED int iommu_set_type(const char *device, const char *type);
 
 #endif /* CCSHM_IOMMU_H */

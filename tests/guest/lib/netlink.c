@@ -213,7 +213,8 @@ struct nl_dump nl_dump(int fd, uint8_t cmd, void (*visit)(const struct nl_messag
 {
 	struct nl_dump d = nl_dump_start(fd, cmd);
 
-	nl_dump_rest(&d, visit, data);
+	while (nl_dump_next(&d, visit, data))
+		;
 	return d;
 }
 

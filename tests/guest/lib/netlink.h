@@ -26,7 +26,7 @@ extern struct nl_family {
 int nl_socket(void);
 
 /* Join a multicast group. Return 0 or a negative errno. */
-int nl_join(int fd, unsigned int group);
+RAW_CHECKED int nl_join(int fd, unsigned int group);
 
 /* ---- attributes ---- */
 
@@ -45,10 +45,10 @@ const char *nl_text(const struct nl_message *msg, unsigned int type);
 /* ---- requests ---- */
 
 /* Send a request. Return 0 or the negative errno of the answer. */
-int nl_request(int fd, int flags, uint8_t cmd, const void *attrs, size_t size);
+RAW_CHECKED int nl_request(int fd, int flags, uint8_t cmd, const void *attrs, size_t size);
 
 /* Look up the family and its group. Return 0 or a negative errno. */
-int nl_find_family(int fd);
+RAW_CHECKED int nl_find_family(int fd);
 
 /* ---- dumps ---- */
 
@@ -67,12 +67,12 @@ struct nl_dump {
 struct nl_dump nl_dump_start(int fd, uint8_t cmd);
 
 /* Receive one datagram of a dump, and call @visit for each message. Return false at the end. */
-bool nl_dump_next(struct nl_dump *d, void (*visit)(const struct nl_message *msg, void *data),
-		  void *data);
+RAW_CHECKED bool nl_dump_next(struct nl_dump *d,
+			      void (*visit)(const struct nl_message *msg, void *data), void *data);
 
 /* Receive the rest of a dump. Return the final status of the dump. */
-int nl_dump_rest(struct nl_dump *d, void (*visit)(const struct nl_message *msg, void *data),
-		 void *data);
+RAW_CHECKED int nl_dump_rest(struct nl_dump *d,
+			     void (*visit)(const struct nl_message *msg, void *data), void *data);
 
 /* Receive a whole dump. */
 struct nl_dump nl_dump(int fd, uint8_t cmd, void (*visit)(const struct nl_message *msg, void *data),
@@ -93,6 +93,6 @@ struct nl_event {
 };
 
 /* Receive the next event within @ms. Return 0 or a negative errno. */
-int nl_event(int fd, struct nl_event *e, int ms);
+RAW_CHECKED int nl_event(int fd, struct nl_event *e, int ms);
 
 #endif /* CCSHM_NETLINK_H */

@@ -86,6 +86,13 @@ int raw_free(int fd, uint64_t id)
 	return raw_ioctl(fd, CCSHM_IOC_FREE, &req);
 }
 
+int raw_free_any(int fd, uint64_t id)
+{
+	int err = raw_free(fd, id);
+
+	return err == -ENOENT ? 0 : err;
+}
+
 int raw_find(int fd, const char *name, long uid, uint64_t *id)
 {
 	struct ccshm_ioc_open req = { 0 };
@@ -278,6 +285,25 @@ long long direct_map_splits(void)
 #else
 	return vmstat("direct_map_level2_splits");
 #endif
+}
+
+void direct_map_settle(void)
+{
+	long long splits = direct_map_splits();
+	int same = 0;
+
+	/*
+	 * Count sleeps instead of the time: while the host runs other programs, time passes
+	 * without progress in the guest, but in each sleep other tasks can run.
+	 */
+	for (int i = 0; i < 500 && same < 25; i++) {
+		long long now;
+
+		sleep_ms(20);
+		now = direct_map_splits();
+		same = now == splits ? same + 1 : 0;
+		splits = now;
+	}
 }
 
 void expect_refusal(void)
@@ -560,6 +586,15 @@ int peer_end(struct peer *p, int sig)
 	return status;
 }
 
+void peer_must_end(struct peer *p, int sig)
+{
+	int status = peer_end(p, sig);
+
+	if (status && (!sig || status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != sig))
+		fail("process %d ends by signal %d or exits with 0: wait status %d", p->pid, sig,
+		     status);
+}
+
 /**
  * struct thread_look - what a thread does
  * @state: state as in /proc/PID/stat; 0: no such thread exists
@@ -647,6 +682,6 @@ int as_user(uid_t uid, uint64_t caps, int (*fn)(void *arg), void *arg)
 
 	if (!peer_receive(&p, &value, NULL, 60000))
 		value = -ECHILD;
-	peer_end(&p, value == -ECHILD ? SIGKILL : 0);
+	peer_must_end(&p, value == -ECHILD ? SIGKILL : 0);
 	return value;
 }

@@ -57,79 +57,83 @@ void sleep_ms(int ms);
 
 /* ---- ioctls: return 0 or a negative errno ---- */
 
-int raw_ioctl(int fd, unsigned long request, void *arg);
+RAW_CHECKED int raw_ioctl(int fd, unsigned long request, void *arg);
 
 /* Return the number of the same ioctl with an argument of another size. */
 unsigned long raw_sized(unsigned long request, unsigned int size);
 
 /* Open the device. Return a descriptor, or a negative errno. */
-int raw_open(void);
-int raw_info(int fd, struct ccshm_ioc_info *info);
+RAW_CHECKED int raw_open(void);
+RAW_CHECKED int raw_info(int fd, struct ccshm_ioc_info *info);
 
 /* Allocate an anonymous buffer. */
-int raw_alloc(int fd, uint64_t size, uint64_t *id);
+RAW_CHECKED int raw_alloc(int fd, uint64_t size, uint64_t *id);
 
 /* Allocate a persistent buffer that the caller owns. @name may be NULL. */
-int raw_alloc_named(int fd, uint64_t size, const char *name, unsigned int mode, uint64_t *id);
-int raw_free(int fd, uint64_t id);
+RAW_CHECKED int raw_alloc_named(int fd, uint64_t size, const char *name, unsigned int mode,
+				uint64_t *id);
+RAW_CHECKED int raw_free(int fd, uint64_t id);
+
+/* FREE a buffer that may have been freed already. Return 0 in both cases. */
+RAW_CHECKED int raw_free_any(int fd, uint64_t id);
 
 /* OPEN a buffer by its name. @uid: owner of the buffer; negative: the caller. */
-int raw_find(int fd, const char *name, long uid, uint64_t *id);
-int raw_query(int fd, uint64_t id, struct ccshm_ioc_query *q);
+RAW_CHECKED int raw_find(int fd, const char *name, long uid, uint64_t *id);
+RAW_CHECKED int raw_query(int fd, uint64_t id, struct ccshm_ioc_query *q);
 
 /*
  * EXPORT a slice. Return the descriptor of a dma-buf, or a negative errno. @export_id may be NULL.
  */
-int raw_export_slice(int fd, uint64_t id, uint64_t flags, uint64_t offset, uint64_t size,
-		     uint64_t *export_id);
-int raw_export(int fd, uint64_t id, uint64_t flags, uint64_t *export_id);
-int raw_device(int fd, const char *name, struct ccshm_ioc_device *device);
+RAW_CHECKED int raw_export_slice(int fd, uint64_t id, uint64_t flags, uint64_t offset,
+				 uint64_t size, uint64_t *export_id);
+RAW_CHECKED int raw_export(int fd, uint64_t id, uint64_t flags, uint64_t *export_id);
+RAW_CHECKED int raw_device(int fd, const char *name, struct ccshm_ioc_device *device);
 
 /* REVOKE an object. @result may be NULL. */
-int raw_revoke(int fd, uint64_t id, uint64_t flags, int64_t deadline_ns,
-	       struct ccshm_ioc_revoke *result);
+RAW_CHECKED int raw_revoke(int fd, uint64_t id, uint64_t flags, int64_t deadline_ns,
+			   struct ccshm_ioc_revoke *result);
 
 /* Attach a whole buffer. Return the descriptor of the attachment, or a negative errno. */
-int raw_attach(int fd, uint64_t id, const char *device, uint64_t *attachment_id);
+RAW_CHECKED int raw_attach(int fd, uint64_t id, const char *device, uint64_t *attachment_id);
 
 /*
  * Read segments of an attachment. Return the number of segments written to @segments, or a negative
  * errno. @total may be NULL.
  */
-int raw_segments(int fd, uint64_t id, struct ccshm_ioc_segment *segments, unsigned int first,
-		 unsigned int capacity, unsigned int *total);
-int raw_detach(int fd, uint64_t id);
+RAW_CHECKED int raw_segments(int fd, uint64_t id, struct ccshm_ioc_segment *segments,
+			     unsigned int first, unsigned int capacity, unsigned int *total);
+RAW_CHECKED int raw_detach(int fd, uint64_t id);
 
 /*
  * Read the runs of pages of a buffer. Return the number of runs written to @runs, or a negative
  * errno. @size 0: up to the end of the buffer.
  */
-int raw_pages(int fd, uint64_t id, uint64_t offset, uint64_t size, struct ccshm_ioc_run *runs,
-	      unsigned int capacity, uint64_t *next);
+RAW_CHECKED int raw_pages(int fd, uint64_t id, uint64_t offset, uint64_t size,
+			  struct ccshm_ioc_run *runs, unsigned int capacity, uint64_t *next);
 
 /*
  * Read the importers of an export. Return the number of importers written to @importers, or a
  * negative errno. @total may be NULL.
  */
-int raw_importers(int fd, uint64_t id, struct ccshm_ioc_importer *importers, unsigned int first,
-		  unsigned int capacity, unsigned int *total);
+RAW_CHECKED int raw_importers(int fd, uint64_t id, struct ccshm_ioc_importer *importers,
+			      unsigned int first, unsigned int capacity, unsigned int *total);
 
 /* Map a dma-buf. Return NULL with errno set if that fails. */
-void *raw_map(int fd, size_t size, int prot);
+RAW_CHECKED void *raw_map(int fd, size_t size, int prot);
 
 /* ---- the driver ---- */
 
-int raw_insmod(const char *path, const char *params);
-int raw_rmmod(const char *name);
+RAW_CHECKED int raw_insmod(const char *path, const char *params);
+RAW_CHECKED int raw_rmmod(const char *name);
 
 /* Wait for the device node, and set its group and mode as the packages do. */
-int device_for_group(void);
+RAW_CHECKED int device_for_group(void);
 
 /*
  * Load the driver, with group and mode of the node as on an installed system. Bail out on failure.
  */
 void driver_load(void);
-int driver_unload(void);
+RAW_CHECKED int driver_unload(void);
 
 /* ---- counters ---- */
 
@@ -140,6 +144,14 @@ long long vmstat(const char *name);
  * Return how many leaves of its direct map the kernel has split, or -1 if it does not count them.
  */
 long long direct_map_splits(void);
+
+/*
+ * Wait until the kernel splits no more leaves because a module was loaded. Call this after
+ * driver_load() in a suite that compares the number of splits: a work item of the kernel frees the
+ * memory of the module's initialisation after an RCU grace period (do_free_init()), and splits the
+ * leaves that contain this memory when it resets their permissions (vm_reset_perms()).
+ */
+void direct_map_settle(void);
 
 /*
  * Expect the kernel's message about a refused conversion. In a TDX guest the kernel prints it
@@ -154,22 +166,22 @@ uint64_t rig(enum cvm_counter counter);
 int count_fds(void);
 
 /* Wait up to 10 s until @bytes_shared bytes are shared: a work item returns the memory. */
-bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info);
+RAW_CHECKED bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info);
 
 /*
  * Wait up to 10 s until no object exists and no memory is shared. Return whether this happened and
  * no memory was leaked.
  */
-bool wait_clean(int fd);
+RAW_CHECKED bool wait_clean(int fd);
 
 /*
  * Return whether @bytes stay shared, although the driver has served its queue. To determine that
  * the queue was served, free memory, which goes to the end of the queue, and wait for its return.
  */
-bool stays_shared(uint64_t bytes);
+RAW_CHECKED bool stays_shared(uint64_t bytes);
 
 /* Wait up to 5 s until the emulator counts @pages shared pages. */
-bool wait_rig_shared(uint64_t pages);
+RAW_CHECKED bool wait_rig_shared(uint64_t pages);
 
 /* Return the offset of the first byte that differs from @value, or -1. */
 long first_other(const void *p, unsigned char value, size_t size);
@@ -209,16 +221,16 @@ void peer_send(struct peer *p, int value, int fd);
  * Wait up to @ms for a value. If @fd is not NULL, store in it the descriptor that came with the
  * value, or -1.
  */
-bool peer_receive(struct peer *p, int *value, int *fd, int ms);
+RAW_CHECKED bool peer_receive(struct peer *p, int *value, int *fd, int ms);
 
 /*
  * Receive a value, and close a descriptor that came with the value. Return the value or -ETIMEDOUT.
  * Both sides can use this function.
  */
-int peer_hear(struct peer *p);
+RAW_CHECKED int peer_hear(struct peer *p);
 
 /* Send a value. Return the answer. */
-int peer_ask(struct peer *p, int value);
+RAW_CHECKED int peer_ask(struct peer *p, int value);
 
 /*
  * Start a child that runs @fn as the user @uid (with ALL_CAPS: as the user of the suite). The
@@ -228,20 +240,26 @@ struct peer peer_start(uid_t uid, uint64_t caps, int (*fn)(struct peer *parent, 
 		       void *arg);
 
 /* Return the wait status of a process, or -1 if the process has not ended after @ms. */
-int reap(pid_t pid, int ms);
+RAW_CHECKED int reap(pid_t pid, int ms);
 
 /* Kill the child with @sig, or with @sig 0 wait until the child ends. Return its wait status. */
-int peer_end(struct peer *p, int sig);
+RAW_CHECKED int peer_end(struct peer *p, int sig);
+
+/*
+ * End the child as peer_end() does. Report a failed test unless @sig ended the child or the child
+ * exited with status 0.
+ */
+void peer_must_end(struct peer *p, int sig);
 
 /*
  * Return whether a thread waits in the ioctl @request (0: in any ioctl), in the state @state of
  * /proc/PID/stat, and does not stop waiting there. Return false if the thread ends, or does not
  * wait in this way within 20 s.
  */
-bool waits_in_state(pid_t tid, unsigned long request, char state);
+RAW_CHECKED bool waits_in_state(pid_t tid, unsigned long request, char state);
 
 /* Return whether a thread waits in an ioctl, in a wait that a signal would interrupt. */
-bool waits_in(pid_t tid, unsigned long request);
+RAW_CHECKED bool waits_in(pid_t tid, unsigned long request);
 
 /*
  * Run @fn in a child process of the user @uid with only the capabilities @caps. Return the result
@@ -249,6 +267,6 @@ bool waits_in(pid_t tid, unsigned long request);
  * @fn, or -ECHILD if @fn did not return within 60 s. Of what @fn writes, the suite sees only writes
  * to common() memory.
  */
-int as_user(uid_t uid, uint64_t caps, int (*fn)(void *arg), void *arg);
+RAW_CHECKED int as_user(uid_t uid, uint64_t caps, int (*fn)(void *arg), void *arg);
 
 #endif /* CCSHM_RAW_H */

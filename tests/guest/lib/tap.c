@@ -91,6 +91,13 @@ bool tap_is_errno(int got, int want, const char *file, int line, const char *fmt
 	return same;
 }
 
+int tap_must(int got, const char *call, const char *file, int line)
+{
+	if (got < 0)
+		tap_is_errno(got, 0, file, line, "%s: success", call);
+	return got;
+}
+
 void skip(const char *name, const char *why)
 {
 	printf("ok %d - %s # SKIP %s\n", ++tap_count, name, why);

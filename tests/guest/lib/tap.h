@@ -47,6 +47,17 @@ bool tap_is_errno(int got, int want, const char *file, int line, const char *fmt
 #define is_str(got, want, ...) tap_is_str(got, want, __FILE__, __LINE__, __VA_ARGS__)
 #define is_errno(got, want, ...) tap_is_errno(got, want, __FILE__, __LINE__, __VA_ARGS__)
 
+/*
+ * For a call that a test needs and does not judge, such as an allocation before the test or a FREE
+ * after it: report a failed test if the result is negative, and report nothing otherwise. Return
+ * the result. A child process can use this too: the harness fails the suite.
+ */
+#define must(call) tap_must(call, #call, __FILE__, __LINE__)
+int tap_must(int got, const char *call, const char *file, int line);
+
+/* Like must(), for a call that returns whether it succeeded. */
+#define must_be_true(call) tap_must((call) ? 0 : -EIO, #call, __FILE__, __LINE__)
+
 /* Report a test that cannot run here as skipped, and report the reason. */
 void skip(const char *name, const char *why);
 

@@ -21,17 +21,17 @@ extern __thread siginfo_t touch_info;
  * forked children inherit the handlers.
  */
 void touch_init(void);
-int touch_read(const volatile void *p);
-int touch_write(volatile void *p, unsigned char value);
+RAW_CHECKED int touch_read(const volatile void *p);
+RAW_CHECKED int touch_write(volatile void *p, unsigned char value);
 
 /* Call the code at @p. */
-int touch_call(const volatile void *p);
+RAW_CHECKED int touch_call(const volatile void *p);
 
 /* Read a byte every @step bytes. Return whether each read got the signal @want (0: none). */
-bool touch_some(const volatile void *p, size_t size, size_t step, int want);
+RAW_CHECKED bool touch_some(const volatile void *p, size_t size, size_t step, int want);
 
 /* Read a byte of each page. Return whether each read got the signal @want (0: none). */
-bool touch_all(const volatile void *p, size_t size, int want);
+RAW_CHECKED bool touch_all(const volatile void *p, size_t size, int want);
 
 /* ---- stamps ---- */
 
@@ -73,6 +73,6 @@ void *aligned_space(size_t size);
 void *map_aligned(int fd, size_t size, int prot, off_t offset);
 
 /* Map a dma-buf and unmap it. Return 0 or the errno of mmap(). */
-int try_map(int fd, size_t size, int prot, int flags);
+RAW_CHECKED int try_map(int fd, size_t size, int prot, int flags);
 
 #endif /* CCSHM_TOUCH_H */

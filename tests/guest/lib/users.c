@@ -181,7 +181,7 @@ const struct ccshm_ioc_info *user_info(struct user *u)
 void user_end(struct user *u)
 {
 	user_send(u, USER_END);
-	peer_hear(&u->peer);
-	peer_end(&u->peer, 0);
+	must(peer_hear(&u->peer));
+	peer_must_end(&u->peer, 0);
 	munmap(u, sizeof(*u));
 }

@@ -52,10 +52,10 @@ struct user {
 };
 
 /* Allocate from the driver's heap. Return a dma-buf or a negative errno. */
-int heap_allocate(uint64_t size);
+RAW_CHECKED int heap_allocate(uint64_t size);
 
 /* Execute @verb. Return 0 or a negative errno. */
-int user_do(struct user *u, int fd);
+RAW_CHECKED int user_do(struct user *u, int fd);
 
 /* Return a user without a process. The suite acts as that user with user_do(). */
 struct user *user_new(uid_t uid);
@@ -67,10 +67,10 @@ struct user *user_start(uid_t uid, uint64_t caps);
 void user_send(struct user *u, enum user_verb verb);
 
 /* Send a verb and a slot to a user, and wait. Return 0 or a negative errno. */
-int user_ask(struct user *u, enum user_verb verb, unsigned int slot);
+RAW_CHECKED int user_ask(struct user *u, enum user_verb verb, unsigned int slot);
 
 /* Make a user allocate a buffer in a slot. Return 0 or a negative errno. */
-int user_has(struct user *u, unsigned int slot, uint64_t size);
+RAW_CHECKED int user_has(struct user *u, unsigned int slot, uint64_t size);
 
 /* Return what INFO reports to the user. */
 const struct ccshm_ioc_info *user_info(struct user *u);
