@@ -186,6 +186,7 @@ static void last_reference(bool whole_buffer)
 	close(h.path);
 	others_end(&others);
 	ok(exports_are(0), "the export ends when its O_PATH descriptor is closed");
+	ok(wait_clean(ccshm), "%s: no object and no memory is left", what);
 }
 
 /* ---- passing the descriptor on ---- */
