@@ -2,7 +2,7 @@
 # ccshm: shared memory for confidential VMs. "make help" lists the targets.
 
 KERNELS ?= 6.1 6.12 7.2 7.3
-FLAVOURS ?= sev tdx cca
+FLAVOURS ?= sev snp tdx cca
 SUITES ?= all
 # The kernel and flavour of "make demo" and "make shell". Debian's 6.12 does not run as a Realm.
 FLAVOUR ?= sev
@@ -19,12 +19,12 @@ all: lib cli
 help:
 	@echo 'make                 build the library and ccshmctl in build/'
 	@echo 'make driver          build the kernel module for the running kernel (KDIR=... for another)'
-	@echo 'make demo            use a shared buffer in a confidential guest (FLAVOUR=sev, tdx, cca)'
+	@echo 'make demo            use a shared buffer in a confidential guest (FLAVOUR=sev, snp, tdx, cca)'
 	@echo 'make quick           run the unit tests, and the guest suites that a change affects (BASE=COMMIT)'
 	@echo 'make check           run all tests; parts: check-unit check-harness check-probes cvm-selftest check-vm check-evidence'
 	@echo 'make check-packages  install the packages in roots and images, boot, upgrade and remove them'
 	@echo 'make ci              run all that a change must pass: make check, demos, static checks, check-packages'
-	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev tdx cca" SUITES="all" select a part'
+	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev snp tdx cca" SUITES="all" select a part'
 	@echo 'make check-debug     run the guest suites on a kernel with lockdep and KASAN, as an SEV guest and on two CPUs'
 	@echo 'make nightly         run everything, in parts, except those that passed for this commit (PART=NAME)'
 	@echo 'make mutants         break driver, library, ccshmctl and emulator one change at a time; a test must fail'
@@ -54,7 +54,7 @@ demo: setup
 	@tests/harness/run --transcript --kernel $(KERNEL) --flavour $(FLAVOUR) demo
 
 # The same for other flavours, as parts of "make ci".
-demo-tdx demo-cca:
+demo-snp demo-tdx demo-cca:
 	@$(MAKE) --no-print-directory demo FLAVOUR=$(@:demo-%=%)
 
 shell: setup
@@ -70,7 +70,7 @@ quick: setup
 
 # Everything that a change must pass.
 ci:
-	@$(MAKE) --no-print-directory check CHECKS="demo demo-tdx demo-cca sparse checkpatch $(CHECKS) check-packages"
+	@$(MAKE) --no-print-directory check CHECKS="demo demo-snp demo-tdx demo-cca sparse checkpatch $(CHECKS) check-packages"
 
 check-unit: cli
 	@$(MAKE) --no-print-directory -C tests/unit O=$(O) check
@@ -148,6 +148,6 @@ clean:
 distclean:
 	rm -rf build
 
-.PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
+.PHONY: all help setup lib cli driver demo demo-snp demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
 	nightly mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms tests-installed install-tests deb rpm clean distclean

@@ -1220,6 +1220,7 @@ static void test_info(void)
 	enum ccshm_platform want = cvm_flavour() == CVM_SEV ? CCSHM_PLATFORM_SEV :
 				   cvm_flavour() == CVM_TDX ? CCSHM_PLATFORM_TDX :
 				   cvm_flavour() == CVM_CCA ? CCSHM_PLATFORM_CCA :
+				   cvm_flavour() == CVM_SNP ? CCSHM_PLATFORM_SEV_SNP :
 							      CCSHM_PLATFORM_NONE;
 	struct ccshm_ioc_info info;
 

@@ -39,8 +39,8 @@ static uint64_t carved_hypercalls(const struct ccshm_ioc_query *q)
 }
 
 /*
- * Return the expected number of hypercalls: on SEV one for each leaf of the direct map, on TDX one
- * for each conversion.
+ * Return the expected number of hypercalls: on SEV one for each leaf of the direct map, on TDX and
+ * SNP one for each conversion.
  */
 static uint64_t expected_hypercalls(const struct ccshm_ioc_query *q)
 {
@@ -50,12 +50,67 @@ static uint64_t expected_hypercalls(const struct ccshm_ioc_query *q)
 	return q->conversions;
 }
 
+/*
+ * Check the number of calls of one direction. In an SNP guest of 6.1 each conversion takes a call
+ * for each 253 pages, and one for the rest.
+ */
+static void check_calls(uint64_t calls, const struct ccshm_ioc_query *q, uint64_t pages,
+			const char *what, const char *direction)
+{
+	uint64_t full = pages / SNP_ENTRIES_PER_CALL;
+
+	if (cvm_flavour() == CVM_SNP && !snp_large_entries())
+		ok(calls >= full && calls <= full + q->conversions,
+		   "%s: number of hypercalls to %s: about one for each %u pages", what, direction,
+		   SNP_ENTRIES_PER_CALL);
+	else
+		is_int(calls, expected_hypercalls(q), "%s: number of hypercalls to %s", what, direction);
+}
+
+/* What an SNP guest did: entries of page state changes, and PVALIDATEs. */
+struct validations {
+	uint64_t state_4k, state_2m, validate_4k, validate_2m, mismatch;
+};
+
+static struct validations validations_now(void)
+{
+	return (struct validations){ rig(CVM_PSC_4K), rig(CVM_PSC_2M), rig(CVM_PVALIDATE_4K),
+				     rig(CVM_PVALIDATE_2M), rig(CVM_PVALIDATE_MISMATCH) };
+}
+
+/*
+ * Check that an SNP guest changes the state of each 2 MiB with one entry, and validates it with one
+ * PVALIDATE. If the RMP has entries of 4 KiB, the kernel repeats a failed PVALIDATE page by page.
+ * 6.1 does everything page by page.
+ */
+static void check_validations(const struct validations *before, uint64_t pages, const char *what,
+			      const char *direction)
+{
+	struct validations now = validations_now();
+	uint64_t mismatch = now.mismatch - before->mismatch, units = pages / (UNIT / PAGE);
+	bool large = snp_large_entries();
+
+	if (cvm_flavour() != CVM_SNP)
+		return;
+	is_int(now.state_2m - before->state_2m, large ? units : 0,
+	       "%s: entries of 2 MiB to %s", what, direction);
+	is_int(now.state_4k - before->state_4k, large ? 0 : pages,
+	       "%s: entries of 4 KiB to %s", what, direction);
+	is_int(now.validate_2m - before->validate_2m, large ? units : 0,
+	       "%s: PVALIDATEs of 2 MiB to %s", what, direction);
+	is_int(now.validate_4k - before->validate_4k, large ? mismatch * (UNIT / PAGE) : pages,
+	       "%s: PVALIDATEs of 4 KiB to %s", what, direction);
+	ok(mismatch * 10 <= units || mismatch <= 1, "%s: %llu of %llu units have a split RMP entry", what,
+	   (unsigned long long)mismatch, (unsigned long long)units);
+}
+
 static void check_cost(uint64_t size, const char *what)
 {
 	uint64_t hc_shared = rig(CVM_HC_SHARED), hc_private = rig(CVM_HC_PRIVATE);
 	uint64_t pages = rig(CVM_PAGES_TO_SHARED), id = 0;
 	long long splits = direct_map_splits();
-	uint64_t rounded = (size + PAGE - 1) & ~(PAGE - 1), hypercalls;
+	uint64_t rounded = (size + PAGE - 1) & ~(PAGE - 1);
+	struct validations validations = validations_now();
 	struct ccshm_ioc_info before, after;
 	struct ccshm_ioc_query q;
 
@@ -63,7 +118,6 @@ static void check_cost(uint64_t size, const char *what)
 	is_errno(raw_alloc(dev, size, &id), 0, "%s: ALLOC works", what);
 	is_errno(raw_query(dev, id, &q), 0, "%s: QUERY works", what);
 	must(raw_info(dev, &after));
-	hypercalls = expected_hypercalls(&q);
 	is_int(q.size, rounded, "%s: the size is rounded up to whole pages", what);
 	is_int(q.charged, rounded, "%s: the charge is rounded up to whole pages", what);
 	is_int(q.carved, rounded % UNIT, "%s: the part that is less than a unit is carved", what);
@@ -77,19 +131,23 @@ static void check_cost(uint64_t size, const char *what)
 	is_int(after.calls_shared - before.calls_shared, q.conversions,
 	       "%s: number of calls to share", what);
 	if (cvm_present()) {
-		is_int(rig(CVM_HC_SHARED) - hc_shared, hypercalls,
-		       "%s: number of hypercalls to share", what);
+		check_calls(rig(CVM_HC_SHARED) - hc_shared, &q, after.bytes_shared / PAGE, what, "share");
 		is_int(rig(CVM_PAGES_TO_SHARED) - pages, after.bytes_shared / PAGE,
 		       "%s: number of pages that became shared", what);
+		check_validations(&validations, after.bytes_shared / PAGE, what, "share");
 	}
 	is_int(direct_map_splits() - splits, 0,
 	       "%s: sharing splits no leaf of the direct map", what);
 
+	validations = validations_now();
 	is_errno(raw_free(dev, id), 0, "%s: FREE works", what);
 	ok(wait_clean(dev), "%s: after FREE no object is left", what);
-	if (cvm_present())
-		is_int(rig(CVM_HC_PRIVATE) - hc_private, hypercalls,
-		       "%s: number of hypercalls to make the memory private", what);
+	if (cvm_present()) {
+		check_calls(rig(CVM_HC_PRIVATE) - hc_private, &q, after.bytes_shared / PAGE, what,
+			    "make the memory private");
+		check_validations(&validations, after.bytes_shared / PAGE, what,
+				  "make the memory private");
+	}
 	is_int(direct_map_splits() - splits, 0,
 	       "%s: making the memory private splits no leaf of the direct map", what);
 	ok(wait_rig_shared(rig_before), "%s: after FREE no page is shared", what);

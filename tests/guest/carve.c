@@ -142,6 +142,8 @@ static bool cheap(uint64_t hypercalls, const uint64_t *id)
 
 	if (hypercalls == 2)
 		return true;
+	if (cvm_flavour() == CVM_SNP)
+		return !snp_large_entries() && hypercalls == 2 * (UNIT / PAGE / SNP_ENTRIES_PER_CALL + 1);
 	/* A leaf that was already split costs a hypercall for each page. */
 	return raw_pages(dev, id[0], 0, 0, &first, 1, NULL) == 1 &&
 	       raw_pages(dev, id[MANY - 1], 0, 0, &last, 1, NULL) == 1 &&

@@ -78,6 +78,7 @@ exits 2 "detach of a name: exit 2" cc detach name
 runs "info: exit 0" cc info
 case $flavour in
 sev) is "$(field platform "$out")" sev "info prints the platform" ;;
+snp) is "$(field platform "$out")" sev-snp "info prints the platform" ;;
 tdx) is "$(field platform "$out")" tdx "info prints the platform" ;;
 cca) is "$(field platform "$out")" cca "info prints the platform" ;;
 plain) is "$(field plain "$out")" yes "info reports a plain machine" ;;

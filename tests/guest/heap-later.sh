@@ -5,7 +5,7 @@
 # vm-matrix: once
 # vm-modules: ccshm kernel_heap
 # vm-kernels: 7.2 7.3
-# vm-flavours: sev tdx
+# vm-flavours: sev snp tdx
 # vm-boot: alone
 . /suites/tap.sh
 

@@ -12,7 +12,7 @@
  * vm-fetch: heap-test
  * vm-files: heap-test/dmabuf-heap
  * vm-kernels: 7.2 7.3
- * vm-flavours: sev tdx
+ * vm-flavours: sev snp tdx
  * vm-boot: alone
  * vm-timeout: 240
  */

@@ -6,7 +6,7 @@
 # vm-modules: ccshm
 # vm-make: tests/demo tests/readme
 # vm-files: README.md tests/readme/blocks.sh readme/example readme/example-cxx
-# vm-flavours: sev tdx
+# vm-flavours: sev snp tdx
 # vm-timeout: 240
 . /suites/tap.sh
 . /suites/blocks.sh

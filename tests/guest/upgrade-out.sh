@@ -7,7 +7,7 @@
 # vm-make: tests/demo
 # vm-files: docs/upgrade-out.md tests/readme/blocks.sh demo/mapper demo/edu
 # vm-kernels: 7.2 7.3
-# vm-flavours: sev tdx
+# vm-flavours: sev snp tdx
 # vm-boot: alone
 . /suites/tap.sh
 . /suites/blocks.sh

@@ -44,6 +44,10 @@ struct counters {
 	u64 conv_failed;
 	u64 exits;
 	u64 stray_dma;
+	u64 vmgexits;
+	u64 psc_4k, psc_2m;
+	u64 pvalidate_4k, pvalidate_2m, pvalidate_mismatch;
+	u64 viol_unvalidated, viol_pvalidate, viol_unrescinded;
 };
 
 extern struct counters counters;
@@ -65,7 +69,7 @@ void *memset(void *dst, int c, size_t n);
 /* ---- pages.c: tracks the guest's RAM in [start, end) ---- */
 
 extern bool conversions_can_fail;	/* guests survive a refused conversion */
-extern bool private_needs_accept;	/* pages that become private must be accepted (TDX) */
+extern bool private_needs_accept;	/* pages that become private must be accepted (TDX, SNP) */
 
 void pages_init(u64 start, u64 end);
 void pages_track(u64 start, u64 end);
@@ -78,12 +82,15 @@ void page_open(u64 gpa, enum view view);
 void page_close(u64 gpa, enum view view);
 void pages_rearm(void);
 void pages_convert(u64 gpa, u64 pages, bool shared);
+void page_accept(u64 gpa, bool accepted);
 u64 pages_accept(u64 gpa, u64 pages);	/* returns the number of newly accepted pages */
 bool pages_acceptable(u64 gpa, u64 pages);	/* none is shared or accepted */
 bool conversions_fail(u64 directions, u64 skip, u64 count);
 bool conversion_fails(bool shared);
 /* Count a wrong access. @pc and @level (CPL or EL) describe the instruction. */
 void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access);
+/* Log a violation of a kind that the monitor has counted. */
+void violation_log(const char *kind, u64 gpa, u64 pc, u32 level, const char *what);
 void violations_reset(void);
 
 /* ---- guestif.c ---- */

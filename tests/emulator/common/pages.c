@@ -168,6 +168,16 @@ void pages_convert(u64 gpa, u64 count, bool shared)
 			convert_page(gpa, shared);
 }
 
+/* Change whether a tracked page is accepted (TDX) or validated (SNP), and arm its traps accordingly. */
+void page_accept(u64 gpa, bool accepted)
+{
+	if (accepted)
+		pages[index(gpa)] |= PAGE_ACCEPTED;
+	else
+		pages[index(gpa)] &= ~PAGE_ACCEPTED;
+	page_close(gpa, VIEW_PRIVATE);
+}
+
 u64 pages_accept(u64 gpa, u64 count)
 {
 	u64 accepted = 0;
@@ -175,9 +185,8 @@ u64 pages_accept(u64 gpa, u64 count)
 	for (; count; count--, gpa += PAGE_SIZE) {
 		if (!page_tracked(gpa) || page_is_shared(gpa) || page_accepted(gpa))
 			continue;
-		pages[index(gpa)] |= PAGE_ACCEPTED;
 		memset(memory_private(gpa), 0, PAGE_SIZE);
-		page_close(gpa, VIEW_PRIVATE);
+		page_accept(gpa, true);
 		accepted++;
 	}
 	return accepted;
@@ -226,6 +235,15 @@ void violations_reset(void)
 	logged = 0;
 }
 
+void violation_log(const char *kind, u64 gpa, u64 pc, u32 level, const char *what)
+{
+	if (logged == LOG_MAX)
+		log_("violations: limit reached, further violations are not logged");
+	if (logged++ >= LOG_MAX)
+		return;
+	log_("violation: %s gpa %lx pc %lx level %u %s", kind, gpa, pc, level, what);
+}
+
 void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access)
 {
 	if (view == VIEW_PRIVATE) {
@@ -235,10 +253,5 @@ void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access)
 		/* The access may be a write. */
 		pages[index(gpa)] &= ~PAGE_CLEAN;
 	}
-	if (logged == LOG_MAX)
-		log_("violations: limit reached, further violations are not logged");
-	if (logged++ >= LOG_MAX)
-		return;
-	log_("violation: %s gpa %lx pc %lx level %u %s",
-	     view == VIEW_PRIVATE ? "private_alias" : "shared_alias", gpa, pc, level, access);
+	violation_log(view == VIEW_PRIVATE ? "private_alias" : "shared_alias", gpa, pc, level, access);
 }

@@ -10,11 +10,11 @@
 
 #include <linux/types.h>
 
-enum cvm_flavour { CVM_PLAIN, CVM_SEV, CVM_TDX, CVM_CCA };
+enum cvm_flavour { CVM_PLAIN, CVM_SEV, CVM_TDX, CVM_CCA, CVM_SNP };
 
 /* The emulator's counters. */
 enum cvm_counter {
-	CVM_HC_SHARED,			/* calls to make pages shared: hypercall, MapGPA, RSI */
+	CVM_HC_SHARED,			/* calls to make pages shared: hypercall, MapGPA, RSI, PSC */
 	CVM_HC_PRIVATE,			/* calls to make pages private */
 	CVM_PAGES_TO_SHARED,		/* 4 KiB pages that changed state */
 	CVM_PAGES_TO_PRIVATE,
@@ -25,6 +25,15 @@ enum cvm_counter {
 	CVM_CONV_FAILED,		/* conversions refused on request */
 	CVM_EXITS,			/* VM exits so far */
 	CVM_STRAY_DMA,			/* CCA: pages that a device wrote at a wrong address */
+	CVM_VMGEXITS,			/* SNP: calls of the hypervisor */
+	CVM_PSC_4K,			/* SNP: entries of page state changes, by size */
+	CVM_PSC_2M,
+	CVM_PVALIDATE_4K,		/* SNP: PVALIDATE instructions, by size */
+	CVM_PVALIDATE_2M,
+	CVM_PVALIDATE_MISMATCH,		/* SNP: PVALIDATE of 2 MiB where the RMP has pages of 4 KiB */
+	CVM_VIOL_UNVALIDATED,		/* SNP: accesses to private pages that are not validated */
+	CVM_VIOL_PVALIDATE,		/* SNP: wrong PVALIDATE: no change, shared page, bad input */
+	CVM_VIOL_UNRESCINDED,		/* SNP: validated pages that became shared */
 	CVM_NR_COUNTERS,
 };
 
@@ -166,8 +175,8 @@ static inline int cvm_page_state(__u64 gpa)
 }
 
 /*
- * Refuse @count conversions after @skip successful ones. Return -1 in SEV, whose guests do
- * not survive a refusal.
+ * Refuse @count conversions after @skip successful ones. Return -1 in SEV and SNP, whose
+ * guests do not survive a refusal.
  */
 static inline __attribute__((warn_unused_result)) int
 cvm_fail(unsigned int directions, __u64 skip, __u64 count)

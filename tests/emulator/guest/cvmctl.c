@@ -22,10 +22,19 @@ static const char *const counter_names[CVM_NR_COUNTERS] = {
 	[CVM_CONV_FAILED] = "conv_failed",
 	[CVM_EXITS] = "exits",
 	[CVM_STRAY_DMA] = "stray_dma",
+	[CVM_VMGEXITS] = "vmgexits",
+	[CVM_PSC_4K] = "psc_4k",
+	[CVM_PSC_2M] = "psc_2m",
+	[CVM_PVALIDATE_4K] = "pvalidate_4k",
+	[CVM_PVALIDATE_2M] = "pvalidate_2m",
+	[CVM_PVALIDATE_MISMATCH] = "pvalidate_mismatch",
+	[CVM_VIOL_UNVALIDATED] = "viol_unvalidated",
+	[CVM_VIOL_PVALIDATE] = "viol_pvalidate",
+	[CVM_VIOL_UNRESCINDED] = "viol_unrescinded",
 };
 
 static const char usage_text[] =
-	"usage: cvmctl present                    print sev, tdx, cca, or plain (with exit status 1)\n"
+	"usage: cvmctl present                    print sev, snp, tdx, cca, or plain (with status 1)\n"
 	"       cvmctl counters                   print all counters, one name and value per line\n"
 	"       cvmctl get NAME                   print the value of a counter\n"
 	"       cvmctl mode [N]                   set the trap mode, print the old one; N is the sum of\n"
@@ -75,6 +84,9 @@ static int do_present(void)
 		return 0;
 	case CVM_CCA:
 		puts("cca");
+		return 0;
+	case CVM_SNP:
+		puts("snp");
 		return 0;
 	default:
 		puts("plain");
@@ -156,7 +168,7 @@ static int do_fail(const char *direction, const char *skip_arg, const char *coun
 	if (!number(skip_arg, &skip) || !number(count_arg, &count))
 		return 2;
 	if (cvm_fail(directions, skip, count)) {
-		fputs("cvmctl: fail: not supported in SEV, whose conversions cannot fail\n", stderr);
+		fputs("cvmctl: fail: not supported in SEV and SNP, whose conversions cannot fail\n", stderr);
 		return 1;
 	}
 	return 0;

@@ -6,6 +6,7 @@
  * and expects no count, which proves that the trap counted.
  */
 #include <signal.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 
 #include "selftest-ops.h"
@@ -29,7 +30,7 @@ static unsigned int usual_mode(void)
 
 static void test_identity(void)
 {
-	static const char *const names[] = { "plain", "sev", "tdx", "cca" };
+	static const char *const names[] = { "plain", "sev", "tdx", "cca", "snp" };
 	char text[16] = "";
 	FILE *f = popen("cvmctl present", "r");
 
@@ -55,10 +56,25 @@ static void test_identity(void)
 	is_int(cvm_page_state(1ull << 38), -1, "state of a page beyond the memory: not RAM");
 }
 
+/* Return whether the kernel changes the state of a 2 MiB page with one entry in SNP: not 6.1. */
+static int large_entries(void)
+{
+	struct utsname name;
+
+	return !uname(&name) && strncmp(name.release, "6.1.", 4);
+}
+
+/* Return the entries that fit into a kernel's request to change page states in SNP. */
+static int entries_per_request(void)
+{
+	return large_entries() ? 64 : 253;
+}
+
 /*
  * Find a block whose direct-map leaf is not split, so that a conversion costs one call in
- * SEV. Boot has split some leaves; blocks with split leaves stay allocated during the search,
- * so that they are not allocated again. Return -1 if there is none.
+ * SEV, or whose RMP entry is not split, in SNP. Boot has split some of them; blocks that are
+ * split stay allocated during the search, so that they are not allocated again. Return -1 if
+ * there is none.
  */
 static int find_whole_block(void)
 {
@@ -68,7 +84,7 @@ static int find_whole_block(void)
 		st_alloc(slot);
 		start();
 		convert(slot, 0, PAGES, 1);
-		if (since(CVM_HC_SHARED) == 1)
+		if (flavour == CVM_SNP ? !since(CVM_PVALIDATE_MISMATCH) : since(CVM_HC_SHARED) == 1)
 			found = slot;
 		convert(slot, 0, PAGES, 0);
 	}
@@ -79,13 +95,43 @@ static int find_whole_block(void)
 	return found;
 }
 
+/* Return the expected calls for conversions of @pieces times @pages pages in SNP. */
+static long long snp_calls(int pieces, int pages)
+{
+	int entries = pages == PAGES && large_entries() ? 1 : pages;
+
+	return pieces * ((entries + entries_per_request() - 1) / entries_per_request());
+}
+
+/*
+ * Check the counts of one direction of a conversion in SNP: entries and PVALIDATEs in units of
+ * 2 MiB if @large, except that the kernel repeats a PVALIDATE of 2 MiB that finds @split entries
+ * in pages of 4 KiB.
+ */
+static void check_snp_pieces(int large, int split, const char *what)
+{
+	if (flavour != CVM_SNP)
+		return;
+	large = large && large_entries();
+	split = split && large;
+	is_int(since(CVM_PSC_2M), large, "%s: page state changes of 2 MiB", what);
+	is_int(since(CVM_PSC_4K), large ? 0 : PAGES, "%s: page state changes of 4 KiB", what);
+	is_int(since(CVM_PVALIDATE_2M), large, "%s: PVALIDATEs of 2 MiB", what);
+	is_int(since(CVM_PVALIDATE_4K), large && !split ? 0 : PAGES, "%s: PVALIDATEs of 4 KiB", what);
+	is_int(since(CVM_PVALIDATE_MISMATCH), split, "%s: PVALIDATEs that find a split RMP entry", what);
+	is_int(since(CVM_VMGEXITS), since(CVM_HC_SHARED) + since(CVM_HC_PRIVATE),
+	       "%s: each VMGEXIT changes page states", what);
+}
+
 /*
  * Convert a block to shared and back in pieces of @piece pages. Check the counts of calls,
- * pages and accepts in each direction; @sev and @others are the expected calls.
+ * pages and accepts in each direction; @sev and @others are the expected calls. @split: in SNP
+ * the RMP has entries of 4 KiB for the block.
  */
-static void check_pieces(int slot, int piece, const char *what, long long sev, long long others)
+static void check_pieces(int slot, int piece, const char *what, long long sev, long long others, int split)
 {
-	long long want = flavour == CVM_SEV ? sev : others;
+	long long want = flavour == CVM_SEV ? sev :
+			 flavour == CVM_SNP ? snp_calls(PAGES / piece, piece) : others;
 	uint64_t before = cvm_counter(CVM_PAGES_SHARED);
 	int page;
 
@@ -95,12 +141,14 @@ static void check_pieces(int slot, int piece, const char *what, long long sev, l
 	is_int(since(CVM_HC_SHARED), want, "%s: calls to shared", what);
 	is_int(since(CVM_PAGES_TO_SHARED), PAGES, "%s: pages to shared", what);
 	is_int(cvm_counter(CVM_PAGES_SHARED) - before, PAGES, "%s: pages shared now", what);
+	check_snp_pieces(piece == PAGES, split, what);
 	start();
 	for (page = 0; page < PAGES; page += piece)
 		convert(slot, page, piece, 0);
 	is_int(since(CVM_HC_PRIVATE), want, "%s: calls to private", what);
 	is_int(since(CVM_PAGES_TO_PRIVATE), PAGES, "%s: pages to private", what);
 	is_int(cvm_counter(CVM_PAGES_SHARED) - before, 0, "%s: pages shared as before", what);
+	check_snp_pieces(piece == PAGES, 0, what);
 	/*
 	 * Linux accepts a whole 2 MiB page with one call, and smaller pieces in pages of 4
 	 * KiB.
@@ -118,15 +166,17 @@ static void test_calls(void)
 		return;
 	}
 	cvm_set_mode(TRAPS);
-	check_pieces(slot, 512, "2 MiB in one piece", 1, 1);
-	check_pieces(slot, 512, "2 MiB in one piece, again", 1, 1);
-	check_pieces(slot, 256, "1 MiB pieces", 512, 2);
-	check_pieces(slot, 16, "64 KiB pieces", 512, 32);
-	check_pieces(slot, 1, "4 KiB pieces", 512, 512);
-	check_pieces(slot, 512, "2 MiB in one piece, leaf split", 512, 1);
+	check_pieces(slot, 512, "2 MiB in one piece", 1, 1, 0);
+	check_pieces(slot, 512, "2 MiB in one piece, again", 1, 1, 0);
+	check_pieces(slot, 256, "1 MiB pieces", 512, 2, 0);
+	check_pieces(slot, 16, "64 KiB pieces", 512, 32, 0);
+	check_pieces(slot, 1, "4 KiB pieces", 512, 512, 0);
+	check_pieces(slot, 512, "2 MiB in one piece, leaf split", 512, 1, 1);
+	if (flavour == CVM_SNP)
+		check_pieces(slot, 512, "2 MiB in one piece, RMP entry whole again", 0, 0, 0);
 	if (flavour == CVM_CCA) {
 		is_int(cvm_chunk(128), 0, "cvm_chunk in a Realm: 0");
-		check_pieces(slot, 512, "2 MiB, 128 pages per call", 0, 4);
+		check_pieces(slot, 512, "2 MiB, 128 pages per call", 0, 4, 0);
 		must(cvm_chunk(0));
 	} else {
 		is_int(cvm_chunk(128), -1, "cvm_chunk outside a Realm: -1");
@@ -513,6 +563,18 @@ static int garbage_words(volatile uint64_t *p, unsigned int seed)
 	return n;
 }
 
+/* SNP: execute PVALIDATE on a page of slot 0. Return its result. */
+static unsigned int pvalidate(unsigned int page, enum st_view view, unsigned int arg)
+{
+	return st_must(ST_PVALIDATE, (struct st_call){ .slot = 0, .view = view, .page = page, .arg = arg });
+}
+
+/* SNP: let the host change the state of a page of slot 0. Return the host's error. */
+static unsigned int set_state(unsigned int page, int shared)
+{
+	return st_must(ST_STATE, (struct st_call){ .slot = 0, .page = page, .arg = shared });
+}
+
 static void test_scramble(void)
 {
 	volatile uint64_t *shared, *private;
@@ -547,7 +609,11 @@ static void test_scramble(void)
 	ok(shared[0] != before, "scrambling: the garbage differs for each conversion");
 	ok(shared[0] != shared[ST_PAGE_WORDS], "scrambling: the garbage differs for each page");
 	fill(0, ST_DIRECT, 1, 15);
-	convert(0, 0, 1, 1);
+	/* In SNP, the kernel ends the guest when PVALIDATE fails, as it does for a shared page. */
+	if (flavour == CVM_SNP)
+		set_state(0, 1);
+	else
+		convert(0, 0, 1, 1);
 	is_int(garbage_words(shared, 15), 0,
 	       "conversion of a shared page to shared: the contents are unchanged");
 	convert(0, 0, PAGES, 0);
@@ -573,13 +639,122 @@ static void check_refused_leaf(unsigned int slot)
 	       "after the conversion to private: right bytes");
 }
 
+/* ---- SNP ---- */
+
+/* Access pages that are private but not validated. */
+static void test_unvalidated(void)
+{
+	arm(TRAPS);
+	is_int(pvalidate(3, ST_DIRECT, 0), 0, "PVALIDATE rescinds: 0");
+	is_int(since(CVM_PVALIDATE_4K), 1, "PVALIDATE: pvalidate_4k counts it");
+	is_int(since(CVM_VIOL_UNVALIDATED), 0, "PVALIDATE rescinds: no access is counted");
+	read_word(0, ST_DIRECT, 3, 5);
+	is_int(since(CVM_VIOL_UNVALIDATED), 1, "reads of an unvalidated page: one violation");
+	read_word(0, ST_DIRECT, 4, 5);
+	is_int(since(CVM_VIOL_UNVALIDATED), 1, "reads of the next page, which is validated: no violation");
+	arm(CVM_MODE_STEP);
+	read_word(0, ST_DIRECT, 3, 5);
+	is_int(since(CVM_VIOL_UNVALIDATED), 5,
+	       "reads of an unvalidated page, step mode, other traps off: a violation for each");
+	is_int(violations(), 0, "reads of an unvalidated page: no violation of another kind");
+	arm(TRAPS);
+	is_int(pvalidate(3, ST_DIRECT, ST_VALIDATE), 0, "PVALIDATE validates: 0");
+	read_word(0, ST_DIRECT, 3, 1);
+	is_int(since(CVM_VIOL_UNVALIDATED), 0, "read of a page that is validated again: no violation");
+	is_int(since(CVM_VIOL_PVALIDATE), 0, "right PVALIDATEs: no violation");
+}
+
+/* Execute PVALIDATE where it changes nothing or is wrong. */
+static void test_wrong_pvalidate(void)
+{
+	arm(TRAPS);
+	is_int(pvalidate(5, ST_DIRECT, ST_VALIDATE), ST_UNCHANGED, "PVALIDATE of a validated page: unchanged");
+	is_int(since(CVM_VIOL_PVALIDATE), 1, "PVALIDATE of a validated page: a violation");
+	is_int(pvalidate(5, ST_DIRECT, 0), 0, "PVALIDATE rescinds once: 0");
+	is_int(pvalidate(5, ST_DIRECT, 0), ST_UNCHANGED, "PVALIDATE rescinds twice: unchanged");
+	is_int(since(CVM_VIOL_PVALIDATE), 2, "PVALIDATE rescinds twice: a violation");
+	pvalidate(5, ST_DIRECT, ST_VALIDATE);
+
+	convert(0, 6, 1, 1);
+	start();
+	is_int(pvalidate(6, ST_VMAP_PRIVATE, ST_VALIDATE), 1, "PVALIDATE of a shared page: bad input");
+	is_int(since(CVM_VIOL_PVALIDATE), 1, "PVALIDATE of a shared page: a violation");
+	is_int(pvalidate(7, ST_VMAP_SHARED, ST_VALIDATE), 1, "PVALIDATE through a shared mapping: bad input");
+	is_int(since(CVM_VIOL_PVALIDATE), 2, "PVALIDATE through a shared mapping: a violation");
+	convert(0, 6, 1, 0);
+
+	start();
+	is_int(pvalidate(8, ST_DIRECT, ST_LARGE), 1, "PVALIDATE of 2 MiB that are not aligned: bad input");
+	is_int(since(CVM_VIOL_PVALIDATE), 1, "PVALIDATE of 2 MiB that are not aligned: a violation");
+	is_int(pvalidate(0, ST_DIRECT, ST_LARGE), 6, "PVALIDATE of 2 MiB whose RMP entry is split: size mismatch");
+	is_int(since(CVM_PVALIDATE_MISMATCH), 1, "PVALIDATE with a size mismatch: counted");
+	is_int(since(CVM_VIOL_PVALIDATE), 1, "PVALIDATE with a size mismatch: no violation");
+	is_int(since(CVM_PVALIDATE_2M), 2, "PVALIDATEs of 2 MiB: pvalidate_2m counts them");
+	read_word(0, ST_DIRECT, 0, 1);
+	is_int(since(CVM_VIOL_UNVALIDATED), 0, "PVALIDATE with a size mismatch: the page is still validated");
+}
+
+/* Change states without PVALIDATE. The kernel's page tables are unchanged: private. */
+static void test_wrong_state_change(uint64_t gpa)
+{
+	uint64_t page = gpa + 9 * ST_PAGE_SIZE;
+
+	arm(TRAPS);
+	is_int(set_state(9, 1), 0, "page state change without rescinding: the host accepts it");
+	is_int(since(CVM_VIOL_UNRESCINDED), 1, "page state change without rescinding: a violation");
+	is_int(since(CVM_PSC_4K), 1, "page state change by the MSR: psc_4k counts it");
+	is_int(since(CVM_VMGEXITS), 1, "page state change by the MSR: vmgexits counts it");
+	is_int(cvm_page_state(page), 1, "page state change to shared: the page is shared");
+	read_word(0, ST_DIRECT, 9, 1);
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 1, "private access to the page: a violation of the private alias");
+	is_int(since(CVM_VIOL_UNVALIDATED), 0, "private access to the page: no violation of validation");
+	set_state(9, 0);
+	is_int(cvm_page_state(page), 0, "page state change to private: the page is private");
+	read_word(0, ST_DIRECT, 9, 1);
+	is_int(since(CVM_VIOL_UNVALIDATED), 1, "access to a page that has become private again: not validated");
+	is_int(pvalidate(9, ST_DIRECT, ST_VALIDATE), 0, "PVALIDATE of the page: 0");
+
+	arm(TRAPS);
+	pvalidate(9, ST_DIRECT, 0);
+	set_state(9, 1);
+	is_int(since(CVM_VIOL_UNRESCINDED), 0, "page state change after rescinding: no violation");
+	set_state(9, 1);
+	is_int(since(CVM_PAGES_TO_SHARED), 1, "page state change to the same state: the state does not change again");
+	set_state(9, 0);
+	pvalidate(9, ST_DIRECT, ST_VALIDATE);
+	set_state(9, 0);
+	read_word(0, ST_DIRECT, 9, 1);
+	is_int(since(CVM_VIOL_UNVALIDATED), 0, "private page, state change to private: still validated");
+	is_int(violations() + since(CVM_VIOL_PVALIDATE) + since(CVM_VIOL_UNRESCINDED), 0,
+	       "right steps one by one: no violation");
+}
+
+static void test_snp(void)
+{
+	uint64_t gpa;
+
+	if (flavour != CVM_SNP) {
+		skip("PVALIDATE and page state changes", "only an SNP guest validates its pages");
+		return;
+	}
+	gpa = st_alloc(0);
+	map(0, ST_VMAP_PRIVATE);
+	map(0, ST_VMAP_SHARED);
+	test_unvalidated();
+	test_wrong_pvalidate();
+	test_wrong_state_change(gpa);
+	unmap(0, ST_VMAP_PRIVATE);
+	unmap(0, ST_VMAP_SHARED);
+	st_free(0);
+}
+
 /* Check refused conversions (TDX, CCA). */
 static void test_refusal(void)
 {
 	uint64_t gpa;
 
-	if (flavour == CVM_SEV) {
-		is_int(cvm_fail(CVM_FAIL_SHARED, 0, 1), -1, "cvm_fail in SEV: -1");
+	if (flavour == CVM_SEV || flavour == CVM_SNP) {
+		is_int(cvm_fail(CVM_FAIL_SHARED, 0, 1), -1, "cvm_fail in SEV and SNP: -1");
 		return;
 	}
 	if (flavour == CVM_TDX) {
@@ -633,6 +808,16 @@ static void undefined_call(void)
 	__asm__ volatile(".byte 0x66, 0x0f, 0x01, 0xcc" : : "a"(0) : "memory");
 }
 
+static void pvalidate_call(void)
+{
+	__asm__ volatile(".byte 0xf2, 0x0f, 0x01, 0xff" : : "a"(0), "c"(0), "d"(0) : "memory", "cc");
+}
+
+static void vmgexit_call(void)
+{
+	__asm__ volatile("rep; vmmcall" : : "a"(0) : "memory");
+}
+
 static uint64_t kvm_page_state(uint64_t gpa)
 {
 	uint64_t ret;
@@ -648,17 +833,18 @@ static void undefined_instruction(int sig)
 }
 
 /*
- * Execute TDCALL or SMC in a child process. Return the signal that the child received. The
- * child handles the signal, because the kernel logs unhandled ones.
+ * Execute TDCALL, SMC or another instruction in a child process. Return the signal that the child
+ * received. The child handles the signal, because the kernel logs unhandled ones.
  */
-static int try_undefined_call(void)
+static int try_call(void (*instruction)(void))
 {
 	int status = 0;
 	pid_t pid = fork();
 
 	if (!pid) {
 		signal(SIGILL, undefined_instruction);
-		undefined_call();
+		signal(SIGSEGV, undefined_instruction);
+		instruction();
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);
@@ -672,11 +858,16 @@ static void test_privilege(void)
 
 	start();
 #ifndef __aarch64__
+	if (flavour == CVM_SNP) {
+		is_int(try_call(pvalidate_call), SIGSEGV, "PVALIDATE of a program: SIGSEGV");
+		is_int(try_call(vmgexit_call), 0, "VMGEXIT of a program: no signal");
+		is_int(since(CVM_PSC_4K) + since(CVM_PSC_2M), 0, "VMGEXIT of a program: no page state change");
+	}
 	if (flavour == CVM_SEV)
 		is_int(kvm_page_state(gpa), -1, "page-state call of a program: EPERM");
 	else
 #endif
-		is_int(try_undefined_call(), SIGILL, "TDCALL or SMC of a program: SIGILL");
+		is_int(try_call(undefined_call), SIGILL, "TDCALL or SMC of a program: SIGILL");
 	is_int(cvm_page_state(gpa), 0, "call of a program: the page is private");
 	is_int(since(CVM_HC_SHARED), 0, "call of a program: hc_shared is unchanged");
 	st_free(0);
@@ -715,6 +906,11 @@ int main(void)
 	}
 	expect_violations("private_alias");
 	expect_violations("shared_alias");
+	if (flavour == CVM_SNP) {
+		expect_violations("unvalidated");
+		expect_violations("pvalidate");
+		expect_violations("unrescinded");
+	}
 	mode = cvm_set_mode(TRAPS);
 	cvm_set_mode(mode);
 	cvm_mark("the self-test's violations are on purpose");
@@ -731,6 +927,7 @@ int main(void)
 	test_scramble();
 	test_leaf();
 	test_abort();
+	test_snp();
 	test_refusal();
 	test_privilege();
 	cvm_set_mode(mode);

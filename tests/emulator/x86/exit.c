@@ -27,10 +27,7 @@
 #define EXIT_NPF		0x400
 
 #define MSR_EFER		0xc0000080
-#define MSR_SYSCFG		0xc0010010
-#define MSR_HWCR		0xc0010015
 #define MSR_HSAVE		0xc0010117
-#define MSR_SEV_STATUS		0xc0010131
 
 #define CPUID_1_ECX_CX16	BIT(13)
 #define CPUID_1_ECX_OSXSAVE	BIT(27)
@@ -44,7 +41,7 @@
  */
 static u8 *make_msr_map(void)
 {
-	static const u32 msrs[] = { MSR_EFER, MSR_SYSCFG, MSR_HWCR, MSR_SEV_STATUS };
+	static const u32 msrs[] = { MSR_EFER, MSR_SYSCFG, MSR_HWCR, MSR_GHCB, MSR_SEV_STATUS };
 	u8 *map = rig_alloc(2 * PAGE_SIZE);
 	u32 i;
 
@@ -99,6 +96,13 @@ void vcpu_skip(struct vcpu *v, u32 bytes)
 static void vcpu_inject(struct vcpu *v, u8 vector)
 {
 	v->vmcb->event = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
+}
+
+/* Inject a general protection fault with the error code 0. */
+void vcpu_inject_gp(struct vcpu *v)
+{
+	v->vmcb->event = EVENT_VALID | EVENT_HAS_ERROR | EVENT_EXCEPTION << 8 | VECTOR_GP;
+	v->vmcb->event_error = 0;
 }
 
 /*
@@ -184,12 +188,12 @@ static void exit_msr(struct vcpu *v)
 	if (write) {
 		if (msr == MSR_EFER)
 			write_efer(v->vmcb, value);
-		else if (!flavour->wrmsr || !flavour->wrmsr(msr, value))
+		else if (!flavour->wrmsr || !flavour->wrmsr(v, msr, value))
 			wrmsr(msr, value);
 	} else {
 		if (msr == MSR_EFER)
 			value = v->vmcb->efer & ~EFER_SVME;
-		else if (!flavour->rdmsr || !flavour->rdmsr(msr, &value))
+		else if (!flavour->rdmsr || !flavour->rdmsr(v, msr, &value))
 			value = rdmsr(msr);
 		v->gpr[RAX] = (u32)value;
 		v->gpr[RDX] = value >> 32;
@@ -226,8 +230,14 @@ static bool guestif_call(struct vcpu *v)
 
 static void exit_vmmcall(struct vcpu *v)
 {
-	if (guestif_call(v) || (flavour->vmmcall && flavour->vmmcall(v)))
-		vcpu_skip(v, 3);
+	u32 bytes = 0;
+
+	if (guestif_call(v))
+		bytes = VMMCALL_BYTES;
+	else if (flavour->vmmcall)
+		bytes = flavour->vmmcall(v);
+	if (bytes)
+		vcpu_skip(v, bytes);
 	else
 		vcpu_inject(v, VECTOR_UD);
 }

@@ -15,7 +15,7 @@
  * Translate @va with the guest's page tables (four or five levels). Store the physical
  * address, including the view bit, in @addr. Return false if @va is not mapped.
  */
-static bool walk(struct vcpu *v, u64 va, u64 *addr)
+bool guest_translate(struct vcpu *v, u64 va, u64 *addr)
 {
 	u64 table = v->vmcb->cr3 & PTE_ADDRESS, entry;
 	int shift = v->vmcb->cr4 & CR4_LA57 ? 48 : 39;
@@ -47,7 +47,7 @@ bool guest_read(struct vcpu *v, u64 va, void *buf, u32 len)
 		const u8 *p;
 
 		/* With paging off, TCG bypasses the nested tables: memory is the shared view. */
-		if (v->vmcb->cr0 & CR0_PG && !walk(v, va, &addr))
+		if (v->vmcb->cr0 & CR0_PG && !guest_translate(v, va, &addr))
 			return false;
 		p = memory_view(addr);
 		if (!p)

@@ -30,6 +30,7 @@
 #define HDR_CMDLINE	0x228
 #define HDR_INITRD_MAX	0x22c
 #define HDR_XLOADFLAGS	0x236
+#define HDR_SETUP_DATA	0x250
 #define HDR_PREF	0x258
 #define HDR_INIT_SIZE	0x260
 #define ENTRY_64	0x200
@@ -60,6 +61,11 @@ static u64 get64(const u8 *p)
 }
 
 static void put32(u8 *p, u32 v)
+{
+	memcpy(p, &v, sizeof(v));
+}
+
+static void put64(u8 *p, u64 v)
 {
 	memcpy(p, &v, sizeof(v));
 }
@@ -182,6 +188,8 @@ void linux_load(struct vcpu *v, const struct memory_map *map, const struct blob 
 	load_code(kernel, at);
 	initrd_at = load_initrd(initrd, get32(kernel->data + HDR_INITRD_MAX));
 	fill_boot_params(kernel, cmdline, map, initrd_at, initrd->size);
+	if (flavour->fill_launch)
+		put64((u8 *)memory_private(BOOT_PARAMS) + HDR_SETUP_DATA, flavour->fill_launch(v));
 
 	fill_gdt(s);
 	s->cr3 = fill_page_tables();

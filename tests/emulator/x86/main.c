@@ -2,7 +2,7 @@
 /*
  * Start-up: parse the multiboot information and the options, then load and run the guest.
  *
- * The command line is "ELF-NAME flavour=sev|tdx mem=MiB [mode0=N]". The modules are the
+ * The command line is "ELF-NAME flavour=sev|snp|tdx mem=MiB [mode0=N]". The modules are the
  * kernel, the initramfs and the kernel's command line, in this order.
  */
 #include "x86.h"
@@ -45,6 +45,8 @@ static void option(const char *word)
 {
 	if (string_equal(word, "flavour=sev", 11))
 		flavour = &sev_flavour;
+	else if (string_equal(word, "flavour=snp", 11))
+		flavour = &snp_flavour;
 	else if (string_equal(word, "flavour=tdx", 11))
 		flavour = &tdx_flavour;
 	else if (string_equal(word, "mem=", 4))
@@ -110,8 +112,10 @@ void cvm_main(const struct multiboot *mb)
 	cmdline = module(mb, 2);
 
 	conversions_can_fail = flavour->can_fail;
-	private_needs_accept = flavour == &tdx_flavour;
+	private_needs_accept = flavour != &sev_flavour;
 	memory_init(&machine, guest_bytes);
+	if (flavour == &snp_flavour)
+		rmp_init();
 	if ((u64)cmdline.data + cmdline.size > memory_limit())
 		stop("the initramfs is too large for %lu MiB", memory_limit() >> 20);
 	memory_guest_map(&machine, &guest);

@@ -189,7 +189,7 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes)
 	if (!machine_ram(machine, MIB(1), limit))
 		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
 
-	/* The heap holds the leaf entries, the page states and the upper page tables. */
+	/* The heap has the leaf entries, the page states, the RMP and the upper page tables. */
 	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 1) + MIB(2), LARGE_SIZE));
 	pages_init(0, limit);
 	track_ram(machine);
@@ -220,27 +220,43 @@ static u64 max_u64(u64 a, u64 b)
 	return a > b ? a : b;
 }
 
+/* Add the machine's RAM in [start, end), with the launch pages and the emulator reserved. */
+static void add_ram(struct memory_map *guest, u64 start, u64 end)
+{
+	const struct range holes[] = {
+		flavour->launch,
+		{ (u64)image_start, (u64)image_end, E820_RESERVED },
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(holes); i++) {
+		const struct range *hole = &holes[i];
+
+		add_range(guest, start, min_u64(end, hole->start), E820_RAM);
+		add_range(guest, max_u64(start, hole->start), min_u64(end, hole->end),
+			  E820_RESERVED);
+		start = max_u64(start, hole->end);
+	}
+	add_range(guest, start, end, E820_RAM);
+}
+
 /*
- * Make the guest's memory map: the machine's map with the emulator and all RAM above the
- * limit reserved.
+ * Make the guest's memory map: the machine's map with the launch pages, the emulator and all
+ * RAM above the limit reserved.
  */
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest)
 {
-	u64 hole = (u64)image_start, hole_end = (u64)image_end;
 	u32 i;
 
 	guest->n = 0;
 	for (i = 0; i < machine->n; i++) {
 		const struct range *r = &machine->r[i];
-		u64 end = min_u64(r->end, limit);
 
 		if (r->type != E820_RAM) {
 			add_range(guest, r->start, r->end, r->type);
 			continue;
 		}
-		add_range(guest, r->start, min_u64(end, hole), E820_RAM);
-		add_range(guest, max_u64(r->start, hole), min_u64(end, hole_end), E820_RESERVED);
-		add_range(guest, max_u64(r->start, hole_end), end, E820_RAM);
+		add_ram(guest, r->start, min_u64(r->end, limit));
 		add_range(guest, max_u64(r->start, limit), r->end, E820_RESERVED);
 	}
 }

@@ -8,8 +8,6 @@
 #define CVM_NO_CALLS
 #include "../guest/cvm_guest.h"
 
-#define KVM_CPUID			0x40000000
-#define KVM_CPUID_FEATURES		0x40000001
 #define KVM_FEATURE_HC_MAP_GPA_RANGE	BIT(16)
 #define KVM_FEATURE_MIGRATION_CONTROL	BIT(17)
 #define KVM_HC_MAP_GPA_RANGE		12
@@ -17,15 +15,11 @@
 #define KVM_EPERM			1
 #define KVM_ENOSYS			1000
 
-#define CPUID_SEV			0x8000001f
 #define SEV_EAX_SEV			BIT(1)
 #define SEV_EAX_COHERENT		BIT(10)
 
-#define MSR_SYSCFG			0xc0010010
 #define SYSCFG_MEM_ENCRYPT		BIT(23)
-#define MSR_HWCR			0xc0010015
 #define HWCR_SMMLOCK			BIT(0)
-#define MSR_SEV_STATUS			0xc0010131
 #define MSR_KVM_MIGRATION_CONTROL	0x4b564d08
 
 #define KERNEL_HALF			BIT(63)
@@ -33,7 +27,7 @@
 
 static u64 migration_control;
 
-static void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
+void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 {
 	(void)subleaf;
 	switch (leaf) {
@@ -61,11 +55,12 @@ static void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 	}
 }
 
-static bool sev_rdmsr(u32 msr, u64 *value)
+bool sev_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 {
+	(void)v;
 	switch (msr) {
 	case MSR_SEV_STATUS:
-		*value = 1;
+		*value = SEV_STATUS_SEV;
 		return true;
 	case MSR_SYSCFG:
 		*value = rdmsr(msr) | SYSCFG_MEM_ENCRYPT;
@@ -81,8 +76,9 @@ static bool sev_rdmsr(u32 msr, u64 *value)
 	return false;
 }
 
-static bool sev_wrmsr(u32 msr, u64 value)
+bool sev_wrmsr(struct vcpu *v, u32 msr, u64 value)
 {
+	(void)v;
 	switch (msr) {
 	case MSR_KVM_MIGRATION_CONTROL:
 		migration_control = value;
@@ -107,13 +103,13 @@ static u64 map_gpa_range(struct vcpu *v)
 	return 0;
 }
 
-static bool sev_vmmcall(struct vcpu *v)
+static u32 sev_vmmcall(struct vcpu *v)
 {
 	if (v->gpr[RAX] == KVM_HC_MAP_GPA_RANGE)
 		v->gpr[RAX] = map_gpa_range(v);
 	else
 		v->gpr[RAX] = -KVM_ENOSYS;
-	return true;
+	return VMMCALL_BYTES;
 }
 
 const struct flavour sev_flavour = {

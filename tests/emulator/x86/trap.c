@@ -78,6 +78,22 @@ bool trap_stepped(struct vcpu *v)
 	return true;
 }
 
+/*
+ * Handle an access to a private page that the guest has not accepted (TDX) or validated (SNP).
+ * Hardware ends a TDX guest. In an SNP guest it raises an exception that ends the guest; the
+ * emulator counts the access instead.
+ */
+static void unaccepted(struct vcpu *v, u64 gpa)
+{
+	struct vmcb *s = v->vmcb;
+
+	if (flavour->id != CVM_SNP)
+		stop("access to %lx, private and not accepted, rip %lx, cpl %u", gpa, s->rip,
+		     s->cpl);
+	counters.viol_unvalidated++;
+	violation_log("unvalidated", gpa, s->rip, s->cpl, access_name(s->info1));
+}
+
 void trap_nested_fault(struct vcpu *v)
 {
 	struct vmcb *s = v->vmcb;
@@ -87,13 +103,13 @@ void trap_nested_fault(struct vcpu *v)
 	if (!page_tracked(gpa))
 		stop("access to %lx, which is not guest memory, rip %lx, cpl %u", s->info2, s->rip,
 		     s->cpl);
-	/* Hardware also ends the guest in this case. */
-	if (view == VIEW_PRIVATE && !page_is_shared(gpa) && !page_accepted(gpa))
-		stop("access to %lx, private and not accepted, rip %lx, cpl %u", gpa, s->rip,
-		     s->cpl);
-	if (s->info1 & NPF_TABLE_WALK && early_again(v))
-		return;
-	violation(gpa, view, s->rip, s->cpl, access_name(s->info1));
+	if (view == VIEW_PRIVATE && !page_is_shared(gpa) && !page_accepted(gpa)) {
+		unaccepted(v, gpa);
+	} else {
+		if (s->info1 & NPF_TABLE_WALK && early_again(v))
+			return;
+		violation(gpa, view, s->rip, s->cpl, access_name(s->info1));
+	}
 	page_open(gpa, view);
 	if (mode & CVM_MODE_STEP)
 		start_step(v, gpa, view);

@@ -6,7 +6,9 @@
  *   memory.c  the two banks, nested page tables    linux.c   loading a kernel
  *   exit.c    dispatch of VM exits, CPUID, MSRs    trap.c    wrong accesses, stepping
  *   sev.c     the SEV flavour                      tdx.c     the TDX flavour
- *   insn.c    reading the guest's code             io.c      ports, string instructions
+ *   snp.c     the SNP flavour: CPUID, launch       ghcb.c    SNP: VMGEXIT
+ *   rmp.c     SNP: page states, PVALIDATE          insn.c    reading the guest's code
+ *   io.c      ports, string instructions
  */
 #ifndef CVM_X86_H
 #define CVM_X86_H
@@ -15,7 +17,7 @@
 
 #define LARGE_SIZE	MIB(2)
 
-/* The address bit that selects the view of a page, in both flavours. */
+/* The address bit that selects the view of a page, in all flavours. */
 #define VIEW_SHIFT	39
 #define VIEW_BIT	BIT(VIEW_SHIFT)
 
@@ -78,6 +80,8 @@ enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, 
 struct vcpu {
 	u64 gpr[NR_GPR];	/* must be first: boot.S uses it */
 	struct vmcb *vmcb;
+	u64 ghcb_msr;		/* SNP: the MSR with which the guest calls the hypervisor */
+	u64 ghcb;		/* SNP: the registered GHCB; 0: none */
 };
 
 #define CR0_PE		BIT(0)
@@ -90,15 +94,31 @@ struct vcpu {
 #define EFER_LME	BIT(8)
 #define EFER_LMA	BIT(10)
 #define EFER_SVME	BIT(12)
+#define RFLAGS_CF	BIT(0)
 #define RFLAGS_TF	BIT(8)
 #define DR6_BS		BIT(14)
 
 #define VECTOR_DB	1
 #define VECTOR_UD	6
+#define VECTOR_GP	13
 #define EVENT_VALID	BIT(31)
+#define EVENT_HAS_ERROR	BIT(11)
 #define EVENT_TYPE(e)	(((e) >> 8) & 7)
 #define EVENT_EXCEPTION	3
 #define EVENT_SOFT	4
+
+#define VMMCALL_BYTES	3
+
+/* ---- MSRs and CPUID leaves that several files use ---- */
+
+#define MSR_SYSCFG		0xc0010010
+#define MSR_HWCR		0xc0010015
+#define MSR_GHCB		0xc0010130
+#define MSR_SEV_STATUS		0xc0010131
+#define SEV_STATUS_SEV		BIT(0)
+#define KVM_CPUID		0x40000000
+#define KVM_CPUID_FEATURES	0x40000001
+#define CPUID_SEV		0x8000001f
 
 /* ---- main.c ---- */
 
@@ -106,36 +126,40 @@ struct multiboot;
 
 void cvm_main(const struct multiboot *mb);	/* called by boot.S */
 
+struct range {
+	u64 start, end;
+	u32 type;			/* E820_* */
+};
+
 struct flavour {
 	const char *name;
 	u32 id;				/* enum cvm_flavour, for the guest */
 	u64 private_bit;		/* VIEW_BIT if the bit means private, 0 if shared */
 	u32 exceptions;			/* exceptions to intercept */
 	bool can_fail;			/* guests survive a refused conversion */
+	struct range launch;		/* firmware's data, which the guest's memory map reserves */
 	/* Modify the result of CPUID; @r is EAX, EBX, ECX, EDX. */
 	void (*cpuid)(u32 leaf, u32 subleaf, u32 r[4]);
 	/*
 	 * The following may be NULL. rdmsr, wrmsr: return true if the flavour handled the
 	 * MSR.
 	 */
-	bool (*rdmsr)(u32 msr, u64 *value);
-	bool (*wrmsr)(u32 msr, u64 value);
+	bool (*rdmsr)(struct vcpu *v, u32 msr, u64 *value);
+	bool (*wrmsr)(struct vcpu *v, u32 msr, u64 value);
+	/* Return the length of the instruction, or 0 if the flavour did not handle it. */
+	u32 (*vmmcall)(struct vcpu *v);
 	/* Return true if the flavour handled the instruction. */
-	bool (*vmmcall)(struct vcpu *v);
 	bool (*undefined)(struct vcpu *v);
+	/* Fill @launch. Return the address of the first setup_data. */
+	u64 (*fill_launch)(struct vcpu *v);
 };
 
 extern const struct flavour *flavour;
-extern const struct flavour sev_flavour, tdx_flavour;
+extern const struct flavour sev_flavour, tdx_flavour, snp_flavour;
 
 extern u8 image_start[], image_end[];	/* boot.S, cvm.lds */
 
 /* ---- memory.c ---- */
-
-struct range {
-	u64 start, end;
-	u32 type;			/* E820_* */
-};
 
 #define E820_RAM	1
 #define E820_RESERVED	2
@@ -168,6 +192,7 @@ void linux_load(struct vcpu *v, const struct memory_map *map, const struct blob 
 void vcpu_init(struct vcpu *v);
 void __noreturn vcpu_run(struct vcpu *v);
 void vcpu_skip(struct vcpu *v, u32 bytes);
+void vcpu_inject_gp(struct vcpu *v);
 void guestif_cpuid(u32 leaf, u32 r[4]);
 void vcpu_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 r[4]);
 
@@ -180,8 +205,13 @@ void rig_halt(void);
 void trap_nested_fault(struct vcpu *v);
 bool trap_stepped(struct vcpu *v);	/* true: the emulator's step caused the #DB */
 
-/* ---- sev.c: early boot; no effect in TDX ---- */
+/* ---- sev.c ---- */
 
+void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4]);
+bool sev_rdmsr(struct vcpu *v, u32 msr, u64 *value);
+bool sev_wrmsr(struct vcpu *v, u32 msr, u64 value);
+
+/* Early boot; no effect in TDX. */
 void early_cr3_write(struct vcpu *v);
 void early_cr0_write(struct vcpu *v);
 bool early_again(struct vcpu *v);	/* true: kexec caused the fault of a page walk */
@@ -191,8 +221,26 @@ bool early_again(struct vcpu *v);	/* true: kexec caused the fault of a page walk
 void idle_init(void);
 u64 tdx_guestif(u64 call, const u64 arg[3]);
 
+/* ---- ghcb.c ---- */
+
+#define GHCB_FEATURE_SNP	BIT(0)
+
+void vmgexit(struct vcpu *v);
+
+/* ---- rmp.c ---- */
+
+/* Operations of a page state change. */
+#define PSC_PRIVATE	1
+#define PSC_SHARED	2
+
+void rmp_init(void);
+bool rmp_change(struct vcpu *v, u64 gpa, bool large, u32 op);	/* false: the request is invalid */
+void rmp_pvalidate(struct vcpu *v);
+void rmp_adjust(struct vcpu *v);
+
 /* ---- insn.c ---- */
 
+bool guest_translate(struct vcpu *v, u64 va, u64 *addr);
 u32 guest_code(struct vcpu *v, u8 *buf, u32 len);	/* number of bytes read at RIP */
 bool guest_read(struct vcpu *v, u64 va, void *buf, u32 len);
 /*

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "directmap.h"
 #include "raw.h"
+#include "touch.h"
 
 /* ---- time ---- */
 
@@ -311,6 +312,11 @@ void expect_refusal(void)
 	expect_kmsg(cvm_flavour() == CVM_CCA ?
 		    "Failed to (en|de)crypt memory, [0-9]+ pages will be leaked" :
 		    "CPA VMM failure to convert memory");
+}
+
+bool snp_large_entries(void)
+{
+	return kernel_at_least(6, 12);
 }
 
 uint64_t rig(enum cvm_counter counter)

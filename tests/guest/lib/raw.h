@@ -162,6 +162,13 @@ void expect_refusal(void);
 /* Return a counter of the emulator, or 0 if no emulator runs. */
 uint64_t rig(enum cvm_counter counter);
 
+/*
+ * Return whether the kernel changes the state of 2 MiB with one entry of a request in an SNP guest.
+ * 6.1 has an entry for each 4 KiB, and makes a call for each 253 entries.
+ */
+bool snp_large_entries(void);
+#define SNP_ENTRIES_PER_CALL	253
+
 /* Return the number of open descriptors of this process. */
 int count_fds(void);
 

@@ -30,8 +30,7 @@ static bool st_range_ok(const struct st_call *call)
 	return call->page < ST_BLOCK_PAGES && call->pages <= ST_BLOCK_PAGES - call->page;
 }
 
-/* Return the first word of a page through a view, or NULL if the view is not mapped. */
-static u64 *st_word(const struct st_call *call, unsigned int page)
+u64 *st_word(const struct st_call *call, unsigned int page)
 {
 	struct st_block *block = st_get(call->slot);
 

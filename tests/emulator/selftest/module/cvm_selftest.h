@@ -38,12 +38,20 @@ enum st_op {
 	ST_DMA_COHERENT,		/* round trip; result: wrong words; arg: pages shared */
 	ST_DMA_STREAMING,		/* round trip; result: wrong words; arg: bounced maps */
 	ST_ADDRESS,			/* slot, page: result is its address in the direct map */
+	ST_PVALIDATE,			/* SNP: slot, view, page; arg: ST_VALIDATE, ST_LARGE */
+	ST_STATE,			/* SNP: slot, page; arg: 1 to shared, 0 to private: change the
+					 * state in the RMP only; result: the host's error */
 };
 
 struct st_call {
 	__u32 op, slot, view, page, pages, pad;
 	__u64 arg, result;
 };
+
+/* The argument of ST_PVALIDATE. The result is that of the instruction. */
+#define ST_VALIDATE	1u		/* validate, rather than rescind */
+#define ST_LARGE	2u		/* 2 MiB */
+#define ST_UNCHANGED	255u		/* result: success without a change (carry flag) */
 
 #define ST_IOCTL	_IOWR('v', 1, struct st_call)
 

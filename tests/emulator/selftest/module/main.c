@@ -47,6 +47,10 @@ static int st_do(struct st_call *call)
 		return st_block_read(call);
 	case ST_ADDRESS:
 		return st_block_address(call);
+	case ST_PVALIDATE:
+		return st_snp_pvalidate(call);
+	case ST_STATE:
+		return st_snp_state(call);
 	case ST_DMA_TO_DEVICE:
 		return st_raw(call, true);
 	case ST_DMA_FROM_DEVICE:

@@ -22,6 +22,25 @@ int st_block_address(struct st_call *call);
 int st_block_phys(const struct st_call *call, phys_addr_t *phys);
 int st_block_mmap(struct vm_area_struct *vma);
 
+/* Return the first word of a page through a view, or NULL if the view is not mapped. */
+u64 *st_word(const struct st_call *call, unsigned int page);
+
+/* snp.c */
+#ifdef CONFIG_X86
+int st_snp_pvalidate(struct st_call *call);
+int st_snp_state(struct st_call *call);
+#else
+static inline int st_snp_pvalidate(struct st_call *call)
+{
+	return -EOPNOTSUPP;
+}
+
+static inline int st_snp_state(struct st_call *call)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
 /* edu.c */
 int st_edu_register(void);
 void st_edu_unregister(void);
