@@ -147,6 +147,11 @@ void edu_close(struct edu *edu)
 	edu->bar = NULL;
 }
 
+bool edu_dma_busy(struct edu *edu)
+{
+	return read32(edu, REG_DMA_COMMAND) & DMA_START;
+}
+
 int edu_dma_start(struct edu *edu, enum edu_direction direction,
 		  uint64_t address, size_t len, size_t at)
 {
@@ -154,7 +159,7 @@ int edu_dma_start(struct edu *edu, enum edu_direction direction,
 
 	if (!len || at > EDU_DMA_MAX || len > EDU_DMA_MAX - at)
 		return -EINVAL;
-	if (read32(edu, REG_DMA_COMMAND) & DMA_START)
+	if (edu_dma_busy(edu))
 		return -EBUSY;
 	write64(edu, REG_DMA_SOURCE, direction == EDU_OUT ? address : internal);
 	write64(edu, REG_DMA_DEST, direction == EDU_OUT ? internal : address);
@@ -172,7 +177,7 @@ int edu_dma_wait(struct edu *edu)
 	struct timespec begin, now;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	while (read32(edu, REG_DMA_COMMAND) & DMA_START) {
+	while (edu_dma_busy(edu)) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if ((now.tv_sec - begin.tv_sec) * 1000 +
 		    (now.tv_nsec - begin.tv_nsec) / 1000000 > DMA_WAIT_MS)

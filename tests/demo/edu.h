@@ -52,5 +52,7 @@ int edu_dma(struct edu *edu, enum edu_direction direction, uint64_t address,
 int edu_dma_start(struct edu *edu, enum edu_direction direction,
 		  uint64_t address, size_t len, size_t at);
 int edu_dma_wait(struct edu *edu);
+/* Return whether a transfer is in progress. The engine moves data at the end of a transfer. */
+bool edu_dma_busy(struct edu *edu);
 
 #endif /* TESTS_DEMO_EDU_H */

@@ -37,11 +37,24 @@ static bool write_text(const char *path, const char *text)
 }
 
 /*
- * Take all memory as single locked pages, and give back every second page until @give_back bytes
- * are free again. Configure compaction to leave locked pages in place. Keep the kernel's reserves
- * small, because otherwise single pages merge.
+ * Give back every second run of @run bytes, until @size bytes are free. Return the end of the memory
+ * of which this is half, or NULL.
  */
-static bool fragment_memory(uint64_t keep_free, uint64_t give_back)
+static unsigned char *give_back(unsigned char *p, uint64_t size, uint64_t run)
+{
+	for (uint64_t at = 0; at < size; at += run, p += 2 * run)
+		if (madvise(p, run, MADV_DONTNEED_LOCKED))
+			return NULL;
+	return p;
+}
+
+/*
+ * Take all memory as single locked pages, and give back every second page until 64 MiB are free
+ * again. Configure compaction to leave locked pages in place. Keep the kernel's reserves small,
+ * because otherwise single pages merge. Some objects of a debug kernel are larger than a page, so
+ * give back longer runs there as well.
+ */
+static bool fragment_memory(uint64_t keep_free)
 {
 	uint64_t size = free_memory() - keep_free;
 	unsigned char *p;
@@ -53,10 +66,10 @@ static bool fragment_memory(uint64_t keep_free, uint64_t give_back)
 	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p == MAP_FAILED || madvise(p, size, MADV_NOHUGEPAGE) || mlock(p, size))
 		return false;
-	for (uint64_t i = 0; i < 2 * give_back && i + PAGE < size; i += 2 * PAGE)
-		if (madvise(p + i, PAGE, MADV_DONTNEED_LOCKED))
-			return false;
-	return true;
+	p = give_back(p, 64 * MIB, PAGE);
+	if (p && debug_kernel())
+		p = give_back(p, 64 * MIB, 16 * PAGE);
+	return p;
 }
 
 /* Allocate large buffers until ALLOC fails. The memory that is still free is then fragmented. */
@@ -204,7 +217,7 @@ int main(void)
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
 	splits = direct_map_splits();
-	if (!fragment_memory(32 * MIB, 64 * MIB))
+	if (!fragment_memory(32 * MIB))
 		bail("memory cannot be fragmented: %s", strerror(errno));
 	taken = take_large();
 	diag("%llu MiB of large blocks allocated, %llu MiB free", (unsigned long long)(taken / MIB),

@@ -9,7 +9,7 @@
  * vm-kernels: 6.12
  * vm-arch: amd64
  * vm-append: init_on_alloc=0
- * vm-qemu: -object memory-backend-ram,id=near,size=512M -object memory-backend-ram,id=far,size=512M -numa node,memdev=near,cpus=0 -numa node,memdev=far
+ * vm-qemu: -object memory-backend-ram,id=near,size=@half -object memory-backend-ram,id=far,size=@half -numa node,memdev=near,cpus=0 -numa node,memdev=far
  */
 #include "tap.h"
 #include "raw.h"

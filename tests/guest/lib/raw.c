@@ -33,6 +33,11 @@ void sleep_ms(int ms)
 	poll(NULL, 0, ms);
 }
 
+bool debug_kernel(void)
+{
+	return !access("/proc/lockdep", F_OK);
+}
+
 /* ---- ioctls: return 0 or a negative errno ---- */
 
 int raw_ioctl(int fd, unsigned long request, void *arg)

@@ -55,6 +55,12 @@ int64_t in_ms(int64_t ms);
 void one_processor(void);
 void sleep_ms(int ms);
 
+/*
+ * Return whether the kernel checks locks and memory accesses (tests/harness/debug-kernel), which
+ * makes it several times slower and its objects larger.
+ */
+bool debug_kernel(void);
+
 /* ---- ioctls: return 0 or a negative errno ---- */
 
 RAW_CHECKED int raw_ioctl(int fd, unsigned long request, void *arg);
