@@ -44,6 +44,7 @@ struct counters {
 	u64 conv_failed;
 	u64 exits;
 	u64 stray_dma;
+	u64 retries;
 };
 
 extern struct counters counters;
