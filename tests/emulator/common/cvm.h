@@ -45,6 +45,7 @@ struct counters {
 	u64 exits;
 	u64 stray_dma;
 	u64 retries;
+	u64 viol_mmio;
 };
 
 extern struct counters counters;
@@ -85,6 +86,8 @@ bool conversions_fail(u64 directions, u64 skip, u64 count);
 bool conversion_fails(bool shared);
 /* Count a wrong access. @pc and @level (CPL or EL) describe the instruction. */
 void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access);
+/* Count an access to device memory through the private view. */
+void violation_mmio(u64 gpa, u64 pc, u32 level, const char *access);
 void violations_reset(void);
 
 /* ---- guestif.c ---- */

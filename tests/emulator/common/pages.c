@@ -226,6 +226,21 @@ void violations_reset(void)
 	logged = 0;
 }
 
+static void log_violation(const char *kind, u64 gpa, u64 pc, u32 level, const char *access)
+{
+	if (logged == LOG_MAX)
+		log_("violations: limit reached, further violations are not logged");
+	if (logged++ >= LOG_MAX)
+		return;
+	log_("violation: %s gpa %lx pc %lx level %u %s", kind, gpa, pc, level, access);
+}
+
+void violation_mmio(u64 gpa, u64 pc, u32 level, const char *access)
+{
+	counters.viol_mmio++;
+	log_violation("mmio", gpa, pc, level, access);
+}
+
 void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access)
 {
 	if (view == VIEW_PRIVATE) {
@@ -235,10 +250,5 @@ void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access)
 		/* The access may be a write. */
 		pages[index(gpa)] &= ~PAGE_CLEAN;
 	}
-	if (logged == LOG_MAX)
-		log_("violations: limit reached, further violations are not logged");
-	if (logged++ >= LOG_MAX)
-		return;
-	log_("violation: %s gpa %lx pc %lx level %u %s",
-	     view == VIEW_PRIVATE ? "private_alias" : "shared_alias", gpa, pc, level, access);
+	log_violation(view == VIEW_PRIVATE ? "private_alias" : "shared_alias", gpa, pc, level, access);
 }

@@ -26,11 +26,12 @@ enum cvm_counter {
 	CVM_EXITS,			/* VM exits so far */
 	CVM_STRAY_DMA,			/* CCA: pages that a device wrote at a wrong address */
 	CVM_RETRIES,			/* TDX: MapGPA calls that were answered with RETRY */
+	CVM_VIOL_MMIO,			/* x86: accesses to device memory through the private view */
 	CVM_NR_COUNTERS,
 };
 
 /* Trap modes. */
-#define CVM_MODE_PRIVATE_ALIAS	1u	/* trap the private view of shared pages */
+#define CVM_MODE_PRIVATE_ALIAS	1u	/* trap the private view of shared pages and (x86) of devices */
 #define CVM_MODE_SHARED_ALIAS	2u	/* trap the shared view of private pages */
 #define CVM_MODE_STEP		4u	/* count each access, not only a page's first */
 #define CVM_MODE_SCRAMBLE	8u	/* a conversion fills the new view with garbage */

@@ -23,6 +23,7 @@ static const char *const counter_names[CVM_NR_COUNTERS] = {
 	[CVM_EXITS] = "exits",
 	[CVM_STRAY_DMA] = "stray_dma",
 	[CVM_RETRIES] = "retries",
+	[CVM_VIOL_MMIO] = "viol_mmio",
 };
 
 static const char usage_text[] =

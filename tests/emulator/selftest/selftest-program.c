@@ -369,6 +369,53 @@ static void test_user_mappings(void)
 	st_free(0);
 }
 
+static volatile uint32_t *device_map(int private)
+{
+	void *p = mmap(NULL, ST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, dev,
+		       ST_MMAP_OFFSET(ST_SLOT_DEVICE, private));
+
+	if (p == MAP_FAILED)
+		bail("mmap of the device: %s", strerror(errno));
+	return p;
+}
+
+/* Check that accesses to a device's registers through a private mapping are counted. */
+static void test_device_memory(void)
+{
+	volatile uint32_t *right, *wrong;
+
+	if (flavour == CVM_CCA) {
+		skip("private accesses to device memory are counted", "only in x86 guests");
+		return;
+	}
+	right = device_map(0);
+	wrong = device_map(1);
+	arm(TRAPS);
+	is_int(right[0] & 0xff, 0xed, "device memory, shared mapping: the device answers");
+	right[1] = 5;
+	is_int(right[1], ~5u, "device memory, shared mapping: a write reaches the device");
+	is_int(since(CVM_VIOL_MMIO), 0, "device memory, shared mapping: no violation");
+	is_int(wrong[0] & 0xff, 0xed, "device memory, private mapping: the device answers");
+	is_int(since(CVM_VIOL_MMIO), 1, "device memory, private mapping: a violation");
+	(void)wrong[0];
+	is_int(since(CVM_VIOL_MMIO), 1, "device memory, second private access: no further violation");
+	cvm_rearm();
+	wrong[1] = 7;
+	is_int(since(CVM_VIOL_MMIO), 2, "device memory, private write after cvm_rearm: a violation");
+	arm(TRAPS | CVM_MODE_STEP);
+	(void)wrong[0];
+	(void)wrong[0];
+	(void)wrong[0];
+	is_int(since(CVM_VIOL_MMIO), 3, "device memory in step mode: a violation for each access");
+	is_int(violations(), 0, "device memory: no violation of another kind");
+	arm(CVM_MODE_SHARED_ALIAS);
+	(void)wrong[0];
+	is_int(since(CVM_VIOL_MMIO), 0, "device memory, trap off: no violation");
+	cvm_set_mode(TRAPS);
+	munmap((void *)right, ST_PAGE_SIZE);
+	munmap((void *)wrong, ST_PAGE_SIZE);
+}
+
 /* Check that a device accesses the shared view only. */
 static void test_dma(void)
 {
@@ -808,6 +855,8 @@ int main(void)
 	}
 	expect_violations("private_alias");
 	expect_violations("shared_alias");
+	if (flavour != CVM_CCA)
+		expect_violations("mmio");
 	mode = cvm_set_mode(TRAPS);
 	cvm_set_mode(mode);
 	cvm_mark("the self-test's violations are on purpose");
@@ -819,6 +868,7 @@ int main(void)
 	test_stale_mapping();
 	test_step();
 	test_user_mappings();
+	test_device_memory();
 	test_dma();
 	test_stray_dma();
 	test_scramble();
