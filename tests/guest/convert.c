@@ -16,6 +16,7 @@
 #define DEVICE		"pci:0000:00:05.0"
 #define FOREVER		(1ULL << 40)
 #define RUN		(32 * MIB)	/* the most that one call converts */
+#define PART		(5 * UNIT / PAGE + 7)	/* pages that a partial conversion converts */
 
 static int dev;
 static uint64_t rig_before;
@@ -154,11 +155,11 @@ static void test_refused_in_the_middle(void)
 	uint64_t id, held;
 
 	/* Stop in the third of these blocks of two units each. */
-	if (cvm_partial(5 * UNIT / PAGE + 7)) {
+	if (cvm_retry(0, 1, PART)) {
 		skip("a host that can share no more: ALLOC: EIO", "only TDX has the answer RETRY");
 		return;
 	}
-	refuse(CVM_FAIL_SHARED, 0, FOREVER);
+	refuse(CVM_FAIL_SHARED, 1, FOREVER);
 	is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: ALLOC: EIO", what);
 	held = info_now().bytes_quarantined;
 	ok(held >= UNIT && held <= RUN - 4 * UNIT,
@@ -166,7 +167,6 @@ static void test_refused_in_the_middle(void)
 	   (unsigned long long)(held / MIB));
 	is_int(rig(CVM_PAGES_SHARED), rig_before, "%s: the host counts no shared page", what);
 	is_int(info_now().user_bytes, held, "%s: the caller is charged for the quarantine", what);
-	must(cvm_partial(0));
 	for (int i = 0; i < 3; i++) {
 		is_errno(raw_alloc(dev, 256 * MIB, &id), EIO, "%s: a second ALLOC: EIO", what);
 		ok(info_now().bytes_quarantined <= held,
@@ -218,6 +218,102 @@ static void test_free_refused_for_a_while(void)
 	       "%s: INFO counts two failed calls", what);
 	ok(wait_rig_shared(rig_before), "%s: after the quarantine the memory is private", what);
 	next_works(what, 0);
+}
+
+/*
+ * Test a host that converts ranges in parts: it answers RETRY, as KVM does for interrupts, and the
+ * kernel continues.
+ */
+static void test_parts(void)
+{
+	struct ccshm_ioc_info before = info_now(), after;
+	uint64_t id, retries;
+
+	if (cvm_retry(0, FOREVER, PART)) {
+		skip("a host that converts in parts: ALLOC works", "only TDX has the answer RETRY");
+		return;
+	}
+	retries = cvm_counter(CVM_RETRIES);
+	is_errno(raw_alloc(dev, RUN, &id), 0, "a host that converts in parts: ALLOC works");
+	ok(cvm_counter(CVM_RETRIES) > retries, "a host that converts in parts: RETRY is counted");
+	retries = cvm_counter(CVM_RETRIES);
+	is_int(rig(CVM_PAGES_SHARED), rig_before + RUN / PAGE,
+	       "a host that converts in parts: the whole buffer is shared");
+	must(raw_free(dev, id));
+	ok(nothing_held(before.bytes_leaked, 0), "a host that converts in parts: FREE makes all private");
+	ok(cvm_counter(CVM_RETRIES) > retries, "a host that converts in parts: FREE was answered with RETRY");
+	must(cvm_retry(0, 0, 0));
+	after = info_now();
+	is_int(after.calls_failed - before.calls_failed, 0, "a host that converts in parts: no call failed");
+	next_works("a host that converts in parts", 0);
+}
+
+/*
+ * Test a host that makes the beginning of a run private and then refuses once: the blocks come back
+ * one by one, and none waits in quarantine. If the host refuses for longer, the whole run waits, and
+ * comes back when the host permits it.
+ */
+static void test_free_refused_in_the_middle(void)
+{
+	const char *what = "FREE refused in the middle";
+	struct ccshm_ioc_info before = info_now();
+	uint64_t id, most = 0;
+
+	if (cvm_retry(0, 0, 0)) {
+		skip("FREE refused in the middle: the memory is given back at once",
+		     "only TDX has the answer RETRY");
+		return;
+	}
+	must(raw_alloc(dev, RUN, &id));
+	must(cvm_retry(0, 1, PART));
+	refuse(CVM_FAIL_PRIVATE, 1, 1);
+	must(raw_free(dev, id));
+	for (int i = 0; i < 500 && info_now().bytes_shared; i++) {
+		sleep_ms(10);
+		if (info_now().bytes_quarantined > most)
+			most = info_now().bytes_quarantined;
+	}
+	is_int(most + info_now().bytes_quarantined, 0, "%s: the memory is given back at once", what);
+	is_int(info_now().calls_failed - before.calls_failed, 1, "%s: INFO counts one failed call", what);
+	ok(nothing_held(before.bytes_leaked, 0), "%s: all of it is private", what);
+
+	must(raw_alloc(dev, RUN, &id));
+	must(cvm_retry(0, 1, PART));
+	refuse(CVM_FAIL_PRIVATE, 1, FOREVER);
+	must(raw_free(dev, id));
+	ok(wait_quarantine(RUN, before.bytes_leaked), "%s, for longer: the run is in quarantine", what);
+	is_int(rig(CVM_PAGES_SHARED), rig_before + RUN / PAGE - PART,
+	       "%s, for longer: the host counts the rest as shared", what);
+	is_int(info_now().user_bytes, RUN, "%s, for longer: the user is charged for all of it", what);
+	refuse_nothing();
+	ok(wait_quarantine(0, before.bytes_leaked), "%s, for longer: the memory leaves the quarantine", what);
+	next_works(what, 0);
+}
+
+/*
+ * Test hosts whose answer RETRY asks for a call without an end, or for an address elsewhere: the
+ * kernel gives up, ALLOC fails, and the memory is private again and not lost.
+ */
+static void test_hostile_retry(void)
+{
+	static const struct {
+		uint64_t count, pages;
+		const char *what;
+	} host[] = {
+		{ 3, 0, "RETRY without progress" },
+		{ 1, CVM_RETRY_OUTSIDE, "RETRY outside of the range" },
+	};
+	uint64_t leaked = info_now().bytes_leaked, id;
+
+	for (int i = 0; i < 2; i++) {
+		if (cvm_retry(0, host[i].count, host[i].pages)) {
+			skip("RETRY without progress: ALLOC: EIO", "only TDX has the answer RETRY");
+			return;
+		}
+		is_errno(raw_alloc(dev, UNIT, &id), EIO, "%s: ALLOC: EIO", host[i].what);
+		is_int(settled_leak() - leaked, 0, "%s: no memory is leaked", host[i].what);
+		next_works(host[i].what, 0);
+	}
 }
 
 /*
@@ -401,8 +497,11 @@ int main(void)
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
 	test_alloc_refused();
+	test_parts();
 	test_refused_in_the_middle();
+	test_hostile_retry();
 	test_free_refused_for_a_while();
+	test_free_refused_in_the_middle();
 	test_carved_refused();
 	test_free_refused();
 	test_unload();

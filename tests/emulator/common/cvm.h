@@ -48,6 +48,8 @@ struct counters {
 	u64 psc_4k, psc_2m;
 	u64 pvalidate_4k, pvalidate_2m, pvalidate_mismatch;
 	u64 viol_unvalidated, viol_pvalidate, viol_unrescinded;
+	u64 retries;
+	u64 viol_mmio;
 };
 
 extern struct counters counters;
@@ -91,6 +93,8 @@ bool conversion_fails(bool shared);
 void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access);
 /* Log a violation of a kind that the monitor has counted. */
 void violation_log(const char *kind, u64 gpa, u64 pc, u32 level, const char *what);
+/* Count an access to device memory through the private view. */
+void violation_mmio(u64 gpa, u64 pc, u32 level, const char *access);
 void violations_reset(void);
 
 /* ---- guestif.c ---- */

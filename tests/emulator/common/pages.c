@@ -244,6 +244,12 @@ void violation_log(const char *kind, u64 gpa, u64 pc, u32 level, const char *wha
 	log_("violation: %s gpa %lx pc %lx level %u %s", kind, gpa, pc, level, what);
 }
 
+void violation_mmio(u64 gpa, u64 pc, u32 level, const char *access)
+{
+	counters.viol_mmio++;
+	violation_log("mmio", gpa, pc, level, access);
+}
+
 void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access)
 {
 	if (view == VIEW_PRIVATE) {

@@ -34,11 +34,13 @@ enum cvm_counter {
 	CVM_VIOL_UNVALIDATED,		/* SNP: accesses to private pages that are not validated */
 	CVM_VIOL_PVALIDATE,		/* SNP: wrong PVALIDATE: no change, shared page, bad input */
 	CVM_VIOL_UNRESCINDED,		/* SNP: validated pages that became shared */
+	CVM_RETRIES,			/* TDX: MapGPA calls that were answered with RETRY */
+	CVM_VIOL_MMIO,			/* x86: accesses to device memory through the private view */
 	CVM_NR_COUNTERS,
 };
 
 /* Trap modes. */
-#define CVM_MODE_PRIVATE_ALIAS	1u	/* trap the private view of shared pages */
+#define CVM_MODE_PRIVATE_ALIAS	1u	/* trap the private view of shared pages and (x86) of devices */
 #define CVM_MODE_SHARED_ALIAS	2u	/* trap the shared view of private pages */
 #define CVM_MODE_STEP		4u	/* count each access, not only a page's first */
 #define CVM_MODE_SCRAMBLE	8u	/* a conversion fills the new view with garbage */
@@ -54,6 +56,9 @@ enum cvm_counter {
 #define CVM_FAIL_SHARED		1u
 #define CVM_FAIL_PRIVATE	2u
 
+/* For cvm_retry(): continue at an address outside of the range. */
+#define CVM_RETRY_OUTSIDE	(~0ull)
+
 enum cvm_call {
 	CVM_CALL_COUNTER,		/* (enum cvm_counter) */
 	CVM_CALL_SET_MODE,		/* (mode): returns the old mode */
@@ -65,7 +70,7 @@ enum cvm_call {
 	CVM_CALL_IDENTITY,		/* CCA: returns CVM_IDENTITY */
 	CVM_CALL_LEAF,			/* CCA: (virtual address of the kernel) */
 	CVM_CALL_CHUNK,			/* CCA: (pages) */
-	CVM_CALL_PARTIAL,		/* TDX: (pages) */
+	CVM_CALL_RETRY,			/* TDX: (skip, count, pages) */
 };
 
 /* CVM_CALL_LEAF returns the size of the entry in bytes (0: not mapped), and this flag: */
@@ -204,13 +209,17 @@ cvm_chunk(__u64 pages)
 }
 
 /*
- * When cvm_fail() refuses a conversion, convert @pages pages first, return RETRY for the
- * rest, and refuse the rest; 0: convert none (TDX). Return -1 in other flavours.
+ * Answer @count conversions of more than @pages pages with RETRY, after @skip others (TDX):
+ * the host converts the first @pages pages, and the guest has to continue after them. With 0
+ * pages the guest has to repeat the call; Linux gives up after three such answers in a row.
+ * With CVM_RETRY_OUTSIDE nothing is converted, and the address to continue at is outside of
+ * the range. To refuse what follows the converted part, also call cvm_fail(). Return -1 in
+ * other flavours.
  */
 static inline __attribute__((warn_unused_result)) int
-cvm_partial(__u64 pages)
+cvm_retry(__u64 skip, __u64 count, __u64 pages)
 {
-	return cvm_call(CVM_CALL_PARTIAL, pages, 0, 0) == CVM_ERROR ? -1 : 0;
+	return cvm_call(CVM_CALL_RETRY, skip, count, pages) == CVM_ERROR ? -1 : 0;
 }
 
 /* Write a line to the emulator's log. */

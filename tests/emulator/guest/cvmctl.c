@@ -31,6 +31,8 @@ static const char *const counter_names[CVM_NR_COUNTERS] = {
 	[CVM_VIOL_UNVALIDATED] = "viol_unvalidated",
 	[CVM_VIOL_PVALIDATE] = "viol_pvalidate",
 	[CVM_VIOL_UNRESCINDED] = "viol_unrescinded",
+	[CVM_RETRIES] = "retries",
+	[CVM_VIOL_MMIO] = "viol_mmio",
 };
 
 static const char usage_text[] =
@@ -49,8 +51,8 @@ static const char usage_text[] =
 	"       cvmctl fail shared|private|both SKIP COUNT | off\n"
 	"                                         refuse conversions (TDX, CCA)\n"
 	"       cvmctl chunk PAGES                limit the pages that one call converts; 0: no limit (CCA)\n"
-	"       cvmctl partial PAGES              when fail refuses: convert so many pages, return RETRY,\n"
-	"                                         refuse the rest; 0: none (TDX)\n"
+	"       cvmctl retry SKIP COUNT PAGES | off\n"
+	"                                         convert so many pages, then return RETRY (TDX)\n"
 	"       cvmctl leaf ADDRESS               print how the kernel maps a virtual address (CCA)\n"
 	"       cvmctl mark TEXT                  write a line to the emulator's log\n";
 
@@ -187,14 +189,14 @@ static int do_chunk(const char *arg)
 	return 0;
 }
 
-static int do_partial(const char *arg)
+static int do_retry(const char *skip_arg, const char *count_arg, const char *pages_arg)
 {
-	unsigned long long pages;
+	unsigned long long skip, count, pages;
 
-	if (!number(arg, &pages))
+	if (!number(skip_arg, &skip) || !number(count_arg, &count) || !number(pages_arg, &pages))
 		return 2;
-	if (cvm_partial(pages)) {
-		fputs("cvmctl: partial: supported in TDX only\n", stderr);
+	if (cvm_retry(skip, count, pages)) {
+		fputs("cvmctl: retry: supported in TDX only\n", stderr);
 		return 1;
 	}
 	return 0;
@@ -234,8 +236,10 @@ static int run(int argc, char **argv)
 		return do_page(argv[2]);
 	if (argc == 3 && !strcmp(verb, "chunk"))
 		return do_chunk(argv[2]);
-	if (argc == 3 && !strcmp(verb, "partial"))
-		return do_partial(argv[2]);
+	if (argc == 5 && !strcmp(verb, "retry"))
+		return do_retry(argv[2], argv[3], argv[4]);
+	if (argc == 3 && !strcmp(verb, "retry") && !strcmp(argv[2], "off"))
+		return do_retry("0", "0", "0");
 	if (argc == 3 && !strcmp(verb, "leaf"))
 		return do_leaf(argv[2]);
 	if (argc == 5 && !strcmp(verb, "fail"))

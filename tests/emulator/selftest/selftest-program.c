@@ -181,8 +181,18 @@ static void test_calls(void)
 	} else {
 		is_int(cvm_chunk(128), -1, "cvm_chunk outside a Realm: -1");
 	}
-	if (flavour != CVM_TDX)
-		is_int(cvm_partial(1), -1, "cvm_partial outside TDX: -1");
+	if (flavour == CVM_TDX) {
+		uint64_t before = cvm_counter(CVM_RETRIES);
+
+		is_int(cvm_retry(0, 1000, 128), 0, "cvm_retry in TDX: 0");
+		check_pieces(slot, 512, "2 MiB, RETRY after 128 pages", 0, 4, 0);
+		is_int(cvm_counter(CVM_RETRIES) - before, 6,
+		       "2 MiB, RETRY after 128 pages: retries in both directions");
+		must(cvm_retry(0, 0, 0));
+		check_pieces(slot, 512, "2 MiB, RETRY off", 0, 1, 0);
+	} else {
+		is_int(cvm_retry(0, 1, 1), -1, "cvm_retry outside TDX: -1");
+	}
 	st_free(slot);
 }
 
@@ -407,6 +417,53 @@ static void test_user_mappings(void)
 	munmap((void *)right, PAGES * ST_PAGE_SIZE);
 	munmap((void *)wrong, PAGES * ST_PAGE_SIZE);
 	st_free(0);
+}
+
+static volatile uint32_t *device_map(int private)
+{
+	void *p = mmap(NULL, ST_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, dev,
+		       ST_MMAP_OFFSET(ST_SLOT_DEVICE, private));
+
+	if (p == MAP_FAILED)
+		bail("mmap of the device: %s", strerror(errno));
+	return p;
+}
+
+/* Check that accesses to a device's registers through a private mapping are counted. */
+static void test_device_memory(void)
+{
+	volatile uint32_t *right, *wrong;
+
+	if (flavour == CVM_CCA) {
+		skip("private accesses to device memory are counted", "only in x86 guests");
+		return;
+	}
+	right = device_map(0);
+	wrong = device_map(1);
+	arm(TRAPS);
+	is_int(right[0] & 0xff, 0xed, "device memory, shared mapping: the device answers");
+	right[1] = 5;
+	is_int(right[1], ~5u, "device memory, shared mapping: a write reaches the device");
+	is_int(since(CVM_VIOL_MMIO), 0, "device memory, shared mapping: no violation");
+	is_int(wrong[0] & 0xff, 0xed, "device memory, private mapping: the device answers");
+	is_int(since(CVM_VIOL_MMIO), 1, "device memory, private mapping: a violation");
+	(void)wrong[0];
+	is_int(since(CVM_VIOL_MMIO), 1, "device memory, second private access: no further violation");
+	cvm_rearm();
+	wrong[1] = 7;
+	is_int(since(CVM_VIOL_MMIO), 2, "device memory, private write after cvm_rearm: a violation");
+	arm(TRAPS | CVM_MODE_STEP);
+	(void)wrong[0];
+	(void)wrong[0];
+	(void)wrong[0];
+	is_int(since(CVM_VIOL_MMIO), 3, "device memory in step mode: a violation for each access");
+	is_int(violations(), 0, "device memory: no violation of another kind");
+	arm(CVM_MODE_SHARED_ALIAS);
+	(void)wrong[0];
+	is_int(since(CVM_VIOL_MMIO), 0, "device memory, trap off: no violation");
+	cvm_set_mode(TRAPS);
+	munmap((void *)right, ST_PAGE_SIZE);
+	munmap((void *)wrong, ST_PAGE_SIZE);
 }
 
 /* Check that a device accesses the shared view only. */
@@ -796,6 +853,89 @@ static void test_refusal(void)
 	st_free(0);
 }
 
+/*
+ * Make a block private whose conversion to shared was refused. TDX cannot accept pages that
+ * stayed private, so the whole block is shared first.
+ */
+static void repair(unsigned int slot)
+{
+	try_convert(slot, 0, PAGES, 0);
+	convert(slot, 0, PAGES, 1);
+	convert(slot, 0, PAGES, 0);
+}
+
+/* Check partial conversions, after which the guest continues, gives up, or is refused (TDX). */
+static void test_retry(void)
+{
+	uint64_t gpa;
+
+	if (flavour != CVM_TDX) {
+		skip("a conversion is answered with RETRY", "only TDX has this answer");
+		return;
+	}
+	gpa = st_alloc(0);
+	st_alloc(1);
+	start();
+	must(cvm_retry(1, 1, 100));
+	convert(1, 0, PAGES, 1);
+	is_int(since(CVM_RETRIES), 0, "RETRY after one skipped call: not for the first call");
+	convert(0, 0, PAGES, 1);
+	is_int(since(CVM_RETRIES), 1, "RETRY after 100 pages: retries is 1");
+	is_int(since(CVM_HC_SHARED), 3, "RETRY after 100 pages: hc_shared counts both calls");
+	is_int(pages_in_state(gpa, PAGES, 1), PAGES,
+	       "RETRY after 100 pages: the guest continues, all pages are shared");
+	convert(1, 0, PAGES, 0);
+	must(cvm_retry(0, 1, 300));
+	convert(0, 0, 300, 0);
+	is_int(since(CVM_RETRIES), 1, "no RETRY for a call of so many pages");
+	convert(0, 300, PAGES - 300, 0);
+	must(cvm_retry(0, 0, 0));
+
+	start();
+	must(cvm_retry(0, 2, 0));
+	is_int(try_convert(0, 0, PAGES, 1), 0, "RETRY without progress, twice: the guest repeats the call");
+	is_int(since(CVM_RETRIES), 2, "RETRY without progress, twice: retries is 2");
+	convert(0, 0, PAGES, 0);
+	must(cvm_retry(0, 3, 0));
+	ok(try_convert(0, 0, PAGES, 1) < 0, "RETRY without progress, three times: the conversion fails");
+	is_int(pages_in_state(gpa, PAGES, 0), PAGES,
+	       "RETRY without progress, three times: the pages are private");
+	repair(0);
+
+	start();
+	must(cvm_retry(0, 1, CVM_RETRY_OUTSIDE));
+	ok(try_convert(0, 0, PAGES, 1) < 0, "RETRY with an address outside of the range: the conversion fails");
+	is_int(since(CVM_RETRIES), 1, "RETRY with an address outside of the range: retries is 1");
+	is_int(pages_in_state(gpa, PAGES, 0), PAGES,
+	       "RETRY with an address outside of the range: the pages are private");
+	repair(0);
+
+	start();
+	must(cvm_retry(0, 1, 100));
+	must(cvm_fail(CVM_FAIL_SHARED, 1, 1));
+	ok(try_convert(0, 0, PAGES, 1) < 0, "RETRY to shared, then refused: the conversion fails");
+	is_int(since(CVM_CONV_FAILED), 1, "RETRY to shared, then refused: conv_failed is 1");
+	is_int(pages_in_state(gpa, 100, 1), 100, "RETRY to shared, then refused: 100 pages are shared");
+	is_int(pages_in_state(gpa + 100 * ST_PAGE_SIZE, PAGES - 100, 0), PAGES - 100,
+	       "RETRY to shared, then refused: the other pages are private");
+	repair(0);
+
+	convert(0, 0, PAGES, 1);
+	must(cvm_retry(0, 1, 100));
+	must(cvm_fail(CVM_FAIL_PRIVATE, 1, 1));
+	start();
+	ok(try_convert(0, 0, PAGES, 0) < 0, "RETRY to private, then refused: the conversion fails");
+	is_int(pages_in_state(gpa, 100, 0), 100, "RETRY to private, then refused: 100 pages are private");
+	is_int(since(CVM_ACCEPTS), 0, "RETRY to private, then refused: no page is accepted");
+	is_int(pages_in_state(gpa + 100 * ST_PAGE_SIZE, PAGES - 100, 1), PAGES - 100,
+	       "RETRY to private, then refused: the other pages are shared");
+	is_int(try_convert(0, 0, PAGES, 0), 0, "RETRY to private, then refused: the retry succeeds");
+	fill(0, ST_DIRECT, PAGES, 17);
+	is_int(match(0, ST_DIRECT, PAGES, 17), PAGES, "RETRY to private, then refused: after the retry right bytes");
+	st_free(1);
+	st_free(0);
+}
+
 #ifdef __aarch64__
 /* Execute SMC; a program must not call the RSI. */
 static void undefined_call(void)
@@ -911,6 +1051,8 @@ int main(void)
 		expect_violations("pvalidate");
 		expect_violations("unrescinded");
 	}
+	if (flavour != CVM_CCA)
+		expect_violations("mmio");
 	mode = cvm_set_mode(TRAPS);
 	cvm_set_mode(mode);
 	cvm_mark("the self-test's violations are on purpose");
@@ -922,6 +1064,7 @@ int main(void)
 	test_stale_mapping();
 	test_step();
 	test_user_mappings();
+	test_device_memory();
 	test_dma();
 	test_stray_dma();
 	test_scramble();
@@ -929,6 +1072,7 @@ int main(void)
 	test_abort();
 	test_snp();
 	test_refusal();
+	test_retry();
 	test_privilege();
 	cvm_set_mode(mode);
 	return done_testing();

@@ -225,6 +225,8 @@ static bool guestif_call(struct vcpu *v)
 	if (v->gpr[RAX] != CVM_MAGIC)
 		return false;
 	v->gpr[RAX] = guestif(v->gpr[RDI], arg);
+	if (v->gpr[RDI] == CVM_CALL_SET_MODE || v->gpr[RDI] == CVM_CALL_REARM)
+		memory_mmio_rearm();
 	return true;
 }
 

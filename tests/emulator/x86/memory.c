@@ -10,10 +10,13 @@
  * page's state (pages.c) only decides which accesses are violations.
  *
  * Only RAM in the guest's memory map is tracked. Firmware tables, the BIOS, the EBDA and
- * device memory are the same in both views and are never trapped, because guests access them
- * through either view.
+ * device memory are the same in both views. The private view of the window of PCI devices
+ * below 4 GiB is trapped: such an access is encrypted on SEV hardware, and fails in TDX. The
+ * rest is never trapped, because guests access it through either view.
  */
 #include "x86.h"
+#define CVM_NO_CALLS
+#include "../guest/cvm_guest.h"
 
 /*
  * Present, writable, accessed, dirty, and user, because TCG performs nested walks as user
@@ -26,6 +29,12 @@ static u64 limit;		/* end of the guest's RAM */
 static u64 bank;		/* start of the private bank; the heap follows it */
 static u64 heap, heap_end;
 static u64 *root;
+
+/* The window of PCI devices; the I/O APIC and other hardware of the board follow it. */
+#define MMIO_GIB	GIB(3)		/* the window starts here, or after RAM */
+#define MMIO_END	0xfec00000ull
+static u64 mmio_start;
+static u64 *mmio_entries;	/* the page directory of MMIO_GIB in the private view */
 
 void *rig_alloc(u64 bytes)
 {
@@ -99,6 +108,44 @@ u64 memory_entry(u64 gpa, enum view view)
 	return gpa | NPT_TABLE;
 }
 
+/* ---- device memory ---- */
+
+bool memory_is_mmio(u64 gpa)
+{
+	return gpa >= mmio_start && gpa < MMIO_END;
+}
+
+void memory_mmio_open(u64 gpa)
+{
+	mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE] = ALIGN_DOWN(gpa, LARGE_SIZE) | NPT_LARGE;
+}
+
+void memory_mmio_close(u64 gpa)
+{
+	memory_mmio_open(gpa);
+	if (mode & CVM_MODE_PRIVATE_ALIAS)
+		mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE] &= ~BIT(0);
+}
+
+void memory_mmio_rearm(void)
+{
+	u64 gpa;
+
+	for (gpa = mmio_start; gpa < MMIO_END; gpa += LARGE_SIZE)
+		memory_mmio_close(gpa);
+}
+
+/* Find the start of the window: the end of all that the machine's map has below it. */
+static void find_mmio(const struct memory_map *machine)
+{
+	u32 i;
+
+	mmio_start = MMIO_GIB;
+	for (i = 0; i < machine->n; i++)
+		if (machine->r[i].start < MMIO_END && machine->r[i].end > mmio_start)
+			mmio_start = ALIGN_UP(machine->r[i].end, LARGE_SIZE);
+}
+
 /* ---- setting up ---- */
 
 /* Make the page directory of one GiB: page tables below the limit, 2 MiB pages above it. */
@@ -123,10 +170,16 @@ static u64 *make_half(enum view view)
 	u32 i;
 
 	for (i = 0; i < 512; i++, gpa += GIB(1)) {
-		if (gpa < heap_end)
-			pdpt[i] = (u64)make_directory(gpa, view) | NPT_TABLE;
-		else
+		u64 *pd;
+
+		if (gpa >= heap_end && gpa != MMIO_GIB) {
 			pdpt[i] = gpa | NPT_LARGE;
+			continue;
+		}
+		pd = make_directory(gpa, view);
+		pdpt[i] = (u64)pd | NPT_TABLE;
+		if (gpa == MMIO_GIB && view == VIEW_PRIVATE)
+			mmio_entries = pd;
 	}
 	return pdpt;
 }
@@ -198,6 +251,8 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes)
 	root = rig_alloc(PAGE_SIZE);
 	root[flavour->private_bit ? 1 : 0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
 	root[flavour->private_bit ? 0 : 1] = (u64)make_half(VIEW_SHARED) | NPT_TABLE;
+	find_mmio(machine);
+	memory_mmio_rearm();
 	log_("guest memory %lu MiB, private bank at %lx", limit >> 20, bank);
 }
 

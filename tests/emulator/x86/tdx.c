@@ -45,48 +45,58 @@
 
 static struct vmcb *idle_vmcb;
 
-/* The number of pages to convert before a conversion is refused on request. */
-static u64 partial;
-/* The address at which the guest continues after RETRY and is refused; ~0 if there is none. */
-static u64 refuse_at = ~0ull;
+/* The conversions to answer with RETRY, see cvm_retry(). */
+static struct {
+	u64 skip, count, pages;
+} retrying;
 
-/*
- * Refuse a conversion, after converting `partial` pages. RETRY asks the guest to call again
- * for the remaining pages.
- */
-static u64 refuse(u64 addr, u64 bytes, u64 *go_on)
+/* Return true if this conversion of @pages pages is to be answered with RETRY. */
+static bool conversion_retries(u64 pages)
 {
-	bool shared = memory_which(addr) == VIEW_SHARED;
-	u64 gpa = memory_gpa(addr);
-
-	log_("refused on request: %lx to %s", gpa, shared ? "shared" : "private");
-	if (!partial || partial >= bytes >> PAGE_SHIFT)
-		return VMCALL_INVALID;
-	pages_convert(gpa, partial, shared);
-	refuse_at = addr + (partial << PAGE_SHIFT);
-	*go_on = refuse_at;
-	return VMCALL_RETRY;
+	if (!retrying.count)
+		return false;
+	if (retrying.skip) {
+		retrying.skip--;
+		return false;
+	}
+	if (pages <= retrying.pages && retrying.pages != CVM_RETRY_OUTSIDE)
+		return false;
+	retrying.count--;
+	counters.retries++;
+	return true;
 }
 
+/*
+ * Convert a range. As a real host may, answer RETRY after a part of it, and return in @go_on
+ * where the guest has to continue; as KVM does, with the shared bit of @addr.
+ */
 static u64 map_gpa(u64 addr, u64 bytes, u64 *go_on)
 {
-	bool rest = addr == refuse_at;
 	bool shared = memory_which(addr) == VIEW_SHARED;
-	u64 gpa = memory_gpa(addr);
+	u64 gpa = memory_gpa(addr), pages = bytes >> PAGE_SHIFT, done = pages;
+	u64 status = VMCALL_SUCCESS;
 
 	if (gpa % PAGE_SIZE || bytes % PAGE_SIZE)
 		return VMCALL_INVALID;
-	refuse_at = ~0ull;
-	if (rest)
+	if (conversion_fails(shared)) {
+		log_("refused on request: %lx to %s", gpa, shared ? "shared" : "private");
 		return VMCALL_INVALID;
-	if (conversion_fails(shared))
-		return refuse(addr, bytes, go_on);
+	}
+	if (conversion_retries(pages)) {
+		status = VMCALL_RETRY;
+		done = retrying.pages;
+		*go_on = addr + (done << PAGE_SHIFT);
+		if (done == CVM_RETRY_OUTSIDE) {
+			done = 0;
+			*go_on = addr + bytes;
+		}
+	}
 	if (shared)
 		counters.hc_shared++;
 	else
 		counters.hc_private++;
-	pages_convert(gpa, bytes >> PAGE_SHIFT, shared);
-	return VMCALL_SUCCESS;
+	pages_convert(gpa, done, shared);
+	return status;
 }
 
 static u64 accept(u64 arg)
@@ -254,9 +264,11 @@ static bool tdx_undefined(struct vcpu *v)
 /* Handle the guest interface calls that exist in TDX only. */
 u64 tdx_guestif(u64 call, const u64 arg[3])
 {
-	if (call != CVM_CALL_PARTIAL)
+	if (call != CVM_CALL_RETRY)
 		return CVM_ERROR;
-	partial = arg[0];
+	retrying.skip = arg[0];
+	retrying.count = arg[1];
+	retrying.pages = arg[2];
 	return 0;
 }
 

@@ -59,8 +59,12 @@ static void end_step(struct vcpu *v)
 {
 	u32 i;
 
-	for (i = 0; i < step.n; i++)
-		page_close(step.opened[i].gpa, step.opened[i].view);
+	for (i = 0; i < step.n; i++) {
+		if (memory_is_mmio(step.opened[i].gpa))
+			memory_mmio_close(step.opened[i].gpa);
+		else
+			page_close(step.opened[i].gpa, step.opened[i].view);
+	}
 	step.active = false;
 	v->vmcb->exceptions &= ~BIT(VECTOR_DB);
 	if (!step.guest_tf)
@@ -100,6 +104,13 @@ void trap_nested_fault(struct vcpu *v)
 	u64 gpa = memory_gpa(ALIGN_DOWN(s->info2, PAGE_SIZE));
 	enum view view = memory_which(s->info2);
 
+	if (view == VIEW_PRIVATE && memory_is_mmio(gpa)) {
+		violation_mmio(gpa, s->rip, s->cpl, access_name(s->info1));
+		memory_mmio_open(gpa);
+		if (mode & CVM_MODE_STEP)
+			start_step(v, gpa, view);
+		return;
+	}
 	if (!page_tracked(gpa))
 		stop("access to %lx, which is not guest memory, rip %lx, cpl %u", s->info2, s->rip,
 		     s->cpl);

@@ -176,6 +176,11 @@ u64 memory_limit(void);
 u64 memory_root(void);
 void *memory_view(u64 gpa);		/* @gpa may include VIEW_BIT */
 enum view memory_which(u64 addr);
+/* Device memory, in units of 2 MiB: a trapped access to the private view opens a unit. */
+bool memory_is_mmio(u64 gpa);
+void memory_mmio_open(u64 gpa);
+void memory_mmio_close(u64 gpa);
+void memory_mmio_rearm(void);
 
 /* ---- linux.c ---- */
 

@@ -58,6 +58,7 @@ struct st_call {
 /* The offset to pass to mmap() for a block's shared (pgprot_decrypted) or private mapping. */
 #define ST_MMAP_OFFSET(slot, private) \
 	((((__u64)(slot) << 1) | (private)) * ST_BLOCK_PAGES * ST_PAGE_SIZE)
+#define ST_SLOT_DEVICE	ST_SLOTS	/* for ST_MMAP_OFFSET: the registers of edu */
 
 /* Return a word of the pattern. All words differ, and none is zero. */
 static inline __u64 st_pattern(__u32 seed, __u32 page, __u32 word)

@@ -121,6 +121,23 @@ int st_edu_streaming(struct st_call *call)
 	return ret;
 }
 
+/*
+ * Map the registers: right (shared), or private, as a driver does that calls
+ * remap_pfn_range() without pgprot_decrypted().
+ */
+int st_edu_mmap(struct vm_area_struct *vma)
+{
+	bool private = vma->vm_pgoff / ST_BLOCK_PAGES & 1;
+	pgprot_t prot = pgprot_noncached(vma->vm_page_prot);
+
+	if (!edu || vma->vm_end - vma->vm_start > PAGE_SIZE)
+		return -EINVAL;
+	if (!private)
+		prot = pgprot_decrypted(prot);
+	return remap_pfn_range(vma, vma->vm_start, pci_resource_start(edu, 0) >> PAGE_SHIFT,
+			       PAGE_SIZE, prot);
+}
+
 static int edu_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	int ret;

@@ -86,7 +86,10 @@ static int st_mmap(struct file *file, struct vm_area_struct *vma)
 	int ret;
 
 	mutex_lock(&st_lock);
-	ret = st_block_mmap(vma);
+	if (vma->vm_pgoff >= ST_MMAP_OFFSET(ST_SLOT_DEVICE, 0) / PAGE_SIZE)
+		ret = st_edu_mmap(vma);
+	else
+		ret = st_block_mmap(vma);
 	mutex_unlock(&st_lock);
 	return ret;
 }

@@ -44,6 +44,7 @@ static inline int st_snp_state(struct st_call *call)
 /* edu.c */
 int st_edu_register(void);
 void st_edu_unregister(void);
+int st_edu_mmap(struct vm_area_struct *vma);
 int st_edu_raw(phys_addr_t phys, bool to_device, bool shared);
 int st_edu_coherent(struct st_call *call);
 int st_edu_streaming(struct st_call *call);
