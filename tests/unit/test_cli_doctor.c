@@ -532,36 +532,24 @@ static void old_abi(void)
 	fake.abi_oldest = 0;
 }
 
-/* The test may be root, or not: then its own group is as good as any. */
-static void node(const char *path, mode_t mode, gid_t gid)
-{
-	char full[256];
-
-	put(path, "");
-	snprintf(full, sizeof(full), "%s%s", top, path);
-	ck_assert_int_eq(chmod(full, mode), 0);
-	if (!geteuid())
-		ck_assert_int_eq(chown(full, 0, gid), 0);
-}
-
 static void node_of_root(void)
 {
-	node("/dev/ccshm", 0600, 0);
+	put_node("/dev/ccshm", 0600, 0);
 }
 
 static void node_of_group(void)
 {
-	node("/dev/ccshm", 0660, 4711);
+	put_node("/dev/ccshm", 0660, 4711);
 }
 
 static void node_of_all(void)
 {
-	node("/dev/ccshm", 0666, 4711);
+	put_node("/dev/ccshm", 0666, 4711);
 }
 
 static void heap_of_all(void)
 {
-	node("/dev/dma_heap/system_cc_shared", 0666, 4711);
+	put_node("/dev/dma_heap/system_cc_shared", 0666, 4711);
 }
 
 static void total_near(void)
