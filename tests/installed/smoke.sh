@@ -54,7 +54,9 @@ runs "export gives a command a dma-buf" cc export smoke --length 1M -- \
 like "$out" "dmabuf" "its descriptor is one"
 is "$(field type "$out") $(field size "$out")" "export 1M" "it is listed as what it is"
 
-cc export smoke -- sh -c 'echo $CCSHM_EXPORT_ID >export.id; exec sleep 60' &
+# Not the function cc, because a shell function in the background is a shell, and ccshmctl its child, which
+# survives the kill and uses the module. ccshmctl passes the signal on to its command.
+ccshmctl export smoke -- sh -c 'echo $CCSHM_EXPORT_ID >export.id; exec sleep 60' &
 holder=$!
 i=0
 while [ ! -s export.id ] && [ $i -lt 100 ]; do
