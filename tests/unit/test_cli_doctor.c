@@ -142,6 +142,14 @@ static void of_source(void)
 	shell("ln -s /usr/local/bin/ccshmctl %s%s%s", "/proc/self/exe", "");
 }
 
+/* As after an upgrade, of the file that distributions compress. */
+static void new_packed_module(void)
+{
+	new_module();
+	shell("xz %s" MODULES "/updates/ccshm.ko%s%s", "", "");
+	put(MODULES "/modules.dep", "updates/ccshm.ko.xz:\n");
+}
+
 static void limited(void)
 {
 	fake.info.limit_total_bytes = 1000 << 20;
@@ -324,7 +332,9 @@ static void truncated_module(void)
 #define KMSG(text) { "/dev/kmsg", "5,1,1,-;Linux version\n SUBSYSTEM=x;ccshm: not this\n5,2,2,-;" text "\n5,3,3,-;last\n" }
 
 static const struct story module_stories[] = {
-	{ "module", "warn", 0, "srcversion A11CE, installed B0B", "modprobe -r ccshm", { new_module },
+	{ "module", "warn", 0, "srcversion A11CE, installed B0B", "update-initramfs -u", { new_module },
+	  { { "/sys/module/ccshm/srcversion", "A11CE\n" } } },
+	{ "module", "warn", 0, "srcversion A11CE, installed B0B", "modprobe -r ccshm", { new_packed_module },
 	  { { "/sys/module/ccshm/srcversion", "A11CE\n" } } },
 	{ "module", "pass", 0, "loaded and installed", NULL, { new_module },
 	  { { "/sys/module/ccshm/srcversion", "B0B\n" } } },
