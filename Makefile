@@ -32,6 +32,7 @@ help:
 	@echo 'make shell           start a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         install library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
 	@echo 'make activate        after "make install" on this machine: linker cache, group, udev rule, units'
+	@echo 'make uninstall       remove what "make install" with the same variables installs'
 	@echo 'make install-dkms    install the source of the driver in /usr/src, for dkms'
 	@echo 'make deb             build Debian packages in build/deb/; with ARCH=arm64 in build/arm64/deb/'
 	@echo 'make rpm             build RPM packages in build/rpm/'
@@ -130,6 +131,18 @@ install-cli: cli
 install-man install-common install-dkms activate:
 	@$(MAKE) --no-print-directory -C packaging O=$(O) $@
 
+# Install to a temporary directory, and remove the same files from DESTDIR. Keep the administrator's files in
+# /etc/ccshm, and the group.
+uninstall:
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	[ -n '$(DESTDIR)' ] || systemctl disable ccshm-module.service ccshm-provision.service || :; \
+	$(MAKE) -s --no-print-directory DESTDIR="$$copy" install; \
+	cd "$$copy"; \
+	find . ! -type d -printf '%P\n' | while IFS= read -r file; do rm -f "$(DESTDIR)/$$file"; done; \
+	find . -depth -type d -name '*ccshm*' -printf '%P\n' | while IFS= read -r dir; do \
+		find "$(DESTDIR)/$$dir" -depth -type d -empty -delete 2>/dev/null || :; \
+	done
+
 # Tests of an installed system; not a part of "make install".
 tests-installed: lib
 	@$(MAKE) --no-print-directory -C tests/installed O=$(O)
@@ -153,4 +166,4 @@ distclean:
 
 .PHONY: all help setup lib cli driver demo demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
 	nightly mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
-	install-dkms activate tests-installed install-tests deb rpm clean distclean
+	install-dkms activate uninstall tests-installed install-tests deb rpm clean distclean
