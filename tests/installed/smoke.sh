@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Test an installed ccshm: allocate, use, export, attach, revoke and free.
 # shellcheck source=../guest/tap.sh
-. "$(dirname "$0")/tap.sh"
+. "${0%/*}/tap.sh"
 
 cc() { ccshmctl "$@"; }
 # field NAME TEXT: print the value of a line of a record
