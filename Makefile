@@ -132,10 +132,11 @@ install-man install-common install-dkms activate:
 	@$(MAKE) --no-print-directory -C packaging O=$(O) $@
 
 # Install to a temporary directory, and remove the same files from DESTDIR. Keep the administrator's files in
-# /etc/ccshm, and the group.
+# /etc/ccshm, and the group. "make -n" runs a command that contains the variable MAKE: that one installs
+# and removes nothing then, and the others are separate.
 uninstall:
+	@[ -n '$(DESTDIR)' ] || systemctl disable ccshm-module.service ccshm-provision.service || :
 	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
-	[ -n '$(DESTDIR)' ] || systemctl disable ccshm-module.service ccshm-provision.service || :; \
 	$(MAKE) -s --no-print-directory DESTDIR="$$copy" install; \
 	cd "$$copy"; \
 	find . ! -type d -printf '%P\n' | while IFS= read -r file; do rm -f "$(DESTDIR)/$$file"; done; \
