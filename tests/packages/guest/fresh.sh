@@ -4,6 +4,15 @@
 # with uevents during the installation, and use ccshm without a reboot.
 . /suites/tap.sh
 
+wait_until() { # SECONDS COMMAND...
+	wait_left=$1
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$wait_left" -gt 0 ] || return 1
+		wait_left=$((wait_left - 1))
+		sleep 1
+	done
+}
 owner_and_mode() { stat -c '%F %U:%G %a' "$1" 2>&1; }
 
 [ ! -e /dev/ccshm ] && ! getent group ccshm >/dev/null
@@ -38,8 +47,16 @@ runs "member of the group: alloc" as alice ccshmctl alloc 4M --name mine
 runs "member of the group: free" as alice ccshmctl free mine
 exits 4 "another user may not allocate" as mallory ccshmctl alloc 4M
 
-runs "modprobe -r" modprobe -r ccshm
-runs "modprobe" modprobe ccshm
-udevadm settle
-is "$(owner_and_mode /dev/ccshm)" "character special file root:ccshm 660" "after a reload of the module: /dev/ccshm is for group ccshm"
+# The module is loaded later than at boot, and again.
+printf '[buffer late]\nsize = 2M\n' >/etc/ccshm/buffers.d/50-late.conf
+for time in first second; do
+	runs "$time time: modprobe -r" modprobe -r ccshm
+	udevadm settle
+	runs "$time time: modprobe" modprobe ccshm
+	udevadm settle
+	is "$(owner_and_mode /dev/ccshm)" "character special file root:ccshm 660" "$time time: /dev/ccshm is for group ccshm"
+	wait_until 60 ccshmctl show root/late
+	ok $? "$time time: the buffers in /etc/ccshm/buffers.d are allocated"
+	runs "$time time: free" ccshmctl free root/late
+done
 done_testing
