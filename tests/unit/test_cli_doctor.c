@@ -269,6 +269,9 @@ static void never_cpuid(void)
 	cli_seam.cpuid = no_such_instruction;
 }
 
+/* Exists on arm64 only. */
+#define MIDR	"/sys/devices/system/cpu/cpu0/regs/identification/midr_el1"
+
 static const struct story platform_stories[] = {
 	{ "platform", "pass", 0, "(AMD SEV-SNP), as the driver reports", NULL, { NULL }, { { 0 } } },
 	{ "platform", "pass", 0, "(Intel TDX), as the driver reports", NULL, { tdx_driver }, { { 0 } } },
@@ -283,6 +286,10 @@ static const struct story platform_stories[] = {
 	{ "platform", "skip", 0, "Cannot determine without the driver", "Load the module", { never_cpuid }, { { 0 } } },
 	{ "platform", "pass", 0, "(Arm CCA)", NULL, { never_cpuid },
 	  { { "/sys/devices/platform/arm-cca-dev/", "" } } },
+	{ "platform", "pass", 0, "(Arm CCA)", NULL, { never_cpuid },
+	  { { "/sys/devices/platform/arm-cca-dev/", "" }, { MIDR, "0x00000000410fd0c0\n" } } },
+	{ "platform", "fail", 3, "not a confidential guest", "modprobe ccshm allow_plain=1",
+	  { never_cpuid }, { { MIDR, "0x00000000410fd0c0\n" } } },
 	{ "kernel", "pass", 0, RELEASE " is new enough", NULL, { NULL }, { { 0 } } },
 	{ "kernel", "pass", 0, "6.1.0 is new enough", NULL, { NULL },
 	  { { "/proc/sys/kernel/osrelease", "6.1.0\n" } } },
@@ -364,6 +371,7 @@ static const struct story module_stories[] = {
 	{ "module", "warn", 0, "loaded, but not installed for Linux " RELEASE, "depmod", { NULL }, { { 0 } } },
 	{ "module", "warn", 0, "was built for 6.12.2-other", "Build it again", { foreign_module }, { { 0 } } },
 	{ "module", "skip", 0, "nothing to share", NULL, { no_driver }, { { 0 } } },
+	{ "module", "skip", 0, "nothing to share", NULL, { never_cpuid }, { { MIDR, "0x00000000410fd0c0\n" } } },
 	{ "module", "fail", 3, "not installed for any kernel", "make -C driver modules_install",
 	  { sev_guest }, { { 0 } } },
 	{ "module", "fail", 3, "installed for 6.1.0-old, 6.13.0-new, but not for the running kernel, Linux " RELEASE,
