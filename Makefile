@@ -31,19 +31,24 @@ help:
 	@echo 'make sparse          check the driver statically, and its floors; make checkpatch: check its style'
 	@echo 'make shell           start a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         install library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
+	@echo 'make activate        after "make install" on this machine: linker cache, group, udev rule, units'
+	@echo 'make uninstall       remove what "make install" with the same variables installs'
 	@echo 'make install-dkms    install the source of the driver in /usr/src, for dkms'
 	@echo 'make deb             build Debian packages in build/deb/; with ARCH=arm64 in build/arm64/deb/'
 	@echo 'make rpm             build RPM packages in build/rpm/'
 	@echo 'make clean           remove build products; make distclean: also fetched kernels'
 
-# SETUP=no: the necessary packages are installed (for package builds).
+# Install the packages that the tests need. SETUP=no: they are installed.
 setup:
 	@[ '$(SETUP)' = no ] || tests/harness/setup
 
-lib: setup
+# The build itself installs nothing: packaging/need names what is missing.
+lib:
+	@CC='$(CC)' packaging/need cc mnl
 	@$(MAKE) --no-print-directory -C lib O=$(O)
 
 cli: lib
+	@CC='$(CC)' packaging/need smartcols
 	@$(MAKE) --no-print-directory -C cli O=$(O)
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
@@ -72,7 +77,7 @@ quick: setup
 ci:
 	@$(MAKE) --no-print-directory check CHECKS="demo demo-snp demo-tdx demo-cca sparse checkpatch $(CHECKS) check-packages"
 
-check-unit: cli
+check-unit: setup cli
 	@$(MAKE) --no-print-directory -C tests/unit O=$(O) check
 
 check-harness: setup
@@ -123,8 +128,21 @@ install-lib install-lib-dev: lib
 install-cli: cli
 	@$(MAKE) --no-print-directory -C cli O=$(O) install
 
-install-man install-common install-dkms:
+install-man install-common install-dkms activate:
 	@$(MAKE) --no-print-directory -C packaging O=$(O) $@
+
+# Install to a temporary directory, and remove the same files from DESTDIR. Keep the administrator's files in
+# /etc/ccshm, and the group. "make -n" runs a command that contains the variable MAKE: that one installs
+# and removes nothing then, and the others are separate.
+uninstall:
+	@[ -n '$(DESTDIR)' ] || systemctl disable ccshm-module.service ccshm-provision.service || :
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
+	$(MAKE) -s --no-print-directory DESTDIR="$$copy" install; \
+	cd "$$copy"; \
+	find . ! -type d -printf '%P\n' | while IFS= read -r file; do rm -f "$(DESTDIR)/$$file"; done; \
+	find . -depth -type d -name '*ccshm*' -printf '%P\n' | while IFS= read -r dir; do \
+		find "$(DESTDIR)/$$dir" -depth -type d -empty -delete 2>/dev/null || :; \
+	done
 
 # Tests of an installed system; not a part of "make install".
 tests-installed: lib
@@ -135,11 +153,10 @@ install-tests: tests-installed
 
 # Build for ARCH, by default the architecture of this machine.
 deb:
-	@[ '$(SETUP)' = no ] || tests/harness/setup deb
 	@$(if $(filter-out $(shell dpkg --print-architecture),$(ARCH)),tests/packages/cross-deb $(ARCH),packaging/build-deb)
 
 rpm:
-	@[ ! -e /etc/debian_version ] || tests/harness/setup rpm
+	@[ ! -e /etc/debian_version ] || tests/harness/setup --only rpm
 	@packaging/build-rpm
 
 clean:
@@ -150,4 +167,4 @@ distclean:
 
 .PHONY: all help setup lib cli driver demo demo-snp demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
 	nightly mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
-	install-dkms tests-installed install-tests deb rpm clean distclean
+	install-dkms activate uninstall tests-installed install-tests deb rpm clean distclean

@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <ccshm.h>
@@ -348,7 +349,7 @@ int device_for_each(int (*visit)(const char *name, void *data), void *data);
  */
 bool device_is_listed(const char *name, const struct ccshm_device *device);
 
-/* ---- common/root.c, system.c: files of the system ---- */
+/* ---- common/root.c, stat.c, system.c: files of the system ---- */
 
 #define SYSTEM_PATH_LEN	4096
 
@@ -356,6 +357,8 @@ bool device_is_listed(const char *name, const struct ccshm_device *device);
 const char *system_root(void);
 void system_path(char path[SYSTEM_PATH_LEN], const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Call stat() for a file below system_root(). */
+int system_stat(const char *path, struct stat *st);
 bool system_exists(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Read at most @len - 1 bytes of a file and add a NUL. Return their number or a negative errno. */
 ssize_t system_read(char *text, size_t len, const char *format, ...)

@@ -35,6 +35,7 @@
 #include <linux/huge_mm.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <net/genetlink.h>
 #include <asm/pgtable.h>
 #ifdef CONFIG_X86
@@ -151,6 +152,16 @@ static inline bool ccshm_dma_iommu(struct device *dev)
 	return use_dma_iommu(dev);
 #else
 	return false;	/* the IOMMU layer sets dev->dma_ops */
+#endif
+}
+
+/* Check whether a PCI device was removed and does not answer. */
+static inline bool ccshm_pci_is_disconnected(struct pci_dev *pdev)
+{
+#if CCSHM_HAVE_PCI_DEV_IS_DISCONNECTED
+	return pci_dev_is_disconnected(pdev);
+#else
+	return pdev->error_state == pci_channel_io_perm_failure;
 #endif
 }
 

@@ -107,7 +107,7 @@ int ccshm_device_check(struct pci_dev *pdev)
 {
 	device_lock_assert(&pdev->dev);
 	if (!device_is_registered(&pdev->dev) ||
-	    pci_dev_is_disconnected(pdev))
+	    ccshm_pci_is_disconnected(pdev))
 		return -ENODEV;
 	if (is_bridge(pdev))
 		return -EOPNOTSUPP;
@@ -149,7 +149,7 @@ static int device_stop(struct pci_dev *pdev)
 	 * not present either, READ_TIMES in a row.
 	 */
 	for (i = 0; i < READ_TIMES; i++) {
-		if (pci_dev_is_disconnected(pdev))
+		if (ccshm_pci_is_disconnected(pdev))
 			return 0;
 		if (clear_master(pdev, &command)) {
 			if (command & PCI_COMMAND_MASTER ||
@@ -182,7 +182,7 @@ int ccshm_device_stop(struct pci_dev *pdev)
 	if (device_is_registered(&pdev->dev))
 		err = device_stop(pdev);
 	else
-		err = pci_dev_is_disconnected(pdev) ? 0 : -EIO;
+		err = ccshm_pci_is_disconnected(pdev) ? 0 : -EIO;
 	if (err)
 		pci_warn(pdev, "ccshm: cannot be stopped: its shared memory stays held\n");
 	return err;

@@ -262,7 +262,7 @@ static void begin(struct doctor *doctor)
 	system_line(doctor->release, sizeof(doctor->release), "/proc/sys/kernel/osrelease");
 	if (doctor->info)
 		doctor->no_guest = ccshm_info_is_plain(doctor->info);
-	else if (!ccshm_platform_detect(&platform))
+	else if (!doctor_detect_platform(&platform))
 		doctor->no_guest = platform == CCSHM_PLATFORM_NONE;
 }
 

@@ -62,6 +62,11 @@ const char *doctor_check_name(unsigned int nth, const char **what);
 /* ---- the checks, by file ---- */
 
 /* platform.c */
+/*
+ * Get the platform without the driver, from CPUID and sysfs. Returns 0; or a negative errno if
+ * only the driver can determine it.
+ */
+int doctor_detect_platform(uint32_t *platform);
 void doctor_check_platform(struct doctor *doctor);
 void doctor_check_kernel(struct doctor *doctor);
 

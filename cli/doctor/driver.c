@@ -14,11 +14,9 @@
 /* Get the name of a node's group; false if there is no such node. */
 static bool node_group(const char *node, struct stat *st, char *group, size_t len)
 {
-	char path[SYSTEM_PATH_LEN];
 	struct group *entry;
 
-	system_path(path, "%s", node);
-	if (stat(path, st))
+	if (system_stat(node, st))
 		return false;
 	entry = getgrgid(st->st_gid);
 	if (entry)
@@ -188,11 +186,10 @@ void doctor_check_access(struct doctor *doctor)
 /* Check by its number whether the heap's node is that of a device in sysfs. */
 static bool node_is_of(const char *device)
 {
-	char path[SYSTEM_PATH_LEN], is[32], wanted[32];
+	char is[32], wanted[32];
 	struct stat st;
 
-	system_path(path, "%s", HEAP_DEVICE);
-	if (stat(path, &st) || system_line(wanted, sizeof(wanted), "%s/dev", device))
+	if (system_stat(HEAP_DEVICE, &st) || system_line(wanted, sizeof(wanted), "%s/dev", device))
 		return false;
 	snprintf(is, sizeof(is), "%u:%u", major(st.st_rdev), minor(st.st_rdev));
 	return !strcmp(is, wanted);

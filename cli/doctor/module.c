@@ -84,8 +84,9 @@ static void loaded(struct doctor *doctor, const struct module_file *file, int er
 	} else if (is_outdated(file, running)) {
 		doctor_warn(doctor, "The loaded module is not the installed one: it was built from other sources "
 			    "(srcversion %s, installed %s), as after an upgrade.", running, file->srcversion);
-		doctor_advise(doctor, "Restart the guest; or free all buffers and run `modprobe -r ccshm && modprobe "
-			      "ccshm`.");
+		doctor_advise(doctor, "Free all buffers and run `modprobe -r ccshm && modprobe ccshm`, or restart the "
+			      "guest. If the initramfs contains ccshm, first make it again: `update-initramfs -u` or "
+			      "`dracut -f`.");
 	} else {
 		doctor_pass(doctor, "The module is loaded and installed: %s.", file->path);
 	}

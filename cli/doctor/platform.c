@@ -44,37 +44,41 @@ static void by_driver(struct doctor *doctor)
 			    platform_text(ccshm_info_platform(doctor->info)));
 }
 
-/* Refine the platform by files that exist only in guests of one kind. */
-static uint32_t by_sysfs(uint32_t platform)
+/* The kernel registers this device in Realms only (arch/arm64/kernel/rsi.c), from 6.13 on. */
+#define REALM_DEVICE	"/sys/devices/platform/arm-cca-dev"
+/* arm64 kernels have this file (arch/arm64/kernel/cpuinfo.c), others do not. */
+#define ARM64_FILE	"/sys/devices/system/cpu/cpu0/regs/identification/midr_el1"
+
+int doctor_detect_platform(uint32_t *platform)
 {
-	if (platform == CCSHM_PLATFORM_SEV && system_exists("/sys/devices/system/cpu/sev"))
-		return CCSHM_PLATFORM_SEV_SNP;
-	if (platform == CCSHM_PLATFORM_NONE && system_exists("/sys/devices/platform/arm-cca-dev"))
-		return CCSHM_PLATFORM_CCA;
-	return platform;
+	int err = ccshm_platform_detect(platform);
+
+	if (!err && *platform == CCSHM_PLATFORM_SEV && system_exists("/sys/devices/system/cpu/sev"))
+		*platform = CCSHM_PLATFORM_SEV_SNP;
+	if (!err)
+		return 0;
+	if (system_exists(REALM_DEVICE))
+		*platform = CCSHM_PLATFORM_CCA;
+	else if (system_exists(ARM64_FILE))
+		*platform = CCSHM_PLATFORM_NONE;
+	else
+		return err;
+	return 0;
 }
 
 void doctor_check_platform(struct doctor *doctor)
 {
 	uint32_t platform;
-	int err;
 
 	if (doctor->info) {
 		by_driver(doctor);
-		return;
-	}
-	err = ccshm_platform_detect(&platform);
-	if (!err && platform == CCSHM_PLATFORM_NONE) {
-		if (doctor->loaded)
-			report_plain_load(doctor);
-		else
-			report_no_guest(doctor);
-		return;
-	}
-	platform = by_sysfs(platform);
-	if (platform == CCSHM_PLATFORM_NONE) {
+	} else if (doctor_detect_platform(&platform)) {
 		doctor_skip(doctor, "Cannot determine without the driver whether this is a confidential guest.");
 		doctor_advise(doctor, "Load the module: loading fails where there is nothing to share.");
+	} else if (platform == CCSHM_PLATFORM_NONE && doctor->loaded) {
+		report_plain_load(doctor);
+	} else if (platform == CCSHM_PLATFORM_NONE) {
+		report_no_guest(doctor);
 	} else if (platform == CCSHM_PLATFORM_SEV) {
 		doctor_pass(doctor, "This is a confidential guest (AMD SEV, SEV-ES or SEV-SNP: "
 			    "only the driver can distinguish them).");

@@ -443,8 +443,9 @@ static void fill_record(const struct out *out, struct libscols_table *table)
 	size_t i;
 
 	scols_table_enable_noheadings(table, 1);
-	new_column(table, "field", 0);
-	new_column(table, "value", 0);
+	/* libsmartcols before 2.41 makes a column as wide as its title, although no title is printed. */
+	new_column(table, "", 0);
+	new_column(table, "", 0);
 	for (i = 0; i < out->ncolumns; i++) {
 		struct libscols_line *line;
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Test an installed ccshm: allocate, use, export, attach, revoke and free.
 # shellcheck source=../guest/tap.sh
-. "$(dirname "$0")/tap.sh"
+. "${0%/*}/tap.sh"
 
 cc() { ccshmctl "$@"; }
 # field NAME TEXT: print the value of a line of a record
@@ -54,7 +54,9 @@ runs "ccshmctl export with a command: exit status 0" cc export smoke --length 1M
 like "$out" "dmabuf" "ccshmctl export: CCSHM_DMABUF_FD is a dma-buf"
 is "$(field type "$out") $(field size "$out")" "export 1M" "ccshmctl show of an export of 1M: type export, size 1M"
 
-cc export smoke -- sh -c 'echo $CCSHM_EXPORT_ID >export.id; exec sleep 60' &
+# Not the function cc, because a shell function in the background is a shell, and ccshmctl its child, which
+# survives the kill and uses the module. ccshmctl passes the signal on to its command.
+ccshmctl export smoke -- sh -c 'echo $CCSHM_EXPORT_ID >export.id; exec sleep 60' &
 holder=$!
 i=0
 while [ ! -s export.id ] && [ $i -lt 100 ]; do

@@ -13,6 +13,12 @@ in_root() {
 		"$TOP/tests/packages/enter-root" "$@"
 }
 
+# in_root_as_user ROOT COMMAND...: run a command as a build machine does: as an ordinary user without a
+# home directory
+in_root_as_user() {
+	in_root "$1" setpriv --reuid=1000 --regid=1000 --clear-groups env HOME=/nonexistent "${@:2}"
+}
+
 # add_kernel ROOT SERIES: add the parts of a kernel of tests/harness that are needed to build
 # modules
 add_kernel() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "ccshmctl.h"
 #include "fake.h"
@@ -13,8 +14,44 @@ const char *system_root(void)
 	return top;
 }
 
+/* The owners of files, which only root could set. */
+static struct {
+	char path[64];
+	gid_t gid;
+} groups[4];
+static size_t ngroups;
+
+int system_stat(const char *path, struct stat *st)
+{
+	char full[512];
+	size_t i;
+
+	snprintf(full, sizeof(full), "%s%s", top, path);
+	if (stat(full, st))
+		return -1;
+	st->st_uid = 0;
+	st->st_gid = 0;
+	for (i = 0; i < ngroups; i++)
+		if (!strcmp(groups[i].path, path))
+			st->st_gid = groups[i].gid;
+	return 0;
+}
+
+void put_node(const char *path, mode_t mode, gid_t gid)
+{
+	char full[512];
+
+	put(path, "");
+	snprintf(full, sizeof(full), "%s%s", top, path);
+	ck_assert_int_eq(chmod(full, mode), 0);
+	ck_assert_uint_lt(ngroups, sizeof(groups) / sizeof(groups[0]));
+	snprintf(groups[ngroups].path, sizeof(groups[ngroups].path), "%s", path);
+	groups[ngroups++].gid = gid;
+}
+
 void top_make(void)
 {
+	ngroups = 0;
 	strcpy(top, "/tmp/ccshm-unit-XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(top));
 }

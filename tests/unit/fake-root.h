@@ -7,6 +7,7 @@
 #define TESTS_UNIT_FAKE_ROOT_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 extern char top[64];
 
@@ -17,6 +18,12 @@ void top_remove(void);
 /* Create a file and its parent directories. A name that ends in a slash creates a directory. */
 void put(const char *path, const char *text);
 void put_bytes(const char *path, const void *bytes, size_t len);
+
+/*
+ * Create a device node for ccshmctl that belongs to root and @gid, whichever user runs the test. All other files belong to root
+ * and group 0.
+ */
+void put_node(const char *path, mode_t mode, gid_t gid);
 
 /* Run a shell command; @format has a %s for the directory, @a and @b. */
 void shell(const char *format, const char *a, const char *b);

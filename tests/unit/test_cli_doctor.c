@@ -142,6 +142,14 @@ static void of_source(void)
 	shell("ln -s /usr/local/bin/ccshmctl %s%s%s", "/proc/self/exe", "");
 }
 
+/* As after an upgrade, of the file that distributions compress. */
+static void new_packed_module(void)
+{
+	new_module();
+	shell("xz %s" MODULES "/updates/ccshm.ko%s%s", "", "");
+	put(MODULES "/modules.dep", "updates/ccshm.ko.xz:\n");
+}
+
 static void limited(void)
 {
 	fake.info.limit_total_bytes = 1000 << 20;
@@ -261,6 +269,9 @@ static void never_cpuid(void)
 	cli_seam.cpuid = no_such_instruction;
 }
 
+/* Exists on arm64 only. */
+#define MIDR	"/sys/devices/system/cpu/cpu0/regs/identification/midr_el1"
+
 static const struct story platform_stories[] = {
 	{ "platform", "pass", 0, "(AMD SEV-SNP), as the driver reports", NULL, { NULL }, { { 0 } } },
 	{ "platform", "pass", 0, "(Intel TDX), as the driver reports", NULL, { tdx_driver }, { { 0 } } },
@@ -275,6 +286,10 @@ static const struct story platform_stories[] = {
 	{ "platform", "skip", 0, "Cannot determine without the driver", "Load the module", { never_cpuid }, { { 0 } } },
 	{ "platform", "pass", 0, "(Arm CCA)", NULL, { never_cpuid },
 	  { { "/sys/devices/platform/arm-cca-dev/", "" } } },
+	{ "platform", "pass", 0, "(Arm CCA)", NULL, { never_cpuid },
+	  { { "/sys/devices/platform/arm-cca-dev/", "" }, { MIDR, "0x00000000410fd0c0\n" } } },
+	{ "platform", "fail", 3, "not a confidential guest", "modprobe ccshm allow_plain=1",
+	  { never_cpuid }, { { MIDR, "0x00000000410fd0c0\n" } } },
 	{ "kernel", "pass", 0, RELEASE " is new enough", NULL, { NULL }, { { 0 } } },
 	{ "kernel", "pass", 0, "6.1.0 is new enough", NULL, { NULL },
 	  { { "/proc/sys/kernel/osrelease", "6.1.0\n" } } },
@@ -324,7 +339,9 @@ static void truncated_module(void)
 #define KMSG(text) { "/dev/kmsg", "5,1,1,-;Linux version\n SUBSYSTEM=x;ccshm: not this\n5,2,2,-;" text "\n5,3,3,-;last\n" }
 
 static const struct story module_stories[] = {
-	{ "module", "warn", 0, "srcversion A11CE, installed B0B", "modprobe -r ccshm", { new_module },
+	{ "module", "warn", 0, "srcversion A11CE, installed B0B", "update-initramfs -u", { new_module },
+	  { { "/sys/module/ccshm/srcversion", "A11CE\n" } } },
+	{ "module", "warn", 0, "srcversion A11CE, installed B0B", "modprobe -r ccshm", { new_packed_module },
 	  { { "/sys/module/ccshm/srcversion", "A11CE\n" } } },
 	{ "module", "pass", 0, "loaded and installed", NULL, { new_module },
 	  { { "/sys/module/ccshm/srcversion", "B0B\n" } } },
@@ -354,6 +371,7 @@ static const struct story module_stories[] = {
 	{ "module", "warn", 0, "loaded, but not installed for Linux " RELEASE, "depmod", { NULL }, { { 0 } } },
 	{ "module", "warn", 0, "was built for 6.12.2-other", "Build it again", { foreign_module }, { { 0 } } },
 	{ "module", "skip", 0, "nothing to share", NULL, { no_driver }, { { 0 } } },
+	{ "module", "skip", 0, "nothing to share", NULL, { never_cpuid }, { { MIDR, "0x00000000410fd0c0\n" } } },
 	{ "module", "fail", 3, "not installed for any kernel", "make -C driver modules_install",
 	  { sev_guest }, { { 0 } } },
 	{ "module", "fail", 3, "installed for 6.1.0-old, 6.13.0-new, but not for the running kernel, Linux " RELEASE,
@@ -532,36 +550,24 @@ static void old_abi(void)
 	fake.abi_oldest = 0;
 }
 
-/* Create a device node. If the test does not run as root, the file keeps the user's group. */
-static void node(const char *path, mode_t mode, gid_t gid)
-{
-	char full[256];
-
-	put(path, "");
-	snprintf(full, sizeof(full), "%s%s", top, path);
-	ck_assert_int_eq(chmod(full, mode), 0);
-	if (!geteuid())
-		ck_assert_int_eq(chown(full, 0, gid), 0);
-}
-
 static void node_of_root(void)
 {
-	node("/dev/ccshm", 0600, 0);
+	put_node("/dev/ccshm", 0600, 0);
 }
 
 static void node_of_group(void)
 {
-	node("/dev/ccshm", 0660, 4711);
+	put_node("/dev/ccshm", 0660, 4711);
 }
 
 static void node_of_all(void)
 {
-	node("/dev/ccshm", 0666, 4711);
+	put_node("/dev/ccshm", 0666, 4711);
 }
 
 static void heap_of_all(void)
 {
-	node("/dev/dma_heap/system_cc_shared", 0666, 4711);
+	put_node("/dev/dma_heap/system_cc_shared", 0666, 4711);
 }
 
 static void total_near(void)

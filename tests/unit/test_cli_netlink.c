@@ -190,7 +190,7 @@ END_TEST
 START_TEST(show_fields)
 {
 	ck_assert_int_eq(cli_run("show", "ring", "-o", "size,id", NULL), EXIT_OK);
-	ck_assert_str_eq(cli.out, "size  4K\nid    2\n");
+	ck_assert_str_eq(cli.out, "size 4K\nid   2\n");
 	ck_assert_int_eq(cli_run("show", "ring", "-jo", "size", NULL), EXIT_OK);
 	ck_assert(has("\"size\": 4096"));
 	ck_assert(!has("id"));

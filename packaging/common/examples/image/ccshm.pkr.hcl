@@ -67,7 +67,9 @@ build {
   provisioner "shell" {
     inline = [
       "apt-get update",
-      "apt-get install -y --no-install-recommends dkms linux-headers-cloud-amd64 libmnl0 libsmartcols1",
+      # The headers of the running kernel, and the newest kernel with its headers: install-ccshm checks
+      # both.
+      "apt-get install -y --no-install-recommends dkms linux-headers-$(uname -r) linux-image-cloud-amd64 linux-headers-cloud-amd64 libmnl0 libsmartcols1",
       "bash ${local.secret}/install-ccshm /tmp/ccshm ${local.sign}",
       "rm -rf /tmp/ccshm ${local.secret}",
     ]
