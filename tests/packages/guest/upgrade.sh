@@ -18,10 +18,12 @@ until holds alice/kept || [ $i -gt 300 ]; do sleep 0.1; i=$((i + 1)); done
 holds alice/kept
 ok $? "the buffer is exported"
 
+compilations zero
 start=$(cut -d. -f1 /proc/uptime)
 exits 0 "apt install of the next version: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 install /srv/ccshm/2/*.deb
 said=$out
 diag "the upgrade took $(($(cut -d. -f1 /proc/uptime) - start)) s"
+diag "$(compilations)"
 ! printf '%s\n' "$said" | grep -iE '\berror|\bfail'
 ok $? "upgrade: no error message"
 like "$said" "ccshm.*(reboot|loaded|next boot|restart)" "upgrade: prints when the new module takes effect"
