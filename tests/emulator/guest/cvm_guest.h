@@ -14,7 +14,7 @@ enum cvm_flavour { CVM_PLAIN, CVM_SEV, CVM_TDX, CVM_CCA, CVM_SNP };
 
 /* The emulator's counters. */
 enum cvm_counter {
-	CVM_HC_SHARED,			/* calls to make pages shared: hypercall, MapGPA, RSI, PSC */
+	CVM_HC_SHARED,			/* calls to share pages: hypercall, MapGPA, RSI, PSC */
 	CVM_HC_PRIVATE,			/* calls to make pages private */
 	CVM_PAGES_TO_SHARED,		/* 4 KiB pages that changed state */
 	CVM_PAGES_TO_PRIVATE,
@@ -30,17 +30,17 @@ enum cvm_counter {
 	CVM_PSC_2M,
 	CVM_PVALIDATE_4K,		/* SNP: PVALIDATE instructions, by size */
 	CVM_PVALIDATE_2M,
-	CVM_PVALIDATE_MISMATCH,		/* SNP: PVALIDATE of 2 MiB where the RMP has pages of 4 KiB */
-	CVM_VIOL_UNVALIDATED,		/* SNP: accesses to private pages that are not validated */
-	CVM_VIOL_PVALIDATE,		/* SNP: wrong PVALIDATE: no change, shared page, bad input */
+	CVM_PVALIDATE_MISMATCH,		/* SNP: PVALIDATE of 2 MiB on an RMP entry of 4 KiB */
+	CVM_VIOL_UNVALIDATED,		/* SNP: accesses to pages that are not validated */
+	CVM_VIOL_PVALIDATE,		/* SNP: wrong PVALIDATE instructions */
 	CVM_VIOL_UNRESCINDED,		/* SNP: validated pages that became shared */
 	CVM_RETRIES,			/* TDX: MapGPA calls that were answered with RETRY */
-	CVM_VIOL_MMIO,			/* x86: accesses to device memory through the private view */
+	CVM_VIOL_MMIO,			/* x86: accesses to devices by the private view */
 	CVM_NR_COUNTERS,
 };
 
 /* Trap modes. */
-#define CVM_MODE_PRIVATE_ALIAS	1u	/* trap the private view of shared pages and (x86) of devices */
+#define CVM_MODE_PRIVATE_ALIAS	1u	/* trap private views of shared pages, devices (x86) */
 #define CVM_MODE_SHARED_ALIAS	2u	/* trap the shared view of private pages */
 #define CVM_MODE_STEP		4u	/* count each access, not only a page's first */
 #define CVM_MODE_SCRAMBLE	8u	/* a conversion fills the new view with garbage */

@@ -39,8 +39,7 @@ enum st_op {
 	ST_DMA_STREAMING,		/* round trip; result: wrong words; arg: bounced maps */
 	ST_ADDRESS,			/* slot, page: result is its address in the direct map */
 	ST_PVALIDATE,			/* SNP: slot, view, page; arg: ST_VALIDATE, ST_LARGE */
-	ST_STATE,			/* SNP: slot, page; arg: 1 to shared, 0 to private: change the
-					 * state in the RMP only; result: the host's error */
+	ST_STATE,			/* SNP: slot, page; arg of ST_CONVERT; RMP only */
 };
 
 struct st_call {

@@ -24,7 +24,9 @@ static u64 read_ghcb_msr(void)
 
 static void write_ghcb_msr(u64 value)
 {
-	asm volatile("wrmsr" : : "c" (MSR_GHCB), "a" ((u32)value), "d" ((u32)(value >> 32)) : "memory");
+	u32 low = value, high = value >> 32;
+
+	asm volatile("wrmsr" : : "c" (MSR_GHCB), "a" (low), "d" (high) : "memory");
 }
 
 int st_snp_pvalidate(struct st_call *call)
