@@ -22,6 +22,7 @@
 static struct {
 	uint64_t id, flags;
 	int64_t deadline;
+	atomic_int tid;
 	atomic_bool done;
 	int err;
 	struct ccshm_ioc_revoke r;
@@ -31,6 +32,7 @@ static struct {
 static void *revoke_run(void *arg)
 {
 	(void)arg;
+	rev.tid = gettid();
 	rev.err = raw_revoke(ccshm, rev.id, rev.flags, rev.deadline, &rev.r);
 	rev.done = true;
 	return NULL;
@@ -41,6 +43,7 @@ static void revoke_start(uint64_t id, uint64_t flags, int64_t deadline)
 	rev.id = id;
 	rev.flags = flags;
 	rev.deadline = deadline;
+	rev.tid = 0;
 	rev.done = false;
 	pthread_create(&rev.thread, NULL, revoke_run, NULL);
 }
@@ -240,12 +243,12 @@ static void counted_object_ends(void)
 	revoke_start(d.s.id, 0, in_ms(20000));
 	is_int(poll_pri(&d.a, 10000) & POLLPRI, POLLPRI,
 	       "%s: the attachment's holder is notified by POLLPRI", what);
-	sleep_ms(300);
+	/* It waits for the attachment after it has counted the exports. */
+	ok(waits_in(rev.tid, CCSHM_IOC_REVOKE), "%s: the revoke waits for the attachment", what);
 	close(fd);
 	younger = raw_export(ccshm, d.s.id, 0, NULL);
 	ok(younger >= 0, "%s: EXPORT during the revoke", what);
 	close(younger);
-	ok(!rev.done, "%s: the revoke waits for the attachment", what);
 	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH", what);
 	revoke_counts(4, 0, 3 * SIZE / PAGE + 1, what);
 	driven_end(&d);
