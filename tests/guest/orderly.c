@@ -296,11 +296,19 @@ static uint64_t shared_now(void)
 	return info.bytes_shared;
 }
 
+/* Create a buffer and its export when all memory of earlier tests has been returned. */
+static struct shared only_export(void)
+{
+	if (!wait_clean(ccshm))
+		bail("an earlier test has left objects");
+	return exported_new(SIZE, 0);
+}
+
 /* Test an importer that releases its mapping long after the revoke has timed out. */
 static void ends_by_itself(bool fence)
 {
 	const char *what = fence ? "a late fence" : "a late importer";
-	struct shared s = exported_new(SIZE, 0);
+	struct shared s = only_export();
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 	struct ccshm_ioc_info info;
 	uint64_t before = shared_now();
@@ -355,7 +363,7 @@ static void ends_while_owned(void)
 /* Test FREE with CCSHM_FREE_REVOKE that completes without another call. */
 static void freed_and_forgotten(void)
 {
-	struct shared s = exported_new(SIZE, 0);
+	struct shared s = only_export();
 	int imp = imp_new(s.fd, IMPORTER_LATE);
 	struct ccshm_ioc_free req = { .id = s.id, .flags = CCSHM_FREE_REVOKE };
 	struct ccshm_ioc_info info;
