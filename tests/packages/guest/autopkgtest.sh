@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Run ccshm-tests as autopkgtest does, on a machine whose buffers the units allocate whenever the module is loaded.
+. /suites/tap.sh
+
+buffers() { ccshmctl list --json | grep -c '"id"'; }
+free_all() {
+	ccshmctl free root/descriptors && ccshmctl free alice/frames
+}
+wait_until() { # SECONDS COMMAND...
+	wait_left=$1
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$wait_left" -gt 0 ] || return 1
+		wait_left=$((wait_left - 1))
+		sleep 1
+	done
+}
+
+exits 77 "while a buffer is in use: exit status 77" /usr/libexec/ccshm-tests/run --allow-plain
+like "$out" "SKIP the module is in use" "while a buffer is in use: the reason is printed"
+runs "the buffers are freed" free_all
+exits 0 "debian/tests/installed: exit status 0" /usr/libexec/ccshm-tests/run --allow-plain
+for suite in smoke.sh limits pages; do
+	like "$out" "^ok [0-9]+ - $suite\$" "debian/tests/installed: the suite $suite passes"
+done
+[ -d /sys/module/ccshm ]
+ok $? "after the tests: the module is loaded"
+wait_until 60 ccshmctl show alice/frames
+ok $? "after the tests: the buffers in /etc/ccshm/buffers.d are allocated"
+is "$(systemctl list-units --failed --no-legend --plain)" "" "after the tests: no unit has failed"
+done_testing
