@@ -320,24 +320,31 @@ static void check_progress(unsigned short columns, const char *what, const char 
 {
 	char text[CLI_TEXT], begin[256];
 	struct winsize size = { .ws_row = 25, .ws_col = columns };
-	int master, slave, status;
+	int master, slave, status, seen[2];
 	size_t len = 0;
 	ssize_t n;
 	pid_t pid;
 
 	ck_assert_int_eq(openpty(&master, &slave, NULL, NULL, &size), 0);
+	ck_assert_int_eq(pipe(seen), 0);
 	pid = fork();
 	if (!pid) {
+		close(seen[1]);
 		dup2(slave, STDERR_FILENO);
 		progress_start(0, "showing %s", what);
-		usleep(700000);
+		n = read(seen[0], text, 1);
 		progress_stop();
-		_exit(0);
+		_exit(n ? 1 : 0);
 	}
 	close(slave);
+	close(seen[0]);
 	while (len < sizeof(text) - 1 &&
-	       (n = read(master, text + len, sizeof(text) - 1 - len)) > 0)
+	       (n = read(master, text + len, sizeof(text) - 1 - len)) > 0) {
+		/* The text has appeared: let the child erase it. */
+		if (!len)
+			close(seen[1]);
 		len += (size_t)n;
+	}
 	text[len] = '\0';
 	close(master);
 	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
