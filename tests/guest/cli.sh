@@ -24,15 +24,6 @@ json() { printf '%s\n' "$2" | sed -nE "s/.*\"$1\": *(\"[^\"]*\"|[^,}]*).*/\1/p" 
 
 info() { field "$1" "$(cc info --bytes)"; }
 
-wait_for() { # SECONDS COMMAND...: until the command succeeds
-	wait_end=$(($(date +%s) + $1))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ "$(date +%s)" -lt "$wait_end" ] || return 1
-		usleep 20000
-	done
-}
-
 # ---- without the driver
 
 exits 3 "no driver: info: exit 3" cc info
@@ -212,7 +203,7 @@ is "$(info exports)" 0 "the export ends with its command"
 
 ccshmctl export first -- mapper >mapper.log 2>&1 &
 pid=$!
-wait_for 10 grep -q sees mapper.log
+wait_until 10 grep -q sees mapper.log
 ok $? "a program maps the dma-buf of export"
 runs "revoke of a buffer whose export is mapped: exit 0" cc revoke first
 is "$(field state "$out") $(field revoked "$out")" "revoked 1" "revoke prints the state and one revoked export"
@@ -222,7 +213,7 @@ runs "export after the revoke: exit 0" cc export first -- true
 
 ccshmctl export first -- sh -c 'trap "exit 9" TERM; echo $CCSHM_EXPORT_ID >export.id; while :; do usleep 10000; done' &
 pid=$!
-wait_for 10 test -s export.id
+wait_until 10 test -s export.id
 kill -TERM $pid
 wait $pid
 is $? 9 "export passes SIGTERM to its command"
@@ -287,7 +278,7 @@ fi
 no_buffer() { [ "$(info buffers)" = 0 ]; }
 
 cc free first
-wait_for 10 no_buffer
+wait_until 10 no_buffer
 is "$(info buffers)" 0 "after free of the last buffer info counts no buffer"
 # A Realm with addresses of 32 bits has at most 1 GiB of memory.
 size=1200M
@@ -303,7 +294,7 @@ ctrl_c() {
 	if [ $status = 130 ]; then
 		interrupted=$((interrupted + 1))
 		# A work item returns the memory that was already shared.
-		wait_for 10 no_buffer
+		wait_until 10 no_buffer
 		left=$(info buffers)
 		is "$(cat id)" "" "Ctrl-C after $2 ms of alloc $1: no id is printed"
 	elif [ $status = 0 ]; then
@@ -332,7 +323,7 @@ while [ $ms -lt 400 ]; do
 		leftovers=$((leftovers + 1))
 		last=$(cc alloc 4K)
 		for i in $(seq "$last"); do cc free "$i" 2>/dev/null; done
-		wait_for 10 no_buffer
+		wait_until 10 no_buffer
 	fi
 	ms=$((ms + 5))
 done
@@ -349,7 +340,7 @@ fi
 is "$(wc -l <id)" 1 "alloc on a terminal prints only the id to stdout"
 runs "free after alloc on a terminal: exit 0" cc free "$(cat id)"
 nothing_shared() { [ "$(info 'bytes shared')" = 0 ]; }
-wait_for 10 nothing_shared
+wait_until 10 nothing_shared
 is "$(info 'bytes shared') $(info 'bytes leaked')" "0 0" "after all frees info reports 0 shared and 0 leaked bytes"
 
 runs "the module can be unloaded" rmmod ccshm

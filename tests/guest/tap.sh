@@ -58,6 +58,16 @@ exits() {
 # runs NAME COMMAND...: run a command that must succeed
 runs() { exits 0 "$@"; }
 
+# wait_until SECONDS COMMAND...: run a command until it succeeds; fail after this time
+wait_until() {
+	tap_end=$(($(date +%s) + $1))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		[ "$(date +%s)" -lt "$tap_end" ] || return 1
+		sleep 0.1
+	done
+}
+
 skip() {
 	tap_count=$((tap_count + 1))
 	echo "ok $tap_count - $1 # SKIP $2"

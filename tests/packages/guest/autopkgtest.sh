@@ -7,16 +7,6 @@ buffers() { ccshmctl list --json | grep -c '"id"'; }
 free_all() {
 	ccshmctl free root/descriptors && ccshmctl free alice/frames
 }
-wait_until() { # SECONDS COMMAND...
-	wait_left=$1
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ "$wait_left" -gt 0 ] || return 1
-		wait_left=$((wait_left - 1))
-		sleep 1
-	done
-}
-
 exits 77 "while a buffer is in use: exit status 77" /usr/libexec/ccshm-tests/run --allow-plain
 like "$out" "SKIP the module is in use" "while a buffer is in use: the reason is printed"
 runs "the buffers are freed" free_all

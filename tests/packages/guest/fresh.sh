@@ -4,15 +4,6 @@
 # with uevents during the installation, and use ccshm without a reboot.
 . /suites/tap.sh
 
-wait_until() { # SECONDS COMMAND...
-	wait_left=$1
-	shift
-	until "$@" >/dev/null 2>&1; do
-		[ "$wait_left" -gt 0 ] || return 1
-		wait_left=$((wait_left - 1))
-		sleep 1
-	done
-}
 owner_and_mode() { stat -c '%F %U:%G %a' "$1" 2>&1; }
 
 [ ! -e /dev/ccshm ] && ! getent group ccshm >/dev/null

@@ -7,16 +7,6 @@
 
 ends() { ! kill -0 "$1" 2>/dev/null; }
 
-wait_until() { # SECONDS COMMAND...
-	wait_left=$(($1 * 10))
-	shift
-	until "$@"; do
-		[ "$wait_left" -gt 0 ] || return 1
-		wait_left=$((wait_left - 1))
-		sleep 0.1
-	done
-}
-
 owner_and_mode() { stat -c '%F %U:%G %a' "$1" 2>&1; }
 field() { printf '%s\n' "$2" | sed -nE "s/^$1 {2,}//p"; }
 

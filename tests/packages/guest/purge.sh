@@ -8,17 +8,17 @@ cp -L "$(command -v ccshmctl)" "$(ldconfig -p | sed -n 's/.*libccshm\.so\.0 .*=>
 kept() { LD_LIBRARY_PATH=. ./ccshmctl "$@"; }
 known() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -nE 's/^[a-z-]+ ((lib)?ccshm.*)/\1/p' | tr '\n' ' '; }
 
-packages=$(known)
 before=$(ccshmctl info --bytes | sed -nE 's/^bytes shared +//p')
 runs "alloc as a user" as alice ccshmctl alloc 4M --name last
-# shellcheck disable=SC2086 # a list
-exits 0 "apt remove while a buffer exists: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 remove $packages
+# shellcheck disable=SC2046 # a list
+exits 0 "apt remove while a buffer exists: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 remove $(known)
 ! printf '%s\n' "$out" | grep -iE '\berror|\bfail'
 ok $? "apt remove while a buffer exists: no error message"
 is "$(systemctl list-units --failed --no-legend --plain)" "" "no unit has failed"
 runs "after remove: the buffer exists" kept show alice/last
-# shellcheck disable=SC2086
-exits 0 "apt purge: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 purge $packages
+# Those of which configuration remains.
+# shellcheck disable=SC2046
+exits 0 "apt purge: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 purge $(known)
 is "$(known)" "" "after purge: dpkg lists no package"
 is "$(systemctl list-unit-files --no-legend 'ccshm-[mp]*')" "" "after purge: no unit"
 is "$(find /usr/lib/modules /lib/modules -name 'ccshm*')" "" "after purge: no module"
