@@ -527,7 +527,8 @@ static int allocate_first(struct peer *parent, void *arg)
 
 /*
  * Test that another thread makes the memory of a killed allocation private. With one processor that
- * thread does not run before the process is gone.
+ * thread does not run before the process is gone. With several it may have returned all of the memory
+ * before the first observation.
  */
 static void test_killed_at_once(void)
 {
@@ -542,9 +543,13 @@ static void test_killed_at_once(void)
 	peer_must_end(&p, SIGKILL);
 	must(raw_info(dev, &info));
 	diag("the killed process is gone after %lld ms", (long long)(now_ns() - start) / 1000000);
-	ok(info.bytes_shared > 0,
-	   "a killed process is gone before its memory is private: %llu MiB are shared",
-	   (unsigned long long)(info.bytes_shared / MIB));
+	if (!info.bytes_shared && sysconf(_SC_NPROCESSORS_ONLN) > 1)
+		skip("a killed process is gone before its memory is private",
+		     "another processor has returned the memory");
+	else
+		ok(info.bytes_shared > 0,
+		   "a killed process is gone before its memory is private: %llu MiB are shared",
+		   (unsigned long long)(info.bytes_shared / MIB));
 	ok(info.user_bytes >= info.bytes_shared,
 	   "a killed process's memory is charged until it is private");
 	ok(wait_clean(dev) && wait_rig_shared(rig_before),

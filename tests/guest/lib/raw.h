@@ -231,8 +231,8 @@ struct peer {
 void peer_send(struct peer *p, int value, int fd);
 
 /*
- * Wait up to @ms for a value. If @fd is not NULL, store in it the descriptor that came with the
- * value, or -1.
+ * Wait up to @ms for a value, on a debug kernel up to five times @ms. If @fd is not NULL, store in
+ * it the descriptor that came with the value, or -1.
  */
 RAW_CHECKED bool peer_receive(struct peer *p, int *value, int *fd, int ms);
 
@@ -252,7 +252,10 @@ RAW_CHECKED int peer_ask(struct peer *p, int value);
 struct peer peer_start(uid_t uid, uint64_t caps, int (*fn)(struct peer *parent, void *arg),
 		       void *arg);
 
-/* Return the wait status of a process, or -1 if the process has not ended after @ms. */
+/*
+ * Return the wait status of a process, or -1 if the process has not ended after @ms, on a debug
+ * kernel after five times @ms.
+ */
 RAW_CHECKED int reap(pid_t pid, int ms);
 
 /* Kill the child with @sig, or with @sig 0 wait until the child ends. Return its wait status. */
