@@ -25,7 +25,11 @@
 static u64 limit;		/* end of the guest's RAM */
 static u64 bank;		/* start of the private bank; the heap follows it */
 static u64 heap, heap_end;
-static u64 *root;
+/*
+ * The roots of the nested page tables for a guest with and without paging. With paging off,
+ * there is no view bit, and accesses are private.
+ */
+static u64 *root, *unpaged_root;
 
 void *rig_alloc(u64 bytes)
 {
@@ -43,9 +47,9 @@ u64 memory_limit(void)
 	return limit;
 }
 
-u64 memory_root(void)
+u64 memory_root(bool paging)
 {
-	return (u64)root;
+	return (u64)(paging ? root : unpaged_root);
 }
 
 void *memory_shared(u64 gpa)
@@ -87,8 +91,8 @@ void *memory_view(u64 addr)
 }
 
 /*
- * Return the nested entry of a page for a view. Changed entries need no TLB flush: TCG
- * flushes the TLB at every VM entry and exit.
+ * Return the nested entry of a page for a view. Changed entries need no TLB flush on this CPU: TCG
+ * flushes the TLB at every VM entry and exit. smp_flush() makes other CPUs exit.
  */
 u64 memory_entry(u64 gpa, enum view view)
 {
@@ -190,13 +194,15 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes)
 		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
 
 	/* The heap has the leaf entries, the page states, the RMP and the upper page tables. */
-	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 1) + MIB(2), LARGE_SIZE));
+	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 2) + MIB(2), LARGE_SIZE));
 	pages_init(0, limit);
 	track_ram(machine);
 	pages_rearm();
 
 	root = rig_alloc(PAGE_SIZE);
-	root[flavour->private_bit ? 1 : 0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
+	unpaged_root = rig_alloc(PAGE_SIZE);
+	unpaged_root[0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
+	root[flavour->private_bit ? 1 : 0] = unpaged_root[0];
 	root[flavour->private_bit ? 0 : 1] = (u64)make_half(VIEW_SHARED) | NPT_TABLE;
 	log_("guest memory %lu MiB, private bank at %lx", limit >> 20, bank);
 }
