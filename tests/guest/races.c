@@ -13,6 +13,7 @@
  * vm-timeout: 400
  * vm-variant: smp flavours=plain cpus=2 matrix=
  * vm-variant: cca flavours=cca cpus=4 matrix=
+ * vm-variant: snp flavours=snp cpus=2 kernels=6.12,7.3 matrix=
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -81,7 +82,7 @@ static bool another_round(int rounds, int64_t begin)
 	int64_t ms = (now_ns() - begin) / 1000000;
 
 	if (rounds < ROUNDS || !all_occurred())
-		return ms < (debug_kernel() ? 120000 : 30000);
+		return ms < (debug_kernel() ? 120000 : 60000);
 	return rounds < 200 && ms < 1200;
 }
 

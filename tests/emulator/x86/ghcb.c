@@ -11,6 +11,9 @@
 #define VERSION_MIN	1ull
 #define VERSION_MAX	2ull
 
+/* The hypervisor's features: SNP, and the start of other processors. */
+#define FEATURES	(BIT(0) | BIT(1))
+
 /* The MSR protocol: bits 11:0 of the MSR are the request or the response, the rest is data. */
 #define MSR_CODE(msr)		((msr) & 0xfff)
 #define SEV_INFO_RESPONSE	0x001
@@ -45,7 +48,9 @@
 
 /* Exit codes. */
 #define EXIT_NMI_COMPLETE	0x80000003
+#define EXIT_AP_HLT_LOOP	0x80000004
 #define EXIT_PSC		0x80000010
+#define EXIT_AP_CREATION	0x80000013
 #define EXIT_FEATURES		0x8000fffd
 #define EXIT_TERMINATE		0x8000fffe
 
@@ -54,6 +59,7 @@
 #define BAD_USAGE		2
 #define BAD_SCRATCH		3
 #define MISSING_INPUT		4
+#define BAD_INPUT		5
 #define BAD_EVENT		6
 
 /* A page state change: a header and up to 253 entries, in the buffer of the GHCB. */
@@ -120,7 +126,7 @@ static u64 msr_request(struct vcpu *v, u64 msr)
 	case PSC_REQUEST:
 		return psc_request(v, msr);
 	case FEATURES_REQUEST:
-		return (u64)GHCB_FEATURE_SNP << PAGE_SHIFT | FEATURES_RESPONSE;
+		return FEATURES << PAGE_SHIFT | FEATURES_RESPONSE;
 	case TERMINATE_REQUEST:
 		terminated(msr >> 12 & 0xf, msr >> 16 & 0xff);
 	}
@@ -183,6 +189,23 @@ static void psc_call(struct vcpu *v, u8 *ghcb)
 		answer_call(ghcb, 0, change_states(v, (struct psc_header *)(ghcb + GHCB_BUFFER)));
 }
 
+/* AP creation: GHCB_INFO1 has the APIC ID, the VMPL and the event, GHCB_INFO2 the register save area. */
+#define AP_ID(info)		((u32)((info) >> 32))
+#define AP_VMPL(info)		((info) >> 16 & 0xf)
+#define AP_EVENT(info)		((info) & 0xffff)
+#define AP_CREATE		1
+
+static void ap_creation(u8 *ghcb)
+{
+	u64 info = *field(ghcb, GHCB_INFO1), vmsa = *field(ghcb, GHCB_INFO2);
+
+	if (AP_EVENT(info) == AP_CREATE && !AP_VMPL(info) && !(vmsa % PAGE_SIZE) && rmp_is_vmsa(vmsa) &&
+	    smp_start(AP_ID(info), memory_private(vmsa)))
+		answer_call(ghcb, 0, 0);
+	else
+		answer_call(ghcb, MALFORMED, BAD_INPUT);
+}
+
 static void ghcb_call(struct vcpu *v, u8 *ghcb)
 {
 	_Static_assert(sizeof(struct psc_header) + PSC_MAX * sizeof(u64) == GHCB_BUFFER_BYTES, "PSC");
@@ -200,11 +223,16 @@ static void ghcb_call(struct vcpu *v, u8 *ghcb)
 	case EXIT_PSC:
 		psc_call(v, ghcb);
 		break;
+	case EXIT_AP_CREATION:
+		ap_creation(ghcb);
+		break;
+	case EXIT_AP_HLT_LOOP:
+		smp_halt(v);
 	case EXIT_NMI_COMPLETE:
 		answer_call(ghcb, 0, 0);	/* NMIs are never blocked by the emulator */
 		break;
 	case EXIT_FEATURES:
-		answer_call(ghcb, 0, GHCB_FEATURE_SNP);
+		answer_call(ghcb, 0, FEATURES);
 		break;
 	case EXIT_TERMINATE:
 		terminated(*field(ghcb, GHCB_INFO1) & 0xf, *field(ghcb, GHCB_INFO1) >> 4 & 0xff);

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Load a Linux kernel into the private bank, by the 64-bit boot protocol.
- *
- * The 32-bit entry point cannot be used: it writes memory with paging off and verifies the
- * C-bit through these writes, but with paging off TCG bypasses the nested tables.
- */
+/* Load a Linux kernel into the private bank, by the 64-bit boot protocol. */
 #include "x86.h"
 
 /* Addresses of the boot data in the guest's low memory. The kernel reuses this memory later. */

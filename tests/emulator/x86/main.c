@@ -2,7 +2,7 @@
 /*
  * Start-up: parse the multiboot information and the options, then load and run the guest.
  *
- * The command line is "ELF-NAME flavour=sev|snp|tdx mem=MiB [mode0=N]". The modules are the
+ * The command line is "ELF-NAME flavour=sev|snp|tdx mem=MiB [cpus=N] [mode0=N]". The modules are the
  * kernel, the initramfs and the kernel's command line, in this order.
  */
 #include "x86.h"
@@ -40,6 +40,7 @@ static u64 number(const char *s)
 }
 
 static u64 guest_bytes;
+static u32 cpus = 1;
 
 static void option(const char *word)
 {
@@ -51,6 +52,8 @@ static void option(const char *word)
 		flavour = &tdx_flavour;
 	else if (string_equal(word, "mem=", 4))
 		guest_bytes = MIB(number(word + 4));
+	else if (string_equal(word, "cpus=", 5))
+		cpus = number(word + 5);
 	else if (string_equal(word, "mode0=", 6))
 		mode = number(word + 6);
 	else
@@ -101,7 +104,7 @@ void cvm_main(const struct multiboot *mb)
 	const u64 needed = MULTIBOOT_CMDLINE | MULTIBOOT_MODULES | MULTIBOOT_MAP;
 	static struct memory_map machine, guest;
 	struct blob kernel, initrd, cmdline;
-	static struct vcpu vcpu;
+	struct vcpu *v;
 
 	if ((mb->flags & needed) != needed || mb->mods_count != 3)
 		stop("no kernel, initramfs and command line: start the emulator with tests/emulator/run");
@@ -119,8 +122,9 @@ void cvm_main(const struct multiboot *mb)
 	if ((u64)cmdline.data + cmdline.size > memory_limit())
 		stop("the initramfs is too large for %lu MiB", memory_limit() >> 20);
 	memory_guest_map(&machine, &guest);
-	vcpu_init(&vcpu);
-	linux_load(&vcpu, &guest, &kernel, &initrd, &cmdline);
+	v = smp_init(cpus);
+	vcpu_set_boot_state(v);
+	linux_load(v, &guest, &kernel, &initrd, &cmdline);
 	log_("%s guest starts", flavour->name);
-	vcpu_run(&vcpu);
+	vcpu_run(v);
 }

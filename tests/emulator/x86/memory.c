@@ -28,7 +28,11 @@
 static u64 limit;		/* end of the guest's RAM */
 static u64 bank;		/* start of the private bank; the heap follows it */
 static u64 heap, heap_end;
-static u64 *root;
+/*
+ * The roots of the nested page tables for a guest with and without paging. With paging off,
+ * there is no view bit, and accesses are private.
+ */
+static u64 *root, *unpaged_root;
 
 /* The window of PCI devices; the I/O APIC and other hardware of the board follow it. */
 #define MMIO_GIB	GIB(3)		/* the window starts here, or after RAM */
@@ -52,9 +56,9 @@ u64 memory_limit(void)
 	return limit;
 }
 
-u64 memory_root(void)
+u64 memory_root(bool paging)
 {
-	return (u64)root;
+	return (u64)(paging ? root : unpaged_root);
 }
 
 void *memory_shared(u64 gpa)
@@ -96,8 +100,8 @@ void *memory_view(u64 addr)
 }
 
 /*
- * Return the nested entry of a page for a view. Changed entries need no TLB flush: TCG
- * flushes the TLB at every VM entry and exit.
+ * Return the nested entry of a page for a view. Changed entries need no TLB flush on this CPU: TCG
+ * flushes the TLB at every VM entry and exit. smp_flush() makes other CPUs exit.
  */
 u64 memory_entry(u64 gpa, enum view view)
 {
@@ -115,16 +119,28 @@ bool memory_is_mmio(u64 gpa)
 	return gpa >= mmio_start && gpa < MMIO_END;
 }
 
+static u64 *mmio_entry(u64 gpa)
+{
+	return &mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE];
+}
+
+bool memory_mmio_is_open(u64 gpa)
+{
+	return *mmio_entry(gpa) & BIT(0);
+}
+
 void memory_mmio_open(u64 gpa)
 {
-	mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE] = ALIGN_DOWN(gpa, LARGE_SIZE) | NPT_LARGE;
+	*mmio_entry(gpa) = ALIGN_DOWN(gpa, LARGE_SIZE) | NPT_LARGE;
 }
 
 void memory_mmio_close(u64 gpa)
 {
 	memory_mmio_open(gpa);
-	if (mode & CVM_MODE_PRIVATE_ALIAS)
-		mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE] &= ~BIT(0);
+	if (!(mode & CVM_MODE_PRIVATE_ALIAS))
+		return;
+	*mmio_entry(gpa) &= ~BIT(0);
+	entries_removed = true;
 }
 
 void memory_mmio_rearm(void)
@@ -243,13 +259,15 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes)
 		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
 
 	/* The heap has the leaf entries, the page states, the RMP and the upper page tables. */
-	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 1) + MIB(2), LARGE_SIZE));
+	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 2) + MIB(2), LARGE_SIZE));
 	pages_init(0, limit);
 	track_ram(machine);
 	pages_rearm();
 
 	root = rig_alloc(PAGE_SIZE);
-	root[flavour->private_bit ? 1 : 0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
+	unpaged_root = rig_alloc(PAGE_SIZE);
+	unpaged_root[0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
+	root[flavour->private_bit ? 1 : 0] = unpaged_root[0];
 	root[flavour->private_bit ? 0 : 1] = (u64)make_half(VIEW_SHARED) | NPT_TABLE;
 	find_mmio(machine);
 	memory_mmio_rearm();

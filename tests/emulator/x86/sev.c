@@ -23,7 +23,6 @@
 #define MSR_KVM_MIGRATION_CONTROL	0x4b564d08
 
 #define KERNEL_HALF			BIT(63)
-#define LOW_MEMORY			KIB(640)
 
 static u64 migration_control;
 
@@ -144,7 +143,8 @@ void early_cr3_write(struct vcpu *v)
 	s->cr3 = (value & ~BIT(63)) | private_bit;
 	if (s->rip & KERNEL_HALF && (value & private_bit) == private_bit) {
 		s->cr_write = 0;
-		log_("the decompressed kernel runs, %lu exits so far", counters.exits);
+		log_(v->started ? "another CPU runs the kernel, %lu exits so far" :
+		     "the decompressed kernel runs, %lu exits so far", counters.exits);
 	}
 	vcpu_skip(v, len);
 }
@@ -170,26 +170,11 @@ bool early_again(struct vcpu *v)
 	return true;
 }
 
-static void copy_low_memory(bool to_private)
-{
-	u64 gpa;
-
-	for (gpa = 0; gpa < LOW_MEMORY; gpa += PAGE_SIZE) {
-		if (!page_tracked(gpa))
-			continue;
-		if (to_private)
-			memcpy(memory_private(gpa), memory_shared(gpa), PAGE_SIZE);
-		else
-			memcpy(memory_shared(gpa), memory_private(gpa), PAGE_SIZE);
-	}
-}
-
 /*
- * Handle a write to CR0: copy low memory between the banks when the write changes CR0.PG.
+ * Handle a write to CR0: change the nested page tables when the write changes CR0.PG.
  *
- * With paging off, hardware accesses private memory, but TCG bypasses the nested tables and
- * accesses the shared bank. Kernels turn paging off only in the decompressor's trampoline in
- * low memory, so it is sufficient to copy this memory to the bank that is accessed next.
+ * With paging off, hardware accesses private memory. Kernels turn paging off in the
+ * decompressor's trampoline, and other processors start with paging off.
  */
 void early_cr0_write(struct vcpu *v)
 {
@@ -202,7 +187,7 @@ void early_cr0_write(struct vcpu *v)
 	if ((value ^ s->cr0) & CR0_PG) {
 		bool on = value & CR0_PG;
 
-		copy_low_memory(on);
+		s->ncr3 = memory_root(on);
 		s->efer &= ~EFER_LMA;
 		if (on && s->efer & EFER_LME)
 			s->efer |= EFER_LMA;

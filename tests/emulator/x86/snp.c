@@ -26,12 +26,10 @@
  * of firmware, they are the same in both views: the kernel reads setup_data through a shared mapping
  * (create_setup_data_nodes()) and the other pages through private mappings.
  */
-#define LAUNCH_PAGES	0x80000ull
 #define SETUP_DATA	LAUNCH_PAGES
 #define CC_BLOB		(LAUNCH_PAGES + 0x100)
 #define SECRETS_PAGE	(LAUNCH_PAGES + PAGE_SIZE)
 #define CPUID_PAGE	(LAUNCH_PAGES + 2 * PAGE_SIZE)
-#define LAUNCH_END	(LAUNCH_PAGES + 3 * PAGE_SIZE)
 
 #define SETUP_CC_BLOB	7
 
@@ -188,7 +186,7 @@ static u64 fill_launch(struct vcpu *v)
 	struct cpuid_table *table = memory_shared(CPUID_PAGE);
 	u32 i;
 
-	memset(setup, 0, LAUNCH_END - LAUNCH_PAGES);
+	memset(setup, 0, TRAMPOLINE - LAUNCH_PAGES);
 	*setup = (struct setup_data){ .type = SETUP_CC_BLOB, .length = sizeof(setup->cc_blob),
 				      .cc_blob = CC_BLOB };
 	*blob = (struct cc_blob){ .magic = CC_BLOB_MAGIC, .version = 1,
@@ -210,6 +208,7 @@ const struct flavour snp_flavour = {
 	.id = CVM_SNP,
 	.private_bit = VIEW_BIT,
 	.exceptions = BIT(VECTOR_UD),
+	.several_cpus = true,
 	.launch = { LAUNCH_PAGES, LAUNCH_END, E820_RESERVED },
 	.cpuid = snp_cpuid,
 	.rdmsr = snp_rdmsr,
