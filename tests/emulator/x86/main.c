@@ -2,7 +2,7 @@
 /*
  * Start-up: parse the multiboot information and the options, then load and run the guest.
  *
- * The command line is "ELF-NAME flavour=sev|tdx mem=MiB [mode0=N]". The modules are the
+ * The command line is "ELF-NAME flavour=sev|tdx mem=MiB [high=MiB] [mode0=N]". The modules are the
  * kernel, the initramfs and the kernel's command line, in this order.
  */
 #include "x86.h"
@@ -39,7 +39,7 @@ static u64 number(const char *s)
 	return v;
 }
 
-static u64 guest_bytes;
+static u64 guest_bytes, high_bytes;
 
 static void option(const char *word)
 {
@@ -49,6 +49,8 @@ static void option(const char *word)
 		flavour = &tdx_flavour;
 	else if (string_equal(word, "mem=", 4))
 		guest_bytes = MIB(number(word + 4));
+	else if (string_equal(word, "high=", 5))
+		high_bytes = MIB(number(word + 5));
 	else if (string_equal(word, "mode0=", 6))
 		mode = number(word + 6);
 	else
@@ -111,9 +113,9 @@ void cvm_main(const struct multiboot *mb)
 
 	conversions_can_fail = flavour->can_fail;
 	private_needs_accept = flavour == &tdx_flavour;
-	memory_init(&machine, guest_bytes);
-	if ((u64)cmdline.data + cmdline.size > memory_limit())
-		stop("the initramfs is too large for %lu MiB", memory_limit() >> 20);
+	memory_init(&machine, guest_bytes, high_bytes);
+	if ((u64)cmdline.data + cmdline.size > memory_low_limit())
+		stop("the initramfs is too large for %lu MiB", memory_low_limit() >> 20);
 	memory_guest_map(&machine, &guest);
 	vcpu_init(&vcpu);
 	linux_load(&vcpu, &guest, &kernel, &initrd, &cmdline);

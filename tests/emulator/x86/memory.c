@@ -25,6 +25,9 @@
 #define NPT_TABLE	0x67ull
 #define NPT_LARGE	(NPT_TABLE | BIT(7))
 
+#define FOUR_GIB	GIB(4)
+
+static u64 low_limit;		/* end of the guest's RAM below 4 GiB */
 static u64 limit;		/* end of the guest's RAM */
 static u64 bank;		/* start of the private bank; the heap follows it */
 static u64 heap, heap_end;
@@ -47,9 +50,9 @@ void *rig_alloc(u64 bytes)
 	return memset(p, 0, bytes);
 }
 
-u64 memory_limit(void)
+u64 memory_low_limit(void)
 {
-	return limit;
+	return low_limit;
 }
 
 u64 memory_root(void)
@@ -148,14 +151,17 @@ static void find_mmio(const struct memory_map *machine)
 
 /* ---- setting up ---- */
 
-/* Make the page directory of one GiB: page tables below the limit, 2 MiB pages above it. */
+/*
+ * Make the page directory of one GiB: page tables below the limit, 2 MiB pages above it and for
+ * devices.
+ */
 static u64 *make_directory(u64 start, enum view view)
 {
 	u64 *pd = rig_alloc(PAGE_SIZE), gpa = start;
 	u32 i;
 
 	for (i = 0; i < 512; i++, gpa += LARGE_SIZE) {
-		if (gpa < limit)
+		if (gpa < limit && !memory_is_mmio(gpa))
 			pd[i] = (u64)pages_leaf(gpa, view) | NPT_TABLE;
 		else if (!hidden(gpa))
 			pd[i] = gpa | NPT_LARGE;
@@ -231,17 +237,21 @@ static void track_ram(const struct memory_map *machine)
 	}
 }
 
-void memory_init(const struct memory_map *machine, u64 guest_bytes)
+void memory_init(const struct memory_map *machine, u64 low, u64 high)
 {
 	u64 n;
 
-	limit = ALIGN_DOWN(guest_bytes, LARGE_SIZE);
+	low_limit = ALIGN_DOWN(low, LARGE_SIZE);
+	limit = high ? FOUR_GIB + ALIGN_DOWN(high, LARGE_SIZE) : low_limit;
 	n = limit >> PAGE_SHIFT;
-	if (limit < MIB(256) || (u64)image_end > limit)
+	if (low_limit < MIB(256) || (u64)image_end > low_limit)
 		stop("a guest needs at least 256 MiB");
-	if (!machine_ram(machine, MIB(1), limit))
-		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
+	if (!machine_ram(machine, MIB(1), low_limit))
+		stop("%lu MiB of guest memory do not fit below 4 GiB", low_limit >> 20);
+	if (high && !machine_ram(machine, FOUR_GIB, limit))
+		stop("%lu MiB of guest memory do not fit above 4 GiB", high >> 20);
 
+	find_mmio(machine);
 	/* The heap holds the leaf entries, the page states and the upper page tables. */
 	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 1) + MIB(2), LARGE_SIZE));
 	pages_init(0, limit);
@@ -251,9 +261,9 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes)
 	root = rig_alloc(PAGE_SIZE);
 	root[flavour->private_bit ? 1 : 0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
 	root[flavour->private_bit ? 0 : 1] = (u64)make_half(VIEW_SHARED) | NPT_TABLE;
-	find_mmio(machine);
 	memory_mmio_rearm();
-	log_("guest memory %lu MiB, private bank at %lx", limit >> 20, bank);
+	log_("guest memory %lu MiB, and %lu MiB above 4 GiB, private bank at %lx",
+	     low_limit >> 20, (high ? limit - FOUR_GIB : 0) >> 20, bank);
 }
 
 static void add_range(struct memory_map *map, u64 start, u64 end, u32 type)
@@ -277,7 +287,7 @@ static u64 max_u64(u64 a, u64 b)
 
 /*
  * Make the guest's memory map: the machine's map with the emulator and all RAM above the
- * limit reserved.
+ * limits reserved.
  */
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest)
 {
@@ -287,7 +297,8 @@ void memory_guest_map(const struct memory_map *machine, struct memory_map *guest
 	guest->n = 0;
 	for (i = 0; i < machine->n; i++) {
 		const struct range *r = &machine->r[i];
-		u64 end = min_u64(r->end, limit);
+		u64 top = r->start < FOUR_GIB ? low_limit : limit;
+		u64 end = min_u64(r->end, top);
 
 		if (r->type != E820_RAM) {
 			add_range(guest, r->start, r->end, r->type);
@@ -296,6 +307,6 @@ void memory_guest_map(const struct memory_map *machine, struct memory_map *guest
 		add_range(guest, r->start, min_u64(end, hole), E820_RAM);
 		add_range(guest, max_u64(r->start, hole), min_u64(end, hole_end), E820_RESERVED);
 		add_range(guest, max_u64(r->start, hole_end), end, E820_RAM);
-		add_range(guest, max_u64(r->start, limit), r->end, E820_RESERVED);
+		add_range(guest, max_u64(r->start, top), r->end, E820_RESERVED);
 	}
 }

@@ -146,9 +146,10 @@ struct memory_map {
 	u32 n;
 };
 
-void memory_init(const struct memory_map *machine, u64 guest_bytes);
+/* The guest's RAM has @low bytes from 0 and @high bytes from 4 GiB. */
+void memory_init(const struct memory_map *machine, u64 low, u64 high);
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest);
-u64 memory_limit(void);
+u64 memory_low_limit(void);	/* end of the guest's RAM below 4 GiB */
 u64 memory_root(void);
 void *memory_view(u64 gpa);		/* @gpa may include VIEW_BIT */
 enum view memory_which(u64 addr);
