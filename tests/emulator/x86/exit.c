@@ -30,6 +30,7 @@
 #define MSR_SYSCFG		0xc0010010
 #define MSR_HWCR		0xc0010015
 #define MSR_HSAVE		0xc0010117
+#define MSR_GHCB		0xc0010130
 #define MSR_SEV_STATUS		0xc0010131
 
 #define CPUID_1_ECX_CX16	BIT(13)
@@ -44,7 +45,8 @@
  */
 static u8 *make_msr_map(void)
 {
-	static const u32 msrs[] = { MSR_EFER, MSR_SYSCFG, MSR_HWCR, MSR_SEV_STATUS };
+	static const u32 msrs[] = { MSR_EFER, MSR_SYSCFG, MSR_HWCR, MSR_GHCB,
+				    MSR_SEV_STATUS };
 	u8 *map = rig_alloc(2 * PAGE_SIZE);
 	u32 i;
 

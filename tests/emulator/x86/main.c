@@ -2,7 +2,7 @@
 /*
  * Start-up: parse the multiboot information and the options, then load and run the guest.
  *
- * The command line is "ELF-NAME flavour=sev|tdx mem=MiB [high=MiB] [mode0=N]". The modules are the
+ * The command line is "ELF-NAME flavour=sev|tdx mem=MiB [high=MiB] [es=1] [mode0=N]". The modules are the
  * kernel, the initramfs and the kernel's command line, in this order.
  */
 #include "x86.h"
@@ -51,6 +51,8 @@ static void option(const char *word)
 		guest_bytes = MIB(number(word + 4));
 	else if (string_equal(word, "high=", 5))
 		high_bytes = MIB(number(word + 5));
+	else if (string_equal(word, "es=1", 5))
+		sev_es = true;
 	else if (string_equal(word, "mode0=", 6))
 		mode = number(word + 6);
 	else

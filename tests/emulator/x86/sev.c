@@ -3,6 +3,10 @@
  * The AMD SEV flavour: CPUID, MSRs, KVM's page-state hypercall, and two properties of the
  * hardware that plain nested paging lacks (see early_cr3_write() and early_cr0_write()). In
  * SEV the view bit is the C-bit, which means private.
+ *
+ * The option es=1 makes the guest an SEV-ES guest as far as it can be told without #VC: the
+ * kernel negotiates the GHCB protocol and makes its GHCB pages shared, but every instruction
+ * that would cause #VC is executed.
  */
 #include "x86.h"
 #define CVM_NO_CALLS
@@ -19,19 +23,38 @@
 
 #define CPUID_SEV			0x8000001f
 #define SEV_EAX_SEV			BIT(1)
+#define SEV_EAX_ES			BIT(3)
 #define SEV_EAX_COHERENT		BIT(10)
 
 #define MSR_SYSCFG			0xc0010010
 #define SYSCFG_MEM_ENCRYPT		BIT(23)
 #define MSR_HWCR			0xc0010015
 #define HWCR_SMMLOCK			BIT(0)
+#define MSR_GHCB			0xc0010130
 #define MSR_SEV_STATUS			0xc0010131
+#define SEV_STATUS_SEV			BIT(0)
+#define SEV_STATUS_ES			BIT(1)
+
+/* The GHCB MSR protocol: the request is in the low 12 bits; 0: the address of a GHCB page. */
+#define GHCB_MSR_INFO			0xfffull
+#define GHCB_INFO_RESPONSE		0x001
+#define GHCB_INFO_REQUEST		0x002
+#define GHCB_TERMINATE			0x100
+#define GHCB_VERSION			1ull
+/* Offsets in the GHCB page. */
+#define GHCB_EXIT_CODE			0x390
+#define GHCB_EXIT_INFO1			0x398
+#define GHCB_EXIT_INFO2			0x3a0
+#define GHCB_AP_JUMP_TABLE		0x80000005ull
+#define GHCB_ERROR			2ull
+
 #define MSR_KVM_MIGRATION_CONTROL	0x4b564d08
 
 #define KERNEL_HALF			BIT(63)
 #define LOW_MEMORY			KIB(640)
 
-static u64 migration_control;
+bool sev_es;
+static u64 migration_control, ghcb_msr;
 
 static void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 {
@@ -53,7 +76,7 @@ static void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 			r[0] = CPUID_SEV;
 		break;
 	case CPUID_SEV:
-		r[0] = SEV_EAX_SEV | SEV_EAX_COHERENT;
+		r[0] = SEV_EAX_SEV | SEV_EAX_COHERENT | (sev_es ? SEV_EAX_ES : 0);
 		r[1] = VIEW_SHIFT | 1 << 6;	/* the C-bit's position; one address bit is lost */
 		r[2] = 1;
 		r[3] = 1;
@@ -65,7 +88,10 @@ static bool sev_rdmsr(u32 msr, u64 *value)
 {
 	switch (msr) {
 	case MSR_SEV_STATUS:
-		*value = 1;
+		*value = SEV_STATUS_SEV | (sev_es ? SEV_STATUS_ES : 0);
+		return true;
+	case MSR_GHCB:
+		*value = ghcb_msr;
 		return true;
 	case MSR_SYSCFG:
 		*value = rdmsr(msr) | SYSCFG_MEM_ENCRYPT;
@@ -87,10 +113,58 @@ static bool sev_wrmsr(u32 msr, u64 value)
 	case MSR_KVM_MIGRATION_CONTROL:
 		migration_control = value;
 		return true;
+	case MSR_GHCB:
+		ghcb_msr = value;
+		return true;
 	case MSR_SEV_STATUS:
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Handle a request in a GHCB page, which must be shared. The only request that is known asks
+ * for the table from which further CPUs start: there is none.
+ */
+static void ghcb_page(void)
+{
+	u64 gpa = ALIGN_DOWN(ghcb_msr, PAGE_SIZE);
+	u8 *ghcb = memory_shared(gpa);
+	u64 code, result[2] = { 0, 0 };
+
+	if (!page_is_shared(gpa))
+		stop("the GHCB at %lx is not shared", gpa);
+	memcpy(&code, ghcb + GHCB_EXIT_CODE, sizeof(code));
+	if (code != GHCB_AP_JUMP_TABLE) {
+		log_("unknown request in the GHCB: %lx", code);
+		result[0] = GHCB_ERROR;
+	}
+	memcpy(ghcb + GHCB_EXIT_INFO1, result, sizeof(result));
+}
+
+static void vmgexit(void)
+{
+	switch (ghcb_msr & GHCB_MSR_INFO) {
+	case 0:
+		ghcb_page();
+		break;
+	case GHCB_INFO_REQUEST:
+		ghcb_msr = GHCB_VERSION << 48 | GHCB_VERSION << 32 | (u64)VIEW_SHIFT << 24 |
+			   GHCB_INFO_RESPONSE;
+		break;
+	case GHCB_TERMINATE:
+		stop("the guest terminates itself, GHCB MSR %lx", ghcb_msr);
+	default:
+		log_("unknown request in the GHCB MSR: %lx", ghcb_msr);
+	}
+}
+
+/* Return true if the instruction is VMGEXIT, which is VMMCALL with the prefix REP. */
+static bool is_vmgexit(struct vcpu *v)
+{
+	u8 code;
+
+	return guest_code(v, &code, 1) == 1 && code == 0xf3;
 }
 
 static u64 map_gpa_range(struct vcpu *v)
@@ -109,6 +183,11 @@ static u64 map_gpa_range(struct vcpu *v)
 
 static bool sev_vmmcall(struct vcpu *v)
 {
+	if (sev_es && !v->vmcb->cpl && is_vmgexit(v)) {
+		vmgexit();
+		vcpu_skip(v, 1);		/* the prefix */
+		return true;
+	}
 	if (v->gpr[RAX] == KVM_HC_MAP_GPA_RANGE)
 		v->gpr[RAX] = map_gpa_range(v);
 	else

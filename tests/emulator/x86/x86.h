@@ -186,7 +186,9 @@ void rig_halt(void);
 void trap_nested_fault(struct vcpu *v);
 bool trap_stepped(struct vcpu *v);	/* true: the emulator's step caused the #DB */
 
-/* ---- sev.c: early boot; no effect in TDX ---- */
+/* ---- sev.c: SEV-ES; early boot, without effect in TDX ---- */
+
+extern bool sev_es;		/* the guest is told that its registers are encrypted */
 
 void early_cr3_write(struct vcpu *v);
 void early_cr0_write(struct vcpu *v);
