@@ -4,7 +4,7 @@
 # maps memory in units of 2 MiB (Neoverse V3); all traps are armed from the first instruction on.
 # vm-flavours: cca snp
 # vm-cpus: 4
-# vm-rig: mode0=63 midr=0x410fd842
+# vm-rig: cca:mode0=63 cca:midr=0x410fd842
 # vm-modules: cvm_selftest
 # vm-make: tests/emulator
 # vm-files: cvm/selftest-smp

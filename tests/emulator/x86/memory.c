@@ -25,6 +25,9 @@
 #define NPT_TABLE	0x67ull
 #define NPT_LARGE	(NPT_TABLE | BIT(7))
 
+#define FOUR_GIB	GIB(4)
+
+static u64 low_limit;		/* end of the guest's RAM below 4 GiB */
 static u64 limit;		/* end of the guest's RAM */
 static u64 bank;		/* start of the private bank; the heap follows it */
 static u64 heap, heap_end;
@@ -54,6 +57,11 @@ void *rig_alloc(u64 bytes)
 u64 memory_limit(void)
 {
 	return limit;
+}
+
+u64 memory_low_limit(void)
+{
+	return low_limit;
 }
 
 u64 memory_root(bool paging)
@@ -164,14 +172,17 @@ static void find_mmio(const struct memory_map *machine)
 
 /* ---- setting up ---- */
 
-/* Make the page directory of one GiB: page tables below the limit, 2 MiB pages above it. */
+/*
+ * Make the page directory of one GiB: page tables below the limit, 2 MiB pages above it and for
+ * devices.
+ */
 static u64 *make_directory(u64 start, enum view view)
 {
 	u64 *pd = rig_alloc(PAGE_SIZE), gpa = start;
 	u32 i;
 
 	for (i = 0; i < 512; i++, gpa += LARGE_SIZE) {
-		if (gpa < limit)
+		if (gpa < limit && !memory_is_mmio(gpa))
 			pd[i] = (u64)pages_leaf(gpa, view) | NPT_TABLE;
 		else if (!hidden(gpa))
 			pd[i] = gpa | NPT_LARGE;
@@ -247,17 +258,21 @@ static void track_ram(const struct memory_map *machine)
 	}
 }
 
-void memory_init(const struct memory_map *machine, u64 guest_bytes)
+void memory_init(const struct memory_map *machine, u64 low, u64 high)
 {
 	u64 n;
 
-	limit = ALIGN_DOWN(guest_bytes, LARGE_SIZE);
+	low_limit = ALIGN_DOWN(low, LARGE_SIZE);
+	limit = high ? FOUR_GIB + ALIGN_DOWN(high, LARGE_SIZE) : low_limit;
 	n = limit >> PAGE_SHIFT;
-	if (limit < MIB(256) || (u64)image_end > limit)
+	if (low_limit < MIB(256) || (u64)image_end > low_limit)
 		stop("a guest needs at least 256 MiB");
-	if (!machine_ram(machine, MIB(1), limit))
-		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
+	if (!machine_ram(machine, MIB(1), low_limit))
+		stop("%lu MiB of guest memory do not fit below 4 GiB", low_limit >> 20);
+	if (high && !machine_ram(machine, FOUR_GIB, limit))
+		stop("%lu MiB of guest memory do not fit above 4 GiB", high >> 20);
 
+	find_mmio(machine);
 	/* The heap has the leaf entries, the page states, the RMP and the upper page tables. */
 	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 2) + MIB(2), LARGE_SIZE));
 	pages_init(0, limit);
@@ -269,9 +284,9 @@ void memory_init(const struct memory_map *machine, u64 guest_bytes)
 	unpaged_root[0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
 	root[flavour->private_bit ? 1 : 0] = unpaged_root[0];
 	root[flavour->private_bit ? 0 : 1] = (u64)make_half(VIEW_SHARED) | NPT_TABLE;
-	find_mmio(machine);
 	memory_mmio_rearm();
-	log_("guest memory %lu MiB, private bank at %lx", limit >> 20, bank);
+	log_("guest memory %lu MiB, and %lu MiB above 4 GiB, private bank at %lx",
+	     low_limit >> 20, (high ? limit - FOUR_GIB : 0) >> 20, bank);
 }
 
 static void add_range(struct memory_map *map, u64 start, u64 end, u32 type)
@@ -315,7 +330,7 @@ static void add_ram(struct memory_map *guest, u64 start, u64 end)
 
 /*
  * Make the guest's memory map: the machine's map with the launch pages, the emulator and all
- * RAM above the limit reserved.
+ * RAM above the limits reserved.
  */
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest)
 {
@@ -324,12 +339,13 @@ void memory_guest_map(const struct memory_map *machine, struct memory_map *guest
 	guest->n = 0;
 	for (i = 0; i < machine->n; i++) {
 		const struct range *r = &machine->r[i];
+		u64 top = r->start < FOUR_GIB ? low_limit : limit;
 
 		if (r->type != E820_RAM) {
 			add_range(guest, r->start, r->end, r->type);
 			continue;
 		}
-		add_ram(guest, r->start, min_u64(r->end, limit));
-		add_range(guest, max_u64(r->start, limit), r->end, E820_RESERVED);
+		add_ram(guest, r->start, min_u64(r->end, top));
+		add_range(guest, max_u64(r->start, top), r->end, E820_RESERVED);
 	}
 }

@@ -3,6 +3,10 @@
  * The AMD SEV flavour: CPUID, MSRs, KVM's page-state hypercall, and two properties of the
  * hardware that plain nested paging lacks (see early_cr3_write() and early_cr0_write()). In
  * SEV the view bit is the C-bit, which means private.
+ *
+ * The option es=1 makes the guest an SEV-ES guest as far as this is possible without #VC: the
+ * kernel negotiates the GHCB protocol (ghcb.c) and makes its GHCB pages shared, but every
+ * instruction that would cause #VC is executed.
  */
 #include "x86.h"
 #define CVM_NO_CALLS
@@ -16,6 +20,7 @@
 #define KVM_ENOSYS			1000
 
 #define SEV_EAX_SEV			BIT(1)
+#define SEV_EAX_ES			BIT(3)
 #define SEV_EAX_COHERENT		BIT(10)
 
 #define SYSCFG_MEM_ENCRYPT		BIT(23)
@@ -24,6 +29,7 @@
 
 #define KERNEL_HALF			BIT(63)
 
+bool sev_es;
 static u64 migration_control;
 
 void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
@@ -46,7 +52,7 @@ void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 			r[0] = CPUID_SEV;
 		break;
 	case CPUID_SEV:
-		r[0] = SEV_EAX_SEV | SEV_EAX_COHERENT;
+		r[0] = SEV_EAX_SEV | SEV_EAX_COHERENT | (sev_es ? SEV_EAX_ES : 0);
 		r[1] = VIEW_SHIFT | 1 << 6;	/* the C-bit's position; one address bit is lost */
 		r[2] = 1;
 		r[3] = 1;
@@ -56,11 +62,13 @@ void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 
 bool sev_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 {
-	(void)v;
 	switch (msr) {
 	case MSR_SEV_STATUS:
-		*value = SEV_STATUS_SEV;
+		*value = SEV_STATUS_SEV | (sev_es ? SEV_STATUS_ES : 0);
 		return true;
+	case MSR_GHCB:
+		*value = v->ghcb_msr;
+		return sev_es;
 	case MSR_SYSCFG:
 		*value = rdmsr(msr) | SYSCFG_MEM_ENCRYPT;
 		return true;
@@ -77,15 +85,28 @@ bool sev_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 
 bool sev_wrmsr(struct vcpu *v, u32 msr, u64 value)
 {
-	(void)v;
 	switch (msr) {
 	case MSR_KVM_MIGRATION_CONTROL:
 		migration_control = value;
 		return true;
+	case MSR_GHCB:
+		v->ghcb_msr = value;
+		return sev_es;
 	case MSR_SEV_STATUS:
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Return true if the instruction is VMGEXIT, which is VMMCALL with a REP prefix: TCG ignores the
+ * prefix, and RIP points to it.
+ */
+bool is_vmgexit(struct vcpu *v)
+{
+	u8 code[VMGEXIT_BYTES];
+
+	return guest_code(v, code, sizeof(code)) == sizeof(code) && code[0] == 0xf3 && code[1] == 0x0f;
 }
 
 static u64 map_gpa_range(struct vcpu *v)
@@ -104,6 +125,10 @@ static u64 map_gpa_range(struct vcpu *v)
 
 static u32 sev_vmmcall(struct vcpu *v)
 {
+	if (sev_es && is_vmgexit(v)) {
+		vmgexit(v);
+		return VMGEXIT_BYTES;
+	}
 	if (v->gpr[RAX] == KVM_HC_MAP_GPA_RANGE)
 		v->gpr[RAX] = map_gpa_range(v);
 	else

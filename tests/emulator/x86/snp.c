@@ -15,10 +15,8 @@
 #define CVM_NO_CALLS
 #include "../guest/cvm_guest.h"
 
-#define SEV_STATUS_ES	BIT(1)
 #define SEV_STATUS_SNP	BIT(2)
 
-#define SEV_EAX_ES	BIT(3)
 #define SEV_EAX_SNP	BIT(4)
 
 /*
@@ -86,42 +84,25 @@ static void snp_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 	if (leaf == KVM_CPUID_FEATURES)
 		r[0] = 0;		/* the kernel must not use KVM's page-state hypercall */
 	else if (leaf == CPUID_SEV)
-		r[0] |= SEV_EAX_ES | SEV_EAX_SNP;
+		r[0] |= SEV_EAX_SNP;
 }
 
 static bool snp_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 {
-	switch (msr) {
-	case MSR_SEV_STATUS:
-		*value = SEV_STATUS_SEV | SEV_STATUS_ES | SEV_STATUS_SNP;
-		return true;
-	case MSR_GHCB:
-		*value = v->ghcb_msr;
-		return true;
-	}
-	return sev_rdmsr(v, msr, value);
-}
-
-static bool snp_wrmsr(struct vcpu *v, u32 msr, u64 value)
-{
-	if (msr != MSR_GHCB)
-		return sev_wrmsr(v, msr, value);
-	v->ghcb_msr = value;
+	if (!sev_rdmsr(v, msr, value))
+		return false;
+	if (msr == MSR_SEV_STATUS)
+		*value |= SEV_STATUS_SNP;
 	return true;
 }
 
-/*
- * Handle VMGEXIT, which is VMMCALL with a REP prefix: TCG ignores the prefix, and RIP points to
- * it. The kernel makes no hypercall without the prefix, because KVM offers it no feature.
- */
+/* Handle VMGEXIT. The kernel makes no other hypercall, because KVM offers it no feature. */
 static u32 snp_vmmcall(struct vcpu *v)
 {
-	u8 code[4];
-
-	if (guest_code(v, code, 4) < 4 || code[0] != 0xf3 || code[1] != 0x0f)
+	if (!is_vmgexit(v))
 		return 0;
 	vmgexit(v);
-	return 4;
+	return VMGEXIT_BYTES;
 }
 
 /* Handle PVALIDATE (f2 0f 01 ff) and RMPADJUST (f3 0f 01 fe), which TCG does not have. */
@@ -212,7 +193,7 @@ const struct flavour snp_flavour = {
 	.launch = { LAUNCH_PAGES, LAUNCH_END, E820_RESERVED },
 	.cpuid = snp_cpuid,
 	.rdmsr = snp_rdmsr,
-	.wrmsr = snp_wrmsr,
+	.wrmsr = sev_wrmsr,
 	.vmmcall = snp_vmmcall,
 	.undefined = snp_undefined,
 	.fill_launch = fill_launch,

@@ -126,6 +126,7 @@ struct vcpu {
 #define EVENT_SOFT	4
 
 #define VMMCALL_BYTES	3
+#define VMGEXIT_BYTES	4
 
 /* ---- MSRs and CPUID leaves that several files use ---- */
 
@@ -134,6 +135,7 @@ struct vcpu {
 #define MSR_GHCB		0xc0010130
 #define MSR_SEV_STATUS		0xc0010131
 #define SEV_STATUS_SEV		BIT(0)
+#define SEV_STATUS_ES		BIT(1)
 #define KVM_CPUID		0x40000000
 #define KVM_CPUID_FEATURES	0x40000001
 #define CPUID_SEV		0x8000001f
@@ -189,9 +191,11 @@ struct memory_map {
 	u32 n;
 };
 
-void memory_init(const struct memory_map *machine, u64 guest_bytes);
+/* The guest's RAM has @low bytes from 0 and @high bytes from 4 GiB. */
+void memory_init(const struct memory_map *machine, u64 low, u64 high);
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest);
 u64 memory_limit(void);
+u64 memory_low_limit(void);		/* end of the guest's RAM below 4 GiB */
 u64 memory_root(bool paging);		/* the nested page tables */
 void *memory_view(u64 gpa);		/* @gpa may include VIEW_BIT */
 enum view memory_which(u64 addr);
@@ -249,9 +253,12 @@ bool trap_stepped(struct vcpu *v);	/* true: the emulator's step caused the #DB *
 
 /* ---- sev.c ---- */
 
+extern bool sev_es;		/* an SEV-ES or SNP guest: it calls the hypervisor through the GHCB */
+
 void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4]);
 bool sev_rdmsr(struct vcpu *v, u32 msr, u64 *value);
 bool sev_wrmsr(struct vcpu *v, u32 msr, u64 value);
+bool is_vmgexit(struct vcpu *v);	/* the instruction at RIP */
 
 /* Early boot; no effect in TDX. */
 void early_cr3_write(struct vcpu *v);
