@@ -6,7 +6,7 @@
  * vm-modules: ccshm importer
  * vm-flavours: plain
  * vm-memory: 5120
- * vm-variant: cvm flavours=sev,snp,tdx matrix=once memory= append= rig=high=512 qemu=-device,edu;addr=06.0;dma_mask=0xffffffffffffffff
+ * vm-variant: cvm flavours=sev,snp,tdx matrix=last memory= append= rig=high=512 qemu=-device,edu;addr=06.0;dma_mask=0xffffffffffffffff
  * vm-append: intel_iommu=on iommu=pt
  * vm-qemu: -machine q35 -device intel-iommu,intremap=off -device edu,addr=06.0,dma_mask=0xffffffffffffffff
  */
