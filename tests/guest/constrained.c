@@ -7,7 +7,7 @@
  * vm-flavours: plain
  * vm-boot: alone
  * vm-memory: 5120
- * vm-variant: cvm flavours=sev,snp,tdx matrix=last memory= rig=high=1024
+ * vm-variant: cvm flavours=sev,snp,tdx matrix=last memory= timeout=300 rig=high=1024
  */
 #include "tap.h"
 #include "raw.h"
