@@ -23,12 +23,6 @@
 #define CREATE_TRACE_POINTS
 #include "trace_convert.h"
 
-/*
- * Maximum number of pages per call. Between two calls other tasks run and signals are
- * checked. A refused call quarantines no more than this.
- */
-#define RUN_PAGES		(SZ_32M >> PAGE_SHIFT)
-
 /* The delay doubles with each retry: a block is leaked after 32 seconds. */
 #define QUARANTINE_TRIES	7
 #define QUARANTINE_DELAY	(HZ / 4)
@@ -326,7 +320,8 @@ static unsigned long run_end(const struct ccshm_blocks *blocks, unsigned long i,
 	do {
 		*pages += ccshm_block_pages(&blocks->block[i++]);
 	} while (i < end && page_to_pfn(blocks->block[i].page) == pfn + *pages &&
-		 *pages + ccshm_block_pages(&blocks->block[i]) <= RUN_PAGES);
+		 *pages + ccshm_block_pages(&blocks->block[i]) <=
+		 CCSHM_RUN_PAGES);
 	return i;
 }
 

@@ -16,14 +16,7 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
-
-/*
- * The unit of conversion is 2 MiB on every page size: the size of a leaf of the direct
- * map with pages of 4 KiB. With larger pages PMD_SIZE is 32 or 512 MiB, far too much
- * for a small buffer.
- */
-#define CCSHM_UNIT_ORDER	(ilog2(SZ_2M) - PAGE_SHIFT)
-#define CCSHM_UNIT_PAGES	BIT(CCSHM_UNIT_ORDER)
+#include "units.h"
 
 /* The largest block that the page allocator can return. */
 #define CCSHM_CONTIGUOUS_MAX	((u64)MAX_ORDER_NR_PAGES << PAGE_SHIFT)
@@ -188,9 +181,6 @@ struct ccshm_blocks {
 	kuid_t payer;
 	unsigned long charged;
 };
-
-/* First order to try: a block of two units halves the number of blocks. */
-#define CCSHM_LARGE_ORDER	(CCSHM_UNIT_ORDER + 1)
 
 bool ccshm_blocks_available(unsigned long pages);
 int ccshm_blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,

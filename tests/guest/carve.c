@@ -8,6 +8,7 @@
  * vm-modules: ccshm
  * vm-boot: memory
  * vm-timeout: 300
+ * vm-variant: snp flavours=snp cpus=2 kernels=6.12,7.3 matrix=last
  */
 #include "tap.h"
 #include "raw.h"

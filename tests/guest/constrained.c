@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory below 4 GiB, for devices with 32 address bits, on a machine whose kernel prefers to
- * allocate above 4 GiB. The guest is a plain one: the emulator's confidential guests have no memory
- * above 4 GiB.
+ * allocate above 4 GiB. The variant "cvm" is a confidential guest.
  *
  * vm-modules: ccshm
  * vm-flavours: plain
  * vm-boot: alone
  * vm-memory: 5120
+ * vm-variant: cvm flavours=sev,snp,tdx matrix=last memory= timeout=300 rig=high=1024
  */
 #include "tap.h"
 #include "raw.h"

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory above 4 GiB: a device that reaches it gets the whole address, and other devices are
- * refused. The guest is a plain one: the memory of the emulator's guests ends below 4 GiB.
+ * refused. The variant "cvm" is a confidential guest, whose devices access the shared view.
  *
  * vm-modules: ccshm importer
  * vm-flavours: plain
  * vm-memory: 5120
+ * vm-variant: cvm flavours=sev,snp,tdx matrix=last memory= append= rig=high=512 qemu=-device,edu;addr=06.0;dma_mask=0xffffffffffffffff
  * vm-append: intel_iommu=on iommu=pt
  * vm-qemu: -machine q35 -device intel-iommu,intremap=off -device edu,addr=06.0,dma_mask=0xffffffffffffffff
  */

@@ -6,6 +6,7 @@
  * vm-matrix: once
  * vm-modules: ccshm importer
  * vm-timeout: 240
+ * vm-variant: snp flavours=snp cpus=2 kernels=6.12,7.3 matrix=last
  */
 #include <sys/mount.h>
 

@@ -42,7 +42,8 @@ read_variants() {
 		VARIANT_OF[$suite]=${file%.*}
 		for word in "${words[@]:1}"; do
 			[[ $word =~ ^([a-z-]+)=(.*)$ ]] || die "$file: vm-variant: $word is not KEY=VALUE"
-			VARIANT_META[$suite:${BASH_REMATCH[1]}]=${BASH_REMATCH[2]//,/ }
+			value=${BASH_REMATCH[2]//,/ }
+			VARIANT_META[$suite:${BASH_REMATCH[1]}]=${value//;/,}
 		done
 	done < <(metadata "${files[@]}")
 }

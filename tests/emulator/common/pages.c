@@ -21,7 +21,7 @@
 
 struct counters counters;
 u32 mode;
-bool conversions_can_fail, private_needs_accept;
+bool conversions_can_fail, private_needs_accept, entries_removed;
 
 static u64 first, limit;	/* the guest's RAM is in [first, limit) */
 static u8 *pages;		/* PAGE_* of each page in [first, limit) */
@@ -103,11 +103,13 @@ void page_open(u64 gpa, enum view view)
  */
 void page_close(u64 gpa, enum view view)
 {
-	u64 entry = memory_entry(gpa, view);
+	u64 *leaf = pages_leaf(gpa, view), entry = memory_entry(gpa, view);
 
 	if (trapped(gpa, view))
 		entry &= ~ENTRY_VALID;
-	*pages_leaf(gpa, view) = entry;
+	if (*leaf & ENTRY_VALID && *leaf != entry)
+		entries_removed = true;
+	*leaf = entry;
 }
 
 void pages_rearm(void)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The emulator's self-test for several CPUs (CCA): traps that one CPU arms or opens apply to
+ * The emulator's self-test for several CPUs (CCA, SNP): traps that one CPU arms or opens apply to
  * all CPUs; every wrong access is counted, and no right access.
  */
 #include <pthread.h>
@@ -14,9 +14,20 @@
 #define ROUNDS		40
 #define LARGE		(PAGES * (long long)ST_PAGE_SIZE)
 
+static enum cvm_flavour flavour;
 static volatile uint64_t *right, *wrong;	/* shared and private mapping of slot 0 */
 static atomic_bool over;
 static pthread_barrier_t together;
+
+/* Wait in a loop: QEMU lets another processor run. */
+static void relax(void)
+{
+#ifdef __aarch64__
+	__asm__ volatile("yield");
+#else
+	__asm__ volatile("pause");
+#endif
+}
 
 static int pin(int cpu)
 {
@@ -98,7 +109,7 @@ static void change_when_told(int cpu)
 {
 	stage = 1;
 	while (stage == 1)
-		;
+		relax();
 	change(cpu);
 	stage = 3;
 }
@@ -109,14 +120,14 @@ static void prepare_other(struct job *j, int cpu, void (*run)(int cpu))
 	change = run;
 	begin(j, cpu, change_when_told);
 	while (stage != 1)
-		;
+		relax();
 }
 
 static void let_other_change(void)
 {
 	stage = 2;
 	while (stage != 3)
-		;
+		relax();
 }
 
 static void test_others_see(void)
@@ -146,6 +157,37 @@ static void test_others_see(void)
 		pthread_join(other.thread, NULL);
 		on_cpu(cpu, make_shared);
 	}
+}
+
+static void rescind(int cpu)
+{
+	(void)cpu;
+	st_must(ST_PVALIDATE, (struct st_call){ .slot = 1, .view = ST_DIRECT, .page = 7 });
+}
+
+/* SNP: a page is in this CPU's TLB while another CPU rescinds its validation. */
+static void test_others_see_rescinding(void)
+{
+	volatile uint64_t *private;
+	struct job other;
+
+	if (flavour != CVM_SNP) {
+		skip("CPU 1 rescinds the validation of a page", "only an SNP guest validates its pages");
+		return;
+	}
+	st_alloc(1);
+	private = user_map(1, 1);
+	prepare_other(&other, 1, rescind);
+	arm(TRAPS);
+	(void)private[7 * ST_PAGE_WORDS];
+	let_other_change();
+	is_int(since(CVM_VIOL_UNVALIDATED), 0, "CPU 0 reads a validated page: no violation");
+	(void)private[7 * ST_PAGE_WORDS];
+	is_int(since(CVM_VIOL_UNVALIDATED), 1, "CPU 1 rescinds the validation of a page: CPU 0 is trapped");
+	pthread_join(other.thread, NULL);
+	st_must(ST_PVALIDATE, (struct st_call){ .slot = 1, .view = ST_DIRECT, .page = 7, .arg = ST_VALIDATE });
+	munmap((void *)private, LARGE);
+	st_free(1);
 }
 
 static void read_same(int cpu)
@@ -202,7 +244,7 @@ static void test_right_while_converting(void)
 	int i;
 
 	st_alloc(1);
-	arm(TRAPS | CVM_MODE_STEP | CVM_MODE_SCRAMBLE | CVM_MODE_ZERO);
+	arm(TRAPS | CVM_MODE_STEP | CVM_MODE_SCRAMBLE | (flavour == CVM_CCA ? CVM_MODE_ZERO : 0));
 	for (i = 1; i < CPUS; i++)
 		begin(&jobs[i], i, use_own);
 	for (i = 0; i < ROUNDS; i++) {
@@ -237,9 +279,10 @@ static void read_wrong(int cpu)
 
 static void test_cpu_goes_and_comes(void)
 {
-	int i;
+	/* In an SNP guest the kernel panics when a CPU goes offline for the third time. */
+	int i, times = flavour == CVM_SNP ? 2 : 3;
 
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < times; i++) {
 		write_file("/sys/devices/system/cpu/cpu3/online", "0");
 		write_file("/sys/devices/system/cpu/cpu3/online", "1");
 	}
@@ -251,6 +294,8 @@ static void test_cpu_goes_and_comes(void)
 /* On CPUs that can change the size of a mapping in use, Linux maps memory in units of 2 MiB. */
 static void test_large_leaves(void)
 {
+	if (flavour != CVM_CCA)
+		return;
 	st_alloc(1);
 	is_int(leaf_of(1, 9), LARGE, "cvm_leaf of the direct map: 2 MiB, private");
 	convert(1, 0, PAGES, 1);
@@ -270,12 +315,15 @@ int main(void)
 {
 	unsigned int mode;
 
+	flavour = cvm_flavour();
 	dev = load_module();
 	if (dev < 0)
 		bail("%s: %s", MODULE_FILE, strerror(errno));
 	is_int(sysconf(_SC_NPROCESSORS_ONLN), CPUS, "all CPUs are online");
 	expect_violations("private_alias");
 	expect_violations("shared_alias");
+	if (flavour == CVM_SNP)
+		expect_violations("unvalidated");
 	if (pin(0))
 		bail("no CPU 0");
 	pthread_barrier_init(&together, NULL, CPUS);
@@ -288,6 +336,7 @@ int main(void)
 	/* Write all pages first, so that only the accesses of the tests are counted. */
 	fill(0, ST_DIRECT, PAGES, 1);
 	test_others_see();
+	test_others_see_rescinding();
 	test_all_at_once();
 	test_right_while_converting();
 	test_cpu_goes_and_comes();

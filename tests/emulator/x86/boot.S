@@ -55,6 +55,47 @@ _start:
 	lgdt	gdt_pointer
 	ljmp	$8, $start64
 
+/*
+ * Processors other than the first start here, in real mode at the start of the page TRAMPOLINE, to
+ * which smp.c copies this code.
+ */
+	.code16
+	.globl	trampoline, trampoline_end
+trampoline:
+	cli
+	cld
+	lgdtl	%cs:trampoline_gdt - trampoline
+	movl	%cr0, %eax
+	orl	$1, %eax
+	movl	%eax, %cr0
+	ljmpl	$0x18, $ap_start
+	.balign	4
+trampoline_gdt:
+	.word	gdt_end - gdt - 1
+	.long	gdt
+trampoline_end:
+
+	.code32
+ap_start:
+	movl	$0x10, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %ss
+	movl	%cr4, %eax
+	orl	$(1 << 5), %eax
+	movl	%eax, %cr4
+	movl	$pml4, %eax
+	movl	%eax, %cr3
+	movl	$EFER, %ecx
+	rdmsr
+	orl	$(1 << 8 | 1 << 12), %eax
+	wrmsr
+	movl	%cr0, %eax
+	andl	$~0x60000000, %eax	/* INIT disables the caches */
+	orl	$0x80000000, %eax
+	movl	%eax, %cr0
+	ljmp	$8, $ap_start64
+
 no_cpu:
 	movl	$no_cpu_text, %esi
 1:	lodsb
@@ -78,6 +119,17 @@ start64:
 	movl	%esi, %edi
 	call	cvm_main
 	ud2
+
+ap_start64:
+	movq	ap_stack, %rsp
+	clgi
+	call	ap_main
+	ud2
+
+/* The handler of the NMI, whose only purpose is to end a VMRUN. */
+	.globl	rig_nmi
+rig_nmi:
+	iretq
 
 /*
  * void world_switch(struct vcpu *v, struct vmcb *vmcb): run the guest until the next VM exit.
@@ -150,6 +202,8 @@ gdt:
 	.quad	0
 	.quad	0x00af9b000000ffff	/* 64-bit code */
 	.quad	0x00cf93000000ffff	/* data */
+	.quad	0x00cf9b000000ffff	/* 32-bit code */
+gdt_end:
 gdt_pointer:
 	.word	. - gdt - 1
 	.long	gdt

@@ -10,6 +10,7 @@
 #include "../guest/cvm_guest.h"
 
 /* The instruction intercepts, as bits from offset 0x00c of the VMCB. */
+#define INTERCEPT_NMI		BIT(1)
 #define INTERCEPT_CPUID		BIT(18)
 #define INTERCEPT_MSR		BIT(28)
 #define INTERCEPT_SHUTDOWN	BIT(31)
@@ -18,6 +19,7 @@
 #define EXIT_CR0_WRITE		0x10
 #define EXIT_CR3_WRITE		0x13
 #define EXIT_EXCEPTION		0x40
+#define EXIT_NMI		0x61
 #define EXIT_CPUID		0x72
 #define EXIT_MSR		0x7c
 #define EXIT_SHUTDOWN		0x7f
@@ -54,23 +56,40 @@ static u8 *make_msr_map(void)
 	return map;
 }
 
+/* Prepare this processor for VMRUN, which saves the emulator's state. */
+void vcpu_init_cpu(const struct vcpu *v)
+{
+	wrmsr(MSR_HSAVE, v->host_save);
+}
+
+/* Make the VMCB of a virtual CPU: what is intercepted. */
+void vcpu_init(struct vcpu *v)
+{
+	static u8 *msr_map;
+	struct vmcb *s = rig_alloc(PAGE_SIZE);
+
+	if (!msr_map)
+		msr_map = make_msr_map();
+	v->vmcb = s;
+	v->host_save = (u64)rig_alloc(PAGE_SIZE);
+	s->cr_write = CR_WRITE_EARLY;
+	s->exceptions = flavour->exceptions;
+	s->intercepts = INTERCEPT_NMI | INTERCEPT_CPUID | INTERCEPT_MSR | INTERCEPT_SHUTDOWN |
+			INTERCEPT_SVM;
+	s->msrpm = (u64)msr_map;
+	s->asid = 1;
+	s->nested = 1;
+}
+
 /*
  * Set the CPU to the state in which a 64-bit boot loader enters a kernel; linux_load() sets
  * the entry point.
  */
-void vcpu_init(struct vcpu *v)
+void vcpu_set_boot_state(struct vcpu *v)
 {
-	struct vmcb *s = rig_alloc(PAGE_SIZE);
+	struct vmcb *s = v->vmcb;
 
-	wrmsr(MSR_HSAVE, (u64)rig_alloc(PAGE_SIZE));
-	v->vmcb = s;
-	s->cr_write = CR_WRITE_EARLY;
-	s->exceptions = flavour->exceptions;
-	s->intercepts = INTERCEPT_CPUID | INTERCEPT_MSR | INTERCEPT_SHUTDOWN | INTERCEPT_SVM;
-	s->msrpm = (u64)make_msr_map();
-	s->asid = 1;
-	s->nested = 1;
-	s->ncr3 = memory_root();
+	s->ncr3 = memory_root(true);
 	s->efer = EFER_LME | EFER_LMA | EFER_SVME;
 	s->cr0 = CR0_PG | CR0_PE | 0x10032;	/* WP, NE, ET, MP */
 	s->cr4 = CR4_PAE;
@@ -96,6 +115,13 @@ void vcpu_skip(struct vcpu *v, u32 bytes)
 static void vcpu_inject(struct vcpu *v, u8 vector)
 {
 	v->vmcb->event = EVENT_VALID | EVENT_EXCEPTION << 8 | vector;
+}
+
+/* Handle an NMI: the emulator's makes the CPU leave the guest, any other is the guest's. */
+static void exit_nmi(struct vcpu *v)
+{
+	if (!smp_kicked(v))
+		v->vmcb->event = EVENT_VALID | EVENT_NMI << 8 | VECTOR_NMI;
 }
 
 /* Inject a general protection fault with the error code 0. */
@@ -261,6 +287,9 @@ static void dispatch(struct vcpu *v)
 	case EXIT_NPF:
 		trap_nested_fault(v);
 		break;
+	case EXIT_NMI:
+		exit_nmi(v);
+		break;
 	case EXIT_CPUID:
 		exit_cpuid(v);
 		break;
@@ -297,7 +326,10 @@ void vcpu_run(struct vcpu *v)
 	for (;;) {
 		s->rax = v->gpr[RAX];
 		s->rsp = v->gpr[RSP];
+		__atomic_store_n(&v->in_guest, true, __ATOMIC_SEQ_CST);
 		world_switch(v, s);
+		__atomic_store_n(&v->in_guest, false, __ATOMIC_SEQ_CST);
+		lock();
 		v->gpr[RAX] = s->rax;
 		v->gpr[RSP] = s->rsp;
 		counters.exits++;
@@ -311,5 +343,7 @@ void vcpu_run(struct vcpu *v)
 			s->event_error = s->exit_event_error;
 		}
 		dispatch(v);
+		smp_flush(v);
+		unlock();
 	}
 }

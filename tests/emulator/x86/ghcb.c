@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SNP: the guest's calls of the hypervisor (VMGEXIT), through the GHCB MSR or through a shared
+ * SNP and SEV-ES: the guest's calls of the hypervisor (VMGEXIT), through the GHCB MSR or through a shared
  * page, the guest-hypervisor communication block (GHCB).
  *
  * Sources: "SEV-ES Guest-Hypervisor Communication Block Standardization", version 2, and the
  * kernel's arch/x86/include/asm/sev-common.h and struct ghcb (arch/x86/include/asm/svm.h).
  */
 #include "x86.h"
+#define CVM_NO_CALLS
+#include "../guest/cvm_guest.h"
 
 #define VERSION_MIN	1ull
 #define VERSION_MAX	2ull
+
+/* The hypervisor's features: SNP, and the start of other processors of SNP guests. */
+#define FEATURES	(BIT(0) | BIT(1))
 
 /* The MSR protocol: bits 11:0 of the MSR are the request or the response, the rest is data. */
 #define MSR_CODE(msr)		((msr) & 0xfff)
@@ -45,7 +50,10 @@
 
 /* Exit codes. */
 #define EXIT_NMI_COMPLETE	0x80000003
+#define EXIT_AP_HLT_LOOP	0x80000004
+#define EXIT_AP_JUMP_TABLE	0x80000005
 #define EXIT_PSC		0x80000010
+#define EXIT_AP_CREATION	0x80000013
 #define EXIT_FEATURES		0x8000fffd
 #define EXIT_TERMINATE		0x8000fffe
 
@@ -54,6 +62,7 @@
 #define BAD_USAGE		2
 #define BAD_SCRATCH		3
 #define MISSING_INPUT		4
+#define BAD_INPUT		5
 #define BAD_EVENT		6
 
 /* A page state change: a header and up to 253 entries, in the buffer of the GHCB. */
@@ -73,9 +82,19 @@ struct psc_header {
 #define PSC_BAD_HEADER		(BIT(32) | 1)
 #define PSC_BAD_ENTRY		(BIT(32) | 2)
 
+static bool is_snp(void)
+{
+	return flavour->id == CVM_SNP;
+}
+
 static void __noreturn terminated(u64 set, u64 reason)
 {
 	stop("the guest terminated itself: reason set %lu, code %lu", set, reason);
+}
+
+static u64 features(void)
+{
+	return is_snp() ? FEATURES : 0;
 }
 
 static void count_call(u32 op)
@@ -107,6 +126,9 @@ static u64 psc_request(struct vcpu *v, u64 msr)
 /* Answer a request. Return the new value of the MSR. */
 static u64 msr_request(struct vcpu *v, u64 msr)
 {
+	if (!is_snp() && (MSR_CODE(msr) == REGISTER_REQUEST || MSR_CODE(msr) == PSC_REQUEST))
+		stop("VMGEXIT: request %lx in the GHCB MSR, which only SNP guests make, rip %lx", msr,
+		     v->vmcb->rip);
 	switch (MSR_CODE(msr)) {
 	case SEV_INFO_REQUEST:
 		return VERSION_MAX << 48 | VERSION_MIN << 32 | VIEW_SHIFT << 24 | SEV_INFO_RESPONSE;
@@ -120,7 +142,7 @@ static u64 msr_request(struct vcpu *v, u64 msr)
 	case PSC_REQUEST:
 		return psc_request(v, msr);
 	case FEATURES_REQUEST:
-		return (u64)GHCB_FEATURE_SNP << PAGE_SHIFT | FEATURES_RESPONSE;
+		return features() << PAGE_SHIFT | FEATURES_RESPONSE;
 	case TERMINATE_REQUEST:
 		terminated(msr >> 12 & 0xf, msr >> 16 & 0xff);
 	}
@@ -183,8 +205,27 @@ static void psc_call(struct vcpu *v, u8 *ghcb)
 		answer_call(ghcb, 0, change_states(v, (struct psc_header *)(ghcb + GHCB_BUFFER)));
 }
 
+/* AP creation: GHCB_INFO1 has the APIC ID, the VMPL and the event, GHCB_INFO2 the register save area. */
+#define AP_ID(info)		((u32)((info) >> 32))
+#define AP_VMPL(info)		((info) >> 16 & 0xf)
+#define AP_EVENT(info)		((info) & 0xffff)
+#define AP_CREATE		1
+
+static void ap_creation(u8 *ghcb)
+{
+	u64 info = *field(ghcb, GHCB_INFO1), vmsa = *field(ghcb, GHCB_INFO2);
+
+	if (AP_EVENT(info) == AP_CREATE && !AP_VMPL(info) && !(vmsa % PAGE_SIZE) && rmp_is_vmsa(vmsa) &&
+	    smp_start(AP_ID(info), memory_private(vmsa)))
+		answer_call(ghcb, 0, 0);
+	else
+		answer_call(ghcb, MALFORMED, BAD_INPUT);
+}
+
 static void ghcb_call(struct vcpu *v, u8 *ghcb)
 {
+	u64 code = *field(ghcb, GHCB_EXIT_CODE);
+
 	_Static_assert(sizeof(struct psc_header) + PSC_MAX * sizeof(u64) == GHCB_BUFFER_BYTES, "PSC");
 
 	if (!is_valid(ghcb, GHCB_EXIT_CODE) || !is_valid(ghcb, GHCB_INFO1) ||
@@ -196,15 +237,27 @@ static void ghcb_call(struct vcpu *v, u8 *ghcb)
 		answer_call(ghcb, MALFORMED, BAD_USAGE);
 		return;
 	}
-	switch (*field(ghcb, GHCB_EXIT_CODE)) {
+	if (!is_snp() && (code == EXIT_PSC || code == EXIT_AP_CREATION)) {
+		answer_call(ghcb, MALFORMED, BAD_EVENT);
+		return;
+	}
+	switch (code) {
 	case EXIT_PSC:
 		psc_call(v, ghcb);
 		break;
+	case EXIT_AP_CREATION:
+		ap_creation(ghcb);
+		break;
+	case EXIT_AP_HLT_LOOP:
+		smp_halt(v);
 	case EXIT_NMI_COMPLETE:
 		answer_call(ghcb, 0, 0);	/* NMIs are never blocked by the emulator */
 		break;
+	case EXIT_AP_JUMP_TABLE:
+		answer_call(ghcb, 0, 0);	/* SEV-ES: there is no other processor to start */
+		break;
 	case EXIT_FEATURES:
-		answer_call(ghcb, 0, GHCB_FEATURE_SNP);
+		answer_call(ghcb, 0, features());
 		break;
 	case EXIT_TERMINATE:
 		terminated(*field(ghcb, GHCB_INFO1) & 0xf, *field(ghcb, GHCB_INFO1) >> 4 & 0xff);
@@ -226,8 +279,9 @@ void vmgexit(struct vcpu *v)
 		v->ghcb_msr = msr_request(v, msr);
 		return;
 	}
-	if (msr != v->ghcb || !page_is_shared(msr))
-		stop("VMGEXIT: the GHCB at %lx is not %s, rip %lx", msr,
-		     msr == v->ghcb ? "shared" : "registered", v->vmcb->rip);
+	if (is_snp() && msr != v->ghcb)
+		stop("VMGEXIT: the GHCB at %lx is not registered, rip %lx", msr, v->vmcb->rip);
+	if (!page_is_shared(msr))
+		stop("VMGEXIT: the GHCB at %lx is not shared, rip %lx", msr, v->vmcb->rip);
 	ghcb_call(v, memory_shared(msr));
 }

@@ -46,13 +46,15 @@ bool guest_read(struct vcpu *v, u64 va, void *buf, u32 len)
 		u64 addr = va;
 		const u8 *p;
 
-		/* With paging off, TCG bypasses the nested tables: memory is the shared view. */
-		if (v->vmcb->cr0 & CR0_PG && !guest_translate(v, va, &addr))
+		/* With paging off, memory is the private view. */
+		if (!(v->vmcb->cr0 & CR0_PG))
+			addr |= flavour->private_bit;
+		else if (!guest_translate(v, va, &addr))
 			return false;
 		p = memory_view(addr);
 		if (!p)
 			return false;
-		*to++ = v->vmcb->cr0 & CR0_PG ? *p : *(u8 *)memory_shared(addr);
+		*to++ = *p;
 		va++;
 	}
 	return true;

@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * Load a Linux kernel into the private bank, by the 64-bit boot protocol.
- *
- * The 32-bit entry point cannot be used: it writes memory with paging off and verifies the
- * C-bit through these writes, but with paging off TCG bypasses the nested tables.
- */
+/* Load a Linux kernel into the private bank, by the 64-bit boot protocol. */
 #include "x86.h"
 
 /* Addresses of the boot data in the guest's low memory. The kernel reuses this memory later. */
@@ -90,12 +85,12 @@ static void load_code(const struct blob *kernel, u64 at)
 }
 
 /*
- * Copy the initramfs to the top of guest RAM, away from any address that the kernel may
+ * Copy the initramfs to the top of guest RAM below 4 GiB, away from any address that the kernel may
  * choose for itself. Return its address.
  */
 static u64 load_initrd(const struct blob *initrd, u64 max)
 {
-	u64 end = memory_limit() < max ? memory_limit() : max + 1;
+	u64 end = memory_low_limit() < max ? memory_low_limit() : max + 1;
 	u64 at = ALIGN_DOWN(end - initrd->size, PAGE_SIZE);
 
 	if (initrd->size >= end || at < (u64)image_end)

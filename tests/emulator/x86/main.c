@@ -2,7 +2,7 @@
 /*
  * Start-up: parse the multiboot information and the options, then load and run the guest.
  *
- * The command line is "ELF-NAME flavour=sev|snp|tdx mem=MiB [mode0=N]". The modules are the
+ * The command line is "ELF-NAME flavour=sev|snp|tdx mem=MiB [high=MiB] [cpus=N] [es=1] [mode0=N]". The modules are the
  * kernel, the initramfs and the kernel's command line, in this order.
  */
 #include "x86.h"
@@ -39,7 +39,8 @@ static u64 number(const char *s)
 	return v;
 }
 
-static u64 guest_bytes;
+static u64 guest_bytes, high_bytes;
+static u32 cpus = 1;
 
 static void option(const char *word)
 {
@@ -51,6 +52,12 @@ static void option(const char *word)
 		flavour = &tdx_flavour;
 	else if (string_equal(word, "mem=", 4))
 		guest_bytes = MIB(number(word + 4));
+	else if (string_equal(word, "high=", 5))
+		high_bytes = MIB(number(word + 5));
+	else if (string_equal(word, "cpus=", 5))
+		cpus = number(word + 5);
+	else if (string_equal(word, "es=1", 5))
+		sev_es = true;
 	else if (string_equal(word, "mode0=", 6))
 		mode = number(word + 6);
 	else
@@ -74,6 +81,10 @@ static void parse_options(const char *s)
 		option(s);
 	if (!flavour || !guest_bytes)
 		stop("flavour= and mem= are required");
+	if (sev_es && flavour != &sev_flavour)
+		stop("es=1 is for SEV guests");
+	if (flavour == &snp_flavour)
+		sev_es = true;
 }
 
 static void read_map(const struct multiboot *mb, struct memory_map *map)
@@ -101,7 +112,7 @@ void cvm_main(const struct multiboot *mb)
 	const u64 needed = MULTIBOOT_CMDLINE | MULTIBOOT_MODULES | MULTIBOOT_MAP;
 	static struct memory_map machine, guest;
 	struct blob kernel, initrd, cmdline;
-	static struct vcpu vcpu;
+	struct vcpu *v;
 
 	if ((mb->flags & needed) != needed || mb->mods_count != 3)
 		stop("no kernel, initramfs and command line: start the emulator with tests/emulator/run");
@@ -113,14 +124,15 @@ void cvm_main(const struct multiboot *mb)
 
 	conversions_can_fail = flavour->can_fail;
 	private_needs_accept = flavour != &sev_flavour;
-	memory_init(&machine, guest_bytes);
+	memory_init(&machine, guest_bytes, high_bytes);
 	if (flavour == &snp_flavour)
 		rmp_init();
-	if ((u64)cmdline.data + cmdline.size > memory_limit())
-		stop("the initramfs is too large for %lu MiB", memory_limit() >> 20);
+	if ((u64)cmdline.data + cmdline.size > memory_low_limit())
+		stop("the initramfs is too large for %lu MiB", memory_low_limit() >> 20);
 	memory_guest_map(&machine, &guest);
-	vcpu_init(&vcpu);
-	linux_load(&vcpu, &guest, &kernel, &initrd, &cmdline);
+	v = smp_init(cpus);
+	vcpu_set_boot_state(v);
+	linux_load(v, &guest, &kernel, &initrd, &cmdline);
 	log_("%s guest starts", flavour->name);
-	vcpu_run(&vcpu);
+	vcpu_run(v);
 }

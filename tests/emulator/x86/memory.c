@@ -25,10 +25,17 @@
 #define NPT_TABLE	0x67ull
 #define NPT_LARGE	(NPT_TABLE | BIT(7))
 
+#define FOUR_GIB	GIB(4)
+
+static u64 low_limit;		/* end of the guest's RAM below 4 GiB */
 static u64 limit;		/* end of the guest's RAM */
 static u64 bank;		/* start of the private bank; the heap follows it */
 static u64 heap, heap_end;
-static u64 *root;
+/*
+ * The roots of the nested page tables for a guest with and without paging. With paging off,
+ * there is no view bit, and accesses are private.
+ */
+static u64 *root, *unpaged_root;
 
 /* The window of PCI devices; the I/O APIC and other hardware of the board follow it. */
 #define MMIO_GIB	GIB(3)		/* the window starts here, or after RAM */
@@ -52,9 +59,14 @@ u64 memory_limit(void)
 	return limit;
 }
 
-u64 memory_root(void)
+u64 memory_low_limit(void)
 {
-	return (u64)root;
+	return low_limit;
+}
+
+u64 memory_root(bool paging)
+{
+	return (u64)(paging ? root : unpaged_root);
 }
 
 void *memory_shared(u64 gpa)
@@ -96,8 +108,8 @@ void *memory_view(u64 addr)
 }
 
 /*
- * Return the nested entry of a page for a view. Changed entries need no TLB flush: TCG
- * flushes the TLB at every VM entry and exit.
+ * Return the nested entry of a page for a view. Changed entries need no TLB flush on this CPU: TCG
+ * flushes the TLB at every VM entry and exit. smp_flush() makes other CPUs exit.
  */
 u64 memory_entry(u64 gpa, enum view view)
 {
@@ -115,16 +127,28 @@ bool memory_is_mmio(u64 gpa)
 	return gpa >= mmio_start && gpa < MMIO_END;
 }
 
+static u64 *mmio_entry(u64 gpa)
+{
+	return &mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE];
+}
+
+bool memory_mmio_is_open(u64 gpa)
+{
+	return *mmio_entry(gpa) & BIT(0);
+}
+
 void memory_mmio_open(u64 gpa)
 {
-	mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE] = ALIGN_DOWN(gpa, LARGE_SIZE) | NPT_LARGE;
+	*mmio_entry(gpa) = ALIGN_DOWN(gpa, LARGE_SIZE) | NPT_LARGE;
 }
 
 void memory_mmio_close(u64 gpa)
 {
 	memory_mmio_open(gpa);
-	if (mode & CVM_MODE_PRIVATE_ALIAS)
-		mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE] &= ~BIT(0);
+	if (!(mode & CVM_MODE_PRIVATE_ALIAS))
+		return;
+	*mmio_entry(gpa) &= ~BIT(0);
+	entries_removed = true;
 }
 
 void memory_mmio_rearm(void)
@@ -148,14 +172,17 @@ static void find_mmio(const struct memory_map *machine)
 
 /* ---- setting up ---- */
 
-/* Make the page directory of one GiB: page tables below the limit, 2 MiB pages above it. */
+/*
+ * Make the page directory of one GiB: page tables below the limit, 2 MiB pages above it and for
+ * devices.
+ */
 static u64 *make_directory(u64 start, enum view view)
 {
 	u64 *pd = rig_alloc(PAGE_SIZE), gpa = start;
 	u32 i;
 
 	for (i = 0; i < 512; i++, gpa += LARGE_SIZE) {
-		if (gpa < limit)
+		if (gpa < limit && !memory_is_mmio(gpa))
 			pd[i] = (u64)pages_leaf(gpa, view) | NPT_TABLE;
 		else if (!hidden(gpa))
 			pd[i] = gpa | NPT_LARGE;
@@ -231,29 +258,35 @@ static void track_ram(const struct memory_map *machine)
 	}
 }
 
-void memory_init(const struct memory_map *machine, u64 guest_bytes)
+void memory_init(const struct memory_map *machine, u64 low, u64 high)
 {
 	u64 n;
 
-	limit = ALIGN_DOWN(guest_bytes, LARGE_SIZE);
+	low_limit = ALIGN_DOWN(low, LARGE_SIZE);
+	limit = high ? FOUR_GIB + ALIGN_DOWN(high, LARGE_SIZE) : low_limit;
 	n = limit >> PAGE_SHIFT;
-	if (limit < MIB(256) || (u64)image_end > limit)
+	if (low_limit < MIB(256) || (u64)image_end > low_limit)
 		stop("a guest needs at least 256 MiB");
-	if (!machine_ram(machine, MIB(1), limit))
-		stop("%lu MiB of guest memory do not fit below 4 GiB", limit >> 20);
+	if (!machine_ram(machine, MIB(1), low_limit))
+		stop("%lu MiB of guest memory do not fit below 4 GiB", low_limit >> 20);
+	if (high && !machine_ram(machine, FOUR_GIB, limit))
+		stop("%lu MiB of guest memory do not fit above 4 GiB", high >> 20);
 
+	find_mmio(machine);
 	/* The heap has the leaf entries, the page states, the RMP and the upper page tables. */
-	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 1) + MIB(2), LARGE_SIZE));
+	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 2) + MIB(2), LARGE_SIZE));
 	pages_init(0, limit);
 	track_ram(machine);
 	pages_rearm();
 
 	root = rig_alloc(PAGE_SIZE);
-	root[flavour->private_bit ? 1 : 0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
+	unpaged_root = rig_alloc(PAGE_SIZE);
+	unpaged_root[0] = (u64)make_half(VIEW_PRIVATE) | NPT_TABLE;
+	root[flavour->private_bit ? 1 : 0] = unpaged_root[0];
 	root[flavour->private_bit ? 0 : 1] = (u64)make_half(VIEW_SHARED) | NPT_TABLE;
-	find_mmio(machine);
 	memory_mmio_rearm();
-	log_("guest memory %lu MiB, private bank at %lx", limit >> 20, bank);
+	log_("guest memory %lu MiB, and %lu MiB above 4 GiB, private bank at %lx",
+	     low_limit >> 20, (high ? limit - FOUR_GIB : 0) >> 20, bank);
 }
 
 static void add_range(struct memory_map *map, u64 start, u64 end, u32 type)
@@ -297,7 +330,7 @@ static void add_ram(struct memory_map *guest, u64 start, u64 end)
 
 /*
  * Make the guest's memory map: the machine's map with the launch pages, the emulator and all
- * RAM above the limit reserved.
+ * RAM above the limits reserved.
  */
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest)
 {
@@ -306,12 +339,13 @@ void memory_guest_map(const struct memory_map *machine, struct memory_map *guest
 	guest->n = 0;
 	for (i = 0; i < machine->n; i++) {
 		const struct range *r = &machine->r[i];
+		u64 top = r->start < FOUR_GIB ? low_limit : limit;
 
 		if (r->type != E820_RAM) {
 			add_range(guest, r->start, r->end, r->type);
 			continue;
 		}
-		add_ram(guest, r->start, min_u64(r->end, limit));
-		add_range(guest, max_u64(r->start, limit), r->end, E820_RESERVED);
+		add_ram(guest, r->start, min_u64(r->end, top));
+		add_range(guest, max_u64(r->start, top), r->end, E820_RESERVED);
 	}
 }

@@ -21,8 +21,13 @@
 #define FAIL_PERMISSION		2
 #define FAIL_SIZEMISMATCH	6
 
+#define RMPADJUST_VMSA		BIT(16)
+
 /* For each 2 MiB of the guest's memory: one entry of the RMP covers the whole of it. */
 static bool *large_entry;
+
+/* For each page: the guest has declared it a register save area (VMSA). */
+static bool *vmsa;
 
 static bool *large_entry_of(u64 gpa)
 {
@@ -48,6 +53,12 @@ void rmp_init(void)
 	large_entry = rig_alloc(memory_limit() / LARGE_SIZE * sizeof(*large_entry));
 	for (gpa = 0; gpa < memory_limit(); gpa += LARGE_SIZE)
 		*large_entry_of(gpa) = all_pages(gpa, false);
+	vmsa = rig_alloc(memory_limit() / PAGE_SIZE * sizeof(*vmsa));
+}
+
+bool rmp_is_vmsa(u64 gpa)
+{
+	return page_tracked(gpa) && vmsa[gpa / PAGE_SIZE] && !page_is_shared(gpa) && page_accepted(gpa);
 }
 
 static void count_violation(struct vcpu *v, u64 *counter, const char *kind, u64 gpa, const char *what)
@@ -158,8 +169,9 @@ void rmp_pvalidate(struct vcpu *v)
 }
 
 /*
- * Execute RMPADJUST, which sets what less privileged levels (VMPL) may do with a page. The
- * guest runs at the most privileged level, 0, and the others are unused.
+ * Execute RMPADJUST, which sets what less privileged levels (VMPL) may do with a page, and whether the
+ * page is a register save area. The guest runs at the most privileged level, 0, and the others are
+ * unused.
  */
 void rmp_adjust(struct vcpu *v)
 {
@@ -170,10 +182,12 @@ void rmp_adjust(struct vcpu *v)
 		return;
 	}
 	gpa = memory_gpa(addr);
-	if (page_tracked(gpa) && (page_is_shared(gpa) || !page_accepted(gpa)))
+	if (!page_tracked(gpa) || page_is_shared(gpa) || !page_accepted(gpa)) {
 		v->gpr[RAX] = FAIL_INPUT;
-	else if (!(v->gpr[RDX] & 0xff))
+	} else if (!(v->gpr[RDX] & 0xff)) {
 		v->gpr[RAX] = FAIL_PERMISSION;
-	else
+	} else {
+		vmsa[gpa / PAGE_SIZE] = v->gpr[RDX] & RMPADJUST_VMSA;
 		v->gpr[RAX] = SUCCESS;
+	}
 }

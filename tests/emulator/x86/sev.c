@@ -3,6 +3,10 @@
  * The AMD SEV flavour: CPUID, MSRs, KVM's page-state hypercall, and two properties of the
  * hardware that plain nested paging lacks (see early_cr3_write() and early_cr0_write()). In
  * SEV the view bit is the C-bit, which means private.
+ *
+ * The option es=1 makes the guest an SEV-ES guest as far as this is possible without #VC: the
+ * kernel negotiates the GHCB protocol (ghcb.c) and makes its GHCB pages shared, but every
+ * instruction that would cause #VC is executed.
  */
 #include "x86.h"
 #define CVM_NO_CALLS
@@ -16,6 +20,7 @@
 #define KVM_ENOSYS			1000
 
 #define SEV_EAX_SEV			BIT(1)
+#define SEV_EAX_ES			BIT(3)
 #define SEV_EAX_COHERENT		BIT(10)
 
 #define SYSCFG_MEM_ENCRYPT		BIT(23)
@@ -23,8 +28,8 @@
 #define MSR_KVM_MIGRATION_CONTROL	0x4b564d08
 
 #define KERNEL_HALF			BIT(63)
-#define LOW_MEMORY			KIB(640)
 
+bool sev_es;
 static u64 migration_control;
 
 void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
@@ -47,7 +52,7 @@ void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 			r[0] = CPUID_SEV;
 		break;
 	case CPUID_SEV:
-		r[0] = SEV_EAX_SEV | SEV_EAX_COHERENT;
+		r[0] = SEV_EAX_SEV | SEV_EAX_COHERENT | (sev_es ? SEV_EAX_ES : 0);
 		r[1] = VIEW_SHIFT | 1 << 6;	/* the C-bit's position; one address bit is lost */
 		r[2] = 1;
 		r[3] = 1;
@@ -57,11 +62,13 @@ void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 
 bool sev_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 {
-	(void)v;
 	switch (msr) {
 	case MSR_SEV_STATUS:
-		*value = SEV_STATUS_SEV;
+		*value = SEV_STATUS_SEV | (sev_es ? SEV_STATUS_ES : 0);
 		return true;
+	case MSR_GHCB:
+		*value = v->ghcb_msr;
+		return sev_es;
 	case MSR_SYSCFG:
 		*value = rdmsr(msr) | SYSCFG_MEM_ENCRYPT;
 		return true;
@@ -78,15 +85,28 @@ bool sev_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 
 bool sev_wrmsr(struct vcpu *v, u32 msr, u64 value)
 {
-	(void)v;
 	switch (msr) {
 	case MSR_KVM_MIGRATION_CONTROL:
 		migration_control = value;
 		return true;
+	case MSR_GHCB:
+		v->ghcb_msr = value;
+		return sev_es;
 	case MSR_SEV_STATUS:
 		return true;
 	}
 	return false;
+}
+
+/*
+ * Return true if the instruction is VMGEXIT, which is VMMCALL with a REP prefix: TCG ignores the
+ * prefix, and RIP points to it.
+ */
+bool is_vmgexit(struct vcpu *v)
+{
+	u8 code[VMGEXIT_BYTES];
+
+	return guest_code(v, code, sizeof(code)) == sizeof(code) && code[0] == 0xf3 && code[1] == 0x0f;
 }
 
 static u64 map_gpa_range(struct vcpu *v)
@@ -105,6 +125,10 @@ static u64 map_gpa_range(struct vcpu *v)
 
 static u32 sev_vmmcall(struct vcpu *v)
 {
+	if (sev_es && is_vmgexit(v)) {
+		vmgexit(v);
+		return VMGEXIT_BYTES;
+	}
 	if (v->gpr[RAX] == KVM_HC_MAP_GPA_RANGE)
 		v->gpr[RAX] = map_gpa_range(v);
 	else
@@ -144,7 +168,8 @@ void early_cr3_write(struct vcpu *v)
 	s->cr3 = (value & ~BIT(63)) | private_bit;
 	if (s->rip & KERNEL_HALF && (value & private_bit) == private_bit) {
 		s->cr_write = 0;
-		log_("the decompressed kernel runs, %lu exits so far", counters.exits);
+		log_(v->started ? "another CPU runs the kernel, %lu exits so far" :
+		     "the decompressed kernel runs, %lu exits so far", counters.exits);
 	}
 	vcpu_skip(v, len);
 }
@@ -170,26 +195,11 @@ bool early_again(struct vcpu *v)
 	return true;
 }
 
-static void copy_low_memory(bool to_private)
-{
-	u64 gpa;
-
-	for (gpa = 0; gpa < LOW_MEMORY; gpa += PAGE_SIZE) {
-		if (!page_tracked(gpa))
-			continue;
-		if (to_private)
-			memcpy(memory_private(gpa), memory_shared(gpa), PAGE_SIZE);
-		else
-			memcpy(memory_shared(gpa), memory_private(gpa), PAGE_SIZE);
-	}
-}
-
 /*
- * Handle a write to CR0: copy low memory between the banks when the write changes CR0.PG.
+ * Handle a write to CR0: change the nested page tables when the write changes CR0.PG.
  *
- * With paging off, hardware accesses private memory, but TCG bypasses the nested tables and
- * accesses the shared bank. Kernels turn paging off only in the decompressor's trampoline in
- * low memory, so it is sufficient to copy this memory to the bank that is accessed next.
+ * With paging off, hardware accesses private memory. Kernels turn paging off in the
+ * decompressor's trampoline, and other processors start with paging off.
  */
 void early_cr0_write(struct vcpu *v)
 {
@@ -202,7 +212,7 @@ void early_cr0_write(struct vcpu *v)
 	if ((value ^ s->cr0) & CR0_PG) {
 		bool on = value & CR0_PG;
 
-		copy_low_memory(on);
+		s->ncr3 = memory_root(on);
 		s->efer &= ~EFER_LMA;
 		if (on && s->efer & EFER_LME)
 			s->efer |= EFER_LMA;

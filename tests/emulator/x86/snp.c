@@ -15,10 +15,8 @@
 #define CVM_NO_CALLS
 #include "../guest/cvm_guest.h"
 
-#define SEV_STATUS_ES	BIT(1)
 #define SEV_STATUS_SNP	BIT(2)
 
-#define SEV_EAX_ES	BIT(3)
 #define SEV_EAX_SNP	BIT(4)
 
 /*
@@ -26,12 +24,10 @@
  * of firmware, they are the same in both views: the kernel reads setup_data through a shared mapping
  * (create_setup_data_nodes()) and the other pages through private mappings.
  */
-#define LAUNCH_PAGES	0x80000ull
 #define SETUP_DATA	LAUNCH_PAGES
 #define CC_BLOB		(LAUNCH_PAGES + 0x100)
 #define SECRETS_PAGE	(LAUNCH_PAGES + PAGE_SIZE)
 #define CPUID_PAGE	(LAUNCH_PAGES + 2 * PAGE_SIZE)
-#define LAUNCH_END	(LAUNCH_PAGES + 3 * PAGE_SIZE)
 
 #define SETUP_CC_BLOB	7
 
@@ -88,42 +84,25 @@ static void snp_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 	if (leaf == KVM_CPUID_FEATURES)
 		r[0] = 0;		/* the kernel must not use KVM's page-state hypercall */
 	else if (leaf == CPUID_SEV)
-		r[0] |= SEV_EAX_ES | SEV_EAX_SNP;
+		r[0] |= SEV_EAX_SNP;
 }
 
 static bool snp_rdmsr(struct vcpu *v, u32 msr, u64 *value)
 {
-	switch (msr) {
-	case MSR_SEV_STATUS:
-		*value = SEV_STATUS_SEV | SEV_STATUS_ES | SEV_STATUS_SNP;
-		return true;
-	case MSR_GHCB:
-		*value = v->ghcb_msr;
-		return true;
-	}
-	return sev_rdmsr(v, msr, value);
-}
-
-static bool snp_wrmsr(struct vcpu *v, u32 msr, u64 value)
-{
-	if (msr != MSR_GHCB)
-		return sev_wrmsr(v, msr, value);
-	v->ghcb_msr = value;
+	if (!sev_rdmsr(v, msr, value))
+		return false;
+	if (msr == MSR_SEV_STATUS)
+		*value |= SEV_STATUS_SNP;
 	return true;
 }
 
-/*
- * Handle VMGEXIT, which is VMMCALL with a REP prefix: TCG ignores the prefix, and RIP points to
- * it. The kernel makes no hypercall without the prefix, because KVM offers it no feature.
- */
+/* Handle VMGEXIT. The kernel makes no other hypercall, because KVM offers it no feature. */
 static u32 snp_vmmcall(struct vcpu *v)
 {
-	u8 code[4];
-
-	if (guest_code(v, code, 4) < 4 || code[0] != 0xf3 || code[1] != 0x0f)
+	if (!is_vmgexit(v))
 		return 0;
 	vmgexit(v);
-	return 4;
+	return VMGEXIT_BYTES;
 }
 
 /* Handle PVALIDATE (f2 0f 01 ff) and RMPADJUST (f3 0f 01 fe), which TCG does not have. */
@@ -188,7 +167,7 @@ static u64 fill_launch(struct vcpu *v)
 	struct cpuid_table *table = memory_shared(CPUID_PAGE);
 	u32 i;
 
-	memset(setup, 0, LAUNCH_END - LAUNCH_PAGES);
+	memset(setup, 0, TRAMPOLINE - LAUNCH_PAGES);
 	*setup = (struct setup_data){ .type = SETUP_CC_BLOB, .length = sizeof(setup->cc_blob),
 				      .cc_blob = CC_BLOB };
 	*blob = (struct cc_blob){ .magic = CC_BLOB_MAGIC, .version = 1,
@@ -210,10 +189,11 @@ const struct flavour snp_flavour = {
 	.id = CVM_SNP,
 	.private_bit = VIEW_BIT,
 	.exceptions = BIT(VECTOR_UD),
+	.several_cpus = true,
 	.launch = { LAUNCH_PAGES, LAUNCH_END, E820_RESERVED },
 	.cpuid = snp_cpuid,
 	.rdmsr = snp_rdmsr,
-	.wrmsr = snp_wrmsr,
+	.wrmsr = sev_wrmsr,
 	.vmmcall = snp_vmmcall,
 	.undefined = snp_undefined,
 	.fill_launch = fill_launch,

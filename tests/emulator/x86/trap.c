@@ -17,16 +17,6 @@
 #define NPF_FETCH	BIT(4)
 #define NPF_TABLE_WALK	BIT(33)
 
-static struct {
-	bool active;
-	bool guest_tf;			/* the guest has set TF itself */
-	u32 n;
-	struct {
-		u64 gpa;
-		enum view view;
-	} opened[8];
-} step;
-
 static const char *access_name(u64 info)
 {
 	if (info & NPF_TABLE_WALK)
@@ -42,41 +32,44 @@ static const char *access_name(u64 info)
  */
 static void start_step(struct vcpu *v, u64 gpa, enum view view)
 {
-	if (!step.active) {
-		step.active = true;
-		step.n = 0;
-		step.guest_tf = v->vmcb->rflags & RFLAGS_TF;
+	struct step *step = &v->step;
+
+	if (!step->active) {
+		step->active = true;
+		step->n = 0;
+		step->guest_tf = v->vmcb->rflags & RFLAGS_TF;
 		v->vmcb->rflags |= RFLAGS_TF;
 		v->vmcb->exceptions |= BIT(VECTOR_DB);
 	}
-	if (step.n < ARRAY_SIZE(step.opened)) {
-		step.opened[step.n].gpa = gpa;
-		step.opened[step.n++].view = view;
+	if (step->n < ARRAY_SIZE(step->opened)) {
+		step->opened[step->n].gpa = gpa;
+		step->opened[step->n++].view = view;
 	}
 }
 
 static void end_step(struct vcpu *v)
 {
+	struct step *step = &v->step;
 	u32 i;
 
-	for (i = 0; i < step.n; i++) {
-		if (memory_is_mmio(step.opened[i].gpa))
-			memory_mmio_close(step.opened[i].gpa);
+	for (i = 0; i < step->n; i++) {
+		if (memory_is_mmio(step->opened[i].gpa))
+			memory_mmio_close(step->opened[i].gpa);
 		else
-			page_close(step.opened[i].gpa, step.opened[i].view);
+			page_close(step->opened[i].gpa, step->opened[i].view);
 	}
-	step.active = false;
+	step->active = false;
 	v->vmcb->exceptions &= ~BIT(VECTOR_DB);
-	if (!step.guest_tf)
+	if (!step->guest_tf)
 		v->vmcb->rflags &= ~RFLAGS_TF;
 }
 
 bool trap_stepped(struct vcpu *v)
 {
-	if (!step.active || !(v->vmcb->dr6 & DR6_BS))
+	if (!v->step.active || !(v->vmcb->dr6 & DR6_BS))
 		return false;
 	end_step(v);
-	if (step.guest_tf)
+	if (v->step.guest_tf)
 		return false;
 	v->vmcb->dr6 &= ~DR6_BS;
 	return true;
@@ -104,13 +97,18 @@ void trap_nested_fault(struct vcpu *v)
 	u64 gpa = memory_gpa(ALIGN_DOWN(s->info2, PAGE_SIZE));
 	enum view view = memory_which(s->info2);
 
+	/* Another CPU may have opened the page or converted it meanwhile. */
 	if (view == VIEW_PRIVATE && memory_is_mmio(gpa)) {
+		if (memory_mmio_is_open(gpa))
+			return;
 		violation_mmio(gpa, s->rip, s->cpl, access_name(s->info1));
 		memory_mmio_open(gpa);
 		if (mode & CVM_MODE_STEP)
 			start_step(v, gpa, view);
 		return;
 	}
+	if (page_tracked(gpa) && *pages_leaf(gpa, view) & 1)
+		return;
 	if (!page_tracked(gpa))
 		stop("access to %lx, which is not guest memory, rip %lx, cpl %u", s->info2, s->rip,
 		     s->cpl);

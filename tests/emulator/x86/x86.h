@@ -8,7 +8,7 @@
  *   sev.c     the SEV flavour                      tdx.c     the TDX flavour
  *   snp.c     the SNP flavour: CPUID, launch       ghcb.c    SNP: VMGEXIT
  *   rmp.c     SNP: page states, PVALIDATE          insn.c    reading the guest's code
- *   io.c      ports, string instructions
+ *   smp.c     several processors                   io.c      ports, string instructions
  */
 #ifndef CVM_X86_H
 #define CVM_X86_H
@@ -73,13 +73,29 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "vmcb");
 /* General registers, in the order of their numbers in instructions. */
 enum { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, NR_GPR };
 
+/* The pages that a single-stepped instruction has opened. */
+struct step {
+	bool active;
+	bool guest_tf;			/* the guest has set TF itself */
+	u32 n;
+	struct {
+		u64 gpa;
+		enum view view;
+	} opened[8];
+};
+
 /*
- * The only virtual CPU. gpr[RAX] and gpr[RSP] are copied from and to the VMCB around each
- * exit, so handlers access all registers the same way.
+ * A virtual CPU. gpr[RAX] and gpr[RSP] are copied from and to the VMCB around each exit, so
+ * handlers access all registers the same way.
  */
 struct vcpu {
 	u64 gpr[NR_GPR];	/* must be first: boot.S uses it */
 	struct vmcb *vmcb;
+	struct step step;
+	u64 host_save;		/* where VMRUN saves the emulator's state */
+	bool started;		/* not the first CPU: the guest has started it */
+	bool in_guest;		/* between VMRUN and the exit */
+	bool kicked;		/* the emulator has sent an NMI, to make the CPU leave the guest */
 	u64 ghcb_msr;		/* SNP: the MSR with which the guest calls the hypervisor */
 	u64 ghcb;		/* SNP: the registered GHCB; 0: none */
 };
@@ -99,15 +115,18 @@ struct vcpu {
 #define DR6_BS		BIT(14)
 
 #define VECTOR_DB	1
+#define VECTOR_NMI	2
 #define VECTOR_UD	6
 #define VECTOR_GP	13
 #define EVENT_VALID	BIT(31)
 #define EVENT_HAS_ERROR	BIT(11)
 #define EVENT_TYPE(e)	(((e) >> 8) & 7)
+#define EVENT_NMI	2
 #define EVENT_EXCEPTION	3
 #define EVENT_SOFT	4
 
 #define VMMCALL_BYTES	3
+#define VMGEXIT_BYTES	4
 
 /* ---- MSRs and CPUID leaves that several files use ---- */
 
@@ -116,6 +135,7 @@ struct vcpu {
 #define MSR_GHCB		0xc0010130
 #define MSR_SEV_STATUS		0xc0010131
 #define SEV_STATUS_SEV		BIT(0)
+#define SEV_STATUS_ES		BIT(1)
 #define KVM_CPUID		0x40000000
 #define KVM_CPUID_FEATURES	0x40000001
 #define CPUID_SEV		0x8000001f
@@ -137,6 +157,7 @@ struct flavour {
 	u64 private_bit;		/* VIEW_BIT if the bit means private, 0 if shared */
 	u32 exceptions;			/* exceptions to intercept */
 	bool can_fail;			/* guests survive a refused conversion */
+	bool several_cpus;		/* guests can start more CPUs than the first */
 	struct range launch;		/* firmware's data, which the guest's memory map reserves */
 	/* Modify the result of CPUID; @r is EAX, EBX, ECX, EDX. */
 	void (*cpuid)(u32 leaf, u32 subleaf, u32 r[4]);
@@ -170,14 +191,17 @@ struct memory_map {
 	u32 n;
 };
 
-void memory_init(const struct memory_map *machine, u64 guest_bytes);
+/* The guest's RAM has @low bytes from 0 and @high bytes from 4 GiB. */
+void memory_init(const struct memory_map *machine, u64 low, u64 high);
 void memory_guest_map(const struct memory_map *machine, struct memory_map *guest);
 u64 memory_limit(void);
-u64 memory_root(void);
+u64 memory_low_limit(void);		/* end of the guest's RAM below 4 GiB */
+u64 memory_root(bool paging);		/* the nested page tables */
 void *memory_view(u64 gpa);		/* @gpa may include VIEW_BIT */
 enum view memory_which(u64 addr);
 /* Device memory, in units of 2 MiB: a trapped access to the private view opens a unit. */
 bool memory_is_mmio(u64 gpa);
+bool memory_mmio_is_open(u64 gpa);
 void memory_mmio_open(u64 gpa);
 void memory_mmio_close(u64 gpa);
 void memory_mmio_rearm(void);
@@ -194,7 +218,9 @@ void linux_load(struct vcpu *v, const struct memory_map *map, const struct blob 
 
 /* ---- exit.c ---- */
 
+void vcpu_init_cpu(const struct vcpu *v);
 void vcpu_init(struct vcpu *v);
+void vcpu_set_boot_state(struct vcpu *v);
 void __noreturn vcpu_run(struct vcpu *v);
 void vcpu_skip(struct vcpu *v, u32 bytes);
 void vcpu_inject_gp(struct vcpu *v);
@@ -204,6 +230,21 @@ void vcpu_cpuid(struct vcpu *v, u32 leaf, u32 subleaf, u32 r[4]);
 /* boot.S */
 void world_switch(struct vcpu *v, struct vmcb *vmcb);
 void rig_halt(void);
+void rig_nmi(void);
+extern u8 trampoline[], trampoline_end[];
+
+/* ---- smp.c: all exits are handled under one lock ---- */
+
+#define MAX_CPUS	4
+
+struct vcpu *smp_init(u32 cpus);		/* returns the first CPU */
+void lock(void);
+void unlock(void);
+void smp_flush(struct vcpu *self);
+bool smp_kicked(struct vcpu *v);	/* true: an NMI was the emulator's */
+bool smp_start(u32 apic_id, const void *vmsa);
+void __noreturn smp_halt(struct vcpu *v);
+void __noreturn ap_main(void);		/* called by boot.S */
 
 /* ---- trap.c ---- */
 
@@ -212,9 +253,12 @@ bool trap_stepped(struct vcpu *v);	/* true: the emulator's step caused the #DB *
 
 /* ---- sev.c ---- */
 
+extern bool sev_es;		/* an SEV-ES or SNP guest: it calls the hypervisor through the GHCB */
+
 void sev_cpuid(u32 leaf, u32 subleaf, u32 r[4]);
 bool sev_rdmsr(struct vcpu *v, u32 msr, u64 *value);
 bool sev_wrmsr(struct vcpu *v, u32 msr, u64 value);
+bool is_vmgexit(struct vcpu *v);	/* the instruction at RIP */
 
 /* Early boot; no effect in TDX. */
 void early_cr3_write(struct vcpu *v);
@@ -228,9 +272,12 @@ u64 tdx_guestif(u64 call, const u64 arg[3]);
 
 /* ---- ghcb.c ---- */
 
-#define GHCB_FEATURE_SNP	BIT(0)
-
 void vmgexit(struct vcpu *v);
+
+/* The launch pages, the last of which has the trampoline of processors other than the first. */
+#define LAUNCH_PAGES	0x80000ull
+#define TRAMPOLINE	0x83000ull
+#define LAUNCH_END	0x84000ull
 
 /* ---- rmp.c ---- */
 
@@ -242,6 +289,7 @@ void rmp_init(void);
 bool rmp_change(struct vcpu *v, u64 gpa, bool large, u32 op);	/* false: the request is invalid */
 void rmp_pvalidate(struct vcpu *v);
 void rmp_adjust(struct vcpu *v);
+bool rmp_is_vmsa(u64 gpa);		/* the guest has declared the page a register save area */
 
 /* ---- insn.c ---- */
 
