@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ccshm: shared memory for confidential VMs. "make help" lists the targets.
 
+# make and the kernel's build split names at spaces.
+ifneq ($(words $(CURDIR)),1)
+$(error the path of this directory contains a space: move the sources to another one)
+endif
+
 KERNELS ?= 6.1 6.12 7.2 7.3
 FLAVOURS ?= sev snp tdx cca
 SUITES ?= all
