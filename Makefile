@@ -1,6 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # ccshm: shared memory for confidential VMs. "make help" lists the targets.
 
+# make and the kernel's build split names at spaces.
+ifneq ($(words $(CURDIR)),1)
+$(error the path of this directory contains a space: move the sources to another one)
+endif
+
 KERNELS ?= 6.1 6.12 7.2 7.3
 FLAVOURS ?= sev snp tdx cca
 SUITES ?= all
@@ -118,6 +123,17 @@ sparse: setup
 checkpatch: setup
 	@tests/harness/checkpatch
 
+# Each part is installed from its own directory, and make splits names at spaces: a relative DESTDIR, or one with a
+# space, would install, and remove, in other places.
+ifneq ($(filter install% uninstall,$(MAKECMDGOALS)),)
+ifneq ($(words $(DESTDIR))$(filter-out /%,$(DESTDIR)),$(if $(DESTDIR),1,0))
+$(error DESTDIR='$(DESTDIR)' must be an absolute path without spaces)
+endif
+ifneq ($(words $(PREFIX))$(filter-out /%,$(PREFIX)),$(if $(PREFIX),1,0))
+$(error PREFIX='$(PREFIX)' must be an absolute path without spaces)
+endif
+endif
+
 # Install to DESTDIR, PREFIX (/usr/local), LIBDIR, INCLUDEDIR, BINDIR, DATADIR, MANDIR and the
 # directories of packaging/Makefile. install-dkms installs the driver's source separately.
 install: install-lib install-lib-dev install-cli install-man install-common
@@ -131,9 +147,9 @@ install-cli: cli
 install-man install-common install-dkms activate:
 	@$(MAKE) --no-print-directory -C packaging O=$(O) $@
 
-# Install to a temporary directory, and remove the same files from DESTDIR. Keep the administrator's files in
-# /etc/ccshm, and the group. "make -n" runs a command that contains the variable MAKE: that one installs
-# and removes nothing then, and the others are separate.
+# Install to a temporary directory, and remove the same files from DESTDIR. Without DESTDIR, also undo "make
+# activate". Keep the administrator's files in /etc/ccshm, and the group. "make -n" runs a command that contains
+# the variable MAKE: that one installs and removes nothing then, and the others are separate.
 uninstall:
 	@[ -n '$(DESTDIR)' ] || systemctl disable ccshm-module.service ccshm-provision.service || :
 	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; \
@@ -143,6 +159,7 @@ uninstall:
 	find . -depth -type d -name '*ccshm*' -printf '%P\n' | while IFS= read -r dir; do \
 		find "$(DESTDIR)/$$dir" -depth -type d -empty -delete 2>/dev/null || :; \
 	done
+	@[ -n '$(DESTDIR)' ] || $(MAKE) --no-print-directory -C packaging deactivate
 
 # Tests of an installed system; not a part of "make install".
 tests-installed: lib
