@@ -265,7 +265,7 @@ int ccshm_open_ioctl(struct ccshm_call *call);
  * struct ccshm_revocation - progress of the revoke of an export
  * @work: work item that executes steps 3 to 5 of revoke.c; holds a reference to the
  *	export while it is queued
- * @wanted: number of requests to notify the importers
+ * @wanted: number of requests to notify the importers, and to check for the end
  * @done: number of the last request that was executed
  * @snapshot: the snapshot of the fences was taken
  * @held: a device had the export mapped when the snapshot was taken
@@ -274,7 +274,8 @@ int ccshm_open_ioctl(struct ccshm_call *call);
  * @nr: number of fences in @fence
  * @pending: number of fences that have not signalled
  *
- * Only @work changes members other than @wanted and @pending.
+ * Only @work changes members other than @wanted and @pending. A late fault also raises
+ * @wanted.
  */
 struct ccshm_revocation {
 	struct delayed_work work;
@@ -300,11 +301,13 @@ struct ccshm_revocation {
  * @exp_name: "ccshm:ID", shown by the dma-buf core
  * @lock: held for reading while a mapping enters, for writing to change the next three
  * @state: only advances
- * @cpu_closed: no fault enters any more
+ * @cpu_closed: no fault enters any more; set under @lock
  * @zapped: CPU mappings have been removed since @cpu_closed was set
  * @mapped: has ever had a device mapping or a vmap; set under @lock
  * @device_mappings: number of maps of importers, and of kernel virtual mappings
  * @cpu_mappings: number of VMAs
+ * @faults: number of faults that are inserting pages; raised under @lock, and after
+ *	@cpu_closed no more
  * @attachments: number of attachments made from the export (ccshm_lock)
  * @importers_lock: protects the next two
  * @importers: list of struct importer, see importer.c
@@ -327,6 +330,7 @@ struct ccshm_export {
 	bool mapped;
 	atomic_t device_mappings;
 	atomic_t cpu_mappings;
+	atomic_t faults;
 	unsigned int attachments;
 	struct mutex importers_lock;	/* see above */
 	struct list_head importers;
@@ -343,8 +347,10 @@ int ccshm_export_list(struct ccshm_export *export, struct dentry *dentry,
 void ccshm_export_unlist(struct ccshm_export *export);
 void ccshm_export_end(struct ccshm_export *export);
 bool ccshm_export_enter(struct ccshm_export *export);
-bool ccshm_export_enter_fault(struct ccshm_export *export);
 void ccshm_export_leave(struct ccshm_export *export);
+bool ccshm_export_enter_fault(struct ccshm_export *export);
+bool ccshm_export_leave_fault(struct ccshm_export *export);
+void ccshm_export_end_late_fault(struct ccshm_export *export);
 bool ccshm_export_is_active(struct ccshm_export *export);
 bool ccshm_export_is_revoked(struct ccshm_export *export);
 void ccshm_export_hold(struct ccshm_export *export);

@@ -191,26 +191,63 @@ bool ccshm_export_enter(struct ccshm_export *export)
 	return false;
 }
 
+void ccshm_export_leave(struct ccshm_export *export)
+{
+	up_read(&export->lock);
+}
+
 /**
  * ccshm_export_enter_fault - let a fault of a CPU mapping enter
  * @export: export that is mapped
  *
- * An orderly revoke lets the mappings that exist work until it ends them.
+ * An orderly revoke lets the mappings that exist work until it ends them. No lock is held
+ * while the fault inserts pages: it allocates page tables, which can take any time.
  *
- * Return: true with @export->lock held for reading, false if CPUs have no access.
+ * Return: true if the fault is counted, until ccshm_export_leave_fault(); false if CPUs
+ * have no access.
  */
 bool ccshm_export_enter_fault(struct ccshm_export *export)
 {
+	bool open;
+
 	down_read(&export->lock);
-	if (!export->cpu_closed)
-		return true;
+	open = !export->cpu_closed;
+	if (open)
+		atomic_inc(&export->faults);
 	up_read(&export->lock);
-	return false;
+	return open;
 }
 
-void ccshm_export_leave(struct ccshm_export *export)
+/**
+ * ccshm_export_leave_fault - leave after a fault has inserted pages
+ * @export: export that ccshm_export_enter_fault() has let in
+ *
+ * Return: true if the fault has ended. False if the export was closed meanwhile: the zap
+ * of the revoke may have come before the pages; remove them, and then call
+ * ccshm_export_end_late_fault().
+ */
+bool ccshm_export_leave_fault(struct ccshm_export *export)
 {
+	bool open;
+
+	/* Under the lock: a revoke that closes the export later zaps what was inserted. */
+	down_read(&export->lock);
+	open = !export->cpu_closed;
+	if (open)
+		atomic_dec(&export->faults);
 	up_read(&export->lock);
+	return open;
+}
+
+/*
+ * End a late fault, whose pages were removed. The new request is made before the count is
+ * lowered: see ccshm_revocation_is_notified().
+ */
+void ccshm_export_end_late_fault(struct ccshm_export *export)
+{
+	atomic_inc(&export->revocation.wanted);
+	if (atomic_dec_and_test(&export->faults))
+		ccshm_export_queue_revoke(export, 0);
 }
 
 /* Check again what ccshm_export_enter() found, after a mapping was made. */

@@ -31,16 +31,29 @@ static vm_fault_t fault_page(struct ccshm_export *export, struct vm_fault *vmf)
 				   pgprot_decrypted(vma->vm_page_prot));
 }
 
+/* End a fault that may have inserted @size bytes. If it is late, remove them. */
+static vm_fault_t fault_end(struct ccshm_export *export, struct vm_fault *vmf,
+			    unsigned long size, vm_fault_t ret)
+{
+	struct vm_area_struct *vma = vmf->vma;
+	unsigned long start;
+
+	if (ccshm_export_leave_fault(export))
+		return ret;
+	start = max(vmf->address & ~(size - 1), vma->vm_start);
+	unmap_mapping_range(vma->vm_file->f_mapping,
+			    (loff_t)fault_index(vma, start) << PAGE_SHIFT, size, 1);
+	ccshm_export_end_late_fault(export);
+	return VM_FAULT_SIGBUS;
+}
+
 static vm_fault_t mapping_fault(struct vm_fault *vmf)
 {
 	struct ccshm_export *export = vmf->vma->vm_private_data;
-	vm_fault_t ret;
 
 	if (!ccshm_export_enter_fault(export))
 		return VM_FAULT_SIGBUS;
-	ret = fault_page(export, vmf);
-	ccshm_export_leave(export);
-	return ret;
+	return fault_end(export, vmf, PAGE_SIZE, fault_page(export, vmf));
 }
 
 /* Insert 2 MiB, if they are naturally aligned, in one block, and all in the VMA and slice. */
@@ -70,16 +83,13 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 						    unsigned int order)
 {
 	struct ccshm_export *export = vmf->vma->vm_private_data;
-	vm_fault_t ret;
 
 	/* With pages of more than 4 KiB, a PMD covers more than a unit. */
 	if (order != CCSHM_UNIT_ORDER)
 		return VM_FAULT_FALLBACK;
 	if (!ccshm_export_enter_fault(export))
 		return VM_FAULT_SIGBUS;
-	ret = fault_huge(export, vmf);
-	ccshm_export_leave(export);
-	return ret;
+	return fault_end(export, vmf, PMD_SIZE, fault_huge(export, vmf));
 }
 
 /*

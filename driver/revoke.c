@@ -58,7 +58,7 @@ int ccshm_revocation_close(struct ccshm_export *export, bool cpu)
 	if (export->state == CCSHM_STATE_ACTIVE)
 		WRITE_ONCE(export->state, CCSHM_STATE_REVOKING);
 	if (cpu)
-		export->cpu_closed = true;
+		WRITE_ONCE(export->cpu_closed, true);
 	up_write(&export->lock);
 	ccshm_changed();
 	return 0;
@@ -68,7 +68,7 @@ int ccshm_revocation_close(struct ccshm_export *export, bool cpu)
 
 /*
  * Remove all PTEs, after ccshm_revocation_close() with @cpu: only faults that entered
- * before that insert PTEs, so none is missed. The dma-buf has its own inode, so no other
+ * before that insert PTEs; each of them removes its own, and step 5 waits for it. The dma-buf has its own inode, so no other
  * mapping is removed.
  */
 static void export_zap(struct ccshm_export *export)
@@ -219,7 +219,8 @@ static bool finish_locked(struct ccshm_export *export)
 {
 	lockdep_assert_held_write(&export->lock);
 	if (export->state != CCSHM_STATE_REVOKING ||
-	    !READ_ONCE(export->zapped) || !devices_are_done(export))
+	    !READ_ONCE(export->zapped) || atomic_read(&export->faults) ||
+	    !devices_are_done(export))
 		return false;
 	WRITE_ONCE(export->state, CCSHM_STATE_REVOKED);
 	return true;
@@ -315,14 +316,21 @@ void ccshm_revocation_request(struct ccshm_export *export)
 	ccshm_export_queue_revoke(export, 0);
 }
 
-/* Check that the last request was executed, or needs not be. */
+/*
+ * Check that the last request was executed, or needs not be, and that no late fault is
+ * going to make another one.
+ */
 bool ccshm_revocation_is_notified(struct ccshm_export *export)
 {
 	/* Pairs with the release in revocation_run(). */
 	int carried_out = smp_load_acquire(&export->revocation.done);
+	bool faults = READ_ONCE(export->cpu_closed) &&
+		      atomic_read(&export->faults);
 
+	/* Pairs with ccshm_export_end_late_fault(). */
+	smp_rmb();
 	return ccshm_export_is_revoked(export) ||
-	       carried_out == atomic_read(&export->revocation.wanted);
+	       (!faults && carried_out == atomic_read(&export->revocation.wanted));
 }
 
 /* Execute step 2; then the last step if no device is left, or request the others. */

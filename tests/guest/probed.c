@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Behaviour that only probes in the kernel can observe. A revoke does not wait for a call that is
- * still walking over the pages, because a lock of the export is held only to count a mapping, nor
- * for an attachment that such a call lists later. ALLOC waits only for returning memory that is
+ * still walking over the pages or to a page fault, because a lock of the export is held only to
+ * count a mapping, nor for an attachment that such a call lists later. ALLOC waits only for returning memory that is
  * sufficient, and can be killed while it waits. If ALLOC and the preparation of a hibernation meet,
  * one of them is refused. fork() copies no 2 MiB page table entry of a ccshm mapping.
  *
@@ -208,6 +208,76 @@ static void later_attachment(void)
 	is_errno(peer_ask(&walker, 0), 0, "%s: DETACH", what);
 	peer_must_end(&walker, 0);
 	close(w.imp);
+	shared_end(&s);
+}
+
+/* ---- faults ---- */
+
+struct fault {
+	struct shared *s;
+	size_t size;
+};
+
+/* Map, and touch the first page twice, on an order. Send how many of both got SIGBUS. */
+static int touches_twice(struct peer *parent, void *arg)
+{
+	struct fault *f = arg;
+	char *p = map_aligned(f->s->fd, f->size, RW, 0);
+	int nr;
+
+	peer_send(parent, p ? 0 : -errno, -1);
+	must(peer_hear(parent));
+	nr = touch_read(p) == SIGBUS;
+	return nr + (touch_read(p) == SIGBUS);
+}
+
+static bool becomes_revoked(uint64_t id)
+{
+	int64_t end = in_ms(10000);
+
+	while (query(id).state != CCSHM_STATE_REVOKED && now_ns() < end)
+		sleep_ms(5);
+	return query(id).state == CCSHM_STATE_REVOKED;
+}
+
+/*
+ * Revoke an export while a process that has the dma-buf is stalled in a fault, as for example by
+ * the limit of its memory cgroup: a fault allocates page tables.
+ */
+static void check_fault(size_t size, const char *what)
+{
+	struct shared s = exported_new(SIZE, 0);
+	struct fault f = { .s = &s, .size = size };
+	char *p = raw_map(s.fd, SIZE, RW);
+	struct peer toucher, revoker;
+	int result = 1;
+	bool answered;
+
+	stall_at("ccshm_memory_pfn");
+	toucher = peer_start(ROOT, 0, touches_twice, &f);
+	is_errno(peer_hear(&toucher), 0, "%s: setup: a process maps the export", what);
+	probe_set("stall", toucher.pid);
+	peer_send(&toucher, 0, -1);
+	ok(is_stalled(toucher.pid), "%s: the process is stalled in it", what);
+
+	revoker = peer_start(ROOT, ALL_CAPS, revokes, &s);
+	answered = peer_receive(&revoker, &result, NULL, 10000);
+	ok(answered, "%s: REVOKE without waiting returns while a fault is stalled", what);
+	is_errno(answered ? result : -EAGAIN, ETIMEDOUT,
+		 "%s: REVOKE while a fault is stalled: ETIMEDOUT", what);
+	if (answered) {
+		is_int(touch_read(p), SIGBUS,
+		       "%s: another process gets SIGBUS while it is stalled", what);
+		is_int(query(s.export_id).state, CCSHM_STATE_REVOKING,
+		       "%s: the export keeps the memory while it is stalled", what);
+	}
+	probe_set("stall", 0);
+	is_int(peer_hear(&toucher), 2,
+	       "%s: it gets SIGBUS when it is released, and then again", what);
+	ok(becomes_revoked(s.export_id), "%s: the revoke completes when it has ended", what);
+	peer_must_end(&toucher, 0);
+	peer_must_end(&revoker, 0);
+	munmap(p, SIZE);
 	shared_end(&s);
 }
 
@@ -518,6 +588,8 @@ int main(void)
 	/* The attachment is listed and counted only after its walk. */
 	check_walker(walker_attach, 0, 0, "ATTACH");
 	later_attachment();
+	check_fault(PAGE, "a fault of a page");
+	check_fault(SIZE, "a fault of 2 MiB");
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
 	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");
 	waits_for_no_more();
