@@ -299,7 +299,7 @@ struct ccshm_revocation {
  * @first: first page in the buffer
  * @pages: number of pages
  * @exp_name: "ccshm:ID", shown by the dma-buf core
- * @lock: held for reading while a mapping enters, for writing to change the next three
+ * @lock: held for reading while a mapping or a fault enters, for writing to change the next three
  * @state: only advances
  * @cpu_closed: no fault enters any more; set under @lock
  * @zapped: CPU mappings have been removed since @cpu_closed was set

@@ -67,9 +67,9 @@ int ccshm_revocation_close(struct ccshm_export *export, bool cpu)
 /* ---- step 2 ---- */
 
 /*
- * Remove all PTEs, after ccshm_revocation_close() with @cpu: only faults that entered
- * before that insert PTEs; each of them removes its own, and step 5 waits for it. The dma-buf has its own inode, so no other
- * mapping is removed.
+ * Remove all PTEs, after ccshm_revocation_close() with @cpu. Only faults that entered
+ * before that insert PTEs later; each of these removes its own, and step 5 waits for it.
+ * The dma-buf has its own inode, so no other mapping is removed.
  */
 static void export_zap(struct ccshm_export *export)
 {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Behaviour that only probes in the kernel can observe. A revoke does not wait for a call that is
- * still walking over the pages or to a page fault, because a lock of the export is held only to
- * count a mapping, nor for an attachment that such a call lists later. ALLOC waits only for returning memory that is
- * sufficient, and can be killed while it waits. If ALLOC and the preparation of a hibernation meet,
- * one of them is refused. fork() copies no 2 MiB page table entry of a ccshm mapping.
+ * Behaviour that only probes in the kernel can observe. A revoke does not wait for a page fault, nor
+ * for a call that is still walking over the pages, because a lock of the export is held only to
+ * count a mapping or a fault, nor for an attachment that such a call lists later. ALLOC waits only
+ * for returning memory that is sufficient, and can be killed while it waits. If ALLOC and the
+ * preparation of a hibernation meet, one of them is refused. fork() copies no 2 MiB page table entry
+ * of a ccshm mapping.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev
