@@ -319,6 +319,26 @@ static void dispatch(struct vcpu *v)
 	}
 }
 
+/*
+ * If the exit interrupted the delivery of an event, deliver the event again. An INT instruction needs
+ * no redelivery, because RIP still points to it. TCG records interrupts and NMIs as exceptions, but
+ * does not inject them as such: VMRUN fails.
+ */
+static void redeliver(struct vmcb *s)
+{
+	u32 event = s->exit_event, vector = event & 0xff;
+
+	s->event = 0;
+	if (!(event & EVENT_VALID) || EVENT_TYPE(event) == EVENT_SOFT)
+		return;
+	if (vector >= NR_EXCEPTIONS)
+		event = EVENT_VALID | EVENT_INTERRUPT << 8 | vector;
+	else if (vector == VECTOR_NMI)
+		event = EVENT_VALID | EVENT_NMI << 8 | vector;
+	s->event = event;
+	s->event_error = s->exit_event_error;
+}
+
 void vcpu_run(struct vcpu *v)
 {
 	struct vmcb *s = v->vmcb;
@@ -333,15 +353,7 @@ void vcpu_run(struct vcpu *v)
 		v->gpr[RAX] = s->rax;
 		v->gpr[RSP] = s->rsp;
 		counters.exits++;
-		/*
-		 * The exit interrupted the delivery of an event: deliver the event again. An
-		 * INT instruction needs no redelivery, because RIP still points to it.
-		 */
-		s->event = 0;
-		if (s->exit_event & EVENT_VALID && EVENT_TYPE(s->exit_event) != EVENT_SOFT) {
-			s->event = s->exit_event;
-			s->event_error = s->exit_event_error;
-		}
+		redeliver(s);
 		dispatch(v);
 		smp_flush(v);
 		unlock();

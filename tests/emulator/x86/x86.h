@@ -118,9 +118,11 @@ struct vcpu {
 #define VECTOR_NMI	2
 #define VECTOR_UD	6
 #define VECTOR_GP	13
+#define NR_EXCEPTIONS	32
 #define EVENT_VALID	BIT(31)
 #define EVENT_HAS_ERROR	BIT(11)
 #define EVENT_TYPE(e)	(((e) >> 8) & 7)
+#define EVENT_INTERRUPT	0
 #define EVENT_NMI	2
 #define EVENT_EXCEPTION	3
 #define EVENT_SOFT	4
