@@ -321,8 +321,9 @@ static void dispatch(struct vcpu *v)
 
 /*
  * If the exit interrupted the delivery of an event, deliver the event again. An INT instruction needs
- * no redelivery, because RIP still points to it. TCG records interrupts and NMIs as exceptions, but
- * does not inject them as such: VMRUN fails.
+ * no redelivery, because RIP still points to it. TCG records interrupts and NMIs as exceptions
+ * (handle_even_inj() in QEMU's target/i386/tcg), but does not inject them as such: VMRUN fails
+ * (helper_vmrun()).
  */
 static void redeliver(struct vmcb *s)
 {
