@@ -264,15 +264,11 @@ static bool root_is_charged_nothing(void)
 /* Return the id of an object of this type that belongs to the buffer (0: any buffer), or 0. */
 static uint64_t listed(enum ccshm_type type, uint64_t buffer_id)
 {
-	struct ccshm_ioc_query q = { 0 };
+	struct ccshm_ioc_query q;
 	uint64_t id = 0;
 
 	do {
-		memset(&q, 0, sizeof(q));
-		q.id = id;
-		q.flags = CCSHM_QUERY_NEXT;
-		q.next_type = type;
-		if (raw_ioctl(ccshm, CCSHM_IOC_QUERY, &q))
+		if (raw_query_next(ccshm, type, id, &q))
 			return 0;
 		id = q.object_id;
 	} while (buffer_id && q.buffer_id != buffer_id);

@@ -137,14 +137,9 @@ static unsigned int next_of_all(void)
 	struct ccshm_ioc_query q = { 0 };
 	unsigned int n = 0;
 
-	for (;;) {
-		q.flags = CCSHM_QUERY_NEXT;
-		q.next_type = CCSHM_TYPE_BUFFER;
-		if (raw_ioctl(dev, CCSHM_IOC_QUERY, &q))
-			return n;
-		q = (struct ccshm_ioc_query){ .id = q.object_id };
+	while (!raw_query_next(dev, CCSHM_TYPE_BUFFER, q.object_id, &q))
 		n++;
-	}
+	return n;
 }
 
 static int rename_buffer(uint64_t buffer, const char *name)

@@ -20,15 +20,6 @@ static uint64_t of_private;		/* export of alice's buffer with mode 0600 */
 static uint64_t attachment;
 static int private_fd, attachment_fd;
 
-static int next(int fd, uint32_t type, uint64_t after, struct ccshm_ioc_query *q)
-{
-	memset(q, 0, sizeof(*q));
-	q->id = after;
-	q->flags = CCSHM_QUERY_NEXT;
-	q->next_type = type;
-	return raw_ioctl(fd, CCSHM_IOC_QUERY, q);
-}
-
 static int by_fd(int fd, int what, struct ccshm_ioc_query *q)
 {
 	memset(q, 0, sizeof(*q));
@@ -71,7 +62,7 @@ static int look(void *arg)
 	for (uint32_t type = 1; type <= 3; type++) {
 		uint64_t last = 0;
 
-		while (!(err = next(fd, type, last, &q)) && seen->nr[type] < IDS) {
+		while (!(err = raw_query_next(fd, type, last, &q)) && seen->nr[type] < IDS) {
 			seen->ascending &= q.object_id > last && q.type == type;
 			last = q.object_id;
 			seen->id[type][seen->nr[type]] = last;
@@ -135,7 +126,7 @@ static void test_own_anonymous(void)
 {
 	struct ccshm_ioc_query q;
 
-	is_errno(next(dev, CCSHM_TYPE_BUFFER, anonymous - 1, &q), 0,
+	is_errno(raw_query_next(dev, CCSHM_TYPE_BUFFER, anonymous - 1, &q), 0,
 		 "NEXT through the file of an anonymous buffer: success");
 	ok(q.object_id == anonymous && q.query_flags & CCSHM_QUERY_CONTROL,
 	   "NEXT through the file of an anonymous buffer reports control of it");
@@ -147,9 +138,9 @@ static void test_fields(void)
 {
 	struct ccshm_ioc_query q;
 
-	is_errno(next(dev, 0, 0, &q), EINVAL, "QUERY with NEXT and type 0: EINVAL");
-	is_errno(next(dev, 4, 0, &q), EINVAL, "QUERY with NEXT and an unknown type: EINVAL");
-	is_errno(next(dev, CCSHM_TYPE_BUFFER, ~0ULL, &q), ENOENT,
+	is_errno(raw_query_next(dev, 0, 0, &q), EINVAL, "QUERY with NEXT and type 0: EINVAL");
+	is_errno(raw_query_next(dev, 4, 0, &q), EINVAL, "QUERY with NEXT and an unknown type: EINVAL");
+	is_errno(raw_query_next(dev, CCSHM_TYPE_BUFFER, ~0ULL, &q), ENOENT,
 		 "QUERY with NEXT after the largest id: ENOENT");
 	q = (struct ccshm_ioc_query){ .id = readable, .next_type = 1 };
 	is_errno(raw_ioctl(dev, CCSHM_IOC_QUERY, &q), EINVAL,
@@ -243,7 +234,7 @@ static void test_ended(void)
 	must(look(seen));
 	ok(sees(seen, CCSHM_TYPE_BUFFER, id),
 	   "a list with NEXT contains a freed buffer with an export");
-	is_errno(next(dev, CCSHM_TYPE_BUFFER, id - 1, &q), 0,
+	is_errno(raw_query_next(dev, CCSHM_TYPE_BUFFER, id - 1, &q), 0,
 		 "NEXT after the id before a freed buffer with an export: success");
 	ok(q.object_id == id && q.query_flags & CCSHM_QUERY_ORPHAN,
 	   "NEXT returns a freed buffer with an export as an orphan");

@@ -130,6 +130,15 @@ int raw_query(int fd, uint64_t id, struct ccshm_ioc_query *q)
 	return raw_ioctl(fd, CCSHM_IOC_QUERY, q);
 }
 
+int raw_query_next(int fd, uint32_t type, uint64_t after, struct ccshm_ioc_query *q)
+{
+	memset(q, 0, sizeof(*q));
+	q->id = after;
+	q->flags = CCSHM_QUERY_NEXT;
+	q->next_type = type;
+	return raw_ioctl(fd, CCSHM_IOC_QUERY, q);
+}
+
 int raw_export_slice(int fd, uint64_t id, uint64_t flags, uint64_t offset, uint64_t size,
 		     uint64_t *export_id)
 {

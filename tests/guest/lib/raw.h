@@ -87,6 +87,9 @@ RAW_CHECKED int raw_free_any(int fd, uint64_t id);
 RAW_CHECKED int raw_find(int fd, const char *name, long uid, uint64_t *id);
 RAW_CHECKED int raw_query(int fd, uint64_t id, struct ccshm_ioc_query *q);
 
+/* QUERY the next object of a type. @after: id of the previous object; 0 at first. */
+RAW_CHECKED int raw_query_next(int fd, uint32_t type, uint64_t after, struct ccshm_ioc_query *q);
+
 /*
  * EXPORT a slice. Return the descriptor of a dma-buf, or a negative errno. @export_id may be NULL.
  */
