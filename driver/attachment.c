@@ -238,21 +238,35 @@ void ccshm_attachment_detach(struct ccshm_attachment *att)
 	mutex_unlock(&att->lock);
 }
 
-/* Enter the result of a stop: 0, or the error of a device that is stuck. */
-static void attachment_set_stopped(struct ccshm_attachment *att, int err)
+/* The device cannot be stopped: keep the memory, and report it. */
+static void attachment_set_stuck(struct ccshm_attachment *att)
 {
 	bool known = att->state == CCSHM_STATE_STUCK;
 
 	lockdep_assert_held(&att->lock);
-	att->stopped = !err;
-	if (!err) {
-		attachment_end(att);
-		return;
-	}
+	att->stopped = false;
 	WRITE_ONCE(att->state, CCSHM_STATE_STUCK);
-	if (!known)
+	if (!known) {
+		pci_warn(att->pdev,
+			 "ccshm: cannot be stopped: its shared memory stays held\n");
 		attachment_event(att, CCSHM_EVENT_STUCK);
+	}
 	wake_up_all(&att->wait);
+}
+
+/* Enter the result of a stop, unless the attachment has ended meanwhile. */
+static void attachment_set_stopped(struct ccshm_attachment *att, int err)
+{
+	mutex_lock(&att->lock);
+	if (att->state == CCSHM_STATE_REVOKED) {
+		/* DETACH, or another stop. */
+	} else if (err) {
+		attachment_set_stuck(att);
+	} else {
+		att->stopped = true;
+		attachment_end(att);
+	}
+	mutex_unlock(&att->lock);
 }
 
 /**
@@ -265,16 +279,10 @@ static void attachment_set_stopped(struct ccshm_attachment *att, int err)
  */
 void ccshm_attachment_stop(struct ccshm_attachment *att)
 {
-	int err;
-
 	if (READ_ONCE(att->state) == CCSHM_STATE_REVOKED)
 		return;
 	/* This can take a second; without att->lock, so that no call waits for it. */
-	err = ccshm_device_stop(att->pdev);
-	mutex_lock(&att->lock);
-	if (att->state != CCSHM_STATE_REVOKED)
-		attachment_set_stopped(att, err);
-	mutex_unlock(&att->lock);
+	attachment_set_stopped(att, ccshm_device_stop(att->pdev));
 }
 
 /* ---- stops by a work item ---- */
@@ -291,18 +299,24 @@ static void stop_done(struct ccshm_attachment *att)
 		wake_up_all(&stops_done);
 }
 
+static bool is_revoking(struct ccshm_attachment *att)
+{
+	return READ_ONCE(att->state) == CCSHM_STATE_REVOKING;
+}
+
 /*
  * Stop the device of an attachment. Never sleep on the device lock:
  * vfio_unregister_group_dev() holds it, in the unbind of vfio's driver, until user
  * space has closed the device, which can be never. Retry instead, so that no worker
- * is occupied, and give up when the attachment has ended by other means.
+ * is occupied, and give up when the attachment is not being revoked any more: it has ended,
+ * or another stop has found that it is stuck.
  */
 static void stop_work(struct work_struct *work)
 {
 	struct ccshm_attachment *att = container_of(to_delayed_work(work),
 						    struct ccshm_attachment, stop);
 
-	if (READ_ONCE(att->state) == CCSHM_STATE_REVOKED) {
+	if (!is_revoking(att)) {
 		stop_done(att);
 		return;
 	}
@@ -312,7 +326,9 @@ static void stop_work(struct work_struct *work)
 			stop_done(att);
 		return;
 	}
-	ccshm_attachment_stop(att);
+	/* ccshm_attachment_finish_stops() may have had the lock meanwhile. */
+	if (is_revoking(att))
+		ccshm_attachment_stop(att);
 	device_unlock(&att->pdev->dev);
 	stop_done(att);
 }
@@ -335,30 +351,35 @@ static void stop_queue(struct ccshm_attachment *att)
  * ccshm_attachment_finish_stops - finish the pending stops of a device
  * @pdev: device, under its device lock
  *
- * A stop that runs after ATTACH would stop the device of the new holder. If the device
- * does not stop, the remaining stops are left to their work items.
+ * A stop that runs after ATTACH would stop the device of the new holder. The device is
+ * stopped once, and the result is entered in all attachments that wait for it: also that
+ * the device is stuck, so that none of their work items accesses the device again.
  */
 void ccshm_attachment_finish_stops(struct pci_dev *pdev)
 {
 	struct ccshm_attachment *att, *next;
-	bool stuck = false;
+	bool tried = false;
 	LIST_HEAD(ours);
+	int err = 0;
 
 	mutex_lock(&ccshm_lock);
 	list_for_each_entry_safe(att, next, &stopping, stop_link)
 		if (att->pdev == pdev)
 			list_move_tail(&att->stop_link, &ours);
-	while (!stuck && !list_empty(&ours)) {
+	while (!list_empty(&ours)) {
 		att = list_first_entry(&ours, struct ccshm_attachment, stop_link);
 		list_del_init(&att->stop_link);
 		kref_get(&att->obj.ref);
 		mutex_unlock(&ccshm_lock);
-		ccshm_attachment_stop(att);
-		stuck = READ_ONCE(att->state) == CCSHM_STATE_STUCK;
+		if (!tried && is_revoking(att)) {
+			err = ccshm_device_stop(pdev);
+			tried = true;
+		}
+		if (is_revoking(att))
+			attachment_set_stopped(att, err);
 		ccshm_object_put(&att->obj);
 		mutex_lock(&ccshm_lock);
 	}
-	list_splice(&ours, &stopping);
 	mutex_unlock(&ccshm_lock);
 }
 

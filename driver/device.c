@@ -137,7 +137,21 @@ static bool clear_master(struct pci_dev *pdev, u16 *command)
 	return *command != (u16)~0;
 }
 
-static int device_stop(struct pci_dev *pdev)
+/**
+ * ccshm_device_stop - end all DMA of a device
+ * @pdev: device, under its device lock or while it is being removed
+ *
+ * After the removal the device cannot be accessed: the kernel may have freed the bus that
+ * its configuration space is read through, and another device can have its address. A
+ * removal that is past bus_remove_device() no longer needs the device lock, and can
+ * complete while this sleeps, so check before each access.
+ * May sleep for READ_TIMES * READ_MS.
+ *
+ * Return: 0 when DMA has provably ended: bus mastering is cleared, or the device is
+ * gone. -EIO when bus mastering cannot be cleared, transactions
+ * stay pending, or nothing proves that the device is gone.
+ */
+int ccshm_device_stop(struct pci_dev *pdev)
 {
 	bool present = true;
 	u16 command;
@@ -151,6 +165,8 @@ static int device_stop(struct pci_dev *pdev)
 	for (i = 0; i < READ_TIMES; i++) {
 		if (ccshm_pci_is_disconnected(pdev))
 			return 0;
+		if (!device_is_registered(&pdev->dev))
+			return -EIO;
 		if (clear_master(pdev, &command)) {
 			if (command & PCI_COMMAND_MASTER ||
 			    !pci_wait_for_pending_transaction(pdev))
@@ -161,31 +177,6 @@ static int device_stop(struct pci_dev *pdev)
 		present = pci_device_is_present(pdev);
 	}
 	return present ? -EIO : 0;
-}
-
-/**
- * ccshm_device_stop - end all DMA of a device
- * @pdev: device, under its device lock or while it is being removed
- *
- * After the removal the device cannot be accessed: the kernel may have freed the bus that
- * its configuration space is read through, and another device can have its address.
- * May sleep for READ_TIMES * READ_MS.
- *
- * Return: 0 when DMA has provably ended: bus mastering is cleared, or the device is
- * gone. -EIO when bus mastering cannot be cleared, transactions
- * stay pending, or nothing proves that the device is gone.
- */
-int ccshm_device_stop(struct pci_dev *pdev)
-{
-	int err;
-
-	if (device_is_registered(&pdev->dev))
-		err = device_stop(pdev);
-	else
-		err = ccshm_pci_is_disconnected(pdev) ? 0 : -EIO;
-	if (err)
-		pci_warn(pdev, "ccshm: cannot be stopped: its shared memory stays held\n");
-	return err;
 }
 
 /* ---- what a device needs ---- */

@@ -300,6 +300,82 @@ static void nobody_waits(void)
 	ok(wait_clean(ccshm), "silent: the memory is given back");
 }
 
+/*
+ * Make stops of one device wait: the stop of the first attachment has the device's lock for about
+ * half a second, and finds in the end that the device cannot be stopped. Return after two more
+ * attachments have lost their holder.
+ */
+static void stops_wait(struct shared *s)
+{
+	struct attached a[3];
+
+	for (int i = 0; i < 3; i++)
+		if (attach_buffer(ccshm, s->id, PCI_A, &a[i]))
+			bail("waiting stops: ATTACH %d failed", i);
+	stubborn(true);
+	silent("10");
+	close(a[0].fd);
+	sleep_ms(100);
+	close(a[1].fd);
+	close(a[2].fd);
+}
+
+static unsigned int stuck_attachments(void)
+{
+	struct ccshm_ioc_query q;
+	unsigned int n = 0;
+	uint64_t id = 0;
+
+	while (!raw_query_next(ccshm, CCSHM_TYPE_ATTACHMENT, id, &q)) {
+		id = q.object_id;
+		n += q.state == CCSHM_STATE_STUCK;
+	}
+	return n;
+}
+
+static void detach_stuck(void)
+{
+	struct ccshm_ioc_query q;
+
+	while (!raw_query_next(ccshm, CCSHM_TYPE_ATTACHMENT, 0, &q))
+		if (raw_detach(ccshm, q.object_id))
+			bail("DETACH of a stuck attachment failed");
+}
+
+/*
+ * Test that a stop that waited does not reach the next holder, if the device could not be stopped
+ * before ATTACH either.
+ */
+static void next_holder_runs(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct attached next;
+	struct edu edu;
+
+	device_start(&edu, EDU_A);
+	stops_wait(&s);
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &next), 0,
+		 "waiting stops: ATTACH of a device that cannot be stopped: success");
+	silent("0");
+	stubborn(false);
+	is_int(stuck_attachments(), 3,
+	       "waiting stops: ATTACH returns after all 3 attachments without holder are stuck");
+	must(edu_set_bus_master(&edu, true));
+	sleep_ms(500);
+	is_int(edu_bus_master(&edu), 1,
+	       "waiting stops: the device of the next holder stays bus master");
+	is_int(query(next.id).state, CCSHM_STATE_ACTIVE,
+	       "waiting stops: the attachment of the next holder stays active");
+	ok(moves_right(&edu, &s, &next, 0, PAGE),
+	   "waiting stops: the device of the next holder copies");
+	is_errno(raw_detach(next.fd, 0), 0, "waiting stops: DETACH of the next holder");
+	close(next.fd);
+	detach_stuck();
+	edu_close(&edu);
+	shared_end(&s);
+	ok(wait_clean(ccshm), "waiting stops: the memory is given back");
+}
+
 static void bridges(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -329,6 +405,7 @@ int main(void)
 	device_is_gone();
 	device_recovers();
 	nobody_waits();
+	next_holder_runs();
 	bridges();
 	is_errno(raw_rmmod("ccshm_stubborn"), 0, "ccshm_stubborn.ko can be unloaded");
 	close(ccshm);
