@@ -201,7 +201,10 @@ struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,
 
 	if (!object)
 		return ERR_PTR(-ENOENT);
+	/* The lock under which SET changes owner, group and mode together. */
+	mutex_lock(&ccshm_lock);
 	err = ccshm_buffer_may(object->buffer, client, want);
+	mutex_unlock(&ccshm_lock);
 	if (!err)
 		return object;
 	ccshm_object_put(object);

@@ -146,20 +146,25 @@ static int dump_object(struct sk_buff *skb, struct netlink_callback *cb,
 		       struct ccshm_object *object)
 {
 	struct dump *d = dump_of(cb);
-	bool control;
+	bool seen, control;
 
-	if (!ccshm_buffer_seen(object->buffer, NULL, d->admin, &control))
-		return 0;
 	memset(&d->q, 0, sizeof(d->q));
 	mutex_lock(&ccshm_lock);
-	ccshm_object_describe(object, current_user_ns(), &d->q);
+	seen = ccshm_buffer_seen(object->buffer, NULL, d->admin, &control);
+	if (seen)
+		ccshm_object_describe(object, current_user_ns(), &d->q);
 	mutex_unlock(&ccshm_lock);
+	if (!seen)
+		return 0;
 	if (control)
 		d->q.query_flags |= CCSHM_QUERY_CONTROL;
 	return dump_put(skb, cb, object);
 }
 
-/* Fill a message with as many objects as it has room for; an empty one ends the dump. */
+/*
+ * Fill a message with as many objects as it has room for; an empty one ends the dump. A
+ * caller that may see few of many objects can be killed.
+ */
 static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	struct dump *d = dump_of(cb);
@@ -173,6 +178,8 @@ static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb)
 		if (!err)
 			d->last = object->id;
 		ccshm_object_put(object);
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
 		cond_resched();
 	}
 	revert_creds(old);
