@@ -88,7 +88,8 @@ static int blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
 		unsigned long want = max(2 * *capacity, 16UL);
 		struct ccshm_block *grown;
 
-		grown = kvmalloc_array(want, sizeof(*grown), GFP_KERNEL_ACCOUNT);
+		grown = kvmalloc_array(want, sizeof(*grown),
+				       GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 		if (!grown)
 			return -ENOMEM;
 		if (blocks->nr)

@@ -441,7 +441,8 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	runs = walk_count(walk);
 	if (runs > UINT_MAX)
 		return -E2BIG;
-	*segments = kvcalloc(runs, sizeof(**segments), GFP_KERNEL_ACCOUNT);
+	*segments = kvcalloc(runs, sizeof(**segments),
+			     GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!*segments)
 		return -ENOMEM;
 	err = fill_segments(dev, limit, walk, *segments);

@@ -208,7 +208,8 @@ static void *vmap_pages(struct ccshm_export *export)
 	struct page **pages;
 	void *addr;
 
-	pages = kvmalloc_array(export->pages, sizeof(*pages), GFP_KERNEL);
+	pages = kvmalloc_array(export->pages, sizeof(*pages),
+			       GFP_KERNEL | __GFP_NOWARN);
 	if (!pages)
 		return NULL;
 	while (i < export->pages) {
