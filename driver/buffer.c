@@ -78,7 +78,6 @@ static void buffer_release(struct work_struct *work)
 {
 	struct ccshm_buffer *buffer = container_of(work, struct ccshm_buffer,
 						   release);
-	unsigned long returning = buffer->returning;
 	struct ccshm_ioc_query q = {};
 	kuid_t payer = buffer->payer;
 	struct ccshm_memory memory;
@@ -99,16 +98,16 @@ static void buffer_release(struct work_struct *work)
 	mutex_unlock(&ccshm_lock);
 	if (buffer->obj.announced)
 		ccshm_event_described(CCSHM_EVENT_BUFFER_GONE, &q, payer);
+	ccshm_limit_returned(&buffer->returning);
 	complete_all(&buffer->released);
 	ccshm_object_put(&buffer->obj);
-	ccshm_limit_returned(payer, returning);
 }
 
 /* Give the memory back, from a work item. */
 static void buffer_return(struct ccshm_buffer *buffer)
 {
-	buffer->returning = ccshm_memory_returning(&buffer->memory);
-	ccshm_limit_returning(buffer->payer, buffer->returning);
+	ccshm_limit_returning(&buffer->returning, buffer->payer,
+			      ccshm_memory_returning(&buffer->memory));
 	queue_work(ccshm_wq, &buffer->release);
 }
 
@@ -417,7 +416,7 @@ static void buffer_drop(struct ccshm_buffer *buffer)
 		return;
 	if (!buffer->memory.blocks.tried) {
 		/* Not after the conversions of others. */
-		ccshm_limit_returning(buffer->payer, buffer->returning);
+		ccshm_limit_returning(&buffer->returning, buffer->payer, 0);
 		buffer_release(&buffer->release);
 		return;
 	}

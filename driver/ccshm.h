@@ -212,7 +212,7 @@ struct ccshm_client {
  * @nr_attachments: number of attachments in @attachments (ccshm_lock)
  * @tallies: list of struct ccshm_tally of each REVOKE in progress (ccshm_lock)
  * @release: work item that gives the memory back
- * @returning: pages that @release is likely to give back
+ * @returning: what @release gives back
  * @released: completed when @release has run
  */
 struct ccshm_buffer {
@@ -238,7 +238,7 @@ struct ccshm_buffer {
 	unsigned int nr_attachments;
 	struct list_head tallies;
 	struct work_struct release;
-	unsigned long returning;
+	struct ccshm_limit_return returning;
 	struct completion released;
 };
 

@@ -56,7 +56,12 @@ struct account {
 static DEFINE_HASHTABLE(accounts, 8);
 /* Sum of all accounts (account_lock). */
 static struct ccshm_usage all;
-/* Number of buffers whose memory was given back (account_lock), and its waiters. */
+/*
+ * Buffers whose memory is being given back, in the order of their tickets; the last
+ * ticket; the number of buffers whose memory was given back (account_lock); its waiters.
+ */
+static LIST_HEAD(returns);
+static u64 last_ticket;
 static u64 returned;
 static DECLARE_WAIT_QUEUE_HEAD(returned_wait);
 /* Protects accounts, sums and limits: each charge is compared and added in one step. */
@@ -176,6 +181,7 @@ static int account_grow(kuid_t uid, u64 pages, u64 buffers, bool exempt)
 	if (!err) {
 		account->usage.pages += pages;
 		account->usage.objects[CCSHM_TYPE_BUFFER] += buffers;
+		account->usage.kept += buffers;
 		all.pages += pages;
 		all.objects[CCSHM_TYPE_BUFFER] += buffers;
 	} else {
@@ -197,31 +203,41 @@ static int account_try(kuid_t uid, u64 pages, u64 buffers)
 	return err;
 }
 
-/* Add to or subtract from what a user has; the user has an account. */
+/*
+ * Add to or subtract from what a user has; the user has an account. Returns an account to
+ * be freed after the lock is dropped, or NULL.
+ */
+static struct account *account_add(kuid_t uid, const struct ccshm_usage *change)
+{
+	struct account *account = account_find(uid);
+	unsigned int i;
+
+	if (WARN_ON_ONCE(!account))
+		return NULL;
+	account->usage.pages += change->pages;
+	account->usage.leaked += change->leaked;
+	account->usage.returning += change->returning;
+	account->usage.ending += change->ending;
+	account->usage.importers += change->importers;
+	account->usage.kept += change->kept;
+	all.pages += change->pages;
+	all.leaked += change->leaked;
+	all.returning += change->returning;
+	all.ending += change->ending;
+	all.importers += change->importers;
+	for (i = 0; i < ARRAY_SIZE(all.objects); i++) {
+		account->usage.objects[i] += change->objects[i];
+		all.objects[i] += change->objects[i];
+	}
+	return account_drop(account);
+}
+
 static void account_change(kuid_t uid, const struct ccshm_usage *change)
 {
 	struct account *account;
-	unsigned int i;
 
 	spin_lock(&account_lock);
-	account = account_find(uid);
-	if (!WARN_ON_ONCE(!account)) {
-		account->usage.pages += change->pages;
-		account->usage.leaked += change->leaked;
-		account->usage.returning += change->returning;
-		account->usage.ending += change->ending;
-		account->usage.importers += change->importers;
-		all.pages += change->pages;
-		all.leaked += change->leaked;
-		all.returning += change->returning;
-		all.ending += change->ending;
-		all.importers += change->importers;
-		for (i = 0; i < ARRAY_SIZE(all.objects); i++) {
-			account->usage.objects[i] += change->objects[i];
-			all.objects[i] += change->objects[i];
-		}
-		account = account_drop(account);
-	}
+	account = account_add(uid, change);
 	spin_unlock(&account_lock);
 	kfree(account);
 }
@@ -262,30 +278,42 @@ void ccshm_limit_leak(kuid_t uid, unsigned long pages)
 
 /**
  * ccshm_limit_returning - count a buffer whose memory is being given back
+ * @r: filled in; listed until ccshm_limit_returned()
  * @uid: payer of the buffer
  * @pages: number of pages that are likely to be uncharged
  */
-void ccshm_limit_returning(kuid_t uid, unsigned long pages)
+void ccshm_limit_returning(struct ccshm_limit_return *r, kuid_t uid,
+			   unsigned long pages)
 {
 	const struct ccshm_usage change = { .returning = pages, .ending = 1 };
+	struct account *account;
 
-	account_change(uid, &change);
+	r->uid = uid;
+	r->pages = pages;
+	spin_lock(&account_lock);
+	account = account_add(uid, &change);
+	r->ticket = ++last_ticket;
+	list_add_tail(&r->link, &returns);
+	spin_unlock(&account_lock);
+	kfree(account);
 }
 
-/*
- * Count a buffer whose memory was freed or quarantined, and wake up waiters. @pages is
- * what ccshm_limit_returning() was called with.
- */
-void ccshm_limit_returned(kuid_t uid, unsigned long pages)
+/* Count a buffer whose memory was freed or quarantined no longer, and wake up waiters. */
+void ccshm_limit_returned(struct ccshm_limit_return *r)
 {
 	const struct ccshm_usage change = {
-		.returning = -(u64)pages, .ending = -1,
+		.returning = -(u64)r->pages,
+		.ending = -1,
+		.objects[CCSHM_TYPE_BUFFER] = -1,
 	};
+	struct account *account;
 
-	account_change(uid, &change);
 	spin_lock(&account_lock);
+	account = account_add(r->uid, &change);
+	list_del(&r->link);
 	WRITE_ONCE(returned, returned + 1);
 	spin_unlock(&account_lock);
+	kfree(account);
 	wake_up_all(&returned_wait);
 }
 
@@ -332,12 +360,22 @@ static bool returning_memory_suffices(kuid_t uid, int err, u64 pages)
 	return help;
 }
 
+/* Check whether everything that was being given back when the wait began was given back. */
+static bool limit_wait_is_last(const struct ccshm_limit_wait *wait)
+{
+	lockdep_assert_held(&account_lock);
+	return list_empty(&returns) ||
+	       list_first_entry(&returns, struct ccshm_limit_return, link)->ticket >
+		       wait->until;
+}
+
 /* Begin before the first attempt: wait only for what is being given back now. */
 void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait)
 {
 	spin_lock(&account_lock);
+	wait->until = last_ticket;
 	wait->seen = returned;
-	wait->until = returned + all.ending;
+	wait->last = limit_wait_is_last(wait);
 	spin_unlock(&account_lock);
 }
 
@@ -356,15 +394,20 @@ static bool limit_wait_is_over(const struct ccshm_limit_wait *wait, kuid_t uid,
  * @pages: minimum number of pages that the allocation needs, or 0 for one buffer
  * @interruptible: any signal ends the wait, not only one that kills
  *
+ * What others give back meanwhile wakes the caller, but neither ends nor extends the wait:
+ * the last attempt is the first one after all that was being given back when the wait
+ * began.
+ *
  * Return: 0 when memory was given back: try again; -EINTR; @err when no memory that is
  * being given back would help.
  */
 int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 		     unsigned long pages, bool interruptible)
 {
+	bool changed;
 	int failed;
 
-	if (wait->seen >= wait->until)
+	if (wait->last)
 		return err;
 	failed = interruptible ?
 		 wait_event_interruptible(returned_wait,
@@ -374,10 +417,12 @@ int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 				     limit_wait_is_over(wait, uid, err, pages));
 	if (failed)
 		return -EINTR;
-	if (READ_ONCE(returned) == wait->seen)
-		return err;
-	wait->seen = READ_ONCE(returned);
-	return 0;
+	spin_lock(&account_lock);
+	changed = returned != wait->seen;
+	wait->seen = returned;
+	wait->last = limit_wait_is_last(wait);
+	spin_unlock(&account_lock);
+	return changed ? 0 : err;
 }
 
 /* Count a buffer; wait for buffers that are about to go if that can help. */
@@ -473,12 +518,18 @@ int ccshm_limit_add(kuid_t uid, enum ccshm_type type, bool interruptible,
 	return 0;
 }
 
-/* Count an object no longer. */
+/*
+ * Count an object no longer that is gone. A buffer without memory was uncounted by
+ * ccshm_limit_returned(): others may keep its description, with a revoked dma-buf.
+ */
 void ccshm_limit_remove(kuid_t uid, enum ccshm_type type)
 {
 	struct ccshm_usage change = {};
 
-	change.objects[type] = -1;
+	if (type == CCSHM_TYPE_BUFFER)
+		change.kept = -1;
+	else
+		change.objects[type] = -1;
 	account_change(uid, &change);
 }
 

@@ -8,6 +8,7 @@
 #define CCSHM_MEMORY_H
 
 #include <linux/bits.h>
+#include <linux/list.h>
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -38,9 +39,11 @@ static inline bool ccshm_interrupted(bool interruptible)
  * @pages: charged pages: blocks of buffers, carved blocks, and quarantined blocks
  * @leaked: leaked pages
  * @returning: charged pages of buffers whose memory is being given back
- * @objects: number of objects of each enum ccshm_type
+ * @objects: number of objects of each enum ccshm_type; of buffers those with memory
  * @importers: devices attached to exports
  * @ending: buffers whose memory is being given back
+ * @kept: buffers, also those without memory that a revoked export still refers to; keeps
+ *	the account of a user for @importers
  */
 struct ccshm_usage {
 	u64 pages;
@@ -49,16 +52,33 @@ struct ccshm_usage {
 	u32 objects[4];
 	u32 importers;
 	u32 ending;
+	u32 kept;
+};
+
+/**
+ * struct ccshm_limit_return - buffer whose memory is being given back
+ * @link: entry in the list of all of these
+ * @ticket: number in the order in which they began
+ * @uid: payer of the buffer
+ * @pages: number of pages that are likely to be uncharged
+ */
+struct ccshm_limit_return {
+	struct list_head link;
+	u64 ticket;
+	kuid_t uid;
+	unsigned long pages;
 };
 
 /**
  * struct ccshm_limit_wait - wait for memory that is being given back
- * @until: value of the count of returned buffers at which the wait ends
- * @seen: that count before the attempt that failed
+ * @until: ticket of the youngest return that the wait is for
+ * @seen: number of returned buffers before the attempt that failed
+ * @last: that attempt began after all these returns, and is not repeated
  */
 struct ccshm_limit_wait {
 	u64 until;
 	u64 seen;
+	bool last;
 };
 
 /**
@@ -80,8 +100,9 @@ struct ccshm_limit_refusal {
 int ccshm_limit_charge(kuid_t uid, unsigned long pages);
 void ccshm_limit_uncharge(kuid_t uid, unsigned long pages);
 void ccshm_limit_leak(kuid_t uid, unsigned long pages);
-void ccshm_limit_returning(kuid_t uid, unsigned long pages);
-void ccshm_limit_returned(kuid_t uid, unsigned long pages);
+void ccshm_limit_returning(struct ccshm_limit_return *r, kuid_t uid,
+			   unsigned long pages);
+void ccshm_limit_returned(struct ccshm_limit_return *r);
 void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait);
 int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 		     unsigned long pages, bool interruptible);

@@ -48,14 +48,14 @@ int ccshm_object_init(struct ccshm_object *object,
 	object->payer = ops->type == CCSHM_TYPE_EXPORT ? current_euid() :
 							 buffer->payer;
 	kref_init(&object->ref);
-	err = ccshm_limit_add(object->payer, object->type,
-			      buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE, refusal);
-	if (err)
-		return err;
 	/* Reserve the entry, so that ccshm_object_publish() cannot fail. */
 	err = xa_reserve(&objects, object->id, GFP_KERNEL);
 	if (err)
-		ccshm_limit_remove(object->payer, object->type);
+		return err;
+	err = ccshm_limit_add(object->payer, object->type,
+			      buffer->flags & CCSHM_ALLOC_INTERRUPTIBLE, refusal);
+	if (err)
+		xa_release(&objects, object->id);
 	return err;
 }
 

@@ -275,7 +275,6 @@ static struct sums expected(int u)
 
 		if (is_empty(u, s))
 			continue;
-		sum.buffers++;
 		sum.exports += user[u]->dmabuf[s] >= 0;
 		sum.attachments += user[u]->attachment[s] >= 0;
 		sum.importers += slot[u][s].importer >= 0;
@@ -286,6 +285,7 @@ static struct sums expected(int u)
 			sum.mapped += slot[u][s].size;
 		if (!is_held(u, s))
 			continue;
+		sum.buffers++;
 		sum.own += slot[u][s].own;
 		sum.carved += slot[u][s].carved;
 		for (int k = 0; k < s; k++)

@@ -395,6 +395,27 @@ static void test_no_wait(void)
 
 /* ---- the user who is charged, and how long ---- */
 
+/* Test that a holder of a dma-buf cannot use up the limit of the owner, who can revoke it. */
+static void test_revoked(void)
+{
+	struct user *alice = user_start(ALICE, 0);
+
+	set_number(BUFFERS, 1);
+	must(user_has(alice, 0, PAGE));
+	must(user_ask(alice, USER_EXPORT, 0));
+	is_errno(user_ask(alice, USER_REVOKE, 0), 0, "revoked buffer: REVOKE with an open dma-buf");
+	must(user_ask(alice, USER_FREE, 0));
+	is_errno(user_has(alice, 1, PAGE), 0,
+		 "revoked buffer: ALLOC after FREE, while the dma-buf is open: success");
+	is_int(user_info(alice)->user_buffers, 1,
+	       "revoked buffer: it is not counted after FREE, while the dma-buf is open");
+	is_int(user_info(alice)->user_exports, 1,
+	       "revoked buffer: its export is counted while the dma-buf is open");
+	user_end(alice);
+	no_limits();
+	ok(all_back(), "revoked buffer: all memory is returned");
+}
+
 static void test_orphans(void)
 {
 	struct user *alice = user_start(ALICE, 0);
@@ -958,6 +979,7 @@ int main(void)
 	test_carved();
 	test_no_wait();
 	test_orphans();
+	test_revoked();
 	test_payer();
 	test_heap();
 	test_user_buffers();

@@ -378,10 +378,13 @@ static void waiter_is_killed(struct peer *p, const char *what)
 	close(p->sock);
 }
 
+/* More than any machine has, or any limit allows. */
+#define TOO_MUCH	(1ULL << 50)
+
 /* Test ALLOC beyond the user's own limit, in bytes or in buffers. */
 static void own_returns(const char *limit, uint64_t most, uint64_t size, const char *what)
 {
-	struct user *alice = user_start(ALICE, 0);
+	struct user *alice = user_start(ALICE, 0), *bob = user_start(BOB, 0);
 	struct peer p;
 
 	limit_set(limit, most);
@@ -400,12 +403,16 @@ static void own_returns(const char *limit, uint64_t most, uint64_t size, const c
 	is_int(user_info(alice)->user_buffers, 1,
 	       "%s: only the buffer that is being returned is charged", what);
 	p = waiter_start(ALICE, size, 0, what);
+	ok(user_has(bob, 0, TOO_MUCH) < 0, "%s: an ALLOC of another user fails meanwhile", what);
+	ok(waits_in_state(p.pid, CCSHM_IOC_ALLOC, 'D'),
+	   "%s: a failed ALLOC of another user does not end the wait", what);
 	probe_set("hold", 0);
 	is_errno(peer_hear(&p), 0, "%s: ALLOC succeeds when the memory has been returned", what);
 	peer_must_end(&p, 0);
 	is_errno(user_has(alice, 1, size), 0,
 		 "%s: ALLOC of all that the limit allows succeeds again", what);
 	user_end(alice);
+	user_end(bob);
 	returning_end(what);
 }
 
