@@ -309,7 +309,7 @@ static int wait_attachments(struct revoke *rev, int err, bool report)
 /*
  * Revoke the attachments after the exports were closed: from then on, none is made from
  * an export. After a signal, an orderly revoke leaves the CPU mappings, so that the call
- * can be repeated.
+ * can be repeated; a process that is being killed cannot repeat it.
  */
 static int revoke_steps(struct revoke *rev)
 {
@@ -320,7 +320,7 @@ static int revoke_steps(struct revoke *rev)
 	revoke_attachments(rev);
 	if (rev->orderly) {
 		err = wait_attachments(rev, 0, false);
-		if (err != -ERESTARTSYS)
+		if (err != -ERESTARTSYS || fatal_signal_pending(current))
 			err = for_exports(rev, end_orderly);
 		if (err)
 			return err;

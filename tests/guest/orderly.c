@@ -56,6 +56,16 @@ static int revoke_end(void)
 
 /* ---- orderly revokes ---- */
 
+static bool becomes(uint64_t export_id, enum ccshm_state state)
+{
+	for (int i = 0; i < 500; i++) {
+		if (query(export_id).state == state)
+			return true;
+		sleep_ms(10);
+	}
+	return false;
+}
+
 static short poll_pri(const struct attached *a, int ms)
 {
 	struct pollfd pfd = { .fd = a->fd, .events = POLLPRI };
@@ -156,6 +166,33 @@ static void deadline_zaps(void)
 		 "orderly revoke with a deadline: DETACH after the deadline");
 	is_errno(raw_revoke(ccshm, d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(5000), &r), 0,
 		 "orderly revoke with a deadline: the next orderly revoke succeeds after DETACH");
+	driven_end(&d);
+}
+
+static int revokes_in_order(struct peer *parent, void *arg)
+{
+	uint64_t *id = arg;
+
+	(void)parent;
+	return raw_revoke(ccshm, *id, CCSHM_REVOKE_ORDERLY, in_ms(60000), NULL);
+}
+
+/* Test that an orderly revoke whose caller is killed takes the CPU mappings, as at its deadline. */
+static void caller_is_killed(void)
+{
+	struct driven d = driven_new("caller is killed");
+	struct peer p = peer_start(ROOT, ALL_CAPS, revokes_in_order, &d.s.export_id);
+
+	is_int(poll_pri(&d.a, 10000) & POLLPRI, POLLPRI,
+	       "caller is killed: the attachment's holder is notified by POLLPRI");
+	ok(waits_in_state(p.pid, CCSHM_IOC_REVOKE, 'S'),
+	   "caller is killed: the revoke waits for the attachment");
+	is_int(touch_read(d.p), 0, "caller is killed: the mapping can be read before");
+	peer_must_end(&p, SIGKILL);
+	ok(touch_all(d.p, SIZE, SIGBUS), "caller is killed: every page gets SIGBUS afterwards");
+	is_errno(raw_detach(d.a.fd, 0), 0, "caller is killed: DETACH");
+	ok(becomes(d.s.export_id, CCSHM_STATE_REVOKED),
+	   "caller is killed: the revoke completes after DETACH");
 	driven_end(&d);
 }
 
@@ -276,16 +313,6 @@ static void attachments_of_an_export_end(void)
 }
 
 /* ---- no caller waits any longer ---- */
-
-static bool becomes(uint64_t export_id, enum ccshm_state state)
-{
-	for (int i = 0; i < 500; i++) {
-		if (query(export_id).state == state)
-			return true;
-		sleep_ms(10);
-	}
-	return false;
-}
 
 static uint64_t shared_now(void)
 {
@@ -457,6 +484,7 @@ int main(void)
 	device_stops_first(false);
 	device_stops_first(true);
 	deadline_zaps();
+	caller_is_killed();
 	without_waiting();
 	flags_together();
 	objects_end_meanwhile();

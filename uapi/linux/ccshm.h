@@ -155,7 +155,7 @@ enum ccshm_platform {
  * @user_bytes_leaked: out: bytes that were leaked while that uid was charged
  *	for them, since the module was loaded. They count against both limits,
  *	for this user only.
- * @user_buffers: out: buffers that it pays for
+ * @user_buffers: out: buffers that it pays for, counted as in @buffers
  * @user_exports: out: exports that it created, of own and of other users'
  *	buffers
  * @user_attachments: out: attachments of the buffers that it pays for
@@ -650,6 +650,8 @@ struct ccshm_ioc_export {
  * mappings only when the attachments have been detached, or at the deadline: a
  * userspace driver that polls its rings in the memory can stop its device
  * before its mappings end. The guarantees when the call returns are the same.
+ * After EINTR the CPU mappings remain until a call is repeated, unless the
+ * caller is killed.
  * Not together with CCSHM_REVOKE_FORCE.
  */
 #define CCSHM_REVOKE_ORDERLY		(1ULL << 2)
