@@ -272,17 +272,21 @@ static void attachment_set_stopped(struct ccshm_attachment *att, int err)
 /**
  * ccshm_attachment_stop - stop the device of an attachment, and end the attachment
  * @att: attachment whose device lock is held, or whose device is being removed
+ * @result: in and out: result of the stop of this device, CCSHM_NOT_TRIED before the
+ *	first attachment: a device that does not respond takes a second once
  *
  * Removal alone proves nothing: a device that is removed by "echo 1 > remove" is still
  * there and may continue its DMA. Without proof the memory stays held after the removal:
  * the attachment stays listed as stuck, which also keeps the module, until DETACH.
  */
-void ccshm_attachment_stop(struct ccshm_attachment *att)
+void ccshm_attachment_stop(struct ccshm_attachment *att, int *result)
 {
 	if (READ_ONCE(att->state) == CCSHM_STATE_REVOKED)
 		return;
-	/* This can take a second; without att->lock, so that no call waits for it. */
-	attachment_set_stopped(att, ccshm_device_stop(att->pdev));
+	/* Without att->lock, so that no call waits for it. */
+	if (*result == CCSHM_NOT_TRIED)
+		*result = ccshm_device_stop(att->pdev);
+	attachment_set_stopped(att, *result);
 }
 
 /* ---- stops by a work item ---- */
@@ -315,6 +319,7 @@ static void stop_work(struct work_struct *work)
 {
 	struct ccshm_attachment *att = container_of(to_delayed_work(work),
 						    struct ccshm_attachment, stop);
+	int result = CCSHM_NOT_TRIED;
 
 	if (!is_revoking(att)) {
 		stop_done(att);
@@ -328,7 +333,7 @@ static void stop_work(struct work_struct *work)
 	}
 	/* ccshm_attachment_finish_stops() may have had the lock meanwhile. */
 	if (is_revoking(att))
-		ccshm_attachment_stop(att);
+		ccshm_attachment_stop(att, &result);
 	device_unlock(&att->pdev->dev);
 	stop_done(att);
 }
@@ -358,9 +363,8 @@ static void stop_queue(struct ccshm_attachment *att)
 void ccshm_attachment_finish_stops(struct pci_dev *pdev)
 {
 	struct ccshm_attachment *att, *next;
-	bool tried = false;
+	int result = CCSHM_NOT_TRIED;
 	LIST_HEAD(ours);
-	int err = 0;
 
 	mutex_lock(&ccshm_lock);
 	list_for_each_entry_safe(att, next, &stopping, stop_link)
@@ -371,12 +375,8 @@ void ccshm_attachment_finish_stops(struct pci_dev *pdev)
 		list_del_init(&att->stop_link);
 		kref_get(&att->obj.ref);
 		mutex_unlock(&ccshm_lock);
-		if (!tried && is_revoking(att)) {
-			err = ccshm_device_stop(pdev);
-			tried = true;
-		}
 		if (is_revoking(att))
-			attachment_set_stopped(att, err);
+			ccshm_attachment_stop(att, &result);
 		ccshm_object_put(&att->obj);
 		mutex_lock(&ccshm_lock);
 	}

@@ -476,13 +476,16 @@ struct ccshm_attachment {
 struct ccshm_attachment *ccshm_attachment_new(struct ccshm_buffer *buffer,
 					      struct ccshm_export *export,
 					      struct pci_dev *pdev);
+/* No errno and no success: the device was not stopped yet. */
+#define CCSHM_NOT_TRIED	1
+
 void ccshm_attachment_discard(struct ccshm_attachment *att);
 int ccshm_attachment_list(struct ccshm_attachment *att, struct ccshm_client *client);
 int ccshm_attachment_commit(struct ccshm_attachment *att);
 void ccshm_attachment_detach(struct ccshm_attachment *att);
 void ccshm_attachment_revoke(struct ccshm_attachment *att, bool force);
 void ccshm_attachment_orphan(struct ccshm_attachment *att, bool stop);
-void ccshm_attachment_stop(struct ccshm_attachment *att);
+void ccshm_attachment_stop(struct ccshm_attachment *att, int *result);
 void ccshm_attachment_finish_stops(struct pci_dev *pdev);
 void ccshm_attachment_stop_all(void);
 struct ccshm_attachment *ccshm_attachment_next(const struct device *dev, u64 id);
