@@ -109,7 +109,7 @@ static int __init check_platform(void)
 		    pgprot_val(PAGE_KERNEL))
 			return 0;
 		pr_err("ccshm: this kernel does not mark shared memory in its page tables: not supported\n");
-		return -ENODEV;
+		return -EOPNOTSUPP;
 	}
 	if (!allow_plain) {
 		pr_err("ccshm: not a confidential guest: there is nothing to share (allow_plain=1 loads anyway, for development)\n");
