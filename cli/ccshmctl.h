@@ -295,7 +295,7 @@ int group_parse(const char *text, gid_t *gid);
 /* Parse permission bits in octal. Return 0 or -EINVAL. */
 int mode_parse(const char *text, mode_t *mode);
 extern const char mode_error[];
-/* Report a failed EXPORT or ATTACH of the buffer; name its seal if that is the cause. */
+/* Report a failed EXPORT, ATTACH or mapping of the buffer; name its seal if that is the cause. */
 int report_use(enum op op, int err, struct ccshm_buffer *buffer, const char *object);
 /* Return NULL, or the end of a message about a text that is not a valid name of a buffer. */
 const char *name_error(const char *name);

@@ -104,7 +104,7 @@ static int read_buffer(struct ccshm_buffer *buffer, const struct read_opts *opts
 		return EXIT_FAILED;
 	}
 	if (err)
-		return report(OP_MAP, err, name);
+		return report_use(OP_MAP, err, buffer, name);
 	if (!isatty(STDOUT_FILENO))
 		progress_start(length, "reading");
 	code = copy_out(&window, name);

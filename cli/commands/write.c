@@ -124,7 +124,7 @@ static int write_buffer(struct ccshm_buffer *buffer, const struct write_opts *op
 	err = window_open(buffer, opts->offset, size - opts->offset,
 			  PROT_READ | PROT_WRITE, &window);
 	if (err)
-		return report(OP_MAP, err, t.name);
+		return report_use(OP_MAP, err, buffer, t.name);
 	t.chunk = malloc(COPY_CHUNK);
 	if (!t.chunk) {
 		code = report(OP_WRITE, ENOMEM, t.name);

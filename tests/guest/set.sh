@@ -40,6 +40,10 @@ runs "SET by the owner seals the buffer: exit 0" as alice ccshmctl set ring2 --s
 is "$(shows sealed alice/ring2)" yes "show reports the seal"
 exits 4 "EXPORT of a sealed buffer without control: exit 4" as bob ccshmctl export alice/ring2 -- true
 like "$out" "it is sealed" "EXPORT of a sealed buffer without control: the error names the seal"
+exits 4 "read of a sealed buffer without control: exit 4" as bob ccshmctl read alice/ring2
+like "$out" "it is sealed" "read of a sealed buffer without control: the error names the seal"
+exits 4 "write to a sealed buffer without control: exit 4" as bob ccshmctl write alice/ring2
+like "$out" "it is sealed" "write to a sealed buffer without control: the error names the seal"
 runs "EXPORT of a sealed buffer by the owner: exit 0" as alice ccshmctl export ring2 -- true
 runs "SET by the owner unseals the buffer: exit 0" as alice ccshmctl set ring2 --unseal
 runs "EXPORT by bob of an unsealed buffer: exit 0" as bob ccshmctl export alice/ring2 -- true

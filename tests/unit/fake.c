@@ -466,6 +466,8 @@ static int fake_query(struct ccshm_ioc_query *arg)
 	if (!object)
 		return -ENOENT;
 	*arg = object->query;
+	if (fake.no_control)
+		arg->query_flags &= ~CCSHM_QUERY_CONTROL;
 	if (fake.holder)
 		arg->query_flags |= CCSHM_QUERY_HOLDER;
 	return 0;
@@ -676,6 +678,8 @@ static int fake_attach(struct ccshm_ioc_attach *arg)
 		return -EINVAL;
 	if (persistent && !(buffer->query.object_flags & CCSHM_ALLOC_PERSISTENT))
 		return -EINVAL;
+	if (fake.no_control && buffer->query.query_flags & CCSHM_QUERY_SEALED)
+		return -EPERM;
 	arg->fd = -1;
 	if (!persistent) {
 		arg->fd = file_new(ATTACHMENT, &file);

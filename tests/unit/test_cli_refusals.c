@@ -196,6 +196,43 @@ START_TEST(slice)
 }
 END_TEST
 
+/* ---- a sealed buffer ---- */
+
+static const struct {
+	const char *args[6];
+	const char *says;
+} seals[] = {
+	{ { "export", "one", "--", "true" }, "export one" },
+	{ { "attach", "one", FAKE_DEVICE, "--", "true" }, "attach one to " FAKE_DEVICE },
+	{ { "read", "one" }, "map one" },
+	{ { "write", "one" }, "map one" },
+};
+
+/* A caller without control is refused because of the seal; one with control is not. */
+START_TEST(sealed)
+{
+	const char *const *a = seals[_i].args;
+	struct ccshm_set_options *changes;
+	char text[256];
+
+	ck_assert_int_eq(ccshm_set_options_new(&changes), 0);
+	ccshm_set_options_set_sealed(changes, true);
+	ck_assert_int_eq(ccshm_buffer_set(buffer, changes), 0);
+	ccshm_set_options_free(changes);
+	fake.no_control = true;
+	cli_run(a[0], a[1], a[2], a[3], a[4], NULL);
+	snprintf(text, sizeof(text),
+		 "ccshmctl: cannot %s: it is sealed; only its owner can create exports and attachments, or unseal it with `ccshmctl set --unseal'\n",
+		 seals[_i].says);
+	check_said(EXIT_PERMISSION, text);
+	fake.no_control = false;
+	fake_fail_ioctl(_i == 1 ? CCSHM_IOC_ATTACH : CCSHM_IOC_EXPORT, -EACCES);
+	cli_run(a[0], a[1], a[2], a[3], a[4], NULL);
+	ck_assert_int_eq(cli.code, EXIT_PERMISSION);
+	ck_assert_ptr_null(strstr(cli.err, "sealed"));
+}
+END_TEST
+
 /* ---- arguments that are not buffers ---- */
 
 static const struct {
@@ -253,6 +290,7 @@ static void add(Suite *suite)
 	tcase_add_loop_test(c, alloc_leaked, 0, COUNT(leaks));
 	tcase_add_test(c, alloc_size);
 	tcase_add_loop_test(c, slice, 0, COUNT(slices));
+	tcase_add_loop_test(c, sealed, 0, COUNT(seals));
 	tcase_add_loop_test(c, no_buffer, 0, COUNT(buffers));
 	suite_add_tcase(suite, c);
 }
