@@ -1881,8 +1881,9 @@ bool ccshm_device_is_restricted(const struct ccshm_device *device);
  * times; see ccshm_list_is_consistent().
  *
  * Errors: -EINVAL (another @type); -ENODEV (no driver, or no device node and
- * not the initial network namespace); -EACCES, -EPERM (no read permission on
- * the device node and not the initial network namespace, or no socket);
+ * no netlink); -EACCES, -EPERM (no read permission on the device node and no
+ * netlink, or no socket: netlink needs the initial network namespace, and a
+ * process that may use AF_NETLINK);
  * -EPROTO, -EPROTONOSUPPORT (as ccshm_open(), or an answer that the library
  * cannot parse); -EMFILE, -ENFILE, -ENOBUFS (no file descriptor or socket is
  * left).
@@ -1999,8 +2000,9 @@ bool ccshm_stats_is_bytes(const struct ccshm_stats *stats, uint32_t index);
  * Needs CAP_SYS_ADMIN in the initial user namespace.
  *
  * Errors: -EPERM (no CAP_SYS_ADMIN); -ENODEV (no driver, a driver without
- * netlink, or not the initial network namespace); -EOPNOTSUPP (this kernel
- * cannot restrict the listeners, and the driver therefore sends no events);
+ * netlink, or not the initial network namespace); -EAFNOSUPPORT (the process
+ * may not use AF_NETLINK); -EOPNOTSUPP (this kernel cannot restrict the
+ * listeners, and the driver therefore sends no events);
  * -EPROTO (an answer that the library cannot parse); -EMFILE, -ENFILE, -ENOBUFS
  * (no file descriptor or socket is left).
  */

@@ -98,7 +98,8 @@ struct ccshm_message {
  * Open netlink because opening the device node failed with @error. Netlink
  * needs no access to the node, but exists in the initial network namespace
  * only. Return -ENODEV if neither exists. Return @error for errors that netlink
- * cannot avoid, and if there is a node but no family.
+ * cannot avoid, and if there is a node but no family, or the process may not
+ * use netlink.
  */
 int ccshm_netlink_open_instead(const struct ccshm_seam *seam, int error,
 			       struct ccshm_netlink *nl);

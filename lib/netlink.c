@@ -366,5 +366,6 @@ int ccshm_netlink_open_instead(const struct ccshm_seam *seam, int error,
 	if (error != -ENODEV && error != -EACCES && error != -EPERM)
 		return error;
 	ret = ccshm_netlink_open(seam, nl);
-	return ret == -ENODEV ? error : ret;
+	/* -EAFNOSUPPORT: a filter permits no netlink socket, for example systemd's. */
+	return ret == -ENODEV || ret == -EAFNOSUPPORT ? error : ret;
 }

@@ -41,8 +41,8 @@ static const char *const op_verbs[] = {
 #define NO_NODE								\
 	"the driver is not loaded, or its device node is missing; see `ccshmctl doctor`"
 #define NO_PERMISSION							\
-	"you are not permitted to read /dev/ccshm, and this is not the initial network "	\
-	"namespace; run as root, or join the group that owns it"
+	"you are not permitted to read /dev/ccshm, and the driver's netlink family cannot "	\
+	"be used here; run as root, or join the group that owns the device"
 
 /* For an EINVAL that no check of ccshmctl prevents and refusal.c does not explain. */
 #define OLD_DRIVER							\

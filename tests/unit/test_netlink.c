@@ -227,7 +227,15 @@ START_TEST(list_fails)
 	fake.wrong_size = true;
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EPROTO);
 	fake.wrong_size = false;
-	/* The error of the device node is reported rather than the missing family. */
+	/*
+	 * The error of the device node is reported rather than the missing family or the
+	 * refused socket.
+	 */
+	fake_fail(FAKE_NETLINK, 0, -EAFNOSUPPORT);
+	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EACCES);
+	ck_assert_ptr_null(list);
+	fake_fail(FAKE_NETLINK, 0, -EMFILE);
+	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EMFILE);
 	fake.no_family = true;
 	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), -EACCES);
 	ck_assert_ptr_null(list);
@@ -318,6 +326,9 @@ END_TEST
 
 START_TEST(statistics_fail)
 {
+	fake_fail(FAKE_NETLINK, 0, -EAFNOSUPPORT);
+	ck_assert_int_eq(get_stats(), -EACCES);
+	ck_assert_ptr_null(stats);
 	fake.no_family = true;
 	ck_assert_int_eq(get_stats(), -EACCES);
 	ck_assert_ptr_null(stats);
