@@ -784,7 +784,10 @@ int ccshm_buffer_free(struct ccshm_buffer *buffer);
  * Does not wait. With CCSHM_FREE_REVOKE each revoke ends when the last mapping
  * and fence of the export are gone, or the attachment has been detached.
  * ccshm_list_get() lists the buffer, as an orphan, until its memory is private
- * again.
+ * again. Exceptions: memory that the platform refuses to make private is only
+ * counted (ccshm_info_bytes_quarantined(), ccshm_info_bytes_leaked()), and the
+ * carved end (ccshm_status_carved()) stays shared while other buffers of the
+ * same payer and owner use its block.
  *
  * Errors: -EINVAL (@flags); -ENOENT (the buffer has ended); -EPERM (no control
  * of the buffer); -EOPNOTSUPP (@flags is not 0, and the handle has no driver).

@@ -46,7 +46,9 @@ const struct argp free_argp = {
 	.doc = "\vThe id and the name of the buffer are no longer valid after this. The memory is "
 	       "made private and returned when the last export and attachment of the buffer are "
 	       "gone or revoked; --revoke begins to revoke them. If the memory is not private in "
-	       "time, --wait ends with exit code 5.",
+	       "time, or was leaked, --wait ends with exit code 5. The end of a buffer can be in a "
+	       "block with other buffers (carved in `ccshmctl show'): --wait does not wait for "
+	       "these, and until they are freed the block stays shared.",
 };
 
 static int64_t now_ns(void)
@@ -58,8 +60,8 @@ static int64_t now_ns(void)
 }
 
 /*
- * Check whether the driver still lists the buffer, as it does until the memory is private. Return
- * 1, 0 or a negative errno.
+ * Check whether the driver still lists the buffer, as it does until it has tried to make the memory
+ * private. Return 1, 0 or a negative errno.
  */
 static int is_listed(uint64_t id)
 {
@@ -76,7 +78,7 @@ static int is_listed(uint64_t id)
 	return listed;
 }
 
-static int wait_until_private(uint64_t id, const char *object, int64_t end_ns)
+static int wait_until_unlisted(uint64_t id, const char *object, int64_t end_ns)
 {
 	const struct timespec pause = { .tv_nsec = POLL_NS };
 	int code = EXIT_OK, ret;
@@ -99,6 +101,69 @@ static int wait_until_private(uint64_t id, const char *object, int64_t end_ns)
 	return code;
 }
 
+/* Conversions that the platform refused, and what became of their memory; of all users. */
+struct refused {
+	uint64_t conversions;
+	uint64_t quarantined, leaked;	/* bytes */
+};
+
+static int refused_get(struct ccshm *ctx, struct refused *now)
+{
+	struct ccshm_info *info;
+	int err = ccshm_info_get(ctx, &info);
+
+	if (err)
+		return err;
+	now->conversions = ccshm_info_conversions_failed(info);
+	now->quarantined = ccshm_info_bytes_quarantined(info);
+	now->leaked = ccshm_info_bytes_leaked(info);
+	ccshm_info_free(info);
+	return 0;
+}
+
+/* Report memory that is not private, and can be memory of the buffers. */
+static int complain_refused(const struct refused *before, const struct refused *now)
+{
+	char text[SIZE_TEXT_LEN];
+
+	if (now->leaked != before->leaked)
+		complain("%s were leaked meanwhile, and can be memory of the buffers: the platform "
+			 "refused to make them private; see bytes_leaked in `ccshmctl info'",
+			 size_format(now->leaked - before->leaked, text));
+	else
+		complain("%s are not private yet, and can be memory of the buffers: the platform "
+			 "refused to make them private; the driver retries, see bytes_quarantined in "
+			 "`ccshmctl info'", size_format(now->quarantined, text));
+	return EXIT_BUSY;
+}
+
+/*
+ * The driver also unlists a buffer when the platform has refused to make its memory private. Wait
+ * until no memory is in quarantine. If no conversion failed after @before was read, nothing that is
+ * in quarantine belongs to the buffers.
+ */
+static int wait_for_refused(struct ccshm *ctx, const struct refused *before, int64_t end_ns)
+{
+	const struct timespec pause = { .tv_nsec = POLL_NS };
+	struct refused now;
+	int err;
+
+	progress_start(0, "waiting for memory in quarantine");
+	while (!(err = refused_get(ctx, &now)) && now.conversions != before->conversions &&
+	       now.quarantined && now.leaked == before->leaked) {
+		if (end_ns >= 0 && now_ns() >= end_ns)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	progress_stop();
+	if (err)
+		return report(OP_INFO, err, "the driver");
+	if (now.conversions == before->conversions ||
+	    (!now.quarantined && now.leaked == before->leaked))
+		return EXIT_OK;
+	return complain_refused(before, &now);
+}
+
 /* Free one buffer. @id: set to its id, or 0 if nothing was freed. Return an exit code. */
 static int free_one(struct ccshm *ctx, const struct free_opts *opts, const char *object,
 		    uint64_t *id)
@@ -119,23 +184,40 @@ static int free_one(struct ccshm *ctx, const struct free_opts *opts, const char 
 	return code;
 }
 
-static int free_all(struct ccshm *ctx, const struct free_opts *opts)
+/* Wait for the buffers with these ids; 0: none. */
+static int wait_for_all(struct ccshm *ctx, const struct free_opts *opts, const uint64_t *ids,
+			const struct refused *before)
+{
+	int code, worst = EXIT_OK, i;
+	int64_t end_ns = -1;
+	bool any = false;
+
+	if (opts->timeout_ns >= 0)
+		end_ns = now_ns() + opts->timeout_ns;
+	for (i = 0; i < opts->common.nargs; i++) {
+		if (!ids[i])
+			continue;
+		any = true;
+		code = wait_until_unlisted(ids[i], opts->common.many[i], end_ns);
+		worst = worst ? worst : code;
+	}
+	if (any && !worst)
+		worst = wait_for_refused(ctx, before, end_ns);
+	return worst;
+}
+
+static int free_all(struct ccshm *ctx, const struct free_opts *opts, const struct refused *before)
 {
 	const struct common *common = &opts->common;
 	uint64_t *ids = or_die(calloc((size_t)common->nargs, sizeof(*ids)));
 	int code, worst = EXIT_OK, i;
-	int64_t end_ns = -1;
 
 	for (i = 0; i < common->nargs; i++) {
 		code = free_one(ctx, opts, common->many[i], &ids[i]);
 		worst = worst ? worst : code;
 	}
-	if (opts->timeout_ns >= 0)
-		end_ns = now_ns() + opts->timeout_ns;
-	for (i = 0; opts->wait && i < common->nargs; i++) {
-		if (!ids[i])
-			continue;
-		code = wait_until_private(ids[i], common->many[i], end_ns);
+	if (opts->wait) {
+		code = wait_for_all(ctx, opts, ids, before);
 		worst = worst ? worst : code;
 	}
 	free(ids);
@@ -145,6 +227,7 @@ static int free_all(struct ccshm *ctx, const struct free_opts *opts)
 int free_run(const struct command *cmd, int argc, char **argv)
 {
 	struct free_opts opts = { .timeout_ns = WAIT_SECONDS * 1000000000LL };
+	struct refused before = { 0 };
 	struct ccshm *ctx;
 	int code, err;
 
@@ -154,10 +237,12 @@ int free_run(const struct command *cmd, int argc, char **argv)
 		return code;
 	/* Do not free anything if waiting is not possible. */
 	err = opts.wait ? is_listed(0) : 0;
+	if (err >= 0 && opts.wait)
+		err = refused_get(ctx, &before);
 	if (err < 0)
 		code = report(OP_OBJECTS, err, "buffers, which --wait needs");
 	else
-		code = free_all(ctx, &opts);
+		code = free_all(ctx, &opts, &before);
 	ccshm_close(ctx);
 	return code;
 }

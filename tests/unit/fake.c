@@ -263,6 +263,10 @@ static int fake_info(struct ccshm_ioc_info *arg)
 {
 	if (arg->flags)
 		return -EINVAL;
+	if (fake.info.bytes_quarantined && fake.quarantine_infos && !--fake.quarantine_infos) {
+		fake.info.bytes_leaked += fake.quarantine_leaks ? fake.info.bytes_quarantined : 0;
+		fake.info.bytes_quarantined = 0;
+	}
 	*arg = fake.info;
 	arg->abi_version = fake.abi_version;
 	arg->abi_oldest = fake.abi_oldest;
@@ -391,6 +395,8 @@ static int fake_free(struct ccshm_ioc_free *arg)
 		fake_revoking(arg->id);
 	buffer->ended = true;
 	buffer->query.query_flags |= CCSHM_QUERY_ORPHAN;
+	fake.info.calls_failed += fake.free_quarantines != 0;
+	fake.info.bytes_quarantined += fake.free_quarantines;
 	collect();
 	return 0;
 }

@@ -68,6 +68,15 @@ struct fake {
 	/* The results of INFO, except the counts. */
 	struct ccshm_ioc_info info;
 
+	/*
+	 * FREE moves free_quarantines bytes to the quarantine, because a conversion fails. They
+	 * leave it in the call of INFO with this number from then on, if it is not 0: private, or
+	 * leaked.
+	 */
+	uint64_t free_quarantines;
+	unsigned int quarantine_infos;
+	bool quarantine_leaks;
+
 	/* The error and results of REVOKE while devices still use the memory. */
 	int revoke_error;
 	unsigned int revoke_interrupts;

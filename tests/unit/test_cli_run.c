@@ -381,6 +381,33 @@ START_TEST(free_options)
 }
 END_TEST
 
+/*
+ * A buffer whose memory could not be made private is not listed any more. Memory that was leaked
+ * or in quarantine before, and conversions that failed before, have nothing to do with it.
+ */
+START_TEST(free_refused)
+{
+	fake.info.bytes_leaked = 4 << 20;
+	fake.info.bytes_quarantined = 6 << 20;
+	fake.info.calls_failed = 3;
+	ck_assert_int_eq(cli_run("free", "--wait=0.05", "one", NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	fake.info.bytes_quarantined = 0;
+
+	fake.free_quarantines = 2 << 20;
+	ck_assert_int_eq(cli_run("free", "--wait=0.05", "one", NULL), EXIT_BUSY);
+	check_err("2M are not private yet, and can be memory of the buffers");
+	ck_assert_int_eq(cli_run("free", "one", NULL), 0);
+	/* The memory leaves the quarantine while the command waits. */
+	fake.quarantine_infos = 10;
+	ck_assert_int_eq(cli_run("free", "--wait=20", "one", NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	fake.quarantine_leaks = true;
+	ck_assert_int_eq(cli_run("free", "--wait=forever", "one", NULL), EXIT_BUSY);
+	check_err("2M were leaked meanwhile, and can be memory of the buffers");
+}
+END_TEST
+
 static struct ccshm_ioc_set wanted_set;
 
 static int check_set(int fd, unsigned long request, void *arg)
@@ -927,6 +954,7 @@ static void add(Suite *suite)
 	tcase_add_test(c, alloc_with_full_output_frees_the_buffer);
 	tcase_add_test(c, free_by_name_and_id);
 	tcase_add_test(c, free_options);
+	tcase_add_test(c, free_refused);
 	tcase_add_test(c, set);
 	tcase_add_test(c, export_refused);
 	tcase_add_test(c, progress);

@@ -49,7 +49,10 @@
  * The memory of a buffer that has ended is made private again and returned when
  * its last export and attachment are gone. Until then these exports and
  * attachments stay visible and can be revoked, by the uid that owned the buffer
- * and with CAP_SYS_ADMIN.
+ * and with CAP_SYS_ADMIN. Memory that the platform refuses to make private is
+ * quarantined, then leaked (struct ccshm_ioc_info). The part of the buffer that
+ * is carved (struct ccshm_ioc_query) stays shared while other buffers use its
+ * block.
  *
  * The host can read and change shared memory at any time. Copy data in once,
  * check the copy, and authenticate what matters.
@@ -1068,9 +1071,9 @@ struct ccshm_ioc_device {
  * objects that QUERY would find for a process with these credentials through a
  * new file of /dev/ccshm. Anonymous buffers are therefore visible only with
  * CAP_SYS_ADMIN, until only their exports or attachments are left. Buffers that
- * have ended are listed until their memory has been returned. The messages are
- * in the order of the ids. A dump during which an object was created, ended or
- * changed its state has NLM_F_DUMP_INTR; repeat it then.
+ * have ended are listed until CCSHM_EVENT_BUFFER_GONE. The messages are in the
+ * order of the ids. A dump during which an object was created, ended or changed
+ * its state has NLM_F_DUMP_INTR; repeat it then.
  *
  * Joining the group "events" needs CAP_SYS_ADMIN in the initial user namespace,
  * also at the time when the socket was opened. If events were lost, a receive
