@@ -96,7 +96,7 @@ static const struct reason {
 	{ OP_REVOKE, EBUSY,
 	  "importers of a pinned export still use the memory; new access is refused; end the programs that use it, then retry" },
 	{ OP_REVOKE, EIO,
-	  "a device could not be stopped; the memory is held until the device is removed" },
+	  "a device could not be stopped; the memory is held until a retry with --force succeeds, or until its holder, or an administrator with `ccshmctl detach`, reports that the device has stopped; removing the device in software does not prove it" },
 	{ OP_REVOKE, EPERM,
 	  "only the buffer's owner and root may revoke, and --force needs CAP_SYS_RAWIO; run as root" },
 

@@ -824,7 +824,8 @@ static const struct {
 } revoke_errors[] = {
 	{ -ETIMEDOUT, CCSHM_STATE_REVOKING, "revoking", "--timeout" },
 	{ -EBUSY, CCSHM_STATE_REVOKING, "revoking", "pinned" },
-	{ -EIO, CCSHM_STATE_STUCK, "stuck", "could not be stopped" },
+	{ -EIO, CCSHM_STATE_STUCK, "stuck",
+	  "could not be stopped; the memory is held until a retry with --force succeeds, or until its holder, or an administrator with `ccshmctl detach`" },
 };
 
 /* The result is printed also when the revoke has not finished. */
