@@ -1395,7 +1395,8 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * Errors: -EINVAL (a malformed device; a slice that is not page-aligned or is
  * beyond the buffer; more than 64 address bits; a persistent attachment of an
  * anonymous buffer); -ENOENT (the buffer has ended); -ENODEV (no such device);
- * -EPERM (no CAP_SYS_RAWIO); -EACCES (no write permission); -EBUSY (a kernel
+ * -EPERM (no CAP_SYS_RAWIO, or a sealed buffer without control of it); -EACCES
+ * (no write permission); -EBUSY (a kernel
  * driver other than vfio or uio owns the device); -EOPNOTSUPP (the device is a
  * bridge, is behind a translating IOMMU, has its own DMA operations, is not
  * coherent, has a restricted DMA pool, was never configured for DMA, or needs

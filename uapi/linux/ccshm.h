@@ -763,8 +763,9 @@ struct ccshm_ioc_revoke {
  *
  * Errors: EINVAL (also: a malformed device, or dma_bits above 64); ENOENT (no
  * such buffer); ENODEV (no such device, or the export is revoked); EPERM (no
- * CAP_SYS_RAWIO); EACCES (mode of the buffer, or a read-only export, which does
- * not restrict a device); EBADF (@dmabuf_fd is not open); EMEDIUMTYPE
+ * CAP_SYS_RAWIO, or the buffer is sealed and the caller has no control); EACCES
+ * (mode of the buffer, or a read-only export, which does not restrict a
+ * device); EBADF (@dmabuf_fd is not open); EMEDIUMTYPE
  * (@dmabuf_fd is not a dma-buf of ccshm); EBUSY (a kernel driver other than
  * vfio or uio owns the device); EOPNOTSUPP (the device is a bridge, or behind a
  * translating IOMMU, or its IOMMU group is owned by userspace, or it has its
