@@ -330,8 +330,9 @@ struct ccshm_ioc_alloc {
 
 /*
  * Also begin to revoke every export and attachment of the buffer. The call does
- * not wait: each revoke ends when the last mapping and fence of the export are
- * gone, or the holder or the driver detaches the attachment.
+ * not wait, but removes the user mappings, as REVOKE does: each revoke ends when
+ * the last mapping and fence of the export are gone, or the holder or the
+ * driver detaches the attachment.
  */
 #define CCSHM_FREE_REVOKE		(1ULL << 0)
 
@@ -672,7 +673,8 @@ struct ccshm_ioc_export {
  *	it has at the time of the call; 0 with CCSHM_REVOKE_BY_FD
  * @flags: CCSHM_REVOKE_*
  * @deadline_ns: nanoseconds of CLOCK_MONOTONIC for the whole call; 0 does not
- *	wait; -1 waits without a limit
+ *	wait; -1 waits without a limit. The call itself removes the user mappings,
+ *	in a time that grows with their number (VMAs), whatever the deadline.
  * @fd: the file descriptor with CCSHM_REVOKE_BY_FD, otherwise 0
  * @reserved: must be 0
  * @state: out: enum ccshm_state; for a buffer that of the least advanced export
