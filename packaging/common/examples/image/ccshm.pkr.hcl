@@ -34,7 +34,8 @@ locals {
   # Store the key in memory of the guest, never on the image's disk.
   secret = "/run/ccshm-image"
   files  = var.key == "" ? [] : [var.key, var.certificate]
-  sign   = var.key == "" ? "" : "${local.secret}/${basename(var.key)} ${local.secret}/${basename(var.certificate)}"
+  # Arguments for a shell, quoted.
+  sign = join(" ", [for file in local.files : "'${local.secret}/${replace(basename(file), "'", "'\\''")}'"])
 }
 
 source "qemu" "debian" {
