@@ -38,3 +38,43 @@ add_kernel() {
 	find "$from/usr/lib/modules/$release/kernel" -name '*.ko*' -exec cp {} "$1/usr/lib/modules/$release/" \; -quit
 	in_root "$1" depmod "$release"
 }
+
+# own_mounts ARGUMENT...: run this script, with its arguments, in a mount namespace of its own: with the script, its
+# mounts end.
+own_mounts() {
+	[ "${CCSHM_MOUNTS-}" = "$PROG" ] || CCSHM_MOUNTS=$PROG exec unshare --mount "$0" "$@"
+}
+
+# copy_root BASE DIR: make DIR a root with the files of BASE that can be changed: an overlay, or a copy where there are
+# no overlays. Call own_mounts first.
+copy_root() {
+	mkdir -p "$2" "$2.upper" "$2.work"
+	mount -t overlay overlay -o "lowerdir=$1,upperdir=$2.upper,workdir=$2.work" "$2" 2>/dev/null ||
+		cp -a --reflink=auto "$1/." "$2/" || die "cannot copy the root (disk full?)"
+}
+# drop_roots DIR: remove the roots of copy_root in DIR, and DIR
+drop_roots() {
+	local mounts
+	mounts=$(awk -v dir="$1/" 'index($5 "/", dir) == 1 { print $5 }' /proc/self/mountinfo)
+	[ -z "$mounts" ] || tac <<<"$mounts" | xargs -d '\n' umount -l
+	rm -rf "$1" "$1.upper" "$1.work"
+}
+
+# Within one run of "check", DKMS builds the same driver for the same kernel in several copies of one root. The first
+# build fills the cache of compilations (see build-root), the others use it. check-dkms compiles without a cache.
+# use_compilations ROOT SUITE: give a copy of the root of SUITE the cache, if there is one
+use_compilations() {
+	[ -d "${CCSHM_COMPILATIONS-/nonexistent}/$2" ] || return 0
+	rm -rf "$1/var/cache/ccache"
+	cp -a "$CCSHM_COMPILATIONS/$2" "$1/var/cache/ccache"
+}
+# keep_compilations ROOT SUITE: keep the cache of a copy, unless there is one already
+keep_compilations() {
+	local new
+	[ -n "${CCSHM_COMPILATIONS-}" ] && [ ! -e "$CCSHM_COMPILATIONS/$2" ] || return 0
+	mkdir -p "$CCSHM_COMPILATIONS"
+	new=$(mktemp -d "$CCSHM_COMPILATIONS/new.XXXXXX")
+	cp -a "$1/var/cache/ccache/." "$new/"
+	mv -nT "$new" "$CCSHM_COMPILATIONS/$2"
+	rm -rf "$new"
+}
