@@ -50,6 +50,7 @@ struct counters {
 	u64 viol_unvalidated, viol_pvalidate, viol_unrescinded;
 	u64 retries;
 	u64 viol_mmio;
+	u64 redelivered;
 };
 
 extern struct counters counters;

@@ -36,6 +36,7 @@ enum cvm_counter {
 	CVM_VIOL_UNRESCINDED,		/* SNP: validated pages that became shared */
 	CVM_RETRIES,			/* TDX: MapGPA calls that were answered with RETRY */
 	CVM_VIOL_MMIO,			/* x86: accesses to devices by the private view */
+	CVM_REDELIVERED,		/* x86: events that were injected again */
 	CVM_NR_COUNTERS,
 };
 

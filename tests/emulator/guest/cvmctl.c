@@ -33,6 +33,7 @@ static const char *const counter_names[CVM_NR_COUNTERS] = {
 	[CVM_VIOL_UNRESCINDED] = "viol_unrescinded",
 	[CVM_RETRIES] = "retries",
 	[CVM_VIOL_MMIO] = "viol_mmio",
+	[CVM_REDELIVERED] = "redelivered",
 };
 
 static const char usage_text[] =

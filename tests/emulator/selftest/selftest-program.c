@@ -805,6 +805,37 @@ static void test_snp(void)
 	st_free(0);
 }
 
+/* Let an event happen while the IDT is on a page that traps. Return how often the guest got it. */
+static int event(enum st_event which)
+{
+	arm(TRAPS);
+	return st_must(ST_EVENT, (struct st_call){ .slot = 0, .view = ST_VMAP_PRIVATE, .arg = which });
+}
+
+/* Check events whose delivery traps. The copy of the IDT causes the first violation. */
+static void test_events(void)
+{
+	if (flavour == CVM_CCA) {
+		skip("an event whose delivery traps is delivered again", "only x86 delivers events through memory");
+		return;
+	}
+	st_alloc(0);
+	convert(0, 0, PAGES, 1);
+	map(0, ST_VMAP_PRIVATE);
+	is_int(event(ST_NMI), 1, "an NMI whose delivery traps: the guest gets it once");
+	is_int(since(CVM_REDELIVERED), 1, "an NMI whose delivery traps: redelivered is 1");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2, "an NMI whose delivery traps: a violation");
+	is_int(event(ST_INT), 1, "an INT whose delivery traps: the guest gets it once");
+	is_int(since(CVM_REDELIVERED), 0, "an INT whose delivery traps: redelivered is 0");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2, "an INT whose delivery traps: a violation");
+	is_int(event(ST_INTERRUPT), 1, "an interrupt whose delivery traps: the guest gets it, and others after it");
+	is_int(since(CVM_REDELIVERED), 1, "an interrupt whose delivery traps: redelivered is 1");
+	is_int(since(CVM_VIOL_PRIVATE_ALIAS), 2, "an interrupt whose delivery traps: a violation");
+	unmap(0, ST_VMAP_PRIVATE);
+	convert(0, 0, PAGES, 0);
+	st_free(0);
+}
+
 /* Check refused conversions (TDX, CCA). */
 static void test_refusal(void)
 {
@@ -1071,6 +1102,7 @@ int main(void)
 	test_leaf();
 	test_abort();
 	test_snp();
+	test_events();
 	test_refusal();
 	test_retry();
 	test_privilege();

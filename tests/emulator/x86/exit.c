@@ -321,9 +321,9 @@ static void dispatch(struct vcpu *v)
 
 /*
  * If the exit interrupted the delivery of an event, deliver the event again. An INT instruction needs
- * no redelivery, because RIP still points to it. TCG records interrupts and NMIs as exceptions
- * (handle_even_inj() in QEMU's target/i386/tcg), but does not inject them as such: VMRUN fails
- * (helper_vmrun()).
+ * no redelivery, because RIP still points to it. TCG records interrupts as exceptions (handle_even_inj()
+ * in QEMU's target/i386/tcg), but does not inject them as such: VMRUN fails (helper_vmrun()). It records
+ * NMIs correctly, because the emulator has injected them.
  */
 static void redeliver(struct vmcb *s)
 {
@@ -334,10 +334,9 @@ static void redeliver(struct vmcb *s)
 		return;
 	if (vector >= NR_EXCEPTIONS)
 		event = EVENT_VALID | EVENT_INTERRUPT << 8 | vector;
-	else if (vector == VECTOR_NMI)
-		event = EVENT_VALID | EVENT_NMI << 8 | vector;
 	s->event = event;
 	s->event_error = s->exit_event_error;
+	counters.redelivered++;
 }
 
 void vcpu_run(struct vcpu *v)

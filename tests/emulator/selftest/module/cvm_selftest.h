@@ -40,6 +40,14 @@ enum st_op {
 	ST_ADDRESS,			/* slot, page: result is its address in the direct map */
 	ST_PVALIDATE,			/* SNP: slot, view, page; arg: ST_VALIDATE, ST_LARGE */
 	ST_STATE,			/* SNP: slot, page; arg of ST_CONVERT; RMP only */
+	ST_EVENT,			/* x86: slot, view, page: see event.c; arg: enum st_event */
+};
+
+/* Events that the processor delivers through the IDT. The result is how often the guest got it. */
+enum st_event {
+	ST_NMI,
+	ST_INT,				/* an INT instruction */
+	ST_INTERRUPT,			/* of the timer; result: whether others followed */
 };
 
 struct st_call {

@@ -51,6 +51,8 @@ static int st_do(struct st_call *call)
 		return st_snp_pvalidate(call);
 	case ST_STATE:
 		return st_snp_state(call);
+	case ST_EVENT:
+		return st_event(call);
 	case ST_DMA_TO_DEVICE:
 		return st_raw(call, true);
 	case ST_DMA_FROM_DEVICE:

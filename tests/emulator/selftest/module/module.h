@@ -25,11 +25,17 @@ int st_block_mmap(struct vm_area_struct *vma);
 /* Return the first word of a page through a view, or NULL if the view is not mapped. */
 u64 *st_word(const struct st_call *call, unsigned int page);
 
-/* snp.c */
+/* snp.c, event.c */
 #ifdef CONFIG_X86
 int st_snp_pvalidate(struct st_call *call);
 int st_snp_state(struct st_call *call);
+int st_event(struct st_call *call);
 #else
+static inline int st_event(struct st_call *call)
+{
+	return -EOPNOTSUPP;
+}
+
 static inline int st_snp_pvalidate(struct st_call *call)
 {
 	return -EOPNOTSUPP;
