@@ -5,8 +5,9 @@
  * both orders have occurred: the other operation succeeds before the revoke, and is refused after
  * it.
  *
- * The variant "smp" has two processors, which no x86 guest of the emulator has. The variant "cca"
- * has the four processors of a Realm, in which the emulator checks all accesses.
+ * The variant "smp" has two processors that run at the same time. In the other variants, the
+ * emulator checks all accesses; the variant "cca" has four processors that run at the same time,
+ * those of "snp" and "tdx" take turns.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
@@ -14,6 +15,7 @@
  * vm-variant: smp flavours=plain cpus=2 matrix=
  * vm-variant: cca flavours=cca cpus=4 matrix=
  * vm-variant: snp flavours=snp cpus=2 kernels=6.12,7.3 matrix=
+ * vm-variant: tdx flavours=tdx cpus=2 kernels=6.12,7.3 matrix=
  */
 #include <pthread.h>
 #include <stdatomic.h>

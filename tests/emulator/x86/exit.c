@@ -21,6 +21,7 @@
 #define EXIT_EXCEPTION		0x40
 #define EXIT_NMI		0x61
 #define EXIT_CPUID		0x72
+#define EXIT_PAUSE		0x77
 #define EXIT_MSR		0x7c
 #define EXIT_SHUTDOWN		0x7f
 #define EXIT_VMRUN		0x80
@@ -75,7 +76,7 @@ void vcpu_init(struct vcpu *v)
 	s->cr_write = CR_WRITE_EARLY;
 	s->exceptions = flavour->exceptions;
 	s->intercepts = INTERCEPT_NMI | INTERCEPT_CPUID | INTERCEPT_MSR | INTERCEPT_SHUTDOWN |
-			INTERCEPT_SVM;
+			INTERCEPT_SVM | flavour->intercepts;
 	s->msrpm = (u64)msr_map;
 	s->asid = 1;
 	s->nested = 1;
@@ -98,7 +99,7 @@ void vcpu_set_boot_state(struct vcpu *v)
 	s->rflags = 2;
 	s->pat = 0x0007040600070406;
 	if (flavour == &tdx_flavour)
-		idle_init();
+		idle_init(v);
 }
 
 /*
@@ -295,6 +296,10 @@ static void dispatch(struct vcpu *v)
 		break;
 	case EXIT_MSR:
 		exit_msr(v);
+		break;
+	case EXIT_PAUSE:
+		flavour->pause(v);
+		vcpu_skip(v, PAUSE_BYTES);
 		break;
 	case EXIT_VMMCALL:
 		exit_vmmcall(v);

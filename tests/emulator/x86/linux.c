@@ -32,8 +32,6 @@
 
 #define CS_64		0x10
 #define DS_64		0x18
-#define ATTR_CODE_64	0xa9b		/* present, code, long mode, 4 KiB granules */
-#define ATTR_DATA	0xc93
 
 struct e820_entry {
 	u64 start, size;

@@ -2,9 +2,9 @@
 /*
  * Several processors.
  *
- * Only the first one runs after a reset. When the guest starts another one, the emulator sends it
- * INIT and SIPI. It enters the emulator through the trampoline (boot.S) and runs the guest from the
- * state that the guest has given.
+ * Only the first one runs after a reset. When the guest starts another one (ghcb.c, mailbox.c), the
+ * emulator sends it INIT and SIPI. It enters the emulator through the trampoline (boot.S) and runs the
+ * guest from the state that the guest has given.
  *
  * Exits are handled under one lock. A nested entry that is removed may be in the TLBs of processors
  * that run the guest, so an NMI makes these leave the guest: every exit flushes the TLB. The emulator
@@ -161,18 +161,54 @@ struct vcpu *smp_init(u32 cpus)
 	return &vcpus[0];
 }
 
+u32 smp_count(void)
+{
+	return nr_cpus;
+}
+
+struct vcpu *smp_waiting(u32 apic_id)
+{
+	if (!apic_id || apic_id >= nr_cpus || vcpus[apic_id].started)
+		return NULL;
+	return &vcpus[apic_id];
+}
+
+bool smp_all_started(void)
+{
+	u32 i;
+
+	for (i = 1; i < nr_cpus; i++)
+		if (!vcpus[i].started)
+			return false;
+	return true;
+}
+
+/* Let a processor that waits enter the emulator and run the guest, in the state of its VMCB. */
+void smp_enter(struct vcpu *v)
+{
+	u32 apic_id = v - vcpus;
+
+	v->kicked = false;
+	v->started = true;
+	__atomic_store_n(&ap_stack, (u64)stacks + (apic_id + 1) * STACK_SIZE, __ATOMIC_SEQ_CST);
+	apic_send(apic_id, ICR_INIT);
+	apic_send(apic_id, ICR_SIPI | TRAMPOLINE >> PAGE_SHIFT);
+	/* The next processor to start needs ap_stack. */
+	while (__atomic_load_n(&ap_stack, __ATOMIC_SEQ_CST))
+		asm volatile("pause");
+}
+
 /*
  * Start a processor with the registers in @vmsa. Return false if there is no such processor, or if it
  * runs the guest already.
  */
 bool smp_start(u32 apic_id, const void *vmsa)
 {
-	struct vcpu *v;
+	struct vcpu *v = smp_waiting(apic_id);
 	struct vmcb *s;
 
-	if (!apic_id || apic_id >= nr_cpus || vcpus[apic_id].started)
+	if (!v)
 		return false;
-	v = &vcpus[apic_id];
 	s = v->vmcb;
 	memcpy(&s->es, vmsa, SAVE_AREA_SIZE);
 	memset(v->gpr, 0, sizeof(v->gpr));
@@ -183,14 +219,7 @@ bool smp_start(u32 apic_id, const void *vmsa)
 	v->gpr[RAX] = s->rax;
 	v->gpr[RSP] = s->rsp;
 	v->ghcb_msr = v->ghcb = 0;
-	v->kicked = false;
-	v->started = true;
-	__atomic_store_n(&ap_stack, (u64)stacks + (apic_id + 1) * STACK_SIZE, __ATOMIC_SEQ_CST);
-	apic_send(apic_id, ICR_INIT);
-	apic_send(apic_id, ICR_SIPI | TRAMPOLINE >> PAGE_SHIFT);
-	/* The next processor to start needs ap_stack. */
-	while (__atomic_load_n(&ap_stack, __ATOMIC_SEQ_CST))
-		asm volatile("pause");
+	smp_enter(v);
 	return true;
 }
 

@@ -39,11 +39,10 @@
 #define INTERCEPT_INTR		BIT(0)
 #define INTERCEPT_NMI		BIT(1)
 #define INTERCEPT_SMI		BIT(2)
+#define INTERCEPT_PAUSE		BIT(23)
 #define INTERCEPT_VMRUN		BIT(32)
 #define V_INTR_MASKING		BIT(24)
 #define RFLAGS_IF		BIT(9)
-
-static struct vmcb *idle_vmcb;
 
 /* The conversions to answer with RETRY, see cvm_retry(). */
 static struct {
@@ -120,27 +119,30 @@ static u64 accept(u64 arg)
  * pending, without the emulator handling the interrupt. With SVM's interrupt masking, an
  * interrupt ends a guest without being acknowledged. So the emulator runs a second, tiny
  * guest that executes HLT. The first guest handles the interrupt when it enables interrupts.
+ * Meanwhile other CPUs need the lock.
  */
-static void sleep_until_interrupt(void)
+static void sleep_until_interrupt(struct vcpu *v)
 {
-	static struct vcpu idle;
+	struct vcpu idle = { 0 };
 
-	idle_vmcb->rip = (u64)rig_halt;
-	idle_vmcb->rflags = 2;
+	v->idle->rip = (u64)rig_halt;
+	v->idle->rflags = 2;
+	unlock();
 	/*
 	 * The host's IF masks the interrupts of the guest; GIF is clear, so the emulator gets
 	 * none.
 	 */
 	asm volatile("sti");
-	world_switch(&idle, idle_vmcb);
+	world_switch(&idle, v->idle);
 	asm volatile("cli");
+	lock();
 }
 
 /*
- * Initialize the idle guest, which uses the emulator's address space and segments and no
+ * Initialize a CPU's idle guest, which uses the emulator's address space and segments and no
  * nested paging.
  */
-void idle_init(void)
+void idle_init(struct vcpu *v)
 {
 	struct vmcb *s = rig_alloc(PAGE_SIZE);
 
@@ -157,7 +159,7 @@ void idle_init(void)
 	asm volatile("mov %%cr0, %0" : "=r"(s->cr0));
 	asm volatile("mov %%cr3, %0" : "=r"(s->cr3));
 	asm volatile("mov %%cr4, %0" : "=r"(s->cr4));
-	idle_vmcb = s;
+	v->idle = s;
 }
 
 static void port_io(struct vcpu *v)
@@ -199,7 +201,7 @@ static u64 vmcall(struct vcpu *v)
 		v->gpr[R15] = r[3];
 		return VMCALL_SUCCESS;
 	case VMCALL_HLT:
-		sleep_until_interrupt();
+		sleep_until_interrupt(v);
 		return VMCALL_SUCCESS;
 	case VMCALL_IO:
 		port_io(v);
@@ -222,7 +224,7 @@ static void vp_info(struct vcpu *v)
 {
 	v->gpr[RCX] = VIEW_SHIFT + 1;		/* address width; the highest bit is the shared bit */
 	v->gpr[RDX] = ATTR_SEPT_VE_DISABLE;
-	v->gpr[R8] = 1ull << 32 | 1;		/* number of CPUs: maximum 1, current 1 */
+	v->gpr[R8] = (u64)smp_count() << 32 | smp_count();	/* CPUs: maximum, current */
 	v->gpr[R9] = 0;
 	v->gpr[R10] = 0;
 	v->gpr[R11] = 0;
@@ -297,12 +299,37 @@ static void tdx_cpuid(u32 leaf, u32 subleaf, u32 r[4])
 	}
 }
 
+/*
+ * Handle PAUSE: the guest may wait until a CPU has started. Execute PAUSE, so that QEMU lets another
+ * CPU run.
+ */
+static void tdx_pause(struct vcpu *v)
+{
+	mailbox_poll();
+	if (smp_all_started())
+		v->vmcb->intercepts &= ~INTERCEPT_PAUSE;
+	asm volatile("pause");
+}
+
+static u64 tdx_fill_launch(struct vcpu *v)
+{
+	(void)v;
+	if (smp_count() > 1)
+		mailbox_init();
+	return 0;
+}
+
 const struct flavour tdx_flavour = {
 	.name = "TDX",
 	.id = CVM_TDX,
 	.private_bit = 0,
 	.exceptions = BIT(VECTOR_UD),
+	.intercepts = INTERCEPT_PAUSE,
 	.can_fail = true,
+	.several_cpus = true,
+	.launch = { LAUNCH_PAGES, LAUNCH_END, E820_RESERVED },
 	.cpuid = tdx_cpuid,
 	.undefined = tdx_undefined,
+	.pause = tdx_pause,
+	.fill_launch = tdx_fill_launch,
 };

@@ -8,7 +8,8 @@
  *   sev.c     the SEV flavour                      tdx.c     the TDX flavour
  *   snp.c     the SNP flavour: CPUID, launch       ghcb.c    SNP: VMGEXIT
  *   rmp.c     SNP: page states, PVALIDATE          insn.c    reading the guest's code
- *   smp.c     several processors                   io.c      ports, string instructions
+ *   smp.c     several processors                   mailbox.c TDX: start of processors
+ *   io.c      ports, string instructions
  */
 #ifndef CVM_X86_H
 #define CVM_X86_H
@@ -28,6 +29,9 @@ struct segment {
 	u32 limit;
 	u64 base;
 };
+
+#define ATTR_CODE_64	0xa9b		/* present, code, long mode, 4 KiB granules */
+#define ATTR_DATA	0xc93
 
 /* AMD's virtual machine control block: the fields that the emulator uses. */
 struct vmcb {
@@ -98,6 +102,7 @@ struct vcpu {
 	bool kicked;		/* the emulator has sent an NMI, to make the CPU leave the guest */
 	u64 ghcb_msr;		/* SNP: the MSR with which the guest calls the hypervisor */
 	u64 ghcb;		/* SNP: the registered GHCB; 0: none */
+	struct vmcb *idle;	/* TDX: of the idle guest */
 };
 
 #define CR0_PE		BIT(0)
@@ -109,6 +114,7 @@ struct vcpu {
 #define CR4_PKE		BIT(22)
 #define EFER_LME	BIT(8)
 #define EFER_LMA	BIT(10)
+#define EFER_NXE	BIT(11)
 #define EFER_SVME	BIT(12)
 #define RFLAGS_CF	BIT(0)
 #define RFLAGS_TF	BIT(8)
@@ -127,6 +133,7 @@ struct vcpu {
 #define EVENT_EXCEPTION	3
 #define EVENT_SOFT	4
 
+#define PAUSE_BYTES	2
 #define VMMCALL_BYTES	3
 #define VMGEXIT_BYTES	4
 
@@ -158,6 +165,7 @@ struct flavour {
 	u32 id;				/* enum cvm_flavour, for the guest */
 	u64 private_bit;		/* VIEW_BIT if the bit means private, 0 if shared */
 	u32 exceptions;			/* exceptions to intercept */
+	u64 intercepts;			/* instructions to intercept, in addition to exit.c's */
 	bool can_fail;			/* guests survive a refused conversion */
 	bool several_cpus;		/* guests can start more CPUs than the first */
 	struct range launch;		/* firmware's data, which the guest's memory map reserves */
@@ -173,7 +181,9 @@ struct flavour {
 	u32 (*vmmcall)(struct vcpu *v);
 	/* Return true if the flavour handled the instruction. */
 	bool (*undefined)(struct vcpu *v);
-	/* Fill @launch. Return the address of the first setup_data. */
+	/* Handle PAUSE. */
+	void (*pause)(struct vcpu *v);
+	/* Fill @launch. Return the address of the first setup_data, or 0. */
 	u64 (*fill_launch)(struct vcpu *v);
 };
 
@@ -240,10 +250,14 @@ extern u8 trampoline[], trampoline_end[];
 #define MAX_CPUS	4
 
 struct vcpu *smp_init(u32 cpus);		/* returns the first CPU */
+u32 smp_count(void);
 void lock(void);
 void unlock(void);
 void smp_flush(struct vcpu *self);
 bool smp_kicked(struct vcpu *v);	/* true: an NMI was the emulator's */
+struct vcpu *smp_waiting(u32 apic_id);	/* a CPU that does not run the guest, or NULL */
+bool smp_all_started(void);
+void smp_enter(struct vcpu *v);
 bool smp_start(u32 apic_id, const void *vmsa);
 void __noreturn smp_halt(struct vcpu *v);
 void __noreturn ap_main(void);		/* called by boot.S */
@@ -269,8 +283,13 @@ bool early_again(struct vcpu *v);	/* true: kexec caused the fault of a page walk
 
 /* ---- tdx.c ---- */
 
-void idle_init(void);
+void idle_init(struct vcpu *v);
 u64 tdx_guestif(u64 call, const u64 arg[3]);
+
+/* ---- mailbox.c ---- */
+
+void mailbox_init(void);
+void mailbox_poll(void);
 
 /* ---- ghcb.c ---- */
 
