@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory below 4 GiB, for devices with 32 address bits, on a machine whose kernel prefers to
- * allocate above 4 GiB. The variant "cvm" is a confidential guest.
+ * allocate above 4 GiB. The variants "cvm" and "cca" are confidential guests; "cca" reserves 2 GiB of
+ * the 3 GiB that a Realm has below 4 GiB.
  *
  * vm-modules: ccshm
  * vm-flavours: plain
  * vm-boot: alone
  * vm-memory: 5120
  * vm-variant: cvm flavours=sev,snp,tdx matrix=last memory= timeout=300 rig=high=1024
+ * vm-variant: cca flavours=cca matrix=last memory=4096 ipa-bits=34 timeout=300 append=crashkernel=2048M@1536M
  */
 #include "tap.h"
 #include "raw.h"

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Memory above 4 GiB: a device that reaches it gets the whole address, and other devices are
- * refused. The variant "cvm" is a confidential guest, whose devices access the shared view.
+ * refused. The variants "cvm" and "cca" are confidential guests, whose devices access the shared view.
  *
  * vm-modules: ccshm importer
  * vm-flavours: plain
  * vm-memory: 5120
  * vm-variant: cvm flavours=sev,snp,tdx matrix=last memory= append= rig=high=512 qemu=-device,edu;addr=06.0;dma_mask=0xffffffffffffffff
+ * vm-variant: cca flavours=cca matrix=last memory=3584 ipa-bits=34 append= qemu=-device,edu;addr=06.0;dma_mask=0xffffffffffffffff
  * vm-append: intel_iommu=on iommu=pt
  * vm-qemu: -machine q35 -device intel-iommu,intremap=off -device edu,addr=06.0,dma_mask=0xffffffffffffffff
  */
@@ -18,6 +19,13 @@
 #include "importing.h"
 
 #define FOUR_GIB	(1ULL << 32)
+
+/* In a Realm, a DMA address contains the shared bit, the highest of the 34 bits. */
+#ifdef __aarch64__
+#define SHARED_BIT	(1ULL << 33)
+#else
+#define SHARED_BIT	0ULL
+#endif
 
 /* Return how many address bits the highest byte needs. */
 static unsigned int bits_needed(const struct attached *a)
@@ -36,7 +44,7 @@ static unsigned int bits_needed(const struct attached *a)
 static bool is_above(const struct attached *a)
 {
 	for (unsigned int i = 0; i < a->nr; i++)
-		if (a->segment[i].dma_address < FOUR_GIB)
+		if ((a->segment[i].dma_address & ~SHARED_BIT) < FOUR_GIB)
 			return false;
 	return true;
 }
