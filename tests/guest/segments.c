@@ -141,14 +141,18 @@ static int64_t time_to_map(uint64_t size)
  */
 static void short_segments(void)
 {
+	const char *what = "mapping 768 MiB page by page takes about 3 times as long as 256 MiB";
 	int64_t small, large;
 
+	if (debug_kernel()) {
+		skip(what, "DMA_API_DEBUG searches a list for each segment");
+		return;
+	}
 	if (imp_mask(64, PAGE))
 		bail("the importer's device does not take segments of one page");
 	large = time_to_map(768 * MIB);
 	small = time_to_map(256 * MIB);
-	ok(large < 6 * small, "mapping 768 MiB page by page takes about 3 times as long as 256 MiB (%.1f)",
-	   (double)large / small);
+	ok(large < 6 * small, "%s (%.1f)", what, (double)large / small);
 }
 
 int main(void)
