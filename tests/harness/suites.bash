@@ -106,8 +106,8 @@ read_suites() {
 # meta SUITE KEY: print the value of a key; print nothing if the suite does not set the key.
 meta() { echo "${SUITE_META[$1:$2]-}"; }
 
-# unsupported SUITE: print why the suite does not run on $kernel ($series), $flavour, $pages and
-# $generic; print nothing if it runs.
+# unsupported SUITE: print why the suite does not run on $kernel ($series), $flavour, $pages,
+# $generic and $debug; print nothing if it runs.
 unsupported() {
 	local flavours kernels arch sizes
 	flavours=$(meta "$1" flavours)
@@ -124,6 +124,8 @@ unsupported() {
 		echo "is for kernels with pages of ${sizes:-4k}"
 	elif [ -z "$generic" ] && [ "$(meta "$1" generic)" = yes ]; then
 		echo "needs the generic flavour of the kernel (--generic)"
+	elif [ -z "$debug" ] && [ "$(meta "$1" debug)" = yes ]; then
+		echo "needs a debug kernel (--debug)"
 	elif [ "$flavour" = tdx ] && [ "$kernel" = 6.1 ]; then
 		echo "Debian's 6.1 is built without TDX guest support"
 	elif [ "$flavour" = cca ] && [ "${kernel%%.*}" -lt 7 ]; then

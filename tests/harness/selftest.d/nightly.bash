@@ -7,7 +7,7 @@ nightly_tree() {
 	local t name
 	mkdir -p "$tree"/tests/{mutants,packages} "$tree/$harness"
 	cp "$TOP/$harness"/{nightly,common.bash} "$tree/$harness/"
-	for t in "$harness/run" "$harness/matrix" "$harness/debug-kernel" tests/mutants/run tests/packages/check \
+	for t in "$harness/run" "$harness/matrix" "$harness/evidence" "$harness/debug-kernel" tests/mutants/run tests/packages/check \
 		tests/packages/mutants; do
 		cat >"$tree/$t" <<-'END_OF_STUB'
 			#!/bin/sh
@@ -42,7 +42,7 @@ nightly_tests() {
 
 	nightly --list
 	parts=$(awk '{ print $1 }' "$tmp/out" | tr '\n' ' ')
-	[ "$parts" = "matrix cpus-4 debug-kernel debug-sev debug-smp packages packages-mutants mutants-1 mutants-2 mutants-3 " ]
+	[ "$parts" = "matrix cpus-4 debug-kernel debug-sev debug-smp debug-evidence packages packages-mutants mutants-1 mutants-2 mutants-3 " ]
 	result $? "nightly --list: prints the parts"
 	[ "$(grep -o ' m[0-9]*' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]*' "$tmp/out" | wc -l)" = "130 130" ]
 	result $? "nightly --list: each mutant is in exactly one part"
@@ -54,8 +54,8 @@ nightly_tests() {
 	result $? "nightly with a failing part: exit status not 0"
 	says '^not ok - matrix: .*exit status 1' "nightly with a failing part: the part is reported with its exit status"
 	says '^#   not ok 1 - broken' "nightly with a failing part: its failed test is printed"
-	[ "$(wc -l <"$tree/ran")" = 10 ]
-	result $? "nightly with a failing part: all 10 parts run"
+	[ "$(wc -l <"$tree/ran")" = 11 ]
+	result $? "nightly with a failing part: all 11 parts run"
 	grep -qx "$harness/matrix ALL=yes all" "$tree/ran"
 	result $? "nightly with a failing part: the matrix runs with ALL=yes"
 	nightly --list
