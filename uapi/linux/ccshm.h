@@ -34,7 +34,8 @@
  *   export).
  * - EFAULT: the structure, or memory that it points to, cannot be accessed.
  *   ENOTTY: the ioctl does not exist, or not for this kind of file. ENOMEM: out
- *   of memory. The descriptions below do not repeat these errors.
+ *   of memory; FREE, REVOKE, DETACH, SET, OPEN, QUERY, INFO and DEVICE never fail
+ *   with it. The descriptions below do not repeat these errors.
  *
  * Control of a buffer:
  *
