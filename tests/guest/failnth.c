@@ -877,6 +877,24 @@ static const struct scenario scenarios[] = {
 	  .certain = true },
 };
 
+/* The size of this array depends on the caller: the kernel must not log each failure, with a trace. */
+static void vmap_is_silent(void)
+{
+	unsigned int before = logged_times("vmalloc error");
+	int err;
+
+	begin_imported_pinned();
+	/* The kernel logs at most one such failure in 10 s. */
+	sleep_ms(11000);
+	failing_all(true);
+	err = call_import_vmap();
+	failing_all(false);
+	is_errno(err, ENOMEM, "vmap by an importer without any memory: ENOMEM");
+	is_int(logged_times("vmalloc error") - before, 0,
+	       "vmap by an importer without any memory: the kernel does not log the size");
+	end_importer();
+}
+
 /* ---- work items ---- */
 
 /* Return memory while an allocation of each worker fails. */
@@ -1017,6 +1035,7 @@ int main(void)
 	idle = state_now();
 	for (unsigned int i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
 		play(&scenarios[i]);
+	vmap_is_silent();
 	workers_return();
 	workers_revoke();
 	close(pinned);
