@@ -1191,10 +1191,10 @@ const char *ccshm_status_device(const struct ccshm_status *status);
  *
  * Errors: -EINVAL (flags, prot; a slice that is not page-aligned or is beyond
  * the buffer); -ENOENT (the buffer has ended); -EACCES (the mode of the buffer
- * does not allow it); -EDQUOT (the limit for the exports of each user);
- * -EMFILE, -ENFILE (no file descriptor is left); -ENODEV (revoked before it was
- * mapped); -ENOMEM, -EAGAIN (from mmap); -EOVERFLOW (larger than the address
- * space).
+ * does not allow it); -EPERM (the buffer is sealed, and the caller has no
+ * control); -EDQUOT (the limit for the exports of each user); -EMFILE, -ENFILE
+ * (no file descriptor is left); -ENODEV (revoked before it was mapped);
+ * -ENOMEM, -EAGAIN (from mmap); -EOVERFLOW (larger than the address space).
  */
 int ccshm_buffer_map(struct ccshm_buffer *buffer, uint64_t offset,
 		     uint64_t size, int prot, uint64_t flags,
@@ -1396,11 +1396,10 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * beyond the buffer; more than 64 address bits; a persistent attachment of an
  * anonymous buffer); -ENOENT (the buffer has ended); -ENODEV (no such device);
  * -EPERM (no CAP_SYS_RAWIO, or a sealed buffer without control of it); -EACCES
- * (no write permission); -EBUSY (a kernel
- * driver other than vfio or uio owns the device); -EOPNOTSUPP (the device is a
- * bridge, is behind a translating IOMMU, has its own DMA operations, is not
- * coherent, has a restricted DMA pool, was never configured for DMA, or needs
- * no sharing); -ERANGE (the device's addresses do not reach the memory); -EINTR
+ * (no write permission); -EBUSY (a kernel driver other than vfio or uio owns
+ * the device); -EOPNOTSUPP (the device is a bridge, is behind a translating
+ * IOMMU, has its own DMA operations, is not coherent, has a restricted DMA
+ * pool, was never configured for DMA, or needs no sharing); -ERANGE (the device's addresses do not reach the memory); -EINTR
  * (a signal arrived while the device was locked, for example by an unbind of
  * vfio, which waits until the device's file descriptors are closed); -ESHUTDOWN
  * (the machine reboots, halts or starts another kernel: all attached devices
