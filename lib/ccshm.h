@@ -1399,9 +1399,10 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * (no write permission); -EBUSY (a kernel driver other than vfio or uio owns
  * the device); -EOPNOTSUPP (the device is a bridge, is behind a translating
  * IOMMU, has its own DMA operations, is not coherent, has a restricted DMA
- * pool, was never configured for DMA, or needs no sharing); -ERANGE (the device's addresses do not reach the memory); -EINTR
- * (a signal arrived while the device was locked, for example by an unbind of
- * vfio, which waits until the device's file descriptors are closed); -ESHUTDOWN
+ * pool, was never configured for DMA, or needs no sharing); -ERANGE (the
+ * device's addresses do not reach the memory); -EINTR (a signal arrived while
+ * the device was locked, for example by an unbind of vfio, which waits until
+ * the device's file descriptors are closed); -ESHUTDOWN
  * (the machine reboots, halts or starts another kernel: all attached devices
  * are stopped first); -EMFILE, -ENFILE (no file descriptor is left).
  */
