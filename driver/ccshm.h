@@ -363,7 +363,7 @@ void ccshm_export_exit(void);
 /* revoke.c: how the access to an export ends */
 void ccshm_revocation_init(struct ccshm_export *export);
 void ccshm_revocation_forget(struct ccshm_export *export);
-int ccshm_revocation_close(struct ccshm_export *export, bool cpu);
+int ccshm_revocation_close(struct ccshm_export *export, bool cpu, bool always);
 void ccshm_revocation_end_cpu(struct ccshm_export *export);
 void ccshm_revocation_request(struct ccshm_export *export);
 bool ccshm_revocation_is_notified(struct ccshm_export *export);

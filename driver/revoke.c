@@ -48,12 +48,15 @@ struct ccshm_fence_wait {
  * ccshm_revocation_close - close an export: no new mapping enters
  * @export: export to revoke
  * @cpu: close it also for faults of existing CPU mappings
+ * @always: also when the caller is being killed. The lock is held only for short times.
  *
  * Return: 0, or -ERESTARTSYS when the caller is being killed.
  */
-int ccshm_revocation_close(struct ccshm_export *export, bool cpu)
+int ccshm_revocation_close(struct ccshm_export *export, bool cpu, bool always)
 {
-	if (down_write_killable(&export->lock))
+	if (always)
+		down_write(&export->lock);
+	else if (down_write_killable(&export->lock))
 		return -ERESTARTSYS;
 	if (export->state == CCSHM_STATE_ACTIVE)
 		WRITE_ONCE(export->state, CCSHM_STATE_REVOKING);

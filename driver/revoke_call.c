@@ -107,7 +107,7 @@ static int for_exports(struct revoke *rev,
 
 static int begin_export(struct ccshm_export *export, struct revoke *rev)
 {
-	int err = ccshm_revocation_close(export, !rev->orderly);
+	int err = ccshm_revocation_close(export, !rev->orderly, false);
 
 	if (err)
 		return err;
@@ -120,7 +120,7 @@ static int begin_export(struct ccshm_export *export, struct revoke *rev)
 
 static int end_orderly(struct ccshm_export *export, struct revoke *rev)
 {
-	int err = ccshm_revocation_close(export, true);
+	int err = ccshm_revocation_close(export, true, true);
 
 	if (!err)
 		ccshm_revocation_end_cpu(export);

@@ -656,7 +656,7 @@ struct ccshm_ioc_export {
  * userspace driver that polls its rings in the memory can stop its device
  * before its mappings end. The guarantees when the call returns are the same.
  * After EINTR the CPU mappings remain until a call is repeated, unless the
- * caller is killed.
+ * caller is killed (SIGKILL).
  * Not together with CCSHM_REVOKE_FORCE.
  */
 #define CCSHM_REVOKE_ORDERLY		(1ULL << 2)
