@@ -28,6 +28,9 @@ static DECLARE_WAIT_QUEUE_HEAD(stops_done);
 /* Attachments with such a stop, for ATTACH of the same device (ccshm_lock). */
 static LIST_HEAD(stopping);
 
+/* Number of the youngest attachment that was listed. */
+static atomic64_t last_listed;
+
 /* The machine goes down: list no attachment any more (ccshm_lock). */
 static bool closed;
 
@@ -148,6 +151,7 @@ int ccshm_attachment_list(struct ccshm_attachment *att, struct ccshm_client *cli
 	err = closed ? -ESHUTDOWN : ccshm_attachment_may(att, client);
 	if (!err) {
 		__module_get(THIS_MODULE);
+		att->listed = atomic64_inc_return(&last_listed);
 		/* Reserved by ccshm_attachment_new(). */
 		xa_store(&buffer->attachments, att->obj.id, &att->obj, 0);
 		buffer->nr_attachments++;
@@ -272,21 +276,23 @@ static void attachment_set_stopped(struct ccshm_attachment *att, int err)
 /**
  * ccshm_attachment_stop - stop the device of an attachment, and end the attachment
  * @att: attachment whose device lock is held, or whose device is being removed
- * @result: in and out: result of the stop of this device, CCSHM_NOT_TRIED before the
- *	first attachment: a device that does not respond takes a second once
+ * @stop: in and out: stop of this device: one that does not respond takes a second once
  *
  * Removal alone proves nothing: a device that is removed by "echo 1 > remove" is still
  * there and may continue its DMA. Without proof the memory stays held after the removal:
  * the attachment stays listed as stuck, which also keeps the module, until DETACH.
  */
-void ccshm_attachment_stop(struct ccshm_attachment *att, int *result)
+void ccshm_attachment_stop(struct ccshm_attachment *att, struct ccshm_stop *stop)
 {
 	if (READ_ONCE(att->state) == CCSHM_STATE_REVOKED)
 		return;
 	/* Without att->lock, so that no call waits for it. */
-	if (*result == CCSHM_NOT_TRIED)
-		*result = ccshm_device_stop(att->pdev);
-	attachment_set_stopped(att, *result);
+	if (!stop->tried || att->listed > stop->listed) {
+		stop->tried = true;
+		stop->listed = atomic64_read(&last_listed);
+		stop->result = ccshm_device_stop(att->pdev);
+	}
+	attachment_set_stopped(att, stop->result);
 }
 
 /* ---- stops by a work item ---- */
@@ -319,7 +325,7 @@ static void stop_work(struct work_struct *work)
 {
 	struct ccshm_attachment *att = container_of(to_delayed_work(work),
 						    struct ccshm_attachment, stop);
-	int result = CCSHM_NOT_TRIED;
+	struct ccshm_stop stop = {};
 
 	if (!is_revoking(att)) {
 		stop_done(att);
@@ -333,7 +339,7 @@ static void stop_work(struct work_struct *work)
 	}
 	/* ccshm_attachment_finish_stops() may have had the lock meanwhile. */
 	if (is_revoking(att))
-		ccshm_attachment_stop(att, &result);
+		ccshm_attachment_stop(att, &stop);
 	device_unlock(&att->pdev->dev);
 	stop_done(att);
 }
@@ -363,7 +369,7 @@ static void stop_queue(struct ccshm_attachment *att)
 void ccshm_attachment_finish_stops(struct pci_dev *pdev)
 {
 	struct ccshm_attachment *att, *next;
-	int result = CCSHM_NOT_TRIED;
+	struct ccshm_stop stop = {};
 	LIST_HEAD(ours);
 
 	mutex_lock(&ccshm_lock);
@@ -376,7 +382,7 @@ void ccshm_attachment_finish_stops(struct pci_dev *pdev)
 		kref_get(&att->obj.ref);
 		mutex_unlock(&ccshm_lock);
 		if (is_revoking(att))
-			ccshm_attachment_stop(att, &result);
+			ccshm_attachment_stop(att, &stop);
 		ccshm_object_put(&att->obj);
 		mutex_lock(&ccshm_lock);
 	}

@@ -17,7 +17,7 @@ static int device_event(struct notifier_block *nb, unsigned long action,
 	bool removed = action == BUS_NOTIFY_DEL_DEVICE ||
 		       action == BUS_NOTIFY_REMOVED_DEVICE;
 	struct ccshm_attachment *att;
-	int result = CCSHM_NOT_TRIED;
+	struct ccshm_stop stop = {};
 	struct device *dev = data;
 	u64 id = 0;
 
@@ -26,7 +26,7 @@ static int device_event(struct notifier_block *nb, unsigned long action,
 		return NOTIFY_DONE;
 	while ((att = ccshm_attachment_next(dev, id))) {
 		id = att->obj.id;
-		ccshm_attachment_stop(att, &result);
+		ccshm_attachment_stop(att, &stop);
 		ccshm_object_put(&att->obj);
 	}
 	return NOTIFY_DONE;

@@ -451,6 +451,7 @@ static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_
  * @stop: work item that stops the device
  * @stops: number of times that @stop is queued or runs (ccshm_lock)
  * @stop_link: entry in the list of attachments with such a stop (ccshm_lock)
+ * @listed: number of the attachment, in the order in which they are listed
  */
 struct ccshm_attachment {
 	struct ccshm_object obj;
@@ -471,13 +472,24 @@ struct ccshm_attachment {
 	struct delayed_work stop;
 	unsigned int stops;
 	struct list_head stop_link;
+	u64 listed;
 };
 
 struct ccshm_attachment *ccshm_attachment_new(struct ccshm_buffer *buffer,
 					      struct ccshm_export *export,
 					      struct pci_dev *pdev);
-/* No errno and no success: the device was not stopped yet. */
-#define CCSHM_NOT_TRIED	1
+/**
+ * struct ccshm_stop - one stop of a device for several of its attachments; begins all zero
+ * @tried: the device was told to stop
+ * @result: result of that
+ * @listed: number of the youngest attachment that was listed before: the removal of a
+ *	device does not keep others from attaching it, and starting it again
+ */
+struct ccshm_stop {
+	bool tried;
+	int result;
+	u64 listed;
+};
 
 void ccshm_attachment_discard(struct ccshm_attachment *att);
 int ccshm_attachment_list(struct ccshm_attachment *att, struct ccshm_client *client);
@@ -485,7 +497,7 @@ int ccshm_attachment_commit(struct ccshm_attachment *att);
 void ccshm_attachment_detach(struct ccshm_attachment *att);
 void ccshm_attachment_revoke(struct ccshm_attachment *att, bool force);
 void ccshm_attachment_orphan(struct ccshm_attachment *att, bool stop);
-void ccshm_attachment_stop(struct ccshm_attachment *att, int *result);
+void ccshm_attachment_stop(struct ccshm_attachment *att, struct ccshm_stop *stop);
 void ccshm_attachment_finish_stops(struct pci_dev *pdev);
 void ccshm_attachment_stop_all(void);
 struct ccshm_attachment *ccshm_attachment_next(const struct device *dev, u64 id);

@@ -144,7 +144,7 @@ static bool clear_master(struct pci_dev *pdev, u16 *command)
  * After the removal the device cannot be accessed: the kernel may have freed the bus that
  * its configuration space is read through, and another device can have its address. A
  * removal that is past bus_remove_device() no longer needs the device lock, and can
- * complete while this sleeps, so check before each access.
+ * complete while this sleeps, so check before the accesses and after them.
  * May sleep for READ_TIMES * READ_MS.
  *
  * Return: 0 when DMA has provably ended: bus mastering is cleared, or the device is
@@ -171,7 +171,8 @@ int ccshm_device_stop(struct pci_dev *pdev)
 			if (command & PCI_COMMAND_MASTER ||
 			    !pci_wait_for_pending_transaction(pdev))
 				return -EIO;
-			return 0;
+			/* Otherwise the answers can be those of another device. */
+			return device_is_registered(&pdev->dev) ? 0 : -EIO;
 		}
 		msleep(READ_MS);
 		present = pci_device_is_present(pdev);
