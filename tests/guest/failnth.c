@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Want of memory: in each scenario a call is repeated, while all of its allocations fail, and then
- * while only the first, the second, the third... of them fails, until it makes no further one. A
+ * while only the first, the second, the third... of them fails, until it makes no further one. These
+ * are the allocations from slabs; those of whole pages do not fail (CONFIG_FAILSLAB). A
  * call that fails has changed nothing, and the next call works. Calls that end something never fail
  * for want of memory.
  *
