@@ -594,8 +594,12 @@ int main(void)
 	test_persistent();
 	test_ids();
 	/* Compare the splits before a module is loaded, which splits a leaf. */
-	is_int(direct_map_splits(), splits,
-	       "no test of this suite has split a leaf of the direct map");
+	if (sysconf(_SC_PAGESIZE) > (long)PAGE)
+		skip("no test of this suite has split a leaf of the direct map",
+		     "with pages of 16 KiB a unit is smaller than a leaf, and can split one");
+	else
+		is_int(direct_map_splits(), splits,
+		       "no test of this suite has split a leaf of the direct map");
 	test_rmmod();
 	is_errno(unload_soon(), 0, "the driver can be unloaded");
 	ok(wait_rig_shared(rig_before), "no page is shared after the driver is unloaded");
