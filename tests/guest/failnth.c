@@ -14,6 +14,7 @@
 #include "tap.h"
 #include "raw.h"
 #include "attached.h"
+#include "exported.h"
 #include "failing.h"
 #include "importing.h"
 #include "netlink.h"
@@ -1019,12 +1020,7 @@ int main(void)
 	/* Without memory for a page table, the kernel repeats the access. */
 	expect_kmsg("Huh VM_FAULT_OOM leaked out to the #PF handler");
 	expect_kmsg("WARNING: .* dma_buf_vmap");
-	driver_load();
-	touch_init();
-	importer_load();
-	ccshm = raw_open();
-	if (ccshm < 0)
-		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
+	exported_setup();
 	/* With a listener, each call also makes events. */
 	listener = nl_socket();
 	if (nl_find_family(listener) || nl_join(listener, family.group))
@@ -1042,10 +1038,7 @@ int main(void)
 	close(pinned);
 	shared_end(&lasting);
 	close(listener);
-	ok(wait_clean(ccshm), "at the end of the suite: no object is left");
-	close(ccshm);
-	importer_unload();
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	exported_end();
 	loading();
 	return done_testing();
 }

@@ -35,20 +35,6 @@ static bool all_gone(void)
 	return clean && wait_rig_shared(rig_before);
 }
 
-static bool wait_buffers(int fd, unsigned int nr)
-{
-	struct ccshm_ioc_info info;
-
-	for (int i = 0; i < 500; i++) {
-		if (raw_info(fd, &info))
-			return false;
-		if (info.buffers == nr)
-			return true;
-		sleep_ms(10);
-	}
-	return false;
-}
-
 /* Return whether the memory is shared and stays so: no work item returns it. */
 static bool still_shared(uint64_t bytes)
 {

@@ -742,19 +742,6 @@ static int revoke_orphan(void *arg)
 #define MUST(what)	do { if (!(what)) return __LINE__; } while (0)
 
 /* Run as alice: a buffer ends while it is mapped, and its owner can still revoke the export. */
-/* Wait until so many buffers are counted. */
-static bool wait_buffers(int fd, uint32_t nr, struct ccshm_ioc_info *info)
-{
-	for (int i = 0; i < 1000; i++) {
-		if (raw_info(fd, info))
-			return false;
-		if (info->buffers == nr)
-			return true;
-		sleep_ms(10);
-	}
-	return false;
-}
-
 static int orphan_owner(struct peer *parent, void *arg)
 {
 	const uint64_t orphaned = CCSHM_QUERY_ORPHAN | CCSHM_QUERY_CONTROL;
@@ -787,8 +774,8 @@ static int orphan_owner(struct peer *parent, void *arg)
 	/* The revoke returns the memory, although the dma-buf is open. */
 	MUST(!raw_revoke(again, o->export_id, 0, 0, NULL));
 	MUST(touch_all(p, UNIT, SIGBUS));
-	MUST(wait_buffers(again, 0, &info));
-	MUST(info.bytes_shared == 0 && info.exports == 1);
+	MUST(wait_buffers(again, 0));
+	MUST(!raw_info(again, &info) && info.bytes_shared == 0 && info.exports == 1);
 	MUST(!raw_revoke(again, o->export_id, 0, 0, NULL));
 	munmap(p, UNIT);
 	close(fd);

@@ -360,6 +360,21 @@ int count_fds(void)
 	return n - 2;
 }
 
+bool wait_buffers(int fd, unsigned int nr)
+{
+	struct ccshm_ioc_info info = { 0 };
+
+	for (int i = 0; i < 1000; i++) {
+		if (raw_info(fd, &info))
+			return false;
+		if (info.buffers == nr)
+			return true;
+		sleep_ms(10);
+	}
+	diag("%u buffers, expected %u", info.buffers, nr);
+	return false;
+}
+
 bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info)
 {
 	for (int i = 0; i < 1000; i++) {

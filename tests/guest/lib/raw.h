@@ -181,6 +181,9 @@ bool snp_large_entries(void);
 /* Return the number of open descriptors of this process. */
 int count_fds(void);
 
+/* Wait up to 10 s until INFO counts @nr buffers: a work item returns the memory of the others. */
+RAW_CHECKED bool wait_buffers(int fd, unsigned int nr);
+
 /* Wait up to 10 s until @bytes_shared bytes are shared: a work item returns the memory. */
 RAW_CHECKED bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info);
 
