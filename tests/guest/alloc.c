@@ -416,7 +416,7 @@ static void test_too_large(void)
 	ok(wait_clean(dev), "ALLOC after one that failed with ENOMEM: given back after FREE");
 }
 
-#define LONG_SIZE	(400 * MIB)
+#define LONG_SIZE	(128 * MIB)
 
 /*
  * Run this process before all others whenever it can run; with @priority 0, with its normal
