@@ -56,19 +56,20 @@ quiet_make() {
 	grep -E 'warning:' "$log" >&2 || true
 }
 
-# machines: print the number of machines to run concurrently: JOBS, or as many as processors and
-# memory allow. Most machines have 1 to 2 GiB, and the emulator needs about 300 MiB more.
+# machines [EXTRA]: print the number of machines to run concurrently: JOBS, or as many as processors
+# and memory allow. EXTRA is the number of machines above that of processors, for suites that wait a
+# third of their time. Most machines have 1 to 2 GiB, and the emulator needs about 300 MiB more.
 machines() {
-	local by_memory cpus
+	local by_memory number
 	if [ -n "${JOBS-}" ]; then
 		echo "$JOBS"
 		return
 	fi
-	cpus=$(nproc)
+	number=$(($(nproc) + ${1-0}))
 	by_memory=$(awk '$1 == "MemAvailable:" { print int($2 / 1024 / (2048 + 300)) }' /proc/meminfo)
-	[ "$by_memory" -ge "$cpus" ] || cpus=$by_memory
-	[ "$cpus" -ge 1 ] || cpus=1
-	echo "$cpus"
+	[ "$by_memory" -ge "$number" ] || number=$by_memory
+	[ "$number" -ge 1 ] || number=1
+	echo "$number"
 }
 
 # Build the programs that run suites in the guest.
