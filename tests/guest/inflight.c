@@ -8,7 +8,6 @@
  * vm-timeout: 180
  */
 #include <linux/dma-heap.h>
-#include <linux/userfaultfd.h>
 #include <pthread.h>
 
 #include "tap.h"
@@ -16,6 +15,7 @@
 #include "touch.h"
 #include "device.h"
 #include "users.h"
+#include "stalling.h"
 
 #define RW	(PROT_READ | PROT_WRITE)
 #define SIZE	(2 * UNIT)
@@ -72,53 +72,6 @@ static struct {
 	int file;
 	void *req;
 } stalling;
-
-static int uffd_open(void)
-{
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-
-	if (fd >= 0 && ioctl(fd, UFFDIO_API, &api)) {
-		close(fd);
-		return -1;
-	}
-	return fd;
-}
-
-static int uffd_protect(int uffd, void *p, bool on)
-{
-	struct uffdio_writeprotect req = {
-		.range = { (uintptr_t)p, PAGE }, .mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
-	};
-
-	return ioctl(uffd, UFFDIO_WRITEPROTECT, &req);
-}
-
-/*
- * Return a page that can be read, and at which writers wait, or NULL if this kernel does not
- * support this.
- */
-static void *uffd_page(int uffd)
-{
-	void *p = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct uffdio_register req = {
-		.range = { (uintptr_t)p, PAGE }, .mode = UFFDIO_REGISTER_MODE_WP,
-	};
-
-	if (p == MAP_FAILED)
-		return NULL;
-	memset(p, 0, PAGE);
-	return ioctl(uffd, UFFDIO_REGISTER, &req) ? NULL : p;
-}
-
-static bool uffd_waits(int uffd)
-{
-	struct pollfd pfd = { .fd = uffd, .events = POLLIN };
-	struct uffd_msg msg;
-
-	return poll(&pfd, 1, 10000) == 1 && read(uffd, &msg, sizeof(msg)) == sizeof(msg) &&
-	       msg.event == UFFD_EVENT_PAGEFAULT;
-}
 
 static void *stall_call(void *arg)
 {
