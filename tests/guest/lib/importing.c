@@ -61,6 +61,11 @@ int imp_pin(int imp)
 	return raw_ioctl(imp, IMPORTER_IOC_PIN, NULL);
 }
 
+int imp_wake(int imp)
+{
+	return raw_ioctl(imp, IMPORTER_IOC_WAKE, NULL);
+}
+
 int imp_fence_as(int imp, enum importer_fence_what what, enum importer_fence_usage usage,
 		 unsigned int ms)
 {

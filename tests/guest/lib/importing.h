@@ -28,6 +28,9 @@ RAW_CHECKED int imp_unmap(int imp);
 RAW_CHECKED int imp_detach(int imp);
 RAW_CHECKED int imp_dma(int imp, uint64_t offset, uint32_t length, bool from_device);
 RAW_CHECKED int imp_pin(int imp);
+
+/* Wake the notification in which an importer of the kind IMPORTER_ASLEEP sleeps. */
+RAW_CHECKED int imp_wake(int imp);
 RAW_CHECKED int imp_fence_as(int imp, enum importer_fence_what what,
 			     enum importer_fence_usage usage, unsigned int ms);
 RAW_CHECKED int imp_fence(int imp, bool signal);

@@ -32,6 +32,8 @@
  * @IMPORTER_DELAYED: unmap in a work item, @delay_ms after the notification
  * @IMPORTER_STUBBORN: receive the notification, but unmap only when the file is
  *	closed or the device is removed; UNMAP and DETACH fail with EBUSY
+ * @IMPORTER_ASLEEP: sleep in the notification, with the reservation lock held, until WAKE,
+ *	DETACH, the file is closed or the device is removed; then unmap
  */
 enum importer_kind {
 	IMPORTER_STATIC = 0,
@@ -42,6 +44,7 @@ enum importer_kind {
 	IMPORTER_DEAF = 5,
 	IMPORTER_DELAYED = 6,
 	IMPORTER_STUBBORN = 7,
+	IMPORTER_ASLEEP = 8,
 };
 
 /* The values of the kernel's enum dma_data_direction. */
@@ -236,5 +239,7 @@ struct importer_hold {
 #define IMPORTER_IOC_HOLD	_IOWR('i', 0x90, struct importer_hold)
 /* Pin the dma-buf; MAP of some kinds also pins. UNMAP unpins. */
 #define IMPORTER_IOC_PIN	_IO('i', 0x91)
+/* Wake the notification of an importer of the kind ASLEEP, and let later ones not sleep. */
+#define IMPORTER_IOC_WAKE	_IO('i', 0x92)
 
 #endif /* CCSHM_IMPORTER_H */

@@ -6,8 +6,12 @@
 #include <linux/dma-resv.h>
 #include <linux/pci.h>
 #include <linux/sched/signal.h>
+#include <linux/wait.h>
 
 #include "importer.h"
+
+/* Notifications of IMPORTER_ASLEEP that sleep. */
+static DECLARE_WAIT_QUEUE_HEAD(sleepers);
 
 void importer_lock_resv(struct importer *imp)
 {
@@ -80,6 +84,7 @@ int importer_ioc_attach(struct importer *imp, void *arg)
 	imp->dmabuf = dmabuf;
 	imp->notified = 0;
 	imp->fences = 0;
+	imp->awake = false;
 	imp->delay_ms = req->delay_ms;
 	imp->attach = dma_buf_dynamic_attach(dmabuf, &imp->edu->pdev->dev,
 					     imp->ops->attach_ops, imp);
@@ -126,12 +131,27 @@ void importer_schedule_unmap(struct importer *imp)
 	schedule_delayed_work(&imp->unmap_work, msecs_to_jiffies(imp->delay_ms));
 }
 
+/* Sleep in a notification, like a driver that waits for its hardware, then unmap. */
+void importer_sleep(struct importer *imp)
+{
+	wait_event_idle(sleepers, READ_ONCE(imp->awake));
+	importer_unmap_unpin(imp);
+}
+
+int importer_ioc_wake(struct importer *imp, void *arg)
+{
+	WRITE_ONCE(imp->awake, true);
+	wake_up_all(&sleepers);
+	return 0;
+}
+
 /* Release everything that the importer holds. The importer need not be attached. */
 void importer_detach(struct importer *imp)
 {
 	lockdep_assert_held(&importer_lock);
 	if (!imp->dmabuf)
 		return;
+	importer_ioc_wake(imp, NULL);
 	importer_fence_end(imp);
 	importer_lock_resv(imp);
 	importer_unmap_unpin(imp);

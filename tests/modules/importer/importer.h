@@ -2,7 +2,7 @@
 /*
  * Shared declarations of the test importer.
  *
- * Every call except HOLD holds importer_lock. The reservation lock of the dma-buf nests
+ * Every call except HOLD and WAKE holds importer_lock. The reservation lock of the dma-buf nests
  * inside it and protects the mapping and the fence. Notifications are called with the
  * reservation lock held. Notifications and work items do not take importer_lock.
  */
@@ -61,6 +61,7 @@ void edu_unregister(void);
  * @direction: direction of the mapping (reservation lock)
  * @pinned: the dma-buf is pinned (reservation lock)
  * @notified: number of notifications (reservation lock)
+ * @awake: a notification of IMPORTER_ASLEEP does not sleep, or no longer
  * @delay_ms: delay of IMPORTER_DELAYED
  * @unmap_work: work item of IMPORTER_DELAYED
  * @fence: the fence, until signalled (reservation lock)
@@ -79,6 +80,7 @@ struct importer {
 	enum dma_data_direction direction;
 	bool pinned;
 	unsigned int notified;
+	bool awake;
 	unsigned int delay_ms;
 	struct delayed_work unmap_work;
 	struct dma_fence *fence;
@@ -93,6 +95,7 @@ void importer_lock_resv(struct importer *imp);
 void importer_unlock_resv(struct importer *imp);
 void importer_unmap_unpin(struct importer *imp);
 void importer_schedule_unmap(struct importer *imp);
+void importer_sleep(struct importer *imp);
 void importer_detach(struct importer *imp);
 
 int importer_ioc_mask(struct importer *imp, void *arg);
@@ -100,6 +103,7 @@ int importer_ioc_attach(struct importer *imp, void *arg);
 int importer_ioc_detach(struct importer *imp, void *arg);
 int importer_ioc_status(struct importer *imp, void *arg);
 int importer_ioc_hold(struct importer *imp, void *arg);
+int importer_ioc_wake(struct importer *imp, void *arg);
 
 /* mapping.c: the device's mapping */
 int importer_ioc_map(struct importer *imp, void *arg);

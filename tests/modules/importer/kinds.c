@@ -39,6 +39,10 @@ static const struct importer_kind_ops kinds[] = {
 		.notified = importer_schedule_unmap,
 	},
 	[IMPORTER_STUBBORN] = { .attach_ops = &with_notification, .keeps = true },
+	[IMPORTER_ASLEEP] = {
+		.attach_ops = &with_notification,
+		.notified = importer_sleep,
+	},
 };
 
 /**

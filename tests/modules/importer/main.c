@@ -34,6 +34,7 @@ static const struct {
 	{ IMPORTER_IOC_NOTIFY, importer_ioc_notify },
 	{ IMPORTER_IOC_HOLD, importer_ioc_hold, true },
 	{ IMPORTER_IOC_PIN, importer_ioc_pin },
+	{ IMPORTER_IOC_WAKE, importer_ioc_wake, true },
 };
 
 static int call_handler(struct importer *imp, unsigned int cmd, void *arg)

@@ -3,8 +3,11 @@
  * Replace the configuration space accessors of a PCI device's root bus. While "on" is set,
  * bus mastering of the device cannot be disabled. While "silent" is set, the device does not
  * respond: reads return all ones, and writes are ignored. All layers above these accessors
- * are unmodified.
+ * are unmodified. While "locked" is set, a kernel thread holds the device's lock.
  */
+#include <linux/completion.h>
+#include <linux/err.h>
+#include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/pci.h>
 
@@ -23,6 +26,79 @@ MODULE_PARM_DESC(silent, "number of reads without a response; -1: all");
 static struct pci_bus *bus;
 static unsigned int devfn;
 static struct pci_ops *real, stubborn;
+
+/* ---- the device's lock ---- */
+
+static struct task_struct *locker;
+static DECLARE_COMPLETION(locked);
+
+static int hold_lock(void *data)
+{
+	struct device *dev = data;
+
+	device_lock(dev);
+	complete(&locked);
+	while (!kthread_should_stop()) {
+		set_current_state(TASK_IDLE);
+		if (!kthread_should_stop())
+			schedule();
+		__set_current_state(TASK_RUNNING);
+	}
+	device_unlock(dev);
+	put_device(dev);
+	return 0;
+}
+
+static void unlock(void)
+{
+	if (locker)
+		kthread_stop(locker);
+	locker = NULL;
+}
+
+static int lock(void)
+{
+	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL, device);
+	struct task_struct *task;
+
+	if (!dev)
+		return -ENODEV;
+	reinit_completion(&locked);
+	task = kthread_run(hold_lock, dev, "ccshm_stubborn");
+	if (IS_ERR(task)) {
+		put_device(dev);
+		return PTR_ERR(task);
+	}
+	locker = task;
+	wait_for_completion(&locked);
+	return 0;
+}
+
+static int locked_set(const char *value, const struct kernel_param *kp)
+{
+	bool want;
+	int err = kstrtobool(value, &want);
+
+	if (err)
+		return err;
+	if (!want)
+		unlock();
+	return want && !locker ? lock() : 0;
+}
+
+static int locked_get(char *text, const struct kernel_param *kp)
+{
+	return sysfs_emit(text, "%d\n", !!locker);
+}
+
+static const struct kernel_param_ops locked_ops = {
+	.set = locked_set,
+	.get = locked_get,
+};
+module_param_cb(locked, &locked_ops, NULL, 0644);
+MODULE_PARM_DESC(locked, "1: hold the device's lock; 0: release it");
+
+/* ---- its configuration space ---- */
 
 static int stubborn_read(struct pci_bus *on_bus, unsigned int fn, int where,
 			 int size, u32 *value)
@@ -70,6 +146,7 @@ static int __init stubborn_init(void)
 
 static void __exit stubborn_exit(void)
 {
+	unlock();
 	pci_bus_set_ops(bus, real);
 }
 
