@@ -5,11 +5,11 @@
  * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock > ccshm_lock, and
  * device_lock > export->lock. Innermost are, in this order, carve_lock,
  * export->importers_lock, the share_lock of convert.c, the account_lock of limit.c, the
- * rate_lock of rate.c and the ring_lock of event.c; they are held only to read and to change
- * members. Neither these six nor dma_resv, export->lock or ccshm_lock are held across a
- * conversion, a zap, a wait or a copy to or from user space. Nothing is allocated under
- * ccshm_lock: fs_reclaim > ccshm_lock. The quarantine_lock of convert.c is held across the
- * conversion of one block, with no other lock.
+ * rate_lock of rate.c, the ring_lock of event.c and the lane_lock of export.c; they are held
+ * only to read and to change members. Neither these seven nor dma_resv, export->lock or
+ * ccshm_lock are held across a conversion, a zap, a wait or a copy to or from user space.
+ * Nothing is allocated under ccshm_lock: fs_reclaim > ccshm_lock. The quarantine_lock of
+ * convert.c is held across the conversion of one block, with no other lock.
  */
 #ifndef CCSHM_DRIVER_H
 #define CCSHM_DRIVER_H
@@ -41,6 +41,7 @@ struct ccshm_call;
 struct ccshm_client;
 struct ccshm_export;
 struct ccshm_fence_wait;
+struct ccshm_lane;
 struct ccshm_object;
 struct dentry;
 struct device;
@@ -313,6 +314,7 @@ struct ccshm_revocation {
  * @importers: list of struct importer, see importer.c
  * @nr_importers: number of entries of @importers
  * @idle: woken when the revoke makes progress
+ * @lane: workqueue of @revocation
  * @revocation: progress of the revoke
  */
 struct ccshm_export {
@@ -336,6 +338,7 @@ struct ccshm_export {
 	struct list_head importers;
 	unsigned int nr_importers;
 	wait_queue_head_t idle;
+	struct ccshm_lane *lane;
 	struct ccshm_revocation revocation;
 };
 

@@ -9,17 +9,80 @@
  */
 #include <linux/dcache.h>
 #include <linux/slab.h>
+#include <linux/spinlock.h>
 
 #include "ccshm.h"
 
-/* Runs the work items of revokes. */
-static struct workqueue_struct *revoke_wq;
+/* ---- workqueues ---- */
+
+/*
+ * The work item of a revoke can wait indefinitely for a driver, which sleeps in its
+ * notification or holds the reservation lock, and occupies a worker meanwhile. Therefore
+ * each payer of exports has a workqueue: the drivers of one user delay revokes of that
+ * user's exports only. When all are in use, further users share the last one.
+ */
+#define LANES	32
+
+/* Work items of one workqueue that run at a time; the others are queued. */
+#define LANE_ACTIVE	64
+
+/**
+ * struct ccshm_lane - workqueue for the revokes of the exports of a user
+ * @wq: workqueue
+ * @payer: user (lane_lock)
+ * @exports: number of the user's exports; 0: free for another user (lane_lock)
+ */
+struct ccshm_lane {
+	struct workqueue_struct *wq;
+	kuid_t payer;
+	unsigned int exports;
+};
+
+static struct ccshm_lane lanes[LANES + 1];
+/* Protects the assignment of lanes to users. */
+static DEFINE_SPINLOCK(lane_lock);
+
+static struct ccshm_lane *lane_find(kuid_t payer)
+{
+	struct ccshm_lane *lane, *free = &lanes[LANES];
+
+	lockdep_assert_held(&lane_lock);
+	for (lane = lanes; lane < &lanes[LANES]; lane++) {
+		if (!lane->exports)
+			free = lane;
+		else if (uid_eq(lane->payer, payer))
+			return lane;
+	}
+	return free;
+}
+
+/* Return the lane of a user, and count one more export in it. */
+static struct ccshm_lane *lane_take(kuid_t payer)
+{
+	struct ccshm_lane *lane;
+
+	spin_lock(&lane_lock);
+	lane = lane_find(payer);
+	lane->payer = payer;
+	lane->exports++;
+	spin_unlock(&lane_lock);
+	return lane;
+}
+
+/* Drop an export from its lane. No work item of the export is queued or about to run. */
+static void lane_drop(struct ccshm_lane *lane)
+{
+	spin_lock(&lane_lock);
+	lane->exports--;
+	spin_unlock(&lane_lock);
+}
 
 static void export_free(struct ccshm_object *object)
 {
 	struct ccshm_export *export = container_of(object, struct ccshm_export,
 						   obj);
 
+	lane_drop(export->lane);
 	ccshm_object_put(&export->obj.buffer->obj);
 	kfree(export);
 }
@@ -82,6 +145,7 @@ struct ccshm_export *ccshm_export_new(struct ccshm_buffer *buffer,
 		kfree(export);
 		return ERR_PTR(err);
 	}
+	export->lane = lane_take(export->obj.payer);
 	/* Reserve the entry now, so that ccshm_export_list() cannot fail for memory. */
 	if (xa_reserve(&buffer->exports, export->obj.id, GFP_KERNEL_ACCOUNT)) {
 		kref_get(&buffer->obj.ref);	/* export_free() drops one */
@@ -292,7 +356,8 @@ void ccshm_export_unhold(struct ccshm_export *export)
 void ccshm_export_queue_revoke(struct ccshm_export *export, unsigned long delay)
 {
 	kref_get(&export->obj.ref);
-	if (!queue_delayed_work(revoke_wq, &export->revocation.work, delay))
+	if (!queue_delayed_work(export->lane->wq, &export->revocation.work,
+				delay))
 		ccshm_object_put(&export->obj);
 }
 
@@ -319,15 +384,28 @@ struct dentry *ccshm_export_dentry(struct ccshm_export *export)
 	return dentry;
 }
 
+/* Destroy the workqueues. Their work items, if any is left, only drop references. */
+void ccshm_export_exit(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(lanes) && lanes[i].wq; i++)
+		destroy_workqueue(lanes[i].wq);
+}
+
 /* Unbound: a work item may wait for a reservation lock that a driver holds. */
 int __init ccshm_export_init(void)
 {
-	revoke_wq = alloc_workqueue("ccshm-revoke", WQ_UNBOUND | WQ_HIGHPRI, 0);
-	return revoke_wq ? 0 : -ENOMEM;
-}
+	unsigned int i;
 
-/* No dma-buf is left, and what was queued for one only drops its reference. */
-void ccshm_export_exit(void)
-{
-	destroy_workqueue(revoke_wq);
+	for (i = 0; i < ARRAY_SIZE(lanes); i++) {
+		lanes[i].wq = alloc_workqueue("ccshm-revoke-%u",
+					      WQ_UNBOUND | WQ_HIGHPRI,
+					      LANE_ACTIVE, i);
+		if (!lanes[i].wq) {
+			ccshm_export_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
