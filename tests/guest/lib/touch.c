@@ -51,6 +51,19 @@ int touch_write(volatile void *p, unsigned char value)
 	return sig;
 }
 
+int touch_copy(volatile uint64_t *to, const volatile uint64_t *from, size_t words)
+{
+	int sig = sigsetjmp(touch_env, 1);
+
+	if (!sig) {
+		touching = 1;
+		for (size_t i = 0; i < words; i++)
+			to[i] = from[i];
+	}
+	touching = 0;
+	return sig;
+}
+
 int touch_call(const volatile void *p)
 {
 	int sig = sigsetjmp(touch_env, 1);

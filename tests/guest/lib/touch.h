@@ -24,6 +24,9 @@ void touch_init(void);
 RAW_CHECKED int touch_read(const volatile void *p);
 RAW_CHECKED int touch_write(volatile void *p, unsigned char value);
 
+/* Copy words; one side, or both, may be unmapped. */
+RAW_CHECKED int touch_copy(volatile uint64_t *to, const volatile uint64_t *from, size_t words);
+
 /* Call the code at @p. */
 RAW_CHECKED int touch_call(const volatile void *p);
 

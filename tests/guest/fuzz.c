@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Processes of several users call the whole ABI at random, valid and invalid, while members of them
+ * are killed. Each checks what it gets against a model (tests/fuzz/fuzz.h): no stale bytes, no access
+ * after a revoke, no call without permission, only documented errnos, sums that agree, and nothing
+ * that is left.
+ *
+ * The kernel parameters fuzz.seed, fuzz.ops (operations of all threads; 0: no limit) and fuzz.seconds
+ * replace the values below. The seed determines the decisions of each thread, not the order in which
+ * the threads run.
+ *
+ * vm-flavours: sev
+ * vm-kernels: 6.12
+ * vm-modules: ccshm importer
+ * vm-boot: alone
+ * vm-timeout: 240
+ * vm-variant: long debug=yes append=fuzz.ops=0,fuzz.seconds=300
+ * vm-variant: smp flavours=plain debug=yes cpus=2 append=fuzz.seed=2,fuzz.ops=0,fuzz.seconds=60
+ */
+#include "../fuzz/fuzz.h"
+#include "importing.h"
+#include "netlink.h"
+#include "users.h"
+
+#define SEED		1
+#define OPERATIONS	24000
+#define SECONDS		150	/* at most, on a busy host */
+#define EVERY		3000	/* operations after which the sums are compared */
+
+static int dev;
+static uint64_t rig_before;
+static struct self boss;	/* the stream of decisions of the suite itself */
+static pid_t pid[ACTORS];
+static unsigned int incarnation[ACTORS];
+static unsigned long kills, comparisons;
+
+/* Return the value of a kernel parameter, the last one if there are several. */
+static uint64_t parameter(const char *name, uint64_t otherwise)
+{
+	static char line[4096];
+	FILE *f = fopen("/proc/cmdline", "r");
+	char *p = line;
+
+	if (f && !fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	if (f)
+		fclose(f);
+	while ((p = strstr(p, name)) != NULL) {
+		p += strlen(name);
+		if (*p == '=')
+			otherwise = strtoull(p + 1, NULL, 0);
+	}
+	return otherwise;
+}
+
+/* ---- sums ---- */
+
+struct totals {
+	unsigned int buffers, exports, attachments;
+	uint64_t own, carved, user;
+};
+
+static bool add_objects(struct totals *t, uint32_t type, unsigned int *count)
+{
+	struct ccshm_ioc_query q = { 0 };
+	int err;
+
+	while (!(err = raw_query_next(dev, type, q.object_id, &q))) {
+		++*count;
+		if (type == CCSHM_TYPE_BUFFER) {
+			t->own += q.charged - q.carved;
+			t->carved += q.carved;
+		}
+	}
+	return err == -ENOENT;
+}
+
+/* Add what each user is charged. Change the effective user for that. */
+static void add_users(struct totals *t)
+{
+	static const uid_t uid[] = { ROOT, ALICE, BOB, MALLORY };
+	struct ccshm_ioc_info info;
+
+	for (size_t i = 0; i < sizeof(uid) / sizeof(uid[0]); i++) {
+		must(seteuid(uid[i]));
+		must(raw_info(dev, &info));
+		must(seteuid(ROOT));
+		t->user += info.user_bytes;
+	}
+}
+
+static bool equal(const char *what, uint64_t a, uint64_t b, bool report)
+{
+	if (a != b && report)
+		fault(NULL, FAULT_SUMS, "%s: %llu and %llu", what, (unsigned long long)a,
+		      (unsigned long long)b);
+	return a == b;
+}
+
+static bool sums_equal(bool report)
+{
+	struct ccshm_ioc_info i, after;
+	struct totals t = { 0 };
+	uint64_t shared;
+	bool good;
+
+	must(raw_info(dev, &i));
+	if (!add_objects(&t, CCSHM_TYPE_BUFFER, &t.buffers) ||
+	    !add_objects(&t, CCSHM_TYPE_EXPORT, &t.exports) ||
+	    !add_objects(&t, CCSHM_TYPE_ATTACHMENT, &t.attachments))
+		fault(NULL, FAULT_ERRNO, "QUERY of the next object does not end with ENOENT");
+	add_users(&t);
+	shared = rig(CVM_PAGES_SHARED) - rig_before;
+	must(raw_info(dev, &after));
+	good = equal("generation", i.generation, after.generation, report) &
+	       equal("buffers", i.buffers, t.buffers, report) &
+	       equal("exports", i.exports, t.exports, report) &
+	       equal("attachments", i.attachments, t.attachments, report) &
+	       equal("used bytes, bytes shared and in quarantine", i.used_bytes,
+		     i.bytes_shared + i.bytes_quarantined, report) &
+	       equal("used bytes, charges of users", i.used_bytes + i.bytes_leaked, t.user, report) &
+	       equal("carved bytes", i.bytes_carved, t.carved, report) &
+	       equal("used bytes, blocks of buffers and carved blocks", i.used_bytes,
+		     t.own + i.blocks_carved * UNIT + i.bytes_quarantined, report);
+	if (cvm_present() && !i.bytes_quarantined && !i.bytes_leaked)
+		good &= equal("pages that the emulator counts", shared * PAGE, i.bytes_shared,
+			      report);
+	return good;
+}
+
+/* Compare the sums when no process makes calls; work items return memory for a while. */
+static void compare_sums(void)
+{
+	bool good = false;
+
+	for (int i = 0; i < 1000 && !good; i++) {
+		good = sums_equal(false);
+		if (!good)
+			sleep_ms(10);
+	}
+	if (!good && sums_equal(true))
+		good = true;
+	comparisons++;
+}
+
+static bool all_parked(void)
+{
+	for (int a = 0; a < ACTORS; a++)
+		for (int t = 0; t < FUZZ_THREADS; t++)
+			if (pid[a] > 0 && !fuzz->parked[a][t])
+				return false;
+	return true;
+}
+
+static void pause_and_compare(void)
+{
+	int64_t end = in_ms(60000);
+
+	fuzz->pause = true;
+	while (!all_parked() && now_ns() < end)
+		sleep_ms(5);
+	if (!all_parked())
+		fault(NULL, FAULT_RESULT, "a call has not returned for a minute");
+	else
+		compare_sums();
+	fuzz->pause = false;
+}
+
+/* ---- processes ---- */
+
+static void start(enum actor actor)
+{
+	pid[actor] = actor_start(actor, incarnation[actor]++);
+}
+
+/* Take the status of a process that has ended. */
+static void ended(enum actor actor, int status)
+{
+	pid[actor] = -1;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+		return;
+	if (status)
+		fault(NULL, FAULT_SIGNAL, "process %d ends with wait status 0x%x", actor, status);
+}
+
+static void kill_and_restart(enum actor actor)
+{
+	int status;
+
+	if (pid[actor] <= 0)
+		return;
+	kill(pid[actor], SIGKILL);
+	status = reap(pid[actor], 60000);
+	if (status < 0) {
+		fault(NULL, FAULT_RESULT, "process %d cannot be killed", actor);
+		pid[actor] = -1;
+		return;
+	}
+	ended(actor, status);
+	kills++;
+	start(actor);
+}
+
+static void collect(void)
+{
+	int status;
+
+	for (int a = 0; a < ACTORS; a++)
+		if (pid[a] > 0 && waitpid(pid[a], &status, WNOHANG) == pid[a])
+			ended(a, status);
+}
+
+static bool any_runs(void)
+{
+	for (int a = 0; a < ACTORS; a++)
+		if (pid[a] > 0)
+			return true;
+	return false;
+}
+
+static void run(void)
+{
+	unsigned long next = EVERY;
+
+	for (int a = 0; a < ACTORS; a++)
+		start(a);
+	while (!fuzz_is_over() && any_runs()) {
+		sleep_ms(20 + pick(&boss, 100));
+		collect();
+		if (one_in(&boss, 3))
+			kill_and_restart(pick(&boss, ACTORS));
+		if (fuzz->made > next) {
+			pause_and_compare();
+			next = fuzz->made + EVERY;
+		}
+	}
+	for (int64_t end = in_ms(60000); any_runs() && now_ns() < end;) {
+		sleep_ms(10);
+		collect();
+	}
+	if (any_runs())
+		fault(NULL, FAULT_RESULT, "a process does not end");
+}
+
+/* ---- the end ---- */
+
+/* Close the descriptors that are on their way between processes. */
+static void close_inboxes(void)
+{
+	for (int a = 0; a < ACTORS; a++) {
+		close(fuzz->inbox[a][0]);
+		close(fuzz->inbox[a][1]);
+	}
+}
+
+/* End what processes have left: attachments, and buffers that outlive them. */
+static void end_objects(void)
+{
+	struct ccshm_ioc_query q = { 0 };
+
+	while (!raw_query_next(dev, CCSHM_TYPE_ATTACHMENT, q.object_id, &q))
+		(void)!raw_detach(dev, q.object_id);
+	q.object_id = 0;
+	while (!raw_query_next(dev, CCSHM_TYPE_BUFFER, q.object_id, &q))
+		(void)!raw_free_any(dev, q.object_id);
+}
+
+static void no_limits(void)
+{
+	static const char *const names[] = {
+		"limit_total_bytes", "limit_user_bytes", "limit_user_buffers", "limit_user_exports",
+	};
+	char path[80];
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(path, sizeof(path), "/sys/class/misc/ccshm/%s", names[i]);
+		must(write_text(path, "max"));
+	}
+}
+
+static void nothing_is_left(void)
+{
+	if (cvm_flavour() == CVM_TDX || cvm_flavour() == CVM_CCA)
+		must(cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 0));
+	no_limits();
+	close_inboxes();
+	end_objects();
+	ok(wait_clean(dev), "at the end no object is left, and all memory is private again");
+	compare_sums();
+	ok(wait_rig_shared(rig_before), "at the end the emulator counts as many shared pages as before");
+	must(write_text("/sys/bus/pci/rescan", "1"));
+	ok(device_exists(EDU_B), "at the end the device that was removed is found");
+	close(dev);
+	importer_unload();
+	is_errno(driver_unload(), 0, "at the end the driver can be unloaded");
+}
+
+/* ---- results ---- */
+
+static void print_counts(void)
+{
+	char line[512] = "";
+	size_t n = 0;
+
+	for (int op = 0; op < OPS; op++) {
+		n += snprintf(line + n, sizeof(line) - n, "%s%s %lu/%lu", n ? "; " : "", op_name(op),
+			      fuzz->good[op], fuzz->bad[op]);
+		if (n > 300 || op == OPS - 1) {
+			diag("%s", line);
+			n = 0;
+		}
+	}
+}
+
+/* Test that the fuzzer has reached the driver: that calls of each kind were made and have succeeded. */
+static void operations_were_made(void)
+{
+	unsigned long calls = 0;
+	bool all = true;
+
+	for (int op = 0; op < OPS; op++) {
+		calls += fuzz->good[op] + fuzz->bad[op];
+		/*
+		 * The module is always in use, only some platforms refuse, and not every kernel has
+		 * sync_files.
+		 */
+		if (op == OP_RMMOD || op == OP_REFUSE || op == OP_UNKNOWN || op == OP_SYNC_FILE ||
+		    fuzz->good[op])
+			continue;
+		diag("%s: never successful", op_name(op));
+		all = false;
+	}
+	diag("%lu calls, %lu processes killed, sums compared %lu times", calls, kills, comparisons);
+	print_counts();
+	ok(all, "each operation has succeeded");
+	ok(kills, "processes were killed");
+	ok(comparisons > 1, "the sums were compared");
+}
+
+static void no_faults(void)
+{
+	static const char *const names[FAULTS] = {
+		[FAULT_ERRNO] = "each errno is documented for its call",
+		[FAULT_STALE] = "memory contains zeros or what a process wrote to this buffer",
+		[FAULT_REVOKED] = "nothing can be accessed or mapped after a revoke",
+		[FAULT_SIGNAL] = "no access and no process ends by an unexpected signal",
+		[FAULT_ACCESS] = "no call succeeds without permission",
+		[FAULT_ENDED] = "no call succeeds for an object that has ended",
+		[FAULT_RESULT] = "the results of calls are consistent",
+		[FAULT_SUMS] = "charges, totals, objects and shared pages add up",
+	};
+
+	for (int i = 0; i < FAULTS; i++)
+		is_int(fuzz->faults[i], 0, "%s", names[i]);
+	if (fuzz->shown)
+		diag("replay with: tests/harness/run ... --append 'fuzz.seed=%llu' fuzz",
+		     (unsigned long long)fuzz->seed);
+}
+
+static void prepare(void)
+{
+	uint64_t seconds = parameter("fuzz.seconds", SECONDS);
+	int netlink = nl_socket();
+
+	touch_init();
+	fuzz = common(sizeof(*fuzz));
+	fuzz->seed = parameter("fuzz.seed", SEED);
+	fuzz->ops = parameter("fuzz.ops", OPERATIONS);
+	boss.random = stream(fuzz->seed, ACTORS, 0, 0);
+	diag("fuzz.seed=%llu fuzz.seconds=%llu fuzz.ops=%llu", (unsigned long long)fuzz->seed,
+	     (unsigned long long)seconds, (unsigned long long)fuzz->ops);
+	driver_load();
+	importer_load();
+	dev = raw_open();
+	if (dev < 0 || nl_find_family(netlink))
+		bail("the driver's device or netlink family: %s", strerror(errno));
+	close(netlink);
+	fuzz->netlink = family.id;
+	if (!access(HEAP_NODE, F_OK) && chmod(HEAP_NODE, 0666))
+		bail("chmod: %s", strerror(errno));
+	for (int a = 0; a < ACTORS; a++)
+		if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, fuzz->inbox[a]))
+			bail("socketpair: %s", strerror(errno));
+	rig_before = rig(CVM_PAGES_SHARED);
+	fuzz->end = in_ms(seconds * 1000);
+}
+
+int main(void)
+{
+	prepare();
+	run();
+	nothing_is_left();
+	operations_were_made();
+	no_faults();
+	return done_testing();
+}
