@@ -84,6 +84,7 @@ struct ccshm_object_ops {
  * @ended: cannot be found by its id any more, but is still listed (ccshm_lock)
  * @announced: the call that made the object has succeeded, so its events are sent
  *	(ccshm_lock)
+ * @uncounted: no longer counts for @payer (ccshm_lock, or no reference is left)
  * @ref: lifetime of the structure
  * @payer: user whose limits the object counts for: of an export the user who made it,
  *	otherwise the payer of @buffer
@@ -94,6 +95,7 @@ struct ccshm_object {
 	const struct ccshm_object_ops *ops;
 	bool ended;
 	bool announced;
+	bool uncounted;
 	struct ccshm_buffer *buffer;
 	struct kref ref;
 	kuid_t payer;
@@ -128,6 +130,7 @@ void ccshm_object_publish(struct ccshm_object *object);
 void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type);
 void ccshm_object_end(struct ccshm_object *object);
 void ccshm_object_unpublish(struct ccshm_object *object);
+void ccshm_object_uncount(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
 struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
 void ccshm_object_put(struct ccshm_object *object);

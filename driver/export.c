@@ -212,6 +212,8 @@ void ccshm_export_unlist(struct ccshm_export *export)
 	}
 	export->dentry = NULL;
 	xa_erase(&buffer->exports, export->obj.id);
+	/* Attachments that were made from the dma-buf can keep the structure. */
+	ccshm_object_uncount(&export->obj);
 	ccshm_object_unpublish(&export->obj);
 	if (export->heap)
 		ccshm_buffer_end_heap(buffer);

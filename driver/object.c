@@ -246,11 +246,25 @@ void ccshm_tally_count(struct ccshm_object *object, struct ccshm_export *export,
 	}
 }
 
+/**
+ * ccshm_object_uncount - count an object no longer
+ * @object: object that nobody can find or use any more, though it may have references
+ *
+ * Otherwise the object is counted until its last reference is dropped.
+ */
+void ccshm_object_uncount(struct ccshm_object *object)
+{
+	if (object->uncounted)
+		return;
+	object->uncounted = true;
+	ccshm_limit_remove(object->payer, object->type);
+}
+
 static void object_release(struct kref *ref)
 {
 	struct ccshm_object *object = container_of(ref, struct ccshm_object, ref);
 
-	ccshm_limit_remove(object->payer, object->type);
+	ccshm_object_uncount(object);
 	object->ops->free(object);
 }
 

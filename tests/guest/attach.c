@@ -207,6 +207,36 @@ static void slices(void)
 	shared_end(&s);
 }
 
+/* An attachment that was made from a dma-buf outlives it. The export ends with the dma-buf. */
+static void dmabuf_goes(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct ccshm_ioc_info before, after;
+	struct ccshm_ioc_query q;
+	struct attached a;
+	uint64_t export;
+	int fd;
+
+	must(raw_info(ccshm, &before));
+	fd = raw_export(ccshm, s.id, 0, &export);
+	must(attach_dmabuf(ccshm, fd, PCI_A, &a));
+	close(fd);
+	is_errno(raw_query(ccshm, export, &q), ENOENT,
+		 "the dma-buf of an attachment is closed: the export has ended");
+	must(raw_info(ccshm, &after));
+	is_int(after.exports, before.exports,
+	       "the dma-buf of an attachment is closed: INFO does not count the export");
+	is_int(after.user_exports, before.user_exports,
+	       "the dma-buf of an attachment is closed: the limit of exports does not count it");
+	is_int(query(a.id).export_id, export,
+	       "the dma-buf of an attachment is closed: QUERY of the attachment names the export");
+	must(attached_end(&a));
+	must(raw_info(ccshm, &after));
+	is_int(after.exports, before.exports,
+	       "an attachment outlived its dma-buf: the export is uncounted once");
+	shared_end(&s);
+}
+
 static void address_bits(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -873,6 +903,7 @@ int main(void)
 	bytes();
 	many_segments();
 	slices();
+	dmabuf_goes();
 	address_bits();
 	holder_goes();
 	forced();
