@@ -144,7 +144,7 @@ static void alarm_end(struct self *me, timer_t timer)
 	me->alarmed = false;
 }
 
-/* A place for the argument of a call at the end of a page that an unmapped one follows. */
+/* The end of a page, after which nothing can be accessed, and nothing will be mapped. */
 static char *edge(void)
 {
 	static __thread char *page;
@@ -153,7 +153,8 @@ static char *edge(void)
 		page = mmap(NULL, 2 * PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 		if (page == MAP_FAILED)
 			bail("mmap: %s", strerror(errno));
-		munmap(page + PAGE, PAGE);
+		if (mprotect(page + PAGE, PAGE, PROT_NONE))
+			bail("mprotect: %s", strerror(errno));
 	}
 	return page + PAGE;
 }

@@ -244,8 +244,8 @@ void check_words(const struct self *me, const uint64_t *words, unsigned int nr, 
 
 		if (!why)
 			continue;
-		fault(me, FAULT_STALE, "buffer %llu, page %llu: %s: 0x%016llx",
-		      (unsigned long long)buffer, (unsigned long long)(offset / PAGE), why,
+		fault(me, FAULT_STALE, "buffer %llu, page %llu, word %u: %s: 0x%016llx",
+		      (unsigned long long)buffer, (unsigned long long)(offset / PAGE), i, why,
 		      (unsigned long long)words[i]);
 		return;
 	}
