@@ -705,7 +705,8 @@ struct ccshm_ioc_export {
  * CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); ETIMEDOUT (a device or a holder
  * still uses the memory, which stays shared and held); EBUSY (a pinned export
  * has importers that cannot unmap on notification); EIO (a device could not be
- * stopped); EINTR.
+ * stopped); EBADF (CCSHM_REVOKE_BY_FD, and @fd is not open); EMEDIUMTYPE (@fd is
+ * neither a dma-buf of ccshm nor an attachment); EINTR.
  */
 struct ccshm_ioc_revoke {
 	__u64 id;
