@@ -95,16 +95,6 @@ static inline u64 ccshm_memory_cgroup_id(void)
 	return id;
 }
 
-/* Return a reference to *@file, or NULL if its last reference is already gone. */
-static inline struct file *ccshm_get_file_active(struct file **file)
-{
-#if CCSHM_HAVE_GET_FILE_ACTIVE
-	return get_file_active(file);
-#else
-	return atomic_long_inc_not_zero(&(*file)->f_count) ? *file : NULL;
-#endif
-}
-
 /* Return true if the importer is notified to unmap when its mappings become invalid. */
 static inline bool ccshm_importer_is_notified(struct dma_buf_attachment *attach)
 {
