@@ -29,8 +29,10 @@ number()
 }
 
 case $release in
-# RHEL 9 has the necessary backports.
+# RHEL 9 has the necessary backports from 9.2 on. All its kernels are 5.14: look for one of them.
 5.14.0-*.el9*)
+	[ ! -r "$headers/include/linux/pci.h" ] || grep -q driver_managed_dma "$headers/include/linux/pci.h" ||
+		skip "the driver needs the kernel of RHEL 9.2 or later"
 	;;
 [0-9]*.[0-9]*)
 	[ "$(number "$release")" -ge "$(number $oldest)" ] ||

@@ -105,7 +105,7 @@ void doctor_check_kernel(struct doctor *doctor)
 		doctor_pass(doctor, "Linux %s is new enough.", doctor->release);
 	} else if (major == 5 && minor == 14) {
 		doctor_warn(doctor, "Linux %s is older than 6.1.", doctor->release);
-		doctor_advise(doctor, "Linux 5.14 of RHEL 9 may work, but is not tested.");
+		doctor_advise(doctor, "The driver compiles for Linux 5.14 of RHEL 9.2 and later, but was never run on it.");
 	} else {
 		doctor_fail(doctor, EXIT_NO_DRIVER, "Linux %s is older than 6.1.", doctor->release);
 		doctor_advise(doctor, "Install a newer kernel, for instance from the distribution's backports.");

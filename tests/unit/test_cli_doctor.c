@@ -297,7 +297,7 @@ static const struct story platform_stories[] = {
 	  { { "/proc/sys/kernel/osrelease", "6.0.19\n" } } },
 	{ "kernel", "fail", 3, "5.15.0-91-generic is older", NULL, { NULL },
 	  { { "/proc/sys/kernel/osrelease", "5.15.0-91-generic\n" } } },
-	{ "kernel", "warn", 0, "5.14.0-427.el9.x86_64 is older", "RHEL 9", { NULL },
+	{ "kernel", "warn", 0, "5.14.0-427.el9.x86_64 is older", "RHEL 9.2 and later", { NULL },
 	  { { "/proc/sys/kernel/osrelease", "5.14.0-427.el9.x86_64\n" } } },
 	{ "kernel", "skip", 0, "Cannot determine the version of the kernel", NULL, { NULL },
 	  { { "/proc/sys/kernel/osrelease", "" } } },
