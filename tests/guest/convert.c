@@ -290,6 +290,49 @@ static void test_free_refused_in_the_middle(void)
 	next_works(what, 0);
 }
 
+/* Let the host convert the first @pages pages of the next range, and refuse the page after them once. */
+static void refuse_page(unsigned int direction, uint64_t pages)
+{
+	if (cvm_retry(0, 1, pages) && cvm_chunk(pages))
+		bail("the emulator cannot convert a range in parts");
+	refuse(direction, 1, 1);
+}
+
+static void refuse_no_page(void)
+{
+	if (cvm_retry(0, 0, 0) && cvm_chunk(0))
+		bail("the emulator cannot convert whole ranges");
+	refuse_nothing();
+}
+
+/* Test a host that refuses page @n of a buffer once, when it is to be shared or private. */
+static void refused_at(unsigned int n)
+{
+	uint64_t size = 3 * UNIT, failed = info_now().calls_failed, leaked = info_now().bytes_leaked, id;
+
+	refuse_page(CVM_FAIL_SHARED, n);
+	is_errno(raw_alloc(dev, size, &id), EIO, "page %u refused to be shared: ALLOC: EIO", n);
+	refuse_no_page();
+	ok(nothing_held(leaked, 0), "page %u refused to be shared: all memory is private and given back", n);
+	is_errno(raw_alloc(dev, size, &id), 0, "page %u refused to be shared: the next ALLOC works", n);
+
+	refuse_page(CVM_FAIL_PRIVATE, n);
+	is_errno(raw_free(dev, id), 0, "page %u refused to be private: FREE works", n);
+	ok(nothing_held(leaked, 0), "page %u refused to be private: all memory is private and given back", n);
+	refuse_no_page();
+	ok(info_now().calls_failed >= failed + 2, "page %u refused in each direction: the host has refused both", n);
+}
+
+/* Pages at both ends of blocks, and within them. */
+static void test_refused_at_pages(void)
+{
+	static const unsigned int pages[] = { 1, 2, 3, 7, 100, 255, 256, 511, 512, 513, 1023, 1024, 1025, 1535 };
+
+	for (unsigned int i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+		refused_at(pages[i]);
+	next_works("single pages refused", 0);
+}
+
 /*
  * Test hosts whose answer RETRY asks for a call without an end, or for an address elsewhere: the
  * kernel gives up, ALLOC fails, and the memory is private again and not lost.
@@ -502,6 +545,7 @@ int main(void)
 	test_hostile_retry();
 	test_free_refused_for_a_while();
 	test_free_refused_in_the_middle();
+	test_refused_at_pages();
 	test_carved_refused();
 	test_free_refused();
 	test_unload();
