@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A device is removed and reappears while other processes attach it, revoke and detach, on two
- * processors, which the emulator's x86 guests do not have. Each call has two outcomes, which depend
- * on the order of events; both must occur.
+ * processors. Each call has two outcomes, which depend on the order of events; both must occur.
  *
  * vm-modules: ccshm importer
  * vm-flavours: plain
- * vm-qemu: -smp 2 -device edu,id=hot,addr=06.0,dma_mask=0xffffffff
+ * vm-cpus: 2
+ * vm-qemu: -device edu,id=hot,addr=06.0,dma_mask=0xffffffff
  */
 #include <stdatomic.h>
 

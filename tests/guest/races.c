@@ -5,9 +5,9 @@
  * both orders have occurred: the other operation succeeds before the revoke, and is refused after
  * it.
  *
- * The variant "smp" has two processors that run at the same time. In the other variants, the
- * emulator checks all accesses; the variant "cca" has four processors that run at the same time,
- * those of "snp" and "tdx" take turns.
+ * In the variant "cca", four processors run at the same time. The two processors of "smp", "snp" and
+ * "tdx" take turns in one thread of QEMU, which switches between them at any time. The variant "smp" is a
+ * plain guest; in the others, the emulator checks all accesses.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
