@@ -11,10 +11,14 @@
  * kernel takes shared pages for private ones. On hardware its first access to one ends the guest;
  * the emulator counts the access.
  *
+ * The variant "smp" has two processors; the second one must wait for the next kernel outside the memory
+ * of the first kernel, and the next kernel starts it.
+ *
  * vm-flavours: sev tdx cca
  * vm-kernels: 6.1 6.12 7.2 7.3
  * vm-matrix: once
  * vm-variant: refused flavours=tdx
+ * vm-variant: smp flavours=tdx cpus=2
  * vm-modules: ccshm
  * vm-files: @kernel
  * vm-boot: alone
@@ -190,6 +194,7 @@ static int kexec_prepare(void)
 /* ---- the two halves ---- */
 
 static bool refused;			/* the variant "refused" */
+static bool smp;			/* the variant "smp" */
 
 static void initramfs_write(const struct notes *n)
 {
@@ -281,6 +286,8 @@ static int second_kernel(void)
 	if (fd < 0 || read(fd, &n, sizeof(n)) != sizeof(n))
 		bail("%s cannot be read", NOTES);
 	close(fd);
+	if (smp)
+		is_int(sysconf(_SC_NPROCESSORS_ONLN), 2, "after kexec both processors are online");
 	/*
 	 * At each boot an SEV kernel clears memory as shared before it can report that the memory
 	 * is shared.
@@ -314,5 +321,6 @@ static int second_kernel(void)
 int main(int argc, char **argv)
 {
 	refused = argc && strstr(argv[0], "refused");
+	smp = argc && strstr(argv[0], "smp");
 	return access(NOTES, F_OK) ? first_kernel() : second_kernel();
 }

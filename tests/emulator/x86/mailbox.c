@@ -6,6 +6,10 @@
  * memory, the mailbox, to which an entry of the MADT points (ACPI specification, "Multiprocessor Wakeup
  * Structure"). The guest writes the command and waits in a loop until it is answered. In the emulator no
  * processor waits: it looks into the mailbox when the guest executes PAUSE, and starts the processor.
+ *
+ * A processor that goes offline, and each but one before kexec, jumps to the reset vector of that entry, and
+ * waits again. Without a reset vector (version 0 of the entry) processors would halt in the old kernel's
+ * memory; Linux then clears the address of the mailbox in the MADT, whose checksum is wrong from then on.
  */
 #include "x86.h"
 
@@ -17,6 +21,7 @@
 #define MADT			(MAILBOX + KIB(2))
 #define MADT_MAX		KIB(1)
 #define GDT			(MADT + MADT_MAX)
+#define RESET_VECTOR		(GDT + 256)
 #define PML4			(LAUNCH_PAGES + PAGE_SIZE)
 #define PDPT			(LAUNCH_PAGES + 2 * PAGE_SIZE)
 
@@ -41,9 +46,11 @@ struct wakeup {
 	u16 version;
 	u32 reserved;
 	u64 mailbox;
+	u64 reset_vector;
 } __packed;
 
 #define WAKEUP_TYPE		0x10
+#define WAKEUP_VERSION		1
 
 struct mailbox {
 	u16 command, reserved;
@@ -53,12 +60,13 @@ struct mailbox {
 
 #define COMMAND_NONE		0
 #define COMMAND_WAKEUP		1
+#define COMMAND_TEST		2	/* answered if the processor waits */
 
 #define SELECTOR_CODE		0x10
 #define SELECTOR_DATA		0x18
 
 _Static_assert(sizeof(struct acpi_table) == 36, "header of ACPI tables");
-_Static_assert(sizeof(struct wakeup) == 16, "MADT");
+_Static_assert(sizeof(struct wakeup) == 24, "MADT");
 _Static_assert(sizeof(struct mailbox) == 16, "mailbox");
 
 static const struct rsdp *find_rsdp(void)
@@ -99,7 +107,8 @@ static void add_to_madt(void)
 		stop("the MADT is too long");
 	memcpy(copy, madt, madt->length);
 	*(struct wakeup *)(MADT + madt->length) = (struct wakeup){
-		.type = WAKEUP_TYPE, .length = sizeof(struct wakeup), .mailbox = MAILBOX,
+		.type = WAKEUP_TYPE, .length = sizeof(struct wakeup), .version = WAKEUP_VERSION,
+		.mailbox = MAILBOX, .reset_vector = RESET_VECTOR,
 	};
 	copy->length += sizeof(struct wakeup);
 	set_checksum(copy);
@@ -119,7 +128,19 @@ void mailbox_init(void)
 		pdpt[i] = GIB(i) | 0x83;
 	gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffff;
 	gdt[SELECTOR_DATA / 8] = 0x00cf93000000ffff;
+	/* TDCALL, which the emulator intercepts */
+	memcpy((void *)RESET_VECTOR, "\x66\x0f\x01\xcc", 4);
 	add_to_madt();
+}
+
+/* Let a processor wait that the guest has sent to the reset vector; return if it is not there. */
+void mailbox_reset(struct vcpu *v)
+{
+	if (smp_count() > 1 && v->vmcb->rip == RESET_VECTOR) {
+		/* Look into the mailbox again. */
+		smp_intercept(v, INTERCEPT_PAUSE);
+		smp_halt(v);
+	}
 }
 
 /* Execute a command in the mailbox, if there is one. */
@@ -129,9 +150,14 @@ void mailbox_poll(void)
 	struct vcpu *v;
 	struct vmcb *s;
 
-	if (m->command != COMMAND_WAKEUP)
+	if (m->command != COMMAND_WAKEUP && m->command != COMMAND_TEST)
 		return;
 	v = smp_waiting(m->apic_id);
+	if (m->command == COMMAND_TEST) {
+		if (v)
+			m->command = COMMAND_NONE;
+		return;
+	}
 	if (!v)
 		stop("the guest wakes CPU %u, which does not wait", m->apic_id);
 	vcpu_set_boot_state(v);

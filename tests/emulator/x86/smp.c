@@ -94,14 +94,11 @@ bool smp_kicked(struct vcpu *v)
 	return __atomic_exchange_n(&v->kicked, false, __ATOMIC_SEQ_CST);
 }
 
-/* Make all other processors leave the guest if a nested entry has been removed. */
-void smp_flush(struct vcpu *self)
+/* Make all other processors leave the guest. */
+static void kick_others(struct vcpu *self)
 {
 	u32 i;
 
-	if (!entries_removed)
-		return;
-	entries_removed = false;
 	for (i = 0; i < nr_cpus; i++) {
 		struct vcpu *v = &vcpus[i];
 
@@ -113,6 +110,25 @@ void smp_flush(struct vcpu *self)
 		while (__atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST))
 			asm volatile("pause");
 	}
+}
+
+/* Make all other processors leave the guest if a nested entry has been removed. */
+void smp_flush(struct vcpu *self)
+{
+	if (!entries_removed)
+		return;
+	entries_removed = false;
+	kick_others(self);
+}
+
+/* Intercept more on all processors, also on those that run the guest now. */
+void smp_intercept(struct vcpu *self, u64 intercepts)
+{
+	u32 i;
+
+	for (i = 0; i < nr_cpus; i++)
+		vcpus[i].vmcb->intercepts |= intercepts;
+	kick_others(self);
 }
 
 /* ---- starting and halting processors ---- */

@@ -39,7 +39,6 @@
 #define INTERCEPT_INTR		BIT(0)
 #define INTERCEPT_NMI		BIT(1)
 #define INTERCEPT_SMI		BIT(2)
-#define INTERCEPT_PAUSE		BIT(23)
 #define INTERCEPT_VMRUN		BIT(32)
 #define V_INTR_MASKING		BIT(24)
 #define RFLAGS_IF		BIT(9)
@@ -144,7 +143,7 @@ static void sleep_until_interrupt(struct vcpu *v)
  */
 void idle_init(struct vcpu *v)
 {
-	struct vmcb *s = rig_alloc(PAGE_SIZE);
+	struct vmcb *s = v->idle ? v->idle : rig_alloc(PAGE_SIZE);
 
 	s->intercepts = INTERCEPT_INTR | INTERCEPT_NMI | INTERCEPT_SMI | INTERCEPT_VMRUN;
 	s->int_ctl = V_INTR_MASKING;
@@ -258,6 +257,7 @@ static bool tdx_undefined(struct vcpu *v)
 	if (v->vmcb->cpl || guest_code(v, code, 4) < 4 ||
 	    code[0] != 0x66 || code[1] != 0x0f || code[2] != 0x01 || code[3] != 0xcc)
 		return false;
+	mailbox_reset(v);
 	v->gpr[RAX] = tdcall(v);
 	vcpu_skip(v, 4);
 	return true;

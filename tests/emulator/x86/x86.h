@@ -254,6 +254,7 @@ u32 smp_count(void);
 void lock(void);
 void unlock(void);
 void smp_flush(struct vcpu *self);
+void smp_intercept(struct vcpu *self, u64 intercepts);
 bool smp_kicked(struct vcpu *v);	/* true: an NMI was the emulator's */
 struct vcpu *smp_waiting(u32 apic_id);	/* a CPU that does not run the guest, or NULL */
 bool smp_all_started(void);
@@ -288,7 +289,10 @@ u64 tdx_guestif(u64 call, const u64 arg[3]);
 
 /* ---- mailbox.c ---- */
 
+#define INTERCEPT_PAUSE	BIT(23)
+
 void mailbox_init(void);
+void mailbox_reset(struct vcpu *v);
 void mailbox_poll(void);
 
 /* ---- ghcb.c ---- */
