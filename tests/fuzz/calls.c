@@ -941,24 +941,28 @@ void op_device(struct self *me)
 		alarm_end(me, timer);
 }
 
+/* Return a number that is no ioctl of the device. */
+static unsigned long unknown_request(struct self *me)
+{
+	unsigned long request = _IOC(pick(me, 4), CCSHM_IOC_MAGIC, pick(me, 256), pick(me, 2048));
+
+	if (one_in(me, 2))
+		request = pick(me, 1ULL << 32);
+	if (_IOC_TYPE(request) == CCSHM_IOC_MAGIC && _IOC_DIR(request) == (_IOC_READ | _IOC_WRITE))
+		request = _IOC(_IOC_READ, CCSHM_IOC_MAGIC, _IOC_NR(request), _IOC_SIZE(request));
+	return request;
+}
+
 void op_unknown(struct self *me)
 {
 	char space[4096] = { 0 };
-	unsigned long request = pick(me, 0) + (me->random & 0xffffffff);
-	int fd = one_in(me, 2) ? me->dev : some_fd(me);
+	int fd = some_fd(me);
 
 	me->op = OP_UNKNOWN;
-	if (one_in(me, 2))	/* a number after the last one, or another direction */
-		request = _IOC(pick(me, 4), CCSHM_IOC_MAGIC, pick(me, 256), pick(me, 2048));
-	if (_IOC_TYPE(request) == CCSHM_IOC_MAGIC && _IOC_DIR(request) == (_IOC_READ | _IOC_WRITE) &&
-	    _IOC_NR(request) >= 0x40 && _IOC_NR(request) <= 0x4d)
-		return;
-	if (fd != me->dev)	/* another file has ioctls of its own: only make the call */
-		request = CCSHM_IOC_ALLOC;
-	if (fd == me->dev)
-		(void)!judge(me, raw_ioctl(fd, request, space), 0);
-	else
-		(void)!raw_ioctl(fd, request, space);
+	(void)!judge(me, raw_ioctl(me->dev, unknown_request(me), space), 0);
+	/* ALLOC is an ioctl of the device only. */
+	if (fd != me->dev)
+		(void)!raw_ioctl(fd, CCSHM_IOC_ALLOC, space);
 }
 
 /* ---- files ---- */

@@ -62,7 +62,7 @@ static const struct {
 	[OP_IMPORT] = { "an importer", { EBUSY, EOPNOTSUPP, ENODEV, ENOTCONN, EACCES, EINVAL, ENOMEM,
 					 ERANGE, EBADF, EISCONN, ENOENT, EEXIST, EALREADY, EIO } },
 	[OP_RMMOD] = { "rmmod", { EAGAIN, EBUSY, EPERM } },
-	[OP_UNPLUG] = { "removal of a device", { ENOENT, EACCES } },
+	[OP_UNPLUG] = { "removal of a device", { ENOENT, ENODEV, EACCES } },
 	[OP_REOPEN] = { "open of the device", { EACCES, EPERM, EMFILE, ENFILE, ENOMEM } },
 	[OP_REFUSE] = { "a refusal of the emulator", { 0 } },
 };

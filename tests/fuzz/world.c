@@ -46,10 +46,10 @@ void fault(const struct self *me, enum fault kind, const char *fmt, ...)
 	fuzz->faults[kind]++;
 	if (fuzz->shown++ >= SHOWN)
 		return;
-	n = snprintf(text, sizeof(text), "%s %s.%u.%u, operation %llu, %s: ",
-		     kind == FAULT_SUMS ? "sums:" : "found by", me ? actor_names[me->actor] : "suite",
-		     me ? me->incarnation : 0, me ? me->thread : 0,
-		     me ? (unsigned long long)me->done : 0, me ? op_name(me->op) : "sums");
+	n = me ? snprintf(text, sizeof(text), "found by %s.%u.%u, operation %llu, %s: ",
+			  actor_names[me->actor], me->incarnation, me->thread,
+			  (unsigned long long)me->done, op_name(me->op)) :
+		 snprintf(text, sizeof(text), "found by the suite: ");
 	va_start(ap, fmt);
 	vsnprintf(text + n, sizeof(text) - n, fmt, ap);
 	va_end(ap);
