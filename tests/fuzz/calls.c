@@ -196,7 +196,7 @@ static int call_in_mapping(struct self *me, int fd, unsigned long request, void 
 
 /*
  * Return how many bytes of the argument of a call must not change, because the model depends on
- * them: what the call revokes or ends, and which rights it grants.
+ * them: what the call revokes or ends, which rights it grants, and which errnos are documented.
  */
 static size_t fixed_bytes(unsigned long request)
 {
@@ -207,6 +207,8 @@ static size_t fixed_bytes(unsigned long request)
 		return offsetof(struct ccshm_ioc_revoke, state);
 	case CCSHM_IOC_SET:
 		return sizeof(struct ccshm_ioc_set);
+	case CCSHM_IOC_QUERY:
+		return offsetof(struct ccshm_ioc_query, fd);
 	default:
 		return 0;
 	}
@@ -545,6 +547,8 @@ static int query_call(struct self *me, struct ccshm_ioc_query *q, bool *plain)
 {
 	if (one_in(me, 32))
 		q->flags ^= 1ULL << pick(me, 64);
+	if (q->flags & CCSHM_QUERY_BY_FD)
+		me->op = OP_QUERY_FD;
 	return call(me, reading_fd(me), CCSHM_IOC_QUERY, q, plain);
 }
 

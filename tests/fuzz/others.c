@@ -424,7 +424,7 @@ void op_limits(struct self *me)
 	static const char *const names[] = {
 		"limit_total_bytes", "limit_user_bytes", "limit_user_buffers", "limit_user_exports",
 	};
-	static const char *const odd[] = { "", "-1", "x", "0x10", "18446744073709551616", "4K", "max1" };
+	static const char *const odd[] = { "", "-1", "x", "0x10", "18446744073709551616", "max1", "4X" };
 	unsigned int which = pick(me, 4), kind = pick(me, 6);
 	char path[80], text[64] = "max";
 	ssize_t n;
