@@ -452,7 +452,7 @@ struct ccshm_attachment *ccshm_attachment_next(const struct device *dev, u64 id)
 {
 	struct ccshm_object *object;
 
-	while ((object = ccshm_object_next(CCSHM_TYPE_ATTACHMENT, id))) {
+	while ((object = ccshm_object_next(CCSHM_TYPE_ATTACHMENT, id, U64_MAX))) {
 		struct ccshm_attachment *att = container_of(object,
 							    struct ccshm_attachment, obj);
 

@@ -260,15 +260,18 @@ void ccshm_buffer_end_client(struct ccshm_client *client)
 	xa_destroy(&client->buffers);
 }
 
-/* For fdinfo: the buffers that end with an open file of the device. */
+/*
+ * For fdinfo: the buffers that end with an open file of the device, and existed when the
+ * call began: other threads can create buffers as fast as it visits them.
+ */
 void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client)
 {
+	u64 id = 0, last = ccshm_object_last_id();
 	struct ccshm_object *object;
-	u64 id = 0;
 
 	/* On overflow it is called again, with more room. */
 	while (!seq_has_overflowed(m) &&
-	       (object = ccshm_object_next_of(&client->buffers, id, U64_MAX))) {
+	       (object = ccshm_object_next_of(&client->buffers, id, last))) {
 		id = object->id;
 		seq_printf(m, "ccshm-buffer:\t%llu size %llu charged %llu\n",
 			   id, object->buffer->size,

@@ -132,7 +132,7 @@ void ccshm_object_end(struct ccshm_object *object);
 void ccshm_object_unpublish(struct ccshm_object *object);
 void ccshm_object_uncount(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_get(u64 id);
-struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id);
+struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id, u64 last);
 void ccshm_object_put(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
 u64 ccshm_object_last_id(void);

@@ -43,6 +43,7 @@ static struct genl_family family;
  * @admin: @cred has CAP_SYS_ADMIN in the initial user namespace
  * @type: type of the objects
  * @last: id of the last object that was visited
+ * @end: id of the youngest object when the dump was started; the dump ends there
  * @q: buffer for the description of an object
  * @importers: buffer for the descriptions of the importers of an export
  */
@@ -51,6 +52,7 @@ struct dump {
 	bool admin;
 	enum ccshm_type type;
 	u64 last;
+	u64 end;
 	struct ccshm_ioc_query q;
 	struct ccshm_ioc_importer importers[CCSHM_GENL_IMPORTERS_MAX];
 };
@@ -88,6 +90,7 @@ static int dump_start(struct netlink_callback *cb)
 		return -ENOMEM;
 	d->cred = get_cred(sock->file->f_cred);
 	d->type = type_of(cb);
+	d->end = ccshm_object_last_id();
 	old = override_creds(d->cred);
 	d->admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
 	revert_creds(old);
@@ -173,7 +176,7 @@ static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb)
 	int err = 0;
 
 	cb->seq = ccshm_generation();
-	while (!err && (object = ccshm_object_next(d->type, d->last))) {
+	while (!err && (object = ccshm_object_next(d->type, d->last, d->end))) {
 		err = dump_object(skb, cb, object);
 		if (!err)
 			d->last = object->id;

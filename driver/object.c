@@ -136,20 +136,23 @@ struct ccshm_object *ccshm_object_get(u64 id)
  * ccshm_object_next - visit all objects of a type, in the order of their ids
  * @type: type of the objects
  * @id: id of the previous object; 0 at first
+ * @last: largest id to visit. A caller that visits all objects passes the id of the
+ *	youngest object when it begins: other users can create objects as fast as it
+ *	visits them.
  *
  * Includes buffers that have ended and still have memory. Nothing is locked between two
  * calls.
  *
  * Return: the object with a reference, or NULL.
  */
-struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id)
+struct ccshm_object *ccshm_object_next(enum ccshm_type type, u64 id, u64 last)
 {
 	unsigned long index = id;
 	struct ccshm_object *object;
 
 	mutex_lock(&ccshm_lock);
 	do {
-		object = xa_find_after(&objects, &index, ULONG_MAX, marks[type]);
+		object = xa_find_after(&objects, &index, last, marks[type]);
 	} while (object && !kref_get_unless_zero(&object->ref));
 	mutex_unlock(&ccshm_lock);
 	return object;

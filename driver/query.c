@@ -42,6 +42,7 @@ int ccshm_info_ioctl(struct ccshm_call *call)
 	ccshm_event_stats(&event);
 	info->refusals = event.refused;
 	info->generation = ccshm_generation();
+	info->next_id = ccshm_object_last_id() + 1;
 	info->buffers_made = ccshm_object_made(CCSHM_TYPE_BUFFER);
 	info->exports_made = ccshm_object_made(CCSHM_TYPE_EXPORT);
 	info->attachments_made = ccshm_object_made(CCSHM_TYPE_ATTACHMENT);
@@ -74,16 +75,17 @@ static bool query_valid(const struct ccshm_ioc_query *q)
 /*
  * Find the next object that the caller may see; takes a reference. Take ccshm_lock for one
  * object at a time, so that a caller that may see few of many objects does not delay
- * others, and can be killed.
+ * others, and can be killed. Visit only objects that exist when the call begins, so that
+ * users who create objects do not extend it.
  */
 static struct ccshm_object *query_next(struct ccshm_call *call, bool admin)
 {
 	const struct ccshm_ioc_query *q = call->arg;
+	u64 id = q->id, last = ccshm_object_last_id();
 	struct ccshm_object *object;
-	u64 id = q->id;
 	bool control;
 
-	while ((object = ccshm_object_next(q->next_type, id))) {
+	while ((object = ccshm_object_next(q->next_type, id, last))) {
 		if (ccshm_buffer_seen(object->buffer, call->client, admin,
 				      &control))
 			return object;

@@ -101,13 +101,10 @@ static int dump(struct ccshm_netlink *nl, struct ccshm_list *list)
 
 /* ---- lists from the device node ---- */
 
-static int generation(struct ccshm *handle, uint64_t *number)
+static int get_info(struct ccshm *handle, struct ccshm_ioc_info *info)
 {
-	struct ccshm_ioc_info info = { 0 };
-	int ret = ccshm_handle_ioctl(handle, CCSHM_IOC_INFO, &info);
-
-	*number = info.generation;
-	return ret;
+	*info = (struct ccshm_ioc_info){ 0 };
+	return ccshm_handle_ioctl(handle, CCSHM_IOC_INFO, info);
 }
 
 /* Get the importers of an export; none if the export is gone. */
@@ -122,7 +119,11 @@ static int add_importers(struct ccshm *handle, struct entry *entry)
 	return ret;
 }
 
-static int visit(struct ccshm *handle, struct ccshm_list *list)
+/*
+ * Visit the objects whose ids are smaller than @end; 0: all objects, as drivers without
+ * next_id do not limit the ids. Other users can create objects as fast as this visits them.
+ */
+static int visit(struct ccshm *handle, struct ccshm_list *list, uint64_t end)
 {
 	uint64_t last = 0;
 	int ret;
@@ -134,6 +135,10 @@ static int visit(struct ccshm *handle, struct ccshm_list *list)
 		if (ret)
 			return ret == -ENOENT ? 0 : ret;
 		last = ccshm_status_id(made.status);
+		if (end && last >= end) {
+			ccshm_status_free(made.status);
+			return 0;
+		}
 		if (list->type == CCSHM_TYPE_EXPORT)
 			ret = add_importers(handle, &made);
 		if (ret) {
@@ -148,16 +153,16 @@ static int visit(struct ccshm *handle, struct ccshm_list *list)
 
 static int walk(struct ccshm *handle, struct ccshm_list *list)
 {
-	uint64_t before, after;
+	struct ccshm_ioc_info before, after;
 	int ret;
 
-	ret = generation(handle, &before);
+	ret = get_info(handle, &before);
 	if (!ret)
-		ret = visit(handle, list);
+		ret = visit(handle, list, before.next_id);
 	if (!ret)
-		ret = generation(handle, &after);
+		ret = get_info(handle, &after);
 	if (!ret)
-		list->changed = before != after;
+		list->changed = before.generation != after.generation;
 	return ret;
 }
 

@@ -571,9 +571,9 @@ static void test_many(void)
 	is_errno(nl_dump_rest(&d, step, &w), 0,
 		 "a dump during which buffers change ends with success");
 	ok(d.changed, "a dump during which buffers change is marked as inconsistent");
-	ok(w.ascending && w.last == late,
-	   "a dump reports no buffer twice, and reports the buffer allocated meanwhile");
-	is_int(w.nr, MANY + 5, "a dump does not report a buffer freed before it was reached");
+	ok(w.ascending && w.last < late,
+	   "a dump reports no buffer twice, and none that was allocated meanwhile");
+	is_int(w.nr, MANY + 4, "a dump does not report a buffer freed before it was reached");
 
 	w = (struct walk){ .ascending = true };
 	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);

@@ -580,6 +580,75 @@ static void fork_copies_none(void)
 	shared_end(&s);
 }
 
+/* ---- lists, while other users create objects ---- */
+
+/* Look for a buffer after the one with this id, as bob. */
+static int look_after(struct peer *parent, void *arg)
+{
+	struct ccshm_ioc_query q;
+	int fd = raw_open();
+
+	must(peer_hear(parent));
+	return fd < 0 ? fd : raw_query_next(fd, CCSHM_TYPE_BUFFER, *(uint64_t *)arg, &q);
+}
+
+/* Return the number of buffers in fdinfo of a descriptor. */
+static int count_fdinfo(struct peer *parent, void *arg)
+{
+	static char text[64 * KIB];
+	int info, n, lines = 0;
+	char path[64], *line;
+
+	must(peer_hear(parent));
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", *(int *)arg);
+	info = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(info, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	for (line = text; (line = strstr(line, "ccshm-buffer:")); line++)
+		lines++;
+	close(info);
+	return lines;
+}
+
+/*
+ * Test that a call which lists objects ends at those that exist when it begins. Otherwise other
+ * users could extend it indefinitely.
+ */
+static void lists_end(void)
+{
+	uint64_t hidden, late, own;
+	struct peer bob, reader;
+	int fd = raw_open();
+
+	must(raw_alloc_named(ccshm, PAGE, NULL, 0600, &hidden));
+	stall_at("ccshm_object_next");
+	bob = peer_start(BOB, 0, look_after, &hidden);
+	probe_set("stall", bob.pid);
+	peer_send(&bob, 0, -1);
+	ok(is_stalled(bob.pid), "QUERY of the next buffer: the call is stalled");
+	must(raw_alloc_named(ccshm, PAGE, NULL, 0666, &late));
+	probe_set("stall", 0);
+	is_errno(peer_hear(&bob), ENOENT,
+		 "QUERY of the next buffer does not find one that was allocated during the call");
+	peer_must_end(&bob, 0);
+	must(raw_free(ccshm, late));
+	must(raw_free(ccshm, hidden));
+
+	must(raw_alloc(fd, PAGE, &own));
+	stall_at("ccshm_object_next_of");
+	reader = peer_start(ROOT, ALL_CAPS, count_fdinfo, &fd);
+	probe_set("stall", reader.pid);
+	peer_send(&reader, 0, -1);
+	ok(is_stalled(reader.pid), "fdinfo: the call is stalled");
+	must(raw_alloc(fd, PAGE, &late));
+	probe_set("stall", 0);
+	is_int(peer_hear(&reader), 1, "fdinfo does not list a buffer that was allocated during the call");
+	peer_must_end(&reader, 0);
+	close(fd);
+}
+
 int main(void)
 {
 	int err;
@@ -603,6 +672,7 @@ int main(void)
 	waits_for_no_more();
 	one_is_refused();
 	fork_copies_none();
+	lists_end();
 
 	is_errno(raw_rmmod("ccshm_probe"), 0, "ccshm_probe.ko can be unloaded");
 	exported_end();

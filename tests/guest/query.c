@@ -267,6 +267,24 @@ static void test_generation(void)
 	ok(c.generation != a.generation, "INFO: the generation changes with FREE");
 }
 
+static void test_next_id(void)
+{
+	struct ccshm_ioc_info before, after;
+	struct ccshm_ioc_query q;
+	uint64_t id, last = 0;
+
+	must(raw_info(dev, &before));
+	for (uint32_t type = 1; type <= 3; type++)
+		for (id = 0; !raw_query_next(dev, type, id, &q); id = q.object_id)
+			last = q.object_id > last ? q.object_id : last;
+	ok(last && last < before.next_id, "INFO: next_id is larger than the id of each object");
+	must(raw_alloc(dev, PAGE, &id));
+	ok(id >= before.next_id, "INFO: next_id is not larger than the id of the next object");
+	must(raw_info(dev, &after));
+	ok(after.next_id > id, "INFO: next_id grows with ALLOC");
+	must(raw_free(dev, id));
+}
+
 int main(void)
 {
 	driver_load();
@@ -287,6 +305,7 @@ int main(void)
 	test_own_anonymous();
 	test_descriptors();
 	test_generation();
+	test_next_id();
 	test_ended();
 	must(raw_detach(attachment_fd, 0));
 	close(attachment_fd);

@@ -277,6 +277,7 @@ static int fake_info(struct ccshm_ioc_info *arg)
 		fake.generation++;
 	}
 	arg->generation = fake.generation;
+	arg->next_id = fake.no_next_id ? 0 : last_id + 1;
 	arg->buffers = fake_objects(CCSHM_TYPE_BUFFER);
 	arg->exports = fake_objects(CCSHM_TYPE_EXPORT);
 	arg->attachments = fake_objects(CCSHM_TYPE_ATTACHMENT);
@@ -472,6 +473,11 @@ static int fake_query(struct ccshm_ioc_query *arg)
 	if (!object)
 		return -ENOENT;
 	*arg = object->query;
+	if (arg->type == CCSHM_TYPE_BUFFER && fake.next_replaced) {
+		fake.next_replaced--;
+		object->query.object_id = ++last_id;
+		object->query.buffer_id = last_id;
+	}
 	if (fake.no_control)
 		arg->query_flags &= ~CCSHM_QUERY_CONTROL;
 	if (fake.holder)

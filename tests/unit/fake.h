@@ -93,10 +93,14 @@ struct fake {
 	/*
 	 * next_stuck: QUERY for the next object returns the first object each time.
 	 * holder: QUERY reports that the caller is only a holder.
+	 * next_replaced: how often a buffer is replaced when QUERY for the next object returns it.
+	 * no_next_id: INFO does not report next_id, as older drivers.
 	 * lists_changed: number of pairs of INFO calls between which the generation changes.
 	 */
 	bool next_stuck;
 	bool holder;
+	unsigned int next_replaced;
+	bool no_next_id;
 	unsigned int lists_changed;
 	uint64_t generation;
 	unsigned int infos;

@@ -16,7 +16,7 @@
 #define VALUE(constant, value) \
 	_Static_assert((constant) == (value), #constant)
 
-SIZE(ccshm_ioc_info, 320);
+SIZE(ccshm_ioc_info, 328);
 AT(ccshm_ioc_info, flags, 0);
 AT(ccshm_ioc_info, abi_version, 8);
 AT(ccshm_ioc_info, platform, 12);
@@ -60,7 +60,8 @@ AT(ccshm_ioc_info, revokes_failed, 288);
 AT(ccshm_ioc_info, events, 296);
 AT(ccshm_ioc_info, events_lost, 304);
 AT(ccshm_ioc_info, events_suppressed, 312);
-NUMBER(CCSHM_IOC_INFO, 0xc140cc40);
+AT(ccshm_ioc_info, next_id, 320);
+NUMBER(CCSHM_IOC_INFO, 0xc148cc40);
 
 SIZE(ccshm_ioc_alloc, 120);
 AT(ccshm_ioc_alloc, size, 0);

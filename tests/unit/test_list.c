@@ -109,6 +109,28 @@ START_TEST(changed_list_is_repeated)
 }
 END_TEST
 
+/* A list ends, although another user replaces each buffer as soon as it is listed. */
+START_TEST(new_objects_are_not_listed)
+{
+	handle = fake_handle();
+	ccshm_buffer_close(fake_named(handle, "a"));
+	ccshm_buffer_close(fake_named(handle, "b"));
+	fake.next_replaced = 1000;
+	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), 0);
+	ck_assert_uint_eq(ccshm_list_count(list), 2);
+	/* Two buffers are listed; the third id is too large. */
+	ck_assert_uint_eq(fake.next_replaced, 1000 - 3);
+	ccshm_list_free(list);
+	/* A driver that does not limit the ids: the list ends with the last buffer. */
+	fake.no_next_id = true;
+	fake.next_replaced = 10;
+	ck_assert_int_eq(get(CCSHM_TYPE_BUFFER), 0);
+	ck_assert_uint_eq(ccshm_list_count(list), 12);
+	ccshm_list_free(list);
+	ccshm_close(handle);
+}
+END_TEST
+
 START_TEST(list_fails)
 {
 	handle = fake_handle();
@@ -231,6 +253,7 @@ static void add(Suite *suite)
 	tcase_add_test(t, objects);
 	tcase_add_loop_test(t, importers, 0, FAKE_IMPORTERS + 1);
 	tcase_add_loop_test(t, changed_list_is_repeated, 0, 9);
+	tcase_add_test(t, new_objects_are_not_listed);
 	tcase_add_test(t, list_fails);
 	tcase_add_loop_test(t, list_fails_anywhere, 0, 3);
 	tcase_add_test(t, statistics);

@@ -182,8 +182,12 @@ enum ccshm_platform {
  *	ENOBUFS
  * @events_suppressed: out: netlink events that were not sent because one user
  *	caused too many; the listeners got ENOBUFS
+ * @next_id: out: larger than the id of each object that exists; the ids of
+ *	objects that are created later are not smaller. Never 0, except with a
+ *	driver that does not have this field.
  *
- * @refusals and the last eight counters count since the module was loaded.
+ * @refusals and the eight counters before @next_id count since the module was
+ * loaded.
  *
  * While no object is created or ends, @used_bytes is the sum of @bytes_shared
  * and @bytes_quarantined. The sum of @bytes_shared, @bytes_quarantined and
@@ -239,6 +243,7 @@ struct ccshm_ioc_info {
 	__u64 events;
 	__u64 events_lost;
 	__u64 events_suppressed;
+	__u64 next_id;
 };
 
 /* The buffer outlives the file that allocated it; otherwise it is anonymous. */
@@ -534,7 +539,9 @@ enum ccshm_state {
  * until the call fails with ENOENT. It also visits buffers that have ended
  * while their memory is held, which a QUERY of their id does not find. Objects
  * that are created or end meanwhile may be missing; see @generation of struct
- * ccshm_ioc_info.
+ * ccshm_ioc_info. A call visits only objects that exist when it begins. Other
+ * users can create objects as fast as a caller visits them: a caller that stops
+ * at @next_id of an earlier INFO makes a limited number of calls.
  *
  * CCSHM_QUERY_BY_FD describes an export or an attachment to every process that
  * holds its file descriptor. A holder that may not see the buffer gets only the
@@ -1077,8 +1084,9 @@ struct ccshm_ioc_device {
  * new file of /dev/ccshm. Anonymous buffers are therefore visible only with
  * CAP_SYS_ADMIN, until only their exports or attachments are left. Buffers that
  * have ended are listed until CCSHM_EVENT_BUFFER_GONE. The messages are in the
- * order of the ids. A dump during which an object was created, ended or changed
- * its state has NLM_F_DUMP_INTR; repeat it then.
+ * order of the ids. A dump ends with the objects that exist when it starts. A
+ * dump during which an object was created, ended or changed its state has
+ * NLM_F_DUMP_INTR; repeat it then.
  *
  * Joining the group "events" needs CAP_SYS_ADMIN in the initial user namespace,
  * also at the time when the socket was opened. If events were lost, a receive

@@ -5,7 +5,8 @@
  * - stop a thread (@stall) at the start of a function (@stall_at) that may sleep:
  *   ccshm_memory_pfn(), in the middle of a walk over a buffer's pages, when memory is mapped for
  *   the kernel, an importer or an attachment; ccshm_convert_share(), before ALLOC shares its
- *   memory; or set_memory_decrypted(), when ALLOC shares it;
+ *   memory; set_memory_decrypted(), when ALLOC shares it; or ccshm_object_next() and
+ *   ccshm_object_next_of(), when objects are listed;
  * - hold the work items that convert memory back, in ccshm_convert_unshare() (@hold);
  * - count the pages that are not zero when they are shared (@dirty);
  * - count the huge page entries that fork copies (@copied);
@@ -141,6 +142,48 @@ static noinline int stop_share(void *blocks, bool interruptible)
 static int share_called(struct kprobe *p, struct pt_regs *regs)
 {
 	return stop_in(p, regs, stop_share);
+}
+
+static int next_called(struct kprobe *p, struct pt_regs *regs);
+
+static struct kprobe object_next = {
+	.symbol_name = "ccshm_object_next",
+	.pre_handler = next_called,
+	.post_handler = empty_post_handler,
+};
+
+static noinline void *stop_next(int type, u64 id, u64 last)
+{
+	void *(*real)(int type, u64 id, u64 last) = (void *)object_next.addr;
+
+	stop_here();
+	return real(type, id, last);
+}
+
+static int next_called(struct kprobe *p, struct pt_regs *regs)
+{
+	return stop_in(p, regs, stop_next);
+}
+
+static int next_of_called(struct kprobe *p, struct pt_regs *regs);
+
+static struct kprobe object_next_of = {
+	.symbol_name = "ccshm_object_next_of",
+	.pre_handler = next_of_called,
+	.post_handler = empty_post_handler,
+};
+
+static noinline void *stop_next_of(void *set, u64 id, u64 last)
+{
+	void *(*real)(void *set, u64 id, u64 last) = (void *)object_next_of.addr;
+
+	stop_here();
+	return real(set, id, last);
+}
+
+static int next_of_called(struct kprobe *p, struct pt_regs *regs)
+{
+	return stop_in(p, regs, stop_next_of);
 }
 
 static ulong decrypted, dirty;
@@ -304,7 +347,7 @@ static int measure_locks(void)
 /* ---- the module ---- */
 
 static struct kprobe *probes[] = {
-	&memory_pfn, &share, &set_memory, &unshare, &huge_pmd,
+	&memory_pfn, &share, &set_memory, &unshare, &object_next, &object_next_of, &huge_pmd,
 };
 
 static int __init probe_init(void)
