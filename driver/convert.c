@@ -10,11 +10,15 @@
  * A failed conversion to shared may have shared some of the pages. TDX cannot accept a
  * page that is private already. A conversion to private therefore fails while parts of
  * the block are private; the block must be shared as a whole first.
+ *
+ * Each block in quarantine has a reference to the module, which a leaked block keeps: the
+ * module refuses hibernation and counts the memory as long as the host can access it.
  */
 #include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/list.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/set_memory.h>
 #include <linux/slab.h>
 
@@ -114,7 +118,10 @@ static int pages_to_private(struct page *page, unsigned long nr)
 	return err;
 }
 
-/* Leak a block. Count it as leaked before it is no longer counted as quarantined. */
+/*
+ * Leak a block, which keeps its reference to the module. Count it as leaked before it is
+ * no longer counted as quarantined.
+ */
 static void quarantined_leak(struct quarantined *q)
 {
 	unsigned long pages = 1UL << q->order;
@@ -178,6 +185,7 @@ static int quarantined_try(struct quarantined *q, bool last)
 		atomic64_sub(1L << q->order, &pages_quarantined);
 		list_del(&q->link);
 		kfree(q);
+		module_put(THIS_MODULE);
 		return 0;
 	}
 	q->tries++;
@@ -275,6 +283,8 @@ static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
 	smp_mb__after_atomic();
 	mutex_lock(&quarantine_lock);
 	list_add_tail(&q->link, &quarantine);
+	/* Too late if the module is being unloaded: see ccshm_convert_exit(). */
+	__module_get(THIS_MODULE);
 	mutex_unlock(&quarantine_lock);
 	/* Does not delay a retry that is due earlier. */
 	queue_delayed_work(ccshm_wq, &quarantine_work, QUARANTINE_DELAY);
@@ -565,18 +575,29 @@ void __init ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages)
 	report_leak = report;
 }
 
-/* Retry all quarantined blocks a last time, and leak those that are still refused. */
+/*
+ * Retry all quarantined blocks a last time, and leak those that are still refused. A block
+ * is in quarantine here only if its conversion was refused while the module was being
+ * unloaded.
+ */
 void ccshm_convert_exit(void)
 {
 	struct quarantined *q, *next;
+	unsigned long leaked = 0;
 
 	cancel_delayed_work_sync(&quarantine_work);
 	mutex_lock(&quarantine_lock);
 	list_for_each_entry_safe(q, next, &quarantine, link) {
-		quarantined_try(q, true);
+		unsigned long pages = 1UL << q->order;
+
+		if (quarantined_try(q, true))
+			leaked += pages;
 		cond_resched();
 	}
 	mutex_unlock(&quarantine_lock);
+	if (leaked)
+		pr_warn("ccshm: unloaded although the host refused to make %lu pages private: they are leaked, and no longer prevent hibernation; restart the machine first\n",
+			leaked);
 	/* A successful retry may have queued the work item again. */
 	cancel_delayed_work_sync(&quarantine_work);
 }

@@ -67,6 +67,22 @@ static bool is_outdated(const struct module_file *file, char loaded[SRCVERSION_L
 	return *loaded && *file->srcversion && strcmp(loaded, file->srcversion);
 }
 
+/* Advise how the installed module takes the place of the loaded one. */
+static void advise_reload(struct doctor *doctor)
+{
+	char leaked[32];
+
+	system_line(leaked, sizeof(leaked), "/sys/class/misc/ccshm/leaked_bytes");
+	if (*leaked && strcmp(leaked, "0"))
+		doctor_advise(doctor, "Restart the guest: the loaded module stays until then, because %s bytes of its "
+			      "memory were leaked. If the initramfs contains ccshm, first make it again: "
+			      "`update-initramfs -u` or `dracut -f`.", leaked);
+	else
+		doctor_advise(doctor, "Free all buffers and run `modprobe -r ccshm && modprobe ccshm`, or restart the "
+			      "guest. If the initramfs contains ccshm, first make it again: `update-initramfs -u` or "
+			      "`dracut -f`.");
+}
+
 static void loaded(struct doctor *doctor, const struct module_file *file, int err)
 {
 	char running[SRCVERSION_LEN], text[512];
@@ -84,9 +100,7 @@ static void loaded(struct doctor *doctor, const struct module_file *file, int er
 	} else if (is_outdated(file, running)) {
 		doctor_warn(doctor, "The loaded module is not the installed one: it was built from other sources "
 			    "(srcversion %s, installed %s), as after an upgrade.", running, file->srcversion);
-		doctor_advise(doctor, "Free all buffers and run `modprobe -r ccshm && modprobe ccshm`, or restart the "
-			      "guest. If the initramfs contains ccshm, first make it again: `update-initramfs -u` or "
-			      "`dracut -f`.");
+		advise_reload(doctor);
 	} else {
 		doctor_pass(doctor, "The module is loaded and installed: %s.", file->path);
 	}

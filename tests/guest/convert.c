@@ -2,9 +2,10 @@
 /*
  * A platform that refuses conversions: ALLOC fails and shares nothing. Memory that cannot be made
  * private again goes to the quarantine, which retries; finally the memory is leaked and counted,
- * and never handed out. The next ALLOC succeeds.
+ * and never handed out. The next ALLOC succeeds. The module cannot be unloaded while memory is in
+ * quarantine or leaked.
  *
- * vm-modules: ccshm
+ * vm-modules: ccshm probe
  * vm-flavours: tdx cca
  * vm-boot: alone
  * vm-memory: 1536
@@ -12,6 +13,7 @@
  */
 #include "tap.h"
 #include "raw.h"
+#include "device.h"
 
 #define DEVICE		"pci:0000:00:05.0"
 #define FOREVER		(1ULL << 40)
@@ -494,7 +496,8 @@ static void test_free_refused(void)
 	uint64_t id, before = first.bytes_leaked;
 	static struct where leaked;
 
-	diag("expect-leaked-pages: %lu", UNIT / PAGE);
+	diag("expect-leaked-pages: %lu", 2 * UNIT / PAGE);
+	diag("expect-loaded: ccshm");
 	must(raw_alloc(dev, PAGE, &id));
 	where_is(id, &leaked);
 	is_int(leaked.nr, 1, "%s: PAGES reports one run for the buffer", what);
@@ -512,21 +515,111 @@ static void test_free_refused(void)
 	never_handed_out(&leaked);
 	next_works(what, UNIT);
 	ok(nothing_held(before + UNIT, UNIT), "%s: no more memory is leaked later", what);
+	close(dev);
+	is_errno(driver_unload(), EAGAIN, "the driver cannot be unloaded after a leak: EAGAIN");
 }
 
-/* Test that memory in quarantine gets a last attempt when the module is unloaded. */
-static void test_unload(void)
+/* ---- unloading ---- */
+
+static void load_again(void)
 {
-	uint64_t id, leaked = info_now().bytes_leaked;
+	driver_load();
+	dev = raw_open();
+	if (dev < 0)
+		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
+}
+
+/* Test that the driver can be unloaded only when no memory is in quarantine. */
+static void test_unload_in_quarantine(void)
+{
+	uint64_t id;
 
 	must(raw_alloc(dev, PAGE, &id));
-	refuse(CVM_FAIL_PRIVATE, 0, 1);
+	refuse(CVM_FAIL_PRIVATE, 0, FOREVER);
 	must(raw_free(dev, id));
-	ok(wait_quarantine(UNIT, leaked), "memory is in quarantine before the driver is unloaded");
+	ok(wait_quarantine(UNIT, 0), "memory is in quarantine before the driver is unloaded");
 	close(dev);
-	is_errno(driver_unload(), 0, "the driver can be unloaded");
+	is_errno(driver_unload(), EAGAIN, "the driver cannot be unloaded while memory is in quarantine: EAGAIN");
+	refuse_nothing();
+	dev = raw_open();
+	ok(wait_quarantine(0, 0), "the memory leaves the quarantine after an attempt to unload the driver");
+	close(dev);
+	is_errno(driver_unload(), 0, "the driver can be unloaded after the quarantine");
+	is_int(rig(CVM_PAGES_SHARED), rig_before, "after unloading the driver no memory is shared");
+	load_again();
+}
+
+#define PROBE	"/sys/module/ccshm_probe/parameters/"
+
+static long probe_get(const char *path)
+{
+	FILE *f = fopen(path, "r");
+	long value = -1;
+
+	if (!f || fscanf(f, "%ld", &value) != 1)
+		bail("cannot read %s", path);
+	fclose(f);
+	return value;
+}
+
+static int unload(struct peer *parent, void *arg)
+{
+	(void)parent;
+	(void)arg;
+	return driver_unload();
+}
+
+/* Wait up to 20 s until the driver is being unloaded. Return whether it is. */
+static bool is_being_unloaded(void)
+{
+	int64_t end = in_ms(20000);
+	char state[16] = "";
+	FILE *f;
+
+	do {
+		sleep_ms(10);
+		f = fopen("/sys/module/ccshm/initstate", "r");
+		if (f && fscanf(f, "%15s", state) != 1)
+			state[0] = '\0';
+		if (f)
+			fclose(f);
+	} while (strcmp(state, "going") && now_ns() < end);
+	return !strcmp(state, "going");
+}
+
+/*
+ * Test that memory which the host refuses to make private when the driver is being unloaded, too
+ * late for EAGAIN, is leaked and logged.
+ */
+static void test_unload_while_returning(void)
+{
+	struct peer p;
+	uint64_t id;
+
+	expect_kmsg("ccshm: unloaded although the host refused to make [0-9]+ pages private");
+	if (raw_insmod("/lib/ccshm/ccshm_probe.ko", ""))
+		bail("cannot load ccshm_probe.ko");
+	must(raw_alloc(dev, PAGE, &id));
+	must(write_text(PROBE "hold", "1"));
+	must(raw_free(dev, id));
+	for (int i = 0; i < 1000 && probe_get(PROBE "held") != 1; i++)
+		sleep_ms(10);
+	is_int(probe_get(PROBE "held"), 1, "memory is being returned before the driver is unloaded");
+	close(dev);
+	p = peer_start(ROOT, ALL_CAPS, unload, NULL);
+	ok(is_being_unloaded(), "the driver is being unloaded while memory is being returned");
+	refuse(CVM_FAIL_PRIVATE, 0, FOREVER);
+	must(write_text(PROBE "hold", "0"));
+	is_int(peer_hear(&p), 0, "the driver can be unloaded while memory is being returned");
+	peer_must_end(&p, 0);
+	ok(logged("ccshm: unloaded although the host refused to make 512 pages private"),
+	   "the kernel log names the pages that were leaked when the driver was unloaded");
+	is_errno(raw_rmmod("ccshm_probe"), 0, "ccshm_probe.ko can be unloaded");
+	refuse_nothing();
 	is_int(rig(CVM_PAGES_SHARED), rig_before + UNIT / PAGE,
-	       "unloading the driver makes memory in quarantine private");
+	       "memory leaked when the driver was unloaded stays shared");
+	rig_before += UNIT / PAGE;
+	load_again();
 }
 
 int main(void)
@@ -547,7 +640,8 @@ int main(void)
 	test_free_refused_in_the_middle();
 	test_refused_at_pages();
 	test_carved_refused();
+	test_unload_in_quarantine();
+	test_unload_while_returning();
 	test_free_refused();
-	test_unload();
 	return done_testing();
 }

@@ -125,7 +125,8 @@ enum ccshm_platform {
  * @bytes_shared: out: bytes in the shared state that ccshm holds, including
  *	bytes that are being converted in either direction
  * @bytes_leaked: out: bytes that could not be made private again and are never
- *	returned to the kernel, since the module was loaded
+ *	returned to the kernel, since the module was loaded; the module then
+ *	stays loaded until the machine restarts
  * @bytes_quarantined: out: bytes that could not be made private again yet. The
  *	driver retries for half a minute before they count as leaked; for
  *	memory that the platform refused to share, as long as the platform
@@ -192,7 +193,8 @@ enum ccshm_platform {
  * While no object is created or ends, @used_bytes is the sum of @bytes_shared
  * and @bytes_quarantined. The sum of @bytes_shared, @bytes_quarantined and
  * @bytes_leaked is never less than the memory of ccshm that the host can
- * access.
+ * access, except memory that was leaked while an earlier module was unloaded,
+ * which that module has logged.
  *
  * The counters are those of all users and reveal nothing about a single user,
  * except the user_ fields, which are those of the caller.
