@@ -286,7 +286,8 @@ int ccshm_carve(struct ccshm_slice *slice, unsigned int pages,
  * ccshm_carve_put - release carved pages
  * @slice: pages that nothing can access any more, or none; empty afterwards
  *
- * The block is made private and given back with its last slice.
+ * The block is made private and given back with its last slice. Until then the host can
+ * read it: the pages are zeroed, at most 2 MiB, with no lock held.
  */
 void ccshm_carve_put(struct ccshm_slice *slice)
 {
@@ -295,6 +296,7 @@ void ccshm_carve_put(struct ccshm_slice *slice)
 
 	if (!carved)
 		return;
+	ccshm_convert_zero(ccshm_carve_page(slice), slice->pages);
 	mutex_lock(&carve_lock);
 	bitmap_clear(carved->used, slice->first, slice->pages);
 	empty = bitmap_empty(carved->used, CCSHM_UNIT_PAGES);

@@ -786,8 +786,9 @@ int ccshm_buffer_free(struct ccshm_buffer *buffer);
  * ccshm_list_get() lists the buffer, as an orphan, until its memory is private
  * again. Exceptions: memory that the platform refuses to make private is only
  * counted (ccshm_info_bytes_quarantined(), ccshm_info_bytes_leaked()), and the
- * carved end (ccshm_status_carved()) stays shared while other buffers of the
- * same payer and owner use its block.
+ * carved end (ccshm_status_carved()) is zeroed, but stays shared while other
+ * buffers of the same payer use its block, which had the same owner when they
+ * were allocated.
  *
  * Errors: -EINVAL (@flags); -ENOENT (the buffer has ended); -EPERM (no control
  * of the buffer); -EOPNOTSUPP (@flags is not 0, and the handle has no driver).

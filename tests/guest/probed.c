@@ -649,6 +649,57 @@ static void lists_end(void)
 	close(fd);
 }
 
+/* ---- contents of a block that stays shared ---- */
+
+/* Free a buffer, as bob. */
+static int free_buffer(void *arg)
+{
+	int fd = raw_open();
+
+	return fd < 0 ? fd : raw_free(fd, *(uint64_t *)arg);
+}
+
+static unsigned long nonzero_bytes(uint64_t physical)
+{
+	probe_set("peek", physical);
+	return probe_get("nonzero");
+}
+
+/*
+ * Test that the host cannot read what was in a freed buffer whose block stays shared, because a
+ * buffer of another owner has a part of it.
+ */
+static void freed_reads_zero(void)
+{
+	struct ccshm_ioc_set set = { .flags = CCSHM_SET_UID, .uid = BOB };
+	struct ccshm_ioc_info info = { 0 };
+	struct ccshm_ioc_run run = { 0 };
+	uint64_t kept, given;
+	char *p;
+	int fd;
+
+	must(raw_alloc_named(ccshm, PAGE, NULL, 0600, &kept));
+	must(raw_alloc_named(ccshm, PAGE, NULL, 0600, &given));
+	set.id = given;
+	must(raw_ioctl(ccshm, CCSHM_IOC_SET, &set));
+	must_be_true(raw_pages(ccshm, given, 0, PAGE, &run, 1, NULL) == 1);
+	fd = raw_export(ccshm, given, 0, NULL);
+	p = raw_map(fd, PAGE, RW);
+	memset(p, 0x5a, PAGE);
+	munmap(p, PAGE);
+	close(fd);
+	is_int(nonzero_bytes(run.physical), PAGE, "the page of a buffer that was given to bob is written");
+	is_errno(as_user(BOB, 0, free_buffer, &given), 0, "bob frees the buffer");
+	for (int i = 0; i < 1000 && info.bytes_carved != PAGE; i++) {
+		sleep_ms(10);
+		must(raw_info(ccshm, &info));
+	}
+	is_int(info.bytes_shared, UNIT, "the block of the freed buffer stays shared");
+	is_int(nonzero_bytes(run.physical), 0, "the page of the freed buffer is zero");
+	must(raw_free(ccshm, kept));
+	ok(wait_clean(ccshm), "the block is returned with its last buffer");
+}
+
 int main(void)
 {
 	int err;
@@ -673,6 +724,7 @@ int main(void)
 	one_is_refused();
 	fork_copies_none();
 	lists_end();
+	freed_reads_zero();
 
 	is_errno(raw_rmmod("ccshm_probe"), 0, "ccshm_probe.ko can be unloaded");
 	exported_end();

@@ -530,8 +530,9 @@ enum ccshm_state {
  * @name: out: name of the buffer, or empty
  * @device: out: attachments: the device, as in struct ccshm_ioc_attach
  * @carved: out: bytes of the buffer in blocks in which other buffers of the
- *	same payer and owner can have pages; the payer is charged for these
- *	blocks as a whole
+ *	same payer can have pages, which had the same owner when they were
+ *	allocated; the payer is charged for these blocks as a whole. When a
+ *	buffer ends and its block stays shared, its pages are zeroed.
  *
  * The lifetime of an export is in @object_flags: CCSHM_EXPORT_PINNED or,
  * without that flag, revocable.

@@ -9,10 +9,12 @@
  *   ccshm_object_next_of(), when objects are listed;
  * - hold the work items that convert memory back, in ccshm_convert_unshare() (@hold);
  * - count the pages that are not zero when they are shared (@dirty);
+ * - count the bytes of a shared page that are not zero (@peek, @nonzero);
  * - count the huge page entries that fork copies (@copied);
  * - measure how long mutexes are held (@lock, @longest).
  */
 #include <linux/kprobes.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
@@ -221,6 +223,29 @@ static int decrypted_called(struct kprobe *p, struct pt_regs *regs)
 	WRITE_ONCE(decrypted, decrypted + pages);
 	return 0;
 }
+
+static ulong nonzero;
+module_param(nonzero, ulong, 0400);
+MODULE_PARM_DESC(nonzero, "number of bytes that are not zero in the page of @peek");
+
+static int peek_set(const char *value, const struct kernel_param *kp)
+{
+	const char *page;
+	ulong address, i, n = 0;
+	int err = kstrtoul(value, 0, &address);
+
+	if (err || !pfn_valid(PHYS_PFN(address)))
+		return -EINVAL;
+	page = page_address(pfn_to_page(PHYS_PFN(address)));
+	for (i = 0; i < PAGE_SIZE; i++)
+		n += page[i] != 0;
+	WRITE_ONCE(nonzero, n);
+	return 0;
+}
+
+static const struct kernel_param_ops peek_ops = { .set = peek_set };
+module_param_cb(peek, &peek_ops, NULL, 0200);
+MODULE_PARM_DESC(peek, "physical address of a page that is shared, to count its bytes");
 
 static int unshare_called(struct kprobe *p, struct pt_regs *regs);
 
