@@ -115,6 +115,8 @@ static struct ccshm_object *query_find(struct ccshm_call *call, bool admin)
 /* Hide the members that a caller must not see which only has a descriptor. */
 static void hide_buffer(struct ccshm_ioc_query *q)
 {
+	q->query_flags &= ~(CCSHM_QUERY_ORPHAN | CCSHM_QUERY_HEAP |
+			    CCSHM_QUERY_SEALED);
 	q->query_flags |= CCSHM_QUERY_HOLDER;
 	q->uid = (u32)-1;
 	q->gid = (u32)-1;

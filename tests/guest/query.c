@@ -9,6 +9,7 @@
  */
 #include "tap.h"
 #include "raw.h"
+#include "users.h"
 
 
 #define DEVICE	"pci:0000:00:04.0"
@@ -174,6 +175,50 @@ static int hold_attachment(void *arg)
 	return fd < 0 ? fd : by_fd(fd, attachment_fd, q);
 }
 
+static int seal(bool sealed)
+{
+	struct ccshm_ioc_set req = { .id = private, .flags = CCSHM_SET_SEALED, .sealed = sealed };
+
+	return raw_ioctl(dev, CCSHM_IOC_SET, &req);
+}
+
+/* Test that bob's QUERY of a dma-buf returns no flag but that bob is only its holder. */
+static void only_holder(int fd, const char *what)
+{
+	struct ccshm_ioc_query *q = common(sizeof(*q));
+	int was = private_fd;
+
+	private_fd = fd;
+	is_errno(as_user(BOB, 0, hold, q), 0, "BY_FD by bob of a dma-buf of a buffer that %s: success", what);
+	private_fd = was;
+	ok(q->query_flags == CCSHM_QUERY_HOLDER, "BY_FD by bob does not return that the buffer %s", what);
+}
+
+static void test_hidden_flags(void)
+{
+	struct ccshm_ioc_info info;
+	uint64_t id;
+	int fd;
+
+	must(seal(true));
+	only_holder(private_fd, "is sealed");
+	must(seal(false));
+	must(raw_alloc(dev, PAGE, &id));
+	fd = raw_export(dev, id, 0, NULL);
+	must(raw_free(dev, id));
+	only_holder(fd, "has ended");
+	close(fd);
+	must(raw_info(dev, &info));
+	if (info.features & CCSHM_FEATURE_HEAP) {
+		fd = heap_allocate(PAGE);
+		only_holder(fd, "is from the heap node");
+		close(fd);
+	} else {
+		skip("BY_FD by bob does not return that the buffer is from the heap node",
+		     "the heap node is the kernel's");
+	}
+}
+
 static void test_descriptors(void)
 {
 	struct ccshm_ioc_query *q = common(sizeof(*q)), want;
@@ -304,6 +349,7 @@ int main(void)
 	test_visibility();
 	test_own_anonymous();
 	test_descriptors();
+	test_hidden_flags();
 	test_generation();
 	test_next_id();
 	test_ended();

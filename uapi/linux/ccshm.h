@@ -480,7 +480,8 @@ enum ccshm_state {
  * ccshm_ioc_query.query_flags: the caller may not see the buffer and gets the
  * information only because it holds the file descriptor: @uid, @gid and @payer
  * have all bits set, and @mode, @charged, @blocks, @blocks_small, @units,
- * @units_whole, @conversions, @carved and @name are empty.
+ * @units_whole, @conversions, @carved and @name are empty. None of the flags
+ * above is set, whatever the state of the buffer.
  */
 #define CCSHM_QUERY_HOLDER		(1ULL << 4)
 
