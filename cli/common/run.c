@@ -3,8 +3,8 @@
  * Run the program after "--" and wait for it.
  *
  * ccshmctl keeps running, so that its objects end when the program ends, even if the program closes
- * the inherited file descriptors (as sudo does). Signals from the terminal reach both processes;
- * pass on signals that were sent to ccshmctl only.
+ * the inherited file descriptors (as sudo does). Pass on the signals that the program did not
+ * receive itself.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,6 +89,18 @@ static void __attribute__((noreturn)) become(const struct run *run,
 	_exit(err == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
 }
 
+/* Check whether @info describes a signal that the program @pid has not received. */
+static bool is_for_us_only(const siginfo_t *info, pid_t pid)
+{
+	if (info->si_code != SI_KERNEL)
+		return info->si_pid != pid;
+	/*
+	 * The terminal sends a key's signal to the foreground process group. It sends a hangup to
+	 * the session leader only (tty_signal_session_leader() in the kernel).
+	 */
+	return info->si_signo == SIGHUP || getpgid(pid) != getpgrp();
+}
+
 static int wait_for(pid_t pid, const sigset_t *signals)
 {
 	siginfo_t info;
@@ -103,8 +115,7 @@ static int wait_for(pid_t pid, const sigset_t *signals)
 				return WEXITSTATUS(status);
 			return EXIT_SIGNAL + WTERMSIG(status);
 		}
-		/* SI_KERNEL: the terminal sent the signal to the whole process group. */
-		if (sig > 0 && info.si_code != SI_KERNEL && info.si_pid != pid)
+		if (sig > 0 && is_for_us_only(&info, pid))
 			kill(pid, sig);
 	}
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,7 +15,7 @@
 
 struct cli_result cli;
 struct ccshm_seam cli_seam;
-const char *cli_input, *cli_stdout;
+const char *cli_input, *cli_stdout, *cli_keys;
 bool cli_terminal;
 int cli_real_fd, cli_real_fd2;
 
@@ -66,6 +67,7 @@ void cli_reset(void)
 	cli_input = NULL;
 	cli_stdout = NULL;
 	cli_terminal = false;
+	cli_keys = NULL;
 	cli_real_fd = 0;
 	cli_real_fd2 = 0;
 }
@@ -87,13 +89,21 @@ static void slurp(int fd, char text[CLI_TEXT])
 	text[n] = '\0';
 }
 
-static void read_terminal(int fd, char text[CLI_TEXT])
+/* Send the keys, and read the output until the program ends or the terminal hangs up. */
+static void use_terminal(int fd, char text[CLI_TEXT])
 {
 	size_t len = 0;
 	ssize_t n;
 
+	if (cli_keys) {
+		n = read(fd, text, CLI_TEXT - 1);
+		ck_assert_int_gt(n, 0);
+		len = (size_t)n;
+		n = (ssize_t)strlen(cli_keys);
+		ck_assert_int_eq(write(fd, cli_keys, (size_t)n), n);
+	}
 	/* At the end of a terminal, read() fails with EIO. */
-	while (len < CLI_TEXT - 1 &&
+	while ((!cli_keys || *cli_keys) && len < CLI_TEXT - 1 &&
 	       (n = read(fd, text + len, CLI_TEXT - 1 - len)) > 0)
 		len += (size_t)n;
 	text[len] = '\0';
@@ -131,6 +141,8 @@ static void __attribute__((noreturn)) child(int argc, char **argv, int in, int o
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
+	if (cli_keys && (setsid() < 0 || ioctl(err, TIOCSCTTY, 0)))
+		_exit(255);
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(err, 2);
@@ -194,7 +206,7 @@ int cli_run(const char *arg, ...)
 		ck_assert_int_eq(pwrite(in, cli_input, strlen(cli_input), 0),
 				 (ssize_t)strlen(cli_input));
 	out = open_output();
-	if (cli_terminal)
+	if (cli_terminal || cli_keys)
 		ck_assert_int_eq(openpty(&master, &err, NULL, NULL, NULL), 0);
 	else
 		err = temporary();
@@ -202,18 +214,21 @@ int cli_run(const char *arg, ...)
 	fflush(NULL);
 	pid = fork();
 	ck_assert_int_ge(pid, 0);
-	if (!pid)
+	if (!pid) {
+		if (master >= 0)
+			close(master);
 		child(argc, argv, in, out, err, after);
-	if (cli_terminal) {
+	}
+	if (master >= 0) {
 		close(err);
-		read_terminal(master, after->err);
+		use_terminal(master, after->err);
 		close(master);
 	}
 	after->code = finish(pid);
 	cli = *after;
 	if (!cli_stdout)
 		slurp(out, cli.out);
-	if (!cli_terminal) {
+	if (master < 0) {
 		slurp(err, cli.err);
 		close(err);
 	}

@@ -33,6 +33,12 @@ extern const char *cli_stdout;
 #define CLI_BROKEN "|"
 /* Whether stderr is a terminal; the terminal's output is in cli.err. */
 extern bool cli_terminal;
+/*
+ * Make the program the leader of a session with this terminal, and send these keys after the first
+ * output; CLI_HANGUP: hang up instead.
+ */
+extern const char *cli_keys;
+#define CLI_HANGUP ""
 /* Fake files that the program passes to another program: replace them by real files. */
 extern int cli_real_fd, cli_real_fd2;
 

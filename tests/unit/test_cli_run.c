@@ -673,6 +673,35 @@ START_TEST(export_status)
 }
 END_TEST
 
+/* The command ends after 10 s with the status 0 if it receives no signal. */
+#define READY	"echo ready >&2; exec sleep 10"
+
+static const struct {
+	const char *keys;
+	const char *args[5];
+	int code;
+} terminal[] = {
+	{ CLI_HANGUP, { "sh", "-c", READY }, 128 + SIGHUP },
+	{ CLI_HANGUP, { "timeout", "20", "sh", "-c", READY }, 128 + SIGHUP },
+	{ "\003", { "sh", "-c", READY }, 128 + SIGINT },
+	/* timeout runs in a process group that is not the terminal's. */
+	{ "\003", { "timeout", "20", "sh", "-c", READY }, 128 + SIGINT },
+	{ "\034", { "timeout", "20", "sh", "-c", READY }, 128 + SIGQUIT },
+};
+
+START_TEST(signal_of_the_terminal_ends_the_command)
+{
+	const char *const *a = terminal[_i].args;
+
+	cli_real_fd = DMABUF_FD;
+	cli_keys = terminal[_i].keys;
+	ck_assert_int_eq(cli_run("export", "one", "--", a[0], a[1], a[2], a[3], a[4], NULL),
+			 terminal[_i].code);
+	check_err("ready");
+	check_clean(1);
+}
+END_TEST
+
 static struct ccshm_ioc_export wanted;
 
 static int check_export(int fd, unsigned long request, void *arg)
@@ -973,6 +1002,7 @@ static void add(Suite *suite)
 	c = new_case(suite, "export");
 	tcase_add_test(c, export_runs);
 	tcase_add_test(c, export_status);
+	tcase_add_loop_test(c, signal_of_the_terminal_ends_the_command, 0, COUNT(terminal));
 	tcase_add_test(c, export_options);
 
 	c = new_case(suite, "attach");
