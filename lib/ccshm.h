@@ -2040,7 +2040,9 @@ int ccshm_events_fd(const struct ccshm_events *events);
  * the caller was too slow or the driver had no memory for them: the next call
  * returns the next event, and ccshm_list_get() lists the current objects);
  * -EPROTO (an event that the library cannot parse; the next call returns the
- * next event).
+ * next event); -ENODEV (the driver was unloaded; each later call fails in the
+ * same way, also after the driver has been loaded again. Close the handle and
+ * open another).
  */
 int ccshm_events_next(struct ccshm_events *events, struct ccshm_event **event);
 

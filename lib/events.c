@@ -11,6 +11,13 @@
 
 #define SPACE	8192
 
+/*
+ * The multicast group "notify" of nlctrl, which reports the removal of
+ * families. Its number is fixed (genl_validate_assign_mc_groups() in the
+ * kernel).
+ */
+#define NOTIFY	GENL_ID_CTRL
+
 struct ccshm_events {
 	const struct ccshm_seam *seam;
 	int fd;
@@ -18,6 +25,8 @@ struct ccshm_events {
 	pthread_mutex_t lock;		/* protects the following fields */
 	const struct nlmsghdr *next;	/* in @space */
 	int left;			/* remaining bytes at @next */
+	bool lost;			/* messages were lost since @space was empty */
+	bool gone;			/* the driver was unloaded */
 	char space[SPACE] __attribute__((aligned(8)));
 };
 
@@ -42,7 +51,25 @@ static struct ccshm_events *events_new(const struct ccshm_netlink *nl)
 	return made;
 }
 
-/* Join the group of events. On success the handle owns the socket. */
+/* Return -ENODEV if the driver that had @family has been unloaded. */
+static int check_family(const struct ccshm_seam *seam, uint16_t family)
+{
+	struct ccshm_netlink nl;
+	int ret = ccshm_netlink_open(seam, &nl);
+
+	if (ret)
+		return ret;
+	/* The kernel gives a family that is registered again another number. */
+	ret = nl.family == family ? 0 : -ENODEV;
+	ccshm_netlink_close(&nl);
+	return ret;
+}
+
+/*
+ * Join the groups. The kernel ends the subscription to events when the driver
+ * is unloaded, and reports this to NOTIFY only (genl_unregister_family()). On
+ * success the handle owns the socket.
+ */
 static int subscribe(struct ccshm_netlink *nl, struct ccshm_events **events)
 {
 	struct ccshm_events *made;
@@ -51,6 +78,11 @@ static int subscribe(struct ccshm_netlink *nl, struct ccshm_events **events)
 	if (!nl->group)
 		return -EOPNOTSUPP;
 	ret = nl->seam->join(nl->fd, nl->group);
+	if (!ret)
+		ret = nl->seam->join(nl->fd, NOTIFY);
+	/* The driver may have been unloaded before NOTIFY was joined. */
+	if (!ret)
+		ret = check_family(nl->seam, nl->family);
 	if (ret)
 		return ret;
 	made = events_new(nl);
@@ -106,6 +138,31 @@ static bool is_event(const struct ccshm_events *events,
 	       generic->cmd == CCSHM_CMD_EVENT;
 }
 
+/* Receive messages into @space. Return 0 or a negative errno. */
+static int receive(struct ccshm_events *events)
+{
+	int ret = events->seam->receive(events->fd, events->space, SPACE,
+					false);
+
+	if (ret >= 0) {
+		events->next = (const void *)events->space;
+		events->left = ret;
+		return 0;
+	}
+	if (ret == -ENOBUFS)
+		events->lost = true;
+	/* The report that the driver was unloaded may be among those lost. */
+	if (ret == -EAGAIN && events->lost) {
+		int err = check_family(events->seam, events->family);
+
+		events->lost = err && err != -ENODEV;
+		events->gone = err == -ENODEV;
+	}
+	if (events->gone)
+		return -ENODEV;
+	return ret == -EMSGSIZE ? -EPROTO : ret;
+}
+
 /*
  * Parse the next event into @parsed. Return 1, 0 to call again, or a negative
  * errno.
@@ -115,18 +172,18 @@ static int parse_next(struct ccshm_events *events, struct ccshm_message *parsed)
 	const struct nlmsghdr *message;
 	int ret;
 
+	if (events->gone)
+		return -ENODEV;
 	if (!mnl_nlmsg_ok(events->next, events->left)) {
 		events->left = 0;
-		ret = events->seam->receive(events->fd, events->space, SPACE,
-					    false);
-		if (ret < 0)
-			return ret == -EMSGSIZE ? -EPROTO : ret;
-		events->next = (const void *)events->space;
-		events->left = ret;
-		return 0;
+		return receive(events);
 	}
 	message = events->next;
 	events->next = mnl_nlmsg_next(message, &events->left);
+	if (ccshm_netlink_removed(message) == events->family) {
+		events->gone = true;
+		return -ENODEV;
+	}
 	if (!is_event(events, message))
 		return 0;
 	ret = ccshm_netlink_parse(message, parsed);

@@ -65,6 +65,8 @@ int ccshm_importers_make(const struct ccshm_ioc_importer *importers,
 
 /* netlink.c */
 
+struct nlmsghdr;
+
 /* A netlink socket, and the properties of the driver's family. */
 struct ccshm_netlink {
 	const struct ccshm_seam *seam;
@@ -108,7 +110,11 @@ int ccshm_netlink_open_instead(const struct ccshm_seam *seam, int error,
 int ccshm_netlink_open(const struct ccshm_seam *seam, struct ccshm_netlink *nl);
 void ccshm_netlink_close(struct ccshm_netlink *nl);
 
-struct nlmsghdr;
+/*
+ * Return the number of the family whose removal the message reports, or 0 for
+ * other messages.
+ */
+uint16_t ccshm_netlink_removed(const struct nlmsghdr *message);
 
 /*
  * Send a request without attributes, and call @visit for each message of the

@@ -352,6 +352,18 @@ int ccshm_netlink_open(const struct ccshm_seam *seam, struct ccshm_netlink *nl)
 	return ret;
 }
 
+uint16_t ccshm_netlink_removed(const struct nlmsghdr *message)
+{
+	const struct genlmsghdr *generic = mnl_nlmsg_get_payload(message);
+	struct ccshm_netlink nl = { 0 };
+
+	if (message->nlmsg_type == GENL_ID_CTRL &&
+	    mnl_nlmsg_get_payload_len(message) >= sizeof(*generic) &&
+	    generic->cmd == CTRL_CMD_DELFAMILY)
+		read_family(message, &nl);
+	return nl.family;
+}
+
 void ccshm_netlink_close(struct ccshm_netlink *nl)
 {
 	nl->seam->close(nl->fd);

@@ -231,6 +231,13 @@ static bool should_continue(const struct ccshm_events *events, int signals, bool
 	return n >= 0 && !fds[1].revents && !(fds[2].revents & (POLLERR | POLLHUP));
 }
 
+static int report_unloaded(void)
+{
+	report_cause(OP_EVENTS, "events",
+		     "the driver was unloaded; run the command again when it is loaded");
+	return EXIT_NO_DRIVER;
+}
+
 /* Read and print one event. Set *@err to -EAGAIN if there is none. Return an exit code. */
 static int take_event(struct ccshm_events *events, const struct format *format,
 		      int *err)
@@ -248,6 +255,8 @@ static int take_event(struct ccshm_events *events, const struct format *format,
 		return EXIT_OK;
 	if (*err == -ENOBUFS)
 		return print_lost(format);
+	if (*err == -ENODEV)
+		return report_unloaded();
 	code = report(OP_EVENTS, *err, "events");
 	return *err == -EPROTO ? EXIT_OK : code;
 }

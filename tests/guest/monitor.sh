@@ -143,7 +143,22 @@ ok $? "monitor with a closed pipe: exit 0"
 cc free "$ring"
 cc free "$own"
 cc free "$root"
+
+"$CC" monitor >/tmp/last 2>/tmp/error &
+last=$!
+for _ in $(seq 100); do
+	probe=$(cc alloc 4K --name probe) && cc free "$probe"
+	[ -s /tmp/last ] && break
+	sleep 0.1
+done
 rmmod ccshm
-ok $? "the driver can be unloaded"
+ok $? "the driver can be unloaded while monitor runs"
+# End a monitor that does not end.
+(sleep 20 && kill -INT $last) &
+guard=$!
+wait $last
+is $? 3 "monitor when the driver is unloaded: exit 3"
+kill $guard
+like "$(cat /tmp/error)" "cannot listen to events: the driver was unloaded" "monitor when the driver is unloaded: the error names the cause"
 
 done_testing

@@ -8,13 +8,15 @@
 
 #include "fake.h"
 
-#define FAMILY		31
+/* A family that is registered again gets another number. */
+#define FAMILY		((uint16_t)(31 + fake.reloads))
 #define GROUP		7
 #define DATAGRAM	32768
 #define DATAGRAMS	256
 
 struct datagram {
 	bool event;		/* not the answer to a request */
+	bool notify;		/* for the group of nlctrl */
 	bool received;
 	int error;
 	size_t size;
@@ -103,6 +105,15 @@ struct nlmsghdr *fake_event(uint32_t type)
 	mnl_attr_put_u32(m, CCSHM_A_EVENT, type);
 	mnl_attr_put_u64(m, CCSHM_A_TIME, 1700000000123456789);
 	return m;
+}
+
+void fake_family_removed(uint16_t family)
+{
+	struct datagram *d = datagram_new(true);
+	struct nlmsghdr *m = message_new(d, GENL_ID_CTRL, 0, 0, CTRL_CMD_DELFAMILY);
+
+	d->notify = true;
+	mnl_attr_put_u16(m, CTRL_ATTR_FAMILY_ID, family);
 }
 
 static void answer_family(uint32_t seq)
@@ -275,7 +286,7 @@ int fake_netlink_receive(int fd, void *space, size_t size, bool wait)
 		return ret;
 	(void)fd;
 	for (d = waiting; d < waiting + end; d++)
-		if (!d->received && d->event == !wait)
+		if (!d->received && d->event == !wait && (!d->notify || fake.joined_notify))
 			break;
 	if (d == waiting + end) {
 		ck_assert_msg(!wait, "it would wait for ever");
@@ -298,6 +309,10 @@ int fake_netlink_join(int fd, uint32_t group)
 	if (ret)
 		return ret;
 	(void)fd;
+	if (group == GENL_ID_CTRL) {
+		fake.joined_notify = true;
+		return 0;
+	}
 	if (fake.no_admin)
 		return -EPERM;
 	fake.joined = group;

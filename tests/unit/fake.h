@@ -115,7 +115,10 @@ struct fake {
 	int dump_error;
 	bool wrong_size;
 	uint64_t stats[CCSHM_A_STATS_EVENTS_SUPPRESSED + 1];
+	/* How often the driver was loaded again; the joined groups. */
+	unsigned int reloads;
 	uint32_t joined;
+	bool joined_notify;
 
 	/* The structure of the last ioctl, as the driver received it. */
 	union {
@@ -203,6 +206,8 @@ struct nlmsghdr;
 
 /* Queue an event; the test adds its attributes. */
 struct nlmsghdr *fake_event(uint32_t type);
+/* Queue the report of nlctrl that a family was removed; 31 is the fake driver's. */
+void fake_family_removed(uint16_t family);
 /* Queue a datagram with any contents; an error. */
 void fake_datagram(const void *bytes, size_t size);
 void fake_receive_error(int error);

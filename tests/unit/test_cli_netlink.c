@@ -235,6 +235,8 @@ START_TEST(netlink_and_output_errors_fail)
 	fake_fail(FAKE_SEND, 1, -ECONNREFUSED);
 	ck_assert_int_eq(cli_run("list", NULL), EXIT_FAILED);
 	ck_assert(complains("cannot list buffers: Connection refused"));
+	/* It failed in the child process, not in this one. */
+	fake_fail(FAKE_SEND, 0, 0);
 	cli_stdout = "/dev/full";
 	ck_assert_int_eq(cli_run("list", NULL), EXIT_FAILED);
 	ck_assert_int_eq(cli_run("stats", NULL), EXIT_FAILED);
@@ -382,6 +384,12 @@ START_TEST(monitor_errors)
 	fake_receive_error(-ENETDOWN);
 	ck_assert_int_eq(cli_run("monitor", NULL), EXIT_FAILED);
 	ck_assert(complains("Network is down"));
+	fake_netlink_clear();
+	fake_event(CCSHM_EVENT_LEAK);
+	fake_family_removed(31);
+	ck_assert_int_eq(cli_run("monitor", NULL), EXIT_NO_DRIVER);
+	ck_assert(has("leak"));
+	ck_assert(complains("the driver was unloaded"));
 	fake.no_admin = true;
 	ck_assert_int_eq(cli_run("monitor", NULL), EXIT_PERMISSION);
 	ck_assert(complains("CAP_SYS_ADMIN"));

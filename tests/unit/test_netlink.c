@@ -448,6 +448,73 @@ START_TEST(events_lost)
 }
 END_TEST
 
+START_TEST(unload_returns_ENODEV)
+{
+	open_events();
+	fake_event(CCSHM_EVENT_LEAK);
+	fake_family_removed(32);
+	fake_event(CCSHM_EVENT_QUOTA);
+	fake_family_removed(31);
+	ck_assert_int_eq(next(), 0);
+	ccshm_event_free(event);
+	ck_assert_int_eq(next(), 0);
+	ck_assert_uint_eq(ccshm_event_type(event), CCSHM_EVENT_QUOTA);
+	ccshm_event_free(event);
+	ck_assert_int_eq(next(), -ENODEV);
+	ck_assert_ptr_null(event);
+	fake.reloads = 1;
+	fake_event(CCSHM_EVENT_LEAK);
+	ck_assert_int_eq(next(), -ENODEV);
+	ccshm_events_close(events);
+	/* A new handle has the events of the new driver. */
+	open_events();
+	ck_assert_int_eq(next(), 0);
+	ccshm_event_free(event);
+	ccshm_events_close(events);
+}
+END_TEST
+
+/* The report that the driver was unloaded is among the lost messages. */
+START_TEST(lost_unload_returns_ENODEV)
+{
+	open_events();
+	fake_receive_error(-ENOBUFS);
+	fake_event(CCSHM_EVENT_QUOTA);
+	fake.reloads = 1;
+	ck_assert_int_eq(next(), -ENOBUFS);
+	ck_assert_int_eq(next(), 0);
+	ccshm_event_free(event);
+	/* The library repeats a check that fails. */
+	fake_fail(FAKE_NETLINK, 0, -EMFILE);
+	ck_assert_int_eq(next(), -EAGAIN);
+	ck_assert_int_eq(next(), -ENODEV);
+	ck_assert_int_eq(next(), -ENODEV);
+	ck_assert_ptr_null(event);
+	ccshm_events_close(events);
+}
+END_TEST
+
+static int join_and_reload(int fd, uint32_t group)
+{
+	int ret = fake_seam.join(fd, group);
+
+	if (fake.joined_notify)
+		fake.reloads = 1;
+	return ret;
+}
+
+START_TEST(reload_during_open_returns_ENODEV)
+{
+	struct ccshm_seam seam = fake_seam;
+	unsigned int files = fake_files();
+
+	seam.join = join_and_reload;
+	ck_assert_int_eq(ccshm_events_open_seam(&seam, &events), -ENODEV);
+	ck_assert_ptr_null(events);
+	ck_assert_uint_eq(fake_files(), files);
+}
+END_TEST
+
 /* A datagram with several events and other messages. */
 START_TEST(several_events_in_a_datagram)
 {
@@ -592,6 +659,9 @@ static void add(Suite *suite)
 	tcase_add_test(tests, event_of_an_object);
 	tcase_add_test(tests, event_numbers);
 	tcase_add_test(tests, events_lost);
+	tcase_add_test(tests, unload_returns_ENODEV);
+	tcase_add_test(tests, lost_unload_returns_ENODEV);
+	tcase_add_test(tests, reload_during_open_returns_ENODEV);
 	tcase_add_test(tests, several_events_in_a_datagram);
 	tcase_add_test(tests, invalid_messages_are_skipped);
 	tcase_add_test(tests, long_texts);
