@@ -55,12 +55,14 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 				      CCSHM_ALLOC_CONTIGUOUS |
 				      CCSHM_ALLOC_WHOLE_UNITS |
 				      CCSHM_ALLOC_OTHERS_PIN;
+	const bool interruptible = wanted->flags & CCSHM_ALLOC_INTERRUPTIBLE;
+	const uint64_t other_flags = wanted->flags & ~CCSHM_ALLOC_INTERRUPTIBLE;
 	int fd, ret;
 
 	/* Apply the driver's rules as far as possible. */
 	if (wanted->flags & needs_driver)
 		return -EOPNOTSUPP;
-	if (wanted->flags || wanted->mode || wanted->name[0])
+	if (other_flags || wanted->mode || wanted->name[0])
 		return -EINVAL;
 	ret = ordinary_size(wanted->size, &buffer->size);
 	if (ret)
@@ -73,7 +75,9 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 	 * Allocate all pages now, so that a later access cannot run out of
 	 * memory.
 	 */
-	ret = seam->reserve(fd, (off_t)buffer->size);
+	do {
+		ret = seam->reserve(fd, (off_t)buffer->size);
+	} while (ret == -EINTR && !interruptible);
 	if (ret < 0) {
 		seam->close(fd);
 		return ret == -ENOSPC || ret == -EFBIG ? -ENOMEM : ret;

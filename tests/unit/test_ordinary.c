@@ -399,6 +399,32 @@ START_TEST(options_that_need_a_driver)
 }
 END_TEST
 
+START_TEST(interruptible_needs_no_driver)
+{
+	struct ccshm *handle = ordinary_handle();
+	struct ccshm_alloc_options *options;
+	struct ccshm_buffer *buffer;
+
+	ck_assert_int_eq(ccshm_alloc_options_new(&options), 0);
+	ccshm_alloc_options_set_interruptible(options, true);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer), 0);
+	ccshm_buffer_close(buffer);
+	fake_fail(FAKE_RESERVE, 0, -EINTR);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer), -EINTR);
+	ck_assert_ptr_null(buffer);
+	ccshm_alloc_options_set_interruptible(options, false);
+	fake_fail(FAKE_RESERVE, 0, -EINTR);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer), 0);
+	ccshm_buffer_close(buffer);
+	ccshm_alloc_options_set_interruptible(options, true);
+	ccshm_alloc_options_set_dma32(options, true);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, PAGE, options, &buffer),
+			 -EOPNOTSUPP);
+	ccshm_alloc_options_free(options);
+	ccshm_close(handle);
+}
+END_TEST
+
 START_TEST(other_calls_return_EOPNOTSUPP)
 {
 	struct ccshm *handle = ordinary_handle();
@@ -461,7 +487,6 @@ static const struct {
 	{ FAKE_RESERVE, -ENOMEM, -ENOMEM },
 	{ FAKE_RESERVE, -ENOSPC, -ENOMEM },
 	{ FAKE_RESERVE, -EFBIG, -ENOMEM },
-	{ FAKE_RESERVE, -EINTR, -EINTR },
 };
 
 START_TEST(alloc_fails)
@@ -522,6 +547,7 @@ static void add(Suite *suite)
 	tcase_add_test(memory, bad_slices_and_prots);
 	tcase_add_test(memory, bad_sizes);
 	tcase_add_test(memory, options_that_need_a_driver);
+	tcase_add_test(memory, interruptible_needs_no_driver);
 	tcase_add_test(memory, other_calls_return_EOPNOTSUPP);
 	tcase_add_loop_test(memory, alloc_fails, 0, COUNT(alloc_failures));
 	tcase_add_test(memory, map_fails);
