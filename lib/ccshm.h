@@ -631,13 +631,15 @@ void ccshm_alloc_options_set_node(struct ccshm_alloc_options *options,
 /**
  * ccshm_alloc_options_set_interruptible() - let any signal end the allocation
  * @options: options
- * @interruptible: true: a signal that is handled ends ccshm_buffer_alloc() with
- *	-EINTR, and no buffer remains; false, the default: only a signal that
- *	kills the process ends the call
+ * @interruptible: true: any signal, also one that stops the process, and a
+ *	suspend of the machine end ccshm_buffer_alloc() with -EINTR, and no
+ *	buffer remains; false, the default: only a signal that kills the process
+ *	ends the call
  *
  * Use this for persistent buffers: if a signal kills the process after the
  * allocation has succeeded, the buffer remains. A process that handles the
- * signal gets the handle of the buffer, and can free it.
+ * signal gets the handle of the buffer, and can free it. Repeat the call after
+ * -EINTR unless such a signal has arrived.
  */
 void ccshm_alloc_options_set_interruptible(struct ccshm_alloc_options *options,
 					   bool interruptible);

@@ -134,7 +134,10 @@ static int allocate(struct ccshm *ctx, const struct alloc_opts *opts,
 	if (!err) {
 		interrupt_catch();
 		progress_start(0, "allocating %s", size_format(opts->size, size));
-		err = ccshm_buffer_alloc(ctx, opts->size, alloc, buffer);
+		/* Repeat the call after a stop (Ctrl-Z) or a suspend of the machine. */
+		do {
+			err = ccshm_buffer_alloc(ctx, opts->size, alloc, buffer);
+		} while (err == -EINTR && !interrupt_noted());
 		/* A signal must not end the program before the id is printed. */
 		block_signals();
 		progress_stop();

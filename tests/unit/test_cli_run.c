@@ -504,6 +504,39 @@ START_TEST(interrupted)
 }
 END_TEST
 
+/* The driver returns EINTR for any signal, also one that stops the process, and for a suspend. */
+static int stopped_alloc(int fd, unsigned long request, void *arg)
+{
+	static int stops = 2;
+
+	if (request == CCSHM_IOC_ALLOC && stops) {
+		stops--;
+		return -EINTR;
+	}
+	return fake_seam.ioctl(fd, request, arg);
+}
+
+static int ended_alloc(int fd, unsigned long request, void *arg)
+{
+	if (request != CCSHM_IOC_ALLOC)
+		return fake_seam.ioctl(fd, request, arg);
+	kill(getpid(), SIGTERM);
+	return -EINTR;
+}
+
+START_TEST(only_a_deadly_signal_ends_alloc)
+{
+	cli_seam.ioctl = stopped_alloc;
+	ck_assert_int_eq(cli_run("alloc", "4K", NULL), 0);
+	ck_assert_str_eq(cli.out, "2\n");
+	ck_assert_str_eq(cli.err, "");
+	check_clean(2);
+	cli_seam.ioctl = ended_alloc;
+	ck_assert_int_eq(cli_run("alloc", "4K", NULL), 128 + SIGTERM);
+	ck_assert_str_eq(cli.out, "");
+}
+END_TEST
+
 /* ---- read, write ---- */
 
 START_TEST(read_slices)
@@ -990,6 +1023,7 @@ static void add(Suite *suite)
 	tcase_add_test(c, progress);
 	tcase_add_test(c, no_progress_for_short_work);
 	tcase_add_test(c, interrupted);
+	tcase_add_test(c, only_a_deadly_signal_ends_alloc);
 
 	c = new_case(suite, "read and write");
 	tcase_add_test(c, read_slices);
