@@ -54,12 +54,27 @@ static int parse_unit(const char *s)
 	return 10 * (int)(unit - units + 1);
 }
 
+/*
+ * Multiply @fraction / @scale, which is less than 1, by 2^@shift. Return -EINVAL if the result is
+ * not a whole number. 64 bits suffice, as 32-bit programs have no larger type.
+ */
+static int scale_fraction(uint64_t fraction, uint64_t scale, int shift, uint64_t *result)
+{
+	*result = 0;
+	while (shift--) {
+		fraction *= 2;
+		*result = 2 * *result + (fraction >= scale);
+		if (fraction >= scale)
+			fraction -= scale;
+	}
+	return fraction ? -EINVAL : 0;
+}
+
 int size_parse(const char *text, uint64_t *bytes)
 {
-	uint64_t whole = 0, fraction = 0, scale = 1;
+	uint64_t whole = 0, fraction = 0, scale = 1, part;
 	const char *s = text;
 	int digits = 0, shift;
-	unsigned __int128 value, part;
 
 	if (s[0] == '0' && (s[1] == 'x' || s[1] == 'X'))
 		return parse_hex(s + 2, bytes);
@@ -84,13 +99,12 @@ int size_parse(const char *text, uint64_t *bytes)
 	if (shift < 0)
 		return shift;
 
-	part = (unsigned __int128)fraction << shift;
-	if (part % scale)
+	if (scale_fraction(fraction, scale, shift, &part))
 		return -EINVAL;
-	value = ((unsigned __int128)whole << shift) + part / scale;
-	if (value > UINT64_MAX)
+	if (__builtin_mul_overflow(whole, UINT64_C(1) << shift, &whole))
 		return -ERANGE;
-	*bytes = (uint64_t)value;
+	/* The part is less than the unit, of which the whole is a multiple. */
+	*bytes = whole + part;
 	return 0;
 }
 

@@ -13,11 +13,15 @@ struct limit {
 
 static unsigned int fullness(const struct limit *limit)
 {
+	uint64_t scaled;
+
 	if (limit->limit == CCSHM_LIMIT_NONE)
 		return 0;
 	if (limit->used >= limit->limit)
 		return 100;
-	return (unsigned int)((unsigned __int128)limit->used * 100 / limit->limit);
+	if (__builtin_mul_overflow(limit->used, 100, &scaled))
+		return (unsigned int)(limit->used / (limit->limit / 100 + !!(limit->limit % 100)));
+	return (unsigned int)(scaled / limit->limit);
 }
 
 /* Report a limit that is reached or close; false if there is nothing to report. */

@@ -578,6 +578,13 @@ static void total_near(void)
 	fake.info.used_bytes = 900 << 20;
 }
 
+/* 100 times the bytes exceed 64 bits. */
+static void huge_near(void)
+{
+	fake.info.limit_total_bytes = 1000ULL << 50;
+	fake.info.used_bytes = 950ULL << 50;
+}
+
 static void total_reached(void)
 {
 	fake.info.used_bytes = 1000 << 20;
@@ -675,6 +682,8 @@ static const struct story driver_stories[] = {
 	{ "limits", "pass", 0, "all users together have 899 of 1000 MiB", NULL, { limited }, { { 0 } } },
 	{ "limits", "warn", 0, "The memory of all users has reached 90 % of the limit", "limit_total_bytes",
 	  { limited, total_near }, { { 0 } } },
+	{ "limits", "warn", 0, "The memory of all users has reached 95 % of the limit", "limit_total_bytes",
+	  { limited, huge_near }, { { 0 } } },
 	{ "limits", "fail", 1, "The memory of all users has reached the limit", "/sys/class/misc/ccshm/limit_total_bytes",
 	  { limited, total_reached }, { { 0 } } },
 	{ "limits", "fail", 1, "Your memory has reached the limit", "limit_user_bytes",
