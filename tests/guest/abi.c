@@ -44,6 +44,7 @@ static struct world world_now(void)
 	w.info.revokes = 0;
 	w.info.revokes_failed = 0;
 	w.info.events = 0;
+	w.info.next_id = 0;
 	for (int i = 0; i < 4; i++)
 		must(raw_query(dev, ids[i], &w.query[i]));
 	return w;

@@ -6,8 +6,8 @@
  * it.
  *
  * In the variant "cca", four processors run at the same time. The two processors of "smp", "snp" and
- * "tdx" take turns in one thread of QEMU, which switches between them at any time. The variant "smp" is a
- * plain guest; in the others, the emulator checks all accesses.
+ * "tdx" take turns in one thread of QEMU, which can switch between them after each block of code. The
+ * variant "smp" is a plain guest; in the others, the emulator checks all accesses.
  *
  * vm-matrix: once
  * vm-modules: ccshm importer
