@@ -48,6 +48,16 @@ void *uffd_page(int uffd)
 	return uffd_register(uffd, UFFDIO_REGISTER_MODE_WP);
 }
 
+bool uffd_supported(void)
+{
+	int uffd = uffd_open();
+	bool can = uffd >= 0 && uffd_page(uffd);
+
+	if (uffd >= 0)
+		close(uffd);
+	return can;
+}
+
 bool uffd_waits(int uffd)
 {
 	struct pollfd pfd = { .fd = uffd, .events = POLLIN };

@@ -11,6 +11,9 @@
 /* Open a userfaultfd. Return a descriptor, or -1 if this kernel does not support what is needed. */
 RAW_CHECKED int uffd_open(void);
 
+/* Return whether this kernel can make writers of user memory wait. */
+RAW_CHECKED bool uffd_supported(void);
+
 /* Return a page at which readers and writers wait, or NULL if this kernel does not support this. */
 RAW_CHECKED void *uffd_missing_page(int uffd);
 
