@@ -244,9 +244,11 @@ void check_words(const struct self *me, const uint64_t *words, unsigned int nr, 
 
 		if (!why)
 			continue;
-		fault(me, FAULT_STALE, "buffer %llu, page %llu, word %u: %s: 0x%016llx",
+		fault(me, FAULT_STALE,
+		      "buffer %llu, page %llu, word %u: %s: 0x%016llx, between 0x%016llx and 0x%016llx",
 		      (unsigned long long)buffer, (unsigned long long)(offset / PAGE), i, why,
-		      (unsigned long long)words[i]);
+		      (unsigned long long)words[i], (unsigned long long)(i ? words[i - 1] : 0),
+		      (unsigned long long)(i + 1 < nr ? words[i + 1] : 0));
 		return;
 	}
 }
