@@ -72,46 +72,6 @@ static bool query_valid(const struct ccshm_ioc_query *q)
 	}
 }
 
-/*
- * Find the next object that the caller may see; takes a reference. Take ccshm_lock for one
- * object at a time, so that a caller that may see few of many objects does not delay
- * others, and can be killed. Visit only objects that exist when the call begins, so that
- * users who create objects do not extend it.
- */
-static struct ccshm_object *query_next(struct ccshm_call *call, bool admin)
-{
-	const struct ccshm_ioc_query *q = call->arg;
-	u64 id = q->id, last = ccshm_object_last_id();
-	struct ccshm_object *object;
-	bool control;
-
-	while ((object = ccshm_object_next(q->next_type, id, last))) {
-		if (ccshm_buffer_seen(object->buffer, call->client, admin,
-				      &control))
-			return object;
-		id = object->id;
-		ccshm_object_put(object);
-		if (fatal_signal_pending(current))
-			return ERR_PTR(-EINTR);
-		cond_resched();
-	}
-	return ERR_PTR(-ENOENT);
-}
-
-static struct ccshm_object *query_find(struct ccshm_call *call, bool admin)
-{
-	const struct ccshm_ioc_query *q = call->arg;
-
-	switch (q->flags) {
-	case CCSHM_QUERY_BY_FD:
-		return ccshm_object_from_fd(q->fd);
-	case CCSHM_QUERY_NEXT:
-		return query_next(call, admin);
-	default:
-		return ccshm_object_find(q->id, call->client, CCSHM_SEE);
-	}
-}
-
 /* Hide the members that a caller must not see which only has a descriptor. */
 static void hide_buffer(struct ccshm_ioc_query *q)
 {
@@ -132,27 +92,76 @@ static void hide_buffer(struct ccshm_ioc_query *q)
 	memset(q->name, 0, sizeof(q->name));
 }
 
+/*
+ * Describe an object that the caller may see, or has the descriptor of. Checks this under
+ * the lock under which SET changes it.
+ *
+ * Return: 0, or -ENOENT.
+ */
+static int query_object(struct ccshm_object *object, struct ccshm_call *call,
+			bool admin)
+{
+	struct ccshm_ioc_query *q = call->arg;
+	bool seen, control;
+
+	mutex_lock(&ccshm_lock);
+	seen = ccshm_buffer_seen(object->buffer, call->client, admin, &control);
+	if (seen || q->flags & CCSHM_QUERY_BY_FD)
+		ccshm_object_describe(object, current_user_ns(), q);
+	mutex_unlock(&ccshm_lock);
+	if (control)
+		q->query_flags |= CCSHM_QUERY_CONTROL;
+	if (seen)
+		return 0;
+	if (!(q->flags & CCSHM_QUERY_BY_FD))
+		return -ENOENT;
+	hide_buffer(q);
+	return 0;
+}
+
+/*
+ * Describe the next object that the caller may see. Take ccshm_lock for one object at a
+ * time, so that a caller that may see few of many objects does not delay others, and can
+ * be killed. Visit only objects that exist when the call begins, so that users who create
+ * objects do not extend it.
+ */
+static int query_next(struct ccshm_call *call, bool admin)
+{
+	const struct ccshm_ioc_query *q = call->arg;
+	u64 id = q->id, last = ccshm_object_last_id();
+	struct ccshm_object *object;
+	int err;
+
+	while ((object = ccshm_object_next(q->next_type, id, last))) {
+		err = query_object(object, call, admin);
+		id = object->id;
+		ccshm_object_put(object);
+		if (!err)
+			return 0;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
+	}
+	return -ENOENT;
+}
+
 int ccshm_query_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_query *q = call->arg;
 	struct ccshm_object *object;
-	bool admin, seen, control;
+	bool admin;
+	int err;
 
 	if (!query_valid(q))
 		return -EINVAL;
 	admin = ns_capable_noaudit(&init_user_ns, CAP_SYS_ADMIN);
-	object = query_find(call, admin);
+	if (q->flags & CCSHM_QUERY_NEXT)
+		return query_next(call, admin);
+	object = q->flags & CCSHM_QUERY_BY_FD ? ccshm_object_from_fd(q->fd) :
+		ccshm_object_find(q->id, call->client, CCSHM_SEE);
 	if (IS_ERR(object))
 		return PTR_ERR(object);
-
-	mutex_lock(&ccshm_lock);
-	ccshm_object_describe(object, current_user_ns(), q);
-	seen = ccshm_buffer_seen(object->buffer, call->client, admin, &control);
-	mutex_unlock(&ccshm_lock);
-	if (control)
-		q->query_flags |= CCSHM_QUERY_CONTROL;
-	if (!seen)
-		hide_buffer(q);
+	err = query_object(object, call, admin);
 	ccshm_object_put(object);
-	return 0;
+	return err;
 }
