@@ -105,7 +105,7 @@ struct ccshm_object {
  * struct ccshm_tally - sums over the objects that end while a revoke runs
  * @link: entry in the list of the buffer (ccshm_lock)
  * @object: buffer or export whose objects are counted
- * @last: largest id to count
+ * @last: by type, largest id to count (ccshm_lock)
  * @visited: by type, largest id that the revoke has visited; these are not counted
  *	(ccshm_lock)
  * @objects: number of exports and attachments that have ended (ccshm_lock)
@@ -115,7 +115,7 @@ struct ccshm_object {
 struct ccshm_tally {
 	struct list_head link;
 	struct ccshm_object *object;
-	u64 last;
+	u64 last[CCSHM_TYPE_ATTACHMENT + 1];
 	u64 visited[CCSHM_TYPE_ATTACHMENT + 1];
 	u32 objects;
 	u64 pages;
@@ -137,6 +137,7 @@ void ccshm_object_put(struct ccshm_object *object);
 struct ccshm_object *ccshm_object_next_of(struct xarray *set, u64 id, u64 last);
 u64 ccshm_object_last_id(void);
 void ccshm_tally_begin(struct ccshm_tally *tally);
+void ccshm_tally_extend(struct ccshm_tally *tally);
 void ccshm_tally_end(struct ccshm_tally *tally);
 bool ccshm_tally_visit(struct ccshm_tally *tally, struct ccshm_object *object);
 void ccshm_tally_count(struct ccshm_object *object, struct ccshm_export *export,
@@ -369,7 +370,7 @@ void ccshm_export_exit(void);
 /* revoke.c: how the access to an export ends */
 void ccshm_revocation_init(struct ccshm_export *export);
 void ccshm_revocation_forget(struct ccshm_export *export);
-int ccshm_revocation_close(struct ccshm_export *export, bool cpu, bool always);
+void ccshm_revocation_close(struct ccshm_export *export, bool cpu);
 void ccshm_revocation_end_cpu(struct ccshm_export *export);
 void ccshm_revocation_request(struct ccshm_export *export);
 bool ccshm_revocation_is_notified(struct ccshm_export *export);

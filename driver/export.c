@@ -39,6 +39,8 @@ struct ccshm_lane {
 };
 
 static struct ccshm_lane lanes[LANES + 1];
+/* For exports that no device ever mapped: their work items wait for no driver. */
+static struct workqueue_struct *unmapped_wq;
 /* Protects the assignment of lanes to users. */
 static DEFINE_SPINLOCK(lane_lock);
 
@@ -350,16 +352,18 @@ void ccshm_export_unhold(struct ccshm_export *export)
 
 /**
  * ccshm_export_queue_revoke - queue the work item that continues a revoke
- * @export: export that is revoked
+ * @export: export that was closed, so that @mapped does not change any more
  * @delay: jiffies until it runs
  *
  * Context: any.
  */
 void ccshm_export_queue_revoke(struct ccshm_export *export, unsigned long delay)
 {
+	struct workqueue_struct *wq = READ_ONCE(export->mapped) ?
+		export->lane->wq : unmapped_wq;
+
 	kref_get(&export->obj.ref);
-	if (!queue_delayed_work(export->lane->wq, &export->revocation.work,
-				delay))
+	if (!queue_delayed_work(wq, &export->revocation.work, delay))
 		ccshm_object_put(&export->obj);
 }
 
@@ -393,6 +397,8 @@ void ccshm_export_exit(void)
 
 	for (i = 0; i < ARRAY_SIZE(lanes) && lanes[i].wq; i++)
 		destroy_workqueue(lanes[i].wq);
+	if (unmapped_wq)
+		destroy_workqueue(unmapped_wq);
 }
 
 /* Unbound: a work item may wait for a reservation lock that a driver holds. */
@@ -400,6 +406,9 @@ int __init ccshm_export_init(void)
 {
 	unsigned int i;
 
+	unmapped_wq = alloc_workqueue("ccshm-unmapped", WQ_UNBOUND | WQ_HIGHPRI, 0);
+	if (!unmapped_wq)
+		return -ENOMEM;
 	for (i = 0; i < ARRAY_SIZE(lanes); i++) {
 		lanes[i].wq = alloc_workqueue("ccshm-revoke-%u",
 					      WQ_UNBOUND | WQ_HIGHPRI,

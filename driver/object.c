@@ -191,15 +191,26 @@ u64 ccshm_object_last_id(void)
 
 /**
  * ccshm_tally_begin - begin to count the objects that end
- * @tally: sums, with @object and @last filled in; the other members are 0
+ * @tally: sums, with @object filled in; the other members are 0
  *
  * A revoke visits only objects that are still listed. Those that have ended meanwhile,
- * for example because a process died when it lost its mapping, are in the sums.
+ * for example because a process died when it lost its mapping, are in the sums. Both
+ * include the exports and attachments that are listed now, and none made later.
  */
 void ccshm_tally_begin(struct ccshm_tally *tally)
 {
 	mutex_lock(&ccshm_lock);
+	tally->last[CCSHM_TYPE_EXPORT] = ccshm_object_last_id();
+	tally->last[CCSHM_TYPE_ATTACHMENT] = ccshm_object_last_id();
 	list_add(&tally->link, &tally->object->buffer->tallies);
+	mutex_unlock(&ccshm_lock);
+}
+
+/* Include the attachments that are listed now, and were not when the tally began. */
+void ccshm_tally_extend(struct ccshm_tally *tally)
+{
+	mutex_lock(&ccshm_lock);
+	tally->last[CCSHM_TYPE_ATTACHMENT] = ccshm_object_last_id();
 	mutex_unlock(&ccshm_lock);
 }
 
@@ -240,7 +251,7 @@ void ccshm_tally_count(struct ccshm_object *object, struct ccshm_export *export,
 		if (tally->object != &object->buffer->obj &&
 		    !(export && tally->object == &export->obj))
 			continue;
-		if (object->id > tally->last ||
+		if (object->id > tally->last[object->type] ||
 		    object->id <= tally->visited[object->type])
 			continue;
 		tally->objects++;

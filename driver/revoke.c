@@ -48,23 +48,19 @@ struct ccshm_fence_wait {
  * ccshm_revocation_close - close an export: no new mapping enters
  * @export: export to revoke
  * @cpu: close it also for faults of existing CPU mappings
- * @always: also when the caller is being killed. The lock is held only for short times.
  *
- * Return: 0, or -ERESTARTSYS when the caller is being killed.
+ * Not killable: the lock is held only for short times, and a process that is being killed
+ * could not repeat the call.
  */
-int ccshm_revocation_close(struct ccshm_export *export, bool cpu, bool always)
+void ccshm_revocation_close(struct ccshm_export *export, bool cpu)
 {
-	if (always)
-		down_write(&export->lock);
-	else if (down_write_killable(&export->lock))
-		return -ERESTARTSYS;
+	down_write(&export->lock);
 	if (export->state == CCSHM_STATE_ACTIVE)
 		WRITE_ONCE(export->state, CCSHM_STATE_REVOKING);
 	if (cpu)
 		WRITE_ONCE(export->cpu_closed, true);
 	up_write(&export->lock);
 	ccshm_changed();
-	return 0;
 }
 
 /* ---- step 2 ---- */
@@ -263,14 +259,21 @@ static bool revocation_try_finish(struct ccshm_export *export)
 
 /* ---- the work item: steps 3 to 5 ---- */
 
+/*
+ * An export that no device ever mapped has no work of a device to wait for, whatever
+ * fences its holders add. After it was closed, @mapped does not change.
+ */
 static int revocation_run(struct ccshm_export *export, struct dma_buf *dmabuf)
 {
 	struct ccshm_revocation *r = &export->revocation;
 	int wanted = atomic_read(&r->wanted);
-	int err = revocation_notify(export, dmabuf, wanted != r->done);
+	int err = 0;
 
-	if (!err)
-		err = revocation_again(export, dmabuf);
+	if (READ_ONCE(export->mapped)) {
+		err = revocation_notify(export, dmabuf, wanted != r->done);
+		if (!err)
+			err = revocation_again(export, dmabuf);
+	}
 	revocation_finish(export);
 	/* After the steps: ccshm_revocation_is_notified() reads the state after this. */
 	smp_store_release(&r->done, wanted);

@@ -25,8 +25,8 @@
  * @object: object to revoke
  * @req: request and result
  * @begin: start of the call, CLOCK_MONOTONIC
- * @tally: what ends while the call runs; its @last is the id of the youngest object at
- *	@begin: younger ones are not revoked
+ * @tally: what ends while the call runs; its @last are the ids of the youngest objects
+ *	to revoke
  * @force: stop devices instead of waiting for their holders
  * @orderly: remove CPU mappings after the attachments were detached
  */
@@ -54,7 +54,7 @@ static struct ccshm_object *next_export(const struct revoke *rev, u64 id)
 {
 	if (rev->object->type == CCSHM_TYPE_BUFFER)
 		return ccshm_object_next_of(&rev->object->buffer->exports, id,
-					    rev->tally.last);
+					    rev->tally.last[CCSHM_TYPE_EXPORT]);
 	if (id || rev->object->type != CCSHM_TYPE_EXPORT)
 		return NULL;
 	kref_get(&rev->object->ref);
@@ -64,6 +64,7 @@ static struct ccshm_object *next_export(const struct revoke *rev, u64 id)
 /* Return the next attachment to revoke: of an export, one that was made from it. */
 static struct ccshm_object *next_attachment(const struct revoke *rev, u64 id)
 {
+	u64 last = rev->tally.last[CCSHM_TYPE_ATTACHMENT];
 	struct ccshm_object *object = rev->object;
 
 	if (object->type == CCSHM_TYPE_ATTACHMENT) {
@@ -74,8 +75,7 @@ static struct ccshm_object *next_attachment(const struct revoke *rev, u64 id)
 	}
 	do {
 		struct ccshm_object *next =
-			ccshm_object_next_of(&object->buffer->attachments, id,
-					     rev->tally.last);
+			ccshm_object_next_of(&object->buffer->attachments, id, last);
 
 		if (!next || object->type == CCSHM_TYPE_BUFFER ||
 		    (to_attachment(next)->export &&
@@ -87,44 +87,35 @@ static struct ccshm_object *next_attachment(const struct revoke *rev, u64 id)
 	} while (true);
 }
 
-/* Call @action for each export; return 0, or -ERESTARTSYS after a fatal signal. */
-static int for_exports(struct revoke *rev,
-		       int (*action)(struct ccshm_export *export,
-				     struct revoke *rev))
+/* Call @action for each export. A signal does not end this early. */
+static void for_exports(struct revoke *rev,
+			void (*action)(struct ccshm_export *export,
+				       struct revoke *rev))
 {
 	struct ccshm_object *object;
 	u64 id = 0;
-	int err = 0;
 
-	while (!err && (object = next_export(rev, id))) {
+	while ((object = next_export(rev, id))) {
 		id = object->id;
-		err = action(to_export(object), rev);
+		action(to_export(object), rev);
 		ccshm_object_put(object);
 		cond_resched();
 	}
-	return err;
 }
 
-static int begin_export(struct ccshm_export *export, struct revoke *rev)
+static void begin_export(struct ccshm_export *export, struct revoke *rev)
 {
-	int err = ccshm_revocation_close(export, !rev->orderly, false);
-
-	if (err)
-		return err;
+	ccshm_revocation_close(export, !rev->orderly);
 	if (!rev->orderly)
 		ccshm_revocation_end_cpu(export);
 	else if (READ_ONCE(export->mapped))
 		ccshm_revocation_request(export);
-	return 0;
 }
 
-static int end_orderly(struct ccshm_export *export, struct revoke *rev)
+static void end_orderly(struct ccshm_export *export, struct revoke *rev)
 {
-	int err = ccshm_revocation_close(export, true, true);
-
-	if (!err)
-		ccshm_revocation_end_cpu(export);
-	return err;
+	ccshm_revocation_close(export, true);
+	ccshm_revocation_end_cpu(export);
 }
 
 static void revoke_attachments(struct revoke *rev)
@@ -138,6 +129,19 @@ static void revoke_attachments(struct revoke *rev)
 		ccshm_object_put(object);
 		cond_resched();
 	}
+}
+
+/*
+ * Begin to revoke all exports, and then all attachments, those included that were made
+ * from an export before it was closed: from then on none is made. Nothing ends this early:
+ * a process that is being killed cannot repeat the call.
+ */
+static void begin_all(struct revoke *rev)
+{
+	ccshm_tally_begin(&rev->tally);
+	for_exports(rev, begin_export);
+	ccshm_tally_extend(&rev->tally);
+	revoke_attachments(rev);
 }
 
 /* Wait for @done until @deadline; return 0, -ETIMEDOUT or -ERESTARTSYS. */
@@ -307,23 +311,19 @@ static int wait_attachments(struct revoke *rev, int err, bool report)
 }
 
 /*
- * Revoke the attachments after the exports were closed: from then on, none is made from
- * an export. After a signal, an orderly revoke leaves the CPU mappings, so that the call
- * can be repeated; a process that is being killed cannot repeat it.
+ * After a signal, an orderly revoke leaves the CPU mappings, so that the call can be
+ * repeated; a process that is being killed cannot repeat it.
  */
 static int revoke_steps(struct revoke *rev)
 {
-	int err = for_exports(rev, begin_export);
+	int err;
 
-	if (err)
-		return err;
-	revoke_attachments(rev);
+	begin_all(rev);
 	if (rev->orderly) {
 		err = wait_attachments(rev, 0, false);
-		if (err != -ERESTARTSYS || fatal_signal_pending(current))
-			err = for_exports(rev, end_orderly);
-		if (err)
+		if (err == -ERESTARTSYS && !fatal_signal_pending(current))
 			return err;
+		for_exports(rev, end_orderly);
 	}
 	rev->req->state = CCSHM_STATE_REVOKED;
 	err = wait_exports(rev, 0);
@@ -335,16 +335,16 @@ static int revoke_object(struct ccshm_object *object, struct ccshm_ioc_revoke *r
 	struct revoke rev = {
 		.object = object,
 		.req = req,
-		.tally = { .object = object, .last = ccshm_object_last_id() },
+		.tally.object = object,
 		.force = req->flags & CCSHM_REVOKE_FORCE,
 		.orderly = req->flags & CCSHM_REVOKE_ORDERLY,
 	};
 	int err;
 
 	rev.begin = ccshm_event_revoke_begin(object);
+	/* Before the tally begins: what others list before the seal is revoked. */
 	if (req->flags & CCSHM_REVOKE_SEAL)
 		ccshm_buffer_seal(object->buffer);
-	ccshm_tally_begin(&rev.tally);
 	err = revoke_steps(&rev);
 	ccshm_tally_end(&rev.tally);
 	req->revoked += rev.tally.objects;
@@ -360,11 +360,11 @@ static void revoke_begin(struct ccshm_buffer *buffer)
 {
 	struct revoke rev = {
 		.object = &buffer->obj,
-		.tally.last = ccshm_object_last_id(),
+		.tally.object = &buffer->obj,
 	};
 
-	if (!for_exports(&rev, begin_export))
-		revoke_attachments(&rev);
+	begin_all(&rev);
+	ccshm_tally_end(&rev.tally);
 }
 
 static struct ccshm_object *revoke_find(struct ccshm_call *call)

@@ -1601,7 +1601,8 @@ struct ccshm_revoke_result {
  * ccshm_revoke() - end all access through an object, by its id
  * @handle: handle
  * @id: an export or attachment; or a buffer: all exports and attachments that
- *	it has at the time of the call
+ *	it has when the call begins. Attachments that are made from an export
+ *	until the call has closed it are included.
  * @timeout_ns: how long to wait for devices, in nanoseconds; 0 does not wait,
  *	-1 waits without a limit
  * @flags: CCSHM_REVOKE_FORCE, CCSHM_REVOKE_SEAL, CCSHM_REVOKE_ORDERLY (not with

@@ -2,7 +2,9 @@
 /*
  * Behaviour that only probes in the kernel can observe. A revoke does not wait for a page fault, nor
  * for a call that is still walking over the pages, because a lock of the export is held only to
- * count a mapping or a fault, nor for an attachment that such a call lists later. ALLOC waits only
+ * count a mapping or a fault, nor for an attachment that such a call lists later. It ends what
+ * others make while it begins, before it seals the buffer or closes their export, even if its caller
+ * is killed meanwhile. ALLOC waits only
  * for returning memory that is sufficient, and can be killed while it waits. If ALLOC and the
  * preparation of a hibernation meet, one of them is refused. fork() copies no 2 MiB page table entry
  * of a ccshm mapping.
@@ -212,6 +214,101 @@ static void later_attachment(void)
 	shared_end(&s);
 }
 
+/* ---- what is made while a call begins to revoke ---- */
+
+/**
+ * struct revoking - a call that revokes a buffer
+ * @id: buffer
+ * @flags: flags of REVOKE
+ * @free: FREE with CCSHM_FREE_REVOKE instead
+ */
+struct revoking {
+	uint64_t id, flags;
+	bool free;
+};
+
+static int revokes_on_order(struct peer *parent, void *arg)
+{
+	struct revoking *r = arg;
+	struct ccshm_ioc_free free = { .id = r->id, .flags = CCSHM_FREE_REVOKE };
+
+	must(peer_hear(parent));
+	if (r->free)
+		return raw_ioctl(ccshm, CCSHM_IOC_FREE, &free);
+	return raw_revoke(ccshm, r->id, r->flags, 0, NULL);
+}
+
+/* Start a call that revokes, and stall it in @function. */
+static struct peer revoker_stalled(struct revoking *r, const char *function, const char *what)
+{
+	struct peer p;
+
+	stall_at(function);
+	p = peer_start(ROOT, ALL_CAPS, revokes_on_order, r);
+	probe_set("stall", p.pid);
+	peer_send(&p, 0, -1);
+	ok(is_stalled(p.pid), "%s: the call has begun", what);
+	return p;
+}
+
+/* Test an EXPORT by another user that completes when REVOKE has begun and has not sealed yet. */
+static void exported_before_seal(void)
+{
+	const char *what = "an EXPORT before REVOKE seals";
+	struct user *bob = user_start(BOB, 0);
+	struct revoking r = { .flags = CCSHM_REVOKE_SEAL };
+	struct peer revoker;
+
+	must(raw_alloc_named(ccshm, PAGE, NULL, 0666, &r.id));
+	bob->id[0] = r.id;
+	bob->id[1] = r.id;
+	revoker = revoker_stalled(&r, "ccshm_buffer_seal", what);
+	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "%s: EXPORT by another user succeeds", what);
+	is_errno(user_ask(bob, USER_MAP, 0), 0, "%s: mmap succeeds", what);
+	probe_set("stall", 0);
+	is_errno(peer_hear(&revoker), 0, "%s: REVOKE succeeds", what);
+	peer_must_end(&revoker, 0);
+	is_int(query(bob->export_id[0]).state, CCSHM_STATE_REVOKED,
+	       "%s: the export is revoked", what);
+	is_errno(user_ask(bob, USER_EXPORT, 1), EPERM, "%s: EXPORT afterwards: EPERM", what);
+	user_end(bob);
+	must(raw_free(ccshm, r.id));
+}
+
+/**
+ * attached_before_close - attach to an export when a call has begun to revoke its buffer, and has
+ * not closed the export yet
+ * @free: the call is FREE with CCSHM_FREE_REVOKE; otherwise REVOKE
+ * @killed: SIGKILL ends the caller at that point
+ * @what: description of the test
+ */
+static void attached_before_close(bool free, bool killed, const char *what)
+{
+	struct revoking r = { .free = free };
+	struct peer revoker;
+	struct attached a;
+	uint64_t export;
+	int dmabuf;
+
+	must(raw_alloc(ccshm, SIZE, &r.id));
+	dmabuf = raw_export(ccshm, r.id, 0, &export);
+	revoker = revoker_stalled(&r, "ccshm_object_next_of", what);
+	is_errno(attach_dmabuf(ccshm, dmabuf, PCI_B, &a), 0, "%s: ATTACH succeeds", what);
+	if (!killed) {
+		probe_set("stall", 0);
+		is_errno(peer_hear(&revoker), free ? 0 : ETIMEDOUT, "%s: result of the call", what);
+	}
+	peer_must_end(&revoker, killed ? SIGKILL : 0);
+	is_int(query(export).state, CCSHM_STATE_REVOKED, "%s: the export is revoked", what);
+	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
+	       "%s: the holder of the attachment is asked to stop the device", what);
+	is_errno(attached_end(&a), 0, "%s: DETACH", what);
+	close(dmabuf);
+	if (!free)
+		must(raw_free(ccshm, r.id));
+	ok(wait_clean(ccshm), "%s: the memory is returned", what);
+}
+
 /* ---- faults ---- */
 
 struct fault {
@@ -243,17 +340,23 @@ static bool becomes_revoked(uint64_t id)
 
 /*
  * Revoke an export while a process that has the dma-buf is stalled in a fault, as for example by
- * the limit of its memory cgroup: a fault allocates page tables.
+ * the limit of its memory cgroup: a fault allocates page tables. With @fence, the holder of the
+ * dma-buf has added a fence that never signals, although no device ever mapped the export.
  */
-static void check_fault(size_t size, const char *what)
+static void check_fault(size_t size, bool fence, const char *what)
 {
 	struct shared s = exported_new(SIZE, 0);
 	struct fault f = { .s = &s, .size = size };
 	char *p = raw_map(s.fd, SIZE, RW);
 	struct peer toucher, revoker;
-	int result = 1;
+	int result = 1, imp = -1;
 	bool answered;
 
+	if (fence) {
+		imp = imp_new(s.fd, IMPORTER_DYNAMIC);
+		is_errno(imp_fence_as(imp, IMPORTER_FENCE_NEVER, IMPORTER_USAGE_WRITE, 0), 0,
+			 "%s: a fence that never signals is added", what);
+	}
 	stall_at("ccshm_memory_pfn");
 	toucher = peer_start(ROOT, 0, touches_twice, &f);
 	is_errno(peer_hear(&toucher), 0, "%s: setup: a process maps the export", what);
@@ -279,6 +382,8 @@ static void check_fault(size_t size, const char *what)
 	peer_must_end(&toucher, 0);
 	peer_must_end(&revoker, 0);
 	munmap(p, SIZE);
+	if (imp >= 0)
+		close(imp);
 	shared_end(&s);
 }
 
@@ -716,8 +821,13 @@ int main(void)
 	/* The attachment is listed and counted only after its walk. */
 	check_walker(walker_attach, 0, 0, "ATTACH");
 	later_attachment();
-	check_fault(PAGE, "a fault of a page");
-	check_fault(SIZE, "a fault of 2 MiB");
+	exported_before_seal();
+	attached_before_close(false, false, "an ATTACH before REVOKE closes the export");
+	attached_before_close(true, false, "an ATTACH before FREE closes the export");
+	attached_before_close(false, true, "an ATTACH before the killed REVOKE closes the export");
+	check_fault(PAGE, false, "a fault of a page");
+	check_fault(PAGE, true, "a fault of a page, and a fence");
+	check_fault(SIZE, false, "a fault of 2 MiB");
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
 	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");
 	waits_for_no_more();

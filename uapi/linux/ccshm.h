@@ -657,7 +657,8 @@ struct ccshm_ioc_export {
 #define CCSHM_REVOKE_FORCE		(1ULL << 0)
 /*
  * Seal the buffer first, in the same step: callers without control cannot
- * create exports or attachments during the revoke or after it. The buffer stays
+ * create exports or attachments during the revoke or after it, and what they
+ * created before the buffer was sealed is revoked. The buffer stays
  * sealed also if the call fails with ETIMEDOUT, EBUSY, EIO or EINTR.
  */
 #define CCSHM_REVOKE_SEAL		(1ULL << 1)
@@ -682,7 +683,8 @@ struct ccshm_ioc_export {
 /**
  * struct ccshm_ioc_revoke - end all access through an export or attachment
  * @id: the export or attachment; or a buffer: all exports and attachments that
- *	it has at the time of the call; 0 with CCSHM_REVOKE_BY_FD
+ *	it has when the call begins; 0 with CCSHM_REVOKE_BY_FD. Attachments that
+ *	are made from an export until the call has closed it are included.
  * @flags: CCSHM_REVOKE_*
  * @deadline_ns: nanoseconds of CLOCK_MONOTONIC for the whole call; 0 does not
  *	wait; -1 waits without a limit. The call itself removes the user mappings,

@@ -5,8 +5,9 @@
  * - stop a thread (@stall) at the start of a function (@stall_at) that may sleep:
  *   ccshm_memory_pfn(), in the middle of a walk over a buffer's pages, when memory is mapped for
  *   the kernel, an importer or an attachment; ccshm_convert_share(), before ALLOC shares its
- *   memory; set_memory_decrypted(), when ALLOC shares it; or ccshm_object_next() and
- *   ccshm_object_next_of(), when objects are listed;
+ *   memory; set_memory_decrypted(), when ALLOC shares it; ccshm_object_next() and
+ *   ccshm_object_next_of(), when objects are listed; or ccshm_buffer_seal(), before REVOKE
+ *   seals a buffer;
  * - hold the work items that convert memory back, in ccshm_convert_unshare() (@hold);
  * - count the pages that are not zero when they are shared (@dirty);
  * - count the bytes of a shared page that are not zero (@peek, @nonzero);
@@ -186,6 +187,27 @@ static noinline void *stop_next_of(void *set, u64 id, u64 last)
 static int next_of_called(struct kprobe *p, struct pt_regs *regs)
 {
 	return stop_in(p, regs, stop_next_of);
+}
+
+static int seal_called(struct kprobe *p, struct pt_regs *regs);
+
+static struct kprobe buffer_seal = {
+	.symbol_name = "ccshm_buffer_seal",
+	.pre_handler = seal_called,
+	.post_handler = empty_post_handler,
+};
+
+static noinline void stop_seal(void *buffer)
+{
+	void (*real)(void *buffer) = (void *)buffer_seal.addr;
+
+	stop_here();
+	real(buffer);
+}
+
+static int seal_called(struct kprobe *p, struct pt_regs *regs)
+{
+	return stop_in(p, regs, stop_seal);
 }
 
 static ulong decrypted, dirty;
@@ -372,7 +394,7 @@ static int measure_locks(void)
 /* ---- the module ---- */
 
 static struct kprobe *probes[] = {
-	&memory_pfn, &share, &set_memory, &unshare, &object_next, &object_next_of, &huge_pmd,
+	&memory_pfn, &share, &set_memory, &unshare, &object_next, &object_next_of, &buffer_seal, &huge_pmd,
 };
 
 static int __init probe_init(void)
