@@ -277,7 +277,7 @@ static void exported_before_seal(void)
 
 /**
  * attached_before_close - attach to an export when a call has begun to revoke its buffer, and has
- * not closed the export yet
+ * closed none of its two exports yet
  * @free: the call is FREE with CCSHM_FREE_REVOKE; otherwise REVOKE
  * @killed: SIGKILL ends the caller at that point
  * @what: description of the test
@@ -285,13 +285,14 @@ static void exported_before_seal(void)
 static void attached_before_close(bool free, bool killed, const char *what)
 {
 	struct revoking r = { .free = free };
+	uint64_t first, second;
 	struct peer revoker;
 	struct attached a;
-	uint64_t export;
-	int dmabuf;
+	int other, dmabuf;
 
 	must(raw_alloc(ccshm, SIZE, &r.id));
-	dmabuf = raw_export(ccshm, r.id, 0, &export);
+	other = raw_export(ccshm, r.id, 0, &first);
+	dmabuf = raw_export(ccshm, r.id, 0, &second);
 	revoker = revoker_stalled(&r, "ccshm_object_next_of", what);
 	is_errno(attach_dmabuf(ccshm, dmabuf, PCI_B, &a), 0, "%s: ATTACH succeeds", what);
 	if (!killed) {
@@ -299,11 +300,13 @@ static void attached_before_close(bool free, bool killed, const char *what)
 		is_errno(peer_hear(&revoker), free ? 0 : ETIMEDOUT, "%s: result of the call", what);
 	}
 	peer_must_end(&revoker, killed ? SIGKILL : 0);
-	is_int(query(export).state, CCSHM_STATE_REVOKED, "%s: the export is revoked", what);
+	is_int(query(first).state, CCSHM_STATE_REVOKED, "%s: the first export is revoked", what);
+	is_int(query(second).state, CCSHM_STATE_REVOKED, "%s: the second export is revoked", what);
 	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
 	       "%s: the holder of the attachment is asked to stop the device", what);
 	is_errno(attached_end(&a), 0, "%s: DETACH", what);
 	close(dmabuf);
+	close(other);
 	if (!free)
 		must(raw_free(ccshm, r.id));
 	ok(wait_clean(ccshm), "%s: the memory is returned", what);
