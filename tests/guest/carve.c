@@ -10,8 +10,7 @@
  * vm-timeout: 300
  * vm-variant: snp flavours=snp cpus=2 kernels=6.12,7.3 matrix=last
  */
-#include "tap.h"
-#include "raw.h"
+#include "attached.h"
 
 #include <pthread.h>
 #include <sys/mount.h>
@@ -216,7 +215,26 @@ static void test_many(void)
 
 /* ---- contents ---- */
 
-/* Test that the next buffer with the page does not contain earlier data. */
+/*
+ * Write to the page at @at, which belongs to no buffer, in the block of the buffer @keep. The host can do
+ * this while the block is shared. Here a device does it.
+ */
+static void write_as_host(uint64_t keep, uint64_t at)
+{
+	struct attached a;
+	struct edu edu;
+	uint64_t from;
+
+	must(attach_buffer(dev, keep, PCI_A, &a));
+	from = dma_at(&a, 0);
+	device_start(&edu, EDU_A);
+	is_errno(device_copy(&edu, from, from + (at - address_of(keep, 0)), TRANSFER), 0,
+		 "a device writes to the pages of the freed buffer");
+	edu_close(&edu);
+	must(attached_end(&a));
+}
+
+/* Test that the next buffer with the page does not contain data that was written before. */
 static void test_contents(void)
 {
 	uint64_t keep, first, next, at;
@@ -224,6 +242,10 @@ static void test_contents(void)
 	struct ccshm_ioc_info info;
 
 	must(raw_alloc(dev, PAGE, &keep));
+	p = map_buffer(dev, keep, PAGE);
+	must_be_true(p);
+	memset(p, 0x5a, PAGE);
+	munmap(p, PAGE);
 	must(raw_alloc(dev, 3 * PAGE, &first));
 	at = address_of(first, 0);
 	is_int(at / UNIT, address_of(keep, 0) / UNIT,
@@ -235,6 +257,7 @@ static void test_contents(void)
 	munmap(p, 3 * PAGE);
 	must(raw_free(dev, first));
 	ok(wait_carved(PAGE), "the first of two small buffers is freed");
+	write_as_host(keep, at);
 	is_errno(raw_alloc(dev, 3 * PAGE, &next), 0,
 		 "ALLOC after the FREE of a small buffer works");
 	is_int(address_of(next, 0), at,
@@ -427,37 +450,16 @@ static void test_owners(void)
 	ok(all_back(), "buffers of one payer for three owners: given back after FREE");
 }
 
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool good = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
-static long long read_number(const char *path)
-{
-	long long value = -1;
-	FILE *f = fopen(path, "r");
-
-	if (!f)
-		return -1;
-	if (fscanf(f, "%lld", &value) != 1)
-		value = -1;
-	fclose(f);
-	return value;
-}
-
 /* Run small_buffers() as alice in the cgroup @arg. */
 static int small_in_cgroup(struct peer *parent, void *arg)
 {
 	char path[64];
+	int err;
 
 	snprintf(path, sizeof(path), "cgroup/%s/cgroup.procs", (const char *)arg);
-	if (!write_text(path, "0"))
-		return -errno;
+	err = write_text(path, "0");
+	if (err)
+		return err;
 	become(ALICE, 0);
 	return small_buffers(parent, NULL);
 }
@@ -467,11 +469,12 @@ static int one_in_cgroup(struct peer *parent, void *arg)
 	long long before, after;
 	uint64_t id;
 	char path[64];
-	int fd;
+	int fd, err;
 
 	snprintf(path, sizeof(path), "cgroup/%s/cgroup.procs", (const char *)arg);
-	if (!write_text(path, "0"))
-		return -errno;
+	err = write_text(path, "0");
+	if (err)
+		return err;
 	snprintf(path, sizeof(path), "cgroup/%s/memory.current", (const char *)arg);
 	(void)parent;
 	fd = raw_open();
@@ -489,12 +492,13 @@ static int one_in_cgroup(struct peer *parent, void *arg)
 static int poor_in_cgroup(struct peer *parent, void *arg)
 {
 	uint64_t id;
-	int fd;
+	int fd, err;
 
 	(void)parent;
 	(void)arg;
-	if (!write_text("cgroup/a/cgroup.procs", "0"))
-		return -errno;
+	err = write_text("cgroup/a/cgroup.procs", "0");
+	if (err)
+		return err;
 	fd = raw_open();
 	return raw_alloc(fd, PAGE, &id);
 }
@@ -504,7 +508,7 @@ static void test_poor(void)
 	long long splits = direct_map_splits();
 	struct peer p;
 
-	ok(write_text("cgroup/a/memory.max", "1900K"),
+	is_errno(write_text("cgroup/a/memory.max", "1900K"), 0,
 	   "a memory cgroup gets a limit below the size of a block");
 	p = peer_start(0, ALL_CAPS, poor_in_cgroup, NULL);
 	is_errno(peer_hear(&p), ENOMEM,
@@ -522,8 +526,9 @@ static int keep_in_cgroup(struct peer *parent, void *arg)
 
 	(void)parent;
 	(void)arg;
-	if (!write_text("cgroup/c/cgroup.procs", "0"))
-		return -errno;
+	err = write_text("cgroup/c/cgroup.procs", "0");
+	if (err)
+		return err;
 	fd = raw_open();
 	err = raw_alloc_named(fd, PAGE, "kept", 0600, &id);
 	close(fd);
@@ -570,7 +575,7 @@ static void test_cgroups(void)
 	int kib;
 
 	if (mkdir("cgroup", 0755) || mount("cgroup", "cgroup", "cgroup2", 0, NULL) ||
-	    !write_text("cgroup/cgroup.subtree_control", "+memory") ||
+	    write_text("cgroup/cgroup.subtree_control", "+memory") ||
 	    mkdir("cgroup/a", 0755) || mkdir("cgroup/b", 0755)) {
 		fail("memory cgroups: %s", strerror(errno));
 		return;
