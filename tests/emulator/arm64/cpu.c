@@ -17,6 +17,8 @@
 /* 40 address bits, two concatenated level 1 tables; cacheable, shareable table walks. */
 #define VTCR		(BIT(31) | 2 << 16 | 3 << 12 | 1 << 10 | 1 << 8 | 1 << 6 | 24)
 
+#define HCRX_MSCEN	BIT(11)		/* the instructions that copy and set memory work */
+
 #define CPTR_NO_TRAPS	0x22ff
 #define SCTLR_EL1_RESET	0x30d00800
 
@@ -24,9 +26,12 @@
 #define ZCR_EL2		S3_4_C1_C2_0
 #define HCRX_EL2	S3_4_C1_C2_2
 #define SMCR_EL2	S3_4_C1_C2_6
+#define ID_AA64ISAR2_EL1	S3_0_C0_C6_2
 #define HFGRTR_EL2	S3_4_C1_C1_4
 #define HFGWTR_EL2	S3_4_C1_C1_5
 #define ICC_SRE_EL2	S3_4_C12_C9_5
+#define read_numbered(name)		read_register_(name)
+#define read_register_(name)		read_register(name)
 #define write_numbered(name, value)	write_register_(name, value)
 #define write_register_(name, value)	write_register(name, value)
 
@@ -71,7 +76,7 @@ static void init_extensions(void)
 	if (has(pfr1, 24))
 		write_numbered(SMCR_EL2, BIT(31) | 15);
 	if (has(read_register(id_aa64mmfr1_el1), 40))
-		write_numbered(HCRX_EL2, 0);
+		write_numbered(HCRX_EL2, has(read_numbered(ID_AA64ISAR2_EL1), 16) ? HCRX_MSCEN : 0);
 	if (has(read_register(id_aa64mmfr0_el1), 56)) {
 		/* Only the bits of SME's registers have inverse meaning: 1 disables the trap. */
 		write_numbered(HFGRTR_EL2, 3ull << 54);
