@@ -12,7 +12,7 @@ nightly_tree() {
 		cat >"$tree/$t" <<-'END_OF_STUB'
 			#!/bin/sh
 			top=$(cd "$(dirname "$0")/../.." && pwd)
-			echo "${0#"$top/"} ALL=${ALL-} $*" >>"$top/ran"
+			echo "${0#"$top/"} ALL=${ALL-}${CCSHM_QEMU:+ CCSHM_QEMU=$CCSHM_QEMU} $*" >>"$top/ran"
 			[ ! -e "$top/slow" ] || sleep 100
 			[ ! -e "$top/fails" ] || ! grep -qx "${0##*/}" "$top/fails" || { echo "not ok 1 - broken"; exit 1; }
 		END_OF_STUB
@@ -42,24 +42,26 @@ nightly_tests() {
 
 	nightly --list
 	parts=$(awk '{ print $1 }' "$tmp/out" | tr '\n' ' ')
-	[ "$parts" = "matrix cpus-4 debug-kernel debug-sev debug-smp debug-evidence packages packages-mutants mutants-1 mutants-2 mutants-3 " ]
+	[ "$parts" = "matrix emulator qemu-10 cpus-4 debug-kernel debug-sev debug-smp debug-evidence packages packages-mutants mutants-1 mutants-2 mutants-3 " ]
 	result $? "nightly --list: prints the parts"
-	[ "$(grep -o ' m[0-9]*' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]*' "$tmp/out" | wc -l)" = "130 130" ]
+	[ "$(grep -o ' m[0-9]\{3\}' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]\{3\}' "$tmp/out" | wc -l)" = "130 130" ]
 	result $? "nightly --list: each mutant is in exactly one part"
 	[ ! -s "$tree/ran" ]
 	result $? "nightly --list: runs no test"
 
-	printf '%s\n' matrix >"$tree/fails"
+	printf '%s\n' debug-kernel >"$tree/fails"
 	! nightly
 	result $? "nightly with a failing part: exit status not 0"
-	says '^not ok - matrix: .*exit status 1' "nightly with a failing part: the part is reported with its exit status"
+	says '^not ok - debug-kernel: .*exit status 1' "nightly with a failing part: the part is reported with its exit status"
 	says '^#   not ok 1 - broken' "nightly with a failing part: its failed test is printed"
-	[ "$(wc -l <"$tree/ran")" = 11 ]
-	result $? "nightly with a failing part: all 11 parts run"
+	[ "$(wc -l <"$tree/ran")" = 13 ]
+	result $? "nightly with a failing part: all 13 parts run"
 	grep -qx "$harness/matrix ALL=yes all" "$tree/ran"
 	result $? "nightly with a failing part: the matrix runs with ALL=yes"
+	grep -q "^$harness/matrix ALL= CCSHM_QEMU=trixie cvm-selftest " "$tree/ran"
+	result $? "nightly with a failing part: the self-test runs with Debian 13's QEMU"
 	nightly --list
-	says '^matrix +failed ' "nightly --list after a failing part: the part is listed as failed"
+	says '^debug-kernel +failed ' "nightly --list after a failing part: the part is listed as failed"
 	says '^mutants-3 +passed ' "nightly --list after a failing part: another part is listed as passed"
 
 	rm "$tree/fails"
