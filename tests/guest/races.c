@@ -15,7 +15,7 @@
  * vm-variant: smp flavours=plain cpus=2 matrix=
  * vm-variant: cca flavours=cca cpus=4 matrix=
  * vm-variant: snp flavours=snp cpus=2 kernels=6.12,7.3 matrix=
- * vm-variant: tdx flavours=tdx cpus=2 kernels=6.12,7.3 matrix=
+ * vm-variant: tdx flavours=tdx cpus=2 matrix=
  */
 #include <pthread.h>
 #include <stdatomic.h>
