@@ -45,6 +45,41 @@ static int ordinary_size(uint64_t size, uint64_t *rounded)
 	return *rounded > INT64_MAX ? -ENOMEM : 0;
 }
 
+/* Bytes that one call reserves at most. */
+#define RESERVE_MAX	((uint64_t)4 << 20)
+
+/*
+ * Allocate all pages now, so that a later access cannot run out of memory.
+ *
+ * In kernels whose shmem_fallocate() tests signal_pending(), a signal undoes
+ * everything that the call has allocated, and a timer interrupts each call that
+ * takes longer than its period. Reserve in pieces, repeat only the interrupted
+ * piece, and halve its size.
+ */
+static int ordinary_reserve(const struct ccshm_seam *seam, int fd,
+			    uint64_t size, bool interruptible)
+{
+	const uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t done = 0, piece = RESERVE_MAX;
+
+	while (done < size) {
+		uint64_t part = piece < size - done ? piece : size - done;
+		int ret = seam->reserve(fd, (off_t)done, (off_t)part);
+
+		if (ret == -EINTR && !interruptible) {
+			if (piece > page)
+				piece /= 2;
+			continue;
+		}
+		if (ret < 0)
+			return ret;
+		done += part;
+		if (piece < RESERVE_MAX)
+			piece *= 2;
+	}
+	return 0;
+}
+
 static int ordinary_alloc(struct ccshm_buffer *buffer,
 			  const struct ccshm_ioc_alloc *wanted)
 {
@@ -71,13 +106,7 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 	fd = seam->memfd("ccshm-ordinary");
 	if (fd < 0)
 		return fd;
-	/*
-	 * Allocate all pages now, so that a later access cannot run out of
-	 * memory.
-	 */
-	do {
-		ret = seam->reserve(fd, (off_t)buffer->size);
-	} while (ret == -EINTR && !interruptible);
+	ret = ordinary_reserve(seam, fd, buffer->size, interruptible);
 	if (ret < 0) {
 		seam->close(fd);
 		return ret == -ENOSPC || ret == -EFBIG ? -ENOMEM : ret;

@@ -82,9 +82,9 @@ static int system_memfd(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-static int system_reserve(int fd, off_t size)
+static int system_reserve(int fd, off_t offset, off_t size)
 {
-	return fallocate(fd, 0, 0, size) ? -errno : 0;
+	return fallocate(fd, 0, offset, size) ? -errno : 0;
 }
 
 static int system_now(int64_t *ns)

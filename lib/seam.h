@@ -41,8 +41,11 @@ struct ccshm_seam {
 	int (*place)(size_t size, size_t align, size_t phase, void **address);
 	int (*munmap)(void *address, size_t size);
 	int (*memfd)(const char *name);
-	/* Set the size of a file, and allocate its memory. */
-	int (*reserve)(int fd, off_t size);
+	/*
+	 * Allocate the memory of a part of a file, and extend the file to the
+	 * end of this part.
+	 */
+	int (*reserve)(int fd, off_t offset, off_t size);
 	/* Get CLOCK_MONOTONIC in nanoseconds. */
 	int (*now)(int64_t *ns);
 	/* Look up a user; -ENOENT if there is no such user. */

@@ -1120,19 +1120,35 @@ static int seam_memfd(const char *name)
 	return ret;
 }
 
-static int seam_reserve(int fd, off_t size)
+/* Bytes that a memfd can have. */
+#define MEMFD_MAX	((off_t)64 << 20)
+
+/* A call that gets a signal allocates nothing, as in shmem_fallocate(). */
+static int seam_reserve(int fd, off_t offset, off_t size)
 {
 	struct file *file = file_of(fd);
 	int ret = fake_enter(FAKE_RESERVE);
+	char *memory;
 
 	if (ret)
 		return ret;
 	ck_assert_ptr_nonnull(file);
 	ck_assert_int_eq(file->kind, MEMFD);
-	if (size > (off_t)1 << 40)
+	/* Each byte is reserved once. */
+	ck_assert_int_eq(offset, (off_t)file->size);
+	if (fake.reserve_signal && size > fake.reserve_signal) {
+		/* Without progress the caller would repeat the call indefinitely. */
+		ck_assert_uint_lt(fake.count[FAKE_RESERVE], 10000);
+		return -EINTR;
+	}
+	if (size > MEMFD_MAX - offset)
 		return -ENOSPC;
-	file->size = (uint64_t)size;
-	file->memory = memory_new(file->size);
+	memory = memory_new((uint64_t)(offset + size));
+	if (file->memory)
+		memcpy(memory, file->memory, file->size);
+	free(file->memory);
+	file->memory = memory;
+	file->size = (uint64_t)(offset + size);
 	return 0;
 }
 

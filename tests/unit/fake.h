@@ -141,6 +141,12 @@ struct fake {
 	int got_fd;
 	unsigned int count[FAKE_CALLS];
 
+	/*
+	 * Bytes that reserve() allocates in the period of the caller's timer; a call for more is
+	 * interrupted. 0: no timer.
+	 */
+	off_t reserve_signal;
+
 	/* The arguments of the last call of place(), the number of calls, and the result. */
 	size_t place_size;
 	size_t place_align;

@@ -425,6 +425,39 @@ START_TEST(interruptible_needs_no_driver)
 }
 END_TEST
 
+/* Pages of a buffer, and pages that one call reserves before the signal of a timer arrives. */
+static const unsigned int timers[][2] = {
+	{ 2560, 1023 }, { 2560, 256 }, { 300, 7 }, { 256, 1 }, { 3, 1 },
+};
+
+START_TEST(timer_does_not_stop_the_allocation)
+{
+	struct ccshm *handle = ordinary_handle();
+	struct ccshm_alloc_options *options;
+	struct ccshm_buffer *buffer;
+	struct ccshm_mapping *mapping;
+	uint64_t size = timers[_i][0] * PAGE;
+	char *bytes;
+
+	fake.reserve_signal = (off_t)(timers[_i][1] * PAGE);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, size, NULL, &buffer), 0);
+	ck_assert_int_eq(ccshm_buffer_map(buffer, 0, 0, PROT_READ | PROT_WRITE, 0, &mapping), 0);
+	ck_assert_uint_eq(ccshm_mapping_size(mapping), size);
+	/* All of the memory is reserved. */
+	bytes = ccshm_mapping_address(mapping);
+	bytes[size - 1] = 1;
+	ccshm_mapping_close(mapping);
+	ccshm_buffer_close(buffer);
+
+	ck_assert_int_eq(ccshm_alloc_options_new(&options), 0);
+	ccshm_alloc_options_set_interruptible(options, true);
+	ck_assert_int_eq(ccshm_buffer_alloc(handle, size, options, &buffer), -EINTR);
+	ck_assert_uint_eq(fake_files(), 0);
+	ccshm_alloc_options_free(options);
+	ccshm_close(handle);
+}
+END_TEST
+
 START_TEST(other_calls_return_EOPNOTSUPP)
 {
 	struct ccshm *handle = ordinary_handle();
@@ -548,6 +581,8 @@ static void add(Suite *suite)
 	tcase_add_test(memory, bad_sizes);
 	tcase_add_test(memory, options_that_need_a_driver);
 	tcase_add_test(memory, interruptible_needs_no_driver);
+	tcase_add_loop_test(memory, timer_does_not_stop_the_allocation, 0,
+			    COUNT(timers));
 	tcase_add_test(memory, other_calls_return_EOPNOTSUPP);
 	tcase_add_loop_test(memory, alloc_fails, 0, COUNT(alloc_failures));
 	tcase_add_test(memory, map_fails);

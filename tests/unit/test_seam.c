@@ -43,7 +43,8 @@ START_TEST(memfd_is_reserved_and_mapped)
 
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
-	ck_assert_int_eq(ccshm_system.reserve(fd, 2 * (off_t)PAGE), 0);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0, (off_t)PAGE), 0);
+	ck_assert_int_eq(ccshm_system.reserve(fd, (off_t)PAGE, (off_t)PAGE), 0);
 	ck_assert_int_eq(fstat(fd, &stat), 0);
 	ck_assert_int_eq(stat.st_size, (off_t)(2 * PAGE));
 	/* The memory is allocated, not only reserved. */
@@ -61,9 +62,9 @@ START_TEST(memfd_is_reserved_and_mapped)
 			 -EINVAL);
 	ck_assert_int_eq(ccshm_system.mmap(0, PROT_READ, MAP_SHARED, fd, 0,
 					   &address), -EINVAL);
-	ck_assert_int_eq(ccshm_system.reserve(fd, 0), -EINVAL);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0, 0), -EINVAL);
 	ccshm_system.close(fd);
-	ck_assert_int_eq(ccshm_system.reserve(-1, 1), -EBADF);
+	ck_assert_int_eq(ccshm_system.reserve(-1, 0, 1), -EBADF);
 	bytes = page_end(300);
 	memset(bytes, 'x', 299);
 	ck_assert_int_eq(ccshm_system.memfd(bytes), -EINVAL);
@@ -79,7 +80,7 @@ START_TEST(place_aligns_to_huge_pages)
 	size_t i;
 
 	ck_assert_int_ge(fd, 0);
-	ck_assert_int_eq(ccshm_system.reserve(fd, 4 * MIB), 0);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0, 4 * MIB), 0);
 	for (i = 0; i < sizeof(phases) / sizeof(phases[0]); i++) {
 		ck_assert_int_eq(ccshm_system.place(4 * MIB, 2 * MIB, phases[i], &wanted), 0);
 		ck_assert_uint_eq(((uintptr_t)wanted - phases[i]) % (2 * MIB), 0);
