@@ -74,10 +74,10 @@ static const struct ccshm_object_ops buffer_ops = {
 	.describe = buffer_describe,
 };
 
-static void buffer_release(struct work_struct *work)
+static void buffer_release(struct ccshm_limit_return *returning)
 {
-	struct ccshm_buffer *buffer = container_of(work, struct ccshm_buffer,
-						   release);
+	struct ccshm_buffer *buffer = container_of(returning, struct ccshm_buffer,
+						   returning);
 	struct ccshm_ioc_query q = {};
 	kuid_t payer = buffer->payer;
 	struct ccshm_memory memory;
@@ -108,7 +108,7 @@ static void buffer_return(struct ccshm_buffer *buffer)
 {
 	ccshm_limit_returning(&buffer->returning, buffer->payer,
 			      ccshm_memory_returning(&buffer->memory));
-	queue_work(ccshm_wq, &buffer->release);
+	ccshm_limit_queue_return(&buffer->returning);
 }
 
 /**
@@ -362,7 +362,7 @@ static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
 	xa_init_flags(&buffer->exports, XA_FLAGS_ACCOUNT);
 	xa_init_flags(&buffer->attachments, XA_FLAGS_ACCOUNT);
 	INIT_LIST_HEAD(&buffer->tallies);
-	INIT_WORK(&buffer->release, buffer_release);
+	buffer->returning.give_back = buffer_release;
 	init_completion(&buffer->released);
 
 	err = buffer_set_owner(buffer, req);
@@ -420,7 +420,7 @@ static void buffer_drop(struct ccshm_buffer *buffer)
 	if (!buffer->memory.blocks.tried) {
 		/* Not after the conversions of others. */
 		ccshm_limit_returning(&buffer->returning, buffer->payer, 0);
-		buffer_release(&buffer->release);
+		buffer_release(&buffer->returning);
 		return;
 	}
 	kref_get(&buffer->obj.ref);

@@ -216,9 +216,8 @@ struct ccshm_client {
  * @nr_exports: number of exports in @exports (ccshm_lock)
  * @nr_attachments: number of attachments in @attachments (ccshm_lock)
  * @tallies: list of struct ccshm_tally of each REVOKE in progress (ccshm_lock)
- * @release: work item that gives the memory back
- * @returning: what @release gives back
- * @released: completed when @release has run
+ * @returning: return of the memory
+ * @released: completed when the memory has been given back
  */
 struct ccshm_buffer {
 	struct ccshm_object obj;
@@ -242,7 +241,6 @@ struct ccshm_buffer {
 	unsigned int nr_exports;
 	unsigned int nr_attachments;
 	struct list_head tallies;
-	struct work_struct release;
 	struct ccshm_limit_return returning;
 	struct completion released;
 };

@@ -19,8 +19,10 @@
 #include <linux/list.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/semaphore.h>
 #include <linux/set_memory.h>
 #include <linux/slab.h>
+#include <linux/workqueue.h>
 
 #include "memory.h"
 
@@ -53,8 +55,16 @@ struct quarantined {
 	kuid_t payer;
 };
 
-/* Workqueue of conversions to private; allocated before the first conversion. */
-struct workqueue_struct *ccshm_wq;
+/* Conversions to private that the returns of all users execute at a time. */
+#define RETURNING_RUNS	2
+
+/*
+ * Counts down the conversions to private that returns execute. They serialise in the kernel
+ * (cpa_lock, vmap_purge_lock): more of them at a time are not faster and only occupy
+ * processors. Each one is of a run of at most CCSHM_RUN_PAGES, and waiters take turns: the
+ * return of a small buffer does not wait for a large one to end.
+ */
+static struct semaphore returning_runs;
 
 static atomic64_t pages_shared, pages_quarantined;
 static atomic64_t calls_shared, calls_private, calls_failed;
@@ -73,6 +83,8 @@ static void (*report_leak)(kuid_t payer, unsigned long pages);
 static LIST_HEAD(quarantine);
 /* Held across the retry of a block, so that share_probe() finds all blocks listed. */
 static DEFINE_MUTEX(quarantine_lock);
+/* Not the workqueue of the returns: quarantined blocks of one user delay no other user. */
+static struct workqueue_struct *retry_wq;
 static void quarantine_retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(quarantine_work, quarantine_retry);
 
@@ -239,7 +251,7 @@ static void quarantine_hurry(void)
 		if (q->mixed)
 			q->due = jiffies;
 	}
-	mod_delayed_work(ccshm_wq, &quarantine_work, 0);
+	mod_delayed_work(retry_wq, &quarantine_work, 0);
 }
 
 static void quarantine_retry(struct work_struct *work)
@@ -251,7 +263,7 @@ static void quarantine_retry(struct work_struct *work)
 		bool refused = READ_ONCE(sharing_refused);
 
 		if (time_after(q->due, jiffies)) {
-			mod_delayed_work(ccshm_wq, &quarantine_work,
+			mod_delayed_work(retry_wq, &quarantine_work,
 					 q->due - jiffies);
 			break;
 		}
@@ -287,7 +299,7 @@ static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
 	__module_get(THIS_MODULE);
 	mutex_unlock(&quarantine_lock);
 	/* Does not delay a retry that is due earlier. */
-	queue_delayed_work(ccshm_wq, &quarantine_work, QUARANTINE_DELAY);
+	queue_delayed_work(retry_wq, &quarantine_work, QUARANTINE_DELAY);
 }
 
 /*
@@ -376,7 +388,9 @@ static void unshare_range(struct ccshm_blocks *blocks, unsigned long i,
 	while (i < end) {
 		unsigned long pages, next = run_end(blocks, i, end, &pages);
 
+		down(&returning_runs);
 		run_unshare(blocks, i, next, pages);
+		up(&returning_runs);
 		i = next;
 		cond_resched();
 	}
@@ -569,10 +583,15 @@ void ccshm_convert_continue(void)
  * ccshm_convert_init - prepare for conversions
  * @report: function that reports pages that are leaked; called with a mutex of
  *	convert.c held
+ *
+ * Return: 0 or -ENOMEM.
  */
-void __init ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages))
+int __init ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages))
 {
 	report_leak = report;
+	sema_init(&returning_runs, RETURNING_RUNS);
+	retry_wq = alloc_workqueue("ccshm-retry", WQ_UNBOUND, 1);
+	return retry_wq ? 0 : -ENOMEM;
 }
 
 /*
@@ -600,4 +619,5 @@ void ccshm_convert_exit(void)
 			leaked);
 	/* A successful retry may have queued the work item again. */
 	cancel_delayed_work_sync(&quarantine_work);
+	destroy_workqueue(retry_wq);
 }

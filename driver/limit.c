@@ -13,6 +13,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "memory.h"
 
@@ -46,11 +47,17 @@ static struct limit limits[] = {
  * @uid: payer
  * @link: entry of the table of accounts (account_lock)
  * @usage: charges and objects; an account without any is freed (account_lock)
+ * @queue: returns of the user's memory that have not begun (account_lock)
+ * @work: work item that executes these returns
+ * @busy: @work is queued or runs, and keeps the account (account_lock)
  */
 struct account {
 	kuid_t uid;
 	struct hlist_node link;
 	struct ccshm_usage usage;
+	struct list_head queue;
+	struct work_struct work;
+	bool busy;
 };
 
 static DEFINE_HASHTABLE(accounts, 8);
@@ -64,8 +71,12 @@ static LIST_HEAD(returns);
 static u64 last_ticket;
 static u64 returned;
 static DECLARE_WAIT_QUEUE_HEAD(returned_wait);
+/* Workqueue of the returns. */
+static struct workqueue_struct *return_wq;
 /* Protects accounts, sums and limits: each charge is compared and added in one step. */
 static DEFINE_SPINLOCK(account_lock);
+
+static void account_return(struct work_struct *work);
 
 static struct account *account_find(kuid_t uid)
 {
@@ -89,6 +100,8 @@ static struct account *account_take(kuid_t uid, struct account **spare)
 	account = *spare;
 	*spare = NULL;
 	account->uid = uid;
+	INIT_LIST_HEAD(&account->queue);
+	INIT_WORK(&account->work, account_return);
 	hash_add(accounts, &account->link, __kuid_val(uid));
 	return account;
 }
@@ -97,7 +110,7 @@ static struct account *account_take(kuid_t uid, struct account **spare)
 static struct account *account_drop(struct account *account)
 {
 	lockdep_assert_held(&account_lock);
-	if (memchr_inv(&account->usage, 0, sizeof(account->usage)))
+	if (account->busy || memchr_inv(&account->usage, 0, sizeof(account->usage)))
 		return NULL;
 	hash_del(&account->link);
 	return account;
@@ -298,6 +311,52 @@ void ccshm_limit_returning(struct ccshm_limit_return *r, kuid_t uid,
 	kfree(account);
 }
 
+/*
+ * Execute one return of a user, and queue the work item again for the next one, after
+ * those of other users.
+ */
+static void account_return(struct work_struct *work)
+{
+	struct account *account = container_of(work, struct account, work);
+	struct ccshm_limit_return *r;
+
+	spin_lock(&account_lock);
+	r = list_first_entry(&account->queue, struct ccshm_limit_return, queue);
+	list_del(&r->queue);
+	spin_unlock(&account_lock);
+	r->give_back(r);
+
+	spin_lock(&account_lock);
+	account->busy = !list_empty(&account->queue);
+	if (account->busy)
+		queue_work(return_wq, &account->work);
+	account = account_drop(account);
+	spin_unlock(&account_lock);
+	kfree(account);
+}
+
+/**
+ * ccshm_limit_queue_return - call @r->give_back() in a work item of the payer
+ * @r: return that ccshm_limit_returning() has counted
+ *
+ * The returns of a payer are executed one after the other, independently of those of
+ * other payers. The queue and the work item are in the payer's account, which exists as
+ * long as @r is counted: this allocates nothing.
+ */
+void ccshm_limit_queue_return(struct ccshm_limit_return *r)
+{
+	struct account *account;
+
+	spin_lock(&account_lock);
+	account = account_find(r->uid);
+	list_add_tail(&r->queue, &account->queue);
+	if (!account->busy) {
+		account->busy = true;
+		queue_work(return_wq, &account->work);
+	}
+	spin_unlock(&account_lock);
+}
+
 /* Count a buffer whose memory was freed or quarantined no longer, and wake up waiters. */
 void ccshm_limit_returned(struct ccshm_limit_return *r)
 {
@@ -315,6 +374,12 @@ void ccshm_limit_returned(struct ccshm_limit_return *r)
 	spin_unlock(&account_lock);
 	kfree(account);
 	wake_up_all(&returned_wait);
+}
+
+/* Wait until all memory has been given back. Nothing may begin to give back memory. */
+void ccshm_limit_drain(void)
+{
+	drain_workqueue(return_wq);
 }
 
 /*
@@ -606,7 +671,15 @@ void ccshm_limit_info(struct ccshm_ioc_info *info)
 	info->user_importers = mine.importers;
 }
 
-void __init ccshm_limit_init(void)
+/**
+ * ccshm_limit_init - set the default limits, and create the workqueue of the returns
+ *
+ * The workqueue has one work item of each payer, and executes as many as it can: a payer
+ * whose work item did not run would wait for the returns of others.
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int __init ccshm_limit_init(void)
 {
 	struct limit *total = &limits[CCSHM_QUOTA_TOTAL_BYTES];
 	struct limit *user = &limits[CCSHM_QUOTA_USER_BYTES];
@@ -619,15 +692,18 @@ void __init ccshm_limit_init(void)
 	/* No user can take all. A total without a limit has no half. */
 	if (!user->set && total->value != CCSHM_LIMIT_NONE)
 		user->value = total->value / 2;
+	return_wq = alloc_workqueue("ccshm", WQ_UNBOUND, 0);
+	return return_wq ? 0 : -ENOMEM;
 }
 
-/* Free the accounts that are left: those of users with leaked memory. */
+/* Free the workqueue, and the accounts that are left: those of users with leaked memory. */
 void ccshm_limit_exit(void)
 {
 	struct account *account;
 	struct hlist_node *next;
 	unsigned int bucket;
 
+	destroy_workqueue(return_wq);
 	hash_for_each_safe(accounts, bucket, next, account, link)
 		kfree(account);
 }

@@ -136,20 +136,16 @@ static int __init ccshm_init(void)
 		err = check_platform();
 	if (err)
 		return err;
-	/*
-	 * Conversions serialise in the kernel (cpa_lock, vmap_purge_lock): more of them
-	 * at a time are not faster and only occupy processors. No work item of this
-	 * queue waits for another one of it.
-	 */
-	ccshm_wq = alloc_workqueue("ccshm", WQ_UNBOUND, 2);
-	if (!ccshm_wq)
-		return -ENOMEM;
 	ccshm_object_prime();
-	ccshm_limit_init();
-	ccshm_convert_init(report_leak);
+	err = ccshm_limit_init();
+	if (err)
+		return err;
+	err = ccshm_convert_init(report_leak);
+	if (err)
+		goto exit_limit;
 	err = ccshm_export_init();
 	if (err)
-		goto destroy_wq;
+		goto exit_convert;
 	err = ccshm_attachment_init();
 	if (err)
 		goto exit_export;
@@ -178,8 +174,10 @@ exit_attachment:
 	ccshm_attachment_exit();
 exit_export:
 	ccshm_export_exit();
-destroy_wq:
-	destroy_workqueue(ccshm_wq);
+exit_convert:
+	ccshm_convert_exit();
+exit_limit:
+	ccshm_limit_exit();
 	return err;
 }
 
@@ -192,10 +190,9 @@ static void __exit ccshm_exit(void)
 	ccshm_attachment_bus_exit();
 	ccshm_attachment_exit();
 	ccshm_export_exit();
-	flush_workqueue(ccshm_wq);
+	ccshm_limit_drain();
 	ccshm_importer_exit();
 	ccshm_convert_exit();
-	destroy_workqueue(ccshm_wq);
 	/* Last: until here, memory that leaks is reported. */
 	ccshm_netlink_exit();
 	ccshm_limit_exit();

@@ -57,13 +57,18 @@ struct ccshm_usage {
 
 /**
  * struct ccshm_limit_return - buffer whose memory is being given back
+ * @give_back: gives the memory back, and calls ccshm_limit_returned(); called by a work
+ *	item of the payer, and may free the return
  * @link: entry in the list of all of these
+ * @queue: entry in the queue of the payer
  * @ticket: number in the order in which they began
  * @uid: payer of the buffer
  * @pages: number of pages that are likely to be uncharged
  */
 struct ccshm_limit_return {
+	void (*give_back)(struct ccshm_limit_return *r);
 	struct list_head link;
+	struct list_head queue;
 	u64 ticket;
 	kuid_t uid;
 	unsigned long pages;
@@ -102,7 +107,9 @@ void ccshm_limit_uncharge(kuid_t uid, unsigned long pages);
 void ccshm_limit_leak(kuid_t uid, unsigned long pages);
 void ccshm_limit_returning(struct ccshm_limit_return *r, kuid_t uid,
 			   unsigned long pages);
+void ccshm_limit_queue_return(struct ccshm_limit_return *r);
 void ccshm_limit_returned(struct ccshm_limit_return *r);
+void ccshm_limit_drain(void);
 void ccshm_limit_wait_begin(struct ccshm_limit_wait *wait);
 int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 		     unsigned long pages, bool interruptible);
@@ -117,7 +124,7 @@ void ccshm_limit_usage_all(struct ccshm_usage *usage);
 void ccshm_limit_info(struct ccshm_ioc_info *info);
 u64 ccshm_limit_value(enum ccshm_quota quota);
 void ccshm_limit_set(enum ccshm_quota quota, u64 value);
-void ccshm_limit_init(void);
+int ccshm_limit_init(void);
 void ccshm_limit_exit(void);
 
 /* Return true if @err means that a limit was reached. */
@@ -248,15 +255,13 @@ struct ccshm_convert_held {
 	u64 leaked;
 };
 
-extern struct workqueue_struct *ccshm_wq;
-
 void ccshm_convert_zero(struct page *page, unsigned long pages);
 int ccshm_convert_share(struct ccshm_blocks *blocks, bool interruptible);
 void ccshm_convert_unshare(struct ccshm_blocks *blocks);
 void ccshm_convert_stats(struct ccshm_convert_stats *stats);
 bool ccshm_convert_stop(struct ccshm_convert_held *held);
 void ccshm_convert_continue(void);
-void ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages));
+int ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages));
 void ccshm_convert_exit(void);
 
 /* carve.c: pages of blocks that are shared already */

@@ -4,8 +4,8 @@
  * for a call that is still walking over the pages, because a lock of the export is held only to
  * count a mapping or a fault, nor for an attachment that such a call lists later. It ends what
  * others make while it begins, before it seals the buffer or closes their export, even if its caller
- * is killed meanwhile. ALLOC waits only
- * for returning memory that is sufficient, and can be killed while it waits. If ALLOC and the
+ * is killed meanwhile. ALLOC waits only for returning memory that is sufficient, and can be killed
+ * while it waits. Memory of a user returns although the returns of another one do not end. If ALLOC and the
  * preparation of a hibernation meet, one of them is refused. fork() copies no 2 MiB page table entry
  * of a ccshm mapping.
  *
@@ -57,6 +57,13 @@ static bool is_stalled(pid_t pid)
 	while (probe_get("stalled") != (unsigned long)pid && now_ns() < end)
 		sleep_ms(5);
 	return probe_get("stalled") == (unsigned long)pid;
+}
+
+/* Hold work items that convert memory back when they enter @function. */
+static void hold_at(const char *function)
+{
+	if (write_text("/sys/module/ccshm_probe/parameters/hold_at", function))
+		bail("cannot write hold_at");
 }
 
 /* Stall the next thread that enters @function. */
@@ -557,6 +564,80 @@ static void waits_for_no_more(void)
 	returning_end("two users");
 }
 
+/* Wait until @most work items are held, but not longer than it takes that many to begin. */
+static unsigned long held_soon(unsigned long most)
+{
+	int64_t end = in_ms(debug_kernel() ? 5000 : 1000);
+
+	while (probe_get("held") < most && now_ns() < end)
+		sleep_ms(5);
+	return probe_get("held");
+}
+
+/* Allocate and free as much as the user's limit allows, and then allocate it again. */
+static int allocates_again(struct peer *parent, void *arg)
+{
+	struct ccshm_ioc_alloc req = { .size = *(uint64_t *)arg }, again = req;
+	int fd = raw_open();
+	int err = fd < 0 ? fd : raw_ioctl(fd, CCSHM_IOC_ALLOC, &req);
+
+	peer_send(parent, err, -1);
+	must(peer_hear(parent));
+	err = raw_free(fd, req.id);
+	return err ? err : raw_ioctl(fd, CCSHM_IOC_ALLOC, &again);
+}
+
+/* Test returns of a user while those of another one, which began before, do not end. */
+static void returns_of_others(void)
+{
+	struct user *alice = user_start(ALICE, 0);
+	uint64_t size = 4 * UNIT;
+	struct peer bob = peer_start(BOB, 0, allocates_again, &size);
+	int result = 1;
+	bool answered;
+
+	limit_set("user_bytes", size);
+	is_errno(peer_hear(&bob), 0, "returns of others: ALLOC by bob of all that the limit allows");
+	for (unsigned int i = 0; i < 4; i++)
+		must(user_has(alice, i, UNIT));
+	returning_begin(alice, 0, "returns of others");
+	for (unsigned int i = 1; i < 4; i++)
+		must(user_ask(alice, USER_FREE, i));
+	is_int(held_soon(2), 1, "returns of others: one return of a user is in progress at a time");
+	probe_set("hold", 2);
+	peer_send(&bob, 0, -1);
+	answered = peer_receive(&bob, &result, NULL, 20000);
+	is_errno(answered ? result : -EAGAIN, 0,
+		 "FREE and ALLOC of all that the limit allows do not wait for returns of another user");
+	is_int(user_info(alice)->user_buffers, 4,
+	       "returns of others: no memory of alice's was returned meanwhile");
+	probe_set("hold", 0);
+	if (!answered)
+		is_errno(peer_hear(&bob), 0, "returns of others: ALLOC by bob succeeds later");
+	peer_must_end(&bob, 0);
+	user_end(alice);
+	returning_end("returns of others");
+}
+
+/* Test that returns of many users occupy few processors. */
+static void returns_take_turns(void)
+{
+	struct user *users[] = { user_start(ALICE, 0), user_start(BOB, 0),
+				 user_start(ROOT, ALL_CAPS) };
+
+	for (unsigned int i = 0; i < 3; i++)
+		must(user_has(users[i], 0, UNIT));
+	hold_at("set_memory_encrypted");
+	probe_set("hold", 1);
+	for (unsigned int i = 0; i < 3; i++)
+		must(user_ask(users[i], USER_FREE, 0));
+	is_int(held_soon(3), 2, "returns of three users: two conversions are in progress at a time");
+	for (unsigned int i = 0; i < 3; i++)
+		user_end(users[i]);
+	returning_end("returns of three users");
+	hold_at("ccshm_convert_unshare");
+}
+
 /* ---- an ALLOC while hibernation is prepared ---- */
 
 static int allocates_after_message(struct peer *parent, void *arg)
@@ -834,6 +915,8 @@ int main(void)
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
 	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");
 	waits_for_no_more();
+	returns_of_others();
+	returns_take_turns();
 	one_is_refused();
 	fork_copies_none();
 	lists_end();

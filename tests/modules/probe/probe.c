@@ -8,7 +8,8 @@
  *   memory; set_memory_decrypted(), when ALLOC shares it; ccshm_object_next() and
  *   ccshm_object_next_of(), when objects are listed; or ccshm_buffer_seal(), before REVOKE
  *   seals a buffer;
- * - hold the work items that convert memory back, in ccshm_convert_unshare() (@hold);
+ * - hold the work items that convert memory back, in ccshm_convert_unshare() or, for a part of the
+ *   memory, in set_memory_encrypted() (@hold, @hold_at);
  * - count the pages that are not zero when they are shared (@dirty);
  * - count the bytes of a shared page that are not zero (@peek, @nonzero);
  * - count the huge page entries that fork copies (@copied);
@@ -55,7 +56,11 @@ static const struct kernel_param_ops hold_ops = {
 	.get = param_get_int,
 };
 module_param_cb(hold, &hold_ops, &hold, 0600);
-MODULE_PARM_DESC(hold, "1: hold the work items that convert memory back; 0: let them continue");
+MODULE_PARM_DESC(hold, "1: hold the work items that convert memory back; 2: hold no others than those that are held; 0: let all continue");
+
+static char hold_at[32] = "ccshm_convert_unshare";
+module_param_string(hold_at, hold_at, sizeof(hold_at), 0600);
+MODULE_PARM_DESC(hold_at, "function in which to hold them");
 
 static atomic_t nr_held;
 
@@ -277,23 +282,55 @@ static struct kprobe unshare = {
 	.post_handler = empty_post_handler,
 };
 
-/* Replace ccshm_convert_unshare(): wait until @hold is 0, then call the real function. */
-static noinline void hold_here(void *blocks)
+static void hold_here(void)
 {
-	void (*real)(void *blocks) = (void *)unshare.addr;
-
 	atomic_inc(&nr_held);
 	wait_event_idle(released, !READ_ONCE(hold));
 	atomic_dec(&nr_held);
+}
+
+/* If the probed function must be held, let the current thread continue in @instead. */
+static int hold_in(struct kprobe *p, struct pt_regs *regs, void *instead)
+{
+	if (READ_ONCE(hold) != 1 || !(current->flags & PF_WQ_WORKER) ||
+	    strcmp(hold_at, p->symbol_name))
+		return 0;
+	instruction_pointer_set(regs, (unsigned long)instead);
+	return 1;
+}
+
+static noinline void hold_unshare(void *blocks)
+{
+	void (*real)(void *blocks) = (void *)unshare.addr;
+
+	hold_here();
 	real(blocks);
 }
 
 static int unshare_called(struct kprobe *p, struct pt_regs *regs)
 {
-	if (!READ_ONCE(hold) || !(current->flags & PF_WQ_WORKER))
-		return 0;
-	instruction_pointer_set(regs, (unsigned long)hold_here);
-	return 1;
+	return hold_in(p, regs, hold_unshare);
+}
+
+static int encrypted_called(struct kprobe *p, struct pt_regs *regs);
+
+static struct kprobe set_private = {
+	.symbol_name = "set_memory_encrypted",
+	.pre_handler = encrypted_called,
+	.post_handler = empty_post_handler,
+};
+
+static noinline int hold_encrypted(unsigned long addr, int pages)
+{
+	int (*real)(unsigned long addr, int pages) = (void *)set_private.addr;
+
+	hold_here();
+	return real(addr, pages);
+}
+
+static int encrypted_called(struct kprobe *p, struct pt_regs *regs)
+{
+	return hold_in(p, regs, hold_encrypted);
 }
 
 /* copy_huge_pmd(dst_mm, src_mm, dst_pmd, src_pmd, addr, dst_vma, src_vma) */
@@ -394,7 +431,8 @@ static int measure_locks(void)
 /* ---- the module ---- */
 
 static struct kprobe *probes[] = {
-	&memory_pfn, &share, &set_memory, &unshare, &object_next, &object_next_of, &buffer_seal, &huge_pmd,
+	&memory_pfn, &share, &set_memory, &unshare, &set_private, &object_next, &object_next_of,
+	&buffer_seal, &huge_pmd,
 };
 
 static int __init probe_init(void)
