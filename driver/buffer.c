@@ -21,7 +21,12 @@ static struct rb_root names = RB_ROOT;
 
 static void buffer_free(struct ccshm_object *object)
 {
-	kfree(container_of(object, struct ccshm_buffer, obj));
+	struct ccshm_buffer *buffer = container_of(object, struct ccshm_buffer, obj);
+
+	/* An xa_reserve() that gets no memory for a node leaves empty nodes above it. */
+	xa_destroy(&buffer->exports);
+	xa_destroy(&buffer->attachments);
+	kfree(buffer);
 }
 
 /**

@@ -126,6 +126,7 @@ int ccshm_object_init(struct ccshm_object *object,
 		      const struct ccshm_object_ops *ops,
 		      struct ccshm_buffer *buffer,
 		      struct ccshm_limit_refusal *refusal);
+void ccshm_object_exit(void);
 void ccshm_object_publish(struct ccshm_object *object);
 void ccshm_object_announce(struct ccshm_object *object, enum ccshm_event_type type);
 void ccshm_object_end(struct ccshm_object *object);

@@ -196,6 +196,7 @@ static void __exit ccshm_exit(void)
 	/* Last: until here, memory that leaks is reported. */
 	ccshm_netlink_exit();
 	ccshm_limit_exit();
+	ccshm_object_exit();
 }
 
 module_init(ccshm_init);

@@ -59,6 +59,12 @@ int ccshm_object_init(struct ccshm_object *object,
 	return err;
 }
 
+/* Free the nodes that an xa_reserve() which got no memory has left: no object exists any more. */
+void ccshm_object_exit(void)
+{
+	xa_destroy(&objects);
+}
+
 /* Publish an object: from now on it can be found by its id. */
 void ccshm_object_publish(struct ccshm_object *object)
 {
