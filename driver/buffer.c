@@ -422,8 +422,7 @@ static void buffer_drop(struct ccshm_buffer *buffer)
 {
 	if (!refcount_dec_and_test(&buffer->users))
 		return;
-	if (!buffer->memory.blocks.tried) {
-		/* Not after the conversions of others. */
+	if (!ccshm_memory_is_shared(&buffer->memory)) {
 		ccshm_limit_returning(&buffer->returning, buffer->payer, 0);
 		buffer_release(&buffer->returning);
 		return;

@@ -59,10 +59,10 @@ struct quarantined {
 #define RETURNING_RUNS	2
 
 /*
- * Counts down the conversions to private that returns execute. They serialise in the kernel
+ * Limits the conversions that returns execute at a time. They serialise in the kernel
  * (cpa_lock, vmap_purge_lock): more of them at a time are not faster and only occupy
- * processors. Each one is of a run of at most CCSHM_RUN_PAGES, and waiters take turns: the
- * return of a small buffer does not wait for a large one to end.
+ * processors. Each one is of a run of blocks, and waiters take turns: the return of a small
+ * buffer does not wait for a large one to end. Only work items wait, one of each payer.
  */
 static struct semaphore returning_runs;
 
@@ -83,7 +83,7 @@ static void (*report_leak)(kuid_t payer, unsigned long pages);
 static LIST_HEAD(quarantine);
 /* Held across the retry of a block, so that share_probe() finds all blocks listed. */
 static DEFINE_MUTEX(quarantine_lock);
-/* Not the workqueue of the returns: quarantined blocks of one user delay no other user. */
+/* Not the workqueue of the returns: retries of one user's blocks do not occupy its workers. */
 static struct workqueue_struct *retry_wq;
 static void quarantine_retry(struct work_struct *work);
 static DECLARE_DELAYED_WORK(quarantine_work, quarantine_retry);
@@ -363,11 +363,22 @@ static void block_give_back(struct ccshm_blocks *blocks, unsigned long i,
 		__free_pages(block->page, block->order);
 }
 
+/* Make pages private, as one of the conversions of returns that run at a time. */
+static int pages_return(struct page *page, unsigned long pages)
+{
+	int err;
+
+	down(&returning_runs);
+	err = pages_to_private(page, pages);
+	up(&returning_runs);
+	return err;
+}
+
 /* Make blocks [i, end) private and free them: by one call, or one for each block. */
 static void run_unshare(struct ccshm_blocks *blocks, unsigned long i,
 			unsigned long end, unsigned long pages)
 {
-	bool all = !pages_to_private(blocks->block[i].page, pages);
+	bool all = !pages_return(blocks->block[i].page, pages);
 
 	for (; i < end; i++) {
 		struct ccshm_block *block = &blocks->block[i];
@@ -376,7 +387,7 @@ static void run_unshare(struct ccshm_blocks *blocks, unsigned long i,
 		bool mixed = nr < pages;
 
 		block_give_back(blocks, i, all ||
-				(mixed && !pages_to_private(block->page, nr)),
+				(mixed && !pages_return(block->page, nr)),
 				mixed);
 	}
 }
@@ -388,9 +399,7 @@ static void unshare_range(struct ccshm_blocks *blocks, unsigned long i,
 	while (i < end) {
 		unsigned long pages, next = run_end(blocks, i, end, &pages);
 
-		down(&returning_runs);
 		run_unshare(blocks, i, next, pages);
-		up(&returning_runs);
 		i = next;
 		cond_resched();
 	}

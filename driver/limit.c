@@ -376,10 +376,25 @@ void ccshm_limit_returned(struct ccshm_limit_return *r)
 	wake_up_all(&returned_wait);
 }
 
-/* Wait until all memory has been given back. Nothing may begin to give back memory. */
+static bool all_returned(void)
+{
+	bool all;
+
+	spin_lock(&account_lock);
+	all = list_empty(&returns);
+	spin_unlock(&account_lock);
+	return all;
+}
+
+/*
+ * Wait until all memory has been given back. Nothing may begin to give back memory.
+ * drain_workqueue() is for a few rounds of work items that queue themselves: it warns from
+ * the tenth on.
+ */
 void ccshm_limit_drain(void)
 {
-	drain_workqueue(return_wq);
+	wait_event(returned_wait, all_returned());
+	flush_workqueue(return_wq);
 }
 
 /*

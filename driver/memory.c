@@ -112,6 +112,12 @@ unsigned long ccshm_memory_returning(const struct ccshm_memory *memory)
 	return pages;
 }
 
+/* Check whether some of the memory may be shared, so that ccshm_memory_free() converts. */
+bool ccshm_memory_is_shared(const struct ccshm_memory *memory)
+{
+	return memory->blocks.tried || memory->slice.pages;
+}
+
 /**
  * ccshm_memory_pfn - look up a page
  * @memory: memory of a buffer

@@ -308,6 +308,7 @@ struct ccshm_memory {
 int ccshm_memory_alloc(struct ccshm_memory *memory, const struct ccshm_wish *wish);
 void ccshm_memory_free(struct ccshm_memory *memory);
 unsigned long ccshm_memory_returning(const struct ccshm_memory *memory);
+bool ccshm_memory_is_shared(const struct ccshm_memory *memory);
 unsigned long ccshm_memory_pfn(const struct ccshm_memory *memory,
 			       unsigned long index, unsigned long *run);
 

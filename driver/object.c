@@ -201,7 +201,8 @@ u64 ccshm_object_last_id(void)
  *
  * A revoke visits only objects that are still listed. Those that have ended meanwhile,
  * for example because a process died when it lost its mapping, are in the sums. Both
- * include the exports and attachments that are listed now, and none made later.
+ * include the exports and attachments that are listed now, and those that
+ * ccshm_tally_extend() adds.
  */
 void ccshm_tally_begin(struct ccshm_tally *tally)
 {
@@ -212,7 +213,7 @@ void ccshm_tally_begin(struct ccshm_tally *tally)
 	mutex_unlock(&ccshm_lock);
 }
 
-/* Include the attachments that are listed now, and were not when the tally began. */
+/* Include the attachments that are listed now, and were made after the tally had begun. */
 void ccshm_tally_extend(struct ccshm_tally *tally)
 {
 	mutex_lock(&ccshm_lock);

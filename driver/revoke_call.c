@@ -132,8 +132,8 @@ static void revoke_attachments(struct revoke *rev)
 }
 
 /*
- * Begin to revoke all exports, and then all attachments, those included that were made
- * from an export before it was closed: from then on none is made. Nothing ends this early:
+ * Begin to revoke all exports, and then all attachments. This includes attachments made
+ * from an export before it was closed; no more can be made afterwards. Nothing ends this early:
  * a process that is being killed cannot repeat the call.
  */
 static void begin_all(struct revoke *rev)

@@ -658,7 +658,7 @@ static void test_workers(void)
 		short_sleep();
 	} while (info.bytes_shared);
 	/* Without conversions all memory may have returned before the first observation. */
-	ok((most >= 1 || !cvm_present()) && most <= 2,
+	ok((most >= 1 || !cvm_present()) && most <= 1,
 	   "closing a file with 60 buffers: at most %u workers at a time", most);
 	ok(wait_clean(dev), "closing a file with 60 buffers: all memory is given back");
 }

@@ -304,7 +304,8 @@ static void attached_before_close(bool free, bool killed, const char *what)
 	is_errno(attach_dmabuf(ccshm, dmabuf, PCI_B, &a), 0, "%s: ATTACH succeeds", what);
 	if (!killed) {
 		probe_set("stall", 0);
-		is_errno(peer_hear(&revoker), free ? 0 : ETIMEDOUT, "%s: result of the call", what);
+		is_errno(peer_hear(&revoker), free ? 0 : ETIMEDOUT, "%s: the call returns %s", what,
+			 free ? "0" : "ETIMEDOUT");
 	}
 	peer_must_end(&revoker, killed ? SIGKILL : 0);
 	is_int(query(first).state, CCSHM_STATE_REVOKED, "%s: the first export is revoked", what);
@@ -474,7 +475,8 @@ static struct peer waiter_start(uid_t uid, uint64_t size, uint64_t flags, const 
 	return p;
 }
 
-static void waiter_is_killed(struct peer *p, const char *what)
+/* @held: number of work items that are held while the ALLOC waits. */
+static void waiter_is_killed(struct peer *p, unsigned int held, const char *what)
 {
 	int64_t start = now_ns();
 	int status;
@@ -484,7 +486,7 @@ static void waiter_is_killed(struct peer *p, const char *what)
 	diag("the process was gone after %lld ms", (long long)(now_ns() - start) / 1000000);
 	ok(status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	   "%s: SIGKILL ends the ALLOC that waits", what);
-	is_int(probe_get("held"), 1,
+	is_int(probe_get("held"), held,
 	       "%s: no memory was returned before SIGKILL ended the ALLOC", what);
 	if (status < 0) {
 		probe_set("hold", 0);
@@ -509,7 +511,7 @@ static void own_returns(const char *limit, uint64_t most, uint64_t size, const c
 	kill(p.pid, SIGUSR1);
 	ok(waits_in_state(p.pid, CCSHM_IOC_ALLOC, 'D'),
 	   "%s: a handled signal does not end an uninterruptible ALLOC that waits", what);
-	waiter_is_killed(&p, what);
+	waiter_is_killed(&p, 1, what);
 	p = waiter_start(ALICE, size, CCSHM_ALLOC_INTERRUPTIBLE, what);
 	kill(p.pid, SIGUSR1);
 	is_errno(peer_hear(&p), EINTR,
@@ -553,7 +555,7 @@ static void waits_for_no_more(void)
 		 "ALLOC beyond the total does not wait for memory that would not be enough: ENOSPC");
 	is_int(probe_get("held"), 1, "two users: no memory was returned while ALLOC was refused");
 	p = waiter_start(BOB, 2 * UNIT, 0, "beyond the total, where the returning memory suffices");
-	waiter_is_killed(&p, "beyond the total");
+	waiter_is_killed(&p, 1, "beyond the total");
 	p = waiter_start(BOB, 2 * UNIT, 0, "beyond the total, again");
 	probe_set("hold", 0);
 	is_errno(peer_hear(&p), 0,
@@ -635,6 +637,44 @@ static void returns_take_turns(void)
 	for (unsigned int i = 0; i < 3; i++)
 		user_end(users[i]);
 	returning_end("returns of three users");
+	hold_at("ccshm_convert_unshare");
+}
+
+/* Allocate with an argument to which the answer cannot be written. */
+static int allocates_in_vain(struct peer *parent, void *arg)
+{
+	struct ccshm_ioc_alloc *req = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = raw_open();
+
+	(void)parent;
+	(void)arg;
+	if (req == MAP_FAILED || fd < 0)
+		bail("no memory for an argument, or no descriptor");
+	req->size = PAGE;
+	must(mprotect(req, PAGE, PROT_READ) ? -errno : 0);
+	return raw_ioctl(fd, CCSHM_IOC_ALLOC, req);
+}
+
+/* Test an ALLOC that is undone while returns of two other users are converted. */
+static void undo_waits_killably(void)
+{
+	const char *what = "an ALLOC that fails during returns of others";
+	struct user *users[] = { user_start(ALICE, 0), user_start(BOB, 0) };
+	struct peer p;
+
+	for (unsigned int i = 0; i < 2; i++)
+		must(user_has(users[i], 0, UNIT));
+	hold_at("set_memory_encrypted");
+	probe_set("hold", 1);
+	for (unsigned int i = 0; i < 2; i++)
+		must(user_ask(users[i], USER_FREE, 0));
+	is_int(held_soon(2), 2, "%s: two conversions are in progress", what);
+	p = peer_start(ROOT, ALL_CAPS, allocates_in_vain, NULL);
+	ok(waits_in_state(p.pid, CCSHM_IOC_ALLOC, 'D'), "%s: it waits for its own memory", what);
+	waiter_is_killed(&p, 2, what);
+	for (unsigned int i = 0; i < 2; i++)
+		user_end(users[i]);
+	returning_end(what);
 	hold_at("ccshm_convert_unshare");
 }
 
@@ -917,6 +957,7 @@ int main(void)
 	waits_for_no_more();
 	returns_of_others();
 	returns_take_turns();
+	undo_waits_killably();
 	one_is_refused();
 	fork_copies_none();
 	lists_end();

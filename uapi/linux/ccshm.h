@@ -657,8 +657,8 @@ struct ccshm_ioc_export {
 #define CCSHM_REVOKE_FORCE		(1ULL << 0)
 /*
  * Seal the buffer first, in the same step: callers without control cannot
- * create exports or attachments during the revoke or after it, and what they
- * created before the buffer was sealed is revoked. The buffer stays
+ * create exports or attachments during the revoke or after it. If @id is the
+ * buffer, what they created before it was sealed is revoked. The buffer stays
  * sealed also if the call fails with ETIMEDOUT, EBUSY, EIO or EINTR.
  */
 #define CCSHM_REVOKE_SEAL		(1ULL << 1)
