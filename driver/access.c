@@ -58,20 +58,33 @@ static bool is_visible(struct ccshm_buffer *buffer)
 }
 
 /**
- * ccshm_buffer_seen - check whether the caller may see a buffer
- * @buffer: buffer to see
+ * ccshm_object_describe_seen - describe an object if the caller may see its buffer
+ * @object: object to describe
  * @client: open file that the caller came through, or NULL
  * @admin: the caller has CAP_SYS_ADMIN; a check for each buffer would write too many
  *	records to the audit log
- * @control: out: the caller has control of the buffer
+ * @always: describe it also if the caller may not see it
+ * @q: out: description, with CCSHM_QUERY_CONTROL if the caller has control
+ *
+ * Checks and describes in one step, under the lock under which SET changes both.
  *
  * Return: whether ccshm_buffer_may() with CCSHM_SEE would succeed.
  */
-bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
-		       bool admin, bool *control)
+bool ccshm_object_describe_seen(struct ccshm_object *object,
+				struct ccshm_client *client, bool admin,
+				bool always, struct ccshm_ioc_query *q)
 {
-	*control = admin || has_own_control(buffer, client);
-	return *control || is_visible(buffer);
+	bool control, seen;
+
+	mutex_lock(&ccshm_lock);
+	control = admin || has_own_control(object->buffer, client);
+	seen = control || is_visible(object->buffer);
+	if (seen || always)
+		ccshm_object_describe(object, current_user_ns(), q);
+	mutex_unlock(&ccshm_lock);
+	if (control)
+		q->query_flags |= CCSHM_QUERY_CONTROL;
+	return seen;
 }
 
 /**

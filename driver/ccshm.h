@@ -172,8 +172,9 @@ int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 		     enum ccshm_want want);
 bool ccshm_buffer_control(struct ccshm_buffer *buffer,
 			  struct ccshm_client *client);
-bool ccshm_buffer_seen(struct ccshm_buffer *buffer, struct ccshm_client *client,
-		       bool admin, bool *control);
+bool ccshm_object_describe_seen(struct ccshm_object *object,
+				struct ccshm_client *client, bool admin,
+				bool always, struct ccshm_ioc_query *q);
 void ccshm_buffer_seal(struct ccshm_buffer *buffer);
 int ccshm_export_may(struct ccshm_export *export, struct ccshm_client *client);
 int ccshm_attachment_may(struct ccshm_attachment *att, struct ccshm_client *client);

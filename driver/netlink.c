@@ -149,18 +149,10 @@ static int dump_object(struct sk_buff *skb, struct netlink_callback *cb,
 		       struct ccshm_object *object)
 {
 	struct dump *d = dump_of(cb);
-	bool seen, control;
 
 	memset(&d->q, 0, sizeof(d->q));
-	mutex_lock(&ccshm_lock);
-	seen = ccshm_buffer_seen(object->buffer, NULL, d->admin, &control);
-	if (seen)
-		ccshm_object_describe(object, current_user_ns(), &d->q);
-	mutex_unlock(&ccshm_lock);
-	if (!seen)
+	if (!ccshm_object_describe_seen(object, NULL, d->admin, false, &d->q))
 		return 0;
-	if (control)
-		d->q.query_flags |= CCSHM_QUERY_CONTROL;
 	return dump_put(skb, cb, object);
 }
 

@@ -93,8 +93,7 @@ static void hide_buffer(struct ccshm_ioc_query *q)
 }
 
 /*
- * Describe an object that the caller may see, or has the descriptor of. Checks this under
- * the lock under which SET changes it.
+ * Describe an object that the caller may see, or has the descriptor of.
  *
  * Return: 0, or -ENOENT.
  */
@@ -102,18 +101,11 @@ static int query_object(struct ccshm_object *object, struct ccshm_call *call,
 			bool admin)
 {
 	struct ccshm_ioc_query *q = call->arg;
-	bool seen, control;
+	bool by_fd = q->flags & CCSHM_QUERY_BY_FD;
 
-	mutex_lock(&ccshm_lock);
-	seen = ccshm_buffer_seen(object->buffer, call->client, admin, &control);
-	if (seen || q->flags & CCSHM_QUERY_BY_FD)
-		ccshm_object_describe(object, current_user_ns(), q);
-	mutex_unlock(&ccshm_lock);
-	if (control)
-		q->query_flags |= CCSHM_QUERY_CONTROL;
-	if (seen)
+	if (ccshm_object_describe_seen(object, call->client, admin, by_fd, q))
 		return 0;
-	if (!(q->flags & CCSHM_QUERY_BY_FD))
+	if (!by_fd)
 		return -ENOENT;
 	hide_buffer(q);
 	return 0;
