@@ -621,23 +621,60 @@ static void returns_of_others(void)
 	returning_end("returns of others");
 }
 
+/* Users whose returns are held in their first conversions. */
+struct returning {
+	struct user *user[3];
+	unsigned int nr;
+};
+
+/* Let @nr users free a buffer each: the first two of @size, the third of a unit. */
+static struct returning conversions_hold(unsigned int nr, uint64_t size, const char *what)
+{
+	struct returning r = { .nr = nr };
+
+	for (unsigned int i = 0; i < nr; i++) {
+		r.user[i] = i == 2 ? user_start(ROOT, ALL_CAPS) : user_start(i ? BOB : ALICE, 0);
+		must(user_has(r.user[i], 0, i == 2 ? UNIT : size));
+	}
+	hold_at("set_memory_encrypted");
+	probe_set("hold", 1);
+	for (unsigned int i = 0; i < nr; i++)
+		must(user_ask(r.user[i], USER_FREE, 0));
+	is_int(held_soon(3), 2, "%s: two conversions are in progress at a time", what);
+	return r;
+}
+
+static void conversions_end(struct returning *r, const char *what)
+{
+	for (unsigned int i = 0; i < r->nr; i++)
+		user_end(r->user[i]);
+	returning_end(what);
+	hold_at("ccshm_convert_unshare");
+}
+
 /* Test that returns of many users occupy few processors. */
 static void returns_take_turns(void)
 {
-	struct user *users[] = { user_start(ALICE, 0), user_start(BOB, 0),
-				 user_start(ROOT, ALL_CAPS) };
+	struct returning r = conversions_hold(3, UNIT, "returns of three users");
 
-	for (unsigned int i = 0; i < 3; i++)
-		must(user_has(users[i], 0, UNIT));
-	hold_at("set_memory_encrypted");
-	probe_set("hold", 1);
-	for (unsigned int i = 0; i < 3; i++)
-		must(user_ask(users[i], USER_FREE, 0));
-	is_int(held_soon(3), 2, "returns of three users: two conversions are in progress at a time");
-	for (unsigned int i = 0; i < 3; i++)
-		user_end(users[i]);
-	returning_end("returns of three users");
-	hold_at("ccshm_convert_unshare");
+	conversions_end(&r, "returns of three users");
+}
+
+/* Test that the return of a small buffer waits for conversions of large ones, not for their ends. */
+static void small_return_waits_its_turn(void)
+{
+	const char *what = "a small return during two large ones";
+	struct returning r = conversions_hold(3, 192 * MIB, what);
+	unsigned long before, all;
+
+	/* The work item of the small return takes its place in the queue. */
+	sleep_ms(300);
+	probe_set("large", 0);
+	conversions_end(&r, what);
+	before = probe_get("large_before");
+	all = probe_get("large");
+	diag("%lu of %lu large conversions began before the small one", before, all);
+	ok(all >= 8 && before * 2 < all, "%s: it does not wait for the end of one", what);
 }
 
 /* Allocate with an argument to which the answer cannot be written. */
@@ -659,23 +696,13 @@ static int allocates_in_vain(struct peer *parent, void *arg)
 static void undo_waits_killably(void)
 {
 	const char *what = "an ALLOC that fails during returns of others";
-	struct user *users[] = { user_start(ALICE, 0), user_start(BOB, 0) };
+	struct returning r = conversions_hold(2, UNIT, what);
 	struct peer p;
 
-	for (unsigned int i = 0; i < 2; i++)
-		must(user_has(users[i], 0, UNIT));
-	hold_at("set_memory_encrypted");
-	probe_set("hold", 1);
-	for (unsigned int i = 0; i < 2; i++)
-		must(user_ask(users[i], USER_FREE, 0));
-	is_int(held_soon(2), 2, "%s: two conversions are in progress", what);
 	p = peer_start(ROOT, ALL_CAPS, allocates_in_vain, NULL);
 	ok(waits_in_state(p.pid, CCSHM_IOC_ALLOC, 'D'), "%s: it waits for its own memory", what);
 	waiter_is_killed(&p, 2, what);
-	for (unsigned int i = 0; i < 2; i++)
-		user_end(users[i]);
-	returning_end(what);
-	hold_at("ccshm_convert_unshare");
+	conversions_end(&r, what);
 }
 
 /* ---- an ALLOC while hibernation is prepared ---- */
@@ -957,6 +984,7 @@ int main(void)
 	waits_for_no_more();
 	returns_of_others();
 	returns_take_turns();
+	small_return_waits_its_turn();
 	undo_waits_killably();
 	one_is_refused();
 	fork_copies_none();

@@ -10,6 +10,7 @@
  *   seals a buffer;
  * - hold the work items that convert memory back, in ccshm_convert_unshare() or, for a part of the
  *   memory, in set_memory_encrypted() (@hold, @hold_at);
+ * - count the conversions back that begin before a small one (@large, @large_before);
  * - count the pages that are not zero when they are shared (@dirty);
  * - count the bytes of a shared page that are not zero (@peek, @nonzero);
  * - count the huge page entries that fork copies (@copied);
@@ -19,6 +20,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
+#include <linux/sizes.h>
 #include <linux/string.h>
 #include <linux/wait.h>
 
@@ -91,129 +93,69 @@ static void empty_post_handler(struct kprobe *p, struct pt_regs *regs, unsigned 
 {
 }
 
-static void stop_here(void)
+/*
+ * A probed function, called by a thread that was stopped in it. All arguments are in registers, so
+ * that one type does for all functions.
+ */
+typedef unsigned long (*probed_t)(unsigned long, unsigned long, unsigned long, unsigned long);
+
+/* Functions in which a thread is stopped, and in which work items are held: one each at a time. */
+static probed_t stopped_in, held_in;
+
+static noinline unsigned long stop_here(unsigned long a, unsigned long b, unsigned long c,
+					unsigned long d)
 {
+	probed_t real = READ_ONCE(stopped_in);
+
 	WRITE_ONCE(stalled, current->pid);
 	wait_event_killable(released, READ_ONCE(stall) != current->pid);
 	WRITE_ONCE(stall, 0);
 	WRITE_ONCE(stalled, 0);
+	return real(a, b, c, d);
 }
 
-/* If the current thread must stop in the probed function, let it continue in @instead. */
-static int stop_in(struct kprobe *p, struct pt_regs *regs, void *instead)
+/* If the current thread must stop in the probed function, let it continue in stop_here(). */
+static int stop_called(struct kprobe *p, struct pt_regs *regs)
 {
 	if (READ_ONCE(stall) != current->pid || strcmp(stall_at, p->symbol_name))
 		return 0;
-	instruction_pointer_set(regs, (unsigned long)instead);
+	WRITE_ONCE(stopped_in, (probed_t)p->addr);
+	instruction_pointer_set(regs, (unsigned long)stop_here);
 	return 1;
 }
 
-static int memory_pfn_called(struct kprobe *p, struct pt_regs *regs);
-
-static struct kprobe memory_pfn = {
-	.symbol_name = "ccshm_memory_pfn",
-	.pre_handler = memory_pfn_called,
-	.post_handler = empty_post_handler,
-};
-
-static noinline unsigned long stop_memory_pfn(const void *memory, unsigned long index,
-					      unsigned long *run)
+static noinline unsigned long hold_here(unsigned long a, unsigned long b, unsigned long c,
+					unsigned long d)
 {
-	unsigned long (*real)(const void *memory, unsigned long index,
-			      unsigned long *run) = (void *)memory_pfn.addr;
+	probed_t real = READ_ONCE(held_in);
 
-	stop_here();
-	return real(memory, index, run);
+	atomic_inc(&nr_held);
+	wait_event_idle(released, !READ_ONCE(hold));
+	atomic_dec(&nr_held);
+	return real(a, b, c, d);
 }
 
-static int memory_pfn_called(struct kprobe *p, struct pt_regs *regs)
+/* If the work item must be held in the probed function, let it continue in hold_here(). */
+static int hold_called(struct kprobe *p, struct pt_regs *regs)
 {
-	return stop_in(p, regs, stop_memory_pfn);
+	if (READ_ONCE(hold) != 1 || !(current->flags & PF_WQ_WORKER) ||
+	    strcmp(hold_at, p->symbol_name))
+		return 0;
+	WRITE_ONCE(held_in, (probed_t)p->addr);
+	instruction_pointer_set(regs, (unsigned long)hold_here);
+	return 1;
 }
 
-static int share_called(struct kprobe *p, struct pt_regs *regs);
+#define PROBE(function, handler)				\
+	{ .symbol_name = (function), .pre_handler = (handler),	\
+	  .post_handler = empty_post_handler }
 
-static struct kprobe share = {
-	.symbol_name = "ccshm_convert_share",
-	.pre_handler = share_called,
-	.post_handler = empty_post_handler,
-};
-
-static noinline int stop_share(void *blocks, bool interruptible)
-{
-	int (*real)(void *blocks, bool interruptible) = (void *)share.addr;
-
-	stop_here();
-	return real(blocks, interruptible);
-}
-
-static int share_called(struct kprobe *p, struct pt_regs *regs)
-{
-	return stop_in(p, regs, stop_share);
-}
-
-static int next_called(struct kprobe *p, struct pt_regs *regs);
-
-static struct kprobe object_next = {
-	.symbol_name = "ccshm_object_next",
-	.pre_handler = next_called,
-	.post_handler = empty_post_handler,
-};
-
-static noinline void *stop_next(int type, u64 id, u64 last)
-{
-	void *(*real)(int type, u64 id, u64 last) = (void *)object_next.addr;
-
-	stop_here();
-	return real(type, id, last);
-}
-
-static int next_called(struct kprobe *p, struct pt_regs *regs)
-{
-	return stop_in(p, regs, stop_next);
-}
-
-static int next_of_called(struct kprobe *p, struct pt_regs *regs);
-
-static struct kprobe object_next_of = {
-	.symbol_name = "ccshm_object_next_of",
-	.pre_handler = next_of_called,
-	.post_handler = empty_post_handler,
-};
-
-static noinline void *stop_next_of(void *set, u64 id, u64 last)
-{
-	void *(*real)(void *set, u64 id, u64 last) = (void *)object_next_of.addr;
-
-	stop_here();
-	return real(set, id, last);
-}
-
-static int next_of_called(struct kprobe *p, struct pt_regs *regs)
-{
-	return stop_in(p, regs, stop_next_of);
-}
-
-static int seal_called(struct kprobe *p, struct pt_regs *regs);
-
-static struct kprobe buffer_seal = {
-	.symbol_name = "ccshm_buffer_seal",
-	.pre_handler = seal_called,
-	.post_handler = empty_post_handler,
-};
-
-static noinline void stop_seal(void *buffer)
-{
-	void (*real)(void *buffer) = (void *)buffer_seal.addr;
-
-	stop_here();
-	real(buffer);
-}
-
-static int seal_called(struct kprobe *p, struct pt_regs *regs)
-{
-	return stop_in(p, regs, stop_seal);
-}
+static struct kprobe memory_pfn = PROBE("ccshm_memory_pfn", stop_called);
+static struct kprobe share = PROBE("ccshm_convert_share", stop_called);
+static struct kprobe object_next = PROBE("ccshm_object_next", stop_called);
+static struct kprobe object_next_of = PROBE("ccshm_object_next_of", stop_called);
+static struct kprobe buffer_seal = PROBE("ccshm_buffer_seal", stop_called);
+static struct kprobe unshare = PROBE("ccshm_convert_unshare", hold_called);
 
 static ulong decrypted, dirty;
 module_param(decrypted, ulong, 0600);
@@ -221,28 +163,12 @@ MODULE_PARM_DESC(decrypted, "number of pages to be shared");
 module_param(dirty, ulong, 0600);
 MODULE_PARM_DESC(dirty, "number of pages to be shared that were not zero");
 
-static int decrypted_called(struct kprobe *p, struct pt_regs *regs);
-
-static struct kprobe set_memory = {
-	.symbol_name = "set_memory_decrypted",
-	.pre_handler = decrypted_called,
-	.post_handler = empty_post_handler,
-};
-
-static noinline int stop_decrypted(unsigned long addr, int pages)
-{
-	int (*real)(unsigned long addr, int pages) = (void *)set_memory.addr;
-
-	stop_here();
-	return real(addr, pages);
-}
-
 static int decrypted_called(struct kprobe *p, struct pt_regs *regs)
 {
 	const char *addr = (void *)regs_get_kernel_argument(regs, 0);
 	int i, pages = regs_get_kernel_argument(regs, 1);
 
-	if (stop_in(p, regs, stop_decrypted))
+	if (stop_called(p, regs))
 		return 1;
 	for (i = 0; i < pages; i++)
 		if (memchr_inv(addr + i * PAGE_SIZE, 0, PAGE_SIZE))
@@ -250,6 +176,8 @@ static int decrypted_called(struct kprobe *p, struct pt_regs *regs)
 	WRITE_ONCE(decrypted, decrypted + pages);
 	return 0;
 }
+
+static struct kprobe set_memory = PROBE("set_memory_decrypted", decrypted_called);
 
 static ulong nonzero;
 module_param(nonzero, ulong, 0400);
@@ -274,64 +202,24 @@ static const struct kernel_param_ops peek_ops = { .set = peek_set };
 module_param_cb(peek, &peek_ops, NULL, 0200);
 MODULE_PARM_DESC(peek, "physical address of a page that is shared, to count its bytes");
 
-static int unshare_called(struct kprobe *p, struct pt_regs *regs);
-
-static struct kprobe unshare = {
-	.symbol_name = "ccshm_convert_unshare",
-	.pre_handler = unshare_called,
-	.post_handler = empty_post_handler,
-};
-
-static void hold_here(void)
-{
-	atomic_inc(&nr_held);
-	wait_event_idle(released, !READ_ONCE(hold));
-	atomic_dec(&nr_held);
-}
-
-/* If the probed function must be held, let the current thread continue in @instead. */
-static int hold_in(struct kprobe *p, struct pt_regs *regs, void *instead)
-{
-	if (READ_ONCE(hold) != 1 || !(current->flags & PF_WQ_WORKER) ||
-	    strcmp(hold_at, p->symbol_name))
-		return 0;
-	instruction_pointer_set(regs, (unsigned long)instead);
-	return 1;
-}
-
-static noinline void hold_unshare(void *blocks)
-{
-	void (*real)(void *blocks) = (void *)unshare.addr;
-
-	hold_here();
-	real(blocks);
-}
-
-static int unshare_called(struct kprobe *p, struct pt_regs *regs)
-{
-	return hold_in(p, regs, hold_unshare);
-}
-
-static int encrypted_called(struct kprobe *p, struct pt_regs *regs);
-
-static struct kprobe set_private = {
-	.symbol_name = "set_memory_encrypted",
-	.pre_handler = encrypted_called,
-	.post_handler = empty_post_handler,
-};
-
-static noinline int hold_encrypted(unsigned long addr, int pages)
-{
-	int (*real)(unsigned long addr, int pages) = (void *)set_private.addr;
-
-	hold_here();
-	return real(addr, pages);
-}
+static uint large, large_before;
+module_param(large, uint, 0600);
+MODULE_PARM_DESC(large, "number of conversions to private, of more than 2 MiB, that have begun");
+module_param(large_before, uint, 0400);
+MODULE_PARM_DESC(large_before, "value of @large when a smaller one began last");
 
 static int encrypted_called(struct kprobe *p, struct pt_regs *regs)
 {
-	return hold_in(p, regs, hold_encrypted);
+	if (hold_called(p, regs))
+		return 1;
+	if ((int)regs_get_kernel_argument(regs, 1) > SZ_2M >> PAGE_SHIFT)
+		WRITE_ONCE(large, large + 1);
+	else
+		WRITE_ONCE(large_before, large);
+	return 0;
 }
+
+static struct kprobe set_private = PROBE("set_memory_encrypted", encrypted_called);
 
 /* copy_huge_pmd(dst_mm, src_mm, dst_pmd, src_pmd, addr, dst_vma, src_vma) */
 static int huge_pmd_copied(struct kprobe *p, struct pt_regs *regs)
