@@ -9,6 +9,7 @@
  * vm-boot: memory
  * vm-timeout: 240
  * vm-variant: snp flavours=snp cpus=2 kernels=6.12,7.3 matrix=last
+ * vm-variant: tdx flavours=tdx cpus=2 matrix=last
  */
 #include "tap.h"
 #include "raw.h"

@@ -7,6 +7,7 @@
  * vm-modules: ccshm importer
  * vm-timeout: 240
  * vm-variant: snp flavours=snp cpus=2 kernels=6.12,7.3 matrix=last
+ * vm-variant: tdx flavours=tdx cpus=2 matrix=last
  */
 #include <sys/mount.h>
 
