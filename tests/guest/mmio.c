@@ -18,6 +18,7 @@
 #include "attached.h"
 
 #define UIO		"/dev/uio0"
+#define THREE_GIB	0xc0000000
 #define RESOURCE	"/sys/bus/pci/devices/" EDU_A "/resource0"
 
 /* The identification register of edu: the version, and 0xed. */
@@ -70,20 +71,44 @@ static void sysfs_works(void)
 }
 
 /* The uio core does not call pgprot_decrypted(). */
-static void uio_does_not(void)
+static void uio_does_not(const char *what)
 {
 	volatile uint32_t *registers;
+	uint64_t before;
 	int err = raw_insmod("/lib/ccshm/ccshm_uio.ko", "device=" EDU_A);
 
 	if (err)
 		bail("loading ccshm_uio.ko: %s", strerror(-err));
 	registers = registers_map(UIO);
 	expect_violations("mmio");
-	is_int(mmio(), 0, "uio: the mapping alone is no access");
-	(void)edu_answers(registers);
-	is_int(mmio(), 1, "uio: an access to the registers is private");
+	cvm_rearm();
+	before = mmio();
+	ok(edu_answers(registers), "%s: the device answers", what);
+	is_int(mmio() - before, 1, "%s: an access to the registers is private", what);
 	munmap((void *)registers, PAGE);
-	is_errno(raw_rmmod("ccshm_uio"), 0, "uio: the driver can be unloaded");
+	is_errno(raw_rmmod("ccshm_uio"), 0, "%s: the driver can be unloaded", what);
+}
+
+static uint64_t registers_at(void)
+{
+	char text[32] = "";
+	int fd = open("/sys/bus/pci/devices/" EDU_A "/resource", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0 || read(fd, text, sizeof(text) - 1) < 0)
+		bail("resource: %s", strerror(errno));
+	close(fd);
+	return strtoull(text, NULL, 16);
+}
+
+/*
+ * Make the kernel place the registers itself: at the start of the window of devices. The firmware
+ * has placed them at its end.
+ */
+static void device_moves(void)
+{
+	is_errno(device_file(EDU_A, "remove", "1"), 0, "the device is removed");
+	is_errno(write_text("/sys/bus/pci/rescan", "1"), 0, "the bus is scanned");
+	ok(registers_at() < THREE_GIB, "the registers are at the start of the window of devices");
 }
 
 int main(void)
@@ -93,7 +118,9 @@ int main(void)
 	if (ccshm < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-ccshm));
 	sysfs_works();
-	uio_does_not();
+	uio_does_not("uio");
+	device_moves();
+	uio_does_not("uio, another address");
 	ok(wait_clean(ccshm), "all memory is given back");
 	close(ccshm);
 	is_errno(driver_unload(), 0, "the driver can be unloaded");

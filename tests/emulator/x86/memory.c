@@ -37,11 +37,13 @@ static u64 heap, heap_end;
  */
 static u64 *root, *unpaged_root;
 
-/* The window of PCI devices; the I/O APIC and other hardware of the board follow it. */
-#define MMIO_GIB	GIB(3)		/* the window starts here, or after RAM */
+/*
+ * The window of PCI devices, between the machine's RAM and the I/O APIC and other hardware of the
+ * board.
+ */
 #define MMIO_END	0xfec00000ull
 static u64 mmio_start;
-static u64 *mmio_entries;	/* the page directory of MMIO_GIB in the private view */
+static u64 *mmio_directory[4];	/* by GiB: its page directory in the private view */
 
 void *rig_alloc(u64 bytes)
 {
@@ -129,7 +131,7 @@ bool memory_is_mmio(u64 gpa)
 
 static u64 *mmio_entry(u64 gpa)
 {
-	return &mmio_entries[(gpa - MMIO_GIB) / LARGE_SIZE];
+	return &mmio_directory[gpa / GIB(1)][gpa % GIB(1) / LARGE_SIZE];
 }
 
 bool memory_mmio_is_open(u64 gpa)
@@ -164,7 +166,7 @@ static void find_mmio(const struct memory_map *machine)
 {
 	u32 i;
 
-	mmio_start = MMIO_GIB;
+	mmio_start = 0;
 	for (i = 0; i < machine->n; i++)
 		if (machine->r[i].start < MMIO_END && machine->r[i].end > mmio_start)
 			mmio_start = ALIGN_UP(machine->r[i].end, LARGE_SIZE);
@@ -190,6 +192,12 @@ static u64 *make_directory(u64 start, enum view view)
 	return pd;
 }
 
+/* Check whether a part of the window of devices is in this GiB. */
+static bool has_mmio(u64 gib)
+{
+	return gib < MMIO_END && gib + GIB(1) > mmio_start;
+}
+
 /* Make the tables of one view, which is one half of the guest-physical address space. */
 static u64 *make_half(enum view view)
 {
@@ -199,14 +207,14 @@ static u64 *make_half(enum view view)
 	for (i = 0; i < 512; i++, gpa += GIB(1)) {
 		u64 *pd;
 
-		if (gpa >= heap_end && gpa != MMIO_GIB) {
+		if (gpa >= heap_end && !has_mmio(gpa)) {
 			pdpt[i] = gpa | NPT_LARGE;
 			continue;
 		}
 		pd = make_directory(gpa, view);
 		pdpt[i] = (u64)pd | NPT_TABLE;
-		if (gpa == MMIO_GIB && view == VIEW_PRIVATE)
-			mmio_entries = pd;
+		if (has_mmio(gpa) && view == VIEW_PRIVATE)
+			mmio_directory[i] = pd;
 	}
 	return pdpt;
 }
