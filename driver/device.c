@@ -272,8 +272,8 @@ static bool mask_is_default(struct device *dev)
 	       dev->dma_mask == &to_platform_device(dev)->platform_dma_mask;
 }
 
-/* Describe a device under its device lock. */
-static void subject_describe(const struct subject *subject, struct ccshm_ioc_device *req)
+/* Describe the device that does DMA, under its device lock. */
+static void describe_dma(const struct subject *subject, struct ccshm_ioc_device *req)
 {
 	bool driver_maps = subject->dma->driver &&
 			   !driver_is_for_user_space(subject->dma);
@@ -288,32 +288,31 @@ static void subject_describe(const struct subject *subject, struct ccshm_ioc_dev
 		req->device_flags |= CCSHM_DEVICE_KERNEL_DRIVER;
 	if (mask_is_default(subject->dma))
 		req->device_flags |= CCSHM_DEVICE_MASK_DEFAULT;
+}
+
+/* Name the driver of the device that was named, under its device lock. */
+static void describe_named(const struct subject *subject, struct ccshm_ioc_device *req)
+{
 	if (subject->named->driver)
 		strscpy(req->driver, subject->named->driver->name,
 			sizeof(req->driver));
 }
 
-/* Drivers bind and unbind under the device lock; lock a parent before its child. */
-static int subject_describe_locked(const struct subject *subject,
-				   struct ccshm_ioc_device *req)
+/* Describe one of the devices under its lock, under which drivers bind and unbind. */
+static int describe_locked(struct device *dev, const struct subject *subject,
+			   void (*describe)(const struct subject *subject,
+					    struct ccshm_ioc_device *req),
+			   struct ccshm_ioc_device *req)
 {
-	bool child = subject->named != subject->dma;
-	int err = device_lock_interruptible(subject->dma);
+	int err = device_lock_interruptible(dev);
 
 	if (err)
 		return err;
-	if (child)
-		err = device_lock_interruptible(subject->named);
-	if (err)
-		goto unlock_dma;
-	if (device_is_registered(subject->named))
-		subject_describe(subject, req);
+	if (device_is_registered(dev))
+		describe(subject, req);
 	else
 		err = -ENODEV;
-	if (child)
-		device_unlock(subject->named);
-unlock_dma:
-	device_unlock(subject->dma);
+	device_unlock(dev);
 	return err;
 }
 
@@ -328,7 +327,10 @@ int ccshm_device_ioctl(struct ccshm_call *call)
 	err = subject_find(&subject, req->device);
 	if (err)
 		return err;
-	err = subject_describe_locked(&subject, req);
+	/* One lock after the other: a child whose lock is held does not stall its parent. */
+	err = describe_locked(subject.dma, &subject, describe_dma, req);
+	if (!err)
+		err = describe_locked(subject.named, &subject, describe_named, req);
 	subject_put(&subject);
 	return err;
 }
