@@ -11,6 +11,7 @@
  *	any state but REVOKED -> STUCK	the device cannot be stopped
  *	STUCK -> REVOKING, REVOKED	a forced revoke, or DETACH
  */
+#include <linux/delay.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
@@ -18,8 +19,9 @@
 
 static struct workqueue_struct *stop_wq;
 
-/* How long a stop waits before it tries again to take a device lock. */
+/* How long a stop waits before it tries again to take a device lock, and how often then. */
 #define STOP_RETRY	msecs_to_jiffies(50)
+#define STOP_TRIES	100
 
 /* Stops that are queued, wait to retry, or run: unloading waits for them. */
 static atomic_t stops_pending;
@@ -314,50 +316,6 @@ static bool is_revoking(struct ccshm_attachment *att)
 	return READ_ONCE(att->state) == CCSHM_STATE_REVOKING;
 }
 
-/*
- * Stop the device of an attachment. Never sleep on the device lock:
- * vfio_unregister_group_dev() holds it, in the unbind of vfio's driver, until user
- * space has closed the device, which can be never. Retry instead, so that no worker
- * is occupied, and give up when the attachment is not being revoked any more: it has ended,
- * or another stop has found that it is stuck.
- */
-static void stop_work(struct work_struct *work)
-{
-	struct ccshm_attachment *att = container_of(to_delayed_work(work),
-						    struct ccshm_attachment, stop);
-	struct ccshm_stop stop = {};
-
-	if (!is_revoking(att)) {
-		stop_done(att);
-		return;
-	}
-	if (!device_trylock(&att->pdev->dev)) {
-		/* Keep the reference for the retry, unless stop_queue() has queued one. */
-		if (!queue_delayed_work(stop_wq, &att->stop, STOP_RETRY))
-			stop_done(att);
-		return;
-	}
-	/* ccshm_attachment_finish_stops() may have had the lock meanwhile. */
-	if (is_revoking(att))
-		ccshm_attachment_stop(att, &stop);
-	device_unlock(&att->pdev->dev);
-	stop_done(att);
-}
-
-/* Queue a stop of the device of an attachment. */
-static void stop_queue(struct ccshm_attachment *att)
-{
-	kref_get(&att->obj.ref);
-	atomic_inc(&stops_pending);
-	mutex_lock(&ccshm_lock);
-	att->stops++;
-	if (list_empty(&att->stop_link))
-		list_add_tail(&att->stop_link, &stopping);
-	mutex_unlock(&ccshm_lock);
-	if (!queue_delayed_work(stop_wq, &att->stop, 0))
-		stop_done(att);
-}
-
 /**
  * ccshm_attachment_finish_stops - finish the pending stops of a device
  * @pdev: device, under its device lock
@@ -387,6 +345,64 @@ void ccshm_attachment_finish_stops(struct pci_dev *pdev)
 		mutex_lock(&ccshm_lock);
 	}
 	mutex_unlock(&ccshm_lock);
+}
+
+/*
+ * Take a device lock without queueing for it. If others take it in turns, for example in
+ * DEVICE, it is free only for moments: try to meet one.
+ */
+static bool lock_by_chance(struct device *dev)
+{
+	unsigned int tries = STOP_TRIES;
+
+	while (!device_trylock(dev)) {
+		if (!--tries)
+			return false;
+		usleep_range(20, 60);
+	}
+	return true;
+}
+
+/*
+ * Stop the device of an attachment. Never sleep on the device lock:
+ * vfio_unregister_group_dev() holds it, in the unbind of vfio's driver, until user
+ * space has closed the device, which can be never. Retry instead, so that no worker
+ * is occupied, and give up when the attachment is not being revoked any more: it has ended,
+ * or another stop has found that it is stuck.
+ */
+static void stop_work(struct work_struct *work)
+{
+	struct ccshm_attachment *att = container_of(to_delayed_work(work),
+						    struct ccshm_attachment, stop);
+
+	if (!is_revoking(att)) {
+		stop_done(att);
+		return;
+	}
+	if (!lock_by_chance(&att->pdev->dev)) {
+		/* Keep the reference for the retry, unless stop_queue() has queued one. */
+		if (!queue_delayed_work(stop_wq, &att->stop, STOP_RETRY))
+			stop_done(att);
+		return;
+	}
+	/* The device is stopped once for all attachments that wait for it. */
+	ccshm_attachment_finish_stops(att->pdev);
+	device_unlock(&att->pdev->dev);
+	stop_done(att);
+}
+
+/* Queue a stop of the device of an attachment. */
+static void stop_queue(struct ccshm_attachment *att)
+{
+	kref_get(&att->obj.ref);
+	atomic_inc(&stops_pending);
+	mutex_lock(&ccshm_lock);
+	att->stops++;
+	if (list_empty(&att->stop_link))
+		list_add_tail(&att->stop_link, &stopping);
+	mutex_unlock(&ccshm_lock);
+	if (!queue_delayed_work(stop_wq, &att->stop, 0))
+		stop_done(att);
 }
 
 /* ---- the ways to end one ---- */

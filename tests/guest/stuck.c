@@ -19,6 +19,7 @@
 #define STUBBORN	"/sys/module/ccshm_stubborn/parameters/on"
 #define SILENT		"/sys/module/ccshm_stubborn/parameters/silent"
 #define PCI_BRIDGE	"pci:0000:00:07.0"
+#define MANY		8
 
 static void stubborn(bool on)
 {
@@ -312,6 +313,47 @@ static void nobody_waits(void)
 	ok(wait_clean(ccshm), "silent: the memory is given back");
 }
 
+/* Wait until an attachment has ended and is not listed any more. */
+static bool is_gone(uint64_t id)
+{
+	struct ccshm_ioc_query q;
+
+	for (int i = 0; i < 2000; i++) {
+		if (raw_query(ccshm, id, &q) == -ENOENT)
+			return true;
+		sleep_ms(10);
+	}
+	return false;
+}
+
+/*
+ * Test that a device that does not respond takes a second once, not for each of its attachments,
+ * when their holder closes all of them.
+ */
+static void many_end(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct attached a[MANY];
+	long long reads;
+
+	for (int i = 0; i < MANY; i++)
+		if (attach_buffer(ccshm, s.id, PCI_A, &a[i]))
+			bail("many: ATTACH %d failed", i);
+	silent("1000");
+	for (int i = 0; i < MANY; i++)
+		close(a[i].fd);
+	for (int i = 0; i < MANY; i++)
+		ok(is_gone(a[i].id), "many: attachment %d ends", i + 1);
+	reads = 1000 - read_number(SILENT);
+	diag("%lld reads", reads);
+	/* Those that are closed after the first stop has begun are stopped by a second one. */
+	ok(reads >= 10 && reads <= 2 * 20,
+	   "many: the driver tries to stop the device once or twice for all attachments");
+	silent("0");
+	shared_end(&s);
+	ok(wait_clean(ccshm), "many: the memory is given back");
+}
+
 /*
  * Make stops of one device wait: the stop of the first attachment has the device's lock for about
  * half a second, and finds in the end that the device cannot be stopped. Return after two more
@@ -417,6 +459,7 @@ int main(void)
 	device_is_gone();
 	device_recovers();
 	nobody_waits();
+	many_end();
 	next_holder_runs();
 	bridges();
 	is_errno(raw_rmmod("ccshm_stubborn"), 0, "ccshm_stubborn.ko can be unloaded");
