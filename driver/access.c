@@ -173,27 +173,35 @@ int ccshm_export_may(struct ccshm_export *export, struct ccshm_client *client)
  * @client: open file that the caller came through, or NULL
  *
  * Called as ccshm_export_may() is. A caller that attaches to an export has the
- * descriptor of its dma-buf, and needs no permission of the buffer.
+ * descriptor of its dma-buf, and needs no permission of the buffer. A persistent
+ * attachment needs control: the end of the caller does not end it, and the memory stays
+ * charged to the owner.
  *
  * Return: 0; -ENOENT when the buffer has ended, or what ccshm_buffer_may() returns;
- * -EPERM also when the buffer is sealed and the caller has no control of it.
+ * -EPERM also when the buffer is sealed, or the attachment is persistent, and the caller
+ * has no control of the buffer.
  */
 int ccshm_attachment_may(struct ccshm_attachment *att, struct ccshm_client *client)
 {
 	struct ccshm_buffer *buffer = att->obj.buffer;
+	int err = 0;
 
 	lockdep_assert_held(&ccshm_lock);
-	if (att->export)
-		return check_seal(buffer, client);
-	return buffer->live ? may_share(buffer, client, CCSHM_WRITE) : -ENOENT;
+	if (!att->export && !buffer->live)
+		return -ENOENT;
+	if (!att->export)
+		err = ccshm_buffer_may(buffer, client, CCSHM_WRITE);
+	if (!err && att->flags & CCSHM_ATTACH_PERSISTENT &&
+	    !ccshm_buffer_control(buffer, client))
+		err = -EPERM;
+	return err ?: check_seal(buffer, client);
 }
 
 /* Allow new exports and attachments to callers with control only. */
 void ccshm_buffer_seal(struct ccshm_buffer *buffer)
 {
-	mutex_lock(&ccshm_lock);
+	lockdep_assert_held(&ccshm_lock);
 	buffer->sealed = true;
-	mutex_unlock(&ccshm_lock);
 	ccshm_changed();
 }
 

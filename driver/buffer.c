@@ -584,20 +584,24 @@ int ccshm_alloc_ioctl(struct ccshm_call *call)
 /**
  * ccshm_buffer_free - end a buffer
  * @buffer: buffer, with a reference
+ * @client: open file that the caller came through
  *
  * Its exports and attachments stay, and keep the memory.
  *
- * Return: 0, or -ENOENT when the buffer has ended before.
+ * Return: 0; -ENOENT when the buffer has ended before; -EPERM when SET has taken control
+ * from the caller since it found the buffer.
  */
-int ccshm_buffer_free(struct ccshm_buffer *buffer)
+int ccshm_buffer_free(struct ccshm_buffer *buffer, struct ccshm_client *client)
 {
 	int err = 0;
 
 	mutex_lock(&ccshm_lock);
-	if (buffer->live)
-		buffer_end(buffer);
-	else
+	if (!buffer->live)
 		err = -ENOENT;
+	else if (!ccshm_buffer_control(buffer, client))
+		err = -EPERM;
+	else
+		buffer_end(buffer);
 	mutex_unlock(&ccshm_lock);
 	return err;
 }
@@ -658,6 +662,7 @@ static int set_apply(struct ccshm_buffer *buffer, const struct ccshm_ioc_set *re
 		buffer->sealed = req->sealed;
 	if (buffer->name[0])
 		rb_find_add(&buffer->name_node, &names, name_compare_nodes);
+	ccshm_changed();
 	return 0;
 }
 
@@ -685,8 +690,6 @@ int ccshm_set_ioctl(struct ccshm_call *call)
 	if (!err)
 		err = set_apply(buffer, req, uid, gid);
 	mutex_unlock(&ccshm_lock);
-	if (!err)
-		ccshm_changed();
 	ccshm_object_put(&buffer->obj);
 	return err;
 }

@@ -217,7 +217,8 @@ struct ccshm_client {
  * @attachments: struct ccshm_object of each attachment, by id (ccshm_lock)
  * @nr_exports: number of exports in @exports (ccshm_lock)
  * @nr_attachments: number of attachments in @attachments (ccshm_lock)
- * @tallies: list of struct ccshm_tally of each REVOKE in progress (ccshm_lock)
+ * @tallies: list of struct ccshm_tally of REVOKEs in progress (ccshm_lock)
+ * @nr_tallies: their number (ccshm_lock)
  * @returning: return of the memory
  * @released: completed when the memory has been given back
  */
@@ -243,6 +244,7 @@ struct ccshm_buffer {
 	unsigned int nr_exports;
 	unsigned int nr_attachments;
 	struct list_head tallies;
+	unsigned int nr_tallies;
 	struct ccshm_limit_return returning;
 	struct completion released;
 };
@@ -260,7 +262,7 @@ void ccshm_buffer_cancel(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_heap(struct ccshm_buffer *buffer);
 
 int ccshm_alloc_ioctl(struct ccshm_call *call);
-int ccshm_buffer_free(struct ccshm_buffer *buffer);
+int ccshm_buffer_free(struct ccshm_buffer *buffer, struct ccshm_client *client);
 int ccshm_set_ioctl(struct ccshm_call *call);
 int ccshm_open_ioctl(struct ccshm_call *call);
 

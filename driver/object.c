@@ -195,9 +195,17 @@ u64 ccshm_object_last_id(void)
 
 /* ---- objects that end while a revoke runs ---- */
 
+/*
+ * The tallies of a buffer that count: each object that ends visits them under
+ * ccshm_lock.
+ */
+#define MAX_TALLIES	64
+
 /**
  * ccshm_tally_begin - begin to count the objects that end
  * @tally: sums, with @object filled in; the other members are 0
+ *
+ * The caller holds ccshm_lock, under which it has checked what the process may do.
  *
  * A revoke visits only objects that are still listed. Those that have ended meanwhile,
  * for example because a process died when it lost its mapping, are in the sums. Both
@@ -206,11 +214,16 @@ u64 ccshm_object_last_id(void)
  */
 void ccshm_tally_begin(struct ccshm_tally *tally)
 {
-	mutex_lock(&ccshm_lock);
+	struct ccshm_buffer *buffer = tally->object->buffer;
+
+	lockdep_assert_held(&ccshm_lock);
 	tally->last[CCSHM_TYPE_EXPORT] = ccshm_object_last_id();
 	tally->last[CCSHM_TYPE_ATTACHMENT] = ccshm_object_last_id();
-	list_add(&tally->link, &tally->object->buffer->tallies);
-	mutex_unlock(&ccshm_lock);
+	INIT_LIST_HEAD(&tally->link);
+	if (buffer->nr_tallies == MAX_TALLIES)
+		return;
+	list_add(&tally->link, &buffer->tallies);
+	buffer->nr_tallies++;
 }
 
 /* Include the attachments that are listed now, and were made after the tally had begun. */
@@ -224,7 +237,10 @@ void ccshm_tally_extend(struct ccshm_tally *tally)
 void ccshm_tally_end(struct ccshm_tally *tally)
 {
 	mutex_lock(&ccshm_lock);
-	list_del(&tally->link);
+	if (!list_empty(&tally->link)) {
+		list_del(&tally->link);
+		tally->object->buffer->nr_tallies--;
+	}
 	mutex_unlock(&ccshm_lock);
 }
 

@@ -138,7 +138,6 @@ static void revoke_attachments(struct revoke *rev)
  */
 static void begin_all(struct revoke *rev)
 {
-	ccshm_tally_begin(&rev->tally);
 	for_exports(rev, begin_export);
 	ccshm_tally_extend(&rev->tally);
 	revoke_attachments(rev);
@@ -180,14 +179,32 @@ static bool export_is_decided(void *object)
 	return ccshm_export_is_revoked(object) || export_is_held(object);
 }
 
+/*
+ * Wait until importers have been notified. After the deadline a signal that the process
+ * survives would begin the call, and the moment, again: it does not end that wait.
+ */
+static int wait_notified(struct ccshm_export *export, struct revoke *rev)
+{
+	int err = wait_until(&export->idle, export_is_notified, export,
+			     rev->req->deadline_ns);
+	s64 left = rev->begin + NOTIFY_MOMENT - ktime_get_ns();
+	long ret;
+
+	if (err != -ETIMEDOUT || left <= 0)
+		return err;
+	ret = wait_event_killable_timeout(export->idle, export_is_notified(export),
+					  nsecs_to_jiffies(left) + 1);
+	if (ret < 0)
+		return ret;
+	return ret ? 0 : -ETIMEDOUT;
+}
+
 static int wait_export(struct ccshm_export *export, struct revoke *rev)
 {
-	s64 deadline = rev->req->deadline_ns, moment = deadline;
+	s64 deadline = rev->req->deadline_ns;
 	int err;
 
-	if (deadline >= 0)
-		moment = max_t(s64, deadline, rev->begin + NOTIFY_MOMENT);
-	err = wait_until(&export->idle, export_is_notified, export, moment);
+	err = wait_notified(export, rev);
 	if (!err)
 		err = wait_until(&export->idle, export_is_decided, export,
 				 deadline);
@@ -330,7 +347,30 @@ static int revoke_steps(struct revoke *rev)
 	return wait_attachments(rev, err, true);
 }
 
-static int revoke_object(struct ccshm_object *object, struct ccshm_ioc_revoke *req)
+/*
+ * Note what the revoke covers, and seal the buffer: what others listed before the seal is
+ * revoked. SET may have taken control from the caller since the call found the object; a
+ * SET that comes now gives the new owner a buffer whose later exports are not covered.
+ */
+static int revoke_enter(struct revoke *rev, struct ccshm_client *client)
+{
+	struct ccshm_buffer *buffer = rev->object->buffer;
+	int err = 0;
+
+	mutex_lock(&ccshm_lock);
+	if (!ccshm_buffer_control(buffer, client)) {
+		err = -EPERM;
+	} else {
+		if (rev->req->flags & CCSHM_REVOKE_SEAL)
+			ccshm_buffer_seal(buffer);
+		ccshm_tally_begin(&rev->tally);
+	}
+	mutex_unlock(&ccshm_lock);
+	return err;
+}
+
+static int revoke_object(struct ccshm_object *object, struct ccshm_client *client,
+			 struct ccshm_ioc_revoke *req)
 {
 	struct revoke rev = {
 		.object = object,
@@ -342,11 +382,11 @@ static int revoke_object(struct ccshm_object *object, struct ccshm_ioc_revoke *r
 	int err;
 
 	rev.begin = ccshm_event_revoke_begin(object);
-	/* Before the tally begins: what others list before the seal is revoked. */
-	if (req->flags & CCSHM_REVOKE_SEAL)
-		ccshm_buffer_seal(object->buffer);
-	err = revoke_steps(&rev);
-	ccshm_tally_end(&rev.tally);
+	err = revoke_enter(&rev, client);
+	if (!err) {
+		err = revoke_steps(&rev);
+		ccshm_tally_end(&rev.tally);
+	}
 	req->revoked += rev.tally.objects;
 	req->pages += rev.tally.pages;
 	req->stopped += rev.tally.stopped;
@@ -363,6 +403,9 @@ static void revoke_begin(struct ccshm_buffer *buffer)
 		.tally.object = &buffer->obj,
 	};
 
+	mutex_lock(&ccshm_lock);
+	ccshm_tally_begin(&rev.tally);
+	mutex_unlock(&ccshm_lock);
 	begin_all(&rev);
 	ccshm_tally_end(&rev.tally);
 }
@@ -410,7 +453,7 @@ int ccshm_revoke_ioctl(struct ccshm_call *call)
 		ccshm_object_put(object);
 		return -EPERM;
 	}
-	err = revoke_object(object, req);
+	err = revoke_object(object, call->client, req);
 	ccshm_object_put(object);
 	call->report = err == -ETIMEDOUT || err == -EBUSY || err == -EIO;
 	return err;
@@ -427,7 +470,7 @@ int ccshm_free_ioctl(struct ccshm_call *call)
 	buffer = ccshm_buffer_find(req->id, call->client, CCSHM_CONTROL);
 	if (IS_ERR(buffer))
 		return PTR_ERR(buffer);
-	err = ccshm_buffer_free(buffer);
+	err = ccshm_buffer_free(buffer, call->client);
 	if (!err && req->flags & CCSHM_FREE_REVOKE)
 		revoke_begin(buffer);
 	ccshm_object_put(&buffer->obj);

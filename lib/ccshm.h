@@ -1376,7 +1376,8 @@ void ccshm_attach_options_set_dma_bits(struct ccshm_attach_options *options,
  * handle
  * @options: options
  * @persistent: true: the attachment has no file descriptor and lives until it
- *	is detached or revoked; for persistent buffers only
+ *	is detached or revoked; for persistent buffers only, and only with
+ *	control of the buffer
  */
 void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
 					 bool persistent);
@@ -1398,7 +1399,8 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * Errors: -EINVAL (a malformed device; a slice that is not page-aligned or is
  * beyond the buffer; more than 64 address bits; a persistent attachment of an
  * anonymous buffer); -ENOENT (the buffer has ended); -ENODEV (no such device);
- * -EPERM (no CAP_SYS_RAWIO, or a sealed buffer without control of it); -EACCES
+ * -EPERM (no CAP_SYS_RAWIO; a sealed buffer, or a persistent attachment, without
+ * control of the buffer); -EACCES
  * (no write permission); -EBUSY (a kernel driver other than vfio or uio owns
  * the device); -EOPNOTSUPP (the device is a bridge, is behind a translating
  * IOMMU, has its own DMA operations, is not coherent, has a restricted DMA

@@ -77,11 +77,16 @@ static int revoke_as(uid_t uid, uint64_t id, uint64_t flags)
 	return call_as(uid, 0, CCSHM_IOC_REVOKE);
 }
 
-static int attach_as(uid_t uid, uint64_t id)
+static int attach_flags_as(uid_t uid, uint64_t id, uint64_t flags)
 {
-	call->in.attach = (struct ccshm_ioc_attach){ .id = id, .dma_bits = 32 };
+	call->in.attach = (struct ccshm_ioc_attach){ .id = id, .flags = flags, .dma_bits = 32 };
 	snprintf(call->in.attach.device, CCSHM_DEVICE_LEN, "%s", PCI_B);
 	return call_as(uid, CAP(SYS_RAWIO), CCSHM_IOC_ATTACH);
+}
+
+static int attach_as(uid_t uid, uint64_t id)
+{
+	return attach_flags_as(uid, id, 0);
 }
 
 static int free_as(uid_t uid, uint64_t id)
@@ -317,15 +322,45 @@ static void set(void)
 /* ---- the seal ---- */
 
 /* Attach a dma-buf that other processes also hold, of an export that was made earlier. */
-static int attach_held(void *arg)
+static int attach_held_flags(int dmabuf, uint64_t flags)
 {
 	struct ccshm_ioc_attach req = {
-		.flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = *(int *)arg, .dma_bits = 32,
+		.flags = CCSHM_ATTACH_DMABUF | flags, .dmabuf_fd = dmabuf, .dma_bits = 32,
 	};
 	int fd = raw_open();
 
 	snprintf(req.device, sizeof(req.device), "%s", PCI_B);
 	return raw_ioctl(fd, CCSHM_IOC_ATTACH, &req);
+}
+
+static int attach_held(void *arg)
+{
+	return attach_held_flags(*(int *)arg, 0);
+}
+
+static int attach_held_persistent(void *arg)
+{
+	return attach_held_flags(*(int *)arg, CCSHM_ATTACH_PERSISTENT);
+}
+
+/* Test that only who controls a buffer can make an attachment that outlives its maker. */
+static void persistent_needs_control(void)
+{
+	uint64_t id = alloc_as(ALICE, "outlived", 0666, 0), export_id;
+	int fd = raw_export(ccshm, id, 0, &export_id);
+
+	is_errno(attach_flags_as(BOB, id, CCSHM_ATTACH_PERSISTENT), EPERM,
+		 "ATTACH with PERSISTENT by bob: EPERM");
+	is_errno(as_user(BOB, CAP(SYS_RAWIO), attach_held_persistent, &fd), EPERM,
+		 "ATTACH with PERSISTENT of a dma-buf by bob: EPERM");
+	is_int(query(id).attachments, 0, "the refused calls leave no attachment");
+	is_errno(attach_as(BOB, id), 0, "ATTACH without PERSISTENT by bob: works");
+	is_errno(attach_flags_as(ALICE, id, CCSHM_ATTACH_PERSISTENT), 0,
+		 "ATTACH with PERSISTENT by alice, the owner: works");
+	is_errno(raw_detach(ccshm, call->in.attach.attachment_id), 0,
+		 "DETACH of the persistent attachment");
+	is_errno(free_as(ALICE, id), 0, "FREE of the buffer with the persistent attachment");
+	close(fd);
 }
 
 static void sealed(void)
@@ -554,6 +589,7 @@ int main(void)
 
 	pinned();
 	set();
+	persistent_needs_control();
 	sealed();
 	seal_refused();
 	descriptors();

@@ -225,11 +225,13 @@ static void later_attachment(void)
 
 /**
  * struct revoking - a call that revokes a buffer
+ * @uid: user of the caller; ROOT has all capabilities
  * @id: buffer
  * @flags: flags of REVOKE
  * @free: FREE with CCSHM_FREE_REVOKE instead
  */
 struct revoking {
+	uid_t uid;
 	uint64_t id, flags;
 	bool free;
 };
@@ -251,7 +253,7 @@ static struct peer revoker_stalled(struct revoking *r, const char *function, con
 	struct peer p;
 
 	stall_at(function);
-	p = peer_start(ROOT, ALL_CAPS, revokes_on_order, r);
+	p = peer_start(r->uid, r->uid == ROOT ? ALL_CAPS : 0, revokes_on_order, r);
 	probe_set("stall", p.pid);
 	peer_send(&p, 0, -1);
 	ok(is_stalled(p.pid), "%s: the call has begun", what);
@@ -263,13 +265,13 @@ static void exported_before_seal(void)
 {
 	const char *what = "an EXPORT before REVOKE seals";
 	struct user *bob = user_start(BOB, 0);
-	struct revoking r = { .flags = CCSHM_REVOKE_SEAL };
+	struct revoking r = { .uid = ROOT, .flags = CCSHM_REVOKE_SEAL };
 	struct peer revoker;
 
 	must(raw_alloc_named(ccshm, PAGE, NULL, 0666, &r.id));
 	bob->id[0] = r.id;
 	bob->id[1] = r.id;
-	revoker = revoker_stalled(&r, "ccshm_buffer_seal", what);
+	revoker = revoker_stalled(&r, "ccshm_event_revoke_begin", what);
 	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "%s: EXPORT by another user succeeds", what);
 	is_errno(user_ask(bob, USER_MAP, 0), 0, "%s: mmap succeeds", what);
 	probe_set("stall", 0);
@@ -291,7 +293,7 @@ static void exported_before_seal(void)
  */
 static void attached_before_close(bool free, bool killed, const char *what)
 {
-	struct revoking r = { .free = free };
+	struct revoking r = { .uid = ROOT, .free = free };
 	uint64_t first, second;
 	struct peer revoker;
 	struct attached a;
@@ -318,6 +320,97 @@ static void attached_before_close(bool free, bool killed, const char *what)
 	if (!free)
 		must(raw_free(ccshm, r.id));
 	ok(wait_clean(ccshm), "%s: the memory is returned", what);
+}
+
+/**
+ * control_taken - give a buffer to another user when a call of its owner has found the buffer
+ * @free: the call is FREE; otherwise REVOKE with SEAL
+ * @function: function that the call is about to enter
+ * @what: description of the test
+ */
+static void control_taken(bool free, const char *function, const char *what)
+{
+	struct revoking r = { .uid = ALICE, .flags = CCSHM_REVOKE_SEAL, .free = free };
+	struct ccshm_ioc_set set = { .flags = CCSHM_SET_UID, .uid = BOB };
+	struct user *bob = user_start(BOB, 0);
+	struct peer caller;
+
+	must(raw_alloc_named(ccshm, PAGE, NULL, 0600, &r.id));
+	set.id = r.id;
+	set.uid = ALICE;
+	must(raw_ioctl(ccshm, CCSHM_IOC_SET, &set));
+	caller = revoker_stalled(&r, function, what);
+	set.uid = BOB;
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &set), 0, "%s: SET of the owner", what);
+	bob->id[0] = r.id;
+	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "%s: EXPORT by the new owner", what);
+	probe_set("stall", 0);
+	is_errno(peer_hear(&caller), EPERM, "%s: the call of the previous owner: EPERM", what);
+	peer_must_end(&caller, 0);
+	is_int(query(bob->export_id[0]).state, CCSHM_STATE_ACTIVE, "%s: the export is active", what);
+	is_int(query(r.id).query_flags & CCSHM_QUERY_SEALED, 0, "%s: the buffer is not sealed", what);
+	user_end(bob);
+	is_errno(raw_free(ccshm, r.id), 0, "%s: the buffer exists", what);
+	ok(wait_clean(ccshm), "%s: the memory is returned", what);
+}
+
+/* ---- lists ---- */
+
+struct changing {
+	struct ccshm_ioc_set set;
+	struct ccshm_ioc_query seen;
+	unsigned int generation;
+};
+
+static int sets_on_order(struct peer *parent, void *arg)
+{
+	struct changing *c = arg;
+
+	must(peer_hear(parent));
+	return raw_ioctl(ccshm, CCSHM_IOC_SET, &c->set);
+}
+
+/* Describe the buffer, and then read the generation. */
+static int looks(struct peer *parent, void *arg)
+{
+	struct ccshm_ioc_info info;
+	struct changing *c = arg;
+
+	(void)parent;
+	must(raw_query(ccshm, c->set.id, &c->seen));
+	must(raw_info(ccshm, &info));
+	c->generation = info.generation;
+	return 0;
+}
+
+/* Test that whoever sees a change of SET sees another generation afterwards. */
+static void change_is_counted(void)
+{
+	const char *what = "QUERY during SET";
+	struct changing *c = common(sizeof(*c));
+	struct ccshm_ioc_info before;
+	struct peer setter, looker;
+	uint64_t id;
+
+	must(raw_alloc_named(ccshm, PAGE, NULL, 0600, &id));
+	c->set = (struct ccshm_ioc_set){ .id = id, .flags = CCSHM_SET_MODE, .mode = 0640 };
+	must(raw_info(ccshm, &before));
+	stall_at("ccshm_changed");
+	setter = peer_start(ROOT, ALL_CAPS, sets_on_order, c);
+	probe_set("stall", setter.pid);
+	peer_send(&setter, 0, -1);
+	ok(is_stalled(setter.pid), "%s: SET has changed the buffer", what);
+	looker = peer_start(ROOT, ALL_CAPS, looks, c);
+	sleep_ms(300);
+	probe_set("stall", 0);
+	is_errno(peer_hear(&setter), 0, "%s: SET succeeds", what);
+	peer_must_end(&setter, 0);
+	is_errno(peer_hear(&looker), 0, "%s: QUERY and INFO succeed", what);
+	peer_must_end(&looker, 0);
+	ok(c->seen.mode == 0600 || c->generation != before.generation,
+	   "%s: after the new mode, INFO returns another generation", what);
+	must(raw_free(ccshm, id));
+	munmap(c, sizeof(*c));
 }
 
 /* ---- faults ---- */
@@ -973,6 +1066,9 @@ int main(void)
 	check_walker(walker_attach, 0, 0, "ATTACH");
 	later_attachment();
 	exported_before_seal();
+	control_taken(true, "ccshm_buffer_free", "SET during FREE");
+	control_taken(false, "ccshm_event_revoke_begin", "SET during REVOKE");
+	change_is_counted();
 	attached_before_close(false, false, "an ATTACH before REVOKE closes the export");
 	attached_before_close(true, false, "an ATTACH before FREE closes the export");
 	attached_before_close(false, true, "an ATTACH before the killed REVOKE closes the export");

@@ -6,6 +6,7 @@
  * vm-modules: ccshm
  * vm-timeout: 300
  */
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "tap.h"
@@ -547,6 +548,75 @@ static void signals(void)
 	shared_end(&s);
 }
 
+/* ---- many revokes of one buffer ---- */
+
+#define REVOKERS	70
+#define COUNTING	64	/* the revokes of a buffer that count what ends meanwhile */
+
+struct revoker {
+	pthread_t thread;
+	uint64_t id;
+	struct ccshm_ioc_revoke result;
+	int err;
+};
+
+static void *revoke_all(void *arg)
+{
+	struct revoker *r = arg;
+
+	r->err = raw_revoke(ccshm, r->id, 0, in_ms(60000), &r->result);
+	return NULL;
+}
+
+static bool revokes_began(uint64_t number)
+{
+	struct ccshm_ioc_info info;
+
+	for (int i = 0; i < 2000; i++) {
+		must(raw_info(ccshm, &info));
+		if (info.revokes >= number)
+			return true;
+		sleep_ms(10);
+	}
+	return false;
+}
+
+/*
+ * Test that an attachment that ends while many revokes wait for an older one is counted by a
+ * limited number of them.
+ */
+static void many_revokes(void)
+{
+	static struct revoker r[REVOKERS];
+	struct shared s = shared_new(SIZE);
+	struct attached older, younger;
+	int good = 0, all = 0, others = 0;
+	struct ccshm_ioc_info info;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &older), 0, "many revokes: ATTACH");
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &younger), 0, "many revokes: another ATTACH");
+	must(raw_info(ccshm, &info));
+	for (int i = 0; i < REVOKERS; i++) {
+		r[i].id = s.id;
+		if (pthread_create(&r[i].thread, NULL, revoke_all, &r[i]))
+			bail("pthread_create");
+	}
+	ok(revokes_began(info.revokes + REVOKERS), "many revokes: all wait");
+	sleep_ms(300);
+	is_errno(attached_end(&younger), 0, "many revokes: DETACH of the younger attachment");
+	is_errno(attached_end(&older), 0, "many revokes: DETACH of the older attachment");
+	for (int i = 0; i < REVOKERS; i++) {
+		pthread_join(r[i].thread, NULL);
+		good += !r[i].err && r[i].result.state == CCSHM_STATE_REVOKED;
+		all += r[i].result.revoked == 3;
+		others += r[i].result.revoked == 2;
+	}
+	is_int(good, REVOKERS, "many revokes: each succeeds");
+	is_int(all, COUNTING, "many revokes: %d count what ended meanwhile", COUNTING);
+	is_int(others, REVOKERS - COUNTING, "many revokes: the others count what they visited");
+	shared_end(&s);
+}
+
 /* Attach, send the id of the attachment, and never detach. */
 static int stubborn(struct peer *parent, void *arg)
 {
@@ -829,6 +899,7 @@ int main(void)
 	attachment_is_notified();
 	deadline_passes();
 	signals();
+	many_revokes();
 	holder_dies();
 	force();
 	whole_buffer();

@@ -11,6 +11,7 @@
 #include <linux/dma-heap.h>
 #include <pthread.h>
 #include <sys/mount.h>
+#include <sys/time.h>
 
 #include "tap.h"
 #include "raw.h"
@@ -726,6 +727,55 @@ static void free_begins(uint64_t id, const char *what)
 	took_between(begin, 0, 1000, "a driver sleeps: FREE with REVOKE returns");
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/**
+ * struct signalled - a REVOKE whose caller gets a signal every 50 ms
+ * @id: the export
+ * @ms: deadline, from the begin of the call
+ */
+struct signalled {
+	uint64_t id;
+	int ms;
+};
+
+/* The kernel repeats the call after each signal. */
+static int revokes_with_signals(struct peer *parent, void *arg)
+{
+	const struct signalled *s = arg;
+	struct sigaction action = { .sa_handler = on_alarm, .sa_flags = SA_RESTART };
+	struct itimerval again = { { 0, 50000 }, { 0, 50000 } };
+
+	(void)parent;
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &again, NULL);
+	return raw_revoke(ccshm, s->id, 0, in_ms(s->ms), NULL);
+}
+
+/* Test that signals do not extend a REVOKE that waits for a driver's notification. */
+static void signals_extend_nothing(uint64_t export_id)
+{
+	static const int ms[] = { 0, 500 };
+
+	for (int i = 0; i < 2; i++) {
+		struct signalled s = { .id = export_id, .ms = ms[i] };
+		int64_t begin = now_ns();
+		struct peer p = peer_start(ROOT, ALL_CAPS, revokes_with_signals, &s);
+		int value = -EAGAIN;
+		char what[64];
+
+		snprintf(what, sizeof(what), "a signal every 50 ms: REVOKE with %d ms", ms[i]);
+		if (!peer_receive(&p, &value, NULL, debug_kernel() ? 25000 : 5000))
+			diag("the call does not return");
+		is_errno(value, ETIMEDOUT, "%s: ETIMEDOUT", what);
+		took_between(begin, ms[i], ms[i] + 2000, what);
+		peer_must_end(&p, value == -EAGAIN ? SIGKILL : 0);
+	}
+}
+
 static void driver_sleeps(void)
 {
 	const char *what = "a driver sleeps in its notification";
@@ -748,6 +798,7 @@ static void driver_sleeps(void)
 	is_int(r.device_mappings, 1, "%s: REVOKE returns one device mapping", what);
 	ok(touch_all(s.p, UNIT, SIGBUS), "%s: every page gets SIGBUS", what);
 	others_go_on(what);
+	signals_extend_nothing(s.export_id);
 	is_errno(raw_revoke(ccshm, t.export_id, 0, in_ms(20000), NULL), 0,
 		 "%s: REVOKE of an export of another driver: success", what);
 	waiting.id = s.export_id;

@@ -353,7 +353,8 @@ struct ccshm_ioc_alloc {
  * waits. The memory is returned when the last export and attachment of the
  * buffer are gone or revoked.
  *
- * Errors: EINVAL; ENOENT (no such buffer); EPERM (no control of the buffer).
+ * Errors: EINVAL; ENOENT (no such buffer); EPERM (no control of the buffer, or
+ * SET took it away during the call).
  */
 struct ccshm_ioc_free {
 	__u64 id;
@@ -697,7 +698,9 @@ struct ccshm_ioc_export {
  *	@state is CCSHM_STATE_REVOKED
  * @pages: out: pages of the exports and attachments that the revoke covers
  * @revoked: out: exports and attachments that are revoked or have ended during
- *	the call
+ *	the call. While 64 calls for the same buffer or its exports are in
+ *	progress, the results of further ones do not include those that end
+ *	before the call visits them.
  * @stopped: out: attachments whose device ccshm had to stop, among those that
  *	the revoke covers
  *
@@ -706,20 +709,24 @@ struct ccshm_ioc_export {
  * the wait.
  *
  * From the call on, no new mapping can be made through the object, whatever the
- * call returns. User mappings are gone when the call returns, except with
- * EINTR. When the call succeeds, no CPU and no device can access the memory
- * through the object. Another call continues the revoke; for a revoked object
- * it returns the same result, for a buffer without those of its objects that
- * have ended. The buffer itself can be exported and attached again.
+ * call returns, with one exception: while a driver has a kernel virtual mapping
+ * of a pinned export, the kernel's dma-buf code gives that same mapping to
+ * other callers without asking, and the call returns EBUSY. User mappings are
+ * gone when the call returns, except with EINTR. When the call succeeds, no CPU
+ * and no device can access the memory through the object. Another call
+ * continues the revoke; for a revoked object it returns the same result, for a
+ * buffer without those of its objects that have ended. The buffer itself can be
+ * exported and attached again.
  *
  * The "out" fields are also written with ETIMEDOUT, EBUSY and EIO.
  *
- * Errors: EINVAL; ENOENT; EPERM (no control of the buffer, or
- * CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); ETIMEDOUT (a device or a holder
- * still uses the memory, which stays shared and held); EBUSY (a pinned export
- * has importers that cannot unmap on notification); EIO (a device could not be
- * stopped); EBADF (CCSHM_REVOKE_BY_FD, and @fd is not open); EMEDIUMTYPE (@fd is
- * neither a dma-buf of ccshm nor an attachment); EINTR.
+ * Errors: EINVAL; ENOENT; EPERM (no control of the buffer, or SET took it away
+ * during the call; or CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); ETIMEDOUT (a
+ * device or a holder still uses the memory, which stays shared and held); EBUSY
+ * (a pinned export has importers that cannot unmap on notification); EIO (a
+ * device could not be stopped); EBADF (CCSHM_REVOKE_BY_FD, and @fd is not
+ * open); EMEDIUMTYPE (@fd is neither a dma-buf of ccshm nor an attachment);
+ * EINTR.
  */
 struct ccshm_ioc_revoke {
 	__u64 id;
@@ -738,7 +745,8 @@ struct ccshm_ioc_revoke {
 #define CCSHM_ATTACH_DMABUF		(1ULL << 0)
 /*
  * No file descriptor: the attachment lives until DETACH. Persistent buffers
- * only.
+ * only, and only with control of the buffer: such an attachment outlives the
+ * process that made it, and keeps the memory of the owner.
  */
 #define CCSHM_ATTACH_PERSISTENT		(1ULL << 1)
 
@@ -780,17 +788,17 @@ struct ccshm_ioc_revoke {
  *
  * Errors: EINVAL (also: a malformed device, or dma_bits above 64); ENOENT (no
  * such buffer); ENODEV (no such device, or the export is revoked); EPERM (no
- * CAP_SYS_RAWIO, or the buffer is sealed and the caller has no control); EACCES
- * (mode of the buffer, or a read-only export, which does not restrict a
- * device); EBADF (@dmabuf_fd is not open); EMEDIUMTYPE
- * (@dmabuf_fd is not a dma-buf of ccshm); EBUSY (a kernel driver other than
- * vfio or uio owns the device); EOPNOTSUPP (the device is a bridge, or behind a
- * translating IOMMU, or its IOMMU group is owned by userspace, or it has its
- * own DMA operations, is not coherent, has a restricted DMA pool, was never
- * configured for DMA, or needs no sharing); ERANGE (the device's addresses do
- * not reach the memory); EINTR (a signal arrived while the device was locked,
- * for example by an unbind of vfio, which waits until the device's file
- * descriptors are closed); ESHUTDOWN (the machine reboots, halts or starts
+ * CAP_SYS_RAWIO; or the buffer is sealed, or CCSHM_ATTACH_PERSISTENT is given,
+ * and the caller has no control); EACCES (mode of the buffer, or a read-only
+ * export, which does not restrict a device); EBADF (@dmabuf_fd is not open);
+ * EMEDIUMTYPE (@dmabuf_fd is not a dma-buf of ccshm); EBUSY (a kernel driver
+ * other than vfio or uio owns the device); EOPNOTSUPP (the device is a bridge,
+ * or behind a translating IOMMU, or its IOMMU group is owned by userspace, or
+ * it has its own DMA operations, is not coherent, has a restricted DMA pool,
+ * was never configured for DMA, or needs no sharing); ERANGE (the device's
+ * addresses do not reach the memory); EINTR (a signal arrived while the device
+ * was locked, for example by an unbind of vfio, which waits until the device's
+ * file descriptors are closed); ESHUTDOWN (the machine reboots, halts or starts
  * another kernel by kexec: all attached devices are stopped first); EMFILE,
  * ENFILE.
  */
