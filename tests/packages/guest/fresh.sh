@@ -9,6 +9,10 @@ owner_and_mode() { stat -c '%F %U:%G %a' "$1" 2>&1; }
 [ ! -e /dev/ccshm ] && ! getent group ccshm >/dev/null
 ok $? "before the installation: neither /dev/ccshm nor a group ccshm"
 
+# A description of a buffer that is there before the packages, as an image builder or cloud-init brings it.
+mkdir -p /etc/ccshm/buffers.d
+printf '[buffer early]\nsize = 2M\n' >/etc/ccshm/buffers.d/50-early.conf
+
 # systemd-udevd reads a new rule at the next uevent of any device. DKMS builds the module for more than 5 s
 # after the rule was unpacked.
 while :; do
@@ -29,6 +33,8 @@ like "$(dkms status ccshm)" ": installed" "apt install: DKMS has built the modul
 
 [ -d /sys/module/ccshm ]
 ok $? "without a reboot: the module is loaded"
+wait_until 60 ccshmctl show root/early
+ok $? "without a reboot: the buffers in /etc/ccshm/buffers.d are allocated"
 is "$(owner_and_mode /dev/ccshm)" "character special file root:ccshm 660" "without a reboot: /dev/ccshm is for group ccshm"
 is "$(owner_and_mode /dev/dma_heap/system_cc_shared)" "character special file root:ccshm 660" "without a reboot: the heap node is for group ccshm"
 is "$(journalctl -b -o cat -u systemd-udevd.service | grep -i "group.*ccshm")" "" "systemd-udevd: no message about the group"
@@ -42,6 +48,8 @@ runs "member of the group: free" as alice ccshmctl free mine
 exits 4 "another user may not allocate" as mallory ccshmctl alloc 4M
 
 # The module is loaded later than at boot, and again.
+rm /etc/ccshm/buffers.d/50-early.conf
+runs "free of the early buffer" ccshmctl free root/early
 printf '[buffer late]\nsize = 2M\n' >/etc/ccshm/buffers.d/50-late.conf
 for time in first second; do
 	runs "$time time: modprobe -r" modprobe -r ccshm

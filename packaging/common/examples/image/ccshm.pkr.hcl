@@ -6,6 +6,9 @@
 #
 # packages/ contains the packages of "make deb" and *.conf files for /etc/ccshm/buffers.d. The
 # script install-ccshm in this directory installs them.
+#
+# This file is checked with "packer validate", and install-ccshm is tested in a root directory; "packer build" was not
+# run.
 
 variable "image" {
   type = string
