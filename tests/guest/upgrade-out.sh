@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The commands in docs/upgrade-out.md, on a kernel with its own heap (tests/modules/kernel_heap):
 # they work as without that heap. The suite heap-own tests programs that use both heaps.
+# Proves README.md:
+# - If a later kernel has its own heap `system_cc_shared`, nothing needs to be done: see
+#   [docs/upgrade-out.md](docs/upgrade-out.md).
 # vm-matrix: once
 # vm-modules: ccshm kernel_heap
 # vm-make: tests/demo
