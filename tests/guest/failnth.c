@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Want of memory: in each scenario a call is repeated, while all of its allocations fail, and then
- * while only the first, the second, the third... of them fails, until it makes no further one. These
- * are the allocations from slabs; those of whole pages do not fail (CONFIG_FAILSLAB). A
- * call that fails has changed nothing, and the next call works. Calls that end something never fail
- * for want of memory.
+ * while only the first, the second, the third... of them fails, until it makes no further one: first the
+ * allocations from slabs (CONFIG_FAILSLAB), then those of pages (CONFIG_FAIL_PAGE_ALLOC), which are also
+ * those of page tables and of new slabs. A call that fails has changed nothing, and the next call works.
+ * Calls that end something never fail for want of memory.
+ *
+ * A call may fail only with ENOMEM or with an error that its scenario names. A fault for which there is no
+ * page table is repeated by the kernel, which never sends a signal for it. A call whose memory comes in
+ * smaller blocks if a large one fails succeeds.
  *
  * vm-modules: ccshm importer
  * vm-debug: yes
@@ -132,7 +136,9 @@ static bool state_becomes(const struct state *want)
  * @call: the call: return 0 or a negative errno
  * @again: prepare a call after one that has failed, or NULL
  * @end: end what a call that has succeeded has made, and what @begin has made, or NULL
- * @points: smallest number of allocations that are to fail; the kernel can make a few more
+ * @points: smallest number of allocations from slabs that are to fail; the kernel can make a few more
+ * @pages: smallest number of allocations of pages that are to fail
+ * @reserves: smallest number of nodes of xarrays that the call allocates to reserve its entries
  * @makes: the call makes an object
  * @certain: the call must not fail for want of memory
  * @insists: the kernel repeats the call until there is memory
@@ -144,7 +150,7 @@ struct scenario {
 	int (*call)(void);
 	void (*again)(void);
 	void (*end)(void);
-	unsigned int points;
+	unsigned int points, pages, reserves;
 	bool makes;
 	bool certain;
 	bool insists;
@@ -171,24 +177,33 @@ struct verdict {
 	bool documented, unchanged, works, returned;
 };
 
+/* What is made to fail during an attempt, and how. */
+enum how {
+	ALL,		/* all allocations */
+	NTH,		/* one of them */
+	RESERVE,	/* the nodes of an xarray, after so many */
+};
+
+static const char *const how_name[] = { "all allocations", "allocation", "the xarray's node after" };
+
 /* Judge a call that has failed, and repeat the call. */
-static void judge_failure(const struct scenario *s, struct verdict *v, unsigned int nth, int err,
-			  const struct state *before)
+static void judge_failure(const struct scenario *s, struct verdict *v, enum how how, unsigned int nth,
+			  int err, const struct state *before)
 {
 	v->errors++;
 	if (!may_fail_with(s, err)) {
-		diag("%s: allocation %u fails: %s", s->name, nth, tap_errno_name(err));
+		diag("%s: %s %u fails: %s", s->name, how_name[how], nth, tap_errno_name(err));
 		v->documented = false;
 	}
 	if (!state_becomes(before)) {
-		diag("%s: allocation %u has failed: the above has changed", s->name, nth);
+		diag("%s: %s %u has failed: the above has changed", s->name, how_name[how], nth);
 		v->unchanged = false;
 	}
 	if (s->again)
 		s->again();
 	err = s->call();
 	if (err) {
-		diag("%s: the call after the failure of allocation %u: %s", s->name, nth,
+		diag("%s: the call after the failure of %s %u: %s", s->name, how_name[how], nth,
 		     tap_errno_name(err));
 		v->works = false;
 	}
@@ -208,26 +223,37 @@ static void next_id_needs_memory(void)
 		must_be_true(try_attach(req, PCI_B) == -ERANGE);
 }
 
-/* Return what the call returns while its allocation @nth fails, or all of them (0). */
-static int call_without_memory(const struct scenario *s, unsigned int nth, bool *hit)
+/*
+ * Return what the call returns while allocations fail. @hit: the allocation @nth has been made, or the call
+ * has failed for want of the node.
+ */
+static int call_without_memory(const struct scenario *s, enum how how, unsigned int nth, bool *hit)
 {
 	int err;
 
-	if (!nth) {
+	switch (how) {
+	case ALL:
 		failing_all(true);
 		err = s->call();
 		failing_all(false);
 		*hit = false;
-		return err;
+		break;
+	case NTH:
+		failing_arm(nth);
+		err = s->call();
+		*hit = failing_disarm();
+		break;
+	default:
+		failing_reserve(nth);
+		err = s->call();
+		failing_reserve_end();
+		*hit = err;
 	}
-	failing_arm(nth);
-	err = s->call();
-	*hit = failing_disarm();
 	return err;
 }
 
-/* Carry out the call once, and judge it. Return false if it makes fewer than @nth allocations. */
-static bool attempt(const struct scenario *s, struct verdict *v, unsigned int nth)
+/* Carry out the call once, and judge it. Return false if it makes no such allocation any more. */
+static bool attempt(const struct scenario *s, struct verdict *v, enum how how, unsigned int nth)
 {
 	struct state before;
 	bool hit;
@@ -238,22 +264,71 @@ static bool attempt(const struct scenario *s, struct verdict *v, unsigned int nt
 	if (s->makes)
 		next_id_needs_memory();
 	before = state_now();
-	err = call_without_memory(s, nth, &hit);
+	err = call_without_memory(s, how, nth, &hit);
 	v->points += hit;
 	if (err)
-		judge_failure(s, v, nth, err, &before);
+		judge_failure(s, v, how, nth, err, &before);
 	if (s->end && v->works)
 		s->end();
 	if (!state_becomes(&idle)) {
-		diag("%s: allocation %u: the above is left", s->name, nth);
+		diag("%s: %s %u: the above is left", s->name, how_name[how], nth);
 		v->returned = false;
 	}
 	return hit;
 }
 
-static void play(const struct scenario *s)
+/* Repeat the call until @how hits no further allocation, or something is wrong. */
+static void attempts(const struct scenario *s, struct verdict *v, enum how how)
 {
-	struct verdict v = { .documented = true, .unchanged = true, .works = true, .returned = true };
+	for (unsigned int nth = how == NTH; v->unchanged && v->works && v->returned && nth < MANY; nth++)
+		if (!attempt(s, v, how, nth))
+			break;
+}
+
+/**
+ * struct kind - a kind of want of memory
+ * @suffix: what the names of its tests add to the name of the call
+ * @failed: what is made to fail
+ */
+struct kind {
+	const char *suffix, *failed;
+};
+
+static const struct kind slabs = { "", "allocations" };
+static const struct kind pages = { " without pages", "allocations of pages" };
+static const struct kind nodes = { " without xarray nodes", "reservations" };
+
+/* Report what a scenario has shown. @points: smallest number of failures */
+static void conclude(const struct scenario *s, const struct verdict *v, const struct kind *kind,
+		     unsigned int points, int64_t begun)
+{
+	char name[80];
+
+	snprintf(name, sizeof(name), "%s%s", s->name, kind->suffix);
+	diag("%s: %u %s have failed, and %u calls (%lld ms)", name, v->points, kind->failed, v->errors,
+	     (long long)(now_ns() - begun) / 1000000);
+	if (s->certain) {
+		ok(v->documented, "%s: never fails for want of memory", name);
+	} else {
+		ok(v->documented, "%s: a call without memory returns a documented error", name);
+		ok(v->unchanged, "%s: a call that fails changes nothing", name);
+		ok(v->works, "%s: the next call works", name);
+	}
+	ok(v->returned, "%s: everything is returned afterwards", name);
+	/* Most calls need no page of their own. */
+	if (points || kind != &pages)
+		ok(v->points >= points, "%s: at least %u %s were made to fail", name, points,
+		   kind->failed);
+}
+
+static const struct verdict all_is_well = {
+	.documented = true, .unchanged = true, .works = true, .returned = true,
+};
+
+/* Let allocations from slabs fail. Return false if the call does not even work with memory. */
+static bool play_slabs(const struct scenario *s)
+{
+	struct verdict v = all_is_well;
 	int64_t begun = now_ns();
 	int err;
 
@@ -262,26 +337,47 @@ static void play(const struct scenario *s)
 		s->begin();
 	err = s->call();
 	if (!is_errno(err, 0, "%s: works", s->name))
-		return;
+		return false;
 	if (s->end)
 		s->end();
 	v.returned = state_becomes(&idle);
 	if (v.returned && !s->insists)
-		attempt(s, &v, 0);
-	for (unsigned int nth = 1; v.unchanged && v.works && v.returned && nth < MANY; nth++)
-		if (!attempt(s, &v, nth))
-			break;
-	diag("%s: %u allocations have failed, and %u calls (%lld ms)", s->name, v.points, v.errors,
-	     (long long)(now_ns() - begun) / 1000000);
-	if (s->certain) {
-		ok(v.documented, "%s: never fails for want of memory", s->name);
-	} else {
-		ok(v.documented, "%s: a call without memory returns a documented error", s->name);
-		ok(v.unchanged, "%s: a call that fails changes nothing", s->name);
-		ok(v.works, "%s: the next call works", s->name);
-	}
-	ok(v.returned, "%s: everything is returned afterwards", s->name);
-	ok(v.points >= s->points, "%s: at least %u allocations were made to fail", s->name, s->points);
+		attempt(s, &v, ALL, 0);
+	attempts(s, &v, NTH);
+	conclude(s, &v, &slabs, s->points, begun);
+	return v.works && v.returned;
+}
+
+static void play_pages(const struct scenario *s)
+{
+	struct verdict v = all_is_well;
+	int64_t begun = now_ns();
+
+	failing_choose(FAILING_PAGES);
+	if (!s->insists)
+		attempt(s, &v, ALL, 0);
+	attempts(s, &v, NTH);
+	failing_choose(FAILING_SLABS);
+	conclude(s, &v, &pages, s->pages, begun);
+}
+
+/* Let the call find no memory for the entries that it reserves. */
+static void play_nodes(const struct scenario *s)
+{
+	struct verdict v = all_is_well;
+	int64_t begun = now_ns();
+
+	attempts(s, &v, RESERVE);
+	conclude(s, &v, &nodes, s->reserves, begun);
+}
+
+static void play(const struct scenario *s)
+{
+	if (!play_slabs(s))
+		return;
+	play_pages(s);
+	if (s->reserves)
+		play_nodes(s);
 }
 
 /* ---- calls on the device ---- */
@@ -347,6 +443,24 @@ static int call_alloc_contiguous(void)
 static void end_buffer(void)
 {
 	must(raw_free(ccshm, id));
+}
+
+/* What ccshmctl provision does for a buffer that does not exist yet. */
+static int call_provision(void)
+{
+	struct ccshm_ioc_alloc req = {
+		.size = UNIT + PAGE, .mode = 0640, .name = "provisioned",
+		.flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID | CCSHM_ALLOC_GID |
+			 CCSHM_ALLOC_WHOLE_UNITS,
+		.uid = ALICE, .gid = GID_CCSHM,
+	};
+	uint64_t found;
+	int err;
+
+	must_be_true(raw_find(ccshm, "provisioned", ALICE, &found) == -ENOENT);
+	err = raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &req);
+	id = req.id;
+	return err;
 }
 
 static uint64_t neighbour;
@@ -798,17 +912,19 @@ static const struct scenario scenarios[] = {
 	{ .name = "open", .call = call_open, .end = close_fd, .points = 3, .others = { ENFILE } },
 	{ .name = "INFO", .call = call_info, .certain = true },
 	{ .name = "ALLOC of a page of a new block", .call = call_alloc_page, .end = end_buffer,
-	  .points = 6, .makes = true },
+	  .points = 6, .pages = 1, .reserves = 2, .makes = true },
 	{ .name = "ALLOC of a page of an existing block", .begin = begin_carved,
 	  .call = call_alloc_page, .end = end_carved, .points = 3, .makes = true },
 	{ .name = "ALLOC of a named buffer", .call = call_alloc_units, .end = end_buffer,
-	  .points = 8, .makes = true },
+	  .points = 8, .pages = 2, .reserves = 1, .makes = true },
 	{ .name = "ALLOC of many blocks", .call = call_alloc_many, .end = end_buffer,
-	  .points = 6, .makes = true },
+	  .points = 6, .pages = 10, .makes = true },
 	{ .name = "ALLOC of contiguous memory", .call = call_alloc_contiguous, .end = end_buffer,
-	  .points = 6, .makes = true },
-	{ .name = "ALLOC from the heap", .call = call_heap, .end = close_fd, .points = 14, .makes = true,
+	  .points = 6, .pages = 1, .makes = true },
+	{ .name = "ALLOC from the heap", .call = call_heap, .end = close_fd, .points = 14, .reserves = 2, .makes = true,
 	  .others = { ENFILE } },
+	{ .name = "provision", .call = call_provision, .end = end_buffer, .points = 5,
+	  .pages = 1, .reserves = 1, .makes = true },
 	{ .name = "OPEN", .begin = begin_named, .call = call_find, .end = end_buffer,
 	  .certain = true },
 	{ .name = "SET", .begin = begin_named, .call = call_set, .end = end_buffer,
@@ -817,24 +933,24 @@ static const struct scenario scenarios[] = {
 	{ .name = "QUERY of a descriptor", .call = call_query_fd, .certain = true },
 	{ .name = "PAGES", .call = call_pages, .points = 1 },
 	{ .name = "DEVICE", .call = call_device, .certain = true },
-	{ .name = "EXPORT", .call = call_export, .end = close_fd, .points = 7, .makes = true,
+	{ .name = "EXPORT", .call = call_export, .end = close_fd, .points = 7, .reserves = 2, .makes = true,
 	  .others = { ENFILE } },
-	{ .name = "EXPORT, pinned", .call = call_export_pinned, .end = close_fd, .points = 7, .makes = true,
+	{ .name = "EXPORT, pinned", .call = call_export_pinned, .end = close_fd, .points = 7, .reserves = 2, .makes = true,
 	  .others = { ENFILE } },
 	{ .name = "fdinfo of the device", .call = call_fdinfo, .points = 5 },
 	{ .name = "mmap", .call = call_map, .end = end_map, .points = 3 },
 	{ .name = "fault of a page", .begin = begin_small_map, .call = call_touch,
-	  .end = end_small_map, .points = 1, .certain = true, .insists = true },
+	  .end = end_small_map, .points = 1, .pages = 3, .certain = true, .insists = true },
 	{ .name = "fault of 2 MiB", .begin = begin_map, .call = call_touch, .end = end_map,
-	  .points = 1, .certain = true, .insists = true },
-	{ .name = "fork", .begin = begin_fork, .call = call_fork, .end = end_fork, .points = 60,
+	  .points = 1, .pages = 2, .certain = true, .insists = true },
+	{ .name = "fork", .begin = begin_fork, .call = call_fork, .end = end_fork, .points = 60, .pages = 4,
 	  .others = { EAGAIN } },
-	{ .name = "ATTACH", .call = call_attach, .end = end_attach, .points = 5, .makes = true,
+	{ .name = "ATTACH", .call = call_attach, .end = end_attach, .points = 5, .reserves = 2, .makes = true,
 	  .others = { ENFILE } },
 	{ .name = "ATTACH of a dma-buf", .call = call_attach_dmabuf, .end = end_attach,
-	  .points = 5, .makes = true, .others = { ENFILE } },
+	  .points = 5, .reserves = 2, .makes = true, .others = { ENFILE } },
 	{ .name = "ATTACH, persistent", .begin = begin_named, .call = call_attach_persistent,
-	  .end = end_attach_persistent, .points = 3, .makes = true },
+	  .end = end_attach_persistent, .points = 3, .reserves = 2, .makes = true },
 	{ .name = "SEGMENTS", .begin = begin_attached, .call = call_segments, .end = end_attach,
 	  .points = 1 },
 	{ .name = "fdinfo of an attachment", .begin = begin_attached,
@@ -900,11 +1016,12 @@ static void vmap_is_silent(void)
 /* ---- work items ---- */
 
 /* Return memory while an allocation of each worker fails. */
-static void workers_return(void)
+static bool workers_return_without(enum failing_kind kind)
 {
 	struct ccshm_ioc_info info;
 	bool good = true;
 
+	failing_choose(kind);
 	for (unsigned int nth = 1; nth <= 4; nth++) {
 		must(call_alloc_units());
 		failing_arm_workers(nth);
@@ -913,7 +1030,14 @@ static void workers_return(void)
 		(void)!failing_disarm_workers();
 		good &= state_becomes(&idle);
 	}
-	ok(good, "work items without memory return a buffer");
+	failing_choose(FAILING_SLABS);
+	return good;
+}
+
+static void workers_return(void)
+{
+	ok(workers_return_without(FAILING_SLABS), "work items without memory return a buffer");
+	ok(workers_return_without(FAILING_PAGES), "work items without pages return a buffer");
 }
 
 /* Revoke an export with a fence, while an allocation of each worker fails. */

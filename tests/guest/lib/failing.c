@@ -6,6 +6,9 @@
 
 #define DEBUGFS		"/sys/kernel/debug"
 #define FAILSLAB	DEBUGFS "/failslab/"
+#define FAILPAGE	DEBUGFS "/fail_page_alloc/"
+#define KMEMLEAK_ALLOCATES "__alloc_object"
+#define NODES		"/sys/kernel/slab/radix_tree_node/object_size"
 #define MAX_WORKERS	256
 
 static int self = -1, self_all = -1;
@@ -13,12 +16,82 @@ static int self = -1, self_all = -1;
 /* Threads with make-it-fail fail all allocations; fail-nth takes precedence over these settings. */
 static const char *const settings[][2] = {
 	{ FAILSLAB "ignore-gfp-wait", "N" },
-	{ FAILSLAB "cache-filter", "N" },
 	{ FAILSLAB "verbose", "0" },
 	{ FAILSLAB "task-filter", "Y" },
 	{ FAILSLAB "times", "-1" },
 	{ FAILSLAB "probability", "100" },
+	{ FAILPAGE "ignore-gfp-wait", "N" },
+	{ FAILPAGE "ignore-gfp-highmem", "N" },
+	{ FAILPAGE "verbose", "0" },
+	{ FAILPAGE "task-filter", "Y" },
+	{ FAILPAGE "times", "-1" },
+	{ FAILPAGE "probability", "100" },
 };
+
+static void set(const char *file, const char *value)
+{
+	if (write_text(file, value))
+		bail("%s cannot be written", file);
+}
+
+static void set_number(const char *file, unsigned long long value)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%#llx", value);
+	set(file, text);
+}
+
+/* The addresses of a function of the kernel, up to the next symbol. */
+struct code {
+	unsigned long long start, end;
+};
+
+static struct code code_of(const char *function)
+{
+	struct code code = { .start = 0, .end = ~0ULL };
+	FILE *f = fopen("/proc/kallsyms", "re");
+	char line[512], name[256];
+	unsigned long long at;
+
+	if (!f)
+		bail("/proc/kallsyms: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "%llx %*c %255s", &at, name) == 2 && !strcmp(name, function))
+			code.start = at;
+	rewind(f);
+	while (code.start && fgets(line, sizeof(line), f))
+		if (sscanf(line, "%llx", &at) == 1 && at > code.start && at < code.end)
+			code.end = at;
+	fclose(f);
+	if (!code.start)
+		bail("the kernel has no function %s", function);
+	return code;
+}
+
+/*
+ * Do not count what kmemleak allocates for each allocation: its failure has no effect, as kmemleak then
+ * uses a pool.
+ */
+static void ignore_kmemleak(void)
+{
+	struct code code;
+
+	if (access(DEBUGFS "/kmemleak", F_OK))
+		return;
+	code = code_of(KMEMLEAK_ALLOCATES);
+	set_number(FAILSLAB "reject-start", code.start);
+	set_number(FAILSLAB "reject-end", code.end);
+	set_number(FAILPAGE "reject-start", code.start);
+	set_number(FAILPAGE "reject-end", code.end);
+}
+
+void failing_choose(enum failing_kind kind)
+{
+	/* No cache has the flag of this filter (SLAB_FAILSLAB). No allocation has this order. */
+	set(FAILSLAB "cache-filter", kind == FAILING_SLABS ? "N" : "Y");
+	set(FAILPAGE "min-order", kind == FAILING_PAGES ? "0" : "100");
+}
 
 const char *failing_begin(void)
 {
@@ -28,9 +101,12 @@ const char *failing_begin(void)
 		bail("debugfs cannot be mounted: %s", strerror(errno));
 	if (access(FAILSLAB, F_OK))
 		return "the kernel is built without CONFIG_FAILSLAB or CONFIG_FAULT_INJECTION_DEBUG_FS";
+	if (access(FAILPAGE, F_OK))
+		return "the kernel is built without CONFIG_FAIL_PAGE_ALLOC";
 	for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++)
-		if (write_text(settings[i][0], settings[i][1]))
-			bail("%s cannot be written", settings[i][0]);
+		set(settings[i][0], settings[i][1]);
+	ignore_kmemleak();
+	failing_choose(FAILING_SLABS);
 	self = open("/proc/thread-self/fail-nth", O_RDWR | O_CLOEXEC);
 	self_all = open("/proc/thread-self/make-it-fail", O_WRONLY | O_CLOEXEC);
 	if (self < 0 || self_all < 0)
@@ -80,6 +156,35 @@ void failing_all(bool on)
 {
 	if (pwrite(self_all, on ? "1" : "0", 1, 0) != 1)
 		bail("/proc/thread-self/make-it-fail: %s", strerror(errno));
+}
+
+/*
+ * Allocations with __xa_cmpxchg(), which xa_reserve() calls, on their stack fail, those that do not wait
+ * and those that repeat them. "space" counts bytes.
+ */
+void failing_reserve(unsigned int nodes)
+{
+	static struct code code;
+	FILE *f = fopen(NODES, "re");
+	unsigned int size = 0;
+
+	if (!code.start)
+		code = code_of("__xa_cmpxchg");
+	if (!f || fscanf(f, "%u", &size) != 1)
+		bail("the size of a node of an xarray cannot be read");
+	fclose(f);
+	set_number(FAILSLAB "require-start", code.start);
+	set_number(FAILSLAB "require-end", code.end);
+	set_number(FAILSLAB "space", nodes ? nodes * size + 1 : 0);
+	failing_all(true);
+}
+
+void failing_reserve_end(void)
+{
+	failing_all(false);
+	set(FAILSLAB "space", "0");
+	set_number(FAILSLAB "require-start", 0);
+	set_number(FAILSLAB "require-end", ~0UL);
 }
 
 /* ---- workers ---- */
