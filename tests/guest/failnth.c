@@ -25,10 +25,13 @@
 #include "users.h"
 
 #include <sys/resource.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
 
 #define MANY	100000		/* no call makes so many allocations */
 #define LOADS	20U		/* allocations without which the driver cannot be loaded, at least */
 #define RUNS	64
+#define RSEQ_REGISTERED	32U	/* the size with which the C library registers its rseq area */
 #define FRESH	((void *)0x200000000000)	/* no page table covers this address */
 
 /* ---- what must not change ---- */
@@ -1132,6 +1135,18 @@ static void loading(void)
 	is_errno(driver_unload(), 0, "loading the driver works afterwards");
 }
 
+/*
+ * The kernel kills a process whose rseq area it cannot write (rseq_handle_notify_resume()). After
+ * a fork the page of the area has to be copied, and in the scenario "fork" that copy fails.
+ */
+static void unregister_rseq(void)
+{
+	char *area = (char *)__builtin_thread_pointer() + __rseq_offset;
+
+	if (__rseq_size && syscall(SYS_rseq, area, RSEQ_REGISTERED, RSEQ_FLAG_UNREGISTER, RSEQ_SIG))
+		bail("rseq cannot be unregistered: %s", strerror(errno));
+}
+
 int main(void)
 {
 	struct rlimit core = { 0 };
@@ -1141,6 +1156,7 @@ int main(void)
 	if (why)
 		skip_all(why);
 	setrlimit(RLIMIT_CORE, &core);
+	unregister_rseq();
 	/* Without memory for a page table, the kernel repeats the access. */
 	expect_kmsg("Huh VM_FAULT_OOM leaked out to the #PF handler");
 	expect_kmsg("WARNING: .* dma_buf_vmap");
