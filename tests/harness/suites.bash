@@ -122,8 +122,8 @@ unsupported() {
 		echo "is for the kernels $kernels"
 	elif [[ " ${sizes:-4k} " != *" ${pages:-4k} "* ]]; then
 		echo "is for kernels with pages of ${sizes:-4k}"
-	elif [ -z "$generic" ] && [ "$(meta "$1" generic)" = yes ]; then
-		echo "needs the generic flavour of the kernel (--generic)"
+	elif [ -z "$generic$debug" ] && [ "$(meta "$1" generic)" = yes ]; then
+		echo "needs the generic flavour of the kernel (--generic), or a debug kernel (--debug)"
 	elif [ -z "$debug" ] && [ "$(meta "$1" debug)" = yes ]; then
 		echo "needs a debug kernel (--debug)"
 	elif [ "$flavour" = tdx ] && [ "$kernel" = 6.1 ]; then
