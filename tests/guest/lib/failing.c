@@ -10,6 +10,7 @@
 #define KMEMLEAK_ALLOCATES "__alloc_object"
 #define NODES		"/sys/kernel/slab/radix_tree_node/object_size"
 #define MAX_WORKERS	256
+#define TIMES		1000000	/* no call makes so many allocations */
 
 static int self = -1, self_all = -1;
 
@@ -40,6 +41,17 @@ static void set_number(const char *file, unsigned long long value)
 
 	snprintf(text, sizeof(text), "%#llx", value);
 	set(file, text);
+}
+
+static unsigned int number_in(const char *file)
+{
+	FILE *f = fopen(file, "re");
+	unsigned int value;
+
+	if (!f || fscanf(f, "%u", &value) != 1)
+		bail("%s cannot be read", file);
+	fclose(f);
+	return value;
 }
 
 /* The addresses of a function of the kernel, up to the next symbol. */
@@ -165,26 +177,28 @@ void failing_all(bool on)
 void failing_reserve(unsigned int nodes)
 {
 	static struct code code;
-	FILE *f = fopen(NODES, "re");
-	unsigned int size = 0;
 
 	if (!code.start)
 		code = code_of("__xa_cmpxchg");
-	if (!f || fscanf(f, "%u", &size) != 1)
-		bail("the size of a node of an xarray cannot be read");
-	fclose(f);
 	set_number(FAILSLAB "require-start", code.start);
 	set_number(FAILSLAB "require-end", code.end);
-	set_number(FAILSLAB "space", nodes ? nodes * size + 1 : 0);
+	set_number(FAILSLAB "space", nodes ? nodes * number_in(NODES) + 1 : 0);
+	set_number(FAILSLAB "times", TIMES);
 	failing_all(true);
 }
 
-void failing_reserve_end(void)
+bool failing_reserve_end(void)
 {
+	bool failed;
+
 	failing_all(false);
+	/* The kernel counts down. */
+	failed = number_in(FAILSLAB "times") < TIMES;
+	set(FAILSLAB "times", "-1");
 	set(FAILSLAB "space", "0");
 	set_number(FAILSLAB "require-start", 0);
 	set_number(FAILSLAB "require-end", ~0UL);
+	return failed;
 }
 
 /* ---- workers ---- */

@@ -45,8 +45,8 @@ void failing_all(bool on);
  */
 void failing_reserve(unsigned int nodes);
 
-/* End that. */
-void failing_reserve_end(void);
+/* End that. Return whether an entry could not be reserved. */
+RAW_CHECKED bool failing_reserve_end(void);
 
 /* Make the @nth allocation of each worker thread of unbound work queues fail. */
 void failing_arm_workers(unsigned int nth);
