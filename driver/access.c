@@ -197,12 +197,35 @@ int ccshm_attachment_may(struct ccshm_attachment *att, struct ccshm_client *clie
 	return err ?: check_seal(buffer, client);
 }
 
-/* Allow new exports and attachments to callers with control only. */
-void ccshm_buffer_seal(struct ccshm_buffer *buffer)
+/**
+ * ccshm_revoke_enter - note what a revoke covers, and seal the buffer
+ * @tally: sums of the revoke, with @object filled in
+ * @client: open file that the caller came through, or NULL
+ * @seal: allow new exports and attachments to callers with control only. What others
+ *	have listed before is covered.
+ *
+ * SET may have taken control from the caller since it found the object. After a SET that
+ * comes later, the new owner's exports are not covered.
+ *
+ * Return: 0, and the caller ends the tally; or -EPERM.
+ */
+int ccshm_revoke_enter(struct ccshm_tally *tally, struct ccshm_client *client, bool seal)
 {
-	lockdep_assert_held(&ccshm_lock);
-	buffer->sealed = true;
-	ccshm_changed();
+	struct ccshm_buffer *buffer = tally->object->buffer;
+	int err = 0;
+
+	mutex_lock(&ccshm_lock);
+	if (!ccshm_buffer_control(buffer, client)) {
+		err = -EPERM;
+	} else {
+		if (seal) {
+			buffer->sealed = true;
+			ccshm_changed();
+		}
+		ccshm_tally_begin(tally);
+	}
+	mutex_unlock(&ccshm_lock);
+	return err;
 }
 
 /**

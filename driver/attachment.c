@@ -11,7 +11,6 @@
  *	any state but REVOKED -> STUCK	the device cannot be stopped
  *	STUCK -> REVOKING, REVOKED	a forced revoke, or DETACH
  */
-#include <linux/delay.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
 
@@ -19,9 +18,8 @@
 
 static struct workqueue_struct *stop_wq;
 
-/* How long a stop waits before it tries again to take a device lock, and how often then. */
+/* How long a stop waits before it tries again to take a device lock. */
 #define STOP_RETRY	msecs_to_jiffies(50)
-#define STOP_TRIES	100
 
 /* Stops that are queued, wait to retry, or run: unloading waits for them. */
 static atomic_t stops_pending;
@@ -36,7 +34,10 @@ static atomic64_t last_listed;
 /* The machine goes down: list no attachment any more (ccshm_lock). */
 static bool closed;
 
-/* How long to wait for all devices to stop. One that does not respond takes 1 s. */
+/*
+ * How long to wait for all devices to stop. One that does not respond takes 1 s, or 2 s if
+ * attachments are closed meanwhile.
+ */
 #define STOP_ALL_WAIT	(5 * HZ)
 
 static void attachment_free(struct ccshm_object *object)
@@ -332,7 +333,7 @@ void ccshm_attachment_finish_stops(struct pci_dev *pdev)
 
 	mutex_lock(&ccshm_lock);
 	list_for_each_entry_safe(att, next, &stopping, stop_link)
-		if (att->pdev == pdev)
+		if (att->pdev == pdev && is_revoking(att))
 			list_move_tail(&att->stop_link, &ours);
 	while (!list_empty(&ours)) {
 		att = list_first_entry(&ours, struct ccshm_attachment, stop_link);
@@ -345,22 +346,6 @@ void ccshm_attachment_finish_stops(struct pci_dev *pdev)
 		mutex_lock(&ccshm_lock);
 	}
 	mutex_unlock(&ccshm_lock);
-}
-
-/*
- * Take a device lock without queueing for it. If others take it in turns, for example in
- * DEVICE, it is free only for moments: try to meet one.
- */
-static bool lock_by_chance(struct device *dev)
-{
-	unsigned int tries = STOP_TRIES;
-
-	while (!device_trylock(dev)) {
-		if (!--tries)
-			return false;
-		usleep_range(20, 60);
-	}
-	return true;
 }
 
 /*
@@ -379,7 +364,7 @@ static void stop_work(struct work_struct *work)
 		stop_done(att);
 		return;
 	}
-	if (!lock_by_chance(&att->pdev->dev)) {
+	if (!device_trylock(&att->pdev->dev)) {
 		/* Keep the reference for the retry, unless stop_queue() has queued one. */
 		if (!queue_delayed_work(stop_wq, &att->stop, STOP_RETRY))
 			stop_done(att);

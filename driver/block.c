@@ -136,7 +136,7 @@ static int compare_blocks(const void *a, const void *b)
 	unsigned long x = page_to_pfn(((const struct ccshm_block *)a)->page);
 	unsigned long y = page_to_pfn(((const struct ccshm_block *)b)->page);
 
-	/* In fragmented memory there can be millions, and sort() does not do this. */
+	/* In fragmented memory there can be millions. sort() of 6.1 and 6.12 does not do this. */
 	cond_resched();
 	return x < y ? -1 : x > y;
 }

@@ -175,7 +175,7 @@ bool ccshm_buffer_control(struct ccshm_buffer *buffer,
 bool ccshm_object_describe_seen(struct ccshm_object *object,
 				struct ccshm_client *client, bool admin,
 				bool always, struct ccshm_ioc_query *q);
-void ccshm_buffer_seal(struct ccshm_buffer *buffer);
+int ccshm_revoke_enter(struct ccshm_tally *tally, struct ccshm_client *client, bool seal);
 int ccshm_export_may(struct ccshm_export *export, struct ccshm_client *client);
 int ccshm_attachment_may(struct ccshm_attachment *att, struct ccshm_client *client);
 struct ccshm_object *ccshm_object_find(u64 id, struct ccshm_client *client,

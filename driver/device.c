@@ -272,6 +272,14 @@ static bool mask_is_default(struct device *dev)
 	       dev->dma_mask == &to_platform_device(dev)->platform_dma_mask;
 }
 
+/* Name the driver of the device that was named, under its device lock. */
+static void describe_named(const struct subject *subject, struct ccshm_ioc_device *req)
+{
+	if (subject->named->driver)
+		strscpy(req->driver, subject->named->driver->name,
+			sizeof(req->driver));
+}
+
 /* Describe the device that does DMA, under its device lock. */
 static void describe_dma(const struct subject *subject, struct ccshm_ioc_device *req)
 {
@@ -288,14 +296,8 @@ static void describe_dma(const struct subject *subject, struct ccshm_ioc_device 
 		req->device_flags |= CCSHM_DEVICE_KERNEL_DRIVER;
 	if (mask_is_default(subject->dma))
 		req->device_flags |= CCSHM_DEVICE_MASK_DEFAULT;
-}
-
-/* Name the driver of the device that was named, under its device lock. */
-static void describe_named(const struct subject *subject, struct ccshm_ioc_device *req)
-{
-	if (subject->named->driver)
-		strscpy(req->driver, subject->named->driver->name,
-			sizeof(req->driver));
+	if (subject->named == subject->dma)
+		describe_named(subject, req);
 }
 
 /* Describe one of the devices under its lock, under which drivers bind and unbind. */
@@ -329,7 +331,7 @@ int ccshm_device_ioctl(struct ccshm_call *call)
 		return err;
 	/* One lock after the other: a child whose lock is held does not stall its parent. */
 	err = describe_locked(subject.dma, &subject, describe_dma, req);
-	if (!err)
+	if (!err && subject.named != subject.dma)
 		err = describe_locked(subject.named, &subject, describe_named, req);
 	subject_put(&subject);
 	return err;

@@ -196,7 +196,7 @@ u64 ccshm_object_last_id(void)
 /* ---- objects that end while a revoke runs ---- */
 
 /*
- * The tallies of a buffer that count: each object that ends visits them under
+ * How many revokes of a buffer count the objects that end: each that ends visits them under
  * ccshm_lock.
  */
 #define MAX_TALLIES	64

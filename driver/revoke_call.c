@@ -347,28 +347,6 @@ static int revoke_steps(struct revoke *rev)
 	return wait_attachments(rev, err, true);
 }
 
-/*
- * Note what the revoke covers, and seal the buffer: what others listed before the seal is
- * revoked. SET may have taken control from the caller since the call found the object; a
- * SET that comes now gives the new owner a buffer whose later exports are not covered.
- */
-static int revoke_enter(struct revoke *rev, struct ccshm_client *client)
-{
-	struct ccshm_buffer *buffer = rev->object->buffer;
-	int err = 0;
-
-	mutex_lock(&ccshm_lock);
-	if (!ccshm_buffer_control(buffer, client)) {
-		err = -EPERM;
-	} else {
-		if (rev->req->flags & CCSHM_REVOKE_SEAL)
-			ccshm_buffer_seal(buffer);
-		ccshm_tally_begin(&rev->tally);
-	}
-	mutex_unlock(&ccshm_lock);
-	return err;
-}
-
 static int revoke_object(struct ccshm_object *object, struct ccshm_client *client,
 			 struct ccshm_ioc_revoke *req)
 {
@@ -379,14 +357,13 @@ static int revoke_object(struct ccshm_object *object, struct ccshm_client *clien
 		.force = req->flags & CCSHM_REVOKE_FORCE,
 		.orderly = req->flags & CCSHM_REVOKE_ORDERLY,
 	};
-	int err;
+	int err = ccshm_revoke_enter(&rev.tally, client, req->flags & CCSHM_REVOKE_SEAL);
 
+	if (err)
+		return err;
 	rev.begin = ccshm_event_revoke_begin(object);
-	err = revoke_enter(&rev, client);
-	if (!err) {
-		err = revoke_steps(&rev);
-		ccshm_tally_end(&rev.tally);
-	}
+	err = revoke_steps(&rev);
+	ccshm_tally_end(&rev.tally);
 	req->revoked += rev.tally.objects;
 	req->pages += rev.tally.pages;
 	req->stopped += rev.tally.stopped;

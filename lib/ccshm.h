@@ -1585,7 +1585,8 @@ int ccshm_attachment_segments(struct ccshm_attachment *attachment,
  * @pages: pages (of the page size) of the exports and attachments that the
  *	revoke covers
  * @revoked: exports and attachments that are revoked or have ended during the
- *	call
+ *	call (in the first 64 of concurrent calls for a buffer, its exports and
+ *	its attachments; further ones include only what they visit)
  * @stopped: attachments whose device ccshm had to stop, among those that the
  *	revoke covers
  * @reserved: 0

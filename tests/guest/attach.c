@@ -533,19 +533,6 @@ static void attached_again(void)
 	shared_end(&s);
 }
 
-/* Wait until an attachment has ended and is not listed any more. */
-static bool attachment_is_gone(uint64_t id)
-{
-	struct ccshm_ioc_query q;
-
-	for (int i = 0; i < 1000; i++) {
-		if (raw_query(ccshm, id, &q) == -ENOENT)
-			return true;
-		sleep_ms(10);
-	}
-	return false;
-}
-
 /*
  * Test two attachments of one device: the end of one stops the whole device, and the other stays
  * active.
@@ -565,7 +552,7 @@ static void two_of_one_device(void)
 	is_int(query(b.id).state, CCSHM_STATE_ACTIVE,
 	       "one of two attachments is closed: the other is active");
 	/* The stop reads bus mastering back: it must not meet a holder that switches it on. */
-	ok(attachment_is_gone(a.id), "one of two attachments is closed: it ends");
+	ok(wait_gone(ccshm, a.id), "one of two attachments is closed: it ends");
 	is_errno(edu_set_bus_master(&edu, true), 0,
 		 "one of two attachments is closed: the other's holder switches bus mastering on");
 	ok(moves_right(&edu, &s, &b, 0, PAGE),

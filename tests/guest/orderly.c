@@ -234,15 +234,6 @@ static void revoke_counts(unsigned int revoked, unsigned int stopped, uint64_t p
 	is_int(rev.r.pages, pages, "%s: REVOKE counts the pages of each object once", what);
 }
 
-static bool is_gone(uint64_t id)
-{
-	struct ccshm_ioc_query q;
-
-	for (int i = 0; i < 1000 && raw_query(ccshm, id, &q) != -ENOENT; i++)
-		sleep_ms(10);
-	return raw_query(ccshm, id, &q) == -ENOENT;
-}
-
 /* Test an export and two attachments that end before an orderly revoke visits them again. */
 static void objects_end_meanwhile(void)
 {
@@ -260,7 +251,7 @@ static void objects_end_meanwhile(void)
 	close(fd);
 	is_errno(attached_end(&detached), 0, "%s: DETACH and close of an attachment", what);
 	close(closed.fd);
-	ok(is_gone(closed.id), "%s: an attachment that was closed without DETACH is gone", what);
+	ok(wait_gone(ccshm, closed.id), "%s: an attachment that was closed without DETACH is gone", what);
 	ok(!rev.done, "%s: the revoke waits for the first attachment", what);
 	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH of the first attachment", what);
 	revoke_counts(6, 1, 5 * SIZE / PAGE + 1, what);

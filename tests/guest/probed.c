@@ -4,7 +4,8 @@
  * for a call that is still walking over the pages, because a lock of the export is held only to
  * count a mapping or a fault, nor for an attachment that such a call lists later. It ends what
  * others make while it begins, before it seals the buffer or closes their export, even if its caller
- * is killed meanwhile. ALLOC waits only for returning memory that is sufficient, and can be killed
+ * is killed meanwhile. FREE and REVOKE do nothing if SET takes control from the caller before they
+ * act. ALLOC waits only for returning memory that is sufficient, and can be killed
  * while it waits. Memory of a user returns although the returns of another one do not end. If ALLOC and the
  * preparation of a hibernation meet, one of them is refused. fork() copies no 2 MiB page table entry
  * of a ccshm mapping.
@@ -271,7 +272,7 @@ static void exported_before_seal(void)
 	must(raw_alloc_named(ccshm, PAGE, NULL, 0666, &r.id));
 	bob->id[0] = r.id;
 	bob->id[1] = r.id;
-	revoker = revoker_stalled(&r, "ccshm_event_revoke_begin", what);
+	revoker = revoker_stalled(&r, "ccshm_revoke_enter", what);
 	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "%s: EXPORT by another user succeeds", what);
 	is_errno(user_ask(bob, USER_MAP, 0), 0, "%s: mmap succeeds", what);
 	probe_set("stall", 0);
@@ -390,6 +391,8 @@ static void change_is_counted(void)
 	struct changing *c = common(sizeof(*c));
 	struct ccshm_ioc_info before;
 	struct peer setter, looker;
+	int value = 0;
+	bool answered;
 	uint64_t id;
 
 	must(raw_alloc_named(ccshm, PAGE, NULL, 0600, &id));
@@ -400,12 +403,13 @@ static void change_is_counted(void)
 	probe_set("stall", setter.pid);
 	peer_send(&setter, 0, -1);
 	ok(is_stalled(setter.pid), "%s: SET has changed the buffer", what);
+	/* It waits for SET, or is about to see the change before it is counted. */
 	looker = peer_start(ROOT, ALL_CAPS, looks, c);
-	sleep_ms(300);
+	answered = peer_receive(&looker, &value, NULL, 1000);
 	probe_set("stall", 0);
 	is_errno(peer_hear(&setter), 0, "%s: SET succeeds", what);
 	peer_must_end(&setter, 0);
-	is_errno(peer_hear(&looker), 0, "%s: QUERY and INFO succeed", what);
+	is_errno(answered ? value : peer_hear(&looker), 0, "%s: QUERY and INFO succeed", what);
 	peer_must_end(&looker, 0);
 	ok(c->seen.mode == 0600 || c->generation != before.generation,
 	   "%s: after the new mode, INFO returns another generation", what);
@@ -1067,7 +1071,7 @@ int main(void)
 	later_attachment();
 	exported_before_seal();
 	control_taken(true, "ccshm_buffer_free", "SET during FREE");
-	control_taken(false, "ccshm_event_revoke_begin", "SET during REVOKE");
+	control_taken(false, "ccshm_revoke_enter", "SET during REVOKE");
 	change_is_counted();
 	attached_before_close(false, false, "an ATTACH before REVOKE closes the export");
 	attached_before_close(true, false, "an ATTACH before FREE closes the export");

@@ -7,6 +7,7 @@
  * vm-timeout: 300
  */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 #include "tap.h"
@@ -555,30 +556,22 @@ static void signals(void)
 
 struct revoker {
 	pthread_t thread;
+	pid_t tid;
 	uint64_t id;
 	struct ccshm_ioc_revoke result;
 	int err;
 };
 
+static sem_t revokers_run;
+
 static void *revoke_all(void *arg)
 {
 	struct revoker *r = arg;
 
+	r->tid = gettid();
+	sem_post(&revokers_run);
 	r->err = raw_revoke(ccshm, r->id, 0, in_ms(60000), &r->result);
 	return NULL;
-}
-
-static bool revokes_began(uint64_t number)
-{
-	struct ccshm_ioc_info info;
-
-	for (int i = 0; i < 2000; i++) {
-		must(raw_info(ccshm, &info));
-		if (info.revokes >= number)
-			return true;
-		sleep_ms(10);
-	}
-	return false;
 }
 
 /*
@@ -590,21 +583,23 @@ static void many_revokes(void)
 	static struct revoker r[REVOKERS];
 	struct shared s = shared_new(SIZE);
 	struct attached older, younger;
-	int good = 0, all = 0, others = 0;
-	struct ccshm_ioc_info info;
+	int good = 0, all = 0, others = 0, waiting = 0;
 
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &older), 0, "many revokes: ATTACH");
 	is_errno(attach_buffer(ccshm, s.id, PCI_B, &younger), 0, "many revokes: another ATTACH");
-	must(raw_info(ccshm, &info));
+	sem_init(&revokers_run, 0, 0);
 	for (int i = 0; i < REVOKERS; i++) {
 		r[i].id = s.id;
 		if (pthread_create(&r[i].thread, NULL, revoke_all, &r[i]))
 			bail("pthread_create");
+		sem_wait(&revokers_run);
 	}
-	ok(revokes_began(info.revokes + REVOKERS), "many revokes: all wait");
-	sleep_ms(300);
+	for (int i = 0; i < REVOKERS; i++)
+		waiting += waits_in(r[i].tid, CCSHM_IOC_REVOKE);
+	is_int(waiting, REVOKERS, "many revokes: all wait");
 	is_errno(attached_end(&younger), 0, "many revokes: DETACH of the younger attachment");
-	is_errno(attached_end(&older), 0, "many revokes: DETACH of the older attachment");
+	/* It stays listed until the descriptor is closed. */
+	is_errno(raw_detach(older.fd, 0), 0, "many revokes: DETACH of the older attachment");
 	for (int i = 0; i < REVOKERS; i++) {
 		pthread_join(r[i].thread, NULL);
 		good += !r[i].err && r[i].result.state == CCSHM_STATE_REVOKED;
@@ -614,6 +609,8 @@ static void many_revokes(void)
 	is_int(good, REVOKERS, "many revokes: each succeeds");
 	is_int(all, COUNTING, "many revokes: %d count what ended meanwhile", COUNTING);
 	is_int(others, REVOKERS - COUNTING, "many revokes: the others count what they visited");
+	sem_destroy(&revokers_run);
+	close(older.fd);
 	shared_end(&s);
 }
 

@@ -768,7 +768,7 @@ static void signals_extend_nothing(uint64_t export_id)
 		char what[64];
 
 		snprintf(what, sizeof(what), "a signal every 50 ms: REVOKE with %d ms", ms[i]);
-		if (!peer_receive(&p, &value, NULL, debug_kernel() ? 25000 : 5000))
+		if (!peer_receive(&p, &value, NULL, 5000))
 			diag("the call does not return");
 		is_errno(value, ETIMEDOUT, "%s: ETIMEDOUT", what);
 		took_between(begin, ms[i], ms[i] + 2000, what);

@@ -313,19 +313,6 @@ static void nobody_waits(void)
 	ok(wait_clean(ccshm), "silent: the memory is given back");
 }
 
-/* Wait until an attachment has ended and is not listed any more. */
-static bool is_gone(uint64_t id)
-{
-	struct ccshm_ioc_query q;
-
-	for (int i = 0; i < 2000; i++) {
-		if (raw_query(ccshm, id, &q) == -ENOENT)
-			return true;
-		sleep_ms(10);
-	}
-	return false;
-}
-
 /*
  * Test that a device that does not respond takes a second once, not for each of its attachments,
  * when their holder closes all of them.
@@ -343,7 +330,7 @@ static void many_end(void)
 	for (int i = 0; i < MANY; i++)
 		close(a[i].fd);
 	for (int i = 0; i < MANY; i++)
-		ok(is_gone(a[i].id), "many: attachment %d ends", i + 1);
+		ok(wait_gone(ccshm, a[i].id), "many: attachment %d ends", i + 1);
 	reads = 1000 - read_number(SILENT);
 	diag("%lld reads", reads);
 	/* Those that are closed after the first stop has begun are stopped by a second one. */

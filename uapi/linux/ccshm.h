@@ -354,7 +354,7 @@ struct ccshm_ioc_alloc {
  * buffer are gone or revoked.
  *
  * Errors: EINVAL; ENOENT (no such buffer); EPERM (no control of the buffer, or
- * SET took it away during the call).
+ * SET took it away before the call took effect).
  */
 struct ccshm_ioc_free {
 	__u64 id;
@@ -689,7 +689,9 @@ struct ccshm_ioc_export {
  * @flags: CCSHM_REVOKE_*
  * @deadline_ns: nanoseconds of CLOCK_MONOTONIC for the whole call; 0 does not
  *	wait; -1 waits without a limit. The call itself removes the user mappings,
- *	in a time that grows with their number (VMAs), whatever the deadline.
+ *	in a time that grows with their number (VMAs), whatever the deadline. It
+ *	also waits up to 200 ms for importers to be notified, during which only
+ *	SIGKILL interrupts it after the deadline.
  * @fd: the file descriptor with CCSHM_REVOKE_BY_FD, otherwise 0
  * @reserved: must be 0
  * @state: out: enum ccshm_state; for a buffer that of the least advanced export
@@ -698,9 +700,9 @@ struct ccshm_ioc_export {
  *	@state is CCSHM_STATE_REVOKED
  * @pages: out: pages of the exports and attachments that the revoke covers
  * @revoked: out: exports and attachments that are revoked or have ended during
- *	the call. While 64 calls for the same buffer or its exports are in
- *	progress, the results of further ones do not include those that end
- *	before the call visits them.
+ *	the call. While 64 calls for a buffer, its exports and its
+ *	attachments are in progress, the results of further ones do not
+ *	include those that end before the call visits them.
  * @stopped: out: attachments whose device ccshm had to stop, among those that
  *	the revoke covers
  *
@@ -711,9 +713,9 @@ struct ccshm_ioc_export {
  * From the call on, no new mapping can be made through the object, whatever the
  * call returns, with one exception: while a driver has a kernel virtual mapping
  * of a pinned export, the kernel's dma-buf code gives that same mapping to
- * other callers without asking, and the call returns EBUSY. User mappings are
- * gone when the call returns, except with EINTR. When the call succeeds, no CPU
- * and no device can access the memory through the object. Another call
+ * other callers without asking, and the call does not succeed. User mappings
+ * are gone when the call returns, except with EINTR. When the call succeeds, no
+ * CPU and no device can access the memory through the object. Another call
  * continues the revoke; for a revoked object it returns the same result, for a
  * buffer without those of its objects that have ended. The buffer itself can be
  * exported and attached again.
@@ -721,12 +723,12 @@ struct ccshm_ioc_export {
  * The "out" fields are also written with ETIMEDOUT, EBUSY and EIO.
  *
  * Errors: EINVAL; ENOENT; EPERM (no control of the buffer, or SET took it away
- * during the call; or CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); ETIMEDOUT (a
- * device or a holder still uses the memory, which stays shared and held); EBUSY
- * (a pinned export has importers that cannot unmap on notification); EIO (a
- * device could not be stopped); EBADF (CCSHM_REVOKE_BY_FD, and @fd is not
- * open); EMEDIUMTYPE (@fd is neither a dma-buf of ccshm nor an attachment);
- * EINTR.
+ * before the call took effect; or CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO);
+ * ETIMEDOUT (a device or a holder still uses the memory, which stays shared and
+ * held); EBUSY (a pinned export has importers that cannot unmap on
+ * notification); EIO (a device could not be stopped); EBADF
+ * (CCSHM_REVOKE_BY_FD, and @fd is not open); EMEDIUMTYPE (@fd is neither a dma-
+ * buf of ccshm nor an attachment); EINTR.
  */
 struct ccshm_ioc_revoke {
 	__u64 id;

@@ -38,8 +38,8 @@ static u64 heap, heap_end;
 static u64 *root, *unpaged_root;
 
 /*
- * The window of PCI devices, between the machine's RAM and the I/O APIC and other hardware of the
- * board.
+ * The window of PCI devices, between all that the machine's map has below it, and the I/O APIC and
+ * other hardware of the board.
  */
 #define MMIO_END	0xfec00000ull
 static u64 mmio_start;

@@ -387,6 +387,15 @@ bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info)
 	return false;
 }
 
+bool wait_gone(int fd, uint64_t id)
+{
+	struct ccshm_ioc_query q;
+
+	for (int i = 0; i < 1000 && raw_query(fd, id, &q) != -ENOENT; i++)
+		sleep_ms(10);
+	return raw_query(fd, id, &q) == -ENOENT;
+}
+
 bool wait_clean(int fd)
 {
 	struct ccshm_ioc_info info = { 0 };

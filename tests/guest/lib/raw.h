@@ -187,6 +187,9 @@ RAW_CHECKED bool wait_buffers(int fd, unsigned int nr);
 /* Wait up to 10 s until @bytes_shared bytes are shared: a work item returns the memory. */
 RAW_CHECKED bool wait_held(int fd, uint64_t bytes_shared, struct ccshm_ioc_info *info);
 
+/* Wait up to 10 s until an object has ended and is not listed any more. */
+RAW_CHECKED bool wait_gone(int fd, uint64_t id);
+
 /*
  * Wait up to 10 s until no object exists and no memory is shared. Return whether this happened and
  * no memory was leaked.

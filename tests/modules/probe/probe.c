@@ -6,8 +6,8 @@
  *   ccshm_memory_pfn(), in the middle of a walk over a buffer's pages, when memory is mapped for
  *   the kernel, an importer or an attachment; ccshm_convert_share(), before ALLOC shares its
  *   memory; set_memory_decrypted(), when ALLOC shares it; ccshm_object_next() and
- *   ccshm_object_next_of(), when objects are listed; ccshm_event_revoke_begin() and
- *   ccshm_buffer_free(), when REVOKE and FREE have found their object; or ccshm_changed(), when SET
+ *   ccshm_object_next_of(), when objects are listed; ccshm_revoke_enter() and ccshm_buffer_free(),
+ *   when REVOKE and FREE have found their object; or ccshm_changed(), when SET
  *   has changed a buffer;
  * - hold the work items that convert memory back, in ccshm_convert_unshare() or, for a part of the
  *   memory, in set_memory_encrypted() (@hold, @hold_at);
@@ -155,7 +155,7 @@ static struct kprobe memory_pfn = PROBE("ccshm_memory_pfn", stop_called);
 static struct kprobe share = PROBE("ccshm_convert_share", stop_called);
 static struct kprobe object_next = PROBE("ccshm_object_next", stop_called);
 static struct kprobe object_next_of = PROBE("ccshm_object_next_of", stop_called);
-static struct kprobe revoke_begin = PROBE("ccshm_event_revoke_begin", stop_called);
+static struct kprobe revoke_enter = PROBE("ccshm_revoke_enter", stop_called);
 static struct kprobe buffer_free = PROBE("ccshm_buffer_free", stop_called);
 static struct kprobe changed = PROBE("ccshm_changed", stop_called);
 static struct kprobe unshare = PROBE("ccshm_convert_unshare", hold_called);
@@ -323,7 +323,7 @@ static int measure_locks(void)
 
 static struct kprobe *probes[] = {
 	&memory_pfn, &share, &set_memory, &unshare, &set_private, &object_next, &object_next_of,
-	&revoke_begin, &buffer_free, &changed, &huge_pmd,
+	&revoke_enter, &buffer_free, &changed, &huge_pmd,
 };
 
 static int __init probe_init(void)
