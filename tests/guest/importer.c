@@ -20,7 +20,7 @@
 /* Whether the kernel maps for a static importer already in attach, as kernels up to 6.17 do. */
 static bool static_maps_at_attach;
 
-/* Whether the kernel pins for each mapping, as kernels before 7.1 do. */
+/* Whether the kernel pins for each mapping, as kernels before 7.1 do without CONFIG_DMABUF_MOVE_NOTIFY. */
 static bool mapping_pins;
 
 /* ---- the dma-buf ---- */
@@ -393,7 +393,8 @@ int main(void)
 	touch_init();
 	importer_load();
 	static_maps_at_attach = !kernel_at_least(6, 18);
-	mapping_pins = !kernel_at_least(7, 1);
+	/* Debug kernels have that option. */
+	mapping_pins = !kernel_at_least(7, 1) && !debug_kernel();
 	calls();
 	unmaps_on_request(IMPORTER_STATIC, 0, 0, "static");
 	unmaps_when_notified(IMPORTER_DYNAMIC, 0, "dynamic");
