@@ -690,8 +690,8 @@ struct ccshm_ioc_export {
  * @deadline_ns: nanoseconds of CLOCK_MONOTONIC for the whole call; 0 does not
  *	wait; -1 waits without a limit. The call itself removes the user mappings,
  *	in a time that grows with their number (VMAs), whatever the deadline. It
- *	also waits up to 200 ms for importers to be notified, during which only
- *	SIGKILL interrupts it after the deadline.
+ *	also waits, up to 200 ms, until importers have been notified; after the
+ *	deadline only SIGKILL ends this wait.
  * @fd: the file descriptor with CCSHM_REVOKE_BY_FD, otherwise 0
  * @reserved: must be 0
  * @state: out: enum ccshm_state; for a buffer that of the least advanced export
