@@ -19,6 +19,10 @@ in_root_as_user() {
 	in_root "$1" setpriv --reuid=1000 --regid=1000 --clear-groups env HOME=/nonexistent "${@:2}"
 }
 
+# An installation that starts nothing must not call a command that matches this.
+# shellcheck disable=SC2034 # for the scripts
+STARTS='^(modprobe|insmod) |^systemctl.* (start|restart|try-restart|reload-or-restart|--now)( |$)'
+
 # add_kernel ROOT SERIES: add the parts of a kernel of tests/harness that are needed to build
 # modules
 add_kernel() {
