@@ -10,12 +10,14 @@ known() { dpkg-query -W -f '${db:Status-Status} ${Package}\n' | sed -nE 's/^[a-z
 
 before=$(ccshmctl info --bytes | sed -nE 's/^bytes shared +//p')
 runs "alloc as a user" as alice ccshmctl alloc 4M --name last
+runs "write as a user" as alice sh -c 'echo precious | ccshmctl write last'
 # shellcheck disable=SC2046 # a list
 exits 0 "apt remove while a buffer exists: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 remove $(known)
 ! printf '%s\n' "$out" | grep -iE '\berror|\bfail'
 ok $? "apt remove while a buffer exists: no error message"
 is "$(systemctl list-units --failed --no-legend --plain)" "" "no unit has failed"
 runs "after remove: the buffer exists" kept show alice/last
+is "$(kept read alice/last --length 8)" precious "after remove: the contents of the buffer are unchanged"
 # Those of which configuration remains.
 # shellcheck disable=SC2046
 exits 0 "apt purge: exit status 0" apt-get -q -y -o Dpkg::Use-Pty=0 purge $(known)
