@@ -249,6 +249,16 @@ unpack() {
 	done
 }
 
+# root_week SUITE: print the end of the name of a root. sid changes every day: its roots are made again each week.
+root_week() {
+	[ "$1" != sid ] || date +-%G-%V
+}
+# old_roots PREFIX: remove the roots of sid with this prefix that are older than 8 days
+old_roots() {
+	[[ $1 != sid-* ]] ||
+		find "$CACHE/roots" -mindepth 1 -maxdepth 1 -name "$1-*" -mtime +8 -exec rm -rf {} +
+}
+
 # Create a scratch directory, $SCRATCH, in the file system of the cache, so that results can be
 # moved into place atomically. The directory is removed when the script ends; directories that a
 # SIGKILL left are removed after 12 hours.
