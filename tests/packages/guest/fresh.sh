@@ -9,7 +9,7 @@ owner_and_mode() { stat -c '%F %U:%G %a' "$1" 2>&1; }
 [ ! -e /dev/ccshm ] && ! getent group ccshm >/dev/null
 ok $? "before the installation: neither /dev/ccshm nor a group ccshm"
 
-# A description of a buffer that is there before the packages, as an image builder or cloud-init brings it.
+# Describe a buffer before the packages are installed, as an image builder or cloud-init does.
 mkdir -p /etc/ccshm/buffers.d
 printf '[buffer early]\nsize = 2M\n' >/etc/ccshm/buffers.d/50-early.conf
 
