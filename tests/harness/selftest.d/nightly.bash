@@ -19,6 +19,7 @@ nightly_tree() {
 		chmod +x "$tree/$t"
 	done
 	for name in $(seq -f 'm%03g' 130); do : >"$tree/tests/mutants/$name.mutant"; done
+	echo 'Kernel: 6.12-debug' >"$tree/tests/mutants/m131.mutant"
 	printf '%s\n' build ran fails slow >"$tree/.gitignore"
 	in_nightly_tree init && in_nightly_tree add . && in_nightly_tree commit -m one
 }
@@ -42,10 +43,11 @@ nightly_tests() {
 
 	nightly --list
 	parts=$(awk '{ print $1 }' "$tmp/out" | tr '\n' ' ')
-	[ "$parts" = "matrix emulator qemu-10 cpus-4 debug-kernel debug-sev debug-smp debug-evidence packages packages-mutants mutants-1 mutants-2 mutants-3 " ]
+	[ "$parts" = "matrix emulator qemu-10 cpus-4 debug-kernel debug-sev debug-smp debug-evidence packages packages-mutants mutants-1 mutants-2 mutants-3 mutants-debug " ]
 	result $? "nightly --list: prints the parts"
-	[ "$(grep -o ' m[0-9]\{3\}' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]\{3\}' "$tmp/out" | wc -l)" = "130 130" ]
+	[ "$(grep -o ' m[0-9]\{3\}' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]\{3\}' "$tmp/out" | wc -l)" = "131 131" ]
 	result $? "nightly --list: each mutant is in exactly one part"
+	says '^mutants-debug .*/tests/mutants/run m131$' "nightly --list: the mutants for debug kernels are in a part of their own"
 	[ ! -s "$tree/ran" ]
 	result $? "nightly --list: runs no test"
 
@@ -54,8 +56,8 @@ nightly_tests() {
 	result $? "nightly with a failing part: exit status not 0"
 	says '^not ok - debug-kernel: .*exit status 1' "nightly with a failing part: the part is reported with its exit status"
 	says '^#   not ok 1 - broken' "nightly with a failing part: its failed test is printed"
-	[ "$(wc -l <"$tree/ran")" = 13 ]
-	result $? "nightly with a failing part: all 13 parts run"
+	[ "$(wc -l <"$tree/ran")" = 14 ]
+	result $? "nightly with a failing part: all 14 parts run"
 	grep -qx "$harness/matrix ALL=yes all" "$tree/ran"
 	result $? "nightly with a failing part: the matrix runs with ALL=yes"
 	grep -q "^$harness/matrix ALL= CCSHM_QEMU=trixie cvm-selftest " "$tree/ran"
