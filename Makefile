@@ -30,7 +30,7 @@ help:
 	@echo 'make check-packages  install the packages in roots and images, boot, upgrade and remove them'
 	@echo 'make ci              run all that a change must pass: make check, demos, static checks, check-packages'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev snp tdx cca" SUITES="all" select a part'
-	@echo 'make check-debug     run the guest suites on a kernel with lockdep, KASAN and kmemleak, as an SEV guest and on two CPUs'
+	@echo 'make check-debug     run the guest suites on a kernel with lockdep, KASAN, UBSAN and kmemleak, as an SEV guest and on two CPUs'
 	@echo 'make nightly         run everything, in parts, except those that passed for this commit (PART=NAME)'
 	@echo 'make mutants         break driver, library, ccshmctl and emulator one change at a time; a test must fail'
 	@echo 'make sparse          check the driver statically, and its floors; make checkpatch: check its style'

@@ -343,7 +343,7 @@ static int attach_held_persistent(void *arg)
 	return attach_held_flags(*(int *)arg, CCSHM_ATTACH_PERSISTENT);
 }
 
-/* Test that only who controls a buffer can make an attachment that outlives its maker. */
+/* Test that only a user who controls the buffer can make an attachment that outlives its maker. */
 static void persistent_needs_control(void)
 {
 	uint64_t id = alloc_as(ALICE, "outlived", 0666, 0), export_id;

@@ -384,7 +384,7 @@ static int looks(struct peer *parent, void *arg)
 	return 0;
 }
 
-/* Test that whoever sees a change of SET sees another generation afterwards. */
+/* Test that a caller that sees a change of SET also sees another generation. */
 static void change_is_counted(void)
 {
 	const char *what = "QUERY during SET";
