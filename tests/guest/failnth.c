@@ -6,9 +6,9 @@
  * those of page tables and of new slabs. A call that fails has changed nothing, and the next call works.
  * Calls that end something never fail for want of memory.
  *
- * A call may fail only with ENOMEM or with an error that its scenario names. A fault for which there is no
- * page table is repeated by the kernel, which never sends a signal for it. A call whose memory comes in
- * smaller blocks if a large one fails succeeds.
+ * A call may fail only with ENOMEM or with an error that its scenario names. The kernel repeats a
+ * fault that gets no page for its page table, and sends no signal. A call that falls back to smaller blocks
+ * succeeds.
  *
  * vm-modules: ccshm importer
  * vm-debug: yes
@@ -180,34 +180,48 @@ struct verdict {
 	bool documented, unchanged, works, returned;
 };
 
-/* What is made to fail during an attempt, and how. */
+/* Which allocations fail during an attempt. */
 enum how {
 	ALL,		/* all allocations */
 	NTH,		/* one of them */
 	RESERVE,	/* the nodes of an xarray, after so many */
 };
 
-static const char *const how_name[] = { "all allocations", "allocation", "the xarray's node after" };
+/* Return a description of these allocations, which is valid until the next call. */
+static const char *describe(enum how how, unsigned int nth)
+{
+	static char text[32];
 
-/* Judge a call that has failed, and repeat the call. */
-static void judge_failure(const struct scenario *s, struct verdict *v, enum how how, unsigned int nth,
-			  int err, const struct state *before)
+	switch (how) {
+	case ALL:
+		return "every allocation";
+	case NTH:
+		snprintf(text, sizeof(text), "allocation %u", nth);
+		break;
+	default:
+		snprintf(text, sizeof(text), "xarray node %u", nth + 1);
+	}
+	return text;
+}
+
+/* Judge a call that has failed because @what failed, and repeat the call. */
+static void judge_failure(const struct scenario *s, struct verdict *v, const char *what, int err,
+			  const struct state *before)
 {
 	v->errors++;
 	if (!may_fail_with(s, err)) {
-		diag("%s: %s %u fails: %s", s->name, how_name[how], nth, tap_errno_name(err));
+		diag("%s: %s failed: %s", s->name, what, tap_errno_name(err));
 		v->documented = false;
 	}
 	if (!state_becomes(before)) {
-		diag("%s: %s %u has failed: the above has changed", s->name, how_name[how], nth);
+		diag("%s: %s failed: the above has changed", s->name, what);
 		v->unchanged = false;
 	}
 	if (s->again)
 		s->again();
 	err = s->call();
 	if (err) {
-		diag("%s: the call after the failure of %s %u: %s", s->name, how_name[how], nth,
-		     tap_errno_name(err));
+		diag("%s: %s failed: the next call fails: %s", s->name, what, tap_errno_name(err));
 		v->works = false;
 	}
 }
@@ -254,7 +268,7 @@ static int call_without_memory(const struct scenario *s, enum how how, unsigned 
 	return err;
 }
 
-/* Carry out the call once, and judge it. Return false if it makes no such allocation any more. */
+/* Make the call once and judge it. Return false if no allocation was left to fail. */
 static bool attempt(const struct scenario *s, struct verdict *v, enum how how, unsigned int nth)
 {
 	struct state before;
@@ -269,15 +283,15 @@ static bool attempt(const struct scenario *s, struct verdict *v, enum how how, u
 	err = call_without_memory(s, how, nth, &hit);
 	v->points += hit;
 	if (how == RESERVE && hit && !err) {
-		diag("%s: %s %u fails: the call succeeds", s->name, how_name[how], nth);
+		diag("%s: %s failed: the call succeeds", s->name, describe(how, nth));
 		v->documented = false;
 	}
 	if (err)
-		judge_failure(s, v, how, nth, err, &before);
+		judge_failure(s, v, describe(how, nth), err, &before);
 	if (s->end && v->works)
 		s->end();
 	if (!state_becomes(&idle)) {
-		diag("%s: %s %u: the above is left", s->name, how_name[how], nth);
+		diag("%s: %s failed: the above is left", s->name, describe(how, nth));
 		v->returned = false;
 	}
 	return hit;
@@ -292,7 +306,7 @@ static void attempts(const struct scenario *s, struct verdict *v, enum how how)
 }
 
 /**
- * struct kind - a kind of want of memory
+ * struct kind - a kind of allocation that fails
  * @suffix: what the names of its tests add to the name of the call
  * @failed: what is made to fail
  */
@@ -367,7 +381,7 @@ static void play_pages(const struct scenario *s)
 	conclude(s, &v, &pages, s->pages, begun);
 }
 
-/* Let the call find no memory for the entries that it reserves. */
+/* Fail the allocations of xarray nodes. */
 static void play_nodes(const struct scenario *s)
 {
 	struct verdict v = all_is_well;
@@ -1089,7 +1103,7 @@ static bool load_fails(const char *params, unsigned int nth, unsigned int *error
 	err = raw_insmod("/lib/ccshm/ccshm.ko", params);
 	hit = failing_disarm();
 	if (err && err != -ENOMEM) {
-		diag("allocation %u fails: %s", nth, tap_errno_name(err));
+		diag("%s failed: %s", describe(NTH, nth), tap_errno_name(err));
 		*good = false;
 	}
 	*errors += !!err;

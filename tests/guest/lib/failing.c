@@ -171,8 +171,8 @@ void failing_all(bool on)
 }
 
 /*
- * Allocations with __xa_cmpxchg(), which xa_reserve() calls, on their stack fail, those that do not wait
- * and those that repeat them. "space" counts bytes.
+ * Fail allocations whose stack contains __xa_cmpxchg(), which xa_reserve() calls: the attempt that does not
+ * wait, and its repetition. "space" is in bytes: @nodes nodes succeed first.
  */
 void failing_reserve(unsigned int nodes)
 {

@@ -20,7 +20,7 @@ const char *failing_begin(void);
 
 /* The allocations that are counted, and that fail. */
 enum failing_kind {
-	FAILING_SLABS,		/* from slabs: kmalloc() and the like; this is so at first */
+	FAILING_SLABS,		/* from slabs: kmalloc() and the like; the default */
 	FAILING_PAGES,		/* of pages: alloc_pages(), also those for slabs and for page tables */
 };
 
@@ -40,12 +40,12 @@ unsigned int failing_left(void);
 void failing_all(bool on);
 
 /*
- * Begin that no entry of an xarray can be reserved (xa_reserve()) after @nodes nodes have been
- * allocated. A single allocation that fails has no effect there: the kernel repeats it.
+ * Make reservations in xarrays (xa_reserve()) fail after @nodes nodes were allocated. A single failed
+ * allocation has no effect: the kernel repeats it.
  */
 void failing_reserve(unsigned int nodes);
 
-/* End that. Return whether an entry could not be reserved. */
+/* Undo failing_reserve(). Return whether a reservation failed. */
 RAW_CHECKED bool failing_reserve_end(void);
 
 /* Make the @nth allocation of each worker thread of unbound work queues fail. */
