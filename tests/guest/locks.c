@@ -15,6 +15,7 @@
  */
 #include "tap.h"
 #include "raw.h"
+#include "device.h"
 #include "netlink.h"
 
 #include <sys/resource.h>
@@ -34,31 +35,10 @@ static uint64_t id[OBJECTS];
 
 /* ---- measurement ---- */
 
-/*
- * Return the address of a symbol of a module (@module NULL: of the kernel), or 0 if there is none.
- */
-static unsigned long address_of(const char *symbol, const char *module)
-{
-	unsigned long address, found = 0;
-	char name[128], in[64], line[256];
-	FILE *f = fopen("/proc/kallsyms", "r");
-
-	while (f && fgets(line, sizeof(line), f)) {
-		int n = sscanf(line, "%lx %*c %127s [%63[^]]", &address, name, in);
-
-		if (n == (module ? 3 : 2) && !strcmp(name, symbol) &&
-		    (!module || !strcmp(in, module)))
-			found = address;
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
 static void meter_load(void)
 {
-	unsigned long objects = address_of("ccshm_lock", "ccshm");
-	unsigned long carving = address_of("carve_lock", "ccshm");
+	unsigned long objects = symbol_address("ccshm_lock", "ccshm");
+	unsigned long carving = symbol_address("carve_lock", "ccshm");
 	char text[64];
 
 	if (!objects || !carving)
@@ -214,7 +194,7 @@ int main(void)
 {
 	struct rlimit files = { OBJECTS + 64, OBJECTS + 64 };
 
-	if (!address_of("mutex_lock", NULL))
+	if (!symbol_address("mutex_lock", NULL))
 		skip_all("this kernel locks mutexes with other functions (lockdep)");
 	driver_load();
 	dev = raw_open();

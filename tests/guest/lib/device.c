@@ -173,7 +173,7 @@ const char *device_driver(const char *device)
 	return name ? name + 1 : target;
 }
 
-/* ---- bounce buffers ---- */
+/* ---- files and symbols of the kernel ---- */
 
 long long read_number(const char *path)
 {
@@ -187,6 +187,25 @@ long long read_number(const char *path)
 	fclose(f);
 	return value;
 }
+
+unsigned long symbol_address(const char *symbol, const char *module)
+{
+	unsigned long address, found = 0;
+	char name[256], in[64], line[512];
+	FILE *f = fopen("/proc/kallsyms", "re");
+
+	while (f && fgets(line, sizeof(line), f)) {
+		int n = sscanf(line, "%lx %*c %255s [%63[^]]", &address, name, in);
+
+		if (n == (module ? 3 : 2) && !strcmp(name, symbol) && (!module || !strcmp(in, module)))
+			found = address;
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* ---- bounce buffers ---- */
 
 long long bounce_slots(void)
 {

@@ -80,10 +80,18 @@ RAW_CHECKED int device_unbind(const char *device);
 /* Return the name of the device's driver, or "". The next call overwrites the name. */
 const char *device_driver(const char *device);
 
-/* ---- bounce buffers ---- */
+/* ---- files and symbols of the kernel ---- */
 
 /* Return the number that a file contains, or -1. */
 long long read_number(const char *path);
+
+/*
+ * Return the address of a symbol of a module (@module NULL: of the kernel), or 0 if there is none. If
+ * several symbols have this name, the address is that of the last one.
+ */
+unsigned long symbol_address(const char *symbol, const char *module);
+
+/* ---- bounce buffers ---- */
 
 /* Return the number of bounce buffer slots in use, or -1 if the kernel has no bounce buffers. */
 long long bounce_slots(void);

@@ -45,12 +45,10 @@ static void set_number(const char *file, unsigned long long value)
 
 static unsigned int number_in(const char *file)
 {
-	FILE *f = fopen(file, "re");
-	unsigned int value;
+	long long value = read_number(file);
 
-	if (!f || fscanf(f, "%u", &value) != 1)
+	if (value < 0)
 		bail("%s cannot be read", file);
-	fclose(f);
 	return value;
 }
 
@@ -61,23 +59,20 @@ struct code {
 
 static struct code code_of(const char *function)
 {
-	struct code code = { .start = 0, .end = ~0ULL };
-	FILE *f = fopen("/proc/kallsyms", "re");
-	char line[512], name[256];
+	struct code code = { .start = symbol_address(function, NULL), .end = ~0ULL };
 	unsigned long long at;
+	char line[512];
+	FILE *f;
 
+	if (!code.start)
+		bail("/proc/kallsyms does not list the function %s", function);
+	f = fopen("/proc/kallsyms", "re");
 	if (!f)
 		bail("/proc/kallsyms: %s", strerror(errno));
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "%llx %*c %255s", &at, name) == 2 && !strcmp(name, function))
-			code.start = at;
-	rewind(f);
-	while (code.start && fgets(line, sizeof(line), f))
 		if (sscanf(line, "%llx", &at) == 1 && at > code.start && at < code.end)
 			code.end = at;
 	fclose(f);
-	if (!code.start)
-		bail("the kernel has no function %s", function);
 	return code;
 }
 
