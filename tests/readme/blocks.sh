@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=sh
-# Extract code blocks of documents. Before each block is a line <!-- test: WHERE -->.
+# Extract code blocks and indented commands of documents. Before each block is a line <!-- test: WHERE -->.
 
 # blocks FILE WHERE: print the lines of the blocks that are tested in WHERE; WHERE "": of the
 # other blocks
@@ -15,4 +15,13 @@ blocks() {
 # one line
 commands() {
 	blocks "$1" "$2" | sed -e ':a' -e '/\\$/{N;s/\\\n[ \t]*//;ba' -e '}' -e 's/  *#[^"]*$//' -e '/^$/d' -e '/^#/d'
+}
+
+# indented FILE [SECTION]: print the indented commands, of the section with this heading or of the whole file, each on
+# one line
+indented() {
+	sed -e ':a' -e '/^    .*\\$/{N;s/\\\n *//;ba' -e '}' "$1" | awk -v section="${2-}" '
+		BEGIN { other = section != "" }
+		/^## / && section != "" { other = $0 != "## " section }
+		!other && /^    [^ ]/ { print substr($0, 5) }'
 }
