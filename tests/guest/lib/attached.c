@@ -63,6 +63,36 @@ const char *usable(void)
 	       "yes, direct";
 }
 
+/* Return the number of bytes from @offset to the end of its segment. */
+static uint64_t segment_rest(const struct attached *a, uint64_t offset)
+{
+	for (unsigned int i = 0; i < a->nr; i++)
+		if (offset - a->segment[i].offset < a->segment[i].length)
+			return a->segment[i].offset + a->segment[i].length - offset;
+	bail("no segment for offset 0x%llx", (unsigned long long)offset);
+}
+
+/* Make the device copy, as a driver does: no transfer crosses the end of a segment. */
+static int copy_by_segments(struct edu *edu, const struct attached *a, uint64_t from, uint64_t to,
+			    uint64_t size)
+{
+	int err = 0;
+
+	while (size && !err) {
+		uint64_t n = size;
+
+		if (n > segment_rest(a, from))
+			n = segment_rest(a, from);
+		if (n > segment_rest(a, to))
+			n = segment_rest(a, to);
+		err = device_copy(edu, dma_at(a, from), dma_at(a, to), n);
+		from += n;
+		to += n;
+		size -= n;
+	}
+	return err;
+}
+
 bool moves_right(struct edu *edu, struct shared *s, const struct attached *a, uint64_t from,
 		 uint64_t to)
 {
@@ -71,7 +101,7 @@ bool moves_right(struct edu *edu, struct shared *s, const struct attached *a, ui
 
 	stamp_write(s->p + from, seed, from, TRANSFER);
 	stamp_write(s->p + to, 99, to, TRANSFER);
-	err = device_copy(edu, dma_at(a, from), dma_at(a, to), TRANSFER);
+	err = copy_by_segments(edu, a, from, to, TRANSFER);
 	if (err)
 		diag("the device failed to copy: %s", strerror(-err));
 	return !err && stamp_check(s->p + to, seed, from, TRANSFER);
