@@ -34,6 +34,7 @@ help:
 	@echo 'make nightly         run everything, in parts, except those that passed for this commit (PART=NAME)'
 	@echo 'make mutants         break driver, library, ccshmctl and emulator one change at a time; a test must fail'
 	@echo 'make sparse          check the driver statically, and its floors; make checkpatch: check its style'
+	@echo 'make lint            analyse library, ccshmctl and scripts statically, and compare the ABI of the library'
 	@echo 'make shell           start a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         install library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
 	@echo 'make activate        after "make install" on this machine: linker cache, group, udev rule, units'
@@ -125,6 +126,10 @@ sparse: setup
 checkpatch: setup
 	@tests/harness/checkpatch
 
+# Static analysis of user space and scripts.
+lint: setup
+	@tests/harness/lint
+
 # Each part is installed from its own directory, and make splits names at spaces: a relative DESTDIR, or one with a
 # space, would install, and remove, in other places.
 ifneq ($(filter install% uninstall,$(MAKECMDGOALS)),)
@@ -185,5 +190,5 @@ distclean:
 	rm -rf build
 
 .PHONY: all help setup lib cli driver demo demo-snp demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
-	nightly mutants sparse checkpatch install install-lib install-lib-dev install-cli install-man install-common \
+	nightly mutants sparse checkpatch lint install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms activate uninstall tests-installed install-tests deb rpm clean distclean

@@ -45,7 +45,8 @@ static void offer(const struct line *line, const char *candidate, const char *de
 		return;
 	if (asprintf(&word, "%.*s%s", (int)(line->typed - line->word), line->word, candidate) < 0)
 		word = NULL;
-	shown = text_shown(or_die(word));
+	word = or_die(word);
+	shown = text_shown(word);
 	/* The shell would insert a text with replaced characters as another word. */
 	if (!strcmp(word, shown)) {
 		fputs(word, stdout);

@@ -113,7 +113,7 @@ static int system_user(const char *name, uid_t *uid)
 			*uid = entry.pw_uid;
 		free(space);
 		size *= 2;
-	} while (ret == ERANGE && size <= 1024 * 1024);
+	} while (ret == ERANGE && size <= 1024UL * 1024);
 
 	/* getpwnam(3): both results mean that there is no such user. */
 	if (ret == ESRCH || (!ret && !found))

@@ -5,7 +5,6 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -240,14 +239,15 @@ uint64_t parse_page_arg(const char *what, const char *arg,
 int64_t parse_seconds_arg(const char *what, const char *arg,
 			  struct argp_state *state)
 {
-	double seconds;
-	char *end;
+	char *end = (char *)arg;
+	double seconds = 0;
 
 	if (!strcmp(arg, "forever"))
 		return -1;
 	/* Accept digits and one dot, but no sign, exponent, "inf" or "nan". */
-	seconds = strspn(arg, "0123456789.") == strlen(arg) ? strtod(arg, &end) : NAN;
-	if (isnan(seconds) || end == arg || *end || seconds > SECONDS_MAX)
+	if (strspn(arg, "0123456789.") == strlen(arg))
+		seconds = strtod(arg, &end);
+	if (end == arg || *end || seconds > SECONDS_MAX)
 		usage_error(state, "%s: '%s' is not a number of seconds (at most a year), nor 'forever'",
 			   what, arg);
 	return (int64_t)(seconds * 1e9);

@@ -107,7 +107,7 @@ static char *slurp(int fd, size_t *len)
 
 	for (*len = 0;; *len += (size_t)n) {
 		if (*len == size) {
-			size = size ? 2 * size : 256 * 1024;
+			size = size ? 2 * size : 256UL * 1024;
 			more = size > MODULE_MAX ? NULL : realloc(bytes, size);
 			if (!more)
 				break;
@@ -128,7 +128,7 @@ static char *read_module(const char *path, size_t *len)
 	const struct packing *packing = packing_of(strrchr(path, '/') + 1);
 	int file = open(path, O_RDONLY | O_CLOEXEC), fd, status;
 	char *bytes = NULL;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (file < 0)
 		return NULL;

@@ -61,7 +61,7 @@ plain-* | *-7.[3-9]* | *-7.[1-9][0-9]*) bounced=no ;;
 esac
 is "$(field bounced "$out")" $bounced "a PCI device: bounced if the kernel bounces its DMA"
 
-virtio=$(ls "/sys/bus/pci/devices/$RNG" | grep '^virtio[0-9]')
+virtio=$(basename "/sys/bus/pci/devices/$RNG"/virtio[0-9]*)
 like "$virtio" '^virtio[0-9]+$' "the machine has a virtio device"
 runs "devices of the PCI device of a virtio device: exit 0" cc devices $RNG
 pci=$out
