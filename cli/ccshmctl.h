@@ -79,6 +79,7 @@ int command_list_options(FILE *f, const char *name);
  */
 const struct argp_option *command_options(const struct command *cmd, int nth);
 extern const struct argp_option argp_own_options[];
+extern const struct argp_option argp_secret_options[];
 
 /* ---- complete.c ---- */
 
@@ -114,7 +115,7 @@ void parse(const struct command *cmd, int argc, char **argv, struct common *opts
 
 /*
  * Exit with EXIT_USAGE if an argument is an option with control characters that none of @sets (NULL
- * after the last) contains: getopt() would print it unchanged.
+ * after the last) contains: getopt() would print it unchanged. Refuse argp_secret_options likewise.
  */
 void refuse_wild_options(const struct argp_option *const *sets, int argc, char **argv);
 

@@ -85,6 +85,16 @@ const struct argp_option argp_own_options[] = {
 	{ 0 }
 };
 
+/*
+ * Options that argp also adds, and does not document; their keys are negative. ccshmctl refuses them,
+ * because argp prints the argument of --program-name without escaping. They make prefixes ambiguous.
+ */
+const struct argp_option argp_secret_options[] = {
+	{ "program-name", -2, "NAME", OPTION_HIDDEN, NULL, 0 },
+	{ "HANG", -3, "SECONDS", OPTION_HIDDEN, NULL, 0 },
+	{ 0 }
+};
+
 const struct argp_option *command_options(const struct command *cmd, int nth)
 {
 	static const struct argp_option none[] = { { 0 } };

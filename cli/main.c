@@ -138,7 +138,9 @@ static int leading_options(int argc, char **argv)
 
 int ccshmctl_main(int argc, char **argv)
 {
-	const struct argp_option *const sets[] = { options, argp_own_options, NULL };
+	const struct argp_option *const sets[] = {
+		options, argp_own_options, argp_secret_options, NULL
+	};
 	char doc[1024], name[] = "ccshmctl";
 	const struct argp argp = {
 		.options = options,

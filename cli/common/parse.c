@@ -117,10 +117,14 @@ static int split_command(int argc, char **argv, struct common *opts)
 	return argc;
 }
 
-/* Check whether this is the unambiguous prefix of a long option. */
-static bool is_long(const struct argp_option *const *sets, const char *name, size_t len)
+/*
+ * Find the long option that has this name, or this prefix unambiguously. NULL: getopt() refuses the
+ * name.
+ */
+static const struct argp_option *find_long(const struct argp_option *const *sets,
+					   const char *name, size_t len)
 {
-	const struct argp_option *opt;
+	const struct argp_option *opt, *found = NULL;
 	int matching = 0;
 
 	for (; *sets; sets++) {
@@ -128,11 +132,12 @@ static bool is_long(const struct argp_option *const *sets, const char *name, siz
 			if (strncmp(opt->name, name, len))
 				continue;
 			if (!opt->name[len])
-				return true;
+				return opt;
+			found = opt;
 			matching++;
 		}
 	}
-	return matching == 1;
+	return matching == 1 ? found : NULL;
 }
 
 static const struct argp_option *find_short(const struct argp_option *const *sets,
@@ -153,13 +158,23 @@ static bool is_option(const struct argp_option *const *sets, const char *word)
 	const char *key;
 
 	if (word[1] == '-')
-		return is_long(sets, word + 2, strcspn(word + 2, "="));
+		return find_long(sets, word + 2, strcspn(word + 2, "="));
 	for (key = word + 1; *key; key++) {
 		opt = find_short(sets, (unsigned char)*key);
 		if (!opt || opt->arg)
 			return opt;
 	}
 	return true;
+}
+
+/* Check whether getopt() takes this word as an option of argp that ccshmctl does not have. */
+static bool is_secret(const struct argp_option *const *sets, const char *word)
+{
+	const struct argp_option *opt = NULL;
+
+	if (word[1] == '-')
+		opt = find_long(sets, word + 2, strcspn(word + 2, "="));
+	return opt && opt->key < 0;
 }
 
 void refuse_wild_options(const struct argp_option *const *sets, int argc, char **argv)
@@ -171,7 +186,8 @@ void refuse_wild_options(const struct argp_option *const *sets, int argc, char *
 		if (*argv[i] != '-' || !argv[i][1])
 			continue;
 		shown = text_shown(argv[i]);
-		if (strcmp(argv[i], shown) && !is_option(sets, argv[i])) {
+		if (is_secret(sets, argv[i]) ||
+		    (strcmp(argv[i], shown) && !is_option(sets, argv[i]))) {
 			complain("there is no option '%s'; `%s --help' lists them", argv[i],
 				 argv[0]);
 			exit(EXIT_USAGE);
@@ -187,7 +203,7 @@ void parse(const struct command *cmd, int argc, char **argv, struct common *opts
 	};
 	const struct argp_option *const sets[] = {
 		command_options(cmd, 0), command_options(cmd, 1), command_options(cmd, 2),
-		help_options, NULL
+		argp_secret_options, help_options, NULL
 	};
 	char doc[256], name[64], *own_name = argv[0];
 	struct argp argp = {

@@ -111,6 +111,12 @@ static const struct {
 	{ { "read", "--off\n=1" }, "no option '--off\\012=1'" },
 	{ { "alloc", "4K", "--n=\x9b" }, "no option '--n=\\233'" },
 	{ { "alloc", "4K", "-cd\x9b" }, "no option '-cd\\233'" },
+	/* Options that argp adds and does not document. */
+	{ { "show", "one", "--p=\033x" }, "no option '--p=\\033x'" },
+	{ { "show", "--program-name", "\033x" }, "no option '--program-name'" },
+	{ { "info", "--prog=\033x" }, "no option '--prog=\\033x'" },
+	{ { "info", "--HANG=0" }, "no option '--HANG=0'" },
+	{ { "--program-name=\033x" }, "no option '--program-name=\\033x'; `ccshmctl --help'" },
 	/* These errors begin with an option's name. */
 	{ { "alloc", "4K", "--nam=\x9b" }, "--name: '\\233' is not a name" },
 	{ { "alloc", "4K", "-cn\x9b" }, "--name: '\\233' is not a name" },
