@@ -4,7 +4,9 @@
  *
  * ccshmctl keeps running, so that its objects end when the program ends, even if the program closes
  * the inherited file descriptors (as sudo does). Pass on the signals that the program did not
- * receive itself.
+ * receive itself. Of signals that a process sent, ccshmctl cannot determine this: siginfo_t does not
+ * distinguish kill(pid) from kill(-group), so the program gets those of a group twice. In a group of its
+ * own, the program would not be in the foreground of its terminal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -89,7 +91,7 @@ static void __attribute__((noreturn)) become(const struct run *run,
 	_exit(err == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXEC);
 }
 
-/* Check whether @info describes a signal that the program @pid has not received. */
+/* Check whether @info describes a signal that the program @pid may not have received. */
 static bool is_for_us_only(const siginfo_t *info, pid_t pid)
 {
 	if (info->si_code != SI_KERNEL)
