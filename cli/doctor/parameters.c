@@ -86,6 +86,35 @@ struct search {
 	unsigned int refused;
 };
 
+#define SPACES	" \t\n"
+
+/* Cut off the next word as next_arg() of the kernel does: a space in double quotes does not end it. */
+static char *next_word(char **rest)
+{
+	char *word = *rest + strspn(*rest, SPACES), *end;
+	bool quoted = false;
+
+	for (end = word; *end && (quoted || !strchr(SPACES, *end)); end++)
+		if (*end == '"')
+			quoted = !quoted;
+	*rest = *end ? end + 1 : end;
+	*end = '\0';
+	return *word ? word : NULL;
+}
+
+/* Strip one pair of quotes, as next_arg() of the kernel does. */
+static char *unquoted(char *text)
+{
+	size_t len;
+
+	if (*text != '"')
+		return text;
+	len = strlen(++text);
+	if (len && text[len - 1] == '"')
+		text[len - 1] = '\0';
+	return text;
+}
+
 static void check_setting(struct search *search, char *setting, const char *source)
 {
 	struct doctor *doctor = search->doctor;
@@ -96,6 +125,7 @@ static void check_setting(struct search *search, char *setting, const char *sour
 	if (!value)
 		return;
 	*value++ = '\0';
+	value = unquoted(value);
 	for (i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
 		if (strcmp(parameters[i].name, setting) || parameters[i].is_valid(value))
 			continue;
@@ -114,30 +144,59 @@ static void check_setting(struct search *search, char *setting, const char *sour
 /* Read a line "options ccshm NAME=VALUE ...". */
 static void read_options(struct search *search, char *line, const char *source)
 {
-	char *save = NULL, *word = strtok_r(line, " \t\n", &save);
+	char *word = next_word(&line);
 
 	if (!word || strcmp(word, "options"))
 		return;
-	word = strtok_r(NULL, " \t\n", &save);
+	word = next_word(&line);
 	if (!word || strcmp(word, "ccshm"))
 		return;
-	while ((word = strtok_r(NULL, " \t\n", &save)))
-		check_setting(search, word, source);
+	while ((word = next_word(&line)))
+		check_setting(search, unquoted(word), source);
+}
+
+/*
+ * Read a line, and the next one if it ends with a backslash, as modprobe does. Return NULL at the end
+ * of the file or without memory, and otherwise a text that the caller frees.
+ */
+static char *read_line(FILE *f)
+{
+	char *line = NULL, *part = NULL, *more;
+	bool continues = true;
+	size_t len = 0, size = 0;
+	ssize_t n;
+
+	while (continues && (n = getline(&part, &size, f)) > 0) {
+		more = realloc(line, len + (size_t)n + 1);
+		if (!more)
+			break;
+		line = more;
+		memcpy(line + len, part, (size_t)n + 1);
+		len += (size_t)n;
+		continues = n > 1 && !strcmp(line + len - 2, "\\\n");
+		if (continues)
+			len -= 2;
+		else if (line[len - 1] == '\n')
+			len--;
+		line[len] = '\0';
+	}
+	free(part);
+	return line;
 }
 
 static void read_conf(struct search *search, const char *source)
 {
-	char path[SYSTEM_PATH_LEN], *line = NULL;
-	size_t size = 0;
+	char path[SYSTEM_PATH_LEN], *line;
 	FILE *f;
 
 	system_path(path, "%s", source);
 	f = fopen(path, "re");
 	if (!f)
 		return;
-	while (getline(&line, &size, f) > 0)
+	while ((line = read_line(f))) {
 		read_options(search, line, source);
-	free(line);
+		free(line);
+	}
 	fclose(f);
 }
 
@@ -178,12 +237,14 @@ static void read_directory(struct search *search, size_t directory)
 
 static void read_command_line(struct search *search)
 {
-	char line[4096], *save = NULL, *word;
+	char line[4096], *rest = line, *word;
 
 	system_line(line, sizeof(line), "/proc/cmdline");
-	for (word = strtok_r(line, " ", &save); word; word = strtok_r(NULL, " ", &save))
+	while ((word = next_word(&rest))) {
+		word = unquoted(word);
 		if (!strncmp(word, "ccshm.", 6))
 			check_setting(search, word + 6, "/proc/cmdline");
+	}
 }
 
 void doctor_check_parameters(struct doctor *doctor)

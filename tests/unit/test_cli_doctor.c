@@ -883,6 +883,21 @@ static const struct story parameters_stories[] = {
 	  { MODPROBE("options ccshm limit_total_bytes=-1") } },
 	{ "parameters", "fail", 3, "\"object\": \"/proc/cmdline\"", NULL, { sev_guest },
 	  { { "/proc/cmdline", "ro quiet xccshm.heap=? ccshm.limit_total_bytes=much\n" } } },
+	/* The kernel strips quotes; spaces in quotes belong to the value. */
+	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
+	  { MODPROBE("options ccshm limit_total_bytes=\"8G\" \"heap=off\" limit_user_bytes=\"max") } },
+	{ "parameters", "fail", 3, "heap=\\\"off\\\"", NULL, { sev_guest }, { MODPROBE("options ccshm heap=\"\"off\"\"") } },
+	{ "parameters", "fail", 3, "heap=auto off", NULL, { sev_guest },
+	  { MODPROBE("options ccshm heap=\"auto off\"") } },
+	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
+	  { { "/proc/cmdline", "ro ccshm.limit_total_bytes=\"8G\" \"ccshm.heap=off\"\n" } } },
+	/* A backslash at the end of a line continues it. */
+	{ "parameters", "fail", 3, "limit_total_bytes=eight", NULL, { sev_guest },
+	  { MODPROBE("options ccshm \\\nlimit_total_bytes=eight") } },
+	{ "parameters", "fail", 3, "heap=on", NULL, { sev_guest },
+	  { MODPROBE("options \\\n\tccshm limit_user_bytes=1G \\\n\theap=o\\\nn") } },
+	{ "parameters", "pass", 0, "No parameters", NULL, { sev_guest },
+	  { MODPROBE("# not used: \\\noptions ccshm heap=on\\") } },
 	/* A file overrides files of the same name in directories listed later. */
 	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
 	  { MODPROBE("options ccshm heap=off"), { "/usr/lib/modprobe.d/ccshm.conf", "options ccshm heap=on\n" } } },
