@@ -3,6 +3,7 @@
  * Report whether this machine can use ccshm, and what to do if not. The command must work
  * where nothing else does: without the driver, and for a user with few permissions.
  */
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -299,6 +300,8 @@ int doctor_run(const struct command *cmd, int argc, char **argv)
 	int code, printed;
 
 	parse(cmd, argc, argv, &opts);
+	/* With an ignored SIGCHLD, waitpid() and pclose() would not return the status of a child. */
+	signal(SIGCHLD, SIG_DFL);
 	begin(&doctor);
 	run_checks(&doctor, opts.args[0]);
 	if (!doctor.nfindings) {

@@ -17,6 +17,7 @@ struct cli_result cli;
 struct ccshm_seam cli_seam;
 const char *cli_input, *cli_stdout, *cli_keys;
 bool cli_terminal;
+bool cli_ignores_sigchld;
 int cli_real_fd, cli_real_fd2;
 
 /* For an empty table of options, glibc's argp allocates an object of zero bytes and loses it. */
@@ -67,6 +68,7 @@ void cli_reset(void)
 	cli_input = NULL;
 	cli_stdout = NULL;
 	cli_terminal = false;
+	cli_ignores_sigchld = false;
 	cli_keys = NULL;
 	cli_real_fd = 0;
 	cli_real_fd2 = 0;
@@ -141,6 +143,7 @@ static void __attribute__((noreturn)) child(int argc, char **argv, int in, int o
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGCHLD, cli_ignores_sigchld ? SIG_IGN : SIG_DFL);
 	if (cli_keys && (setsid() < 0 || ioctl(err, TIOCSCTTY, 0)))
 		_exit(255);
 	dup2(in, 0);

@@ -33,6 +33,8 @@ extern const char *cli_stdout;
 #define CLI_BROKEN "|"
 /* Whether stderr is a terminal; the terminal's output is in cli.err. */
 extern bool cli_terminal;
+/* Whether the parent of ccshmctl left SIGCHLD ignored. */
+extern bool cli_ignores_sigchld;
 /*
  * Make the program the leader of a session with this terminal, and send these keys after the first
  * output; CLI_HANGUP: hang up instead.

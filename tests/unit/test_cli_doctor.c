@@ -1004,6 +1004,10 @@ START_TEST(compressed_module_is_read)
 	check_finding("module", "fail", "was built for 6.12.2-other");
 	ck_assert_int_eq(cli_run("doctor", "signature", "--json", NULL), 0);
 	check_finding("signature", "warn", "The module is signed");
+	/* A parent can leave SIGCHLD ignored. */
+	cli_ignores_sigchld = true;
+	ck_assert_int_eq(cli_run("doctor", "module", "--json", NULL), EXIT_NO_DRIVER);
+	check_finding("module", "fail", "was built for 6.12.2-other");
 }
 END_TEST
 
