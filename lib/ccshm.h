@@ -1627,12 +1627,19 @@ struct ccshm_revoke_result {
  * notified first, and user mappings end when the attachments have been
  * detached, or at the deadline.
  *
+ * A call that is repeated after a signal, by the library, by the kernel
+ * (SA_RESTART, or a signal that stopped the process) or by the caller, looks
+ * the object up again and counts from its repetition on. Exports and
+ * attachments of a buffer that ended before are missing in @result, and if the
+ * named export or attachment has ended meanwhile, the call returns -ENOENT.
+ *
  * Errors: -EINVAL (flags; a timeout below -1); -ENOENT (no such object, or the
- * caller may not see it); -EPERM (no control of the buffer, or
- * CCSHM_REVOKE_FORCE without CAP_SYS_RAWIO); -ETIMEDOUT (a device still uses
- * the memory, which stays shared and held); -EBUSY (a pinned export has
- * importers that cannot unmap on notification); -EIO (a device could not be
- * stopped); -EINTR (a signal handler ran, with CCSHM_REVOKE_INTERRUPTIBLE).
+ * caller may not see it; or it has ended before a repetition of the call);
+ * -EPERM (no control of the buffer, or CCSHM_REVOKE_FORCE without
+ * CAP_SYS_RAWIO); -ETIMEDOUT (a device still uses the memory, which stays
+ * shared and held); -EBUSY (a pinned export has importers that cannot unmap on
+ * notification); -EIO (a device could not be stopped); -EINTR (a signal handler
+ * ran, with CCSHM_REVOKE_INTERRUPTIBLE).
  */
 int ccshm_revoke(struct ccshm *handle, uint64_t id, int64_t timeout_ns,
 		 uint64_t flags, struct ccshm_revoke_result *result);
