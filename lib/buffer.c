@@ -109,7 +109,7 @@ static int ordinary_alloc(struct ccshm_buffer *buffer,
 	ret = ordinary_reserve(seam, fd, buffer->size, interruptible);
 	if (ret < 0) {
 		seam->close(fd);
-		return ret == -ENOSPC || ret == -EFBIG ? -ENOMEM : ret;
+		return ret == -ENOSPC ? -ENOMEM : ret;
 	}
 	buffer->memfd = fd;
 	return 0;

@@ -709,8 +709,10 @@ void ccshm_alloc_options_set_others_pin(struct ccshm_alloc_options *options,
  * or group that is not valid; a node that the caller's cpuset does not allow; a
  * name, owner, group or mode for an anonymous buffer); -EPERM (another owner,
  * or a group that the caller is not in, without CAP_CHOWN); -EEXIST (the owner
- * has a buffer of that name); -EFBIG (larger than ccshm_info_contiguous_max());
- * -ENOMEM (not enough memory of the requested kind is free, or not in one run,
+ * has a buffer of that name); -EFBIG (contiguous, and larger than
+ * ccshm_info_contiguous_max(); or ordinary memory, and larger than
+ * RLIMIT_FSIZE allows, without SIGXFSZ); -EMFILE, -ENFILE (ordinary memory, and
+ * no file descriptor is left); -ENOMEM (not enough memory of the requested kind is free, or not in one run,
  * or not in whole units, or the memory cgroup has no room for whole blocks);
  * -EDQUOT (the limit for the bytes or buffers of each user); -ENOSPC (the limit
  * for the bytes of all users); -EINTR (a signal ended the call); -EIO (the

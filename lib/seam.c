@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <linux/netlink.h>
 #include <sys/ioctl.h>
@@ -82,9 +83,26 @@ static int system_memfd(const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
+/*
+ * Beyond RLIMIT_FSIZE, the kernel also sends SIGXFSZ to the thread, which would
+ * end the process (inode_newsize_ok()). Consume this signal, but not one that
+ * was pending before.
+ */
 static int system_reserve(int fd, off_t offset, off_t size)
 {
-	return fallocate(fd, 0, offset, size) ? -errno : 0;
+	const struct timespec at_once = { 0 };
+	sigset_t too_large, old, pending;
+	int ret;
+
+	sigemptyset(&too_large);
+	sigaddset(&too_large, SIGXFSZ);
+	pthread_sigmask(SIG_BLOCK, &too_large, &old);
+	sigpending(&pending);
+	ret = fallocate(fd, 0, offset, size) ? -errno : 0;
+	if (ret == -EFBIG && !sigismember(&pending, SIGXFSZ))
+		sigtimedwait(&too_large, NULL, &at_once);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return ret;
 }
 
 static int system_now(int64_t *ns)

@@ -519,7 +519,7 @@ static const struct {
 	{ FAKE_MEMFD, -ENOSYS, -ENOSYS },
 	{ FAKE_RESERVE, -ENOMEM, -ENOMEM },
 	{ FAKE_RESERVE, -ENOSPC, -ENOMEM },
-	{ FAKE_RESERVE, -EFBIG, -ENOMEM },
+	{ FAKE_RESERVE, -EFBIG, -EFBIG },
 };
 
 START_TEST(alloc_fails)

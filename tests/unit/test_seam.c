@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <linux/ioctl.h>
 #include <pwd.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -68,6 +70,49 @@ START_TEST(memfd_is_reserved_and_mapped)
 	bytes = page_end(300);
 	memset(bytes, 'x', 299);
 	ck_assert_int_eq(ccshm_system.memfd(bytes), -EINVAL);
+}
+END_TEST
+
+static volatile sig_atomic_t signalled;
+
+static void count(int sig)
+{
+	(void)sig;
+	signalled++;
+}
+
+/* Whether SIGXFSZ has its default action, is ignored, or is pending already. */
+START_TEST(reserve_beyond_the_limit_of_files)
+{
+	struct rlimit limit, before;
+	int fd = ccshm_system.memfd("unit");
+	sigset_t set, pending;
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = MIB;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0, 4 * MIB), -EFBIG);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0, 4 * MIB), -EFBIG);
+	signal(SIGXFSZ, count);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0, 4 * MIB), -EFBIG);
+	ck_assert_int_eq(signalled, 0);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0, MIB), 0);
+	sigemptyset(&set);
+	sigaddset(&set, SIGXFSZ);
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &set, NULL), 0);
+	raise(SIGXFSZ);
+	ck_assert_int_eq(ccshm_system.reserve(fd, 0, 4 * MIB), -EFBIG);
+	sigpending(&pending);
+	ck_assert_int_eq(sigismember(&pending, SIGXFSZ), 1);
+	ck_assert_int_eq(sigprocmask(SIG_UNBLOCK, &set, NULL), 0);
+	ck_assert_int_eq(signalled, 1);
+	signal(SIGXFSZ, SIG_DFL);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &before), 0);
+	ccshm_system.close(fd);
 }
 END_TEST
 
@@ -176,6 +221,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, open_close);
 	tcase_add_test(tests, ioctl_errors);
 	tcase_add_test(tests, memfd_is_reserved_and_mapped);
+	tcase_add_test(tests, reserve_beyond_the_limit_of_files);
 	tcase_add_test(tests, place_aligns_to_huge_pages);
 	tcase_add_test(tests, now_is_the_monotonic_clock);
 	tcase_add_test(tests, user_finds_the_uid);
