@@ -274,6 +274,15 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Return @memory, or exit if it is NULL. */
 void *or_die(void *memory);
 
+/*
+ * Convert an ASCII letter to lower case. tolower() and strncasecmp() depend on the locale: in Turkish
+ * ones, I is not the upper case of i.
+ */
+static inline char ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
 /* ---- common/object.c: naming buffers, exports and attachments ---- */
 
 /* Parse "12" or "@12". Return 0 or -EINVAL. */

@@ -22,13 +22,24 @@ static const struct bus {
 
 #define BUS_NAMES	"pci, platform and virtio"
 
+/* Check whether @text begins with @len bytes of @name, in upper or lower case. */
+static bool begins_with(const char *text, const char *name, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		if (ascii_lower(text[i]) != ascii_lower(name[i]) || !name[i])
+			return false;
+	return true;
+}
+
 /* Find a bus in upper or lower case: "PCI" is pci. NULL: no such bus. */
 static const struct bus *find_bus(const char *name, size_t len)
 {
 	size_t i;
 
 	for (i = 0; i < NR_BUSES; i++)
-		if (!strncasecmp(buses[i].name, name, len) && !buses[i].name[len])
+		if (begins_with(buses[i].name, name, len) && !buses[i].name[len])
 			return &buses[i];
 	return NULL;
 }
@@ -167,7 +178,7 @@ static int refuse_unknown(const char *text)
 		if (*entry->d_name == '.' || find_bus(entry->d_name, len))
 			continue;
 		if (is_on_bus(entry->d_name, text) ||
-		    (!strncasecmp(text, entry->d_name, len) && text[len] == ':'))
+		    (begins_with(text, entry->d_name, len) && text[len] == ':'))
 			code = refuse_bus(text, entry->d_name);
 	}
 	if (dir)

@@ -5,7 +5,6 @@
  * The rows are collected first. In JSON, numbers are numbers and sizes are bytes. Addresses are
  * strings, because many JSON readers convert numbers to floating point.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio_ext.h>
@@ -164,8 +163,8 @@ static bool is_same(const char *a, const char *b, size_t len)
 	size_t i;
 
 	for (i = 0; i < len; i++) {
-		int x = a[i] == '-' || a[i] == ' ' ? '_' : tolower((unsigned char)a[i]);
-		int y = b[i] == '-' || b[i] == ' ' ? '_' : tolower((unsigned char)b[i]);
+		char x = a[i] == '-' || a[i] == ' ' ? '_' : ascii_lower(a[i]);
+		char y = b[i] == '-' || b[i] == ' ' ? '_' : ascii_lower(b[i]);
 
 		if (x != y)
 			return false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Whole commands on the fake driver: effects, output, remaining objects, exit codes. */
+#include <locale.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -996,6 +997,28 @@ static TCase *new_case(Suite *suite, const char *name)
 	return made;
 }
 
+/* In Turkish locales, I is not the upper case of i. */
+START_TEST(turkish_locale)
+{
+	char directory[] = "/tmp/ccshm-unit.XXXXXX", command[256];
+	int status;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(command, sizeof(command), "localedef -i tr_TR -f UTF-8 %s/tr_TR.UTF-8 2>/dev/null", directory);
+	status = system(command);
+	setenv("LOCPATH", directory, 1);
+	setenv("LC_ALL", "tr_TR.UTF-8", 1);
+	if (!status) {
+		ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "tr_TR.UTF-8"));
+		ck_assert_int_ne(strcasecmp("i", "I"), 0);
+	}
+	ck_assert_int_eq(cli_run("show", "one", "--output", "ID,SIZE", NULL), 0);
+	ck_assert_int_eq(cli_run("attach", "-p", "one", "PCI:0000:00:04.0", NULL), 0);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 static void add(Suite *suite)
 {
 	TCase *c = new_case(suite, "usage");
@@ -1051,6 +1074,7 @@ static void add(Suite *suite)
 	tcase_add_loop_test(c, attach_fails, 0, COUNT(attach_errors));
 	tcase_add_test(c, segments_fail);
 	tcase_add_test(c, detach);
+	tcase_add_test(c, turkish_locale);
 
 	c = new_case(suite, "revoke");
 	tcase_add_test(c, revoke_finished);
