@@ -712,14 +712,15 @@ void ccshm_alloc_options_set_others_pin(struct ccshm_alloc_options *options,
  * has a buffer of that name); -EFBIG (contiguous, and larger than
  * ccshm_info_contiguous_max(); or ordinary memory, and larger than
  * RLIMIT_FSIZE allows, without SIGXFSZ); -EMFILE, -ENFILE (ordinary memory, and
- * no file descriptor is left); -ENOMEM (not enough memory of the requested kind is free, or not in one run,
- * or not in whole units, or the memory cgroup has no room for whole blocks);
- * -EDQUOT (the limit for the bytes or buffers of each user); -ENOSPC (the limit
- * for the bytes of all users); -EINTR (a signal ended the call); -EIO (the
- * platform refused to share memory); -EBUSY (the machine is being hibernated);
- * -EOPNOTSUPP (the handle has no driver, and the options ask for a persistent
- * buffer, pinned exports of others, a node, whole units, memory below 4 GiB or
- * contiguous memory, which ordinary memory cannot guarantee).
+ * no file descriptor is left); -ENOMEM (not enough memory of the requested kind
+ * is free, or not in one run, or not in whole units, or the memory cgroup has
+ * no room for whole blocks); -EDQUOT (the limit for the bytes or buffers of
+ * each user); -ENOSPC (the limit for the bytes of all users); -EINTR (a signal
+ * ended the call); -EIO (the platform refused to share memory); -EBUSY (the
+ * machine is being hibernated); -EOPNOTSUPP (the handle has no driver, and the
+ * options ask for a persistent buffer, pinned exports of others, a node, whole
+ * units, memory below 4 GiB or contiguous memory, which ordinary memory cannot
+ * guarantee).
  */
 int ccshm_buffer_alloc(struct ccshm *handle, uint64_t size,
 		       const struct ccshm_alloc_options *options,
