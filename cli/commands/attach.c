@@ -84,6 +84,30 @@ const struct argp attach_argp = {
 	       "exit status is COMMAND's, 128 + N if signal N ended it.",
 };
 
+/*
+ * Attach until detach. A signal must not end the program before the attachment was printed: block all
+ * signals on return, and detach if one arrived too late to interrupt the call.
+ */
+static int attach_persistently(struct ccshm_buffer *buffer, const char *device,
+			       const struct ccshm_attach_options *attach_options,
+			       struct ccshm_attachment **attachment)
+{
+	int err;
+
+	interrupt_catch();
+	/* Repeat the call after a stop (Ctrl-Z) or a suspend of the machine. */
+	do {
+		err = ccshm_buffer_attach(buffer, device, attach_options, attachment);
+	} while (err == -EINTR && !interrupt_noted());
+	block_signals();
+	if (!err && interrupt_noted()) {
+		ccshm_attachment_detach(*attachment);
+		ccshm_attachment_close(*attachment);
+		err = -EINTR;
+	}
+	return err;
+}
+
 static int attach(struct ccshm_buffer *buffer, const struct attach_opts *opts,
 		  const char *device, struct ccshm_attachment **attachment)
 {
@@ -96,7 +120,10 @@ static int attach(struct ccshm_buffer *buffer, const struct attach_opts *opts,
 	ccshm_attach_options_set_slice(attach_options, opts->offset, opts->length);
 	ccshm_attach_options_set_dma_bits(attach_options, opts->dma_bits);
 	ccshm_attach_options_set_persistent(attach_options, opts->persistent);
-	err = ccshm_buffer_attach(buffer, device, attach_options, attachment);
+	if (opts->persistent)
+		err = attach_persistently(buffer, device, attach_options, attachment);
+	else
+		err = ccshm_buffer_attach(buffer, device, attach_options, attachment);
 	ccshm_attach_options_free(attach_options);
 	return err;
 }
@@ -262,13 +289,13 @@ static int attach_and_use(struct ccshm *ctx, struct ccshm_buffer *buffer,
 	if (cause)
 		return report_cause(OP_ATTACH, object, cause);
 	err = attach(buffer, opts, device, &attachment);
+	if (err == -EINTR && interrupt_noted())
+		interrupt_die();
 	if (err == -EOPNOTSUPP)
 		cause = device_refused(ctx, device, why);
 	if (err)
 		return cause ? report_cause(OP_ATTACH, object, cause) :
 			       report_use(OP_ATTACH, err, buffer, object);
-	if (opts->persistent)
-		block_signals();
 	code = use(attachment, opts);
 	ccshm_attachment_close(attachment);
 	return code;

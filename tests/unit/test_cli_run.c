@@ -2,6 +2,7 @@
 /* Whole commands on the fake driver: effects, output, remaining objects, exit codes. */
 #include <locale.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "cli-run.h"
@@ -811,6 +812,62 @@ START_TEST(attach_persistent)
 }
 END_TEST
 
+/* The signal arrives when the driver has made the attachment already. */
+static int attach_quit(int fd, unsigned long request, void *arg)
+{
+	int ret = fake_seam.ioctl(fd, request, arg);
+
+	if (request == CCSHM_IOC_ATTACH)
+		kill(getpid(), SIGQUIT);
+	return ret;
+}
+
+static int attach_stopped(int fd, unsigned long request, void *arg)
+{
+	static int stops = 2;
+
+	if (request == CCSHM_IOC_ATTACH && stops) {
+		stops--;
+		return -EINTR;
+	}
+	return fake_seam.ioctl(fd, request, arg);
+}
+
+static int attach_ended(int fd, unsigned long request, void *arg)
+{
+	if (request != CCSHM_IOC_ATTACH)
+		return fake_seam.ioctl(fd, request, arg);
+	kill(getpid(), SIGTERM);
+	return -EINTR;
+}
+
+/* Detaches of the command, in a child process. */
+static unsigned int *detached;
+
+static int attach_quit_counted(int fd, unsigned long request, void *arg)
+{
+	if (request == CCSHM_IOC_DETACH)
+		++*detached;
+	return attach_quit(fd, request, arg);
+}
+
+START_TEST(attach_persistent_interrupted)
+{
+	detached = mmap(NULL, sizeof(*detached), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(detached, MAP_FAILED);
+	cli_seam.ioctl = attach_stopped;
+	ck_assert_int_eq(cli_run("attach", "-p", "one", FAKE_DEVICE, NULL), 0);
+	ck_assert_uint_eq(cli.attachments, 1);
+	cli_seam.ioctl = attach_quit_counted;
+	ck_assert_int_eq(cli_run("attach", "-p", "one", FAKE_DEVICE, NULL), 128 + SIGQUIT);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_uint_eq(*detached, 1);
+	cli_seam.ioctl = attach_ended;
+	ck_assert_int_eq(cli_run("attach", "-p", "one", FAKE_DEVICE, NULL), 128 + SIGTERM);
+	ck_assert_str_eq(cli.out, "");
+}
+END_TEST
+
 static const struct {
 	int err;
 	int code;
@@ -1071,6 +1128,7 @@ static void add(Suite *suite)
 	c = new_case(suite, "attach");
 	tcase_add_test(c, attach_runs);
 	tcase_add_test(c, attach_persistent);
+	tcase_add_test(c, attach_persistent_interrupted);
 	tcase_add_loop_test(c, attach_fails, 0, COUNT(attach_errors));
 	tcase_add_test(c, segments_fail);
 	tcase_add_test(c, detach);
