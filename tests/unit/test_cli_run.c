@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Whole commands on the fake driver: effects, output, remaining objects, exit codes. */
+#include <ctype.h>
 #include <locale.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -1067,7 +1068,10 @@ START_TEST(turkish_locale)
 	setenv("LC_ALL", "tr_TR.UTF-8", 1);
 	if (!status) {
 		ck_assert_ptr_nonnull(setlocale(LC_CTYPE, "tr_TR.UTF-8"));
-		ck_assert_int_ne(strcasecmp("i", "I"), 0);
+		/* Not strcasecmp(): that of the sanitizers ignores the locale. */
+		ck_assert_int_ne(tolower('I'), 'i');
+	} else {
+		puts("test_cli_run: turkish_locale: skipped: localedef cannot make the locale tr_TR");
 	}
 	ck_assert_int_eq(cli_run("show", "one", "--output", "ID,SIZE", NULL), 0);
 	ck_assert_int_eq(cli_run("attach", "-p", "one", "PCI:0000:00:04.0", NULL), 0);
