@@ -34,7 +34,7 @@ help:
 	@echo 'make nightly         run everything, in parts, except those that passed for this commit (PART=NAME)'
 	@echo 'make mutants         break driver, library, ccshmctl and emulator one change at a time; a test must fail'
 	@echo 'make sparse          check the driver statically, and its floors; make checkpatch: check its style'
-	@echo 'make lint            analyse library, ccshmctl and scripts statically, and compare the ABI of the library'
+	@echo 'make lint            analyse driver, library, ccshmctl and scripts statically, and compare the ABI of the library'
 	@echo 'make shell           start a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         install library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
 	@echo 'make activate        after "make install" on this machine: linker cache, group, udev rule, units'
