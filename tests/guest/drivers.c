@@ -9,6 +9,7 @@
  * vm-fetch: heap-test
  * vm-files: heap-test/dmabuf-heap
  * vm-timeout: 240
+ * vm-boot: alone
  */
 #include <glob.h>
 #include <linux/dma-heap.h>
