@@ -9,85 +9,12 @@
  * vm-timeout: 240
  */
 #include "tap.h"
+#include "fragmented.h"
 #include "raw.h"
-
-#include <sys/sysinfo.h>
-
-#ifndef MADV_DONTNEED_LOCKED
-#define MADV_DONTNEED_LOCKED	24
-#endif
 
 #define SIZE	(12 * MIB)
 
 static int dev;
-
-static uint64_t free_memory(void)
-{
-	return vmstat("nr_free_pages") * PAGE;
-}
-
-static bool write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool good = fd >= 0 && write(fd, text, strlen(text)) > 0;
-
-	if (fd >= 0)
-		close(fd);
-	return good;
-}
-
-/*
- * Give back every second run of @run bytes, until @size bytes are free. Return the end of the memory
- * of which this is half, or NULL.
- */
-static unsigned char *give_back(unsigned char *p, uint64_t size, uint64_t run)
-{
-	for (uint64_t at = 0; at < size; at += run, p += 2 * run)
-		if (madvise(p, run, MADV_DONTNEED_LOCKED))
-			return NULL;
-	return p;
-}
-
-/*
- * Take all memory as single locked pages, and give back every second page until 64 MiB are free
- * again. Configure compaction to leave locked pages in place. Keep the kernel's reserves small,
- * because otherwise single pages merge. Some objects of a debug kernel are larger than a page, so
- * give back longer runs there as well.
- */
-static bool fragment_memory(uint64_t keep_free)
-{
-	uint64_t size = free_memory() - keep_free;
-	unsigned char *p;
-
-	if (!write_text("/proc/sys/vm/compact_unevictable_allowed", "0") ||
-	    !write_text("/proc/sys/vm/min_free_kbytes", "4096") ||
-	    !write_text("/proc/sys/vm/percpu_pagelist_high_fraction", "10000"))
-		return false;
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (p == MAP_FAILED || madvise(p, size, MADV_NOHUGEPAGE) || mlock(p, size))
-		return false;
-	p = give_back(p, 64 * MIB, PAGE);
-	if (p && debug_kernel())
-		p = give_back(p, 64 * MIB, 16 * PAGE);
-	return p;
-}
-
-/* Allocate large buffers until ALLOC fails. The memory that is still free is then fragmented. */
-static uint64_t take_large(void)
-{
-	struct ccshm_ioc_query q;
-	uint64_t id, taken = 0;
-
-	while (free_memory() > 2 * SIZE && !raw_alloc(dev, UNIT, &id)) {
-		must(raw_query(dev, id, &q));
-		if (q.blocks_small) {
-			must(raw_free(dev, id));
-			break;
-		}
-		taken += UNIT;
-	}
-	return taken;
-}
 
 /*
  * Test that PAGES reports a split leaf of the direct map for each page of a small block, and that
@@ -217,9 +144,9 @@ int main(void)
 	if (dev < 0)
 		bail("%s: %s", CCSHM_DEVICE, strerror(-dev));
 	splits = direct_map_splits();
-	if (!fragment_memory(32 * MIB))
+	if (!fragment_memory(32 * MIB, 64 * MIB))
 		bail("memory cannot be fragmented: %s", strerror(errno));
-	taken = take_large();
+	taken = take_large(dev, 2 * SIZE);
 	diag("%llu MiB of large blocks allocated, %llu MiB free", (unsigned long long)(taken / MIB),
 	     (unsigned long long)(free_memory() / MIB));
 	check_buffer();

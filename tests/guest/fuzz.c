@@ -20,6 +20,7 @@
 #include "../fuzz/fuzz.h"
 #include "importing.h"
 #include "netlink.h"
+#include "sums.h"
 #include "users.h"
 
 #define SEED		1
@@ -34,98 +35,12 @@ static pid_t pid[ACTORS];
 static unsigned int incarnation[ACTORS];
 static unsigned long kills, comparisons;
 
-/* Return the value of a kernel parameter, the last one if there are several. */
-static uint64_t parameter(const char *name, uint64_t otherwise)
-{
-	static char line[4096];
-	FILE *f = fopen("/proc/cmdline", "r");
-	char *p = line;
-
-	if (f && !fgets(line, sizeof(line), f))
-		line[0] = '\0';
-	if (f)
-		fclose(f);
-	while ((p = strstr(p, name)) != NULL) {
-		p += strlen(name);
-		if (*p == '=')
-			otherwise = strtoull(p + 1, NULL, 0);
-	}
-	return otherwise;
-}
-
 /* ---- sums ---- */
 
-struct totals {
-	unsigned int buffers, exports, attachments;
-	uint64_t own, carved, user;
-};
-
-static bool add_objects(struct totals *t, uint32_t type, unsigned int *count)
+static void sums_wrong(const char *what, uint64_t a, uint64_t b)
 {
-	struct ccshm_ioc_query q = { 0 };
-	int err;
-
-	while (!(err = raw_query_next(dev, type, q.object_id, &q))) {
-		++*count;
-		if (type == CCSHM_TYPE_BUFFER) {
-			t->own += q.charged - q.carved;
-			t->carved += q.carved;
-		}
-	}
-	return err == -ENOENT;
-}
-
-/* Add what each user is charged. Change the effective user for that. */
-static void add_users(struct totals *t)
-{
-	static const uid_t uid[] = { ROOT, ALICE, BOB, MALLORY };
-	struct ccshm_ioc_info info;
-
-	for (size_t i = 0; i < sizeof(uid) / sizeof(uid[0]); i++) {
-		must(seteuid(uid[i]));
-		must(raw_info(dev, &info));
-		must(seteuid(ROOT));
-		t->user += info.user_bytes;
-	}
-}
-
-static bool equal(const char *what, uint64_t a, uint64_t b, bool report)
-{
-	if (a != b && report)
-		fault(NULL, FAULT_SUMS, "%s: %llu and %llu", what, (unsigned long long)a,
-		      (unsigned long long)b);
-	return a == b;
-}
-
-static bool sums_equal(bool report)
-{
-	struct ccshm_ioc_info i, after;
-	struct totals t = { 0 };
-	uint64_t shared;
-	bool good;
-
-	must(raw_info(dev, &i));
-	if (!add_objects(&t, CCSHM_TYPE_BUFFER, &t.buffers) ||
-	    !add_objects(&t, CCSHM_TYPE_EXPORT, &t.exports) ||
-	    !add_objects(&t, CCSHM_TYPE_ATTACHMENT, &t.attachments))
-		fault(NULL, FAULT_ERRNO, "QUERY of the next object does not end with ENOENT");
-	add_users(&t);
-	shared = rig(CVM_PAGES_SHARED) - rig_before;
-	must(raw_info(dev, &after));
-	good = equal("generation", i.generation, after.generation, report) &
-	       equal("buffers", i.buffers, t.buffers, report) &
-	       equal("exports", i.exports, t.exports, report) &
-	       equal("attachments", i.attachments, t.attachments, report) &
-	       equal("used bytes, bytes shared and in quarantine", i.used_bytes,
-		     i.bytes_shared + i.bytes_quarantined, report) &
-	       equal("used bytes, charges of users", i.used_bytes + i.bytes_leaked, t.user, report) &
-	       equal("carved bytes", i.bytes_carved, t.carved, report) &
-	       equal("used bytes, blocks of buffers and carved blocks", i.used_bytes,
-		     t.own + i.blocks_carved * UNIT + i.bytes_quarantined, report);
-	if (cvm_present() && !i.bytes_quarantined && !i.bytes_leaked)
-		good &= equal("pages that the emulator counts", shared * PAGE, i.bytes_shared,
-			      report);
-	return good;
+	fault(NULL, FAULT_SUMS, "%s: %llu and %llu", what, (unsigned long long)a,
+	      (unsigned long long)b);
 }
 
 /* Compare the sums when no process makes calls; work items return memory for a while. */
@@ -137,11 +52,11 @@ static void compare_sums(void)
 	if (fuzz->faults[FAULT_SUMS])
 		return;
 	for (int i = 0; i < 1000 && !good; i++) {
-		good = sums_equal(false);
+		good = sums_equal(dev, rig_before, NULL);
 		if (!good)
 			sleep_ms(10);
 	}
-	if (!good && sums_equal(true))
+	if (!good && sums_equal(dev, rig_before, sums_wrong))
 		good = true;
 	comparisons++;
 }
@@ -268,24 +183,12 @@ static void end_objects(void)
 		(void)!raw_free_any(dev, q.object_id);
 }
 
-static void no_limits(void)
-{
-	static const char *const names[] = {
-		"limit_total_bytes", "limit_user_bytes", "limit_user_buffers", "limit_user_exports",
-	};
-	char path[80];
-
-	for (int i = 0; i < 4; i++) {
-		snprintf(path, sizeof(path), "/sys/class/misc/ccshm/%s", names[i]);
-		must(write_text(path, "max"));
-	}
-}
-
 static void nothing_is_left(void)
 {
 	if (cvm_flavour() == CVM_TDX || cvm_flavour() == CVM_CCA)
 		must(cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 0));
-	no_limits();
+	for (int i = 0; i < LIMITS; i++)
+		must(limit_set(i, "max"));
 	close_inboxes();
 	end_objects();
 	ok(wait_clean(dev), "at the end no object is left, and all memory is private again");
@@ -362,13 +265,13 @@ static void no_faults(void)
 
 static void prepare(void)
 {
-	uint64_t seconds = parameter("fuzz.seconds", SECONDS);
+	uint64_t seconds = kernel_parameter("fuzz.seconds", SECONDS);
 	int netlink = nl_socket();
 
 	touch_init();
 	fuzz = common(sizeof(*fuzz));
-	fuzz->seed = parameter("fuzz.seed", SEED);
-	fuzz->ops = parameter("fuzz.ops", OPERATIONS);
+	fuzz->seed = kernel_parameter("fuzz.seed", SEED);
+	fuzz->ops = kernel_parameter("fuzz.ops", OPERATIONS);
 	boss.random = stream(fuzz->seed, ACTORS, 0, 0);
 	diag("fuzz.seed=%llu fuzz.seconds=%llu fuzz.ops=%llu", (unsigned long long)fuzz->seed,
 	     (unsigned long long)seconds, (unsigned long long)fuzz->ops);

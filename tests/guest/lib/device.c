@@ -188,6 +188,24 @@ long long read_number(const char *path)
 	return value;
 }
 
+uint64_t kernel_parameter(const char *name, uint64_t otherwise)
+{
+	static char line[4096];
+	FILE *f = fopen("/proc/cmdline", "r");
+	char *p = line;
+
+	if (f && !fgets(line, sizeof(line), f))
+		line[0] = '\0';
+	if (f)
+		fclose(f);
+	while ((p = strstr(p, name)) != NULL) {
+		p += strlen(name);
+		if (*p == '=')
+			otherwise = strtoull(p + 1, NULL, 0);
+	}
+	return otherwise;
+}
+
 unsigned long symbol_address(const char *symbol, const char *module)
 {
 	unsigned long address, found = 0;

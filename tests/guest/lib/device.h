@@ -85,6 +85,9 @@ const char *device_driver(const char *device);
 /* Return the number that a file contains, or -1. */
 long long read_number(const char *path);
 
+/* Return the value of a parameter of the kernel's command line, the last one if there are several. */
+uint64_t kernel_parameter(const char *name, uint64_t otherwise);
+
 /*
  * Return the address of a symbol of a module (@module NULL: of the kernel), or 0 if there is none. If
  * several symbols have this name, the address is that of the last one.
