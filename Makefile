@@ -31,6 +31,7 @@ help:
 	@echo 'make ci              run all that a change must pass: make check, demos, static checks, check-packages'
 	@echo '                     KERNELS="6.1 6.12 7.2 7.3" FLAVOURS="sev snp tdx cca" SUITES="all" select a part'
 	@echo 'make check-debug     run the guest suites on a kernel with lockdep, KASAN, UBSAN and kmemleak, as an SEV guest and on two CPUs'
+	@echo 'make soak            load an SEV guest, then an SNP guest, for an hour each (MINUTES=60 FLAVOUR=sev|snp)'
 	@echo 'make nightly         run everything, in parts, except those that passed for this commit (PART=NAME)'
 	@echo 'make mutants         break driver, library, ccshmctl and emulator one change at a time; a test must fail'
 	@echo 'make sparse          check the driver statically, and its floors; make checkpatch: check its style'
@@ -113,6 +114,12 @@ check-debug: setup
 	@tests/harness/run --kernel 6.12 --debug --flavour sev $(SUITES)
 	@tests/harness/run --kernel 6.12 --debug --flavour plain --cpus 2 $(SUITES)
 
+# Hours of load; FLAVOUR=sev or snp: in one guest only. "make check" does not run this.
+MINUTES ?= 60
+SOAK_FLAVOURS := $(if $(filter command environment,$(firstword $(origin FLAVOUR))),$(FLAVOUR),sev snp)
+soak: setup
+	@MINUTES='$(MINUTES)' FLAVOUR='$(SOAK_FLAVOURS)' tests/harness/soak
+
 mutants: setup
 	@tests/mutants/run
 
@@ -190,5 +197,5 @@ distclean:
 	rm -rf build
 
 .PHONY: all help setup lib cli driver demo demo-snp demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
-	nightly mutants sparse checkpatch lint install install-lib install-lib-dev install-cli install-man install-common \
+	nightly soak mutants sparse checkpatch lint install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms activate uninstall tests-installed install-tests deb rpm clean distclean

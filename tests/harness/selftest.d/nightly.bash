@@ -7,7 +7,7 @@ nightly_tree() {
 	local t name
 	mkdir -p "$tree"/tests/{mutants,packages} "$tree/$harness"
 	cp "$TOP/$harness"/{nightly,common.bash} "$tree/$harness/"
-	for t in "$harness/run" "$harness/matrix" "$harness/evidence" "$harness/debug-kernel" "$harness/lint" tests/mutants/run tests/packages/check \
+	for t in "$harness/run" "$harness/matrix" "$harness/evidence" "$harness/debug-kernel" "$harness/soak" "$harness/lint" tests/mutants/run tests/packages/check \
 		tests/packages/mutants; do
 		cat >"$tree/$t" <<-'END_OF_STUB'
 			#!/bin/sh
@@ -43,7 +43,7 @@ nightly_tests() {
 
 	nightly --list
 	parts=$(awk '{ print $1 }' "$tmp/out" | tr '\n' ' ')
-	[ "$parts" = "matrix emulator qemu-10 cpus-4 debug-kernel debug-sev debug-smp debug-evidence lint packages packages-mutants mutants-1 mutants-2 mutants-3 mutants-debug " ]
+	[ "$parts" = "matrix emulator qemu-10 cpus-4 debug-kernel debug-sev debug-smp debug-evidence soak lint packages packages-mutants mutants-1 mutants-2 mutants-3 mutants-debug " ]
 	result $? "nightly --list: prints the parts"
 	[ "$(grep -o ' m[0-9]\{3\}' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]\{3\}' "$tmp/out" | wc -l)" = "131 131" ]
 	result $? "nightly --list: each mutant is in exactly one part"
@@ -56,8 +56,8 @@ nightly_tests() {
 	result $? "nightly with a failing part: exit status not 0"
 	says '^not ok - debug-kernel: .*exit status 1' "nightly with a failing part: the part is reported with its exit status"
 	says '^#   not ok 1 - broken' "nightly with a failing part: its failed test is printed"
-	[ "$(wc -l <"$tree/ran")" = 15 ]
-	result $? "nightly with a failing part: all 15 parts run"
+	[ "$(wc -l <"$tree/ran")" = 16 ]
+	result $? "nightly with a failing part: all 16 parts run"
 	grep -qx "$harness/matrix ALL=yes all" "$tree/ran"
 	result $? "nightly with a failing part: the matrix runs with ALL=yes"
 	grep -q "^$harness/matrix ALL= CCSHM_QEMU=trixie cvm-selftest " "$tree/ran"
