@@ -9,7 +9,7 @@
  * replace the values below. The seed determines the decisions of each thread, not the order in which
  * the threads run.
  *
- * vm-flavours: sev
+ * vm-flavours: sev snp
  * vm-kernels: 6.12
  * vm-modules: ccshm importer
  * vm-boot: alone

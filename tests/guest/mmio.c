@@ -6,7 +6,7 @@
  *
  * The emulator executes both, and counts accesses through private mappings.
  *
- * vm-flavours: sev tdx
+ * vm-flavours: sev snp tdx
  * vm-matrix: once
  * vm-modules: ccshm uio
  * vm-kmods: uio

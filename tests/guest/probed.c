@@ -11,7 +11,7 @@
  * of a ccshm mapping.
  *
  * vm-modules: ccshm importer probe
- * vm-flavours: sev
+ * vm-flavours: sev snp
  * vm-boot: memory
  */
 #include "tap.h"
