@@ -71,7 +71,7 @@ void *memset(void *dst, int c, size_t n);
 
 /* ---- pages.c: tracks the guest's RAM in [start, end) ---- */
 
-extern bool conversions_can_fail;	/* guests survive a refused conversion */
+extern bool conversions_can_fail;	/* the host may refuse a conversion */
 extern bool entries_removed;		/* an entry was valid and has changed: TLBs must be flushed */
 extern bool private_needs_accept;	/* pages that become private must be accepted (TDX, SNP) */
 

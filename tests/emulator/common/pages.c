@@ -205,7 +205,7 @@ bool pages_acceptable(u64 gpa, u64 count)
 
 /*
  * Refuse @count conversions in these directions (CVM_FAIL_*), after @skip successful ones.
- * Return false if this flavour's guests do not survive a refusal.
+ * Return false if this flavour's host cannot refuse.
  */
 bool conversions_fail(u64 directions, u64 skip, u64 count)
 {

@@ -181,8 +181,8 @@ static inline int cvm_page_state(__u64 gpa)
 }
 
 /*
- * Refuse @count conversions after @skip successful ones. Return -1 in SEV and SNP, whose
- * guests do not survive a refusal.
+ * Refuse @count conversions after @skip successful ones; in SNP entries of page state
+ * changes, after which the kernel ends the guest. Return -1 in SEV, whose host cannot refuse.
  */
 static inline __attribute__((warn_unused_result)) int
 cvm_fail(unsigned int directions, __u64 skip, __u64 count)

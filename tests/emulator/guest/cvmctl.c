@@ -50,7 +50,7 @@ static const char usage_text[] =
 	"       cvmctl reset                      zero the counters, except pages_shared\n"
 	"       cvmctl page GPA                   print private or shared\n"
 	"       cvmctl fail shared|private|both SKIP COUNT | off\n"
-	"                                         refuse conversions (TDX, CCA)\n"
+	"                                         refuse conversions (SNP, TDX, CCA)\n"
 	"       cvmctl chunk PAGES                limit the pages that one call converts; 0: no limit (CCA)\n"
 	"       cvmctl retry SKIP COUNT PAGES | off\n"
 	"                                         convert so many pages, then return RETRY (TDX)\n"
@@ -171,7 +171,7 @@ static int do_fail(const char *direction, const char *skip_arg, const char *coun
 	if (!number(skip_arg, &skip) || !number(count_arg, &count))
 		return 2;
 	if (cvm_fail(directions, skip, count)) {
-		fputs("cvmctl: fail: not supported in SEV and SNP, whose conversions cannot fail\n", stderr);
+		fputs("cvmctl: fail: not supported in SEV, whose conversions cannot fail\n", stderr);
 		return 1;
 	}
 	return 0;

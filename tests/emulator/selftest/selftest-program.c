@@ -836,13 +836,46 @@ static void test_events(void)
 	st_free(0);
 }
 
-/* Check refused conversions (TDX, CCA). */
+/*
+ * Check refused page state changes in SNP. The kernel ends the guest at a refusal, so the module asks the
+ * host.
+ */
+static void test_snp_refusal(void)
+{
+	uint64_t page = st_alloc(0) + 10 * ST_PAGE_SIZE;
+
+	pvalidate(9, ST_DIRECT, 0);
+	pvalidate(10, ST_DIRECT, 0);
+	start();
+	is_int(cvm_fail(CVM_FAIL_SHARED, 1, 1), 0, "cvm_fail in SNP: 0");
+	is_int(set_state(9, 1), 0, "refused to shared: the first page state change is skipped and succeeds");
+	ok(set_state(10, 1), "refused to shared: the second page state change fails");
+	is_int(since(CVM_CONV_FAILED), 1, "refused to shared: conv_failed is 1");
+	is_int(cvm_page_state(page), 0, "refused to shared: the page is private");
+	must(cvm_fail(CVM_FAIL_PRIVATE, 0, 1));
+	is_int(set_state(10, 1), 0, "refused to private: a page state change to shared succeeds");
+	ok(set_state(10, 0), "refused to private: a page state change to private fails");
+	is_int(cvm_page_state(page), 1, "refused to private: the page is shared");
+	is_int(set_state(10, 0), 0, "refused to private: the retry succeeds");
+	must(cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 1));
+	must(cvm_fail(0, 0, 0));
+	is_int(set_state(9, 0), 0, "refusal off: a page state change to private succeeds");
+	pvalidate(9, ST_DIRECT, ST_VALIDATE);
+	pvalidate(10, ST_DIRECT, ST_VALIDATE);
+	st_free(0);
+}
+
+/* Check refused conversions (SNP, TDX, CCA). */
 static void test_refusal(void)
 {
 	uint64_t gpa;
 
-	if (flavour == CVM_SEV || flavour == CVM_SNP) {
-		is_int(cvm_fail(CVM_FAIL_SHARED, 0, 1), -1, "cvm_fail in SEV and SNP: -1");
+	if (flavour == CVM_SEV) {
+		is_int(cvm_fail(CVM_FAIL_SHARED, 0, 1), -1, "cvm_fail in SEV: -1");
+		return;
+	}
+	if (flavour == CVM_SNP) {
+		test_snp_refusal();
 		return;
 	}
 	if (flavour == CVM_TDX) {

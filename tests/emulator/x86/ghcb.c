@@ -81,6 +81,7 @@ struct psc_header {
 /* Errors of a page state change, in GHCB_INFO2. */
 #define PSC_BAD_HEADER		(BIT(32) | 1)
 #define PSC_BAD_ENTRY		(BIT(32) | 2)
+#define PSC_REFUSED		BIT(40)		/* the host's own reasons */
 
 static bool is_snp(void)
 {
@@ -105,6 +106,16 @@ static void count_call(u32 op)
 		counters.hc_private++;
 }
 
+/* Perform one entry of a page state change. Return the error for GHCB_INFO2, or 0. */
+static u64 change_state(struct vcpu *v, u64 gpa, bool large, u32 op)
+{
+	if (conversion_fails(op == PSC_SHARED)) {
+		log_("refused on request: %lx to %s", gpa, op == PSC_SHARED ? "shared" : "private");
+		return PSC_REFUSED;
+	}
+	return rmp_change(v, gpa, large, op) ? 0 : PSC_BAD_ENTRY;
+}
+
 /* ---- the MSR protocol ---- */
 
 static u64 cpuid_request(struct vcpu *v, u64 msr)
@@ -118,7 +129,7 @@ static u64 cpuid_request(struct vcpu *v, u64 msr)
 static u64 psc_request(struct vcpu *v, u64 msr)
 {
 	count_call(PSC_MSR_OP(msr));
-	if (!rmp_change(v, PSC_MSR_GPA(msr), false, PSC_MSR_OP(msr)))
+	if (change_state(v, PSC_MSR_GPA(msr), false, PSC_MSR_OP(msr)))
 		return PSC_MSR_ERROR | PSC_RESPONSE;
 	return PSC_RESPONSE;
 }
@@ -177,7 +188,7 @@ static void answer_call(u8 *ghcb, u64 info1, u64 info2)
 /* Change the states of pages. Return the error for GHCB_INFO2, or 0. */
 static u64 change_states(struct vcpu *v, struct psc_header *header)
 {
-	u64 *entries = (u64 *)(header + 1);
+	u64 *entries = (u64 *)(header + 1), err;
 
 	if (header->end >= PSC_MAX)
 		return PSC_BAD_HEADER;
@@ -186,8 +197,9 @@ static u64 change_states(struct vcpu *v, struct psc_header *header)
 	for (; header->current <= header->end; header->current++) {
 		u64 *e = &entries[header->current];
 
-		if (!rmp_change(v, PSC_ENTRY_GPA(*e), PSC_ENTRY_LARGE(*e), PSC_ENTRY_OP(*e)))
-			return PSC_BAD_ENTRY;
+		err = change_state(v, PSC_ENTRY_GPA(*e), PSC_ENTRY_LARGE(*e), PSC_ENTRY_OP(*e));
+		if (err)
+			return err;
 		*e = ALIGN_DOWN(*e, PAGE_SIZE) | PSC_ENTRY_DONE(*e);
 	}
 	return 0;

@@ -189,6 +189,7 @@ const struct flavour snp_flavour = {
 	.id = CVM_SNP,
 	.private_bit = VIEW_BIT,
 	.exceptions = BIT(VECTOR_UD),
+	.can_fail = true,
 	.several_cpus = true,
 	.launch = { LAUNCH_PAGES, LAUNCH_END, E820_RESERVED },
 	.cpuid = snp_cpuid,

@@ -166,7 +166,7 @@ struct flavour {
 	u64 private_bit;		/* VIEW_BIT if the bit means private, 0 if shared */
 	u32 exceptions;			/* exceptions to intercept */
 	u64 intercepts;			/* instructions to intercept, in addition to exit.c's */
-	bool can_fail;			/* guests survive a refused conversion */
+	bool can_fail;			/* the host may refuse a conversion */
 	bool several_cpus;		/* guests can start more CPUs than the first */
 	struct range launch;		/* firmware's data, which the guest's memory map reserves */
 	/* Modify the result of CPUID; @r is EAX, EBX, ECX, EDX. */
