@@ -698,6 +698,92 @@ static void check_refused_leaf(unsigned int slot)
 
 /* ---- SNP ---- */
 
+/* The pages that firmware fills: struct cc_blob and others in tests/emulator/x86/snp.c. */
+struct cc_blob {
+	uint32_t magic, version;
+	uint64_t secrets, secrets_length, cpuid, cpuid_length;
+};
+
+struct secrets_page {
+	uint32_t version, other[7];
+	uint8_t key[32];
+};
+
+struct cpuid_page {
+	uint32_t count, reserved[3];
+	struct {
+		uint32_t leaf, subleaf;
+		uint64_t xcr0, xss;
+		uint32_t r[4];
+		uint64_t reserved;
+	} entry[64];
+};
+
+static void read_at(const char *path, uint64_t at, void *to, size_t bytes)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	memset(to, 0, bytes);
+	if (fd < 0 || pread(fd, to, bytes, at) < 0)
+		bail("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* Return whether the result of CPUID for this leaf is the same in each state of the processor. */
+static int constant_leaf(uint32_t leaf)
+{
+	return !leaf || leaf == 0x80000000 || (leaf >= 0x80000002 && leaf <= 0x80000004) || leaf == 0x8000001f;
+}
+
+/* Count the entries for constant leaves, and in @same those whose result is that of CPUID. */
+static int compare_cpuid(const struct cpuid_page *page, int *same)
+{
+	uint32_t i, r[4] = { 0 };
+	int n = 0;
+
+	for (i = 0; i < page->count && i < 64; i++) {
+		if (!constant_leaf(page->entry[i].leaf))
+			continue;
+#ifndef __aarch64__
+		__asm__ volatile("cpuid" : "=a"(r[0]), "=b"(r[1]), "=c"(r[2]), "=d"(r[3])
+				 : "a"(page->entry[i].leaf), "c"(page->entry[i].subleaf));
+#endif
+		n++;
+		*same += !memcmp(r, page->entry[i].r, sizeof(r));
+	}
+	return n;
+}
+
+/* Check what the kernel finds through the entry of setup_data: the CC blob, the secrets and the CPUID page. */
+static void test_launch_pages(void)
+{
+	struct secrets_page secrets;
+	static struct cpuid_page cpuid;
+	struct cc_blob blob;
+	char type[8] = "";
+	uint32_t at = 0;
+	int same = 0, n;
+
+	if (flavour != CVM_SNP) {
+		skip("CC blob, secrets page and CPUID page", "only an SNP guest has them");
+		return;
+	}
+	read_at("/sys/kernel/boot_params/setup_data/0/type", 0, type, sizeof(type) - 1);
+	is_str(type, "0x7\n", "setup_data: the entry describes the CC blob");
+	read_at("/sys/kernel/boot_params/setup_data/0/data", 0, &at, sizeof(at));
+	read_at("/dev/mem", at, &blob, sizeof(blob));
+	ok(blob.magic == 0x45444d41 && blob.version == 1, "CC blob: magic number and version");
+	ok(blob.secrets_length == 4096 && blob.cpuid_length == 4096, "CC blob: the lengths are one page");
+	read_at("/dev/mem", blob.secrets, &secrets, sizeof(secrets));
+	is_int(secrets.version, 3, "secrets page: version");
+	ok(secrets.key[0] && secrets.key[31], "secrets page: the key of VMPL 0 is not zero");
+	read_at("/dev/mem", blob.cpuid, &cpuid, sizeof(cpuid));
+	ok(cpuid.count > 1 && cpuid.count <= 64, "CPUID page: 2 to 64 entries");
+	n = compare_cpuid(&cpuid, &same);
+	ok(n >= 3, "CPUID page: entries for some leaves that are constant");
+	is_int(same, n, "CPUID page: the entries for constant leaves have the results of CPUID");
+}
+
 /* Access pages that are private but not validated. */
 static void test_unvalidated(void)
 {
@@ -743,9 +829,11 @@ static void test_wrong_pvalidate(void)
 	start();
 	is_int(pvalidate(8, ST_DIRECT, ST_LARGE), 1, "PVALIDATE of 2 MiB that are not aligned: bad input");
 	is_int(since(CVM_VIOL_PVALIDATE), 1, "PVALIDATE of 2 MiB that are not aligned: a violation");
+	is_int(pvalidate(0, ST_DIRECT, ST_BAD_SIZE), 1, "PVALIDATE of an unknown size: bad input");
+	is_int(since(CVM_VIOL_PVALIDATE), 2, "PVALIDATE of an unknown size: a violation");
 	is_int(pvalidate(0, ST_DIRECT, ST_LARGE), 6, "PVALIDATE of 2 MiB whose RMP entry is split: size mismatch");
 	is_int(since(CVM_PVALIDATE_MISMATCH), 1, "PVALIDATE with a size mismatch: counted");
-	is_int(since(CVM_VIOL_PVALIDATE), 1, "PVALIDATE with a size mismatch: no violation");
+	is_int(since(CVM_VIOL_PVALIDATE), 2, "PVALIDATE with a size mismatch: no violation");
 	is_int(since(CVM_PVALIDATE_2M), 2, "PVALIDATEs of 2 MiB: pvalidate_2m counts them");
 	read_word(0, ST_DIRECT, 0, 1);
 	is_int(since(CVM_VIOL_UNVALIDATED), 0, "PVALIDATE with a size mismatch: the page is still validated");
@@ -1134,6 +1222,7 @@ int main(void)
 	test_scramble();
 	test_leaf();
 	test_abort();
+	test_launch_pages();
 	test_snp();
 	test_events();
 	test_refusal();

@@ -38,7 +38,7 @@ enum st_op {
 	ST_DMA_COHERENT,		/* round trip; result: wrong words; arg: pages shared */
 	ST_DMA_STREAMING,		/* round trip; result: wrong words; arg: bounced maps */
 	ST_ADDRESS,			/* slot, page: result is its address in the direct map */
-	ST_PVALIDATE,			/* SNP: slot, view, page; arg: ST_VALIDATE, ST_LARGE */
+	ST_PVALIDATE,			/* SNP: slot, view, page; arg: ST_VALIDATE, ST_LARGE... */
 	ST_STATE,			/* SNP: slot, page; arg of ST_CONVERT; RMP only */
 	ST_EVENT,			/* x86: slot, view, page: see event.c; arg: enum st_event */
 };
@@ -58,6 +58,7 @@ struct st_call {
 /* The argument of ST_PVALIDATE. The result is that of the instruction. */
 #define ST_VALIDATE	1u		/* validate, rather than rescind */
 #define ST_LARGE	2u		/* 2 MiB */
+#define ST_BAD_SIZE	4u		/* a size that PVALIDATE does not have */
 #define ST_UNCHANGED	255u		/* result: success without a change (carry flag) */
 
 #define ST_IOCTL	_IOWR('v', 1, struct st_call)

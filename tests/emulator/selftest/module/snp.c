@@ -31,6 +31,7 @@ static void write_ghcb_msr(u64 value)
 
 int st_snp_pvalidate(struct st_call *call)
 {
+	u32 size = call->arg & ST_BAD_SIZE ? 2 : call->arg & ST_LARGE ? 1 : 0;
 	u64 *p = st_word(call, call->page);
 	bool unchanged;
 	u32 result;
@@ -41,7 +42,7 @@ int st_snp_pvalidate(struct st_call *call)
 		return -EINVAL;
 	asm volatile(".byte 0xf2, 0x0f, 0x01, 0xff\n\tsetc %1"
 		     : "=a" (result), "=qm" (unchanged)
-		     : "a" (p), "c" (call->arg & ST_LARGE ? 1 : 0), "d" (call->arg & ST_VALIDATE)
+		     : "a" (p), "c" (size), "d" (call->arg & ST_VALIDATE)
 		     : "memory", "cc");
 	call->result = unchanged ? ST_UNCHANGED : result;
 	return 0;
