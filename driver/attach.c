@@ -142,8 +142,24 @@ static int attach_use(struct ccshm_attachment *att, struct ccshm_client *client)
 	return err;
 }
 
+/* Start to use the device, under its lock, and hold it until the attachment has ended. */
+static int attach_device(struct ccshm_attachment *att, struct ccshm_client *client)
+{
+	int err = ccshm_device_check(att->pdev);
+
+	if (!err)
+		err = ccshm_device_hold(att->pdev);
+	if (err)
+		return err;
+	ccshm_attachment_finish_stops(att->pdev);
+	err = attach_use(att, client);
+	if (err)
+		ccshm_device_release(att->pdev);
+	return err;
+}
+
 /*
- * Start to use the device, under its lock. Interruptible: vfio_unregister_group_dev() holds
+ * Lock the device, and start to use it. Interruptible: vfio_unregister_group_dev() holds
  * the lock until user space, maybe this very process, has closed the device.
  */
 static int attach_start(struct ccshm_attachment *att, struct ccshm_client *client)
@@ -155,11 +171,7 @@ static int attach_start(struct ccshm_attachment *att, struct ccshm_client *clien
 		return err;
 	/* For commit and undo: the attachment can be unlisted before they run. */
 	kref_get(&att->obj.ref);
-	err = ccshm_device_check(att->pdev);
-	if (!err) {
-		ccshm_attachment_finish_stops(att->pdev);
-		err = attach_use(att, client);
-	}
+	err = attach_device(att, client);
 	if (err)
 		ccshm_object_put(&att->obj);
 	device_unlock(&att->pdev->dev);

@@ -220,7 +220,10 @@ static void attachment_event(struct ccshm_attachment *att,
 	mutex_unlock(&ccshm_lock);
 }
 
-/* The device does not use the memory any more: drop the use of the memory. */
+/*
+ * The device does not use the memory any more: drop the use of the memory, and release the
+ * device. A stop has cleared bus mastering by now: the kernel may save that.
+ */
 static void attachment_end(struct ccshm_attachment *att)
 {
 	lockdep_assert_held(&att->lock);
@@ -229,6 +232,7 @@ static void attachment_end(struct ccshm_attachment *att)
 	WRITE_ONCE(att->state, CCSHM_STATE_REVOKED);
 	attachment_event(att, CCSHM_EVENT_DETACH);
 	ccshm_buffer_unuse(att->obj.buffer);
+	ccshm_device_release(att->pdev);
 	wake_up_all(&att->wait);
 	if (att->orphaned)
 		attachment_unlist(att);
@@ -493,7 +497,13 @@ void ccshm_attachment_stop_all(void)
 
 int __init ccshm_attachment_init(void)
 {
-	stop_wq = alloc_workqueue("ccshm-stop", WQ_UNBOUND, 0);
+	/*
+	 * Freezable: while the system sleeps, pci_pm_suspend_noirq() has saved the command
+	 * register, and pci_pm_resume_noirq() writes it, so a stop in between would be undone.
+	 * No process waits for a stop meanwhile: processes are frozen first, and the freezing
+	 * fails while one waits in the kernel. A reboot waits no longer than STOP_ALL_WAIT.
+	 */
+	stop_wq = alloc_workqueue("ccshm-stop", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	return stop_wq ? 0 : -ENOMEM;
 }
 

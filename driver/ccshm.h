@@ -427,6 +427,8 @@ bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN]);
 struct pci_dev *ccshm_device_find(const char *name);
 bool ccshm_device_is_there(struct pci_dev *pdev);
 int ccshm_device_check(struct pci_dev *pdev);
+int ccshm_device_hold(struct pci_dev *pdev);
+void ccshm_device_release(struct pci_dev *pdev);
 int ccshm_device_stop(struct pci_dev *pdev);
 int ccshm_device_ioctl(struct ccshm_call *call);
 
@@ -444,7 +446,7 @@ static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_
  * struct ccshm_attachment - the right of a user space driver to give a device addresses
  * @obj: id and lifetime of the structure
  * @export: export that it was made from, with a reference, or NULL
- * @pdev: device, with a reference
+ * @pdev: device, with a reference, and held active until the attachment has ended
  * @flags: CCSHM_ATTACH_*
  * @offset: start of the slice in the buffer
  * @size: size of the slice

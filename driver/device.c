@@ -7,6 +7,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/pci.h>
 #include <linux/platform_device.h>
+#include <linux/pm_runtime.h>
 #include <linux/string.h>
 
 #include "ccshm.h"
@@ -114,6 +115,41 @@ int ccshm_device_check(struct pci_dev *pdev)
 	if (pdev->dev.driver && !driver_is_for_user_space(&pdev->dev))
 		return -EBUSY;
 	return 0;
+}
+
+/**
+ * ccshm_device_hold - resume a device, and keep it from being suspended at run time
+ * @pdev: device, under its device lock
+ *
+ * pci_pm_runtime_suspend() saves the command register of a device that has no driver, or
+ * whose driver does not save it, and pci_pm_runtime_resume() writes it again. A suspend
+ * before ccshm_device_stop(), and a resume after it, would start the device again.
+ *
+ * -EACCES means that runtime PM is disabled, as after device_del(). The device is in use
+ * then as well, so that it is not suspended if runtime PM is enabled later.
+ *
+ * Return: 0; -EIO when the device cannot be resumed.
+ */
+int ccshm_device_hold(struct pci_dev *pdev)
+{
+	int err = pm_runtime_get_sync(&pdev->dev);
+
+	device_lock_assert(&pdev->dev);
+	if (err >= 0 || err == -EACCES)
+		return 0;
+	pm_runtime_put_noidle(&pdev->dev);
+	return -EIO;
+}
+
+/**
+ * ccshm_device_release - undo ccshm_device_hold(): the device may be suspended
+ * @pdev: device that does not use the memory any more, maybe after its removal
+ *
+ * The suspend itself happens in a work item of the kernel.
+ */
+void ccshm_device_release(struct pci_dev *pdev)
+{
+	pm_runtime_put(&pdev->dev);
 }
 
 /* How often, and at what interval, to read again from a device that reads as all ones. */

@@ -1397,6 +1397,9 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * attachment is being revoked. Then, and when the work is done, the holder must
  * stop the device and call ccshm_attachment_detach().
  *
+ * The call resumes a device that runtime power management has suspended, so
+ * enable bus mastering afterwards. The device is not suspended while attached.
+ *
  * Needs CAP_SYS_RAWIO.
  *
  * Errors: -EINVAL (a malformed device; a slice that is not page-aligned or is
@@ -1410,7 +1413,8 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * pool, was never configured for DMA, or needs no sharing); -ERANGE (the
  * device's addresses do not reach the memory); -EINTR (a signal arrived while
  * the device was locked, for example by an unbind of vfio, which waits until
- * the device's file descriptors are closed); -ESHUTDOWN
+ * the device's file descriptors are closed); -EIO (the device cannot be resumed
+ * from a low-power state); -ESHUTDOWN
  * (the machine reboots, halts or starts another kernel: all attached devices
  * are stopped first); -EMFILE, -ENFILE (no file descriptor is left).
  */

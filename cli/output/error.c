@@ -114,6 +114,8 @@ static const struct reason {
 	  "the device cannot use shared memory, or needs none; `ccshmctl devices DEVICE` shows why" },
 	{ OP_ATTACH, ERANGE,
 	  "the device cannot address the memory; if its DMA engine drives more address bits, set --dma-bits" },
+	{ OP_ATTACH, EIO,
+	  "the device cannot be resumed from a low-power state; see dmesg" },
 	{ OP_ATTACH, ESHUTDOWN,
 	  "the machine is shutting down; devices cannot be attached any more" },
 

@@ -829,6 +829,104 @@ static void uio_driver(void)
 	shared_end(&s);
 }
 
+/* ---- runtime power management ---- */
+
+/* Return whether the kernel reports the runtime PM status @want of the device within 2 s. */
+static bool runtime_status_is(const char *device, const char *want)
+{
+	char path[128], text[32] = "";
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/runtime_status", device);
+	for (int i = 0; i < 200; i++) {
+		FILE *f = fopen(path, "re");
+
+		if (!f || fscanf(f, "%31s", text) != 1)
+			bail("%s cannot be read", path);
+		fclose(f);
+		if (!strcmp(text, want))
+			return true;
+		sleep_ms(10);
+	}
+	diag("%s: %s", path, text);
+	return false;
+}
+
+/* Return whether the device stays active for a time in which it would be suspended. */
+static bool stays_active(const char *device)
+{
+	sleep_ms(300);
+	return runtime_status_is(device, "active");
+}
+
+static int resume_on(void)
+{
+	return device_file(EDU_A, "power/control", "on");
+}
+
+/* Bind a driver that does not enable bus mastering. */
+static int resume_bind(void)
+{
+	return device_bind(EDU_A, "uio_pci_generic");
+}
+
+/*
+ * The kernel saves the command register of a device when it suspends the device, and restores the
+ * register when it resumes the device: a suspend must not save bus mastering before a revoke.
+ */
+static void revoked_stays_stopped(const char *what, int (*resume)(void))
+{
+	struct shared s = shared_new(UNIT);
+	struct attached a;
+	struct edu edu;
+
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "%s: ATTACH works", what);
+	device_start(&edu, EDU_A);
+	is_errno(device_file(EDU_A, "power/control", "auto"), 0,
+		 "%s: the kernel may suspend the device", what);
+	ok(stays_active(EDU_A), "%s: an attached device is not suspended", what);
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "%s: the device copies", what);
+	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(10000), NULL), 0,
+		 "%s: REVOKE with FORCE works", what);
+	ok(runtime_status_is(EDU_A, "suspended"), "%s: the revoked device is suspended", what);
+	is_errno(resume(), 0, "%s: the device is resumed", what);
+	ok(runtime_status_is(EDU_A, "active"), "%s: the revoked device is active again", what);
+	is_int(edu_bus_master(&edu), 0, "%s: bus mastering stays off after a resume", what);
+	if (resume == resume_bind && *device_driver(EDU_A))
+		must(device_unbind(EDU_A));
+	else
+		must(device_file(EDU_A, "driver_override", "\n"));
+	must(device_file(EDU_A, "power/control", "on"));
+	must(attached_end(&a));
+	edu_close(&edu);
+	shared_end(&s);
+}
+
+/* Each attachment holds the device, whichever way it ends, and a failed ATTACH does not. */
+static void holds_are_balanced(void)
+{
+	struct shared s = shared_new(UNIT);
+	struct attached a, b;
+	struct edu edu;
+
+	must(device_file(EDU_A, "power/control", "auto"));
+	ok(runtime_status_is(EDU_A, "suspended"), "a device without attachment is suspended");
+	is_errno(TRY(PCI_A, .id = s.id, .dma_bits = 1), ERANGE,
+		 "ATTACH of a suspended device with dma_bits=1: ERANGE");
+	ok(runtime_status_is(EDU_A, "suspended"), "after ATTACH has failed the device is suspended");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH of a suspended device works");
+	ok(stays_active(EDU_A), "ATTACH resumes the device");
+	device_start(&edu, EDU_A);
+	ok(moves_right(&edu, &s, &a, 0, PAGE), "a resumed device copies");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &b), 0, "a second ATTACH works");
+	must(attached_end(&a));
+	ok(stays_active(EDU_A), "after one of two DETACH the device is active");
+	must(attached_end(&b));
+	ok(runtime_status_is(EDU_A, "suspended"), "after the last DETACH the device is suspended");
+	must(device_file(EDU_A, "power/control", "on"));
+	edu_close(&edu);
+	shared_end(&s);
+}
+
 static void hot_unplug(void)
 {
 	struct persistent_call *c = common(sizeof(*c));
@@ -917,6 +1015,9 @@ int main(void)
 	refused();
 	kernel_driver();
 	uio_driver();
+	revoked_stays_stopped("power/control is set to on", resume_on);
+	revoked_stays_stopped("a driver is bound after the revoke", resume_bind);
+	holds_are_balanced();
 	hot_unplug();
 	buffer_goes();
 	return suite_end();

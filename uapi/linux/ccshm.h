@@ -786,6 +786,11 @@ struct ccshm_ioc_revoke {
  * affects the new holder. For a device that does not respond this takes up to a
  * second.
  *
+ * ATTACH resumes a device that runtime power management has suspended, which
+ * writes registers of its configuration space: enable bus mastering afterwards.
+ * The kernel does not suspend the device at run time until its attachments have
+ * ended, whatever power/control in sysfs contains.
+ *
  * Needs CAP_SYS_RAWIO and write permission.
  *
  * Errors: EINVAL (also: a malformed device, or dma_bits above 64); ENOENT (no
@@ -800,9 +805,9 @@ struct ccshm_ioc_revoke {
  * was never configured for DMA, or needs no sharing); ERANGE (the device's
  * addresses do not reach the memory); EINTR (a signal arrived while the device
  * was locked, for example by an unbind of vfio, which waits until the device's
- * file descriptors are closed); ESHUTDOWN (the machine reboots, halts or starts
- * another kernel by kexec: all attached devices are stopped first); EMFILE,
- * ENFILE.
+ * file descriptors are closed); EIO (the device cannot be resumed from a low-
+ * power state); ESHUTDOWN (the machine reboots, halts or starts another kernel
+ * by kexec: all attached devices are stopped first); EMFILE, ENFILE.
  */
 struct ccshm_ioc_attach {
 	__u64 id;
