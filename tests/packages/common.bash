@@ -19,6 +19,12 @@ in_root_as_user() {
 	in_root "$1" setpriv --reuid=1000 --regid=1000 --clear-groups env HOME=/nonexistent "${@:2}"
 }
 
+# apt_satisfies GROUP DEPENDENCY: let apt find packages of a release that satisfy a dependency, which may be that of a
+# control file (alternatives, versions, virtual packages). Nothing is installed. Call apt_update first.
+apt_satisfies() {
+	apt-get -q -c "$CACHE/apt/$1/apt.conf" --simulate satisfy "$2"
+}
+
 # An installation that starts nothing must not call a command that matches this.
 # shellcheck disable=SC2034 # for the scripts
 STARTS='^(modprobe|insmod) |^systemctl.* (start|restart|try-restart|reload-or-restart|--now)( |$)'
