@@ -86,6 +86,7 @@ void handle_exit(struct regs *r, struct cpu *cpu)
 		stop("exit %lx, address %lx, pc %lx, spsr %lx", esr, read_register(far_el2),
 		     read_register(elr_el2), read_register(spsr_el2));
 	}
+	flip_exit();
 	unlock();
 }
 

@@ -4,6 +4,7 @@
  * also has its own header (x86/x86.h, arm64/arm64.h).
  *
  *   pages.c   page states, conversions, traps, wrong accesses
+ *   flip.c    the hostile host, which changes bytes of shared pages
  *   guestif.c the calls of the guest to the emulator
  *   log.c     the log; ending a failed run
  */
@@ -51,6 +52,7 @@ struct counters {
 	u64 retries;
 	u64 viol_mmio;
 	u64 redelivered;
+	u64 flips, flip_targets;
 };
 
 extern struct counters counters;
@@ -98,6 +100,15 @@ void violation_log(const char *kind, u64 gpa, u64 pc, u32 level, const char *wha
 /* Count an access to device memory through the private view. */
 void violation_mmio(u64 gpa, u64 pc, u32 level, const char *access);
 void violations_reset(void);
+
+/* ---- flip.c ---- */
+
+void flip_init(u64 start, u64 end);
+void flip_converted(u64 gpa, bool shared);	/* a page has changed its state */
+void flip_exit(void);			/* at the end of each exit of the guest */
+/* Change @words words at each exit, in pages that become shared from now on. false: too many */
+bool flip_begin(u64 seed, u64 words);
+void flip_end(void);
 
 /* ---- guestif.c ---- */
 

@@ -37,13 +37,13 @@ static u64 set_mode(u64 new)
 	return old;
 }
 
-/* Zero all counters except CVM_PAGES_SHARED, which describes the current state. */
+/* Zero all counters except those that describe the current state. */
 static void reset(void)
 {
 	u32 i;
 
 	for (i = 0; i < CVM_NR_COUNTERS; i++)
-		if (i != CVM_PAGES_SHARED)
+		if (i != CVM_PAGES_SHARED && i != CVM_FLIP_TARGETS)
 			*counter(i) = 0;
 	violations_reset();
 }
@@ -98,6 +98,11 @@ u64 guestif(u64 call, const u64 arg[3])
 		return page_state(arg[0]);
 	case CVM_CALL_FAIL:
 		return conversions_fail(arg[0], arg[1], arg[2]) ? 0 : CVM_ERROR;
+	case CVM_CALL_FLIP:
+		return flip_begin(arg[0], arg[1]) ? 0 : CVM_ERROR;
+	case CVM_CALL_FLIP_END:
+		flip_end();
+		return 0;
 	case CVM_CALL_MARK:
 		add_marks(arg);
 		return 0;

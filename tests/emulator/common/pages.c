@@ -41,6 +41,7 @@ void pages_init(u64 start, u64 end)
 	pages = rig_alloc(n);
 	leaves[VIEW_PRIVATE] = rig_alloc(n * sizeof(u64));
 	leaves[VIEW_SHARED] = rig_alloc(n * sizeof(u64));
+	flip_init(start, end);
 }
 
 static u64 index(u64 gpa)
@@ -153,6 +154,7 @@ static void convert_page(u64 gpa, bool shared)
 		counters.pages_to_private++;
 		counters.pages_shared--;
 	}
+	flip_converted(gpa, shared);
 	if (mode & CVM_MODE_SCRAMBLE)
 		fill_with_garbage(shared ? memory_shared(gpa) : memory_private(gpa));
 	if (!shared && mode & CVM_MODE_ZERO) {

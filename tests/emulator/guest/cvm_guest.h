@@ -37,6 +37,8 @@ enum cvm_counter {
 	CVM_RETRIES,			/* TDX: MapGPA calls that were answered with RETRY */
 	CVM_VIOL_MMIO,			/* x86: accesses to devices by the private view */
 	CVM_REDELIVERED,		/* x86: events that were injected again */
+	CVM_FLIPS,			/* words that the host has changed on request */
+	CVM_FLIP_TARGETS,		/* pages in which the host changes words now */
 	CVM_NR_COUNTERS,
 };
 
@@ -72,6 +74,8 @@ enum cvm_call {
 	CVM_CALL_LEAF,			/* CCA: (virtual address of the kernel) */
 	CVM_CALL_CHUNK,			/* CCA: (pages) */
 	CVM_CALL_RETRY,			/* TDX: (skip, count, pages) */
+	CVM_CALL_FLIP,			/* (seed, words) */
+	CVM_CALL_FLIP_END,
 };
 
 /* CVM_CALL_LEAF returns the size of the entry in bytes (0: not mapped), and this flag: */
@@ -165,7 +169,7 @@ static inline void cvm_rearm(void)
 	cvm_call(CVM_CALL_REARM, 0, 0, 0);
 }
 
-/* Zero all counters except CVM_PAGES_SHARED. */
+/* Zero all counters except CVM_PAGES_SHARED and CVM_FLIP_TARGETS. */
 static inline void cvm_reset(void)
 {
 	cvm_call(CVM_CALL_RESET, 0, 0, 0);
@@ -221,6 +225,25 @@ static inline __attribute__((warn_unused_result)) int
 cvm_retry(__u64 skip, __u64 count, __u64 pages)
 {
 	return cvm_call(CVM_CALL_RETRY, skip, count, pages) == CVM_ERROR ? -1 : 0;
+}
+
+/*
+ * Let the host change @words words at each exit of the guest, in pages that the guest shares from
+ * now on; pages that are shared already, such as those of the kernel, do not change. Each call of
+ * the emulator is an exit, so a process that makes calls at random times attacks the others.
+ * The changes after the same @seed are the same for the same pages. If words are changed
+ * already, only the seed and the number change. Return -1 for more than 4096 words.
+ */
+static inline __attribute__((warn_unused_result)) int
+cvm_flip(__u64 seed, __u64 words)
+{
+	return cvm_call(CVM_CALL_FLIP, seed, words, 0) == CVM_ERROR ? -1 : 0;
+}
+
+/* Change no words any more. */
+static inline void cvm_flip_end(void)
+{
+	cvm_call(CVM_CALL_FLIP_END, 0, 0, 0);
 }
 
 /* Write a line to the emulator's log. */

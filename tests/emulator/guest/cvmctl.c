@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cvm_guest.h"
 
@@ -34,6 +35,8 @@ static const char *const counter_names[CVM_NR_COUNTERS] = {
 	[CVM_RETRIES] = "retries",
 	[CVM_VIOL_MMIO] = "viol_mmio",
 	[CVM_REDELIVERED] = "redelivered",
+	[CVM_FLIPS] = "flips",
+	[CVM_FLIP_TARGETS] = "flip_targets",
 };
 
 static const char usage_text[] =
@@ -47,13 +50,16 @@ static const char usage_text[] =
 	"                                         CCA: 16 abort wrong accesses, 32 zero the shared view\n"
 	"                                         of pages that become private\n"
 	"       cvmctl rearm                      arm the traps of counted pages again\n"
-	"       cvmctl reset                      zero the counters, except pages_shared\n"
+	"       cvmctl reset                      zero the counters, except pages_shared and flip_targets\n"
 	"       cvmctl page GPA                   print private or shared\n"
 	"       cvmctl fail shared|private|both SKIP COUNT | off\n"
 	"                                         refuse conversions (SNP, TDX, CCA)\n"
 	"       cvmctl chunk PAGES                limit the pages that one call converts; 0: no limit (CCA)\n"
 	"       cvmctl retry SKIP COUNT PAGES | off\n"
 	"                                         convert so many pages, then return RETRY (TDX)\n"
+	"       cvmctl flip SEED WORDS | off      change so many words at each exit, in pages that the guest\n"
+	"                                         shares from now on\n"
+	"       cvmctl exits SEED                 make exits at random times, until a signal ends the command\n"
 	"       cvmctl leaf ADDRESS               print how the kernel maps a virtual address (CCA)\n"
 	"       cvmctl mark TEXT                  write a line to the emulator's log\n";
 
@@ -203,6 +209,39 @@ static int do_retry(const char *skip_arg, const char *count_arg, const char *pag
 	return 0;
 }
 
+static int do_flip(const char *seed_arg, const char *words_arg)
+{
+	unsigned long long seed, words;
+
+	if (!number(seed_arg, &seed) || !number(words_arg, &words))
+		return 2;
+	if (cvm_flip(seed, words)) {
+		fprintf(stderr, "cvmctl: flip: %s words are too many\n", words_arg);
+		return 1;
+	}
+	return 0;
+}
+
+static int do_flip_off(void)
+{
+	cvm_flip_end();
+	return 0;
+}
+
+/* Make an exit up to a millisecond after the previous one. */
+static int do_exits(const char *seed_arg)
+{
+	unsigned long long seed;
+
+	if (!number(seed_arg, &seed))
+		return 2;
+	srandom(seed);
+	for (;;) {
+		usleep(random() % 1000);
+		cvm_counter(CVM_EXITS);
+	}
+}
+
 static int do_leaf(const char *arg)
 {
 	unsigned long long address;
@@ -241,6 +280,12 @@ static int run(int argc, char **argv)
 		return do_retry(argv[2], argv[3], argv[4]);
 	if (argc == 3 && !strcmp(verb, "retry") && !strcmp(argv[2], "off"))
 		return do_retry("0", "0", "0");
+	if (argc == 4 && !strcmp(verb, "flip"))
+		return do_flip(argv[2], argv[3]);
+	if (argc == 3 && !strcmp(verb, "flip") && !strcmp(argv[2], "off"))
+		return do_flip_off();
+	if (argc == 3 && !strcmp(verb, "exits"))
+		return do_exits(argv[2]);
 	if (argc == 3 && !strcmp(verb, "leaf"))
 		return do_leaf(argv[2]);
 	if (argc == 5 && !strcmp(verb, "fail"))

@@ -1165,6 +1165,141 @@ static void test_privilege(void)
 	st_free(0);
 }
 
+/* ---- the hostile host ---- */
+
+#define BLOCK_WORDS	(PAGES * ST_PAGE_WORDS)
+#define FLIP_CALLS	100
+
+static void write_words(volatile uint64_t *p, int first, int pages)
+{
+	int i;
+
+	for (i = first * ST_PAGE_WORDS; i < (first + pages) * ST_PAGE_WORDS; i++)
+		p[i] = st_pattern(20, i / ST_PAGE_WORDS, i % ST_PAGE_WORDS);
+}
+
+/* Count the words of pages that differ from what write_words() has written. Mark them in @changed, unless it is NULL. */
+static int changed_words(volatile uint64_t *p, int first, int pages, unsigned char *changed)
+{
+	int i, n = 0;
+
+	for (i = first * ST_PAGE_WORDS; i < (first + pages) * ST_PAGE_WORDS; i++) {
+		int differs = p[i] != st_pattern(20, i / ST_PAGE_WORDS, i % ST_PAGE_WORDS);
+
+		n += differs;
+		if (changed)
+			changed[i] = differs;
+	}
+	return n;
+}
+
+/* Let the host change one word at each exit, make exits, and stop. Return how many words it changed. */
+static int flip_some(uint64_t seed)
+{
+	uint64_t before = cvm_counter(CVM_FLIPS);
+	int i;
+
+	must(cvm_flip(seed, 1));
+	for (i = 0; i < FLIP_CALLS; i++)
+		cvm_counter(CVM_EXITS);
+	must(cvm_flip(seed, 0));
+	return (int)(cvm_counter(CVM_FLIPS) - before);
+}
+
+/* Count the words that both runs have changed. */
+static int common_words(const unsigned char *a, const unsigned char *b)
+{
+	int i, n = 0;
+
+	for (i = 0; i < BLOCK_WORDS; i++)
+		n += a[i] && b[i];
+	return n;
+}
+
+/* Test that the seed determines what changes. Exits that the test does not make only continue the sequence. */
+static void test_flip_seed(volatile uint64_t *p)
+{
+	static unsigned char first[BLOCK_WORDS], again[BLOCK_WORDS], other[BLOCK_WORDS];
+	int n, m, flips;
+
+	write_words(p, 0, PAGES);
+	flips = flip_some(7);
+	n = changed_words(p, 0, PAGES, first);
+	ok(flips > FLIP_CALLS && flips < 50 * FLIP_CALLS, "flips: each exit counts one flip");
+	/* Few flips hit a word that another one has hit. */
+	ok(n <= flips && n > flips * 95 / 100, "flips: as many words differ as flips are counted");
+	write_words(p, 0, PAGES);
+	flip_some(7);
+	m = changed_words(p, 0, PAGES, again);
+	is_int(common_words(first, again), n < m ? n : m, "flips: the same seed changes the same words");
+	write_words(p, 0, PAGES);
+	flip_some(8);
+	changed_words(p, 0, PAGES, other);
+	ok(common_words(first, other) < n / 2, "flips: another seed changes other words");
+}
+
+/* Test that a page is a target only while it is shared. */
+static void test_flip_targets(volatile uint64_t *p)
+{
+	volatile uint64_t *private;
+	int flips;
+
+	convert(1, 0, PAGES / 2, 0);
+	is_int(cvm_counter(CVM_FLIP_TARGETS), PAGES / 2, "flips: a page that becomes private is no target");
+	private = user_map(1, 1);
+	write_words(private, 0, PAGES / 2);
+	write_words(p, PAGES / 2, PAGES / 2);
+	flips = flip_some(9);
+	is_int(changed_words(private, 0, PAGES / 2, NULL), 0, "flips: no page that became private changes");
+	ok(changed_words(p, PAGES / 2, PAGES / 2, NULL) > flips * 95 / 100,
+	   "flips: all flips hit the pages that are shared still");
+	convert(1, PAGES / 2, PAGES / 2, 0);
+	is_int(cvm_counter(CVM_FLIP_TARGETS), 0, "flips: without shared pages there is no target");
+	is_int(flip_some(10), 0, "flips: without targets no flip is counted");
+	munmap((void *)private, PAGES * ST_PAGE_SIZE);
+}
+
+static void test_flips(void)
+{
+	volatile uint64_t *earlier, *private, *shared;
+
+	cvm_set_mode(TRAPS);
+	st_alloc(0);
+	st_alloc(1);
+	st_alloc(2);
+	convert(0, 0, PAGES, 1);
+	is_int(cvm_flip(7, 4097), -1, "cvm_flip of more than 4096 words: -1");
+	is_int(cvm_counter(CVM_FLIP_TARGETS), 0, "flips: nothing is a target before cvm_flip");
+	is_int(cvm_flip(7, 0), 0, "cvm_flip: 0");
+	convert(1, 0, PAGES, 1);
+	is_int(cvm_counter(CVM_FLIP_TARGETS), PAGES, "flips: the pages that became shared are targets");
+	earlier = user_map(0, 0);
+	shared = user_map(1, 0);
+	private = user_map(2, 1);
+	write_words(earlier, 0, PAGES);
+	write_words(private, 0, PAGES);
+	arm(TRAPS);
+	test_flip_seed(shared);
+	is_int(changed_words(earlier, 0, PAGES, NULL), 0, "flips: no page changes that was shared before");
+	is_int(changed_words(private, 0, PAGES, NULL), 0, "flips: no private page changes");
+	test_flip_targets(shared);
+	is_int(violations(), 0, "flips: no violation");
+	convert(1, 0, PAGES, 1);
+	cvm_flip_end();
+	is_int(cvm_counter(CVM_FLIP_TARGETS), 0, "cvm_flip_end: nothing is a target");
+	convert(1, 0, PAGES, 0);
+	convert(1, 0, PAGES, 1);
+	is_int(cvm_counter(CVM_FLIP_TARGETS), 0, "cvm_flip_end: a page that becomes shared is no target");
+	munmap((void *)earlier, PAGES * ST_PAGE_SIZE);
+	munmap((void *)private, PAGES * ST_PAGE_SIZE);
+	munmap((void *)shared, PAGES * ST_PAGE_SIZE);
+	convert(0, 0, PAGES, 0);
+	convert(1, 0, PAGES, 0);
+	st_free(0);
+	st_free(1);
+	st_free(2);
+}
+
 static void test_reset(void)
 {
 	uint64_t shared = cvm_counter(CVM_PAGES_SHARED);
@@ -1228,6 +1363,7 @@ int main(void)
 	test_refusal();
 	test_retry();
 	test_privilege();
+	test_flips();
 	cvm_set_mode(mode);
 	return done_testing();
 }

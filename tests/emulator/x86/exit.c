@@ -360,6 +360,7 @@ void vcpu_run(struct vcpu *v)
 		counters.exits++;
 		redeliver(s);
 		dispatch(v);
+		flip_exit();
 		smp_flush(v);
 		unlock();
 	}

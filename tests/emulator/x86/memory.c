@@ -281,8 +281,11 @@ void memory_init(const struct memory_map *machine, u64 low, u64 high)
 		stop("%lu MiB of guest memory do not fit above 4 GiB", high >> 20);
 
 	find_mmio(machine);
-	/* The heap has the leaf entries, the page states, the RMP and the upper page tables. */
-	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 2) + MIB(2), LARGE_SIZE));
+	/*
+	 * The heap has the leaf entries, the page states, the RMP, the targets of flip.c and the
+	 * upper page tables.
+	 */
+	place_bank(machine, ALIGN_UP(n * (2 * sizeof(u64) + 2) + n / 4 + MIB(2), LARGE_SIZE));
 	pages_init(0, limit);
 	track_ram(machine);
 	pages_rearm();
