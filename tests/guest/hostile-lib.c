@@ -10,6 +10,8 @@
  * vm-modules: ccshm
  * vm-flavours: sev snp tdx cca
  * vm-matrix: once
+ * vm-timeout: 240
+ * vm-variant: smp flavours=snp,tdx,cca cpus=2 matrix=last
  */
 #include <ccshm.h>
 

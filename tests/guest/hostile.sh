@@ -28,7 +28,7 @@ unused() { [ -z "$(ccshmctl list --exports)$(ccshmctl list --attachments)" ]; }
 
 # what_is NAME...: print what ccshmctl reports about buffers and all objects, without what time changes
 what_is() {
-	wait_until 10 unused || return 1
+	wait_until 60 unused || return 1
 	for name; do cc show "$name" --json && cc show "$name" --pages --json || return 1; done
 	cc list --json && cc list --exports --json && cc list --attachments --json
 }
@@ -112,7 +112,7 @@ one_life() {
 	only_buffers_shared "$1"
 	cc export life -- mapper >mapper.log 2>&1 &
 	mapper=$!
-	wait_until 10 grep -q sees mapper.log
+	wait_until 60 grep -q sees mapper.log
 	ok $? "$1: a program maps the dma-buf"
 	runs "$1: revoke: exit 0" cc revoke life
 	wait $mapper
@@ -153,7 +153,7 @@ runs "the example program in README.md: exit 0" /suites/example
 
 # ---- the end
 
-wait_until 10 sh -c "[ \"\$(cvmctl get pages_shared)\" = $before ]"
+wait_until 60 sh -c "[ \"\$(cvmctl get pages_shared)\" = $before ]"
 is "$(shared)" "$before" "all pages are private again"
 is "$(cvmctl get flip_targets)" 0 "the host can change no page any more"
 diag "the host has changed $(($(cvmctl get flips) - flips)) words"

@@ -228,7 +228,7 @@ static int do_flip_off(void)
 	return 0;
 }
 
-/* Make an exit up to a millisecond after the previous one. */
+/* Make an exit up to 4 ms after the previous one. */
 static int do_exits(const char *seed_arg)
 {
 	unsigned long long seed;
@@ -237,7 +237,7 @@ static int do_exits(const char *seed_arg)
 		return 2;
 	srandom(seed);
 	for (;;) {
-		usleep(random() % 1000);
+		usleep(random() % 4000);
 		cvm_counter(CVM_EXITS);
 	}
 }
