@@ -7,10 +7,10 @@ nightly_tree() {
 	local t name
 	mkdir -p "$tree"/tests/{mutants,packages} "$tree/$harness"
 	cp "$TOP/$harness"/{nightly,common.bash} "$tree/$harness/"
-	for t in "$harness/run" "$harness/matrix" "$harness/evidence" "$harness/debug-kernel" "$harness/soak" "$harness/lint" tests/mutants/run tests/packages/check \
-		tests/packages/mutants; do
+	for t in "$harness/run" "$harness/matrix" "$harness/evidence" "$harness/debug-kernel" "$harness/soak" "$harness/lint" tests/mutants/run tests/packages/check; do
 		cat >"$tree/$t" <<-'END_OF_STUB'
 			#!/bin/sh
+			[ "$*" != --list ] || { printf '%s all all\n' s1 s2 s3; echo 's4 all, named'; exit; }
 			top=$(cd "$(dirname "$0")/../.." && pwd)
 			echo "${0#"$top/"} ALL=${ALL-}${CCSHM_QEMU:+ CCSHM_QEMU=$CCSHM_QEMU} $*" >>"$top/ran"
 			[ ! -e "$top/slow" ] || sleep 100
@@ -18,8 +18,10 @@ nightly_tree() {
 		END_OF_STUB
 		chmod +x "$tree/$t"
 	done
-	for name in $(seq -f 'm%03g' 130); do : >"$tree/tests/mutants/$name.mutant"; done
-	echo 'Kernel: 6.12-debug' >"$tree/tests/mutants/m131.mutant"
+	printf '%s:\n\t@echo make >>ran\n' 'check-unit check-harness check-probes sparse checkpatch' >"$tree/Makefile"
+	for name in $(seq -f 'm%03g' 130); do echo 'Suite: demo' >"$tree/tests/mutants/$name.mutant"; done
+	printf '%s\n' 'Suite: demo' 'Kernel: 6.12-debug' >"$tree/tests/mutants/m131.mutant"
+	for name in $(seq -f 'm%03g' 140 152); do echo 'Suite: packages/deb' >"$tree/tests/mutants/$name.mutant"; done
 	printf '%s\n' build ran fails slow >"$tree/.gitignore"
 	in_nightly_tree init && in_nightly_tree add . && in_nightly_tree commit -m one
 }
@@ -43,11 +45,14 @@ nightly_tests() {
 
 	nightly --list
 	parts=$(awk '{ print $1 }' "$tmp/out" | tr '\n' ' ')
-	[ "$parts" = "matrix emulator qemu-10 cpus-4 debug-kernel debug-sev debug-smp debug-evidence soak lint packages packages-mutants mutants-1 mutants-2 mutants-3 mutants-debug " ]
+	[ "$parts" = "checks matrix matrix-evidence emulator qemu-10 cpus-4 debug-kernel debug-sev-1 debug-sev-2 debug-smp-1 debug-smp-2 debug-evidence soak lint packages mutants-1 mutants-2 mutants-3 mutants-packages-1 mutants-packages-2 mutants-debug-1 " ]
 	result $? "nightly --list: prints the parts"
-	[ "$(grep -o ' m[0-9]\{3\}' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]\{3\}' "$tmp/out" | wc -l)" = "131 131" ]
+	[ "$(grep -o ' m[0-9]\{3\}' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]\{3\}' "$tmp/out" | wc -l)" = "144 144" ]
 	result $? "nightly --list: each mutant is in exactly one part"
-	says '^mutants-debug .*/tests/mutants/run m131$' "nightly --list: the mutants for debug kernels are in a part of their own"
+	says '^mutants-debug-1 .*/tests/mutants/run m131$' "nightly --list: the mutants for debug kernels are in parts of their own"
+	says '^mutants-packages-2 .*/tests/mutants/run m152$' "nightly --list: the mutants of packages are in parts of their own, with fewer of them"
+	says '^debug-sev-1 .* s1 s3 *$' "nightly --list: a debug kernel runs one half of the suites in a part"
+	says '^debug-sev-2 .* s2 *$' "nightly --list: and the other half in another part, without those that are only run by name"
 	[ ! -s "$tree/ran" ]
 	result $? "nightly --list: runs no test"
 
@@ -56,8 +61,9 @@ nightly_tests() {
 	result $? "nightly with a failing part: exit status not 0"
 	says '^not ok - debug-kernel: .*exit status 1' "nightly with a failing part: the part is reported with its exit status"
 	says '^#   not ok 1 - broken' "nightly with a failing part: its failed test is printed"
-	[ "$(wc -l <"$tree/ran")" = 16 ]
-	result $? "nightly with a failing part: all 16 parts run"
+	# The first part is five targets of make.
+	[ "$(grep -cx make "$tree/ran") $(grep -cvx make "$tree/ran")" = "5 20" ]
+	result $? "nightly with a failing part: all 21 parts run"
 	grep -qx "$harness/matrix ALL=yes all" "$tree/ran"
 	result $? "nightly with a failing part: the matrix runs with ALL=yes"
 	grep -q "^$harness/matrix ALL= CCSHM_QEMU=trixie cvm-selftest " "$tree/ran"
