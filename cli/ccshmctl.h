@@ -340,7 +340,7 @@ const char *group_name(gid_t gid);
 #define DEVICE_TEXT_LEN	512
 
 /*
- * Resolve the name of a device as people write it to the name that the driver accepts: "BUS:NAME"
+ * Resolve a device name in any accepted notation to the name that the driver accepts: "BUS:NAME"
  * in upper or lower case, a PCI address without a domain or with a longer one, a name that exists
  * on one bus only, a path in sysfs. On failure report the reason. Return an exit code.
  */

@@ -208,7 +208,7 @@ static bool name_valid(const char name[CCSHM_NAME_LEN])
 
 /**
  * ccshm_buffer_slice - check a slice
- * @limit: size of what it is a slice of
+ * @limit: size of the object that is sliced
  * @offset: of the slice
  * @size: in and out: of the slice; 0: up to the end
  *

@@ -61,7 +61,7 @@ struct quarantined {
 /*
  * Limits the conversions that returns execute at a time. They serialise in the kernel
  * (cpa_lock, vmap_purge_lock): more of them at a time are not faster and only occupy
- * processors. Each one is of a run of blocks, and waiters take turns: the return of a small
+ * processors. Each converts one run of blocks, and waiters take turns: the return of a small
  * buffer does not wait for a large one to end. Only work items wait, one of each payer.
  */
 static struct semaphore returning_runs;

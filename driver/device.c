@@ -69,9 +69,9 @@ static bool is_bridge(struct pci_dev *pdev)
 }
 
 /*
- * Check whether the driver of a device leaves DMA, and the IOMMU domain, to its user. All
- * drivers of vfio do. Of others on PCI, so do that of bridges, which is no driver for
- * user space, and pci-stub, which only reserves devices.
+ * Check whether the driver of a device leaves DMA, and the IOMMU domain, to its user, as all
+ * vfio drivers do. On PCI, the driver of bridges and pci-stub also set the flag, but give
+ * no device to user space.
  */
 static bool driver_is_vfio(struct device *dev)
 {
@@ -152,7 +152,7 @@ void ccshm_device_release(struct pci_dev *pdev)
 	pm_runtime_put(&pdev->dev);
 }
 
-/* How often, and at what interval, to read again from a device that reads as all ones. */
+/* Number of retries, and the interval between them, for a device that reads as all ones. */
 #define READ_TIMES	10
 #define READ_MS		100
 

@@ -353,7 +353,7 @@ void ccshm_event_importer(enum ccshm_event_type type,
 	record_queue(&r);
 }
 
-/* Report and count the begin of a revoke; returns its time for ccshm_event_revoke_end(). */
+/* Report and count the start of a revoke. Return its start time for ccshm_event_revoke_end(). */
 u64 ccshm_event_revoke_begin(struct ccshm_object *object)
 {
 	struct record r = { .type = CCSHM_EVENT_REVOKE_BEGIN };

@@ -59,9 +59,9 @@ struct ccshm_usage {
  * struct ccshm_limit_return - buffer whose memory is being given back
  * @give_back: gives the memory back, and calls ccshm_limit_returned(); called by a work
  *	item of the payer, and may free the return
- * @link: entry in the list of all of these
+ * @link: entry in the list of all returns
  * @queue: entry in the queue of the payer
- * @ticket: number in the order in which they began
+ * @ticket: sequence number of the return
  * @uid: payer of the buffer
  * @pages: number of pages that are likely to be uncharged
  */

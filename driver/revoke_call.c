@@ -275,7 +275,7 @@ static void report_attachment(struct ccshm_attachment *att,
 
 /*
  * Check whether an object is to be reported: it is listed, or it is the one that the
- * caller has named. The tally includes those that have ended.
+ * caller has named. The tally includes objects that have ended.
  */
 static bool is_reported(struct revoke *rev, struct ccshm_object *object)
 {

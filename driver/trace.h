@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of objects; trace_convert.h has the one of conversions. Tools list all of
+ * Tracepoints of objects; that of conversions is in trace_convert.h. Tools list all of
  * them as "ccshm:NAME"; docs/tracing.md describes the fields. Strings have a fixed
  * length, because the macro that assigns others is not the same in all kernels.
  */

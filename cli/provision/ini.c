@@ -2,7 +2,7 @@
 /*
  * Sections and "key = value", one a line.
  *
- * This is a parser of its own because each wrong line must be reported with its number,
+ * ccshmctl has its own parser because each wrong line must be reported with its number,
  * and the rest of the file must still be used. The libraries of distributions cannot do
  * that: inih cuts section names after 49 characters and has no line numbers, libeconf
  * skips lines without "=", duplicate keys and empty sections, and libini_config returns

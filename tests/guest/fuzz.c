@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Processes of several users call the whole ABI at random, valid and invalid, while members of them
- * are killed. Each checks what it gets against a model (tests/fuzz/fuzz.h): no stale bytes, no access
- * after a revoke, no call without permission, only documented errnos, sums that agree, and nothing
- * that is left.
+ * Processes of several users make random calls of the whole ABI, valid and invalid, while some of
+ * these processes are killed. Each compares the results with a model (tests/fuzz/fuzz.h): no stale
+ * bytes, no access after a revoke, no call without permission, only documented errnos, sums that
+ * agree, and no leftover object.
  *
  * The kernel parameters fuzz.seed, fuzz.ops (operations of all threads; 0: no limit) and fuzz.seconds
  * replace the values below. The seed determines the decisions of each thread, not the order in which

@@ -735,7 +735,7 @@ static void on_alarm(int sig)
 /**
  * struct signalled - a REVOKE whose caller gets a signal every 50 ms
  * @id: the export
- * @ms: deadline, from the begin of the call
+ * @ms: deadline, counted from the start of the call
  */
 struct signalled {
 	uint64_t id;
