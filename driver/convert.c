@@ -303,33 +303,45 @@ static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
 }
 
 /*
+ * Retry one mixed block. Return -EIO if the platform still refuses to share, -ENOENT if
+ * there is no such block, otherwise 0: a block that was private all along proves nothing.
+ */
+static int share_probe_one(void)
+{
+	struct quarantined *q = quarantined_mixed();
+	int err = 0;
+
+	if (!q)
+		return -ENOENT;
+	if (quarantined_try(q, false) && READ_ONCE(sharing_refused))
+		err = -EIO;
+	if (!READ_ONCE(sharing_refused))
+		quarantine_hurry();
+	return err;
+}
+
+/*
  * Return 0 if new memory may be given to a conversion. After a refusal, first retry
  * quarantined blocks that were refused: while the platform refuses to share, it costs no
- * further memory. Without such a block, ccshm_convert_share() tries a single block.
+ * further memory. Without such a block, ccshm_convert_share() tries a single block. Hold
+ * the lock for one block at a time, as quarantine_retry() does: there can be thousands.
  */
 static int share_probe(bool interruptible)
 {
-	struct quarantined *q;
-	int err;
+	int err = 0;
 
-	if (!READ_ONCE(sharing_refused))
-		return 0;
-	err = interruptible ? mutex_lock_interruptible(&quarantine_lock) :
-			      mutex_lock_killable(&quarantine_lock);
-	if (err)
-		return -EINTR;
 	while (!err && READ_ONCE(sharing_refused)) {
-		q = quarantined_mixed();
-		if (!q)
-			break;
-		/* A block that was private all along proves nothing: try another one. */
-		if (quarantined_try(q, false) && READ_ONCE(sharing_refused))
-			err = -EIO;
+		if (ccshm_interrupted(interruptible))
+			return -EINTR;
+		err = interruptible ? mutex_lock_interruptible(&quarantine_lock) :
+				      mutex_lock_killable(&quarantine_lock);
+		if (err)
+			return -EINTR;
+		err = share_probe_one();
+		mutex_unlock(&quarantine_lock);
+		cond_resched();
 	}
-	if (!READ_ONCE(sharing_refused))
-		quarantine_hurry();
-	mutex_unlock(&quarantine_lock);
-	return err;
+	return err == -ENOENT ? 0 : err;
 }
 
 /* Return the end of the physically contiguous run that starts at block @i. */

@@ -562,6 +562,92 @@ static long probe_get(const char *path)
 	return value;
 }
 
+/* Load the module that stops conversions to private. */
+static void load_probe(void)
+{
+	if (raw_insmod("/lib/ccshm/ccshm_probe.ko", "inspect=N stall_at=set_memory_encrypted "
+						    "hold_at=set_memory_encrypted"))
+		bail("cannot load ccshm_probe.ko");
+}
+
+static void probe_set(const char *name, long value)
+{
+	char path[96], text[24];
+
+	snprintf(path, sizeof(path), PROBE "%s", name);
+	snprintf(text, sizeof(text), "%ld", value);
+	must(write_text(path, text));
+}
+
+/* Wait up to 10 s until the probe's parameter has the value. Return whether it has. */
+static bool probe_becomes(const char *name, long value)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), PROBE "%s", name);
+	for (int i = 0; i < 1000 && probe_get(path) != value; i++)
+		sleep_ms(10);
+	return probe_get(path) == value;
+}
+
+/* Call ALLOC when the parent process permits it. */
+static int allocates(struct peer *parent, void *arg)
+{
+	const uint64_t *size = arg;
+	int fd = raw_open();
+	uint64_t id;
+
+	peer_send(parent, fd < 0 ? fd : 0, -1);
+	must(peer_hear(parent));
+	return raw_alloc(fd, *size, &id);
+}
+
+/*
+ * Test that SIGKILL ends an ALLOC that retries the quarantined blocks of another user. The host
+ * refuses to share, and makes private what is private already or becomes so: none of the retries
+ * fails, nor shows that the host shares again.
+ */
+static void test_killed_in_retries(void)
+{
+	const char *what = "ALLOC killed while it retries quarantined memory";
+	uint64_t size = UNIT;
+	struct ccshm_ioc_info before = info_now(), after;
+	struct peer p;
+	uint64_t id;
+
+	/* All but the last page of the run: the retries of its first blocks need no sharing. */
+	if (cvm_retry(0, 1, RUN / PAGE - 1)) {
+		skip("ALLOC killed while it retries quarantined memory", "only TDX has the answer RETRY");
+		return;
+	}
+	load_probe();
+	refuse(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 1, FOREVER);
+	is_errno(raw_alloc(dev, RUN, &id), EIO, "%s: ALLOC of another user: EIO", what);
+	ok(wait_quarantine(RUN, before.bytes_leaked), "%s: its run is in quarantine", what);
+
+	p = peer_start(ALICE, 0, allocates, &size);
+	must(peer_hear(&p));
+	probe_set("stall", p.pid);
+	peer_send(&p, 0, -1);
+	ok(probe_becomes("stalled", p.pid), "%s: ALLOC retries a block", what);
+	/* No work item retries the other blocks. */
+	probe_set("hold", 1);
+	refuse_nothing();
+	refuse(CVM_FAIL_SHARED, 0, FOREVER);
+	before = info_now();
+	peer_must_end(&p, SIGKILL);
+	after = info_now();
+	ok(after.calls_private - before.calls_private <= 2,
+	   "%s: the process ends after at most two conversions (%llu)", what,
+	   (unsigned long long)(after.calls_private - before.calls_private));
+	ok(after.bytes_quarantined >= RUN / 2, "%s: the other blocks are in quarantine", what);
+	probe_set("hold", 0);
+	refuse_nothing();
+	ok(wait_quarantine(0, before.bytes_leaked), "%s: the memory leaves the quarantine", what);
+	is_errno(raw_rmmod("ccshm_probe"), 0, "%s: ccshm_probe.ko can be unloaded", what);
+	next_works(what, 0);
+}
+
 static int unload(struct peer *parent, void *arg)
 {
 	(void)parent;
@@ -640,6 +726,7 @@ int main(void)
 	test_free_refused_in_the_middle();
 	test_refused_at_pages();
 	test_carved_refused();
+	test_killed_in_retries();
 	test_unload_in_quarantine();
 	test_unload_while_returning();
 	test_free_refused();

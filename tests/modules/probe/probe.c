@@ -5,7 +5,8 @@
  * - stop a thread (@stall) at the start of a function (@stall_at) that may sleep:
  *   ccshm_memory_pfn(), in the middle of a walk over a buffer's pages, when memory is mapped for
  *   the kernel, an importer or an attachment; ccshm_convert_share(), before ALLOC shares its
- *   memory; set_memory_decrypted(), when ALLOC shares it; ccshm_object_next() and
+ *   memory; set_memory_decrypted(), when ALLOC shares it; set_memory_encrypted(), when ALLOC
+ *   retries quarantined memory; ccshm_object_next() and
  *   ccshm_object_next_of(), when objects are listed; ccshm_revoke_enter() and ccshm_buffer_free(),
  *   when REVOKE and FREE have found their object; or ccshm_changed(), when SET
  *   has changed a buffer;
@@ -166,6 +167,10 @@ MODULE_PARM_DESC(decrypted, "number of pages to be shared");
 module_param(dirty, ulong, 0600);
 MODULE_PARM_DESC(dirty, "number of pages to be shared that were not zero");
 
+static bool inspect = true;
+module_param(inspect, bool, 0600);
+MODULE_PARM_DESC(inspect, "read memory before it is shared; N if a refused conversion may have left it in an unknown state");
+
 static int decrypted_called(struct kprobe *p, struct pt_regs *regs)
 {
 	const char *addr = (void *)regs_get_kernel_argument(regs, 0);
@@ -173,7 +178,7 @@ static int decrypted_called(struct kprobe *p, struct pt_regs *regs)
 
 	if (stop_called(p, regs))
 		return 1;
-	for (i = 0; i < pages; i++)
+	for (i = 0; inspect && i < pages; i++)
 		if (memchr_inv(addr + i * PAGE_SIZE, 0, PAGE_SIZE))
 			WRITE_ONCE(dirty, dirty + 1);
 	WRITE_ONCE(decrypted, decrypted + pages);
@@ -213,7 +218,7 @@ MODULE_PARM_DESC(large_before, "value of @large when a smaller one began last");
 
 static int encrypted_called(struct kprobe *p, struct pt_regs *regs)
 {
-	if (hold_called(p, regs))
+	if (hold_called(p, regs) || stop_called(p, regs))
 		return 1;
 	if ((int)regs_get_kernel_argument(regs, 1) > SZ_2M >> PAGE_SHIFT)
 		WRITE_ONCE(large, large + 1);
