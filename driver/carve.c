@@ -208,8 +208,12 @@ static struct ccshm_slice carved_take(struct ccshm_carved *carved,
 	};
 }
 
-/* Allocate and share a new block, which no other caller can find yet. */
-static struct ccshm_carved *carved_new(const struct ccshm_wish *wish)
+/*
+ * Allocate and share a new block, which no other caller can find yet. If its conversion is
+ * refused, the block moves to @refused.
+ */
+static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
+				       struct ccshm_blocks *refused)
 {
 	struct ccshm_carved *carved;
 	int err;
@@ -234,7 +238,7 @@ static struct ccshm_carved *carved_new(const struct ccshm_wish *wish)
 	};
 	err = ccshm_convert_share(&carved->blocks, wish->interruptible);
 	if (err) {
-		ccshm_convert_unshare(&carved->blocks);
+		*refused = carved->blocks;
 		goto free;
 	}
 	atomic64_inc(&blocks_carved);
@@ -251,13 +255,16 @@ free:
  * @pages: number of pages, less than a unit
  * @wish: where, how, and for whom
  * @fresh: share a new block if no block has room
+ * @refused: out: after an error, a new block that may be shared, or none; the caller calls
+ *	ccshm_convert_unshare() for it
  *
  * Return: 0; -ENOMEM (no block has room, and no new one was allocated); -EDQUOT or
  * -ENOSPC (a limit refused a new block); -EINTR, -EIO or -EBUSY as
  * ccshm_convert_share().
  */
 int ccshm_carve(struct ccshm_slice *slice, unsigned int pages,
-		const struct ccshm_wish *wish, bool fresh)
+		const struct ccshm_wish *wish, bool fresh,
+		struct ccshm_blocks *refused)
 {
 	struct ccshm_carved *carved;
 
@@ -270,7 +277,7 @@ int ccshm_carve(struct ccshm_slice *slice, unsigned int pages,
 	if (!carved) {
 		if (!fresh)
 			return -ENOMEM;
-		carved = carved_new(wish);
+		carved = carved_new(wish, refused);
 		if (IS_ERR(carved))
 			return PTR_ERR(carved);
 		mutex_lock(&carve_lock);

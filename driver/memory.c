@@ -11,12 +11,16 @@
 
 #include "memory.h"
 
-/* Carve the last @pages of the memory, or take blocks smaller than a unit for them. */
+/*
+ * Carve the last @pages of the memory, or take blocks smaller than a unit for them. A new
+ * block whose conversion is refused moves to @refused.
+ */
 static int memory_take_tail(struct ccshm_memory *memory, unsigned long pages,
-			    unsigned int *max_order, const struct ccshm_wish *wish)
+			    unsigned int *max_order, const struct ccshm_wish *wish,
+			    struct ccshm_blocks *refused)
 {
 	bool fresh = *max_order >= CCSHM_UNIT_ORDER;
-	int err = ccshm_carve(&memory->slice, pages, wish, fresh);
+	int err = ccshm_carve(&memory->slice, pages, wish, fresh, refused);
 
 	if (err != -ENOMEM || wish->whole_units ||
 	    (fresh && ccshm_blocks_cgroup_full(wish)))
@@ -27,12 +31,16 @@ static int memory_take_tail(struct ccshm_memory *memory, unsigned long pages,
 	return ccshm_blocks_fill(&memory->blocks, wish->pages, max_order, wish);
 }
 
-/* Take private blocks and carve the tail; leave nothing in @memory on failure. */
+/*
+ * Take private blocks and carve the tail. On failure leave in @memory only a block whose
+ * conversion was refused: buffer_drop() leaves the conversion back to a work item.
+ */
 static int memory_take(struct ccshm_memory *memory, const struct ccshm_wish *wish)
 {
 	unsigned long tail = wish->pages % CCSHM_UNIT_PAGES;
 	unsigned long whole = wish->pages - tail;
 	unsigned int max_order = CCSHM_LARGE_ORDER;
+	struct ccshm_blocks refused = {};
 	int err = 0;
 
 	if (!ccshm_blocks_available(whole))
@@ -44,11 +52,13 @@ static int memory_take(struct ccshm_memory *memory, const struct ccshm_wish *wis
 		err = ccshm_blocks_fill(&memory->blocks, whole, &max_order, wish);
 	}
 	if (!err && tail)
-		err = memory_take_tail(memory, tail, &max_order, wish);
-	if (err)
-		ccshm_blocks_discard(&memory->blocks);
-	else
+		err = memory_take_tail(memory, tail, &max_order, wish, &refused);
+	if (!err) {
 		ccshm_blocks_sort(&memory->blocks);
+		return 0;
+	}
+	ccshm_blocks_discard(&memory->blocks);
+	memory->blocks = refused;
 	return err;
 }
 

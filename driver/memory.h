@@ -288,7 +288,8 @@ struct ccshm_carve_stats {
 };
 
 int ccshm_carve(struct ccshm_slice *slice, unsigned int pages,
-		const struct ccshm_wish *wish, bool fresh);
+		const struct ccshm_wish *wish, bool fresh,
+		struct ccshm_blocks *refused);
 void ccshm_carve_put(struct ccshm_slice *slice);
 struct page *ccshm_carve_page(const struct ccshm_slice *slice);
 void ccshm_carve_stats(struct ccshm_carve_stats *stats);

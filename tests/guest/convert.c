@@ -648,6 +648,30 @@ static void test_killed_in_retries(void)
 	next_works(what, 0);
 }
 
+/* Test that a small ALLOC that is refused does not convert its block itself. */
+static void test_killed_after_refusal(void)
+{
+	const char *what = "small ALLOC killed after a refusal";
+	struct ccshm_ioc_info before = info_now();
+	uint64_t size = PAGE;
+	struct peer p;
+
+	load_probe();
+	p = peer_start(ALICE, 0, allocates, &size);
+	must(peer_hear(&p));
+	probe_set("hold", 1);
+	refuse(CVM_FAIL_SHARED, 0, 1);
+	peer_send(&p, 0, -1);
+	ok(probe_becomes("held", 1), "%s: a work item makes the block private", what);
+	peer_must_end(&p, SIGKILL);
+	is_int(info_now().calls_private, before.calls_private,
+	       "%s: the process is gone before its memory is private", what);
+	probe_set("hold", 0);
+	ok(wait_quarantine(0, before.bytes_leaked), "%s: no memory stays in quarantine", what);
+	is_errno(raw_rmmod("ccshm_probe"), 0, "%s: ccshm_probe.ko can be unloaded", what);
+	next_works(what, 0);
+}
+
 static int unload(struct peer *parent, void *arg)
 {
 	(void)parent;
@@ -727,6 +751,7 @@ int main(void)
 	test_refused_at_pages();
 	test_carved_refused();
 	test_killed_in_retries();
+	test_killed_after_refusal();
 	test_unload_in_quarantine();
 	test_unload_while_returning();
 	test_free_refused();
