@@ -403,7 +403,7 @@ void ccshm_vunmap(struct dma_buf *dmabuf, struct iosys_map *map);
 /* dmabuf.c: the dma-bufs of exports */
 int ccshm_dmabuf_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 		      int fd_flags);
-int ccshm_dmabuf_commit(struct ccshm_call *call);
+int ccshm_dmabuf_commit(struct ccshm_call *call, struct ccshm_buffer *buffer);
 void ccshm_dmabuf_undo(struct ccshm_call *call);
 struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
 int ccshm_export_ioctl(struct ccshm_call *call);

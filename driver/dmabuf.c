@@ -84,24 +84,44 @@ static struct dma_buf *dmabuf_new(struct ccshm_export *export, int fd_flags)
 	return dma_buf_export(&info);
 }
 
-/* Complete EXPORT, unless the buffer has ended or the export was revoked. */
-int ccshm_dmabuf_commit(struct ccshm_call *call)
+/* Check whether a call that has made an export may still succeed. */
+static int export_check(struct ccshm_export *export)
+{
+	lockdep_assert_held(&ccshm_lock);
+	if (!export->obj.buffer->live)
+		return -ENOENT;
+	return ccshm_export_is_active(export) ? 0 : -ENODEV;
+}
+
+/**
+ * ccshm_dmabuf_commit - complete a call that has made an export
+ * @call: call of ccshm_dmabuf_make()
+ * @buffer: buffer that the call has also made, or NULL; announced in the same hold of
+ *	ccshm_lock as the export: no event is sent of a call that fails
+ *
+ * Return: 0; -ENOENT when the buffer has ended, -ENODEV when the export was revoked.
+ */
+int ccshm_dmabuf_commit(struct ccshm_call *call, struct ccshm_buffer *buffer)
 {
 	struct ccshm_export *export = container_of(call->object,
 						   struct ccshm_export, obj);
-	int err = 0;
+	int err;
 
 	mutex_lock(&ccshm_lock);
-	if (!export->obj.buffer->live)
-		err = -ENOENT;
-	else if (!ccshm_export_is_active(export))
-		err = -ENODEV;
-	else
+	err = export_check(export);
+	if (!err && buffer)
+		ccshm_object_announce(&buffer->obj, CCSHM_EVENT_BUFFER_NEW);
+	if (!err)
 		ccshm_object_announce(&export->obj, CCSHM_EVENT_EXPORT_NEW);
 	mutex_unlock(&ccshm_lock);
 	if (!err)
 		fd_install(call->fd, call->file);
 	return err;
+}
+
+static int export_commit(struct ccshm_call *call)
+{
+	return ccshm_dmabuf_commit(call, NULL);
 }
 
 /* Undo EXPORT; the release of the dma-buf ends the export. */
@@ -176,7 +196,7 @@ int ccshm_dmabuf_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 	if (err)
 		return err;
 
-	call->commit = ccshm_dmabuf_commit;
+	call->commit = export_commit;
 	call->undo = ccshm_dmabuf_undo;
 	req->export_id = export->obj.id;
 	req->actual_size = req->size;

@@ -29,14 +29,11 @@ static bool heap_present;
 static int heap_commit(struct ccshm_call *call)
 {
 	struct ccshm_buffer *buffer = call->object->buffer;
-	int err = ccshm_buffer_commit(buffer);
+	int err = ccshm_dmabuf_commit(call, buffer);
 
-	if (err)
-		return err;
-	err = ccshm_dmabuf_commit(call);
-	/* heap_undo() drops this reference. */
-	if (err)
-		kref_get(&buffer->obj.ref);
+	/* Otherwise heap_undo() drops the reference of the call. */
+	if (!err)
+		ccshm_object_put(&buffer->obj);
 	return err;
 }
 

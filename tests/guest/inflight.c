@@ -378,6 +378,34 @@ static void makes_heap_buffer(void)
 	munmap(s, sizeof(*s));
 }
 
+/* The buffer exists, but its export is revoked: the call fails, and is not reported. */
+static void makes_revoked_heap_buffer(void)
+{
+	struct stall *s = stall_new(ROOT, ALL_CAPS, DMA_HEAP_IOCTL_ALLOC);
+	struct ccshm_ioc_info before, after;
+	uint64_t id;
+
+	s->heap = true;
+	s->in.heap.len = SIZE;
+	s->in.heap.fd_flags = O_RDWR | O_CLOEXEC;
+	must(raw_info(ccshm, &before));
+	if (stall_begin(s, "heap, revoked")) {
+		id = listed(CCSHM_TYPE_BUFFER, 0);
+		is_errno(raw_revoke(ccshm, id, 0, in_ms(5000), NULL), 0,
+			 "heap: REVOKE of the export while the call is stopped works");
+	}
+	is_errno(stall_end(s), ENODEV, "heap: an allocation revoked meanwhile: ENODEV");
+	must(raw_info(ccshm, &after));
+	is_int(after.buffers_made, before.buffers_made,
+	       "heap: an allocation revoked meanwhile is not reported as a buffer");
+	is_int(after.exports_made, before.exports_made,
+	       "heap: an allocation revoked meanwhile is not reported as an export");
+	is_int(s->fds, 0, "heap: an allocation revoked meanwhile leaves no descriptor");
+	is_int(listed(CCSHM_TYPE_BUFFER, 0), 0,
+	       "heap: an allocation revoked meanwhile leaves no buffer");
+	munmap(s, sizeof(*s));
+}
+
 /* ---- calls that only query ---- */
 
 static void looks_at_pages(bool array)
@@ -447,11 +475,13 @@ int main(void)
 	makes_revoked_export();
 	makes_attachment();
 	makes_buffer();
-	if (info.features & CCSHM_FEATURE_HEAP)
+	if (info.features & CCSHM_FEATURE_HEAP) {
 		makes_heap_buffer();
-	else
+		makes_revoked_heap_buffer();
+	} else {
 		skip("heap: an allocation freed meanwhile: ENOENT",
 		     "the heap's node belongs to the kernel");
+	}
 	looks_at_pages(true);
 	looks_at_pages(false);
 	looks_at_importers();
