@@ -410,7 +410,7 @@ int ccshm_export_ioctl(struct ccshm_call *call);
 
 /* dma.c: memory for devices */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
-		  const struct ccshm_memory *memory, unsigned long first,
+		  const struct ccshm_buffer *buffer, unsigned long first,
 		  unsigned long pages, enum dma_data_direction dir,
 		  unsigned long *attrs);
 void ccshm_dma_unmap(struct device *dev, struct sg_table *sgt,

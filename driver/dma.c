@@ -115,10 +115,15 @@ static u64 device_mask(struct device *dev)
 	return device_has_mask(dev) ? *dev->dma_mask : 0;
 }
 
-/* Log a refusal, at the rate that is allowed to the calling user. */
-static void report_refusal(struct device *dev, const char *reason)
+/*
+ * Log a refusal, at the rate that is allowed to the calling user, or to the payer if the
+ * work item of an importer maps: all users share the kernel threads.
+ */
+static void report_refusal(struct device *dev, kuid_t payer, const char *reason)
 {
-	if (ccshm_rate_allows(CCSHM_RATE_LINES, current_euid()))
+	kuid_t uid = current->flags & PF_KTHREAD ? payer : current_euid();
+
+	if (ccshm_rate_allows(CCSHM_RATE_LINES, uid))
 		dev_info(dev, "ccshm: cannot use shared memory: %s (uid %u, pid %d)\n",
 			 reason, ccshm_actor_uid(), task_tgid_nr(current));
 }
@@ -309,7 +314,7 @@ static bool addresses_are_as_computed(struct device *dev, struct sg_table *sgt)
 }
 
 /* Map a table with the DMA API; refuse addresses of a bounce buffer. */
-static int map_by_kernel(struct device *dev, struct sg_table *sgt,
+static int map_by_kernel(struct device *dev, struct sg_table *sgt, kuid_t payer,
 			 enum dma_data_direction dir, unsigned long attrs)
 {
 	int err = dma_map_sgtable(dev, sgt, dir, attrs);
@@ -319,7 +324,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
 	if (addresses_are_as_computed(dev, sgt))
 		return 0;
 	dma_unmap_sgtable(dev, sgt, dir, attrs);
-	report_refusal(dev, "the kernel bounces it");
+	report_refusal(dev, payer, "the kernel bounces it");
 	return -EOPNOTSUPP;
 }
 
@@ -330,7 +335,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
  * ccshm_dma_map - map a slice of shared memory for an importer's device
  * @dev: device
  * @sgt: out: table, to be unmapped with ccshm_dma_unmap()
- * @memory: memory of the buffer
+ * @buffer: buffer with the memory
  * @first: first page of the slice
  * @pages: number of pages of the slice
  * @dir: direction of the DMA
@@ -342,7 +347,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt,
  * (too many segments); -ENOMEM.
  */
 int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
-		  const struct ccshm_memory *memory, unsigned long first,
+		  const struct ccshm_buffer *buffer, unsigned long first,
 		  unsigned long pages, enum dma_data_direction dir,
 		  unsigned long *attrs)
 {
@@ -352,10 +357,10 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 	int err;
 
 	if (verdict.how == CCSHM_DMA_REFUSE) {
-		report_refusal(dev, verdict.reason);
+		report_refusal(dev, buffer->payer, verdict.reason);
 		return verdict.err;
 	}
-	err = fill_table(dev, sgt, memory, first, pages, limit);
+	err = fill_table(dev, sgt, &buffer->memory, first, pages, limit);
 	if (err)
 		return err;
 
@@ -365,7 +370,7 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 		return 0;
 	}
 	*attrs = verdict.how == CCSHM_DMA_SHARED ? CCSHM_ATTR_SHARED : 0;
-	err = map_by_kernel(dev, sgt, dir, *attrs);
+	err = map_by_kernel(dev, sgt, buffer->payer, dir, *attrs);
 	if (err)
 		sg_free_table(sgt);
 	return err;
@@ -433,7 +438,7 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 	int err;
 
 	if (verdict.how == CCSHM_DMA_REFUSE) {
-		report_refusal(dev, verdict.reason);
+		report_refusal(dev, current_euid(), verdict.reason);
 		return verdict.err;
 	}
 	*dma_bits = fls64(mask);

@@ -179,7 +179,7 @@ static int map_slice(struct ccshm_export *export, struct device *dev,
 
 	if (export->flags & CCSHM_EXPORT_READ_ONLY && dir != DMA_TO_DEVICE)
 		return -EACCES;
-	err = ccshm_dma_map(dev, &map->sgt, &export->obj.buffer->memory,
+	err = ccshm_dma_map(dev, &map->sgt, export->obj.buffer,
 			    export->first, export->pages, dir, &map->attrs);
 	if (err || ccshm_export_is_active(export))
 		return err;

@@ -180,6 +180,54 @@ static void lines_of_users(int imp)
 	       "log lines: bob has one line in the log after many refusals of alice");
 }
 
+/* Export a buffer of the user, and keep it until the peer ends. */
+static int exports(struct peer *parent, void *arg)
+{
+	int fd = raw_open(), dmabuf;
+	uint64_t id;
+
+	(void)arg;
+	must(raw_alloc(fd, UNIT, &id));
+	dmabuf = raw_export(fd, id, 0, NULL);
+	peer_send(parent, 0, dmabuf);
+	return peer_hear(parent);
+}
+
+/* Return an importer of a buffer that the peer pays for. */
+static int import_from(struct peer *p)
+{
+	int value, fd = -1, imp;
+
+	if (!peer_receive(p, &value, &fd, 20000) || fd < 0)
+		bail("a user cannot export");
+	imp = imp_new(fd, IMPORTER_DYNAMIC);
+	close(fd);
+	return imp;
+}
+
+/* Test that work items of importers have the rate of the user who pays for the buffer. */
+static void lines_of_payers(void)
+{
+	struct peer alice = peer_start(ALICE, 0, exports, NULL);
+	struct peer bob = peer_start(BOB, 0, exports, NULL);
+	int of_alice = import_from(&alice), of_bob = import_from(&bob);
+	unsigned int lines;
+	bool refused = true;
+
+	for (int i = 0; i < 50; i++)
+		refused &= imp_map_by_worker(of_alice, IMPORTER_BIDIRECTIONAL) == -EINVAL;
+	lines = logged_times("cannot use shared memory");
+	is_errno(imp_map_by_worker(of_bob, IMPORTER_BIDIRECTIONAL), EINVAL,
+		 "log lines: a work item is refused bob's buffer: EINVAL");
+	is_int(logged_times("cannot use shared memory"), lines + 1,
+	       "log lines: the refusal of bob's buffer is logged after many refusals of alice's");
+	ok(refused, "log lines: work items are refused alice's buffer 50 times: EINVAL");
+	close(of_alice);
+	close(of_bob);
+	peer_must_end(&alice, SIGTERM);
+	peer_must_end(&bob, SIGTERM);
+}
+
 static void no_mask(void)
 {
 	struct shared s = shared_new(UNIT);
@@ -198,6 +246,7 @@ static void no_mask(void)
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EINVAL,
 		 "no mask: map by another importer: EINVAL");
 	lines_of_users(imp);
+	lines_of_payers();
 	is_errno(imp_mask(32, 65536), 0, "a device without a mask gets one of 32 bits");
 	is_str(verdict_of(PCI_A), usable(),
 	       "after the device gets a mask: DEVICE reports it as usable");

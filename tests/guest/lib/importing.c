@@ -34,7 +34,14 @@ int imp_attach_delayed(int imp, int dmabuf, unsigned int ms)
 
 int imp_map(int imp, enum importer_direction direction)
 {
-	struct importer_map req = { direction };
+	struct importer_map req = { .direction = direction };
+
+	return raw_ioctl(imp, IMPORTER_IOC_MAP, &req);
+}
+
+int imp_map_by_worker(int imp, enum importer_direction direction)
+{
+	struct importer_map req = { .direction = direction, .by_worker = 1 };
 
 	return raw_ioctl(imp, IMPORTER_IOC_MAP, &req);
 }

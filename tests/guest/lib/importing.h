@@ -24,6 +24,8 @@ RAW_CHECKED int imp_attach(int imp, int dmabuf, enum importer_kind kind);
  */
 RAW_CHECKED int imp_attach_delayed(int imp, int dmabuf, unsigned int ms);
 RAW_CHECKED int imp_map(int imp, enum importer_direction direction);
+/* Map in a work item of the kernel. */
+RAW_CHECKED int imp_map_by_worker(int imp, enum importer_direction direction);
 RAW_CHECKED int imp_unmap(int imp);
 RAW_CHECKED int imp_detach(int imp);
 RAW_CHECKED int imp_dma(int imp, uint64_t offset, uint32_t length, bool from_device);

@@ -84,8 +84,14 @@ struct importer_attach {
 	__u32 delay_ms;
 };
 
+/**
+ * struct importer_map - map the dma-buf
+ * @direction: enum importer_direction
+ * @by_worker: 1: map in a work item, as drivers with a queue do
+ */
 struct importer_map {
 	__u32 direction;
+	__u32 by_worker;
 };
 
 /**

@@ -2,6 +2,8 @@
 /* The device mapping of an importer, and transfers. */
 #include <linux/dma-buf.h>
 #include <linux/scatterlist.h>
+#include <linux/smp.h>
+#include <linux/workqueue.h>
 
 #include "importer.h"
 
@@ -53,19 +55,34 @@ static int map_locked(struct importer *imp, enum dma_data_direction direction)
 	return 0;
 }
 
+struct map_request {
+	struct importer *imp;
+	enum dma_data_direction direction;
+};
+
+static long map_request(void *arg)
+{
+	struct map_request *req = arg;
+	int err;
+
+	importer_lock_resv(req->imp);
+	err = map_locked(req->imp, req->direction);
+	importer_unlock_resv(req->imp);
+	return err;
+}
+
 int importer_ioc_map(struct importer *imp, void *arg)
 {
 	struct importer_map *req = arg;
-	int err;
+	struct map_request request = { imp, req->direction };
 
 	if (req->direction > IMPORTER_FROM_DEVICE)
 		return -EINVAL;
 	if (!imp->dmabuf)
 		return -ENOTCONN;
-	importer_lock_resv(imp);
-	err = map_locked(imp, req->direction);
-	importer_unlock_resv(imp);
-	return err;
+	if (req->by_worker)
+		return work_on_cpu(raw_smp_processor_id(), map_request, &request);
+	return map_request(&request);
 }
 
 int importer_ioc_unmap(struct importer *imp, void *arg)
