@@ -33,7 +33,7 @@
 #define PAUSE_SECONDS	120
 #define SLAB_BOUND	100	/* objects of any cache, mean of the last quarter against the first */
 #define CAGE_BOUND	512	/* KiB of the caged member's cgroup, in the same way */
-#define MEMORY_BOUND	2048	/* KiB, in the same way; splits of the direct map cost up to that */
+#define MEMORY_BOUND	512	/* KiB, in the same way */
 
 struct soak *soak;
 

@@ -79,10 +79,12 @@ static void caches_count(struct sample *s)
 
 /* ---- samples ---- */
 
+/* Add the page tables for leaves of the direct map that were split, which the kernel keeps. */
 static long long memory_kib(void)
 {
-	long long pages = vmstat("nr_free_pages") + vmstat("nr_slab_reclaimable") +
-			  vmstat("nr_active_file") + vmstat("nr_inactive_file") +
+	long long splits = direct_map_splits();
+	long long pages = (splits > 0 ? splits : 0) + vmstat("nr_free_pages") +
+			  vmstat("nr_slab_reclaimable") + vmstat("nr_active_file") + vmstat("nr_inactive_file") +
 			  vmstat("nr_kernel_misc_reclaimable");
 
 	return pages * (PAGE / KIB);
