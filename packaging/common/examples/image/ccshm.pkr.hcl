@@ -7,8 +7,8 @@
 # packages/ contains the packages of "make deb" and *.conf files for /etc/ccshm/buffers.d. The
 # script install-ccshm in this directory installs them.
 #
-# This file is checked with "packer validate", and install-ccshm is tested in a root directory; "packer build" was not
-# run.
+# This file is checked with "packer validate". "packer build" runs its provisioners in a root directory of Debian 13, with
+# the files copied there, and install-ccshm is also tested in one of Debian 12; "packer build" with QEMU was not run.
 
 variable "image" {
   type = string
