@@ -222,7 +222,7 @@ static void attachment_event(struct ccshm_attachment *att,
 
 /*
  * The device does not use the memory any more: drop the use of the memory, and release the
- * device. A stop has cleared bus mastering by now: the kernel may save that.
+ * device. After a stop, bus mastering is off, so a later suspend saves it as off.
  */
 static void attachment_end(struct ccshm_attachment *att)
 {
@@ -500,8 +500,8 @@ int __init ccshm_attachment_init(void)
 	/*
 	 * Freezable: while the system sleeps, pci_pm_suspend_noirq() has saved the command
 	 * register, and pci_pm_resume_noirq() writes it, so a stop in between would be undone.
-	 * No process waits for a stop meanwhile: processes are frozen first, and the freezing
-	 * fails while one waits in the kernel. A reboot waits no longer than STOP_ALL_WAIT.
+	 * Processes are frozen first: a REVOKE that waits for a stop is interrupted, and restarted
+	 * afterwards. A reboot waits no longer than STOP_ALL_WAIT.
 	 */
 	stop_wq = alloc_workqueue("ccshm-stop", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	return stop_wq ? 0 : -ENOMEM;

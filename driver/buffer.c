@@ -468,13 +468,11 @@ static void buffer_list(struct ccshm_buffer *buffer, struct ccshm_client *client
 	mutex_unlock(&ccshm_lock);
 }
 
-/**
- * ccshm_buffer_commit - complete the call that made a buffer
- * @buffer: with the call's reference, which is dropped on success
- *
- * Return: 0, or -ENOENT when it was freed meanwhile.
+/*
+ * Complete the call that made a buffer: drop the reference of the call, or return -ENOENT if
+ * the buffer was freed meanwhile.
  */
-int ccshm_buffer_commit(struct ccshm_buffer *buffer)
+static int buffer_commit(struct ccshm_buffer *buffer)
 {
 	int err = 0;
 
@@ -536,8 +534,7 @@ struct ccshm_buffer *ccshm_buffer_for_heap(u64 size)
 
 static int alloc_commit(struct ccshm_call *call)
 {
-	return ccshm_buffer_commit(container_of(call->object,
-						struct ccshm_buffer, obj));
+	return buffer_commit(container_of(call->object, struct ccshm_buffer, obj));
 }
 
 static void alloc_undo(struct ccshm_call *call)

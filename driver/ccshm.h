@@ -257,7 +257,6 @@ void ccshm_buffer_describe(struct ccshm_buffer *buffer,
 			   struct user_namespace *ns, struct ccshm_ioc_query *q);
 
 struct ccshm_buffer *ccshm_buffer_for_heap(u64 size);
-int ccshm_buffer_commit(struct ccshm_buffer *buffer);
 void ccshm_buffer_cancel(struct ccshm_buffer *buffer);
 void ccshm_buffer_end_heap(struct ccshm_buffer *buffer);
 

@@ -304,7 +304,8 @@ static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
 
 /*
  * Retry one mixed block. Return -EIO if the platform still refuses to share, -ENOENT if
- * there is no such block, otherwise 0: a block that was private all along proves nothing.
+ * there is no such block, otherwise 0: a block that needed no sharing does not show whether
+ * the platform shares again.
  */
 static int share_probe_one(void)
 {

@@ -125,17 +125,16 @@ int ccshm_device_check(struct pci_dev *pdev)
  * whose driver does not save it, and pci_pm_runtime_resume() writes it again. A suspend
  * before ccshm_device_stop(), and a resume after it, would start the device again.
  *
- * -EACCES means that runtime PM is disabled, as after device_del(). The device is in use
- * then as well, so that it is not suspended if runtime PM is enabled later.
+ * A resume also fails if runtime PM is disabled, as after device_del(), or if the driver
+ * once failed to suspend the device. If the device is active nevertheless, it is held as
+ * well: runtime PM may be enabled later.
  *
  * Return: 0; -EIO when the device cannot be resumed.
  */
 int ccshm_device_hold(struct pci_dev *pdev)
 {
-	int err = pm_runtime_get_sync(&pdev->dev);
-
 	device_lock_assert(&pdev->dev);
-	if (err >= 0 || err == -EACCES)
+	if (pm_runtime_get_sync(&pdev->dev) >= 0 || pm_runtime_active(&pdev->dev))
 		return 0;
 	pm_runtime_put_noidle(&pdev->dev);
 	return -EIO;

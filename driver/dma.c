@@ -125,7 +125,7 @@ static void report_refusal(struct device *dev, kuid_t payer, const char *reason)
 
 	if (ccshm_rate_allows(CCSHM_RATE_LINES, uid))
 		dev_info(dev, "ccshm: cannot use shared memory: %s (uid %u, pid %d)\n",
-			 reason, ccshm_actor_uid(), task_tgid_nr(current));
+			 reason, from_kuid(&init_user_ns, uid), task_tgid_nr(current));
 }
 
 /* Return true if the device reaches the memory; the DMA API would warn if not. */

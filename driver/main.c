@@ -120,7 +120,7 @@ static int __init check_platform(void)
 	return 0;
 }
 
-/* Work items find leaks, and have no caller to whom convert.c could return them. */
+/* Leaks are found by work items, which have no caller to return an error to. */
 static void report_leak(kuid_t payer, unsigned long pages)
 {
 	ccshm_event_leak(pages);

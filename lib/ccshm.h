@@ -1397,8 +1397,9 @@ void ccshm_attach_options_set_persistent(struct ccshm_attach_options *options,
  * attachment is being revoked. Then, and when the work is done, the holder must
  * stop the device and call ccshm_attachment_detach().
  *
- * The call resumes a device that runtime power management has suspended, so
- * enable bus mastering afterwards. The device is not suspended while attached.
+ * The call resumes a device that runtime power management has suspended, which
+ * restores saved registers: enable bus mastering only after it. The device is
+ * not suspended while attached.
  *
  * Needs CAP_SYS_RAWIO.
  *

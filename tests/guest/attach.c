@@ -854,8 +854,13 @@ static bool runtime_status_is(const char *device, const char *want)
 /* Return whether the device stays active for a time in which it would be suspended. */
 static bool stays_active(const char *device)
 {
+	long long before;
+	char path[128];
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/runtime_suspended_time", device);
+	before = read_number(path);
 	sleep_ms(300);
-	return runtime_status_is(device, "active");
+	return before >= 0 && read_number(path) == before && runtime_status_is(device, "active");
 }
 
 static int resume_on(void)

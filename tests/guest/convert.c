@@ -617,7 +617,7 @@ static void test_killed_in_retries(void)
 
 	/* All but the last page of the run: the retries of its first blocks need no sharing. */
 	if (cvm_retry(0, 1, RUN / PAGE - 1)) {
-		skip("ALLOC killed while it retries quarantined memory", "only TDX has the answer RETRY");
+		skip(what, "only TDX has the answer RETRY");
 		return;
 	}
 	load_probe();

@@ -16,6 +16,7 @@
 #include <ccshm.h>
 
 #include "attached.h"
+#include "device.h"
 
 #define ROUNDS		12
 #define WORDS		128		/* that the host changes at each exit */
@@ -53,18 +54,6 @@ struct object {
 static struct ccshm *handle;
 static uint64_t seed, rig_before, seen;
 static pid_t attacker;
-
-static uint64_t seed_of_boot(void)
-{
-	char line[4096] = "", *p;
-	FILE *f = fopen("/proc/cmdline", "r");
-
-	if (!f || !fgets(line, sizeof(line), f))
-		bail("/proc/cmdline cannot be read");
-	fclose(f);
-	p = strstr(line, "hostile.seed=");
-	return p ? strtoull(strchr(p, '=') + 1, NULL, 0) : 1;
-}
 
 /* Start a process that makes exits at random times, at which the host changes bytes. */
 static void attack(void)
@@ -356,7 +345,7 @@ int main(void)
 	uint64_t *private = aligned_alloc(PAGE, PRIVATE), flips;
 
 	touch_init();
-	seed = seed_of_boot();
+	seed = kernel_parameter("hostile.seed", 1);
 	diag("hostile.seed=%" PRIu64, seed);
 	rig_before = rig(CVM_PAGES_SHARED);
 	stamp_write(private, 2, 0, PRIVATE);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hours of load: several users allocate, export, map, attach, revoke and free, devices move bytes, and
+ * Load for minutes or hours: several users allocate, export, map, attach, revoke and free, devices move bytes, and
  * every byte is checked, while processes are killed and memory is fragmented, limited and exhausted
  * (tests/soak/soak.h). The time consists of rounds. At the end of each round all members end, and
  * nothing may be left. When the time is over, the last rounds must not have less free memory and more

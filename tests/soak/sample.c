@@ -92,6 +92,7 @@ static long long memory_kib(void)
 
 void sample_take(void)
 {
+	long long kib, caged;
 	struct sample *s;
 
 	/* Take the memory for all samples now, so that it is not missing in later ones. */
@@ -108,10 +109,12 @@ void sample_take(void)
 		must(write_text("/proc/sys/vm/drop_caches", "3"));
 		caches_shrink();
 		caches_count(s);
-		if (memory_kib() > s->kib)
-			s->kib = memory_kib();
-		if (cage_charged() < s->caged)
-			s->caged = cage_charged();
+		kib = memory_kib();
+		if (kib > s->kib)
+			s->kib = kib;
+		caged = cage_charged();
+		if (caged < s->caged)
+			s->caged = caged;
 	}
 	soak->done[DEED_SAMPLE]++;
 }

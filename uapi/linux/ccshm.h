@@ -787,7 +787,8 @@ struct ccshm_ioc_revoke {
  * second.
  *
  * ATTACH resumes a device that runtime power management has suspended, which
- * writes registers of its configuration space: enable bus mastering afterwards.
+ * restores saved registers of its configuration space: enable bus mastering only
+ * after ATTACH.
  * The kernel does not suspend the device at run time until its attachments have
  * ended, whatever power/control in sysfs contains.
  *

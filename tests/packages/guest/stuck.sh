@@ -24,6 +24,8 @@ delay=$((($(stamp InactiveEnter "$unit") - $(stamp InactiveExit "$unit")) / 1000
 ok $? "$unit delays the boot for its limits only"
 diag "$unit delayed the boot by $delay s; multi-user.target after $(($(stamp ActiveEnter multi-user.target) / 1000000)) s"
 if [ $unit = ccshm-provision.service ]; then
+	is "$(ccshmctl info --json | tr -d ' \n' | grep -o '"bytes_shared":[0-9]*')" '"bytes_shared":0' \
+		"ccshm has shared no memory"
 	# Drivers that start during the boot share memory for their devices.
 	diag "expect-leaked-pages: $(($(cvmctl get pages_shared) - begin))"
 	runs "the other unit works: alloc" ccshmctl alloc 4M --name after
