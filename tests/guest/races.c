@@ -105,6 +105,7 @@ static struct race {
 	size_t size;
 	atomic_bool revoked, stop;
 	atomic_int bad, done;
+	atomic_int sig;			/* of the last touch that was bad */
 } race;
 
 static char *map_of(int fd, size_t size)
@@ -132,6 +133,16 @@ static void raced(bool good)
 	race.bad += !good;
 }
 
+/* A touch that raised @sig; the revoke had ended before it if @revoked. */
+static void raced_touch(int sig, bool revoked)
+{
+	bool good = sig == SIGBUS || (!sig && !revoked);
+
+	raced(good);
+	if (!good)
+		race.sig = sig;
+}
+
 static void *race_fault(void *arg)
 {
 	(void)arg;
@@ -140,7 +151,7 @@ static void *race_fault(void *arg)
 		char *p = race.p + dice(race.size / PAGE) * PAGE;
 		int sig = dice(2) ? touch_read(p) : touch_write(p, 1);
 
-		raced(sig == SIGBUS || (!sig && !revoked));
+		raced_touch(sig, revoked);
 		outcome(CALL, !sig);
 	}
 	return NULL;
@@ -162,7 +173,7 @@ static void *race_mmap(void *arg)
 		raced(!revoked);
 		revoked = race.revoked;
 		sig = touch_read(p);
-		raced(sig == SIGBUS || (!sig && !revoked));
+		raced_touch(sig, revoked);
 		munmap(p, race.size);
 	}
 	return NULL;
@@ -181,7 +192,7 @@ static void *race_change(void *arg)
 
 		mprotect(at, PAGE, dice(2) ? RW : PROT_READ);
 		sig = touch_read(at);
-		raced(sig == SIGBUS || (!sig && !revoked));
+		raced_touch(sig, revoked);
 		outcome(CALL, !sig);
 		madvise(at, PAGE, dice(2) ? MADV_WILLNEED : MADV_PAGEOUT);
 		if (!dice(8)) {
@@ -283,6 +294,8 @@ static void race_with(const char *what, void *(*fn)(void *arg))
 	ok(rounds >= ROUNDS && race.done > rounds,
 	   "revoke and %s: %d rounds, %d actions", what, rounds,
 	   race.done);
+	if (race.bad)
+		diag("the last touch that was bad: %s", race.sig ? strsignal(race.sig) : "no signal");
 	is_int(race.bad, 0,
 	       "revoke and other calls: no call succeeds and no page can be accessed after the revoke");
 	both_occurred(CALL, "a call that races with a revoke");

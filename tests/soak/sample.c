@@ -50,7 +50,7 @@ static void caches_shrink(void)
 	char path[96];
 
 	for (unsigned int i = 0; i < nr_caches; i++) {
-		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/shrink", cache[i]);
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%.*s/shrink", NAME_SIZE, cache[i]);
 		/* A cache that is merged with others can be without a file. */
 		(void)!write_text(path, "1");
 	}
