@@ -93,31 +93,45 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 }
 
 /*
- * Leave nothing to copy to fork: remove the entries that the dma-buf has in the range
- * of @vma, the child's VMA, in all processes and so in the parent.
+ * Leave no entry for fork() to copy or for mremap() to move: remove those that the
+ * dma-buf has in the range of @vma, the new VMA, in all processes and so in the old
+ * VMA. A revoke takes no mmap_lock, and misses a 2 MiB entry that passes from one VMA
+ * to the other while unmap_mapping_range() is between the two:
  *
- * copy_huge_pmd() reads a special PMD of the parent without a lock, and then
- * installs that value in the child without reading it again. A revoke takes no
- * mmap_lock: unmap_mapping_range() can zap the parent, and then the child, between
- * the two, and the child keeps an entry that is never removed. (copy_pte_range()
- * reads and installs under both page table locks: 4 KiB entries are safe.)
+ * - copy_huge_pmd() reads the parent's special PMD without a lock, and installs that
+ *   value in the child without reading it again.
+ * - move_huge_pmd() clears the old PMD and then sets the new one, under page table
+ *   locks, but (other than for a table of 4 KiB entries) without i_mmap_rwsem.
+ *   zap_pmd_range() reads a PMD without a lock, and skips it if it is none: between
+ *   the two, both are.
  *
- * dup_mmap() runs in the parent with its mmap_lock held for writing, and for each
- * VMA in this order: vma_start_write() of the parent's VMA, which waits for faults
+ * (copy_pte_range() and move_ptes() read and install under both page table locks, which
+ * zap_pte_range() takes: 4 KiB entries are safe.)
+ *
+ * dup_mmap() and move_vma() have the mmap_lock of the old VMA for writing, and do for
+ * each VMA in this order: vma_start_write() of the old VMA, which waits for faults
  * that hold the VMA's own lock and keeps new ones out until mmap_lock is released;
- * vm_ops->open(), here; the child's VMA enters the inode's list;
- * copy_page_range(). Entries of these VMAs are made in faults only, so that
- * copy_page_range() finds none. Parent and child fault them in again, and enter the
- * export for this.
+ * vm_ops->open(), here; the new VMA enters the inode's list; copy_page_range() or
+ * move_page_tables(). Entries of these VMAs are made in faults only, so that these
+ * find none. Later accesses fault them in again, and enter the export for this.
  *
- * Use the inode, not the parent's VMA: userfaultfd can split a VMA of another
- * process (UFFD_FEATURE_WP_ASYNC takes any), whose mmap_lock is not current's.
+ * Use the inode, not the old VMA: userfaultfd can split a VMA of another process
+ * (with UFFD_FEATURE_WP_ASYNC, on some kernels), whose mmap_lock is not current's.
  */
-static void zap_before_fork(struct vm_area_struct *vma)
+static void zap_before_copy(struct vm_area_struct *vma)
 {
 	unmap_mapping_range(vma->vm_file->f_mapping,
 			    (loff_t)vma->vm_pgoff << PAGE_SHIFT,
 			    vma->vm_end - vma->vm_start, 1);
+}
+
+/*
+ * Return whether @vma, a new VMA, will get entries of another one. If it results from
+ * a split, it still lies in the VMA that is split, and shares its page tables.
+ */
+static bool takes_entries(struct vm_area_struct *vma)
+{
+	return vma->vm_mm != current->mm || !vma_lookup(vma->vm_mm, vma->vm_start);
 }
 
 static void mapping_open(struct vm_area_struct *vma)
@@ -125,9 +139,8 @@ static void mapping_open(struct vm_area_struct *vma)
 	struct ccshm_export *export = vma->vm_private_data;
 
 	atomic_inc(&export->cpu_mappings);
-	/* If the process has split or moved its own VMA, there is no fork. */
-	if (CCSHM_HUGE_MAPPINGS && vma->vm_mm != current->mm)
-		zap_before_fork(vma);
+	if (CCSHM_HUGE_MAPPINGS && takes_entries(vma))
+		zap_before_copy(vma);
 }
 
 static void mapping_close(struct vm_area_struct *vma)

@@ -680,6 +680,16 @@ static bool maps_large(void)
 	return kernel_at_least(6, 12) && cvm_flavour() != CVM_CCA;
 }
 
+/* Split a mapping all of whose 4 KiB pages are mapped. Each half has @size bytes. */
+static void split_keeps_pages(char *p, size_t size)
+{
+	long before = faults();
+
+	is_int(madvise(p + size, size, MADV_DONTFORK), 0, "split: madvise of half of a mapping");
+	ok(touch_all(p, 2 * size, 0), "split: both halves can be accessed");
+	ok(faults() - before < 16, "split: the pages of both halves stay mapped");
+}
+
 /* Test that libccshm chooses an address at which the kernel can map large pages. */
 static void library_maps_large(void)
 {
@@ -745,6 +755,7 @@ static void large_pages(void)
 	   "a mapping at an address that is not aligned to a unit is mapped page by page");
 	ok(stamp_pages_check(odd, 16, 0, size),
 	   "a mapping at an address that is not aligned to a unit shows its bytes");
+	split_keeps_pages(odd, size / 2);
 	/* A mapping that ends within a unit must not show the rest of the unit. */
 	close(slice);
 	slice = raw_export_slice(ccshm, id, 0, UNIT, UNIT + PAGE, NULL);

@@ -8,7 +8,7 @@
  * act. ALLOC waits only for returning memory that is sufficient, and can be killed
  * while it waits. Memory of a user returns although the returns of another one do not end. If ALLOC and the
  * preparation of a hibernation meet, one of them is refused. fork() copies no 2 MiB page table entry
- * of a ccshm mapping.
+ * of a ccshm mapping, and mremap() moves none.
  *
  * vm-modules: ccshm importer probe
  * vm-flavours: sev snp
@@ -871,7 +871,7 @@ static void one_is_refused(void)
 			  "ALLOC of a page during its conversion");
 }
 
-/* ---- fork ---- */
+/* ---- fork and mremap ---- */
 
 static int child_touches(struct peer *parent, void *arg)
 {
@@ -886,20 +886,36 @@ static int ends_at_once(void *arg)
 	return 0;
 }
 
-/* Return how many large page table entries of this range fork copies. */
-static unsigned long copied_by_fork(const char *p, size_t size)
+/* Begin to count the large page table entries of this range that fork copies or mremap moves. */
+static unsigned long watch(const char *counter, const char *p, size_t size)
 {
-	unsigned long before;
-
 	probe_set("from", (unsigned long)p);
 	probe_set("to", (unsigned long)p + size);
-	before = probe_get("copied");
+	return probe_get(counter);
+}
+
+/* Return how many large entries of this range fork copies. */
+static unsigned long copied_by_fork(const char *p, size_t size)
+{
+	unsigned long before = watch("copied", p, size);
+
 	must(as_user(ROOT, ALL_CAPS, ends_at_once, NULL));
 	return probe_get("copied") - before;
 }
 
-/* Test the probe with memory for which the kernel itself uses large entries. */
-static bool probe_sees_copies(void)
+/* Move this range. Return how many large entries of it mremap moves. */
+static unsigned long moved_by_mremap(char **p, size_t size)
+{
+	unsigned long before = watch("moved", *p, size);
+
+	*p = mremap(*p, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, aligned_space(size));
+	if (*p == MAP_FAILED)
+		bail("mremap: %s", strerror(errno));
+	return probe_get("moved") - before;
+}
+
+/* Test the probes with memory for which the kernel itself uses large entries. */
+static void probes_see_large_entries(void)
 {
 	char *p = aligned_space(4 * UNIT);
 	unsigned long nr;
@@ -909,8 +925,10 @@ static bool probe_sees_copies(void)
 		bail("cannot map memory with huge pages: %s", strerror(errno));
 	memset(p, 1, 4 * UNIT);
 	nr = copied_by_fork(p, 4 * UNIT);
+	ok(nr > 0, "fork copies %lu large entries of ordinary memory", nr);
+	nr = moved_by_mremap(&p, 4 * UNIT);
+	ok(nr > 0, "mremap moves %lu large entries of ordinary memory", nr);
 	munmap(p, 4 * UNIT);
-	return ok(nr > 0, "fork copies %lu large entries of ordinary memory", nr);
 }
 
 static void fork_copies_none(void)
@@ -919,7 +937,6 @@ static void fork_copies_none(void)
 	char *p = map_aligned(s.fd, SIZE, RW, 0);
 	struct peer child;
 
-	probe_sees_copies();
 	ok(touch_all(p, SIZE, 0), "fork: setup: the mapping is touched");
 	is_int(copied_by_fork(p, SIZE), 0, "fork copies no large entry of a dma-buf's mapping");
 	ok(touch_all(p, SIZE, 0), "fork: the parent touches the mapping again");
@@ -929,6 +946,20 @@ static void fork_copies_none(void)
 	is_int(peer_ask(&child, 0), 1,
 	       "fork: every page of the child's mapping gets SIGBUS after REVOKE");
 	peer_must_end(&child, 0);
+	munmap(p, SIZE);
+	shared_end(&s);
+}
+
+static void mremap_moves_none(void)
+{
+	struct shared s = exported_new(SIZE, 0);
+	char *p = map_aligned(s.fd, SIZE, RW, 0);
+
+	ok(touch_all(p, SIZE, 0), "mremap: setup: the mapping is touched");
+	is_int(moved_by_mremap(&p, SIZE), 0, "mremap moves no large entry of a dma-buf's mapping");
+	ok(touch_all(p, SIZE, 0), "mremap: the mapping is touched at its new address");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "mremap: REVOKE without waiting");
+	ok(touch_all(p, SIZE, SIGBUS), "mremap: every page gets SIGBUS after REVOKE");
 	munmap(p, SIZE);
 	shared_end(&s);
 }
@@ -1087,7 +1118,9 @@ int main(void)
 	small_return_waits_its_turn();
 	undo_waits_killably();
 	one_is_refused();
+	probes_see_large_entries();
 	fork_copies_none();
+	mremap_moves_none();
 	lists_end();
 	freed_reads_zero();
 

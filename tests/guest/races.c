@@ -211,6 +211,31 @@ static void *race_change(void *arg)
 	return NULL;
 }
 
+/*
+ * Move a mapping of one 2 MiB page all the time, and touch it. mremap() takes such an entry out of one
+ * page table and puts it into another: a revoke must not look at both when it is in neither.
+ */
+static void *race_move(void *arg)
+{
+	char *p = map_aligned(race.fd, race.size, RW, 0);
+
+	(void)arg;
+	while (p && !race.stop) {
+		char *to = aligned_space(race.size);
+		bool revoked = race.revoked;
+		int sig = touch_read(p);
+
+		raced_touch(sig, revoked);
+		outcome(CALL, !sig);
+		to = mremap(p, race.size, race.size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+		raced(to != MAP_FAILED);
+		p = to == MAP_FAILED ? p : to;
+	}
+	if (p)
+		munmap(p, race.size);
+	return NULL;
+}
+
 static void *race_attach(void *arg)
 {
 	(void)arg;
@@ -864,6 +889,7 @@ int main(void)
 	race_with("faults", race_fault);
 	race_with("mmap", race_mmap);
 	race_with("mprotect, mremap, munmap", race_change);
+	race_with("mremap of 2 MiB pages", race_move);
 	race_with("other revokes", race_revoke);
 	race_with_fork();
 	race_with_close();

@@ -15,7 +15,7 @@
  * - count the conversions back that begin before a small one (@large, @large_before);
  * - count the pages that are not zero when they are shared (@dirty);
  * - count the bytes of a shared page that are not zero (@peek, @nonzero);
- * - count the huge page entries that fork copies (@copied);
+ * - count the huge page entries that fork copies (@copied) and mremap moves (@moved);
  * - measure how long mutexes are held (@lock, @longest).
  */
 #include <linux/kprobes.h>
@@ -80,6 +80,10 @@ MODULE_PARM_DESC(held, "number of work items that are held");
 static ulong copied;
 module_param(copied, ulong, 0400);
 MODULE_PARM_DESC(copied, "number of huge page entries that fork copied from the range");
+
+static ulong moved;
+module_param(moved, ulong, 0400);
+MODULE_PARM_DESC(moved, "number of huge page entries that mremap moved out of the range");
 
 static ulong from, to;
 module_param(from, ulong, 0600);
@@ -229,19 +233,35 @@ static int encrypted_called(struct kprobe *p, struct pt_regs *regs)
 
 static struct kprobe set_private = PROBE("set_memory_encrypted", encrypted_called);
 
+static bool is_watched(unsigned long addr)
+{
+	return addr >= READ_ONCE(from) && addr < READ_ONCE(to);
+}
+
 /* copy_huge_pmd(dst_mm, src_mm, dst_pmd, src_pmd, addr, dst_vma, src_vma) */
 static int huge_pmd_copied(struct kprobe *p, struct pt_regs *regs)
 {
-	unsigned long addr = regs_get_kernel_argument(regs, 4);
-
-	if (addr >= READ_ONCE(from) && addr < READ_ONCE(to))
+	if (is_watched(regs_get_kernel_argument(regs, 4)))
 		WRITE_ONCE(copied, copied + 1);
 	return 0;
 }
 
-static struct kprobe huge_pmd = {
+static struct kprobe copy_huge_pmd_probe = {
 	.symbol_name = "copy_huge_pmd",
 	.pre_handler = huge_pmd_copied,
+};
+
+/* move_huge_pmd(vma, old_addr, new_addr, old_pmd, new_pmd) */
+static int huge_pmd_moved(struct kprobe *p, struct pt_regs *regs)
+{
+	if (is_watched(regs_get_kernel_argument(regs, 1)))
+		WRITE_ONCE(moved, moved + 1);
+	return 0;
+}
+
+static struct kprobe move_huge_pmd_probe = {
+	.symbol_name = "move_huge_pmd",
+	.pre_handler = huge_pmd_moved,
 };
 
 /* ---- the time for which a mutex is held ---- */
@@ -328,7 +348,7 @@ static int measure_locks(void)
 
 static struct kprobe *probes[] = {
 	&memory_pfn, &share, &set_memory, &unshare, &set_private, &object_next, &object_next_of,
-	&revoke_enter, &buffer_free, &changed, &huge_pmd,
+	&revoke_enter, &buffer_free, &changed, &copy_huge_pmd_probe, &move_huge_pmd_probe,
 };
 
 static int __init probe_init(void)
@@ -357,6 +377,6 @@ static void __exit probe_exit(void)
 module_init(probe_init);
 module_exit(probe_exit);
 
-MODULE_DESCRIPTION("Test: probes of the driver and of fork");
+MODULE_DESCRIPTION("Test: probes of the driver, fork and mremap");
 MODULE_AUTHOR("The ccshm authors");
 MODULE_LICENSE("GPL");
