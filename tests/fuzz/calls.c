@@ -132,7 +132,7 @@ static timer_t alarm_begin(struct self *me, unsigned int us)
 	sigaction(SIGUSR1, &action, NULL);
 	event._sigev_un._tid = syscall(SYS_gettid);
 	if (timer_create(CLOCK_MONOTONIC, &event, &timer))
-		return NULL;
+		bail("timer_create: %s", strerror(errno));
 	timer_settime(timer, 0, &when, NULL);
 	me->alarmed = true;
 	return timer;
@@ -171,8 +171,8 @@ static void *bad_pointer(struct self *me, size_t size)
 		return edge() - pick(me, size);
 	case 2:
 		return (void *)0xffff888000000000UL;
-	case 3:
-		return (void *)(0x7ffffffff000UL - pick(me, size));
+	case 3:	/* The end of user space. The stack is before it. */
+		return (void *)(0x7ffffffff000UL + pick(me, size));
 	default:
 		return (void *)(uintptr_t)constant;
 	}
@@ -212,6 +212,36 @@ static size_t fixed_bytes(unsigned long request)
 	default:
 		return 0;
 	}
+}
+
+/* Return whether a byte of the argument says to where, or how much, the kernel writes. */
+static bool names_memory(unsigned long request, size_t at)
+{
+	switch (request) {
+	case CCSHM_IOC_SEGMENTS:
+		return at >= offsetof(struct ccshm_ioc_segments, segments) &&
+		       at < offsetof(struct ccshm_ioc_segments, count);
+	case CCSHM_IOC_IMPORTERS:
+		return at >= offsetof(struct ccshm_ioc_importers, importers) &&
+		       at < offsetof(struct ccshm_ioc_importers, count);
+	case CCSHM_IOC_PAGES:
+		return at >= offsetof(struct ccshm_ioc_pages, runs) &&
+		       at < offsetof(struct ccshm_ioc_pages, count);
+	default:
+		return false;
+	}
+}
+
+/* Flip a bit of the argument, but none because of which the kernel would write anywhere. */
+static void flip_bit(struct self *me, unsigned long request, unsigned char *arg)
+{
+	size_t size = _IOC_SIZE(request), at = fixed_bytes(request);
+
+	if (at == size)
+		return;
+	at += pick(me, size - at);
+	if (!names_memory(request, at))
+		arg[at] ^= 1U << pick(me, 8);
 }
 
 /*
@@ -256,9 +286,8 @@ static int call(struct self *me, int fd, unsigned long request, void *arg, bool 
 			err = raw_ioctl(fd, request, arg);
 		*plain = true;
 		return judge(me, err, may | MAY_FAULT);
-	case 5:		/* a random byte */
-		if (fixed < size)
-			((unsigned char *)arg)[fixed + pick(me, size - fixed)] ^= 1U << pick(me, 8);
+	case 5:
+		flip_bit(me, request, arg);
 		return judge(me, raw_ioctl(fd, request, arg), may | MAY_FAULT);
 	default:
 		*plain = true;
@@ -824,9 +853,19 @@ static int array_call(struct self *me, int fd, unsigned long request, void *req,
 	return judge(me, err, may);
 }
 
+/* Return the index of an attachment of the thread; of an empty place if it has none. */
+static unsigned int some_attached(struct self *me)
+{
+	unsigned int i = pick(me, FUZZ_ATTACHED);
+
+	for (unsigned int n = 0; n < FUZZ_ATTACHED && me->attached[i] < 0; n++)
+		i = (i + 1) % FUZZ_ATTACHED;
+	return i;
+}
+
 void op_segments(struct self *me)
 {
-	unsigned int i = pick(me, FUZZ_ATTACHED), may = 0;
+	unsigned int i = some_attached(me), may = 0;
 	bool by_fd = me->attached[i] >= 0 && one_in(me, 2), plain;
 	struct ccshm_ioc_segments req = {
 		.id = by_fd ? (one_in(me, 2) ? 0 : me->attached_id[i]) : some_id(me),
@@ -848,7 +887,7 @@ void op_segments(struct self *me)
 
 void op_detach(struct self *me)
 {
-	unsigned int i = pick(me, FUZZ_ATTACHED);
+	unsigned int i = some_attached(me);
 	bool by_fd = me->attached[i] >= 0 && !one_in(me, 4), plain;
 	struct ccshm_ioc_detach req = { .id = by_fd ? 0 : some_id(me) };
 	struct pollfd pfd = { .fd = me->attached[i], .events = POLLIN | POLLPRI };

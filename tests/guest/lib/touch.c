@@ -7,10 +7,23 @@ static __thread sigjmp_buf touch_env;
 static __thread volatile sig_atomic_t touching;
 __thread siginfo_t touch_info;
 
+/* Print where the program got a signal that no touch expects. */
+static void print_place(int sig, const siginfo_t *info, const ucontext_t *context)
+{
+#ifdef __x86_64__
+	unsigned long pc = context->uc_mcontext.gregs[REG_RIP];
+#else
+	unsigned long pc = context->uc_mcontext.pc;
+#endif
+
+	dprintf(STDERR_FILENO, "# signal %d for address %p at instruction 0x%lx\n", sig, info->si_addr,
+		pc);
+}
+
 static void touch_handler(int sig, siginfo_t *info, void *context)
 {
-	(void)context;
 	if (!touching) {
+		print_place(sig, info, context);
 		signal(sig, SIG_DFL);
 		raise(sig);
 		return;
