@@ -69,9 +69,29 @@ static void wait_while_paused(struct self *me)
 	*parked = false;
 }
 
+/*
+ * The module is always in use, only some platforms refuse, and not every kernel has sync_files.
+ */
+bool fuzz_op_succeeds(enum op op)
+{
+	return op != OP_RMMOD && op != OP_REFUSE && op != OP_UNKNOWN && op != OP_SYNC_FILE;
+}
+
+static bool each_has_succeeded(void)
+{
+	for (int op = 0; op < OPS; op++)
+		if (fuzz_op_succeeds(op) && !fuzz->good[op])
+			return false;
+	return true;
+}
+
 bool fuzz_is_over(void)
 {
-	return (fuzz->ops && fuzz->made >= fuzz->ops) || now_ns() >= fuzz->end;
+	if (now_ns() >= fuzz->end)
+		return true;
+	if (!fuzz->ops || fuzz->made < fuzz->ops)
+		return false;
+	return fuzz->made >= FUZZ_MOST * fuzz->ops || each_has_succeeded();
 }
 
 static void *thread_run(void *arg)

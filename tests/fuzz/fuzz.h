@@ -24,6 +24,7 @@
 #define FUZZ_RECORDS	(1U << 20)
 #define FUZZ_RECENT	64
 #define FUZZ_MAX_SIZE	(5 * MIB)
+#define FUZZ_MOST	4
 
 /* The processes. Their numbers are in the patterns that they write. */
 enum actor {
@@ -297,7 +298,13 @@ void touch_everything(struct self *me);
 
 /* ---- processes ---- */
 
-/* Return whether all operations have been made, or the time is over. */
+/* Return whether some calls of this operation must succeed in any run. */
+bool fuzz_op_succeeds(enum op op);
+
+/*
+ * Return whether all operations have been made, or the time is over. Up to FUZZ_MOST times as many are
+ * made until each has succeeded.
+ */
 bool fuzz_is_over(void);
 
 /* Start a process. Return its pid. */
