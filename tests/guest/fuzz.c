@@ -18,6 +18,7 @@
  * vm-variant: smp flavours=plain debug=yes cpus=2 append=fuzz.seed=2,fuzz.ops=0,fuzz.seconds=60
  */
 #include "../fuzz/fuzz.h"
+#include "crew.h"
 #include "importing.h"
 #include "netlink.h"
 #include "sums.h"
@@ -31,8 +32,6 @@
 static int dev;
 static uint64_t rig_before;
 static struct self boss;	/* the stream of decisions of the suite itself */
-static pid_t pid[ACTORS];
-static unsigned int incarnation[ACTORS];
 static unsigned long kills, comparisons;
 
 /* ---- sums ---- */
@@ -43,75 +42,53 @@ static void sums_wrong(const char *what, uint64_t a, uint64_t b)
 	      (unsigned long long)b);
 }
 
-/* Compare the sums when no process makes calls; work items return memory for a while. */
+/* Compare the sums when no process makes calls. */
 static void compare_sums(void)
 {
-	bool good = false;
-
 	/* Sums that once were wrong can stay so. */
 	if (fuzz->faults[FAULT_SUMS])
 		return;
-	for (int i = 0; i < 1000 && !good; i++) {
-		good = sums_equal(dev, rig_before, NULL);
-		if (!good)
-			sleep_ms(10);
-	}
-	if (!good && sums_equal(dev, rig_before, sums_wrong))
-		good = true;
+	(void)!sums_settle(dev, rig_before, sums_wrong);
 	comparisons++;
-}
-
-static bool all_parked(void)
-{
-	for (int a = 0; a < ACTORS; a++)
-		for (int t = 0; t < FUZZ_THREADS; t++)
-			if (pid[a] > 0 && !fuzz->parked[a][t])
-				return false;
-	return true;
 }
 
 /* ---- processes ---- */
 
-static void start(enum actor actor)
+static pid_t start(unsigned int actor, unsigned int incarnation)
 {
-	pid[actor] = actor_start(actor, incarnation[actor]++);
+	return actor_start(actor, incarnation);
 }
 
-/* Take the status of a process that has ended. */
-static void ended(enum actor actor, int status)
+static void ended(unsigned int actor, int status)
 {
-	pid[actor] = -1;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
 		return;
 	if (status)
-		fault(NULL, FAULT_SIGNAL, "process %d ends with wait status 0x%x", actor, status);
+		fault(NULL, FAULT_SIGNAL, "process %u ends with wait status 0x%x", actor, status);
 }
+
+static bool is_parked(unsigned int actor)
+{
+	for (int t = 0; t < FUZZ_THREADS; t++)
+		if (!fuzz->parked[actor][t])
+			return false;
+	return true;
+}
+
+static struct crew crew = {
+	.nr = ACTORS, .start = start, .ended = ended, .is_parked = is_parked,
+};
 
 static void kill_and_restart(enum actor actor)
 {
-	int status;
+	int err = crew_kill(&crew, actor, 60000);
 
-	if (pid[actor] <= 0)
-		return;
-	kill(pid[actor], SIGKILL);
-	status = reap(pid[actor], 60000);
-	if (status < 0) {
+	if (err == -ETIME)
 		fault(NULL, FAULT_RESULT, "process %d cannot be killed", actor);
-		pid[actor] = -1;
+	if (err)
 		return;
-	}
-	ended(actor, status);
 	kills++;
-	start(actor);
-}
-
-static void collect(void)
-{
-	int status;
-
-	for (int a = 0; a < ACTORS; a++)
-		if (pid[a] > 0 && waitpid(pid[a], &status, WNOHANG) == pid[a])
-			ended(a, status);
+	crew_start(&crew, actor);
 }
 
 static void pause_and_compare(void)
@@ -119,23 +96,15 @@ static void pause_and_compare(void)
 	int64_t end = in_ms(60000);
 
 	fuzz->pause = true;
-	while (!all_parked() && now_ns() < end) {
-		collect();
+	while (!crew_is_parked(&crew) && now_ns() < end) {
 		sleep_ms(5);
+		crew_collect(&crew);
 	}
-	if (!all_parked())
+	if (!crew_is_parked(&crew))
 		fault(NULL, FAULT_RESULT, "a call has not returned for a minute");
 	else
 		compare_sums();
 	fuzz->pause = false;
-}
-
-static bool any_runs(void)
-{
-	for (int a = 0; a < ACTORS; a++)
-		if (pid[a] > 0)
-			return true;
-	return false;
 }
 
 static void run(void)
@@ -143,10 +112,10 @@ static void run(void)
 	unsigned long next = EVERY;
 
 	for (int a = 0; a < ACTORS; a++)
-		start(a);
-	while (!fuzz_is_over() && any_runs()) {
+		crew_start(&crew, a);
+	while (!fuzz_is_over() && crew_runs(&crew)) {
 		sleep_ms(20 + pick(&boss, 100));
-		collect();
+		crew_collect(&crew);
 		if (one_in(&boss, 3))
 			kill_and_restart(pick(&boss, ACTORS));
 		if (fuzz->made > next) {
@@ -154,11 +123,11 @@ static void run(void)
 			next = fuzz->made + EVERY;
 		}
 	}
-	for (int64_t end = in_ms(60000); any_runs() && now_ns() < end;) {
+	for (int64_t end = in_ms(60000); crew_runs(&crew) && now_ns() < end;) {
 		sleep_ms(10);
-		collect();
+		crew_collect(&crew);
 	}
-	if (any_runs())
+	if (crew_runs(&crew))
 		fault(NULL, FAULT_RESULT, "a process does not end");
 }
 

@@ -18,6 +18,7 @@
  * vm-timeout: 600
  */
 #include "../soak/soak.h"
+#include "crew.h"
 #include "importing.h"
 #include "netlink.h"
 #include "sums.h"
@@ -40,8 +41,6 @@ struct soak *soak;
 static int dev;
 static uint64_t rig_before;
 static struct self boss;	/* the stream of decisions of the suite itself */
-static pid_t pid[MEMBERS];
-static unsigned int incarnation[MEMBERS];
 static unsigned long beats[MEMBERS];
 static int64_t progress[MEMBERS];	/* when the member has last made progress */
 static unsigned int rounds;
@@ -96,33 +95,36 @@ void wrong(enum wrong kind, const char *fmt, ...)
 
 /* ---- members ---- */
 
-static void start(enum member who)
+static pid_t start(unsigned int who, unsigned int incarnation)
 {
-	pid[who] = member_start(who, incarnation[who]++);
 	progress[who] = now_ns();
+	return member_start(who, incarnation);
 }
 
-/* Take the status of a member that has ended. The OOM killer of its cgroup can have ended it. */
-static void ended(enum member who, int status)
+/* The OOM killer of its cgroup can have ended a member. */
+static void ended(unsigned int who, int status)
 {
-	pid[who] = 0;
 	if (status && (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL))
 		wrong(WRONG_PROCESS, "%s ends with wait status 0x%x", member_name(who), status);
 }
 
+static bool is_parked(unsigned int who)
+{
+	return soak->parked[who];
+}
+
+static struct crew crew = {
+	.nr = MEMBERS, .start = start, .ended = ended, .is_parked = is_parked,
+};
+
 /* Kill a member. Return whether it has run. */
 static bool murder(enum member who)
 {
-	int status;
+	int err = crew_kill(&crew, who, STALLED * 1000);
 
-	if (pid[who] <= 0)
-		return false;
-	kill(pid[who], SIGKILL);
-	status = reap(pid[who], STALLED * 1000);
-	if (status < 0)
+	if (err == -ETIME)
 		bail("%s cannot be killed", member_name(who));
-	ended(who, status);
-	return true;
+	return !err;
 }
 
 static void print_file(pid_t process, const char *name)
@@ -144,7 +146,7 @@ static void print_file(pid_t process, const char *name)
 /* Report a member that makes no progress, and kill it. */
 static void watch(enum member who)
 {
-	if (pid[who] <= 0 || soak->beats[who] != beats[who] || soak->pause) {
+	if (!crew.pid[who] || soak->beats[who] != beats[who] || soak->pause) {
 		beats[who] = soak->beats[who];
 		progress[who] = now_ns();
 		return;
@@ -152,31 +154,20 @@ static void watch(enum member who)
 	if (now_ns() - progress[who] < STALLED * 1000000000LL)
 		return;
 	wrong(WRONG_PROCESS, "%s has made no progress for %d s", member_name(who), STALLED);
-	print_file(pid[who], "syscall");
-	print_file(pid[who], "stack");
+	print_file(crew.pid[who], "syscall");
+	print_file(crew.pid[who], "stack");
 	murder(who);
 }
 
 /* Collect the members that have ended, and start those that are missing. */
 static void tend(bool restart)
 {
-	int status;
-
+	crew_collect(&crew);
 	for (int m = 0; m < MEMBERS; m++) {
-		if (pid[m] > 0 && waitpid(pid[m], &status, WNOHANG) == pid[m])
-			ended(m, status);
 		watch(m);
-		if (restart && pid[m] <= 0)
-			start(m);
+		if (restart && !crew.pid[m])
+			crew_start(&crew, m);
 	}
-}
-
-static bool any_runs(void)
-{
-	for (int m = 0; m < MEMBERS; m++)
-		if (pid[m] > 0)
-			return true;
-	return false;
 }
 
 /* Let all members release everything and end. */
@@ -185,12 +176,12 @@ static void stop_members(void)
 	int64_t end = in_ms(PAUSE_SECONDS * 1000);
 
 	soak->stop = true;
-	while (any_runs() && now_ns() < end) {
+	while (crew_runs(&crew) && now_ns() < end) {
 		sleep_ms(10);
 		tend(false);
 	}
 	for (int m = 0; m < MEMBERS; m++)
-		if (pid[m] > 0) {
+		if (crew.pid[m]) {
 			wrong(WRONG_PROCESS, "%s does not end", member_name(m));
 			murder(m);
 		}
@@ -198,14 +189,6 @@ static void stop_members(void)
 }
 
 /* ---- sums ---- */
-
-static bool all_parked(void)
-{
-	for (int m = 0; m < MEMBERS; m++)
-		if (pid[m] > 0 && !soak->parked[m])
-			return false;
-	return true;
-}
 
 static void sums_wrong(const char *what, uint64_t a, uint64_t b)
 {
@@ -216,21 +199,15 @@ static void sums_wrong(const char *what, uint64_t a, uint64_t b)
 static void pause_and_compare(void)
 {
 	int64_t end = in_ms(PAUSE_SECONDS * 1000);
-	bool good = false;
 
 	soak->pause = true;
-	while (!all_parked() && now_ns() < end) {
+	while (!crew_is_parked(&crew) && now_ns() < end) {
 		sleep_ms(5);
 		tend(false);
 	}
-	for (int i = 0; all_parked() && i < 1000 && !good; i++) {
-		good = sums_equal(dev, rig_before, NULL);
-		if (!good)
-			sleep_ms(10);
-	}
-	if (!all_parked())
+	if (!crew_is_parked(&crew))
 		wrong(WRONG_PROCESS, "a call has not returned for %d s", PAUSE_SECONDS);
-	else if (good || sums_equal(dev, rig_before, sums_wrong))
+	else if (sums_settle(dev, rig_before, sums_wrong))
 		soak->done[DEED_SUMS]++;
 	soak->pause = false;
 }

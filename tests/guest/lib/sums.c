@@ -79,6 +79,19 @@ bool sums_equal(int dev, uint64_t rig_before,
 	return good;
 }
 
+bool sums_settle(int dev, uint64_t rig_before,
+		 void (*report)(const char *what, uint64_t a, uint64_t b))
+{
+	int64_t end = in_ms(10000);
+
+	while (now_ns() < end) {
+		if (sums_equal(dev, rig_before, NULL))
+			return true;
+		sleep_ms(10);
+	}
+	return sums_equal(dev, rig_before, report);
+}
+
 int limit_set(enum limit limit, const char *value)
 {
 	static const char *const names[LIMITS] = {

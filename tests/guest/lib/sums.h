@@ -14,6 +14,10 @@
 RAW_CHECKED bool sums_equal(int dev, uint64_t rig_before,
 			    void (*report)(const char *what, uint64_t a, uint64_t b));
 
+/* Like sums_equal(), but wait up to 10 s until all are equal: work items return memory. */
+RAW_CHECKED bool sums_settle(int dev, uint64_t rig_before,
+			     void (*report)(const char *what, uint64_t a, uint64_t b));
+
 /* The limits in sysfs. */
 enum limit { LIMIT_TOTAL_BYTES, LIMIT_USER_BYTES, LIMIT_USER_BUFFERS, LIMIT_USER_EXPORTS, LIMITS };
 
