@@ -371,12 +371,15 @@ void ccshm_export_queue_revoke(struct ccshm_export *export, unsigned long delay)
  * ccshm_export_dentry - hold the dma-buf of an export
  * @export: with a reference
  *
- * A dentry that is being killed has a dead lockref, and is not freed before
- * ccshm_export_unlist() has had ccshm_lock (__dentry_kill() calls d_release first).
+ * Never raise the count from 0, even if the dentry is not dead yet. The last dput() has
+ * lowered the count before it takes d_lock, and then reads the dentry again; another
+ * dput() would free it meanwhile, at once: dentries of dma-bufs are DCACHE_NORCU.
+ * A dentry with a count of 0 is not freed before ccshm_export_unlist() has had
+ * ccshm_lock (__dentry_kill() calls d_release first).
  *
  * Return: the dentry with a reference, to be put with dput() outside of
  * ccshm_lock: d_fsdata is the dma-buf, d_inode has its mappings. NULL when the
- * dma-buf is gone, and with it all mappings.
+ * dma-buf is gone, or its last user, and with it all mappings.
  */
 struct dentry *ccshm_export_dentry(struct ccshm_export *export)
 {
@@ -384,7 +387,7 @@ struct dentry *ccshm_export_dentry(struct ccshm_export *export)
 
 	mutex_lock(&ccshm_lock);
 	dentry = export->dentry;
-	if (dentry && !lockref_get_not_dead(&dentry->d_lockref))
+	if (dentry && !lockref_get_not_zero(&dentry->d_lockref))
 		dentry = NULL;
 	mutex_unlock(&ccshm_lock);
 	return dentry;

@@ -16,9 +16,15 @@
  * - count the pages that are not zero when they are shared (@dirty);
  * - count the bytes of a shared page that are not zero (@peek, @nonzero);
  * - count the huge page entries that fork copies (@copied) and mremap moves (@moved);
- * - measure how long mutexes are held (@lock, @longest).
+ * - measure how long mutexes are held (@lock, @longest);
+ * - let a thread (@closer) waste time after it has dropped the last reference to the dentry of a
+ *   dma-buf, and before it looks at the dentry again (@dropped).
  */
+#include <linux/dcache.h>
+#include <linux/delay.h>
+#include <linux/fs.h>
 #include <linux/kprobes.h>
+#include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/signal.h>
@@ -344,12 +350,58 @@ static int measure_locks(void)
 	return err;
 }
 
+/* ---- the last reference to a dma-buf ---- */
+
+#define WASTE	3000	/* ms */
+
+static int closer = -1;
+module_param(closer, int, 0600);
+MODULE_PARM_DESC(closer, "thread that wastes time, once; 0: none; without it: do not probe");
+
+static bool dropped;
+module_param(dropped, bool, 0400);
+MODULE_PARM_DESC(dropped, "the thread wastes time now");
+
+/* Skip the call, unless this thread drops a reference to the dentry of a dma-buf. */
+static int reference_put(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	struct lockref *lockref = (void *)regs_get_kernel_argument(regs, 0);
+
+	if (READ_ONCE(closer) != current->pid)
+		return 1;
+	return container_of(lockref, struct dentry, d_lockref)->d_sb->s_magic != DMA_BUF_MAGIC;
+}
+
+/* Do not sleep: no preemption here. */
+static int reference_dropped(struct kretprobe_instance *ri, struct pt_regs *regs)
+{
+	int i;
+
+	if ((int)regs_return_value(regs))
+		return 0;
+	WRITE_ONCE(closer, 0);
+	WRITE_ONCE(dropped, true);
+	for (i = 0; i < WASTE; i++)
+		mdelay(1);
+	WRITE_ONCE(dropped, false);
+	return 0;
+}
+
+static struct kretprobe last_put = {
+	.kp.symbol_name = "lockref_put_return",
+	.entry_handler = reference_put,
+	.handler = reference_dropped,
+	.maxactive = 64,
+};
+
 /* ---- the module ---- */
 
 static struct kprobe *probes[] = {
 	&memory_pfn, &share, &set_memory, &unshare, &set_private, &object_next, &object_next_of,
 	&revoke_enter, &buffer_free, &changed, &copy_huge_pmd_probe, &move_huge_pmd_probe,
 };
+
+static bool watched;
 
 static int __init probe_init(void)
 {
@@ -358,7 +410,15 @@ static int __init probe_init(void)
 	if (err)
 		return err;
 	err = register_kprobes(probes, ARRAY_SIZE(probes));
-	if (err && locks) {
+	if (err)
+		goto no_probes;
+	watched = closer >= 0;
+	err = watched ? register_kretprobe(&last_put) : 0;
+	if (!err)
+		return 0;
+	unregister_kprobes(probes, ARRAY_SIZE(probes));
+no_probes:
+	if (locks) {
 		unregister_kprobe(&mutex_unlocked);
 		unregister_kretprobe(&mutex_locked);
 	}
@@ -367,6 +427,8 @@ static int __init probe_init(void)
 
 static void __exit probe_exit(void)
 {
+	if (watched)
+		unregister_kretprobe(&last_put);
 	unregister_kprobes(probes, ARRAY_SIZE(probes));
 	if (!locks)
 		return;
