@@ -197,6 +197,18 @@ static inline void ccshm_multicast(const struct genl_family *family,
 #define CCSHM_ATTR_KNOWN	false
 #endif
 
+/* Remove all entries of a VMA, whose mmap_lock is held for writing. */
+static inline void ccshm_zap_vma(struct vm_area_struct *vma)
+{
+	unsigned long size = vma->vm_end - vma->vm_start;
+
+#if CCSHM_HAVE_ZAP_VMA_PTES
+	zap_vma_ptes(vma, vma->vm_start, size);
+#else
+	zap_special_vma_range(vma, vma->vm_start, size);
+#endif
+}
+
 /*
  * User mappings of 2 MiB need pmd_special(): on kernels without it, fast GUP pins the pages of
  * a huge PFN mapping of RAM.

@@ -93,10 +93,9 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 }
 
 /*
- * Leave no entry for fork() to copy or for mremap() to move: remove those that the
- * dma-buf has in the range of @vma, the new VMA, in all processes and so in the old
- * VMA. A revoke takes no mmap_lock, and misses a 2 MiB entry that passes from one VMA
- * to the other while unmap_mapping_range() is between the two:
+ * Leave no 2 MiB entry for fork() to copy or for mremap() to move to @vma, a new VMA.
+ * A revoke takes no mmap_lock, and misses an entry that passes from one VMA to the
+ * other while unmap_mapping_range() is between the two:
  *
  * - copy_huge_pmd() reads the parent's special PMD without a lock, and installs that
  *   value in the child without reading it again.
@@ -111,27 +110,30 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
  * dup_mmap() and move_vma() have the mmap_lock of the old VMA for writing, and do for
  * each VMA in this order: vma_start_write() of the old VMA, which waits for faults
  * that hold the VMA's own lock and keeps new ones out until mmap_lock is released;
- * vm_ops->open(), here; the new VMA enters the inode's list; copy_page_range() or
- * move_page_tables(). Entries of these VMAs are made in faults only, so that these
- * find none. Later accesses fault them in again, and enter the export for this.
+ * vm_ops->open(), which calls this; the new VMA enters the inode's list;
+ * copy_page_range() or move_page_tables(). Entries of these VMAs are made in faults
+ * only, so that these find none. Later accesses fault them in again, and enter the
+ * export for this.
  *
- * Use the inode, not the old VMA: userfaultfd can split a VMA of another process
- * (with UFFD_FEATURE_WP_ASYNC, on some kernels), whose mmap_lock is not current's.
+ * For fork, zap the parent's VMA only: dup_mmap() does not look at signals, and with all
+ * mappings of the dma-buf its time would grow with the square of their number. The
+ * old VMA of mremap() is not known here.
  */
 static void zap_before_copy(struct vm_area_struct *vma)
 {
-	unmap_mapping_range(vma->vm_file->f_mapping,
-			    (loff_t)vma->vm_pgoff << PAGE_SHIFT,
-			    vma->vm_end - vma->vm_start, 1);
-}
+	struct vm_area_struct *there = vma_lookup(vma->vm_mm, vma->vm_start);
 
-/*
- * Return whether @vma, a new VMA, will get entries of another one. If it results from
- * a split, it still lies in the VMA that is split, and shares its page tables.
- */
-static bool takes_entries(struct vm_area_struct *vma)
-{
-	return vma->vm_mm != current->mm || !vma_lookup(vma->vm_mm, vma->vm_start);
+	/* A VMA that results from a split shares the page tables of the one around it. */
+	if (there && there != vma && there->vm_mm == vma->vm_mm)
+		return;
+	if (vma->vm_mm != current->mm)
+		there = vma_lookup(current->mm, vma->vm_start);
+	if (there && there->vm_private_data == vma->vm_private_data)
+		ccshm_zap_vma(there);
+	else
+		unmap_mapping_range(vma->vm_file->f_mapping,
+				    (loff_t)vma->vm_pgoff << PAGE_SHIFT,
+				    vma->vm_end - vma->vm_start, 1);
 }
 
 static void mapping_open(struct vm_area_struct *vma)
@@ -139,7 +141,7 @@ static void mapping_open(struct vm_area_struct *vma)
 	struct ccshm_export *export = vma->vm_private_data;
 
 	atomic_inc(&export->cpu_mappings);
-	if (CCSHM_HUGE_MAPPINGS && takes_entries(vma))
+	if (CCSHM_HUGE_MAPPINGS)
 		zap_before_copy(vma);
 }
 

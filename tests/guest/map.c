@@ -946,6 +946,35 @@ static void fork_copies_no_large_entry(void)
 	must(raw_free(ccshm, id));
 }
 
+#define FORK_MAPPINGS	5000
+
+static int ends_at_once(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* Test that the time of fork does not grow with the square of the number of mappings. */
+static void fork_with_many_mappings(void)
+{
+	const size_t stride = 2 * PAGE;
+	uint64_t id;
+	int fd = stamped_new(PAGE, 25, &id);
+	char *space = aligned_space(FORK_MAPPINGS * stride);
+	int64_t begin;
+
+	for (size_t i = 0; i < FORK_MAPPINGS; i++)
+		if (mmap(space + i * stride, PAGE, RW, MAP_SHARED | MAP_FIXED, fd, 0) == MAP_FAILED)
+			bail("mmap: %s", strerror(errno));
+	begin = now_ns();
+	must(as_user(ROOT, ALL_CAPS, ends_at_once, NULL));
+	diag("%d ms for %d mappings", (int)((now_ns() - begin) / 1000000), FORK_MAPPINGS);
+	ok(now_ns() - begin < 10000000000, "fork with many mappings takes less than 10 s");
+	munmap(space, FORK_MAPPINGS * stride);
+	close(fd);
+	must(raw_free(ccshm, id));
+}
+
 /* Return whether a process has a dma-buf, as a descriptor or mapped. */
 static bool has_dmabuf(pid_t pid)
 {
@@ -1131,6 +1160,7 @@ int main(void)
 	slices();
 	forks();
 	fork_copies_no_large_entry();
+	fork_with_many_mappings();
 	exec();
 	core_dumps();
 	advice();
