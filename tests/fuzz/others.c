@@ -521,7 +521,7 @@ void op_unplug(struct self *me)
 void op_refuse(struct self *me)
 {
 	me->op = OP_REFUSE;
-	if (me->actor == ACTOR_ROOT && (cvm_flavour() == CVM_TDX || cvm_flavour() == CVM_CCA))
+	if (me->actor == ACTOR_ROOT && refusals_return())
 		(void)!judge(me, cvm_fail(1 + pick(me, 3), pick(me, 4), 1 + pick(me, 2)) ? -EIO : 0,
 			     0);
 }

@@ -156,7 +156,7 @@ static void end_objects(void)
 
 static void nothing_is_left(void)
 {
-	if (cvm_flavour() == CVM_TDX || cvm_flavour() == CVM_CCA)
+	if (refusals_return())
 		must(cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 0));
 	for (int i = 0; i < LIMITS; i++)
 		must(limit_set(i, "max"));

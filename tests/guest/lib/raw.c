@@ -330,6 +330,11 @@ void direct_map_settle(void)
 	}
 }
 
+bool refusals_return(void)
+{
+	return cvm_flavour() == CVM_TDX || cvm_flavour() == CVM_CCA;
+}
+
 void expect_refusal(void)
 {
 	expect_kmsg(cvm_flavour() == CVM_CCA ?

@@ -163,6 +163,12 @@ long long direct_map_splits(void);
 void direct_map_settle(void);
 
 /*
+ * Whether the host can refuse conversions and the guest goes on: as TDX guests and Realms do. A kernel
+ * of an SNP guest ends the guest then.
+ */
+RAW_CHECKED bool refusals_return(void);
+
+/*
  * Expect the kernel's message about a refused conversion. In a TDX guest the kernel prints it
  * once.
  */
