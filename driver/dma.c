@@ -42,19 +42,23 @@ static u64 device_limit(struct device *dev, u64 mask)
 
 /*
  * Check whether the bus claims the kernel's domain for the bound driver: then user
- * space cannot claim it. Without the device lock the driver can be unbound at any
- * moment, therefore read the pointer once.
+ * space cannot claim it. Without the device lock the driver can be unbound and its
+ * module unloaded at any moment: read the pointer once, under RCU, for which
+ * free_module() waits.
  */
 static bool domain_is_held(struct device *dev)
 {
-	struct device_driver *driver = READ_ONCE(dev->driver);
+	struct device_driver *driver;
+	bool held = false;
 
-	if (!driver)
-		return false;
-	if (dev_is_pci(dev))
-		return !to_pci_driver(driver)->driver_managed_dma;
-	return dev_is_platform(dev) &&
-	       !to_platform_driver(driver)->driver_managed_dma;
+	rcu_read_lock();
+	driver = READ_ONCE(dev->driver);
+	if (driver && dev_is_pci(dev))
+		held = !to_pci_driver(driver)->driver_managed_dma;
+	else if (driver && dev_is_platform(dev))
+		held = !to_platform_driver(driver)->driver_managed_dma;
+	rcu_read_unlock();
+	return held;
 }
 
 static bool domain_is_claimed(struct device *dev)
