@@ -216,11 +216,19 @@ static inline void ccshm_zap_vma(struct vm_area_struct *vma)
 #if CCSHM_HAVE_PMD_SPECIAL && defined(CONFIG_TRANSPARENT_HUGEPAGE)
 #define CCSHM_HUGE_MAPPINGS	true
 #define CCSHM_HUGE_FAULT_OP(fn)	.huge_fault = (fn),
+/*
+ * Pass @write only for a leaf that is present, to make it dirty: vmf_insert_pfn_pmd()
+ * warns if it is true and a page table is there. That happens if the process disables
+ * large pages (PR_SET_THP_DISABLE) while this fault is in progress.
+ */
 static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 					      unsigned long pfn)
 {
-	bool write = vmf->flags & FAULT_FLAG_WRITE;
+	pmd_t pmd = READ_ONCE(*vmf->pmd);
+	bool write = vmf->flags & FAULT_FLAG_WRITE && !pmd_none(pmd);
 
+	if (!pmd_none(pmd) && !pmd_leaf(pmd))
+		return VM_FAULT_FALLBACK;
 #if CCSHM_HAVE_PFN_T
 	return vmf_insert_pfn_pmd(vmf, __pfn_to_pfn_t(pfn, 0), write);
 #else

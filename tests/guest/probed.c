@@ -495,6 +495,70 @@ static void check_fault(size_t size, bool fence, const char *what)
 	shared_end(&s);
 }
 
+/* ---- a fault of 2 MiB, and a process that disables them ---- */
+
+struct writer {
+	const struct shared *s;
+	char *p;
+	atomic_int tid;
+	atomic_bool go;
+	int sig;
+};
+
+static void *writes_second_page(void *arg)
+{
+	struct writer *w = arg;
+
+	w->tid = gettid();
+	while (!w->go)
+		sleep_ms(1);
+	w->sig = touch_write(w->p + PAGE, 2);
+	return NULL;
+}
+
+/* While the fault of a thread is stalled, disable large pages, and write to the first page. */
+static int disables_large_pages(struct peer *parent, void *arg)
+{
+	struct writer *w = arg;
+	pthread_t thread;
+	int sig;
+
+	w->p = map_aligned(w->s->fd, UNIT, RW, 0);
+	if (!w->p || pthread_create(&thread, NULL, writes_second_page, w))
+		return 1;
+	while (!w->tid)
+		sleep_ms(1);
+	peer_send(parent, w->tid, -1);
+	must(peer_hear(parent));
+	w->go = true;
+	must(peer_hear(parent));
+	must(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
+	sig = touch_write(w->p, 1);
+	peer_send(parent, sig, -1);
+	pthread_join(thread, NULL);
+	return w->sig || w->p[0] != 1 || w->p[PAGE] != 2;
+}
+
+/* The kernel warns if a page is inserted where a page table is: the kernel log must be clean. */
+static void fault_meets_page_table(void)
+{
+	struct shared s = exported_new(SIZE, 0);
+	struct writer w = { .s = &s };
+	struct peer p;
+	int tid;
+
+	stall_at("ccshm_memory_pfn");
+	p = peer_start(ROOT, 0, disables_large_pages, &w);
+	tid = peer_hear(&p);
+	probe_set("stall", tid);
+	peer_send(&p, 0, -1);
+	ok(is_stalled(tid), "large pages disabled: a fault of 2 MiB is stalled");
+	is_int(peer_ask(&p, 0), 0, "large pages disabled: another thread writes to a page of the 2 MiB");
+	probe_set("stall", 0);
+	peer_must_end(&p, 0);
+	shared_end(&s);
+}
+
 /* ---- memory that is being returned ---- */
 
 static void limit_set(const char *name, uint64_t value)
@@ -1110,6 +1174,7 @@ int main(void)
 	check_fault(PAGE, false, "a fault of a page");
 	check_fault(PAGE, true, "a fault of a page, and a fence");
 	check_fault(SIZE, false, "a fault of 2 MiB");
+	fault_meets_page_table();
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
 	own_returns("user_buffers", 1, PAGE, "limit_user_buffers");
 	waits_for_no_more();
