@@ -11,6 +11,9 @@ PROG=$(basename "$0")
 
 [ -e /proc/self/fd ] || { echo "there is no /proc here: mount -t proc proc /proc" >&2; exit 1; }
 
+# Seconds that a guest may need after each suite: kill its processes (supervise), unload modules, settle (run-suite).
+ENDING=60
+
 say() { echo "$PROG: $*" >&2; }
 die() { say "$@"; exit 1; }
 
