@@ -203,7 +203,7 @@ is "$(info exports)" 0 "the export ends with its command"
 
 ccshmctl export first -- mapper >mapper.log 2>&1 &
 pid=$!
-wait_until 10 grep -q sees mapper.log
+wait_until 30 grep -q sees mapper.log
 ok $? "a program maps the dma-buf of export"
 runs "revoke of a buffer whose export is mapped: exit 0" cc revoke first
 is "$(field state "$out") $(field revoked "$out")" "revoked 1" "revoke prints the state and one revoked export"
@@ -213,7 +213,7 @@ runs "export after the revoke: exit 0" cc export first -- true
 
 ccshmctl export first -- sh -c 'trap "exit 9" TERM; echo $CCSHM_EXPORT_ID >export.id; while :; do usleep 10000; done' &
 pid=$!
-wait_until 10 test -s export.id
+wait_until 30 test -s export.id
 kill -TERM $pid
 wait $pid
 is $? 9 "export passes SIGTERM to its command"
@@ -278,7 +278,7 @@ fi
 no_buffer() { [ "$(info buffers)" = 0 ]; }
 
 cc free first
-wait_until 10 no_buffer
+wait_until 30 no_buffer
 is "$(info buffers)" 0 "after free of the last buffer info counts no buffer"
 size=500M
 interrupted=0
@@ -292,7 +292,7 @@ ctrl_c() {
 	if [ $status = 130 ]; then
 		interrupted=$((interrupted + 1))
 		# A work item returns the memory that was already shared.
-		wait_until 10 no_buffer
+		wait_until 30 no_buffer
 		left=$(info buffers)
 		is "$(cat id)" "" "Ctrl-C after $2 ms of alloc $1: no id is printed"
 	elif [ $status = 0 ]; then
@@ -321,7 +321,7 @@ while [ $ms -lt 400 ]; do
 		leftovers=$((leftovers + 1))
 		last=$(cc alloc 4K)
 		for i in $(seq "$last"); do cc free "$i" 2>/dev/null; done
-		wait_until 10 no_buffer
+		wait_until 30 no_buffer
 	fi
 	ms=$((ms + 5 + ms / 4))
 done

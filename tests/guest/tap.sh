@@ -58,12 +58,14 @@ exits() {
 # runs NAME COMMAND...: run a command that must succeed
 runs() { exits 0 "$@"; }
 
-# wait_until SECONDS COMMAND...: run a command until it succeeds; fail after this time
+# wait_until SECONDS COMMAND...: run a command until it succeeds; fail after this time and as many runs. Time alone also
+# passes while a busy host does not run the guest.
 wait_until() {
-	tap_end=$(($(date +%s) + $1))
+	tap_end=$(($(date +%s) + $1)) tap_runs=$1
 	shift
 	until "$@" >/dev/null 2>&1; do
-		[ "$(date +%s)" -lt "$tap_end" ] || return 1
+		tap_runs=$((tap_runs - 1))
+		[ "$tap_runs" -gt 0 ] || [ "$(date +%s)" -lt "$tap_end" ] || return 1
 		sleep 0.1
 	done
 }

@@ -18,9 +18,9 @@ is "$(systemctl show --value -p Result "$unit")" timeout "$unit: the result is a
 is "$(systemctl list-units --failed --no-legend --plain | cut -d ' ' -f 1)" "$unit" "exactly $unit has failed"
 [ "$(stamp ActiveEnter sysinit.target)" -ge "$(stamp InactiveEnter "$unit")" ]
 ok $? "sysinit.target waits for $unit"
-# The limits are 15 s for the start and 5 s for the end.
+# The limits are 15 s for the start and 5 s for the end; without the latter, systemd would wait 90 s for the end.
 delay=$((($(stamp InactiveEnter "$unit") - $(stamp InactiveExit "$unit")) / 1000000))
-[ $delay -ge 14 ] && [ $delay -le 60 ]
+[ $delay -ge 14 ] && [ $delay -le 90 ]
 ok $? "$unit delays the boot for its limits only"
 diag "$unit delayed the boot by $delay s; multi-user.target after $(($(stamp ActiveEnter multi-user.target) / 1000000)) s"
 if [ $unit = ccshm-provision.service ]; then
