@@ -328,24 +328,38 @@ done
 is $leftovers 0 "Ctrl-C at several times within alloc leaves no buffer"
 [ $interrupted -gt 0 ]
 ok $? "Ctrl-C interrupts alloc at least once ($interrupted times)"
-begin=$(date +%s)
-runs "alloc of the same size after Ctrl-C, on a terminal: exit 0" pty -o id "$CC" alloc $size
-# Progress is printed after a second. A Realm with addresses of 32 bits has at most 1 GiB of memory.
-if [ $(($(date +%s) - begin)) -lt 2 ] && [ "$flavour" != cca ]; then
+nothing_shared() { [ "$(info 'bytes shared')" = 0 ]; }
+# Half a second after its begin, a call prints its progress. If "date" counts two seconds, a busy host may have lost them
+# outside of the call; not in most of five calls.
+slow=0
+watch_alloc() { # NAME: run alloc of $size on a terminal, and count in $slow those of two seconds
+	begin=$(date +%s)
+	runs "$1" pty -o id "$CC" alloc $size
+	[ $(($(date +%s) - begin)) -lt 2 ] || slow=$((slow + 1))
+}
+printed() { printf '%s\n' "$out" | grep "allocating $size" >/dev/null; }
+watch_alloc "alloc of the same size after Ctrl-C, on a terminal: exit 0"
+# A Realm with addresses of 32 bits has at most 1 GiB of memory.
+if [ $slow = 0 ] && [ "$flavour" != cca ]; then
 	size=1200M
 	runs "free after an alloc that was too fast to print its progress: exit 0" cc free "$(cat id)"
-	begin=$(date +%s)
-	runs "alloc of $size, on a terminal: exit 0" pty -o id "$CC" alloc $size
+	watch_alloc "alloc of $size, on a terminal: exit 0"
 fi
-if [ $(($(date +%s) - begin)) -ge 2 ]; then
+times=1
+while [ $slow -gt 0 ] && [ $times -lt 5 ] && ! printed; do
+	times=$((times + 1))
+	runs "free after an alloc that printed no progress: exit 0" cc free "$(cat id)"
+	wait_until 30 nothing_shared
+	watch_alloc "alloc of $size on a terminal, call $times: exit 0"
+done
+if printed || [ $slow -ge 3 ]; then
 	like "$out" "allocating $size\.\.\. *[0-9]+ s" "alloc on a terminal prints its progress"
 else
 	skip "alloc on a terminal prints its progress" "alloc ended in less than 2 s"
 fi
 is "$(wc -l <id)" 1 "alloc on a terminal prints only the id to stdout"
 runs "free after alloc on a terminal: exit 0" cc free "$(cat id)"
-nothing_shared() { [ "$(info 'bytes shared')" = 0 ]; }
-wait_until 10 nothing_shared
+wait_until 30 nothing_shared
 is "$(info 'bytes shared') $(info 'bytes leaked')" "0 0" "after all frees info reports 0 shared and 0 leaked bytes"
 
 runs "the module can be unloaded" rmmod ccshm

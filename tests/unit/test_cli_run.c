@@ -463,7 +463,7 @@ END_TEST
 static int slow_alloc(int fd, unsigned long request, void *arg)
 {
 	if (request == CCSHM_IOC_ALLOC)
-		usleep(1300000);
+		usleep(1900000);
 	return fake_seam.ioctl(fd, request, arg);
 }
 
