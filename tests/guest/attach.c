@@ -322,12 +322,12 @@ static int holder(struct peer *parent, void *arg)
 
 /*
  * Start transfers to the second page, one after the other, until bus mastering is off, at most for
- * 5 s. Return false if no transfer was in progress when bus mastering was switched off: the last one
+ * 10 s. Return false if no transfer was in progress when bus mastering was switched off: the last one
  * may have ended before that.
  */
 static bool works_until_stopped(struct edu *edu, struct shared *s, uint64_t to)
 {
-	int64_t end = in_ms(5000);
+	int64_t end = in_ms(10000);
 
 	while (now_ns() < end) {
 		while (edu_dma_busy(edu) && edu_bus_master(edu) == 1)
@@ -831,13 +831,13 @@ static void uio_driver(void)
 
 /* ---- runtime power management ---- */
 
-/* Return whether the kernel reports the runtime PM status @want of the device within 2 s. */
+/* Return whether the kernel reports the runtime PM status @want of the device within 10 s. */
 static bool runtime_status_is(const char *device, const char *want)
 {
 	char path[128], text[32] = "";
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/runtime_status", device);
-	for (int i = 0; i < 200; i++) {
+	for (int i = 0; i < 1000; i++) {
 		FILE *f = fopen(path, "re");
 
 		if (!f || fscanf(f, "%31s", text) != 1)

@@ -77,7 +77,7 @@ static void attack_end(void)
 {
 	cvm_flip_end();
 	kill(attacker, SIGKILL);
-	must(reap(attacker, 5000));
+	must(reap(attacker, 20000));
 }
 
 /* ---- what the library reports ---- */

@@ -247,7 +247,7 @@ static uint64_t alices(const char *what)
 
 static void alice_ends_it(const char *what, unsigned int buffers)
 {
-	alice->deadline = in_ms(5000);
+	alice->deadline = in_ms(20000);
 	is_errno(user_ask(alice, USER_REVOKE, 0), 0,
 		 "%s: REVOKE by alice works while the call is stopped", what);
 	is_errno(user_ask(alice, USER_FREE, 0), 0,
@@ -292,7 +292,7 @@ static void makes_revoked_export(void)
 	s->in.export.id = id;
 	if (stall_begin(s, "EXPORT of a buffer that stays")) {
 		export_id = listed(CCSHM_TYPE_EXPORT, id);
-		is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0,
+		is_errno(raw_revoke(ccshm, export_id, 0, in_ms(20000), NULL), 0,
 			 "EXPORT: REVOKE by the export's id works while the call is stopped");
 	}
 	is_errno(stall_end(s), ENODEV, "EXPORT that was revoked meanwhile: ENODEV");
@@ -364,7 +364,7 @@ static void makes_heap_buffer(void)
 		export_id = listed(CCSHM_TYPE_EXPORT, id);
 		ok(id && export_id,
 		   "heap: QUERY finds buffer and export while the call is stopped");
-		is_errno(raw_revoke(ccshm, id, 0, in_ms(5000), NULL), 0,
+		is_errno(raw_revoke(ccshm, id, 0, in_ms(20000), NULL), 0,
 			 "heap: REVOKE works while the call is stopped");
 		is_errno(raw_free(ccshm, id), 0, "heap: FREE works while the call is stopped");
 		ok(root_is_charged_nothing(),
@@ -391,7 +391,7 @@ static void makes_revoked_heap_buffer(void)
 	must(raw_info(ccshm, &before));
 	if (stall_begin(s, "heap, revoked")) {
 		id = listed(CCSHM_TYPE_BUFFER, 0);
-		is_errno(raw_revoke(ccshm, id, 0, in_ms(5000), NULL), 0,
+		is_errno(raw_revoke(ccshm, id, 0, in_ms(20000), NULL), 0,
 			 "heap: REVOKE of the export while the call is stopped works");
 	}
 	is_errno(stall_end(s), ENODEV, "heap: an allocation revoked meanwhile: ENODEV");

@@ -486,7 +486,7 @@ static void test_orphan(void)
 	ok(wait_buffers(fd, 1), "orphan: INFO counts the freed buffer while its export exists");
 	is_int(first_other(map, PATTERN, SIZE), -1,
 	       "orphan: the mapping still shows its bytes after FREE");
-	is_errno(raw_revoke(fd, export, 0, in_ms(5000), &result), 0,
+	is_errno(raw_revoke(fd, export, 0, in_ms(20000), &result), 0,
 		 "orphan: REVOKE of the export of a freed buffer: success");
 	is_int(result.state, CCSHM_STATE_REVOKED, "orphan: REVOKE returns the state revoked");
 	ok(wait_held(fd, 0, &info) && wait_rig_shared(rig_before),

@@ -167,7 +167,7 @@ static void last_reference(bool whole_buffer)
 	others_begin(&others);
 	is_int(others_touch(&others), 0,
 	       "the other exports' mappings are present before the revoke");
-	is_errno(raw_revoke(ccshm, whole_buffer ? h.id : h.export_id, 0, in_ms(5000), &r), 0,
+	is_errno(raw_revoke(ccshm, whole_buffer ? h.id : h.export_id, 0, in_ms(20000), &r), 0,
 		 "%s", what);
 	is_int(r.state, CCSHM_STATE_REVOKED,
 	       "REVOKE of an export with only an O_PATH descriptor returns the state revoked");
@@ -208,7 +208,7 @@ static void passed_on(void)
 	close(fd);
 	sleep_ms(300);
 	state_is(export_id, CCSHM_STATE_ACTIVE, "an O_PATH descriptor in a socket");
-	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0,
+	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(20000), NULL), 0,
 		 "REVOKE of an export whose O_PATH descriptor is in a socket");
 	is_errno(raw_free(ccshm, id), 0,
 		 "FREE of a buffer whose export's O_PATH descriptor is in a socket");
@@ -243,7 +243,7 @@ static void mapping_alone(bool with_path)
 	close(fd);
 	stamp_pages(p, 3, 0, SIZE / 2);
 	ok(stamp_pages_check(p, 3, 0, SIZE / 2), "%s: the mapping shows its bytes", what);
-	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), 0, "%s: REVOKE", what);
+	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(20000), NULL), 0, "%s: REVOKE", what);
 	ok(touch_all(p, SIZE, SIGBUS), "%s: every page gets SIGBUS after REVOKE", what);
 	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer whose revoked export is mapped");
 	ok(wait_held(ccshm, before - SIZE, &info), "%s: the memory is given back after FREE", what);

@@ -147,16 +147,16 @@ static void deadline_zaps(void)
 	struct ccshm_ioc_revoke r;
 	int64_t begin = now_ns();
 
-	revoke_start(d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(3000));
-	is_int(poll_pri(&d.a, 2500) & POLLPRI, POLLPRI,
+	revoke_start(d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(10000));
+	is_int(poll_pri(&d.a, 9000) & POLLPRI, POLLPRI,
 	       "orderly revoke with a deadline: the attachment's holder is notified by POLLPRI");
 	is_int(touch_read(d.p), 0,
 	       "orderly revoke with a deadline: the mapping can be read before the deadline");
 	is_errno(revoke_end(), ETIMEDOUT,
 		 "orderly revoke with a deadline: ETIMEDOUT while the device is attached");
-	ok(now_ns() - begin >= 3000 * 1000000LL,
+	ok(now_ns() - begin >= 10000 * 1000000LL,
 	   "orderly revoke with a deadline: it does not return before the deadline");
-	ok(now_ns() - begin < 9000 * 1000000LL,
+	ok(now_ns() - begin < 20000 * 1000000LL,
 	   "orderly revoke with a deadline: it returns soon after the deadline");
 	ok(touch_all(d.p, SIZE, SIGBUS),
 	   "orderly revoke with a deadline: every page gets SIGBUS after the deadline");
@@ -164,7 +164,7 @@ static void deadline_zaps(void)
 	       "orderly revoke with a deadline: REVOKE returns the state revoking");
 	is_errno(raw_detach(d.a.fd, 0), 0,
 		 "orderly revoke with a deadline: DETACH after the deadline");
-	is_errno(raw_revoke(ccshm, d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(5000), &r), 0,
+	is_errno(raw_revoke(ccshm, d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(20000), &r), 0,
 		 "orderly revoke with a deadline: the next orderly revoke succeeds after DETACH");
 	driven_end(&d);
 }
@@ -393,7 +393,7 @@ static void freed_and_forgotten(void)
 	begin = now_ns();
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_FREE, &req), 0,
 		 "FREE with REVOKE while an importer has a mapping: success");
-	ok(now_ns() - begin < 1000000000LL, "FREE with REVOKE does not wait for the importer");
+	ok(now_ns() - begin < 10000000000LL, "FREE with REVOKE does not wait for the importer");
 	ok(touch_all(s.p, SIZE, SIGBUS), "FREE with REVOKE: every page gets SIGBUS at once");
 	is_int(shared_now(), before,
 	       "FREE with REVOKE: the memory stays shared while the importer has a mapping");

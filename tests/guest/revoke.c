@@ -534,7 +534,7 @@ static void signals(void)
 	/* The deadline is absolute: signals do not extend it. */
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "repeated signals: ATTACH of a device");
 	job->took_ms = -1;
-	other = revoker_start(a.id, 0, in_ms(1000));
+	other = revoker_start(a.id, 0, in_ms(3000));
 	is_errno(answer_to_signals(&other), ETIMEDOUT,
 		 "repeated signals: REVOKE ends at its deadline: ETIMEDOUT");
 	ok(job->alarms >= 1, "repeated signals: %d signals are handled", job->alarms);

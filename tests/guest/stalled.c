@@ -163,7 +163,7 @@ static void others_go_on(const char *what)
 	int value = -ETIMEDOUT;
 
 	peer_send(&alice->peer, 1, -1);
-	if (!peer_receive(&alice->peer, &value, NULL, 10000))
+	if (!peer_receive(&alice->peer, &value, NULL, 30000))
 		value = -ETIMEDOUT;
 	if (!is_errno(value, 0, "%s: each call of another user returns", what)) {
 		diag("the call is %s", alice->step);
@@ -195,14 +195,17 @@ static void kill_ends(struct peer *p, const char *what)
 	int status;
 
 	kill(p->pid, SIGKILL);
-	status = reap(p->pid, 5000);
+	status = reap(p->pid, 20000);
 	if (!ok(status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-		"%s: SIGKILL ends the process within 5 s", what))
+		"%s: SIGKILL ends the process", what))
 		bail("%s: process %d does not end", what, p->pid);
 	close(p->sock);
 }
 
-/* Return the time that @fn took, which must be at least @from ms and less than @to ms. */
+/*
+ * Test that a call took at least @from ms and less than @to ms. What a call could wait for by mistake
+ * never ends, so @to can be far above the time that the call takes on a busy machine.
+ */
 static void took_between(int64_t begin, int from, int to, const char *what)
 {
 	int64_t ms = (now_ns() - begin) / 1000000;
@@ -557,7 +560,7 @@ static void holder_is_revoked(struct holder *h, const char *what)
 	begin = now_ns();
 	is_errno(raw_revoke(ccshm, h->attachment_id, 0, in_ms(300), NULL), ETIMEDOUT,
 		 "%s: REVOKE of its attachment: ETIMEDOUT", what);
-	took_between(begin, 300, 2000, "a holder does not answer: REVOKE of its attachment returns");
+	took_between(begin, 300, 10000, "a holder does not answer: REVOKE of its attachment returns");
 	is_errno(raw_revoke(ccshm, h->attachment_id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
 		 "%s: REVOKE with FORCE of its attachment: success", what);
 	is_errno(raw_free(ccshm, h->buffer_id), 0, "%s: FREE of the buffer: success", what);
@@ -669,14 +672,14 @@ static void calls_under_device_lock(struct attached *a, struct attached *closed,
 
 	is_errno(raw_revoke(ccshm, a->id, CCSHM_REVOKE_FORCE, in_ms(300), NULL), ETIMEDOUT,
 		 "%s: REVOKE with FORCE: ETIMEDOUT", what);
-	took_between(begin, 300, 2000, "a device lock is held: REVOKE with FORCE returns");
+	took_between(begin, 300, 10000, "a device lock is held: REVOKE with FORCE returns");
 	begin = now_ns();
 	is_errno(raw_query(ccshm, a->id, &q), 0, "%s: QUERY of the attachment: success", what);
 	is_int(raw_segments(closed->fd, 0, closed->segment, 0, 1, NULL), 1,
 	       "%s: SEGMENTS returns 1", what);
 	is_errno(raw_detach(a->fd, 0), 0, "%s: DETACH: success", what);
 	close(closed->fd);
-	took_between(begin, 0, 2000, "a device lock is held: QUERY, SEGMENTS, DETACH, close return");
+	took_between(begin, 0, 10000, "a device lock is held: QUERY, SEGMENTS, DETACH, close return");
 }
 
 static void device_lock_is_held(void)
@@ -724,7 +727,7 @@ static void free_begins(uint64_t id, const char *what)
 	int64_t begin = now_ns();
 
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_FREE, &req), 0, "%s: FREE with REVOKE: success", what);
-	took_between(begin, 0, 1000, "a driver sleeps: FREE with REVOKE returns");
+	took_between(begin, 0, 10000, "a driver sleeps: FREE with REVOKE returns");
 }
 
 static void on_alarm(int sig)
@@ -768,10 +771,10 @@ static void signals_extend_nothing(uint64_t export_id)
 		char what[64];
 
 		snprintf(what, sizeof(what), "a signal every 50 ms: REVOKE with %d ms", ms[i]);
-		if (!peer_receive(&p, &value, NULL, 5000))
+		if (!peer_receive(&p, &value, NULL, 20000))
 			diag("the call does not return");
 		is_errno(value, ETIMEDOUT, "%s: ETIMEDOUT", what);
-		took_between(begin, ms[i], ms[i] + 2000, what);
+		took_between(begin, ms[i], ms[i] + 10000, what);
 		peer_must_end(&p, value == -EAGAIN ? SIGKILL : 0);
 	}
 }
@@ -790,11 +793,11 @@ static void driver_sleeps(void)
 	begin = now_ns();
 	is_errno(raw_revoke(ccshm, s.id, 0, 0, NULL), ETIMEDOUT,
 		 "%s: REVOKE without waiting: ETIMEDOUT", what);
-	took_between(begin, 0, 1000, "a driver sleeps: REVOKE without waiting returns");
+	took_between(begin, 0, 10000, "a driver sleeps: REVOKE without waiting returns");
 	begin = now_ns();
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(600), &r), ETIMEDOUT,
 		 "%s: REVOKE with 600 ms: ETIMEDOUT", what);
-	took_between(begin, 600, 2000, "a driver sleeps: REVOKE with 600 ms returns");
+	took_between(begin, 600, 10000, "a driver sleeps: REVOKE with 600 ms returns");
 	is_int(r.device_mappings, 1, "%s: REVOKE returns one device mapping", what);
 	ok(touch_all(s.p, UNIT, SIGBUS), "%s: every page gets SIGBUS", what);
 	others_go_on(what);
@@ -876,8 +879,8 @@ static void many_drivers_sleep(void)
 	begin = now_ns();
 	is_errno(raw_revoke(ccshm, id, 0, 0, NULL), ETIMEDOUT,
 		 "%s: REVOKE of all of them without waiting: ETIMEDOUT", what);
-	took_between(begin, 0, 3000, "300 drivers sleep: REVOKE without waiting returns");
-	is_errno(raw_revoke(ccshm, *export_id, 0, in_ms(5000), NULL), 0,
+	took_between(begin, 0, 10000, "300 drivers sleep: REVOKE without waiting returns");
+	is_errno(raw_revoke(ccshm, *export_id, 0, in_ms(20000), NULL), 0,
 		 "%s: REVOKE of an export of another user: success", what);
 	others_go_on(what);
 	for (int i = 0; i < SLEEPERS; i++)
@@ -944,7 +947,7 @@ static void poll_storm(void)
 	begin = now_ns();
 	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(300), NULL), ETIMEDOUT,
 		 "%s: REVOKE before the fence signals: ETIMEDOUT", what);
-	took_between(begin, 300, 3000, "a storm of poll(): REVOKE with 300 ms returns");
+	took_between(begin, 300, 10000, "a storm of poll(): REVOKE with 300 ms returns");
 	is_errno(raw_detach(a.fd, 0), 0, "%s: DETACH: success", what);
 	is_errno(imp_fence(imp, true), 0, "%s: the fence signals", what);
 	is_errno(raw_revoke(ccshm, s.id, 0, in_ms(20000), NULL), 0, "%s: REVOKE: success", what);
