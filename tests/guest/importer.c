@@ -327,7 +327,11 @@ static void holds_the_lock(void)
 	pthread_t thread;
 
 	must(peer_hear(&p));
-	sleep_ms(200);
+	/*
+	 * The wait for the lock cannot be interrupted, so a process in an interruptible wait has the
+	 * lock.
+	 */
+	must_be_true(waits_in(p.pid, IMPORTER_IOC_HOLD));
 	polling.dmabuf = dmabuf;
 	pthread_create(&thread, NULL, poll_it, NULL);
 	sleep_ms(300);
