@@ -727,11 +727,17 @@ static void waits_for_no_more(void)
 	returning_end("two users");
 }
 
-/* Wait until @most work items are held, but not longer than it takes that many to begin. */
+/*
+ * Wait up to 20 s until all but one of @most work items are held, and then until @most are, but not
+ * longer than it takes one more to begin.
+ */
 static unsigned long held_soon(unsigned long most)
 {
-	int64_t end = in_ms(debug_kernel() ? 5000 : 1000);
+	int64_t end = in_ms(20000);
 
+	while (probe_get("held") < most - 1 && now_ns() < end)
+		sleep_ms(5);
+	end = in_ms(debug_kernel() ? 5000 : 1000);
 	while (probe_get("held") < most && now_ns() < end)
 		sleep_ms(5);
 	return probe_get("held");
