@@ -217,9 +217,10 @@ static inline void ccshm_zap_vma(struct vm_area_struct *vma)
 #define CCSHM_HUGE_MAPPINGS	true
 #define CCSHM_HUGE_FAULT_OP(fn)	.huge_fault = (fn),
 /*
- * Pass @write only for a leaf that is present, to make it dirty: vmf_insert_pfn_pmd()
- * warns if it is true and a page table is there. That happens if the process disables
- * large pages (PR_SET_THP_DISABLE) while this fault is in progress.
+ * For a write fault, tell vmf_insert_pfn_pmd() so only if a leaf is present, which it
+ * then makes dirty and writable: it warns if it is told so and a page table is there.
+ * That happens if the process disables large pages (PR_SET_THP_DISABLE) while this
+ * fault is in progress.
  */
 static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 					      unsigned long pfn)

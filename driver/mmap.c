@@ -102,7 +102,7 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
  * - move_huge_pmd() clears the old PMD and then sets the new one, under page table
  *   locks, but (other than for a table of 4 KiB entries) without i_mmap_rwsem.
  *   zap_pmd_range() reads a PMD without a lock, and skips it if it is none: between
- *   the two, both are.
+ *   these two steps both PMDs are none.
  *
  * (copy_pte_range() and move_ptes() read and install under both page table locks, which
  * zap_pte_range() takes: 4 KiB entries are safe.)
@@ -122,14 +122,18 @@ static vm_fault_t __maybe_unused mapping_huge_fault(struct vm_fault *vmf,
 static void zap_before_copy(struct vm_area_struct *vma)
 {
 	struct vm_area_struct *there = vma_lookup(vma->vm_mm, vma->vm_start);
+	struct vm_area_struct *parent = NULL;
 
-	/* A VMA that results from a split shares the page tables of the one around it. */
+	/*
+	 * A VMA that results from a split shares the page tables of the one around it.
+	 * (During fork, the tree of the child can still contain VMAs of the parent.)
+	 */
 	if (there && there != vma && there->vm_mm == vma->vm_mm)
 		return;
 	if (vma->vm_mm != current->mm)
-		there = vma_lookup(current->mm, vma->vm_start);
-	if (there && there->vm_private_data == vma->vm_private_data)
-		ccshm_zap_vma(there);
+		parent = vma_lookup(current->mm, vma->vm_start);
+	if (parent && parent->vm_private_data == vma->vm_private_data)
+		ccshm_zap_vma(parent);
 	else
 		unmap_mapping_range(vma->vm_file->f_mapping,
 				    (loff_t)vma->vm_pgoff << PAGE_SHIFT,
