@@ -3,7 +3,7 @@
  * REVOKE meets the last close of a dma-buf just when the closing process has dropped the last
  * reference to its dentry, and has not looked at the dentry again: it still uses the dentry, which
  * dput() of another process would free. A probe makes the closing process stay there, on one of two
- * processors.
+ * processors, until the calls have returned.
  *
  * vm-modules: ccshm probe
  * vm-flavours: plain
@@ -29,7 +29,7 @@ static bool is_closing(void)
 	return value[0] == 'Y';
 }
 
-/* Receive a dma-buf, and close it when the other side says so. */
+/* Receive a dma-buf, and close it when the parent sends a message. */
 static int closes(struct peer *parent, void *arg)
 {
 	int fd, value;
@@ -57,7 +57,7 @@ static struct peer closer_start(int fd)
 /* Let the process close the dma-buf. Return whether it stays after the last reference. */
 static bool closer_stays(struct peer *p)
 {
-	int64_t end = in_ms(20000);
+	int64_t end = in_ms(60000);
 	char pid[16];
 
 	snprintf(pid, sizeof(pid), "%d", p->pid);
@@ -69,39 +69,20 @@ static bool closer_stays(struct peer *p)
 	return true;
 }
 
-/*
- * Revoke while the dma-buf is closed. Return whether the export still existed afterwards. @late is set
- * if the closing process had gone on meanwhile, so that this says nothing.
- */
-static bool exists_after_revoke(uint64_t export_id, bool *late)
-{
-	struct ccshm_ioc_revoke r;
-	struct ccshm_ioc_query q;
-	int revoked = raw_revoke(ccshm, export_id, 0, 0, &r);
-	int found = raw_query(ccshm, export_id, &q);
-
-	*late = !is_closing();
-	if (!*late)
-		diag("REVOKE: %s, QUERY: %s", tap_errno_name(revoked), tap_errno_name(found));
-	return !found && (revoked == 0 || revoked == -ETIMEDOUT);
-}
-
 static void revoke_during_last_close(void)
 {
-	bool late = true, exists = false;
 	uint64_t id, export_id;
+	struct ccshm_ioc_query q;
+	struct peer p;
 
 	must(raw_alloc(ccshm, UNIT, &id));
-	for (int i = 0; i < 10 && late; i++) {
-		struct peer p = closer_start(raw_export(ccshm, id, 0, &export_id));
-
-		if (!ok(closer_stays(&p), "the last reference is dropped"))
-			break;
-		exists = exists_after_revoke(export_id, &late);
-		peer_must_end(&p, 0);
-	}
-	ok(!late, "REVOKE and QUERY return while the dma-buf is closed");
-	ok(exists, "the export exists until its last user has left");
+	p = closer_start(raw_export(ccshm, id, 0, &export_id));
+	ok(closer_stays(&p), "a process has dropped the last reference");
+	is_errno(raw_revoke(ccshm, export_id, 0, 0, NULL), 0, "REVOKE without waiting");
+	is_errno(raw_query(ccshm, export_id, &q), 0, "the export exists until its last user has left");
+	ok(is_closing(), "the process has not left meanwhile");
+	must(write_text(PARAMETER("closer"), "0"));
+	peer_must_end(&p, 0);
 	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(5000), NULL), ENOENT,
 		 "REVOKE after the close: ENOENT");
 	must(raw_free(ccshm, id));
@@ -109,6 +90,11 @@ static void revoke_during_last_close(void)
 
 int main(void)
 {
+	/* There, a dentry's count and lock are not one word, and dput() takes the lock first. */
+	if (debug_kernel()) {
+		skip("REVOKE during the last close", "not possible on a debug kernel");
+		return done_testing();
+	}
 	driver_load();
 	ccshm = raw_open();
 	if (ccshm < 0)

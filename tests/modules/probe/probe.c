@@ -17,8 +17,8 @@
  * - count the bytes of a shared page that are not zero (@peek, @nonzero);
  * - count the huge page entries that fork copies (@copied) and mremap moves (@moved);
  * - measure how long mutexes are held (@lock, @longest);
- * - let a thread (@closer) waste time after it has dropped the last reference to the dentry of a
- *   dma-buf, and before it looks at the dentry again (@dropped).
+ * - let a thread (@closer) stay where it has dropped the last reference to the dentry of a dma-buf, and
+ *   has not looked at the dentry again (@dropped).
  */
 #include <linux/dcache.h>
 #include <linux/delay.h>
@@ -352,15 +352,13 @@ static int measure_locks(void)
 
 /* ---- the last reference to a dma-buf ---- */
 
-#define WASTE	3000	/* ms */
-
 static int closer = -1;
 module_param(closer, int, 0600);
-MODULE_PARM_DESC(closer, "thread that wastes time, once; 0: none; without it: do not probe");
+MODULE_PARM_DESC(closer, "thread that stays there, until it is set to 0; not set: do not probe");
 
 static bool dropped;
 module_param(dropped, bool, 0400);
-MODULE_PARM_DESC(dropped, "the thread wastes time now");
+MODULE_PARM_DESC(dropped, "the thread stays there now");
 
 /* Skip the call, unless this thread drops a reference to the dentry of a dma-buf. */
 static int reference_put(struct kretprobe_instance *ri, struct pt_regs *regs)
@@ -372,16 +370,15 @@ static int reference_put(struct kretprobe_instance *ri, struct pt_regs *regs)
 	return container_of(lockref, struct dentry, d_lockref)->d_sb->s_magic != DMA_BUF_MAGIC;
 }
 
-/* Do not sleep: no preemption here. */
+/* Preemption is disabled here. Interrupts are not. Give up after a minute of the guest. */
 static int reference_dropped(struct kretprobe_instance *ri, struct pt_regs *regs)
 {
 	int i;
 
 	if ((int)regs_return_value(regs))
 		return 0;
-	WRITE_ONCE(closer, 0);
 	WRITE_ONCE(dropped, true);
-	for (i = 0; i < WASTE; i++)
+	for (i = 0; i < 60000 && READ_ONCE(closer) == current->pid; i++)
 		mdelay(1);
 	WRITE_ONCE(dropped, false);
 	return 0;
