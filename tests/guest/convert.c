@@ -63,7 +63,7 @@ static bool wait_quarantine(uint64_t quarantined, uint64_t leaked)
 }
 
 /*
- * Wait until the host has refused two conversions after its first @refused, then let it refuse
+ * Wait until the host has refused two more than @refused conversions, then let it refuse
  * none. The memory waits in quarantine up to here, so a test sees it there also if the guest stands
  * still for seconds: the driver leaks memory only after 32 s.
  */

@@ -5,7 +5,7 @@
  * bytes, no access after a revoke, no call without permission, only documented errnos, sums that
  * agree, and no leftover object.
  *
- * The kernel parameters fuzz.seed, fuzz.ops (operations of all threads; 0: no limit) and fuzz.seconds
+ * The kernel parameters fuzz.seed, fuzz.ops (operations of all threads, if each has succeeded then; 0: no limit) and fuzz.seconds
  * replace the values below. The seed determines the decisions of each thread, not the order in which
  * the threads run.
  *
@@ -74,6 +74,8 @@ static bool is_parked(unsigned int actor)
 			return false;
 	return true;
 }
+
+_Static_assert(ACTORS <= CREW_MAX, "");
 
 static struct crew crew = {
 	.nr = ACTORS, .start = start, .ended = ended, .is_parked = is_parked,

@@ -882,7 +882,7 @@ static void test_changing(void)
 		p[i] = peer_start(i & 1 ? ALICE : BOB, 0, take_and_give, &taker[i]);
 	}
 	/* On a busy machine the processes make few calls while 300 limits are set. */
-	for (int i = 0; i < 300 || (i < 20000 && one_sided(taker)); i++) {
+	for (int i = 0; i < 300 || (i < 5000 && one_sided(taker)); i++) {
 		uint64_t limit = (i % 5) * UNIT, seen;
 
 		set_number(i & 1 ? TOTAL : BYTES, limit);

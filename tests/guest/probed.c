@@ -728,8 +728,8 @@ static void waits_for_no_more(void)
 }
 
 /*
- * Wait up to 20 s until all but one of @most work items are held, and then until @most are, but not
- * longer than it takes one more to begin.
+ * Wait up to 20 s until all but one of @most work items are held, and then for the time in which one
+ * more would begin.
  */
 static unsigned long held_soon(unsigned long most)
 {

@@ -30,6 +30,7 @@
 #define ROUNDS		12	/* the first one is not measured */
 #define MOST_ROUNDS	600	/* longer rounds if there would be more */
 #define WEATHER_SECONDS	40	/* longer than a round, until the pressure has done what it is for */
+#define MORE		300	/* seconds that a run can take longer */
 #define STALLED		120	/* seconds in which each member must make progress */
 #define PAUSE_SECONDS	120
 #define SLAB_BOUND	100	/* objects of any cache, mean of the last quarter against the first */
@@ -112,6 +113,8 @@ static bool is_parked(unsigned int who)
 {
 	return soak->parked[who];
 }
+
+_Static_assert(MEMBERS <= CREW_MAX, "");
 
 static struct crew crew = {
 	.nr = MEMBERS, .start = start, .ended = ended, .is_parked = is_parked,
@@ -315,11 +318,12 @@ static bool everything_was_done(void)
 	return true;
 }
 
-/* Run rounds for this time; up to twice as long until everything was done. */
+/* Run rounds for this time; up to MORE seconds longer, but at most twice as long, until everything was done. */
 static void run(uint64_t seconds)
 {
-	int64_t end = in_ms(seconds * 1000), limit = in_ms(2 * seconds * 1000), length = ROUND;
+	int64_t end = in_ms(seconds * 1000), length = ROUND, limit;
 
+	limit = end + 1000000000LL * (seconds < MORE ? seconds : MORE);
 	if (seconds / ROUNDS < ROUND)
 		length = seconds / ROUNDS;
 	if (seconds / MOST_ROUNDS > ROUND)

@@ -29,7 +29,7 @@ void crew_start(struct crew *crew, unsigned int member);
 
 /*
  * Kill a member, and wait for its end up to @ms milliseconds. Return 0, -ESRCH if it does not run, or
- * -ETIME if it does not end; it does not count as running then.
+ * -ETIME if it does not end: it does not count as running then, and is not collected later.
  */
 RAW_CHECKED int crew_kill(struct crew *crew, unsigned int member, int ms);
 

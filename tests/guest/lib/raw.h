@@ -163,8 +163,8 @@ long long direct_map_splits(void);
 void direct_map_settle(void);
 
 /*
- * Whether the host can refuse conversions and the guest goes on: as TDX guests and Realms do. A kernel
- * of an SNP guest ends the guest then.
+ * Return whether the host can refuse a conversion without ending the guest, as in TDX guests and
+ * Realms. In an SNP guest the kernel ends the guest.
  */
 RAW_CHECKED bool refusals_return(void);
 

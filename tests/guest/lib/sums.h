@@ -14,7 +14,7 @@
 RAW_CHECKED bool sums_equal(int dev, uint64_t rig_before,
 			    void (*report)(const char *what, uint64_t a, uint64_t b));
 
-/* Like sums_equal(), but wait up to 10 s until all are equal: work items return memory. */
+/* Like sums_equal(), but try for about 10 s until all are equal: work items return memory. */
 RAW_CHECKED bool sums_settle(int dev, uint64_t rig_before,
 			     void (*report)(const char *what, uint64_t a, uint64_t b));
 

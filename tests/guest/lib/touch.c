@@ -16,8 +16,11 @@ static void print_place(int sig, const siginfo_t *info, const ucontext_t *contex
 	unsigned long pc = context->uc_mcontext.pc;
 #endif
 
-	dprintf(STDERR_FILENO, "# signal %d for address %p at instruction 0x%lx\n", sig, info->si_addr,
-		pc);
+	char text[128];
+	int n = snprintf(text, sizeof(text), "# signal %d for address %p at instruction 0x%lx\n", sig,
+			 info->si_addr, pc);
+
+	(void)!write(STDERR_FILENO, text, n);
 }
 
 static void touch_handler(int sig, siginfo_t *info, void *context)
