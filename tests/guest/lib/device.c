@@ -108,7 +108,7 @@ void device_start(struct edu *edu, const char *device)
 
 bool bus_master_is(struct edu *edu, int want)
 {
-	for (int i = 0; i < 200 && edu_bus_master(edu) != want; i++)
+	for (int i = 0; i < 1000 && edu_bus_master(edu) != want; i++)
 		sleep_ms(10);
 	return edu_bus_master(edu) == want;
 }

@@ -59,8 +59,8 @@ RAW_CHECKED int device_copy(struct edu *edu, uint64_t from, uint64_t to, size_t 
 void device_start(struct edu *edu, const char *device);
 
 /*
- * Return whether the bus master bit becomes @want within two seconds: the driver stops a device
- * from a work item.
+ * Return whether the bus master bit becomes @want within 10 s: the driver stops a device from a work
+ * item.
  */
 RAW_CHECKED bool bus_master_is(struct edu *edu, int want);
 
