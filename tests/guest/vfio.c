@@ -232,14 +232,18 @@ static void unbind_waits(struct shared *s)
 		bail("vfio cannot open the device: %s", strerror(errno));
 	unbinder = peer_start(ROOT, ALL_CAPS, unbinds, &l);
 	must(peer_hear(&unbinder));
-	sleep_ms(1000);
+	/*
+	 * vfio_unregister_group_dev() waits interruptibly with the device's lock held; the wait for
+	 * the lock cannot be interrupted.
+	 */
+	ok(waits_in_call(unbinder.pid, SYS_write, 0, 'S'), "locked: the unbind has the device's lock");
 
 	p = peer_start(ROOT, ALL_CAPS, attach_until_signal, &l);
 	is_errno(peer_hear(&p), EINTR, "locked: a signal ends ATTACH: EINTR");
 	peer_must_end(&p, SIGKILL);
 	p = peer_start(ROOT, ALL_CAPS, attach_until_killed, &l);
 	must(peer_hear(&p));
-	sleep_ms(200);
+	ok(waits_in(p.pid, CCSHM_IOC_ATTACH), "locked: ATTACH waits");
 	kill(p.pid, SIGKILL);
 	ok(reap(p.pid, 10000) >= 0, "locked: SIGKILL ends a process in ATTACH");
 	close(p.sock);

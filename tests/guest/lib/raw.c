@@ -690,7 +690,7 @@ static struct thread_look thread_look(pid_t tid)
 	return look;
 }
 
-bool waits_in_state(pid_t tid, unsigned long request, char state)
+bool waits_in_call(pid_t tid, long call, unsigned long request, char state)
 {
 	struct thread_look last = { 0 }, look;
 	int64_t end = in_ms(bound(20000));
@@ -700,7 +700,7 @@ bool waits_in_state(pid_t tid, unsigned long request, char state)
 		look = thread_look(tid);
 		if (!look.state || look.state == 'Z')
 			break;
-		if (look.state == state && look.call == SYS_ioctl &&
+		if (look.state == state && look.call == call &&
 		    (!request || look.request == request))
 			same = same && look.switches == last.switches ? same + 1 : 1;
 		else
@@ -712,6 +712,11 @@ bool waits_in_state(pid_t tid, unsigned long request, char state)
 		diag("process %d: state %c, call %ld 0x%lx", tid, look.state ? look.state : '-',
 		     look.call, look.request);
 	return same >= 5;
+}
+
+bool waits_in_state(pid_t tid, unsigned long request, char state)
+{
+	return waits_in_call(tid, SYS_ioctl, request, state);
 }
 
 bool waits_in(pid_t tid, unsigned long request)

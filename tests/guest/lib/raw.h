@@ -283,10 +283,13 @@ RAW_CHECKED int peer_end(struct peer *p, int sig);
 void peer_must_end(struct peer *p, int sig);
 
 /*
- * Return whether a thread waits in the ioctl @request (0: in any ioctl), in the state @state of
- * /proc/PID/stat, and does not stop waiting there. Return false if the thread ends, or does not
- * wait in this way within 20 s.
+ * Return whether a thread waits in the system call @call, of which @request is the second argument
+ * (0: any), in the state @state of /proc/PID/stat, and does not stop waiting there. Return false if
+ * the thread ends, or does not wait in this way within 20 s.
  */
+RAW_CHECKED bool waits_in_call(pid_t tid, long call, unsigned long request, char state);
+
+/* Return whether a thread waits in the ioctl @request (0: in any ioctl), in the state @state. */
 RAW_CHECKED bool waits_in_state(pid_t tid, unsigned long request, char state);
 
 /* Return whether a thread waits in an ioctl, in a wait that a signal would interrupt. */
