@@ -256,6 +256,7 @@ void ccshm_buffer_end_client(struct ccshm_client *client)
 	while ((object = ccshm_object_next_of(&client->buffers, id, U64_MAX))) {
 		id = object->id;
 		mutex_lock(&ccshm_lock);
+		object->closed = true;
 		if (object->buffer->live)
 			buffer_end(object->buffer);
 		mutex_unlock(&ccshm_lock);
@@ -293,8 +294,10 @@ void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client)
 void ccshm_buffer_end_heap(struct ccshm_buffer *buffer)
 {
 	lockdep_assert_held(&ccshm_lock);
-	if (buffer->heap && buffer->live)
+	if (buffer->heap && buffer->live) {
+		buffer->obj.closed = true;
 		buffer_end(buffer);
+	}
 }
 
 static int alloc_check(const struct ccshm_ioc_alloc *req)

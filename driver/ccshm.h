@@ -82,6 +82,8 @@ struct ccshm_object_ops {
  * @ops: operations of @type
  * @buffer: buffer that the object belongs to; exports and attachments hold a reference
  * @ended: cannot be found by its id any more, but is still listed (ccshm_lock)
+ * @closed: it ends because a file was closed for the last time, which its payer can have
+ *	made another user do; under ccshm_lock
  * @announced: the call that made the object has succeeded, so its events are sent
  *	(ccshm_lock)
  * @uncounted: no longer counts for @payer (ccshm_lock, or no reference is left)
@@ -94,6 +96,7 @@ struct ccshm_object {
 	enum ccshm_type type;
 	const struct ccshm_object_ops *ops;
 	bool ended;
+	bool closed;
 	bool announced;
 	bool uncounted;
 	struct ccshm_buffer *buffer;

@@ -41,7 +41,9 @@
  *	what the type of the event reports
  * @q: object, as described for the initial user namespace
  * @time: CLOCK_REALTIME of the event, nanoseconds
- * @payer: payer of the object, whose rate counts if a kernel thread causes the event
+ * @payer: payer of the object, whose rate counts if a kernel thread or the last close of a
+ *	file causes the event
+ * @closed: the last close of a file, or the return of memory, causes it
  * @actor_uid: effective uid of the process that causes it, in the initial user namespace
  * @actor_pid: that process, in the initial pid namespace; 0: the kernel itself
  * @result: positive errno of a revoke
@@ -59,6 +61,7 @@ struct record {
 	struct ccshm_ioc_query q;
 	u64 time;
 	kuid_t payer;
+	bool closed;
 	u32 actor_uid;
 	u32 actor_pid;
 	u32 result;
@@ -137,9 +140,13 @@ static void record_actor(struct record *r)
 	r->actor_pid = task_tgid_nr(current);
 }
 
+/*
+ * A user can make others close a file: by passing them its descriptor, or as a set-user-ID
+ * program that inherits it. Such events must not use up the rate of these others.
+ */
 static bool rate_allows(const struct record *r)
 {
-	kuid_t uid = r->actor_pid ? current_euid() : r->payer;
+	kuid_t uid = r->actor_pid && !r->closed ? current_euid() : r->payer;
 
 	return ccshm_rate_allows(r->type == CCSHM_EVENT_QUOTA ?
 				 CCSHM_RATE_REFUSALS : CCSHM_RATE_EVENTS, uid);
@@ -301,14 +308,15 @@ static void deliver_records(struct work_struct *work)
 /* ---- the events ---- */
 
 /*
- * Report an event of an object that was described before, for the initial user namespace,
- * and had this payer.
+ * Report the end of an object that was described before, for the initial user namespace, and
+ * had this payer.
  */
 void ccshm_event_described(enum ccshm_event_type type,
 			   const struct ccshm_ioc_query *q, kuid_t payer)
 {
 	struct record r = {
 		.type = type, .described = true, .q = *q, .payer = payer,
+		.closed = true,
 	};
 
 	if (has_listeners())
@@ -320,6 +328,7 @@ void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
 {
 	struct record r = {
 		.type = type, .described = true, .payer = object->payer,
+		.closed = object->closed,
 	};
 
 	lockdep_assert_held(&ccshm_lock);
@@ -344,7 +353,9 @@ static void record_name_object(struct record *r, const struct ccshm_object *obje
 void ccshm_event_importer(enum ccshm_event_type type,
 			  struct ccshm_export *export, struct device *dev)
 {
-	struct record r = { .type = type };
+	struct record r = {
+		.type = type, .closed = type == CCSHM_EVENT_IMPORTER_DETACH,
+	};
 
 	if (!has_listeners())
 		return;

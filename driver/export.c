@@ -206,6 +206,7 @@ void ccshm_export_unlist(struct ccshm_export *export)
 	struct ccshm_buffer *buffer = export->obj.buffer;
 
 	mutex_lock(&ccshm_lock);
+	export->obj.closed = true;
 	if (export->obj.announced)
 		ccshm_event(CCSHM_EVENT_EXPORT_GONE, &export->obj);
 	if (export->dentry) {

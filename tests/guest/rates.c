@@ -19,6 +19,7 @@ static int ccshm;
 static struct nl_event ev;
 
 #define FLOOD		2500
+#define PASSED		300	/* less than BURST */
 #define FLOOD_ROOM	(64 << 20)
 
 /* The events that a user may cause at once and in each second, see ccshm_events_open(3). */
@@ -292,6 +293,49 @@ static void test_refusals(void)
 	write_file("/sys/class/misc/ccshm/limit_user_bytes", "max");
 }
 
+/* Allocate more buffers than a burst has events, and pass the file to the parent. */
+static int pass_buffers(struct peer *parent, void *arg)
+{
+	int fd = raw_open(), err = fd < 0 ? fd : 0;
+	uint64_t id;
+
+	(void)arg;
+	for (int i = 0; i < FLOOD && !err; i++)
+		err = raw_alloc(fd, PAGE, &id);
+	peer_send(parent, err, fd);
+	return peer_hear(parent);
+}
+
+/* Test that a user cannot use up the rate of another by letting the other close a file. */
+static void test_passed_on(void)
+{
+	struct peer alice = peer_start(ALICE, 0, pass_buffers, NULL);
+	int own = raw_open(), fd = -1, err = -1, news = 0;
+	struct flood f;
+	uint64_t id;
+
+	if (!peer_receive(&alice, &err, &fd, 60000) || fd < 0)
+		bail("no file was passed");
+	is_errno(err, 0, "passed on: alice allocates %d buffers and passes their file to root", FLOOD);
+	peer_send(&alice, 0, -1);
+	peer_must_end(&alice, 0);
+	f = flood_begin();
+	close(fd);
+	for (int i = 0; i < PASSED; i++)
+		must(raw_alloc(own, PAGE, &id));
+	while (news < PASSED) {
+		err = nl_event(f.fd, &ev, 20000);
+		if (err == -ETIMEDOUT)
+			break;
+		news += !err && ev.type == CCSHM_EVENT_BUFFER_NEW;
+	}
+	is_int(news, PASSED, "passed on: root's events are sent although root has closed alice's buffers");
+	close(f.fd);
+	close(own);
+	/* Let root's rate recover. */
+	sleep_ms(2000);
+}
+
 /*
  * Test that a user can cause more events than a burst allows, if the events are spread over time.
  */
@@ -325,6 +369,7 @@ int main(void)
 	if (nl_find_family(nl) || !family.group)
 		bail("the netlink family has no group of events");
 	close(nl);
+	test_passed_on();
 	test_flood();
 	test_lasting();
 	test_crowd();
