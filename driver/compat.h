@@ -217,10 +217,11 @@ static inline void ccshm_zap_vma(struct vm_area_struct *vma)
 #define CCSHM_HUGE_MAPPINGS	true
 #define CCSHM_HUGE_FAULT_OP(fn)	.huge_fault = (fn),
 /*
- * For a write fault, tell vmf_insert_pfn_pmd() so only if a leaf is present, which it
- * then makes dirty and writable: it warns if it is told so and a page table is there.
- * That happens if the process disables large pages (PR_SET_THP_DISABLE) while this
- * fault is in progress.
+ * If a page table is present, return VM_FAULT_FALLBACK: vmf_insert_pfn_pmd() prints a
+ * warning if it is called with write = true in this case. This can happen if the
+ * process disables large pages (PR_SET_THP_DISABLE) during the fault. If no entry is
+ * present, write = false is sufficient: the new entry has the protection of the VMA.
+ * A leaf that is present needs write = true to become dirty and writable.
  */
 static inline vm_fault_t ccshm_insert_pfn_pmd(struct vm_fault *vmf,
 					      unsigned long pfn)
