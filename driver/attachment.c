@@ -216,7 +216,7 @@ static void attachment_event(struct ccshm_attachment *att,
 	ccshm_changed();
 	mutex_lock(&ccshm_lock);
 	if (att->obj.announced)
-		ccshm_event(type, &att->obj);
+		ccshm_event_attachment(type, &att->obj, att->stopped);
 	mutex_unlock(&ccshm_lock);
 }
 

@@ -598,6 +598,8 @@ struct ccshm_event_stats {
 };
 
 void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object);
+void ccshm_event_attachment(enum ccshm_event_type type,
+			    struct ccshm_object *object, bool stopped);
 void ccshm_event_described(enum ccshm_event_type type,
 			   const struct ccshm_ioc_query *q, kuid_t payer);
 void ccshm_event_importer(enum ccshm_event_type type,

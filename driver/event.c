@@ -323,22 +323,32 @@ void ccshm_event_described(enum ccshm_event_type type,
 		record_queue(&r);
 }
 
-/* Report an event of an object, with its description. */
-void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
+static void event_object(enum ccshm_event_type type, struct ccshm_object *object,
+			 bool stopped)
 {
 	struct record r = {
 		.type = type, .described = true, .payer = object->payer,
-		.closed = object->closed,
+		.closed = object->closed, .stopped = stopped,
 	};
 
 	lockdep_assert_held(&ccshm_lock);
 	if (!has_listeners())
 		return;
 	ccshm_object_describe(object, &init_user_ns, &r.q);
-	if (type == CCSHM_EVENT_DETACH)
-		r.stopped = container_of(object, struct ccshm_attachment,
-					 obj)->stopped;
 	record_queue(&r);
+}
+
+/* Report an event of an object, with its description. */
+void ccshm_event(enum ccshm_event_type type, struct ccshm_object *object)
+{
+	event_object(type, object, false);
+}
+
+/* Report an event of an attachment; @stopped: ccshm has stopped the device. */
+void ccshm_event_attachment(enum ccshm_event_type type,
+			    struct ccshm_object *object, bool stopped)
+{
+	event_object(type, object, stopped);
 }
 
 static void record_name_object(struct record *r, const struct ccshm_object *object)
