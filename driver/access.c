@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Access: which caller may do what with a buffer.
+ * Access: which caller may use a buffer, give it an owner, or program devices.
  *
  * Two things give access to a buffer. The permission bits of a persistent buffer apply
  * to its owner, its group and others, as those of a file do. Control, which includes the
  * right to free and to revoke, belongs to the open file that allocated an anonymous
  * buffer, to the owner of a persistent one, and to an administrator (CAP_SYS_ADMIN).
+ *
+ * limit.c and limit_sysfs.c check who may exceed and change limits. query.c, pages.c,
+ * netlink.c and event.c check what else an administrator may see.
  */
 #include <linux/capability.h>
 #include <linux/cred.h>
@@ -122,6 +125,35 @@ int ccshm_buffer_may(struct ccshm_buffer *buffer, struct ccshm_client *client,
 	if (visible)
 		return want == CCSHM_CONTROL ? -EPERM : -EACCES;
 	return -ENOENT;
+}
+
+/**
+ * ccshm_owner_may - check whether the caller may assign an owner and a group
+ * @old_uid: present owner; the caller's effective uid for a new buffer
+ * @old_gid: present group; the caller's effective gid for a new buffer
+ * @uid: owner to be assigned
+ * @gid: group to be assigned
+ *
+ * Another owner, or a new group that is none of the caller's, needs CAP_CHOWN.
+ *
+ * Return: 0; -EINVAL when an id is not valid; -EPERM.
+ */
+int ccshm_owner_may(kuid_t old_uid, kgid_t old_gid, kuid_t uid, kgid_t gid)
+{
+	if (!uid_valid(uid) || !gid_valid(gid))
+		return -EINVAL;
+	if (uid_eq(uid, old_uid) && (gid_eq(gid, old_gid) || in_egroup_p(gid)))
+		return 0;
+	return capable(CAP_CHOWN) ? 0 : -EPERM;
+}
+
+/*
+ * Check whether the caller may program devices: a device that user space programs can
+ * access all memory that no IOMMU protects.
+ */
+bool ccshm_may_program_devices(void)
+{
+	return capable(CAP_SYS_RAWIO);
 }
 
 /* Refuse a new export or attachment of a sealed buffer to a caller without control. */

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ATTACH: give a device of a user space driver the addresses of a slice. */
-#include <linux/capability.h>
 #include <linux/dma-buf.h>
 #include <linux/file.h>
 #include <linux/pci.h>
@@ -83,7 +82,7 @@ static int attach_validate(const struct ccshm_ioc_attach *req)
 		return -EINVAL;
 	if (req->flags & CCSHM_ATTACH_DMABUF ? req->id : req->dmabuf_fd)
 		return -EINVAL;
-	return capable(CAP_SYS_RAWIO) ? 0 : -EPERM;
+	return ccshm_may_program_devices() ? 0 : -EPERM;
 }
 
 /* Make the attachment. On success, takes over the references of @target and to @pdev. */

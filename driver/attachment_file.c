@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Attachments: their files, and the calls on them, SEGMENTS and DETACH. */
 #include <linux/anon_inodes.h>
-#include <linux/capability.h>
 #include <linux/file.h>
 #include <linux/pci.h>
 #include <linux/poll.h>
@@ -31,7 +30,7 @@ static struct ccshm_attachment *attachment_of_call(struct ccshm_call *call, u64 
 	object = ccshm_object_find(id, call->client, CCSHM_CONTROL);
 	if (IS_ERR(object))
 		return ERR_CAST(object);
-	if (object->type != CCSHM_TYPE_ATTACHMENT || !capable(CAP_SYS_RAWIO)) {
+	if (object->type != CCSHM_TYPE_ATTACHMENT || !ccshm_may_program_devices()) {
 		att = ERR_PTR(object->type != CCSHM_TYPE_ATTACHMENT ? -ENOENT :
 								      -EPERM);
 		ccshm_object_put(object);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Buffers: their names and owners, their memory, and when they end. */
-#include <linux/capability.h>
 #include <linux/cpuset.h>
 #include <linux/cred.h>
 #include <linux/ctype.h>
@@ -344,12 +343,8 @@ static int buffer_set_owner(struct ccshm_buffer *buffer,
 		buffer->uid = make_kuid(current_user_ns(), req->uid);
 	if (req->flags & CCSHM_ALLOC_GID)
 		buffer->gid = make_kgid(current_user_ns(), req->gid);
-	if (!uid_valid(buffer->uid) || !gid_valid(buffer->gid))
-		return -EINVAL;
-	if ((!uid_eq(buffer->uid, current_euid()) ||
-	     !in_egroup_p(buffer->gid)) && !capable(CAP_CHOWN))
-		return -EPERM;
-	return 0;
+	return ccshm_owner_may(current_euid(), current_egid(), buffer->uid,
+			       buffer->gid);
 }
 
 static struct ccshm_buffer *buffer_new(const struct ccshm_ioc_alloc *req)
@@ -632,12 +627,7 @@ static int set_owner(const struct ccshm_buffer *buffer,
 		*uid = make_kuid(current_user_ns(), req->uid);
 	if (req->flags & CCSHM_SET_GID)
 		*gid = make_kgid(current_user_ns(), req->gid);
-	if (!uid_valid(*uid) || !gid_valid(*gid))
-		return -EINVAL;
-	if (uid_eq(*uid, buffer->uid) &&
-	    (gid_eq(*gid, buffer->gid) || in_egroup_p(*gid)))
-		return 0;
-	return capable(CAP_CHOWN) ? 0 : -EPERM;
+	return ccshm_owner_may(buffer->uid, buffer->gid, *uid, *gid);
 }
 
 /* All of it or nothing: a name that is taken is found before anything changes. */

@@ -167,7 +167,7 @@ static inline void ccshm_object_describe(struct ccshm_object *object,
 	object->ops->describe(object, ns, q);
 }
 
-/* access.c: which caller may do what */
+/* access.c: which caller may use a buffer, give it an owner, or program devices */
 
 enum ccshm_want { CCSHM_SEE, CCSHM_READ, CCSHM_WRITE, CCSHM_CONTROL };
 
@@ -178,6 +178,8 @@ bool ccshm_buffer_control(struct ccshm_buffer *buffer,
 bool ccshm_object_describe_seen(struct ccshm_object *object,
 				struct ccshm_client *client, bool admin,
 				bool always, struct ccshm_ioc_query *q);
+int ccshm_owner_may(kuid_t old_uid, kgid_t old_gid, kuid_t uid, kgid_t gid);
+bool ccshm_may_program_devices(void);
 int ccshm_revoke_enter(struct ccshm_tally *tally, struct ccshm_client *client, bool seal);
 int ccshm_export_may(struct ccshm_export *export, struct ccshm_client *client);
 int ccshm_attachment_may(struct ccshm_attachment *att, struct ccshm_client *client);

@@ -6,7 +6,6 @@
  * attachments or stops their devices, and waits until its deadline with nothing held.
  * The steps of the revoke of one export are in revoke.c.
  */
-#include <linux/capability.h>
 #include <linux/ktime.h>
 #include <linux/sched.h>
 #include <linux/wait.h>
@@ -426,7 +425,7 @@ int ccshm_revoke_ioctl(struct ccshm_call *call)
 	object = revoke_find(call);
 	if (IS_ERR(object))
 		return PTR_ERR(object);
-	if (req->flags & CCSHM_REVOKE_FORCE && !capable(CAP_SYS_RAWIO)) {
+	if (req->flags & CCSHM_REVOKE_FORCE && !ccshm_may_program_devices()) {
 		ccshm_object_put(object);
 		return -EPERM;
 	}
