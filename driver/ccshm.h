@@ -557,6 +557,7 @@ int ccshm_info_ioctl(struct ccshm_call *call);
 int ccshm_query_ioctl(struct ccshm_call *call);
 
 /* encode.c: objects as netlink attributes */
+int ccshm_encode_ids(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 
 /* netlink.c: dumps and statistics */

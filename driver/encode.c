@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Encode the description of an object as netlink attributes, for dumps and events. */
+/* Encode an object, or its ids, as netlink attributes, for dumps and events. */
 #include <net/netlink.h>
 
 #include "ccshm.h"
@@ -68,6 +68,21 @@ static int put_number(struct sk_buff *skb, const struct field *field,
 		return nla_put_u32(skb, field->attr, *(const u32 *)member);
 	return nla_put_u64_64bit(skb, field->attr, *(const u64 *)member,
 				 CCSHM_A_PAD);
+}
+
+/**
+ * ccshm_encode_ids - add the type and the ids of an object to a message
+ * @skb: message
+ * @q: description of the object, of which only these members are used
+ *
+ * Return: 0, or -EMSGSIZE when the message has no room.
+ */
+int ccshm_encode_ids(struct sk_buff *skb, const struct ccshm_ioc_query *q)
+{
+	if (nla_put_u32(skb, CCSHM_A_TYPE, q->type) ||
+	    nla_put_u64_64bit(skb, CCSHM_A_ID, q->object_id, CCSHM_A_PAD))
+		return -EMSGSIZE;
+	return nla_put_u64_64bit(skb, CCSHM_A_BUFFER_ID, q->buffer_id, CCSHM_A_PAD);
 }
 
 /**

@@ -202,15 +202,6 @@ static int put_u64(struct sk_buff *skb, enum ccshm_attr attr, u64 value)
 	return nla_put_u64_64bit(skb, attr, value, CCSHM_A_PAD);
 }
 
-/* Add the type and the ids of the object. */
-static int put_object(struct sk_buff *skb, const struct ccshm_ioc_query *q)
-{
-	if (nla_put_u32(skb, CCSHM_A_TYPE, q->type) ||
-	    put_u64(skb, CCSHM_A_ID, q->object_id))
-		return -EMSGSIZE;
-	return put_u64(skb, CCSHM_A_BUFFER_ID, q->buffer_id);
-}
-
 static int put_described(struct sk_buff *skb, const struct record *r)
 {
 	int err = ccshm_encode_object(skb, &r->q);
@@ -248,16 +239,16 @@ static int put_contents(struct sk_buff *skb, const struct record *r)
 	switch (r->type) {
 	case CCSHM_EVENT_IMPORTER_ATTACH:
 	case CCSHM_EVENT_IMPORTER_DETACH:
-		return put_object(skb, &r->q) ?:
+		return ccshm_encode_ids(skb, &r->q) ?:
 		       nla_put_string(skb, CCSHM_A_DEVICE, r->q.device);
 	case CCSHM_EVENT_REVOKE_END:
-		return put_object(skb, &r->q) ?: put_revoke(skb, r);
+		return ccshm_encode_ids(skb, &r->q) ?: put_revoke(skb, r);
 	case CCSHM_EVENT_LEAK:
 		return put_u64(skb, CCSHM_A_PAGES, r->pages);
 	case CCSHM_EVENT_QUOTA:
 		return put_quota(skb, r);
 	default:
-		return put_object(skb, &r->q);
+		return ccshm_encode_ids(skb, &r->q);
 	}
 }
 
