@@ -149,10 +149,8 @@ static int attachment_release(struct inode *inode, struct file *file)
 }
 
 static const struct ccshm_call_entry attachment_calls[] = {
-	CCSHM_CALL(CCSHM_IOC_SEGMENTS, ccshm_segments_ioctl, ccshm_ioc_segments,
-		   CCSHM_OUT(ccshm_ioc_segments, count)),
-	CCSHM_CALL(CCSHM_IOC_DETACH, ccshm_detach_ioctl, ccshm_ioc_detach,
-		   CCSHM_NO_OUT(ccshm_ioc_detach)),
+	CCSHM_CALL_SEGMENTS,
+	CCSHM_CALL_DETACH,
 };
 
 static long attachment_ioctl(struct file *file, unsigned int cmd,

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Dispatch ioctls. The owner of a file passes the table of its calls. The dispatcher
- * copies the argument in, checks its size and copies the answer out; handlers contain
- * only the rules of their call. What a handler makes is listed, and can be revoked,
- * when the handler returns, because copying out the answer may never end. The commit
- * that follows completes the call, unless the object has ended meanwhile.
+ * Dispatch the ioctls of /dev/ccshm and of attachments; the owner of the file passes the
+ * table of its calls. The dispatcher copies the argument in, checks its size and copies the
+ * answer out; handlers contain only the rules of their call. What a handler makes is listed,
+ * and can be revoked, when the handler returns, because copying out the answer can block
+ * indefinitely. The commit that follows completes the call, unless the object has ended
+ * meanwhile.
+ *
+ * The heap node accepts other sizes than this dispatcher, as the kernel's heaps do, so heap.c
+ * has its own. It completes a call in the same way, with ccshm_call_end().
  */
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>

@@ -698,6 +698,14 @@ union ccshm_call_arg {
 #define CCSHM_NO_OUT(type)	sizeof(struct type)
 #define CCSHM_READ_ONLY		.read_only = true
 
+/* Entries of the calls on attachments, which /dev/ccshm and the file of one accept. */
+#define CCSHM_CALL_SEGMENTS						\
+	CCSHM_CALL(CCSHM_IOC_SEGMENTS, ccshm_segments_ioctl,		\
+		   ccshm_ioc_segments, CCSHM_OUT(ccshm_ioc_segments, count))
+#define CCSHM_CALL_DETACH						\
+	CCSHM_CALL(CCSHM_IOC_DETACH, ccshm_detach_ioctl,		\
+		   ccshm_ioc_detach, CCSHM_NO_OUT(ccshm_ioc_detach))
+
 int ccshm_call_end(struct ccshm_call *call, int err, bool unanswered);
 long ccshm_call_dispatch(struct ccshm_call *call,
 			 const struct ccshm_call_entry *calls,
