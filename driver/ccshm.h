@@ -545,7 +545,7 @@ int ccshm_free_ioctl(struct ccshm_call *call);
 
 /* heap.c: /dev/dma_heap/system_cc_shared */
 int ccshm_heap_check(void);
-void ccshm_heap_init(void);
+void ccshm_heap_init(const struct device *misc);
 void ccshm_heap_exit(void);
 bool ccshm_heap_is_ours(void);
 

@@ -9,7 +9,6 @@
 #include <linux/kernfs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
-#include <linux/platform_device.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 #include <uapi/linux/dma-heap.h>
@@ -145,12 +144,13 @@ static struct miscdevice heap_device = {
 /*
  * Check whether the kernel has its own heap of this name: whether sysfs has the device
  * /sys/devices/virtual/dma_heap/system_cc_shared. The kernel exports neither a lookup of
- * heaps to modules nor their class. The directory of the platform bus is in /sys/devices.
+ * heaps to modules nor their class. @misc is /dev/ccshm, which has no parent device: it is
+ * in the directory of its class, in /sys/devices/virtual/misc.
  */
-static bool kernel_has_heap(void)
+static bool kernel_has_heap(const struct device *misc)
 {
-	static const char * const path[] = { "virtual", HEAP_CLASS, HEAP_NAME };
-	struct kernfs_node *dir = platform_bus.kobj.parent->sd;
+	static const char * const path[] = { HEAP_CLASS, HEAP_NAME };
+	struct kernfs_node *dir = misc->kobj.parent->parent->sd;
 	unsigned int i;
 	bool found;
 
@@ -175,14 +175,19 @@ int __init ccshm_heap_check(void)
 	return -EINVAL;
 }
 
-/* Make the node, if it is wanted. A failure is logged: all else works without the node. */
-void __init ccshm_heap_init(void)
+/**
+ * ccshm_heap_init - make the node, if it is wanted
+ * @misc: device /dev/ccshm, which is registered
+ *
+ * A failure is logged: all else works without the node.
+ */
+void __init ccshm_heap_init(const struct device *misc)
 {
 	int err;
 
 	if (!strcmp(heap, "off"))
 		return;
-	if (kernel_has_heap()) {
+	if (kernel_has_heap(misc)) {
 		pr_info("ccshm: the kernel has its own heap " HEAP_NAME "\n");
 		return;
 	}

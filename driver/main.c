@@ -160,7 +160,7 @@ static int __init ccshm_init(void)
 	err = misc_register(&device);
 	if (err)
 		goto exit_netlink;
-	ccshm_heap_init();
+	ccshm_heap_init(device.this_device);
 	return 0;
 
 exit_netlink:
