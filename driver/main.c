@@ -127,6 +127,18 @@ static void report_leak(kuid_t payer, unsigned long pages)
 			pages, from_kuid(&init_user_ns, payer));
 }
 
+static int __init memory_init(void)
+{
+	int err = ccshm_limit_init();
+
+	if (err)
+		return err;
+	err = ccshm_convert_init(report_leak);
+	if (err)
+		ccshm_limit_exit();
+	return err;
+}
+
 static int __init ccshm_init(void)
 {
 	int err = ccshm_heap_check();
@@ -136,15 +148,12 @@ static int __init ccshm_init(void)
 	if (err)
 		return err;
 	ccshm_object_prime();
-	err = ccshm_limit_init();
+	err = memory_init();
 	if (err)
 		return err;
-	err = ccshm_convert_init(report_leak);
-	if (err)
-		goto exit_limit;
 	err = ccshm_export_init();
 	if (err)
-		goto exit_convert;
+		goto exit_memory;
 	err = ccshm_attachment_init();
 	if (err)
 		goto exit_export;
@@ -173,9 +182,8 @@ exit_attachment:
 	ccshm_attachment_exit();
 exit_export:
 	ccshm_export_exit();
-exit_convert:
+exit_memory:
 	ccshm_convert_exit();
-exit_limit:
 	ccshm_limit_exit();
 	return err;
 }
