@@ -158,75 +158,44 @@ static bool exceeds_limit(enum ccshm_quota quota, u64 value)
 	return value > limits[quota].value;
 }
 
-/* Check whether a user may have so many more pages and buffers. */
-static int account_check_limits(const struct account *account, u64 pages,
-				u64 buffers)
+/* Check whether a user may have so many more objects of a type. */
+static bool account_may_add(const struct account *account,
+			    const struct ccshm_usage *more, enum ccshm_type type,
+			    enum ccshm_quota quota)
+{
+	u64 sum = (u64)account->usage.objects[type] + more->objects[type];
+
+	return !more->objects[type] || !exceeds_limit(quota, sum);
+}
+
+/* Check whether a user may have so many more pages, buffers and exports. */
+static int account_check_limits(const struct account *account,
+				const struct ccshm_usage *more)
 {
 	const struct ccshm_usage *usage = &account->usage;
 
-	if (buffers && exceeds_limit(CCSHM_QUOTA_USER_BUFFERS,
-				     usage->objects[CCSHM_TYPE_BUFFER] + buffers))
+	if (!account_may_add(account, more, CCSHM_TYPE_BUFFER,
+			     CCSHM_QUOTA_USER_BUFFERS))
 		return -EDQUOT;
-	if (!pages)
+	if (!account_may_add(account, more, CCSHM_TYPE_EXPORT,
+			     CCSHM_QUOTA_USER_EXPORTS))
+		return -EDQUOT;
+	if (!more->pages)
 		return 0;
 	if (exceeds_limit(CCSHM_QUOTA_USER_BYTES,
-			  to_bytes(usage->pages + usage->leaked + pages)))
+			  to_bytes(usage->pages + usage->leaked + more->pages)))
 		return -EDQUOT;
 	if (exceeds_limit(CCSHM_QUOTA_TOTAL_BYTES,
-			  to_bytes(all.pages + usage->leaked + pages)))
+			  to_bytes(all.pages + usage->leaked + more->pages)))
 		return -ENOSPC;
 	return 0;
 }
 
-/* Charge pages and buffers to a user, unless a limit refuses them. */
-static int account_grow(kuid_t uid, u64 pages, u64 buffers, bool exempt)
+/* Add to or subtract from what a user has; under account_lock. */
+static void account_apply(struct account *account, const struct ccshm_usage *change)
 {
-	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
-	struct account *account;
-	int err = 0;
-
-	if (!spare)
-		return -ENOMEM;
-	spin_lock(&account_lock);
-	account = account_take(uid, &spare);
-	if (!exempt)
-		err = account_check_limits(account, pages, buffers);
-	if (!err) {
-		account->usage.pages += pages;
-		account->usage.objects[CCSHM_TYPE_BUFFER] += buffers;
-		account->usage.kept += buffers;
-		all.pages += pages;
-		all.objects[CCSHM_TYPE_BUFFER] += buffers;
-	} else {
-		account = account_drop(account);
-		spare = account ?: spare;
-	}
-	spin_unlock(&account_lock);
-	kfree(spare);
-	return err;
-}
-
-/* Check the capability last: capable() leaves a trace in the audit log. */
-static int account_try(kuid_t uid, u64 pages, u64 buffers)
-{
-	int err = account_grow(uid, pages, buffers, false);
-
-	if (ccshm_limit_refuses(err) && capable(CAP_SYS_RESOURCE))
-		err = account_grow(uid, pages, buffers, true);
-	return err;
-}
-
-/*
- * Add to or subtract from what a user has; the user has an account. Returns an account to
- * be freed after the lock is dropped, or NULL.
- */
-static struct account *account_add(kuid_t uid, const struct ccshm_usage *change)
-{
-	struct account *account = account_find(uid);
 	unsigned int i;
 
-	if (WARN_ON_ONCE(!account))
-		return NULL;
 	account->usage.pages += change->pages;
 	account->usage.leaked += change->leaked;
 	account->usage.returning += change->returning;
@@ -242,6 +211,53 @@ static struct account *account_add(kuid_t uid, const struct ccshm_usage *change)
 		account->usage.objects[i] += change->objects[i];
 		all.objects[i] += change->objects[i];
 	}
+}
+
+/* Charge pages and objects to a user, unless a limit refuses them. */
+static int account_grow(kuid_t uid, const struct ccshm_usage *more, bool exempt)
+{
+	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
+	struct account *account;
+	int err = 0;
+
+	if (!spare)
+		return -ENOMEM;
+	spin_lock(&account_lock);
+	account = account_take(uid, &spare);
+	if (!exempt)
+		err = account_check_limits(account, more);
+	if (!err) {
+		account_apply(account, more);
+	} else {
+		account = account_drop(account);
+		spare = account ?: spare;
+	}
+	spin_unlock(&account_lock);
+	kfree(spare);
+	return err;
+}
+
+/* Check the capability last: capable() leaves a trace in the audit log. */
+static int account_try(kuid_t uid, const struct ccshm_usage *more)
+{
+	int err = account_grow(uid, more, false);
+
+	if (ccshm_limit_refuses(err) && capable(CAP_SYS_RESOURCE))
+		err = account_grow(uid, more, true);
+	return err;
+}
+
+/*
+ * Add to or subtract from what a user has; the user has an account. Returns an account to
+ * be freed after the lock is dropped, or NULL.
+ */
+static struct account *account_add(kuid_t uid, const struct ccshm_usage *change)
+{
+	struct account *account = account_find(uid);
+
+	if (WARN_ON_ONCE(!account))
+		return NULL;
+	account_apply(account, change);
 	return account_drop(account);
 }
 
@@ -267,7 +283,9 @@ static void account_change(kuid_t uid, const struct ccshm_usage *change)
  */
 int ccshm_limit_charge(kuid_t uid, unsigned long pages)
 {
-	return account_try(uid, pages, 0);
+	const struct ccshm_usage more = { .pages = pages };
+
+	return account_try(uid, &more);
 }
 
 /* Uncharge pages that were freed. */
@@ -509,12 +527,15 @@ int ccshm_limit_wait(struct ccshm_limit_wait *wait, kuid_t uid, int err,
 static int account_add_buffer(kuid_t uid, bool interruptible,
 			      struct ccshm_limit_refusal *refusal)
 {
+	const struct ccshm_usage more = {
+		.objects[CCSHM_TYPE_BUFFER] = 1, .kept = 1,
+	};
 	struct ccshm_limit_wait wait;
 	int err, failed;
 
 	ccshm_limit_wait_begin(&wait);
 	for (;;) {
-		err = account_try(uid, 0, 1);
+		err = account_try(uid, &more);
 		if (!ccshm_limit_refuses(err))
 			return err;
 		failed = ccshm_limit_wait(&wait, uid, err, 0, interruptible);
@@ -527,40 +548,12 @@ static int account_add_buffer(kuid_t uid, bool interruptible,
 	return err;
 }
 
-/* Count one export of a user, unless the limit refuses it. */
-static int account_grow_exports(kuid_t uid, bool exempt)
-{
-	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
-	struct account *account;
-	int err = 0;
-
-	if (!spare)
-		return -ENOMEM;
-	spin_lock(&account_lock);
-	account = account_take(uid, &spare);
-	if (!exempt && exceeds_limit(CCSHM_QUOTA_USER_EXPORTS,
-				     account->usage.objects[CCSHM_TYPE_EXPORT] + 1ULL))
-		err = -EDQUOT;
-	if (!err) {
-		account->usage.objects[CCSHM_TYPE_EXPORT]++;
-		all.objects[CCSHM_TYPE_EXPORT]++;
-	} else {
-		account = account_drop(account);
-		spare = account ?: spare;
-	}
-	spin_unlock(&account_lock);
-	kfree(spare);
-	return err;
-}
-
-/* Check the capability last: capable() leaves a trace in the audit log. */
 static int account_add_export(kuid_t uid, struct ccshm_limit_refusal *refusal)
 {
+	const struct ccshm_usage more = { .objects[CCSHM_TYPE_EXPORT] = 1 };
 	struct ccshm_usage usage;
-	int err = account_grow_exports(uid, false);
+	int err = account_try(uid, &more);
 
-	if (err == -EDQUOT && capable(CAP_SYS_RESOURCE))
-		err = account_grow_exports(uid, true);
 	if (err != -EDQUOT)
 		return err;
 	ccshm_limit_usage(uid, &usage);
