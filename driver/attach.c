@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* ATTACH: give a device of a user space driver the addresses of a slice. */
-#include <linux/dma-buf.h>
 #include <linux/file.h>
 #include <linux/pci.h>
 
@@ -23,30 +22,22 @@ struct attach_target {
 
 static int target_from_dmabuf(struct attach_target *target, int fd)
 {
-	struct dma_buf *dmabuf = dma_buf_get(fd);
-	struct ccshm_export *export;
-	int err = 0;
+	struct ccshm_export *export = ccshm_export_from_fd(fd);
 
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf) == -EINVAL ? -EMEDIUMTYPE :
-						    PTR_ERR(dmabuf);
-	export = ccshm_export_from_dmabuf(dmabuf);
-	if (!export) {
-		err = -EMEDIUMTYPE;
-	} else if (export->flags & CCSHM_EXPORT_READ_ONLY) {
-		err = -EACCES;
-	} else {
-		kref_get(&export->obj.ref);
-		kref_get(&export->obj.buffer->obj.ref);
-		*target = (struct attach_target){
-			.buffer = export->obj.buffer,
-			.export = export,
-			.base = (u64)export->first << PAGE_SHIFT,
-			.limit = (u64)export->pages << PAGE_SHIFT,
-		};
+	if (IS_ERR(export))
+		return PTR_ERR(export);
+	if (export->flags & CCSHM_EXPORT_READ_ONLY) {
+		ccshm_object_put(&export->obj);
+		return -EACCES;
 	}
-	dma_buf_put(dmabuf);
-	return err;
+	kref_get(&export->obj.buffer->obj.ref);
+	*target = (struct attach_target){
+		.buffer = export->obj.buffer,
+		.export = export,
+		.base = (u64)export->first << PAGE_SHIFT,
+		.limit = (u64)export->pages << PAGE_SHIFT,
+	};
+	return 0;
 }
 
 static int target_get(struct attach_target *target, struct ccshm_call *call)

@@ -409,7 +409,7 @@ int ccshm_dmabuf_make(struct ccshm_call *call, struct ccshm_buffer *buffer,
 		      int fd_flags);
 int ccshm_dmabuf_commit(struct ccshm_call *call, struct ccshm_buffer *buffer);
 void ccshm_dmabuf_undo(struct ccshm_call *call);
-struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf);
+struct ccshm_export *ccshm_export_from_fd(int fd);
 int ccshm_export_ioctl(struct ccshm_call *call);
 
 /* dma.c: memory for devices */

@@ -59,12 +59,34 @@ static const struct dma_buf_ops pinned_no_vmap_ops = {
 };
 
 /* Return the export of a dma-buf, or NULL if another driver has made the dma-buf. */
-struct ccshm_export *ccshm_export_from_dmabuf(struct dma_buf *dmabuf)
+static struct ccshm_export *export_of_dmabuf(struct dma_buf *dmabuf)
 {
 	if (dmabuf->ops == &revocable_ops || dmabuf->ops == &pinned_ops ||
 	    dmabuf->ops == &pinned_no_vmap_ops)
 		return dmabuf->priv;
 	return NULL;
+}
+
+/**
+ * ccshm_export_from_fd - find the export whose dma-buf a file descriptor refers to
+ * @fd: file descriptor of the caller
+ *
+ * Return: the export with a reference; -EBADF when @fd is not open, -EMEDIUMTYPE when it
+ * is not a dma-buf of ccshm.
+ */
+struct ccshm_export *ccshm_export_from_fd(int fd)
+{
+	struct dma_buf *dmabuf = dma_buf_get(fd);
+	struct ccshm_export *export;
+
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf) == -EINVAL ? ERR_PTR(-EMEDIUMTYPE) :
+						    ERR_CAST(dmabuf);
+	export = export_of_dmabuf(dmabuf);
+	if (export)
+		kref_get(&export->obj.ref);
+	dma_buf_put(dmabuf);
+	return export ?: ERR_PTR(-EMEDIUMTYPE);
 }
 
 static struct dma_buf *dmabuf_new(struct ccshm_export *export, int fd_flags)

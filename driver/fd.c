@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* File descriptors of exports (dma-bufs) and of attachments. */
-#include <linux/dma-buf.h>
+#include <linux/err.h>
 
 #include "ccshm.h"
 
@@ -13,15 +13,10 @@
  */
 struct ccshm_object *ccshm_object_from_fd(int fd)
 {
-	struct dma_buf *dmabuf = dma_buf_get(fd);
-	struct ccshm_export *export;
+	struct ccshm_export *export = ccshm_export_from_fd(fd);
 
-	if (IS_ERR(dmabuf))
-		return PTR_ERR(dmabuf) == -EINVAL ? ccshm_attachment_from_fd(fd) :
-						    ERR_CAST(dmabuf);
-	export = ccshm_export_from_dmabuf(dmabuf);
-	if (export)
-		kref_get(&export->obj.ref);
-	dma_buf_put(dmabuf);
-	return export ? &export->obj : ERR_PTR(-EMEDIUMTYPE);
+	if (!IS_ERR(export))
+		return &export->obj;
+	return PTR_ERR(export) == -EMEDIUMTYPE ? ccshm_attachment_from_fd(fd) :
+						 ERR_CAST(export);
 }
