@@ -436,6 +436,13 @@ void ccshm_device_release(struct pci_dev *pdev);
 int ccshm_device_stop(struct pci_dev *pdev);
 int ccshm_device_ioctl(struct ccshm_call *call);
 
+/* The bus mastering of a bridge is that of all devices behind the bridge. */
+static inline bool ccshm_device_is_bridge(struct device *dev)
+{
+	return dev_is_pci(dev) &&
+	       to_pci_dev(dev)->hdr_type != PCI_HEADER_TYPE_NORMAL;
+}
+
 /* Write the name of a device as users know it: "BUS:NAME", as in sysfs. */
 static inline void ccshm_device_name(struct device *dev, char name[CCSHM_DEVICE_LEN])
 {

@@ -62,12 +62,6 @@ bool ccshm_device_is_there(struct pci_dev *pdev)
 	return dev == &pdev->dev;
 }
 
-/* The bus mastering of a bridge is that of all devices behind the bridge. */
-static bool is_bridge(struct pci_dev *pdev)
-{
-	return pdev->hdr_type != PCI_HEADER_TYPE_NORMAL;
-}
-
 /*
  * Check whether the driver of a device leaves DMA, and the IOMMU domain, to its user, as all
  * vfio drivers do. On PCI, the driver of bridges and pci-stub also set the flag, but give
@@ -79,7 +73,7 @@ static bool driver_is_vfio(struct device *dev)
 
 	if (dev_is_pci(dev))
 		return to_pci_driver(driver)->driver_managed_dma &&
-		       !is_bridge(to_pci_dev(dev)) &&
+		       !ccshm_device_is_bridge(dev) &&
 		       strcmp(driver->name, "pci-stub");
 	return dev_is_platform(dev) &&
 	       to_platform_driver(driver)->driver_managed_dma;
@@ -110,7 +104,7 @@ int ccshm_device_check(struct pci_dev *pdev)
 	if (!device_is_registered(&pdev->dev) ||
 	    ccshm_pci_is_disconnected(pdev))
 		return -ENODEV;
-	if (is_bridge(pdev))
+	if (ccshm_device_is_bridge(&pdev->dev))
 		return -EOPNOTSUPP;
 	if (pdev->dev.driver && !driver_is_for_user_space(&pdev->dev))
 		return -EBUSY;
@@ -322,11 +316,6 @@ static void describe_dma(const struct subject *subject, struct ccshm_ioc_device 
 			   !driver_is_for_user_space(subject->dma);
 
 	ccshm_dma_describe(subject->dma, driver_maps, req);
-	if (dev_is_pci(subject->named) && is_bridge(to_pci_dev(subject->named))) {
-		req->verdict = CCSHM_DEVICE_CANNOT;
-		strscpy(req->reason, "it is a bridge: it cannot be stopped alone",
-			sizeof(req->reason));
-	}
 	if (driver_maps)
 		req->device_flags |= CCSHM_DEVICE_KERNEL_DRIVER;
 	if (mask_is_default(subject->dma))

@@ -101,6 +101,7 @@ static struct ccshm_dma_facts device_read_facts(struct device *dev,
 		       CCSHM_HAVE_DMA_CAPABLE_ATTRS ? CCSHM_DMA_API_ANY :
 						      CCSHM_DMA_API_BOUNCE,
 		.confidential = ccshm_platform != CCSHM_PLATFORM_NONE,
+		.bridge = ccshm_device_is_bridge(dev),
 		.has_mask = device_has_mask(dev),
 		.own_ops = get_dma_ops(dev),
 		.iommu = ccshm_dma_iommu(dev),
@@ -357,9 +358,12 @@ int ccshm_dma_map(struct device *dev, struct sg_table *sgt,
 {
 	u64 limit = device_limit(dev, device_mask(dev));
 	struct ccshm_dma_facts facts = device_read_facts(dev, true, limit);
-	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
+	struct ccshm_dma_verdict verdict;
 	int err;
 
+	/* The importer's driver stops its device; ccshm does not. */
+	facts.bridge = false;
+	verdict = ccshm_dma_decide(&facts);
 	if (verdict.how == CCSHM_DMA_REFUSE) {
 		report_refusal(dev, buffer->payer, verdict.reason);
 		return verdict.err;

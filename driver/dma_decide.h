@@ -28,6 +28,8 @@ enum ccshm_dma_api {
  * struct ccshm_dma_facts - facts that the decision depends on
  * @api: support of the kernel for DMA_ATTR_CC_SHARED
  * @confidential: this guest has private memory
+ * @bridge: the device is a PCI bridge, and ccshm would have to stop it: its bus mastering is
+ *	that of all devices behind it
  * @has_mask: the device has a DMA mask
  * @own_ops: the device has its own DMA operations (Xen, or an IOMMU in older kernels)
  * @iommu: the IOMMU layer maps memory for the device
@@ -44,6 +46,7 @@ enum ccshm_dma_api {
 struct ccshm_dma_facts {
 	enum ccshm_dma_api api;
 	bool confidential;
+	bool bridge;
 	bool has_mask;
 	bool own_ops;
 	bool iommu;
@@ -131,6 +134,9 @@ ccshm_dma_accept(const struct ccshm_dma_facts *facts, enum ccshm_dma_how how)
 static inline struct ccshm_dma_verdict
 ccshm_dma_decide(const struct ccshm_dma_facts *facts)
 {
+	if (facts->bridge)
+		return ccshm_dma_cannot(-EOPNOTSUPP,
+					"it is a bridge: a stop would also stop the devices behind it");
 	if (!facts->has_mask)
 		return ccshm_dma_cannot(-EINVAL, "it has no DMA mask");
 	if (facts->own_ops || facts->iommu)

@@ -90,6 +90,7 @@ END_TEST
 
 /* ---- refused devices ---- */
 
+static void bridge(struct ccshm_dma_facts *f) { f->bridge = true; }
 static void no_mask(struct ccshm_dma_facts *f) { f->has_mask = false; }
 static void own_ops(struct ccshm_dma_facts *f) { f->own_ops = true; }
 static void iommu(struct ccshm_dma_facts *f) { f->iommu = true; }
@@ -129,24 +130,26 @@ static const struct {
 	int err;
 	const char *reason;
 } refused[] = {
-	{ "no mask", no_mask, NULL, 0, CCSHM_DEVICE_CANNOT, -EINVAL, "it has no DMA mask" },
-	{ "own operations", own_ops, NULL, 1, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	{ "bridge", bridge, NULL, 0, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	  "it is a bridge: a stop would also stop the devices behind it" },
+	{ "no mask", no_mask, NULL, 1, CCSHM_DEVICE_CANNOT, -EINVAL, "it has no DMA mask" },
+	{ "own operations", own_ops, NULL, 2, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "it is behind an IOMMU or has its own DMA operations" },
-	{ "IOMMU", iommu, NULL, 1, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	{ "IOMMU", iommu, NULL, 2, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "it is behind an IOMMU or has its own DMA operations" },
-	{ "IOMMU of user space", userspace_iommu, NULL, 2, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	{ "IOMMU of user space", userspace_iommu, NULL, 3, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "its IOMMU translates or belongs to user space" },
-	{ "not coherent", incoherent, has_driver, 3, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	{ "not coherent", incoherent, has_driver, 4, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "it is not cache-coherent" },
-	{ "not coherent, no driver", incoherent, has_none, 3, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	{ "not coherent, no driver", incoherent, has_none, 4, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "it is not cache-coherent, or no driver had it yet and it was never configured for DMA" },
-	{ "restricted pool", restricted, NULL, 4, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
+	{ "restricted pool", restricted, NULL, 5, CCSHM_DEVICE_CANNOT, -EOPNOTSUPP,
 	  "it has a restricted DMA pool" },
-	{ "needs no sharing", needs_none, before_7_3, 5, CCSHM_DEVICE_NEEDS_NOT, -EOPNOTSUPP,
+	{ "needs no sharing", needs_none, before_7_3, 6, CCSHM_DEVICE_NEEDS_NOT, -EOPNOTSUPP,
 	  "it can DMA to private memory and needs no sharing" },
-	{ "mask without the shared bit", unreached, NULL, 6, CCSHM_DEVICE_CANNOT, -ERANGE,
+	{ "mask without the shared bit", unreached, NULL, 7, CCSHM_DEVICE_CANNOT, -ERANGE,
 	  "its DMA mask does not hold the address bit of shared memory" },
-	{ "bounced by the kernel", bounced_by_kernel, driver_on_7_3, 7, CCSHM_DEVICE_CANNOT,
+	{ "bounced by the kernel", bounced_by_kernel, driver_on_7_3, 8, CCSHM_DEVICE_CANNOT,
 	  -EOPNOTSUPP, "the kernel bounces it (swiotlb=force)" },
 };
 
@@ -224,7 +227,7 @@ END_TEST
 
 /* ---- all devices ---- */
 
-#define NR_FLAGS	10
+#define NR_FLAGS	11
 
 static struct ccshm_dma_facts any_facts(enum ccshm_dma_api api, unsigned int bits)
 {
@@ -240,6 +243,7 @@ static struct ccshm_dma_facts any_facts(enum ccshm_dma_api api, unsigned int bit
 		.force_bounce = bits & 128,
 		.driver_maps = bits & 256,
 		.mask_holds_shared = bits & 512,
+		.bridge = bits & 1024,
 	};
 }
 
@@ -260,6 +264,7 @@ static void check_verdict(const struct ccshm_dma_facts *f, struct ccshm_dma_verd
 	/* Devices with other DMA addresses are refused. */
 	ck_assert(f->has_mask && f->coherent && f->mask_holds_shared);
 	ck_assert(!f->own_ops && !f->iommu && !f->userspace_iommu && !f->restricted);
+	ck_assert(!f->bridge);
 	/* In a confidential guest the kernel would bounce a mapping without the attribute. */
 	if (v.how == CCSHM_DMA_PLAIN)
 		ck_assert(!f->confidential && !f->force_bounce && f->driver_maps);
