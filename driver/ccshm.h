@@ -560,12 +560,14 @@ bool ccshm_heap_is_ours(void);
 int ccshm_pages_ioctl(struct ccshm_call *call);
 
 /* query.c: INFO and QUERY */
+void ccshm_info_describe(struct ccshm_ioc_info *info);
 int ccshm_info_ioctl(struct ccshm_call *call);
 int ccshm_query_ioctl(struct ccshm_call *call);
 
 /* encode.c: objects as netlink attributes */
 int ccshm_encode_ids(struct sk_buff *skb, const struct ccshm_ioc_query *q);
 int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q);
+int ccshm_encode_stats(struct sk_buff *skb, const struct ccshm_ioc_info *info);
 
 /* netlink.c: dumps and statistics */
 int ccshm_netlink_init(void);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Encode an object, or its ids, as netlink attributes, for dumps and events. */
+/* Encode objects, their ids, and statistics as netlink attributes. */
 #include <net/netlink.h>
 
 #include "ccshm.h"
@@ -111,5 +111,70 @@ int ccshm_encode_object(struct sk_buff *skb, const struct ccshm_ioc_query *q)
 	}
 	if (q->type == CCSHM_TYPE_ATTACHMENT)
 		return nla_put_string(skb, CCSHM_A_DEVICE, q->device);
+	return 0;
+}
+
+/**
+ * struct counter - a counter of INFO that is also in the statistics
+ * @attr: enum ccshm_stats_attr; its value is always a u64
+ * @size: size of the member
+ * @offset: offset of the member in struct ccshm_ioc_info
+ */
+struct counter {
+	u16 attr;
+	u16 size;
+	u16 offset;
+};
+
+#define COUNTER(name, type, member) {					\
+		.attr = CCSHM_A_STATS_##name, .size = sizeof(type),	\
+		.offset = offsetof(struct ccshm_ioc_info, member)	\
+	}
+
+static const struct counter counters[] = {
+	COUNTER(BYTES_SHARED, u64, bytes_shared),
+	COUNTER(BYTES_LEAKED, u64, bytes_leaked),
+	COUNTER(BYTES_QUARANTINED, u64, bytes_quarantined),
+	COUNTER(BYTES_CARVED, u64, bytes_carved),
+	COUNTER(BLOCKS_CARVED, u64, blocks_carved),
+	COUNTER(CALLS_SHARED, u64, calls_shared),
+	COUNTER(CALLS_PRIVATE, u64, calls_private),
+	COUNTER(CALLS_FAILED, u64, calls_failed),
+	COUNTER(BUFFERS, u32, buffers),
+	COUNTER(EXPORTS, u32, exports),
+	COUNTER(ATTACHMENTS, u32, attachments),
+	COUNTER(BUFFERS_MADE, u64, buffers_made),
+	COUNTER(EXPORTS_MADE, u64, exports_made),
+	COUNTER(ATTACHMENTS_MADE, u64, attachments_made),
+	COUNTER(REVOKES, u64, revokes),
+	COUNTER(REVOKES_FAILED, u64, revokes_failed),
+	COUNTER(QUOTA_REFUSED, u64, refusals),
+	COUNTER(EVENTS, u64, events),
+	COUNTER(EVENTS_LOST, u64, events_lost),
+	COUNTER(EVENTS_SUPPRESSED, u64, events_suppressed),
+};
+
+/**
+ * ccshm_encode_stats - add the statistics to a message
+ * @skb: message
+ * @info: what INFO returns
+ *
+ * Return: 0, or -EMSGSIZE when the message has no room.
+ */
+int ccshm_encode_stats(struct sk_buff *skb, const struct ccshm_ioc_info *info)
+{
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(counters); i++) {
+		const void *member = (const char *)info + counters[i].offset;
+		u64 value = counters[i].size == sizeof(u32) ? *(const u32 *)member :
+							   *(const u64 *)member;
+
+		err = nla_put_u64_64bit(skb, counters[i].attr, value,
+					CCSHM_A_STATS_PAD);
+		if (err)
+			return err;
+	}
 	return 0;
 }

@@ -183,62 +183,17 @@ static int dump_objects(struct sk_buff *skb, struct netlink_callback *cb)
 
 /* ---- statistics ---- */
 
-static int put_stats(struct sk_buff *skb)
-{
-	u64 stats[CCSHM_A_STATS_EVENTS_SUPPRESSED + 1] = {};
-	struct ccshm_convert_stats convert;
-	struct ccshm_carve_stats carve;
-	struct ccshm_event_stats event;
-	struct ccshm_usage usage;
-	unsigned int i;
-	int err;
-
-	ccshm_convert_stats(&convert);
-	ccshm_carve_stats(&carve);
-	ccshm_event_stats(&event);
-	ccshm_limit_usage_all(&usage);
-	stats[CCSHM_A_STATS_BYTES_SHARED] = convert.pages_shared << PAGE_SHIFT;
-	stats[CCSHM_A_STATS_BYTES_LEAKED] = usage.leaked << PAGE_SHIFT;
-	stats[CCSHM_A_STATS_BYTES_QUARANTINED] =
-		convert.pages_quarantined << PAGE_SHIFT;
-	stats[CCSHM_A_STATS_BYTES_CARVED] = carve.pages << PAGE_SHIFT;
-	stats[CCSHM_A_STATS_BLOCKS_CARVED] = carve.blocks;
-	stats[CCSHM_A_STATS_CALLS_SHARED] = convert.calls_shared;
-	stats[CCSHM_A_STATS_CALLS_PRIVATE] = convert.calls_private;
-	stats[CCSHM_A_STATS_CALLS_FAILED] = convert.calls_failed;
-	stats[CCSHM_A_STATS_BUFFERS] = usage.objects[CCSHM_TYPE_BUFFER];
-	stats[CCSHM_A_STATS_EXPORTS] = usage.objects[CCSHM_TYPE_EXPORT];
-	stats[CCSHM_A_STATS_ATTACHMENTS] =
-		usage.objects[CCSHM_TYPE_ATTACHMENT];
-	stats[CCSHM_A_STATS_BUFFERS_MADE] =
-		ccshm_object_made(CCSHM_TYPE_BUFFER);
-	stats[CCSHM_A_STATS_EXPORTS_MADE] =
-		ccshm_object_made(CCSHM_TYPE_EXPORT);
-	stats[CCSHM_A_STATS_ATTACHMENTS_MADE] =
-		ccshm_object_made(CCSHM_TYPE_ATTACHMENT);
-	stats[CCSHM_A_STATS_REVOKES] = event.revokes;
-	stats[CCSHM_A_STATS_REVOKES_FAILED] = event.revokes_failed;
-	stats[CCSHM_A_STATS_QUOTA_REFUSED] = event.refused;
-	stats[CCSHM_A_STATS_EVENTS] = event.sent;
-	stats[CCSHM_A_STATS_EVENTS_LOST] = event.lost;
-	stats[CCSHM_A_STATS_EVENTS_SUPPRESSED] = event.suppressed;
-	for (i = CCSHM_A_STATS_PAD + 1; i < ARRAY_SIZE(stats); i++) {
-		err = nla_put_u64_64bit(skb, i, stats[i], CCSHM_A_STATS_PAD);
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 static int get_stats(struct sk_buff *request, struct genl_info *info)
 {
 	struct sk_buff *skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	struct ccshm_ioc_info stats = {};
 	void *hdr;
 
 	if (!skb)
 		return -ENOMEM;
+	ccshm_info_describe(&stats);
 	hdr = genlmsg_put_reply(skb, info, &family, 0, CCSHM_CMD_STATS_GET);
-	if (!hdr || put_stats(skb)) {
+	if (!hdr || ccshm_encode_stats(skb, &stats)) {
 		nlmsg_free(skb);
 		return -EMSGSIZE;
 	}

@@ -9,15 +9,16 @@
 
 #include "ccshm.h"
 
-int ccshm_info_ioctl(struct ccshm_call *call)
+/**
+ * ccshm_info_describe - describe the driver, for INFO and for the statistics of netlink
+ * @info: all zero; out: what INFO returns
+ */
+void ccshm_info_describe(struct ccshm_ioc_info *info)
 {
-	struct ccshm_ioc_info *info = call->arg;
 	struct ccshm_convert_stats stats;
 	struct ccshm_carve_stats carved;
 	struct ccshm_event_stats event;
 
-	if (info->flags)
-		return -EINVAL;
 	ccshm_convert_stats(&stats);
 	info->abi_version = CCSHM_ABI_VERSION;
 	info->abi_oldest = CCSHM_ABI_OLDEST;
@@ -53,6 +54,15 @@ int ccshm_info_ioctl(struct ccshm_call *call)
 	info->events_suppressed = event.suppressed;
 	strscpy(info->driver_version, CCSHM_VERSION,
 		sizeof(info->driver_version));
+}
+
+int ccshm_info_ioctl(struct ccshm_call *call)
+{
+	struct ccshm_ioc_info *info = call->arg;
+
+	if (info->flags)
+		return -EINVAL;
+	ccshm_info_describe(info);
 	return 0;
 }
 
