@@ -132,9 +132,9 @@ static void pinned(void)
 		 "EXPORT, pinned, of a buffer with OTHERS_PIN by a reader: EACCES");
 	is_errno(export_as(BOB, 0, read, CCSHM_EXPORT_PINNED | CCSHM_EXPORT_READ_ONLY), 0,
 		 "EXPORT, pinned and read-only, of a buffer with OTHERS_PIN by a reader: works");
-	is_errno(free_as(ALICE, id), 0, "FREE of the buffer without OTHERS_PIN");
-	is_errno(free_as(ALICE, open), 0, "FREE of the buffer with OTHERS_PIN and mode 0666");
-	is_errno(free_as(ALICE, read), 0, "FREE of the buffer with OTHERS_PIN and mode 0644");
+	is_errno(free_as(ALICE, id), 0, "FREE of the buffer without OTHERS_PIN: success");
+	is_errno(free_as(ALICE, open), 0, "FREE of the buffer with OTHERS_PIN and mode 0666: success");
+	is_errno(free_as(ALICE, read), 0, "FREE of the buffer with OTHERS_PIN and mode 0644: success");
 }
 
 /* ---- SET ---- */
@@ -254,7 +254,7 @@ static void set_finds(void)
 	must(raw_free(ccshm, anonymous));
 	is_errno(SET(ALICE, 0, anonymous, SEALED(0)), ENOENT,
 		 "SET of a buffer that was freed: ENOENT");
-	is_errno(free_as(ALICE, own), 0, "FREE of alice's buffer");
+	is_errno(free_as(ALICE, own), 0, "FREE of alice's buffer: success");
 }
 
 static void set_changes(uint64_t id)
@@ -313,10 +313,10 @@ static void set(void)
 		 "SET of the group ccshm by its member: works");
 	is_int(query(id).gid, GID_CCSHM, "SET of the group ccshm: QUERY reports it");
 	set_refused(id);
-	is_errno(free_as(BOB, bobs), 0, "FREE of bob's buffer with the same name");
+	is_errno(free_as(BOB, bobs), 0, "FREE of bob's buffer with the same name: success");
 	set_finds();
 	set_changes(id);
-	is_errno(free_as(ALICE, taken), 0, "FREE of alice's buffer with the name in use");
+	is_errno(free_as(ALICE, taken), 0, "FREE of alice's buffer with the name in use: success");
 }
 
 /* ---- the seal ---- */
@@ -358,8 +358,8 @@ static void persistent_needs_control(void)
 	is_errno(attach_flags_as(ALICE, id, CCSHM_ATTACH_PERSISTENT), 0,
 		 "ATTACH with PERSISTENT by alice, the owner: works");
 	is_errno(raw_detach(ccshm, call->in.attach.attachment_id), 0,
-		 "DETACH of the persistent attachment");
-	is_errno(free_as(ALICE, id), 0, "FREE of the buffer with the persistent attachment");
+		 "DETACH of the persistent attachment: success");
+	is_errno(free_as(ALICE, id), 0, "FREE of the buffer with the persistent attachment: success");
 	close(fd);
 }
 
@@ -399,7 +399,7 @@ static void sealed(void)
 		 "REVOKE with SEAL by alice: EXPORT by bob: EPERM");
 	is_errno(export_as(ALICE, 0, id, 0), 0, "REVOKE with SEAL by alice: EXPORT by alice works");
 	close(fd);
-	is_errno(free_as(ALICE, id), 0, "FREE of the sealed buffer");
+	is_errno(free_as(ALICE, id), 0, "FREE of the sealed buffer: success");
 }
 
 /* Test that the buffer stays sealed when the revoke times out. */
@@ -409,14 +409,14 @@ static void seal_refused(void)
 	struct attached a;
 
 	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0,
-		 "ATTACH of the buffer that will be sealed");
+		 "ATTACH of the buffer that will be sealed: success");
 	is_errno(revoke_as(ALICE, id, CCSHM_REVOKE_SEAL), ETIMEDOUT,
 		 "REVOKE with SEAL while a device is attached: ETIMEDOUT");
 	is_errno(export_as(BOB, 0, id, 0), EPERM,
 		 "REVOKE with SEAL has timed out: the buffer is sealed");
 	is_errno(attached_end(&a), 0, "REVOKE with SEAL has timed out: DETACH works");
 	is_errno(free_as(ALICE, id), 0,
-		 "FREE of the buffer that was sealed by a REVOKE that timed out");
+		 "FREE of the buffer that was sealed by a REVOKE that timed out: success");
 }
 
 /* ---- REVOKE of a descriptor ---- */
@@ -493,7 +493,7 @@ static void descriptors(void)
 		 "REVOKE by descriptor with CAP_SYS_ADMIN: mmap() of the dma-buf: ENODEV");
 
 	is_errno(attach_buffer(ccshm, id, PCI_B, &a), 0,
-		 "ATTACH of the buffer whose attachment will be revoked");
+		 "ATTACH of the buffer whose attachment will be revoked: success");
 	is_errno(by_fd(BOB, 0, a.fd), EPERM,
 		 "REVOKE by descriptor of bob, of alice's attachment: EPERM");
 	is_errno(by_fd(ALICE, 0, a.fd), ETIMEDOUT,
@@ -507,8 +507,8 @@ static void descriptors(void)
 	close(other);
 	close(null);
 	close(fd);
-	is_errno(free_as(ALICE, hidden), 0, "FREE of the buffer that bob may not see");
-	is_errno(free_as(ALICE, id), 0, "FREE of the buffer whose attachment was revoked");
+	is_errno(free_as(ALICE, hidden), 0, "FREE of the buffer that bob may not see: success");
+	is_errno(free_as(ALICE, id), 0, "FREE of the buffer whose attachment was revoked: success");
 }
 
 /*
@@ -533,7 +533,7 @@ static void anonymous_descriptor(void)
 	is_errno(try_map(fd, SIZE, RW, MAP_SHARED), ENODEV,
 		 "REVOKE of an anonymous buffer's export: mmap() of the dma-buf: ENODEV");
 	close(fd);
-	is_errno(raw_free(ccshm, id), 0, "FREE of the anonymous buffer");
+	is_errno(raw_free(ccshm, id), 0, "FREE of the anonymous buffer: success");
 }
 
 /* ---- FREE with REVOKE ---- */

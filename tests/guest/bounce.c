@@ -86,8 +86,8 @@ static void attached(void)
 
 	bounce_restart();
 	most = bounce_most();
-	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of the unbound device PCI_B");
-	is_errno(attached_end(&a), 0, "DETACH of the unbound device PCI_B");
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "ATTACH of the unbound device PCI_B: success");
+	is_errno(attached_end(&a), 0, "DETACH of the unbound device PCI_B: success");
 	is_errno(device_unbind(EDU_A), 0, "the kernel's driver is unbound");
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
 		 "ATTACH after the kernel's driver was unbound works");

@@ -1070,7 +1070,8 @@ static bool revoke_with_fence(unsigned int nth, unsigned int ms)
 	/* The end of a mapping would queue the work item again. */
 	must(call_import_unmap());
 	failing_arm_workers(nth);
-	is_errno(call_revoke_export(), 0, "REVOKE, while allocation %u of each work item fails", nth);
+	is_errno(call_revoke_export(), 0,
+		 "REVOKE, while allocation %u of each work item fails: success", nth);
 	failed = failing_disarm_workers();
 	is_int(query(used.s.export_id).state, CCSHM_STATE_REVOKED,
 	       "REVOKE, while allocation %u of each work item fails: the export is revoked", nth);

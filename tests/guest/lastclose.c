@@ -78,7 +78,7 @@ static void revoke_during_last_close(void)
 	must(raw_alloc(ccshm, UNIT, &id));
 	p = closer_start(raw_export(ccshm, id, 0, &export_id));
 	ok(closer_stays(&p), "a process has dropped the last reference");
-	is_errno(raw_revoke(ccshm, export_id, 0, 0, NULL), 0, "REVOKE without waiting");
+	is_errno(raw_revoke(ccshm, export_id, 0, 0, NULL), 0, "REVOKE without waiting: success");
 	is_errno(raw_query(ccshm, export_id, &q), 0, "the export exists until its last user has left");
 	ok(is_closing(), "the process has not left meanwhile");
 	must(write_text(PARAMETER("closer"), "0"));

@@ -193,9 +193,9 @@ static void test_free(void)
 	struct ccshm_ioc_query q;
 	uint64_t id;
 
-	is_errno(raw_alloc(fd, SIZE, &id), 0, "ALLOC of an anonymous buffer");
+	is_errno(raw_alloc(fd, SIZE, &id), 0, "ALLOC of an anonymous buffer: success");
 	ok(still_shared(SIZE), "the memory of an anonymous buffer is shared");
-	is_errno(raw_free(fd, id), 0, "FREE of an anonymous buffer");
+	is_errno(raw_free(fd, id), 0, "FREE of an anonymous buffer: success");
 	is_errno(raw_query(fd, id, &q), ENOENT, "QUERY after FREE: ENOENT");
 	is_errno(raw_export(fd, id, 0, NULL), ENOENT, "EXPORT after FREE: ENOENT");
 	is_errno(attach_wide(fd, id), ENOENT, "ATTACH after FREE: ENOENT");
@@ -422,7 +422,7 @@ static void test_rmmod(void)
 	}
 	fd = open_device();
 	is_errno(raw_alloc_named(fd, SIZE, "stay", 0600, &id), 0,
-		 "rmmod: ALLOC of a persistent buffer");
+		 "rmmod: ALLOC of a persistent buffer: success");
 	close(fd);
 	ok(wait_module_references(1), "a persistent buffer holds the only module reference");
 	busy("a persistent buffer and no open file");
@@ -463,7 +463,7 @@ static void check_orphan(int fd, uint64_t export, uint64_t id)
 	is_errno(raw_alloc_named(fd, SIZE, "orphan", 0600, &again), 0,
 		 "orphan: ALLOC with the freed buffer's name: success");
 	ok(again > export, "orphan: the new buffer of the same name has a new id");
-	is_errno(raw_free(fd, again), 0, "orphan: FREE of the new buffer of the same name");
+	is_errno(raw_free(fd, again), 0, "orphan: FREE of the new buffer of the same name: success");
 }
 
 static void test_orphan(void)

@@ -245,9 +245,9 @@ static void test_user_bytes(void)
 
 	set_number(BYTES, 2 * UNIT);
 	is_errno(user_has(alice, 0, UNIT), 0,
-		 "limit_user_bytes of 2 units: ALLOC of the first unit");
+		 "limit_user_bytes of 2 units: ALLOC of the first unit: success");
 	is_errno(user_has(alice, 1, UNIT), 0,
-		 "limit_user_bytes of 2 units: ALLOC of the second unit");
+		 "limit_user_bytes of 2 units: ALLOC of the second unit: success");
 	is_int(user_info(alice)->user_bytes, 2 * UNIT,
 	       "INFO: user_bytes is what the user has allocated");
 	is_int(user_info(alice)->user_buffers, 2,
@@ -274,7 +274,7 @@ static void test_user_bytes(void)
 	is_errno(user_has(bob, 0, 2 * UNIT), 0,
 		 "a user's limit does not restrict ALLOC by another user");
 
-	is_errno(user_ask(alice, USER_FREE, 0), 0, "limit_user_bytes: FREE of one of two units");
+	is_errno(user_ask(alice, USER_FREE, 0), 0, "limit_user_bytes: FREE of one of two units: success");
 	is_errno(user_has(alice, 0, UNIT), 0,
 		 "limit_user_bytes: a freed unit can be allocated again at once");
 	is_int(info_now().refusals, 2, "a successful ALLOC is not counted as a refusal");
@@ -298,7 +298,7 @@ static void test_carved(void)
 		bad += user_has(alice, i, UNIT / USER_SLOTS) != 0;
 	is_int(bad, 0, "ALLOC of %u buffers carved from one block: success", USER_SLOTS);
 	is_int(user_info(alice)->user_bytes, UNIT, "a block of carved buffers is charged once");
-	is_errno(user_ask(alice, USER_FREE, 1), 0, "FREE of one buffer of a carved block");
+	is_errno(user_ask(alice, USER_FREE, 1), 0, "FREE of one buffer of a carved block: success");
 	is_int(user_info(alice)->user_bytes, UNIT,
 	       "a carved block stays charged after FREE of one of its buffers");
 	is_errno(user_has(alice, 1, UNIT), EDQUOT,
@@ -404,7 +404,8 @@ static void test_revoked(void)
 	set_number(BUFFERS, 1);
 	must(user_has(alice, 0, PAGE));
 	must(user_ask(alice, USER_EXPORT, 0));
-	is_errno(user_ask(alice, USER_REVOKE, 0), 0, "revoked buffer: REVOKE with an open dma-buf");
+	is_errno(user_ask(alice, USER_REVOKE, 0), 0,
+		 "revoked buffer: REVOKE with an open dma-buf: success");
 	must(user_ask(alice, USER_FREE, 0));
 	is_errno(user_has(alice, 1, PAGE), 0,
 		 "revoked buffer: ALLOC after FREE, while the dma-buf is open: success");
@@ -423,7 +424,7 @@ static void test_orphans(void)
 
 	set_number(BYTES, UNIT);
 	must(user_has(alice, 0, UNIT));
-	is_errno(user_ask(alice, USER_EXPORT, 0), 0, "ended buffer: EXPORT before FREE");
+	is_errno(user_ask(alice, USER_EXPORT, 0), 0, "ended buffer: EXPORT before FREE: success");
 	is_int(user_info(alice)->user_exports, 1,
 	       "ended buffer: INFO counts its export for the payer");
 	is_errno(user_ask(alice, USER_FREE, 0), 0,
@@ -457,7 +458,7 @@ static void test_payer(void)
 	alice->owner = BOB;
 	alice->flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID;
 	is_errno(user_ask(alice, USER_ALLOC, 0), 0,
-		 "payer: ALLOC by alice of a buffer that bob owns");
+		 "payer: ALLOC by alice of a buffer that bob owns: success");
 	is_int(user_info(alice)->user_bytes, UNIT,
 	       "payer: the buffer is charged to the user who allocated it");
 	is_int(user_info(bob)->user_bytes, 0, "payer: the buffer is not charged to its owner");
@@ -498,7 +499,7 @@ static void test_heap(void)
 	alice = user_start(ALICE, 0);
 	set_number(BYTES, UNIT);
 	alice->size = UNIT;
-	is_errno(user_ask(alice, USER_HEAP, 0), 0, "the heap node: allocation of a unit");
+	is_errno(user_ask(alice, USER_HEAP, 0), 0, "the heap node: allocation of a unit: success");
 	is_int(user_info(alice)->user_bytes, UNIT,
 	       "the heap node: the allocation is charged to the caller");
 	is_errno(user_ask(alice, USER_HEAP, 1), EDQUOT,
@@ -542,8 +543,8 @@ static void test_user_buffers(void)
 	uint64_t refused = info_now().refusals;
 
 	set_number(BUFFERS, 2);
-	is_errno(user_has(alice, 0, PAGE), 0, "limit_user_buffers=2: ALLOC of the first buffer");
-	is_errno(user_has(alice, 1, PAGE), 0, "limit_user_buffers=2: ALLOC of the second buffer");
+	is_errno(user_has(alice, 0, PAGE), 0, "limit_user_buffers=2: ALLOC of the first buffer: success");
+	is_errno(user_has(alice, 1, PAGE), 0, "limit_user_buffers=2: ALLOC of the second buffer: success");
 	is_errno(user_has(alice, 2, PAGE), EDQUOT,
 		 "limit_user_buffers=2: ALLOC of a third buffer: EDQUOT");
 	is_int(info_now().refusals, refused + 1,
@@ -578,7 +579,7 @@ static void test_user_exports(void)
 	alice->size = PAGE;
 	alice->owner = BOB;
 	alice->flags = CCSHM_ALLOC_PERSISTENT | CCSHM_ALLOC_UID;
-	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "ALLOC by alice of a buffer that bob owns");
+	is_errno(user_ask(alice, USER_ALLOC, 0), 0, "ALLOC by alice of a buffer that bob owns: success");
 	bob->flags = boss->flags = 0;
 	for (int i = 0; i < 3; i++)
 		bob->id[i] = boss->id[i] = alice->id[0];
@@ -592,15 +593,16 @@ static void test_user_exports(void)
 	is_errno(user_ask(bob, USER_EXPORT, 2), EDQUOT, "EXPORT by bob beyond the limit: EDQUOT");
 	is_int(info_now().refusals, refused + 1, "the refused EXPORT is counted");
 	is_int(info_now().exports, 2, "the refused EXPORT leaves no export");
-	is_errno(user_has(alice, 1, PAGE), 0, "ALLOC by alice of a buffer that alice owns");
+	is_errno(user_has(alice, 1, PAGE), 0, "ALLOC by alice of a buffer that alice owns: success");
 	is_errno(user_ask(alice, USER_EXPORT, 1), 0,
 		 "EXPORT by alice: exports by bob do not count for alice");
-	is_errno(user_ask(boss, USER_EXPORT, 2), 0, "EXPORT beyond the limit with CAP_SYS_RESOURCE");
+	is_errno(user_ask(boss, USER_EXPORT, 2), 0,
+		 "EXPORT beyond the limit with CAP_SYS_RESOURCE: success");
 	is_int(user_info(bob)->user_exports, 3, "the export beyond the limit is charged");
 	must(user_ask(boss, USER_CLOSE, 2));
 	must(user_ask(bob, USER_CLOSE, 0));
-	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "EXPORT after a dma-buf was closed");
-	is_errno(user_ask(bob, USER_FREE, 2), 0, "FREE by bob of a buffer with two exports");
+	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "EXPORT after a dma-buf was closed: success");
+	is_errno(user_ask(bob, USER_FREE, 2), 0, "FREE by bob of a buffer with two exports: success");
 	is_int(user_info(bob)->user_exports, 2, "exports of a buffer that has ended stay charged");
 	must(user_ask(bob, USER_CLOSE, 0));
 	must(user_ask(bob, USER_CLOSE, 1));
@@ -657,7 +659,7 @@ static void test_total(void)
 
 	set_number(TOTAL, 2 * UNIT);
 	is_errno(user_has(alice, 0, UNIT), 0,
-		 "limit_total_bytes: ALLOC by alice of half the total");
+		 "limit_total_bytes: ALLOC by alice of half the total: success");
 	is_errno(user_has(bob, 0, 2 * UNIT), ENOSPC,
 		 "limit_total_bytes: ALLOC by bob of more than the rest: ENOSPC");
 	is_errno(user_has(bob, 0, UNIT), 0, "limit_total_bytes: ALLOC by bob of the rest: success");

@@ -144,9 +144,9 @@ static void named(void)
 	is_int(n, OBJECTS, "ALLOC of %d persistent buffers with names", OBJECTS);
 	check_holds("ALLOC with a name");
 	is_errno(raw_find(dev, "b8191x", -1, &found), ENOENT, "OPEN of a name that does not exist");
-	is_errno(raw_find(dev, "b8191", -1, &found), 0, "OPEN of a name that exists");
+	is_errno(raw_find(dev, "b8191", -1, &found), 0, "OPEN of a name that exists: success");
 	check_holds("OPEN");
-	is_errno(rename_buffer(id[8191], "another"), 0, "SET of another name");
+	is_errno(rename_buffer(id[8191], "another"), 0, "SET of another name: success");
 	check_holds("SET");
 	is_int(nl_dump(netlink, CCSHM_CMD_BUFFER_GET, NULL, NULL).messages, OBJECTS,
 	       "netlink dump of the buffers");
@@ -168,7 +168,7 @@ static void exported(void)
 	uint64_t buffer;
 	int n;
 
-	is_errno(raw_alloc(dev, PAGE, &buffer), 0, "ALLOC of a buffer that is to be exported");
+	is_errno(raw_alloc(dev, PAGE, &buffer), 0, "ALLOC of a buffer that is to be exported: success");
 	for (n = 0; n < OBJECTS; n++) {
 		fd[n] = raw_export(dev, buffer, 0, NULL);
 		if (fd[n] < 0)
@@ -176,15 +176,15 @@ static void exported(void)
 	}
 	is_int(n, OBJECTS, "EXPORT of one buffer %d times", OBJECTS);
 	check_holds("EXPORT");
-	is_errno(raw_query(dev, buffer, &q), 0, "QUERY of the buffer");
+	is_errno(raw_query(dev, buffer, &q), 0, "QUERY of the buffer: success");
 	check_holds("QUERY of a buffer with many exports");
 	is_int(nl_dump(netlink, CCSHM_CMD_EXPORT_GET, NULL, NULL).messages, OBJECTS,
 	       "netlink dump of the exports");
 	check_holds("dump of exports");
 	is_errno(raw_revoke(dev, buffer, 0, in_ms(60000), NULL), 0,
-		 "REVOKE of a buffer with many exports");
+		 "REVOKE of a buffer with many exports: success");
 	check_holds("REVOKE of a buffer with many exports");
-	is_errno(raw_free(dev, buffer), 0, "FREE of a buffer with many exports");
+	is_errno(raw_free(dev, buffer), 0, "FREE of a buffer with many exports: success");
 	while (n)
 		close(fd[--n]);
 	all_returned("a freed buffer with many exports");

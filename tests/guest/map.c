@@ -104,7 +104,7 @@ static void two_mappings(void)
 	munmap(q, size);
 	close(a);
 	close(b);
-	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer that was mapped twice");
+	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer that was mapped twice: success");
 }
 
 /* Test the bytes with a device, because a device accesses only the shared view of memory. */
@@ -119,7 +119,7 @@ static void device_sees_them(void)
 	struct edu edu;
 
 	is_errno(attach_buffer(ccshm, id, PCI_A, &a), 0,
-		 "ATTACH of a device that copies bytes of the buffer");
+		 "ATTACH of a device that copies bytes of the buffer: success");
 	device_start(&edu, EDU_A);
 	stamp_pages(p, 3, 0, size);
 	for (size_t i = 0; i < 4; i++) {
@@ -133,7 +133,7 @@ static void device_sees_them(void)
 		ok(stamp_check(p + to + PAGE - 8, 3, to + PAGE - 8, 8),
 		   "the device has written no byte beyond its copy");
 	}
-	is_errno(attached_end(&a), 0, "DETACH of the device that copied bytes");
+	is_errno(attached_end(&a), 0, "DETACH of the device that copied bytes: success");
 	edu_close(&edu);
 	munmap(p, size);
 	close(fd);
@@ -626,7 +626,7 @@ static void partial_unmap(void)
 	   "partial munmap: before, the mapping shows the bytes");
 	is_int(cpu_mappings(export_id), 1, "partial munmap: before, QUERY counts one mapping");
 	is_errno(munmap(p + UNIT / 2, 3 * PAGE) ? -errno : 0, 0,
-		 "partial munmap: munmap of 3 pages in the middle");
+		 "partial munmap: munmap of 3 pages in the middle: success");
 	is_int(cpu_mappings(export_id), 2, "partial munmap: QUERY counts two mappings");
 	ok(touch_all(p + UNIT / 2, 3 * PAGE, SIGSEGV),
 	   "partial munmap: an access to the unmapped pages gets SIGSEGV");

@@ -57,7 +57,7 @@ static void attached_within(struct shared *s)
 	   "28 bits: the attached device copies within the first page");
 	ok(moves_right(&edu, s, &a, s->size - PAGE, 0),
 	   "28 bits: the attached device copies from the last page");
-	is_errno(attached_end(&a), 0, "28 bits: DETACH");
+	is_errno(attached_end(&a), 0, "28 bits: DETACH: success");
 	edu_close(&edu);
 }
 

@@ -53,7 +53,7 @@ static void sysfs_works(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "sysfs: ATTACH");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "sysfs: ATTACH: success");
 	device_start(&edu, EDU_A);
 	registers = registers_map(RESOURCE);
 	cvm_rearm();
@@ -65,7 +65,7 @@ static void sysfs_works(void)
 	is_int(mmio(), 0, "sysfs: no access to the registers is private");
 	munmap((void *)registers, PAGE);
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "sysfs: DETACH");
+	is_errno(attached_end(&a), 0, "sysfs: DETACH: success");
 	shared_end(&s);
 }
 

@@ -346,9 +346,9 @@ static void test_same_as_query(void)
 	same_as_query(CCSHM_CMD_BUFFER_GET, 6, "buffers");
 	same_as_query(CCSHM_CMD_EXPORT_GET, 2, "exports");
 	same_as_query(CCSHM_CMD_ATTACHMENT_GET, 2, "attachments");
-	is_errno(attached_end(&a), 0, "DETACH of one of two attachments");
+	is_errno(attached_end(&a), 0, "DETACH of one of two attachments: success");
 	same_as_query(CCSHM_CMD_EXPORT_GET, 2, "exports of which one has an attachment");
-	is_errno(attached_end(&b), 0, "DETACH of the second of two attachments");
+	is_errno(attached_end(&b), 0, "DETACH of the second of two attachments: success");
 	same_as_query(CCSHM_CMD_ATTACHMENT_GET, 0, "attachments that are gone");
 	shared_end(&s);
 }
@@ -400,7 +400,7 @@ static void test_ended(void)
 	struct ids ids;
 	int i;
 
-	is_errno(raw_free(ccshm, s.id), 0, "FREE of a buffer that has exports");
+	is_errno(raw_free(ccshm, s.id), 0, "FREE of a buffer that has exports: success");
 	ids = listed(nl, CCSHM_CMD_BUFFER_GET);
 	i = where(&ids, s.id);
 	ok(i >= 0 && ids.flags[i] & CCSHM_QUERY_ORPHAN,
@@ -550,7 +550,7 @@ static void test_many(void)
 		err = raw_alloc(own, PAGE, &id);
 		first = first ? first : id;
 	}
-	is_errno(err, 0, "ALLOC of %d buffers of a page", MANY);
+	is_errno(err, 0, "ALLOC of %d buffers of a page: success", MANY);
 	d = nl_dump(fd, CCSHM_CMD_BUFFER_GET, step, &w);
 	is_errno(d.end, 0, "a dump of many buffers ends with success");
 	is_int(w.nr, MANY + 5, "a dump of many buffers has one message for each");
@@ -564,11 +564,11 @@ static void test_many(void)
 	d = nl_dump_start(fd, CCSHM_CMD_BUFFER_GET);
 	ok(nl_dump_next(&d, step, &w), "an interrupted dump: the first datagram can be read");
 	ok(w.nr < MANY / 2, "an interrupted dump: only the first datagram has been read");
-	is_errno(raw_free(own, id), 0, "FREE of a buffer that the dump has not reached yet");
-	is_errno(raw_free(own, first), 0, "FREE of a buffer that the dump has already reported");
+	is_errno(raw_free(own, id), 0, "FREE of a buffer that the dump has not reached yet: success");
+	is_errno(raw_free(own, first), 0, "FREE of a buffer that the dump has already reported: success");
 	/* A dump lists a freed buffer until its memory is returned. */
 	ok(wait_buffers(ccshm, MANY + 5 - 2), "many buffers: two are gone after FREE");
-	is_errno(raw_alloc(own, PAGE, &late), 0, "ALLOC of a buffer during a dump");
+	is_errno(raw_alloc(own, PAGE, &late), 0, "ALLOC of a buffer during a dump: success");
 	is_errno(nl_dump_rest(&d, step, &w), 0,
 		 "a dump during which buffers change ends with success");
 	ok(d.changed, "a dump during which buffers change is marked as inconsistent");
@@ -631,7 +631,7 @@ static void test_statistics(void)
 
 	is_errno(imp_map(imp, IMPORTER_TO_DEVICE), 0, "statistics: an importer maps");
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_REVOKE, &by_fd), 0,
-		 "statistics: REVOKE of an export without importers");
+		 "statistics: REVOKE of an export without importers: success");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), EBUSY,
 		 "statistics: REVOKE of a pinned export with an importer: EBUSY");
 	is_errno(imp_unmap(imp), 0, "statistics: the importer unmaps");

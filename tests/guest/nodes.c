@@ -189,7 +189,7 @@ int main(void)
 	check_cpuset(more, -1, CCSHM_ALLOC_WHOLE_UNITS, ENOMEM, "ALLOC of more than node 0 has");
 	/* Make a carved block on node 1 that belongs to the same payer and has room. */
 	is_errno(alloc_node(PAGE, 1, 0, &carved), 0,
-		 "ALLOC of a page of node 1, whose block has room for more");
+		 "ALLOC of a page of node 1, whose block has room for more: success");
 	check_cpuset(PAGE, -1, 0, 0, "ALLOC of a page does not use a carved block on node 1");
 	must(raw_free(dev, carved));
 	ok(wait_clean(dev), "after ALLOC in a cpuset, all memory is returned");

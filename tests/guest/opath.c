@@ -151,7 +151,7 @@ static void others_end(struct others *o)
 		munmap(o->p[i], PAGE);
 		close(o->fd[i]);
 	}
-	is_errno(raw_free(ccshm, o->id), 0, "FREE of the buffer with the other exports");
+	is_errno(raw_free(ccshm, o->id), 0, "FREE of the buffer with the other exports: success");
 }
 
 static void last_reference(bool whole_buffer)
@@ -179,7 +179,7 @@ static void last_reference(bool whole_buffer)
 
 	before = shared_now();
 	is_errno(raw_free(ccshm, h.id), 0,
-		 "FREE of a buffer whose export has only an O_PATH descriptor");
+		 "FREE of a buffer whose export has only an O_PATH descriptor: success");
 	ok(wait_held(ccshm, before - SIZE, &info),
 	   "%s: the memory is given back before the O_PATH descriptor is closed",
 	   what);
@@ -209,9 +209,9 @@ static void passed_on(void)
 	sleep_ms(300);
 	state_is(export_id, CCSHM_STATE_ACTIVE, "an O_PATH descriptor in a socket");
 	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(20000), NULL), 0,
-		 "REVOKE of an export whose O_PATH descriptor is in a socket");
+		 "REVOKE of an export whose O_PATH descriptor is in a socket: success");
 	is_errno(raw_free(ccshm, id), 0,
-		 "FREE of a buffer whose export's O_PATH descriptor is in a socket");
+		 "FREE of a buffer whose export's O_PATH descriptor is in a socket: success");
 	ok(wait_held(ccshm, before - SIZE, &info),
 	   "the memory is given back while the O_PATH descriptor is in a socket");
 	ok(peer_receive(&b, &value, &got, 5000) && got >= 0,
@@ -243,9 +243,9 @@ static void mapping_alone(bool with_path)
 	close(fd);
 	stamp_pages(p, 3, 0, SIZE / 2);
 	ok(stamp_pages_check(p, 3, 0, SIZE / 2), "%s: the mapping shows its bytes", what);
-	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(20000), NULL), 0, "%s: REVOKE", what);
+	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(20000), NULL), 0, "%s: REVOKE: success", what);
 	ok(touch_all(p, SIZE, SIGBUS), "%s: every page gets SIGBUS after REVOKE", what);
-	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer whose revoked export is mapped");
+	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer whose revoked export is mapped: success");
 	ok(wait_held(ccshm, before - SIZE, &info), "%s: the memory is given back after FREE", what);
 	ok(touch_all(p, SIZE, SIGBUS), "%s: every page gets SIGBUS after FREE", what);
 	munmap(p, SIZE);
@@ -262,7 +262,7 @@ static void freed_first(bool revoke)
 	struct ccshm_ioc_info info;
 
 	is_errno(raw_ioctl(ccshm, CCSHM_IOC_FREE, &req), 0,
-		 "FREE%s of a buffer whose export has only an O_PATH descriptor",
+		 "FREE%s of a buffer whose export has only an O_PATH descriptor: success",
 		 revoke ? " with REVOKE" : "");
 	if (!revoke) {
 		sleep_ms(300);

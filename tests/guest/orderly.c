@@ -87,7 +87,7 @@ static struct driven driven_new(const char *what)
 	d.p = map_aligned(d.s.fd, SIZE, RW, 0);
 	if (!d.p)
 		bail("mmap: %s", strerror(errno));
-	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &d.a), 0, "%s: ATTACH", what);
+	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &d.a), 0, "%s: ATTACH: success", what);
 	/* The second half must not be touched before the revoke. */
 	ok(stamp_pages_check(d.p, 1, 0, UNIT), "%s: setup: the CPU touches the first half of the mapping",
 	   what);
@@ -131,7 +131,7 @@ static void device_stops_first(bool whole_buffer)
 	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &other), ENODEV,
 		 "%s: ATTACH during the revoke: ENODEV",
 		 what);
-	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH", what);
+	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH: success", what);
 	is_errno(revoke_end(), 0, "%s: the revoke ends after DETACH", what);
 	is_int(rev.r.state, CCSHM_STATE_REVOKED, "%s: REVOKE returns the state revoked", what);
 	is_int(rev.r.device_mappings, 0, "%s: REVOKE returns no device mapping", what);
@@ -163,7 +163,7 @@ static void deadline_zaps(void)
 	is_int(rev.r.state, CCSHM_STATE_REVOKING,
 	       "orderly revoke with a deadline: REVOKE returns the state revoking");
 	is_errno(raw_detach(d.a.fd, 0), 0,
-		 "orderly revoke with a deadline: DETACH after the deadline");
+		 "orderly revoke with a deadline: DETACH after the deadline: success");
 	is_errno(raw_revoke(ccshm, d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(20000), &r), 0,
 		 "orderly revoke with a deadline: the next orderly revoke succeeds after DETACH");
 	driven_end(&d);
@@ -190,7 +190,7 @@ static void caller_is_killed(void)
 	is_int(touch_read(d.p), 0, "caller is killed: the mapping can be read before");
 	peer_must_end(&p, SIGKILL);
 	ok(touch_all(d.p, SIZE, SIGBUS), "caller is killed: every page gets SIGBUS afterwards");
-	is_errno(raw_detach(d.a.fd, 0), 0, "caller is killed: DETACH");
+	is_errno(raw_detach(d.a.fd, 0), 0, "caller is killed: DETACH: success");
 	ok(becomes(d.s.export_id, CCSHM_STATE_REVOKED),
 	   "caller is killed: the revoke completes after DETACH");
 	driven_end(&d);
@@ -203,7 +203,7 @@ static void without_waiting(void)
 	is_errno(raw_revoke(ccshm, d.s.export_id, CCSHM_REVOKE_ORDERLY, 0, NULL), ETIMEDOUT,
 		 "orderly revoke without waiting: ETIMEDOUT");
 	ok(touch_all(d.p, SIZE, SIGBUS), "orderly revoke without waiting: every page gets SIGBUS");
-	is_errno(raw_detach(d.a.fd, 0), 0, "orderly revoke without waiting: DETACH");
+	is_errno(raw_detach(d.a.fd, 0), 0, "orderly revoke without waiting: DETACH: success");
 	driven_end(&d);
 }
 
@@ -243,17 +243,17 @@ static void objects_end_meanwhile(void)
 	int fd = raw_export_slice(ccshm, d.s.id, 0, 0, PAGE, NULL);
 
 	ok(fd >= 0, "%s: EXPORT of a page", what);
-	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &detached), 0, "%s: a second ATTACH", what);
-	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &closed), 0, "%s: a third ATTACH", what);
+	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &detached), 0, "%s: a second ATTACH: success", what);
+	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &closed), 0, "%s: a third ATTACH: success", what);
 	revoke_start(d.s.id, CCSHM_REVOKE_ORDERLY, in_ms(20000));
 	is_int(poll_pri(&closed, 10000) & POLLPRI, POLLPRI,
 	       "%s: the last attachment's holder is notified by POLLPRI", what);
 	close(fd);
-	is_errno(attached_end(&detached), 0, "%s: DETACH and close of an attachment", what);
+	is_errno(attached_end(&detached), 0, "%s: DETACH and close of an attachment: success", what);
 	close(closed.fd);
 	ok(wait_gone(ccshm, closed.id), "%s: an attachment that was closed without DETACH is gone", what);
 	ok(!rev.done, "%s: the revoke waits for the first attachment", what);
-	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH of the first attachment", what);
+	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH of the first attachment: success", what);
 	revoke_counts(6, 1, 5 * SIZE / PAGE + 1, what);
 	/* Two exports and the first attachment are still open. */
 	is_errno(raw_revoke(ccshm, d.s.id, 0, 0, &rev.r), 0, "%s: a second REVOKE succeeds", what);
@@ -277,7 +277,7 @@ static void counted_object_ends(void)
 	younger = raw_export(ccshm, d.s.id, 0, NULL);
 	ok(younger >= 0, "%s: EXPORT during the revoke", what);
 	close(younger);
-	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH", what);
+	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH: success", what);
 	revoke_counts(4, 0, 3 * SIZE / PAGE + 1, what);
 	driven_end(&d);
 }
@@ -289,16 +289,16 @@ static void attachments_of_an_export_end(void)
 	struct driven d = driven_new(what);
 	struct attached of_export, of_buffer;
 
-	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &of_export), 0, "%s: a second ATTACH", what);
-	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &of_buffer), 0, "%s: ATTACH of the buffer",
+	is_errno(attach_dmabuf(ccshm, d.s.fd, PCI_B, &of_export), 0, "%s: a second ATTACH: success", what);
+	is_errno(attach_buffer(ccshm, d.s.id, PCI_B, &of_buffer), 0, "%s: ATTACH of the buffer: success",
 		 what);
 	revoke_start(d.s.export_id, CCSHM_REVOKE_ORDERLY, in_ms(20000));
 	is_int(poll_pri(&of_export, 10000) & POLLPRI, POLLPRI,
 	       "%s: the second attachment's holder is notified by POLLPRI", what);
-	is_errno(attached_end(&of_export), 0, "%s: DETACH and close of the second", what);
-	is_errno(attached_end(&of_buffer), 0, "%s: DETACH and close of the buffer's", what);
+	is_errno(attached_end(&of_export), 0, "%s: DETACH and close of the second: success", what);
+	is_errno(attached_end(&of_buffer), 0, "%s: DETACH and close of the buffer's: success", what);
 	ok(!rev.done, "%s: the revoke waits for the first attachment", what);
-	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH of the first attachment", what);
+	is_errno(raw_detach(d.a.fd, 0), 0, "%s: DETACH of the first attachment: success", what);
 	revoke_counts(3, 0, 3 * SIZE / PAGE, what);
 	driven_end(&d);
 }
@@ -341,7 +341,7 @@ static void ends_by_itself(bool fence)
 	/* From here on only this export holds the memory. */
 	munmap(s.p, s.size);
 	close(s.look);
-	is_errno(raw_free(ccshm, s.id), 0, "%s: FREE", what);
+	is_errno(raw_free(ccshm, s.id), 0, "%s: FREE: success", what);
 	is_int(shared_now(), before, "%s: the memory stays shared after FREE", what);
 	is_errno(imp_unmap(imp), 0, "%s: the importer unmaps", what);
 	if (fence) {

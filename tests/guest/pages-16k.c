@@ -60,7 +60,7 @@ static void one_unit(void)
 	uint64_t calls = rig(CVM_HC_SHARED), pages = rig(CVM_PAGES_TO_SHARED), unit, a, b;
 	struct ccshm_ioc_query q;
 
-	is_errno(raw_alloc(ccshm, 1, &a), 0, "ALLOC of one byte");
+	is_errno(raw_alloc(ccshm, 1, &a), 0, "ALLOC of one byte: success");
 	q = query(a);
 	is_int(q.size, LARGE, "QUERY: a buffer of one byte has 16 KiB");
 	is_int(q.charged, LARGE, "QUERY: a buffer of one byte is charged as 16 KiB");
@@ -77,7 +77,7 @@ static void one_unit(void)
 	       "the kernel maps the buffer's page as shared");
 	is_int(direct_map_leaf(unit + UNIT) & CVM_LEAF_SHARED, 0,
 	       "the kernel maps the page after the unit as private");
-	is_errno(raw_alloc(ccshm, UNIT - LARGE, &b), 0, "ALLOC of all but one page of a unit");
+	is_errno(raw_alloc(ccshm, UNIT - LARGE, &b), 0, "ALLOC of all but one page of a unit: success");
 	is_int(physical_of(b) & ~(UNIT - 1), unit,
 	       "a second carved buffer has the rest of the first one's unit");
 	is_int(rig(CVM_PAGES_TO_SHARED) - pages, UNIT / PAGE,
@@ -123,7 +123,7 @@ static void bytes(void)
 	struct edu edu;
 
 	ok(stamp_pages_check(s.p, 1, 0, s.size), "the CPU reads what it wrote, in each page");
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "bytes: ATTACH of a device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "bytes: ATTACH of a device: success");
 	ok(segments_cover(&a, s.size), "bytes: the segments cover the buffer");
 	for (unsigned int i = 0; i < a.nr; i++)
 		is_int((a.segment[i].length | a.segment[i].dma_address) % LARGE, 0,
@@ -137,9 +137,9 @@ static void bytes(void)
 	slice(&s);
 	refused_bounds(&s);
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "bytes: DETACH");
+	is_errno(attached_end(&a), 0, "bytes: DETACH: success");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), NULL), 0,
-		 "bytes: REVOKE of the export");
+		 "bytes: REVOKE of the export: success");
 	ok(touch_some(s.p, s.size, LARGE, SIGBUS), "bytes: every page gets SIGBUS after REVOKE");
 	shared_end(&s);
 	ok(wait_clean(ccshm), "bytes: the memory is given back");
@@ -167,7 +167,7 @@ static void large_mapping(void)
 	ok(stamp_pages_check(p, 2, 0, size),
 	   "a mapping of 96 MiB, aligned to 32 MiB, shows its bytes");
 	is_errno(raw_revoke(ccshm, export_id, 0, in_ms(10000), NULL), 0,
-		 "REVOKE of an export with a mapping of 96 MiB");
+		 "REVOKE of an export with a mapping of 96 MiB: success");
 	ok(touch_some(p, size, LARGE, SIGBUS),
 	   "every page of a mapping of 96 MiB gets SIGBUS after REVOKE");
 	munmap(space, size + LEAF);
@@ -206,7 +206,7 @@ static void leaves(void)
 	long long splits;
 	int nr = 0;
 
-	is_errno(raw_alloc(ccshm, 100 * MIB, &id), 0, "ALLOC of 100 MiB");
+	is_errno(raw_alloc(ccshm, 100 * MIB, &id), 0, "ALLOC of 100 MiB: success");
 	q = query(id);
 	is_int(q.units, 50, "QUERY: 100 MiB have 50 units");
 	is_int(q.units_whole, whole_now(id, q.size),

@@ -369,7 +369,7 @@ static void test_inherited_file(void)
 	must(alloc_as(ROOT, ALL_CAPS, "roots", -1, -1, 0600, &id));
 	is_errno(all_verbs_as(BOB, 0, true, id), ENOENT,
 		 "each call by bob through root's file on root's persistent buffer: ENOENT");
-	is_errno(raw_free(dev, id), 0, "FREE by root of root's persistent buffer");
+	is_errno(raw_free(dev, id), 0, "FREE by root of root's persistent buffer: success");
 }
 
 /* Test that no user can attach a device to a read-only dma-buf. */
@@ -423,7 +423,7 @@ static void test_owner(void)
 	is_errno(alloc_as(ROOT, ALL_CAPS, "gift", BOB, -1, 0600, &other), EEXIST,
 		 "ALLOC with a name that the owner already has: EEXIST");
 	is_errno(call_as(BOB, 0, FREE, id), 0,
-		 "FREE by the owner of a buffer that another user allocated");
+		 "FREE by the owner of a buffer that another user allocated: success");
 }
 
 static void test_names(void)
@@ -431,7 +431,7 @@ static void test_names(void)
 	uint64_t alices, bobs, found;
 
 	is_errno(alloc_as(ALICE, 0, "same", -1, -1, 0600, &alices), 0,
-		 "ALLOC by alice of a named buffer");
+		 "ALLOC by alice of a named buffer: success");
 	is_errno(alloc_as(BOB, 0, "same", -1, -1, 0600, &bobs), 0,
 		 "ALLOC by bob with the name of alice's buffer: success");
 	is_errno(alloc_as(ALICE, 0, "same", -1, -1, 0600, &found), EEXIST,
@@ -447,10 +447,10 @@ static void test_names(void)
 	must(find_as(ROOT, ALL_CAPS, "same", ALICE, &found));
 	is_int(found, alices, "OPEN by root of alice's name returns alice's buffer");
 	is_errno(call_as(BOB, 0, FREE, alices), ENOENT, "FREE by bob of alice's buffer: ENOENT");
-	is_errno(call_as(ALICE, 0, FREE, alices), 0, "FREE by alice of alice's buffer");
+	is_errno(call_as(ALICE, 0, FREE, alices), 0, "FREE by alice of alice's buffer: success");
 	is_errno(find_as(BOB, 0, "same", -1, &found), 0,
 		 "OPEN by bob after FREE of alice's buffer of the same name: success");
-	is_errno(call_as(BOB, 0, FREE, bobs), 0, "FREE by bob of bob's buffer");
+	is_errno(call_as(BOB, 0, FREE, bobs), 0, "FREE by bob of bob's buffer: success");
 }
 
 /* ---- user namespaces ---- */
@@ -681,7 +681,7 @@ static void test_container(void)
 	must(find_as(ALICE, 0, "inside", -1, &found));
 	ok(found, "container: a persistent buffer from inside belongs to alice");
 	is_errno(call_as(ALICE, 0, FREE, found), 0,
-		 "container: FREE by alice of a persistent buffer from inside");
+		 "container: FREE by alice of a persistent buffer from inside: success");
 	must(raw_free(dev, ns->bobs));
 	rmdir(CONTAINER);
 	munmap(ns, sizeof(*ns));

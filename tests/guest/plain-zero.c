@@ -58,7 +58,7 @@ static void check_zero(uint64_t size, uint64_t flags, const char *what)
 
 	is_int(as_user(ROOT, ALL_CAPS, soil, NULL), 40,
 	       "%s: setup: free memory is filled with nonzero bytes", what);
-	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "%s: ALLOC", what);
+	is_errno(raw_ioctl(dev, CCSHM_IOC_ALLOC, &req), 0, "%s: ALLOC: success", what);
 	seen = counted("decrypted") - seen;
 	ok(seen * PAGE >= size,
 	   "%s: the probe has seen %lu KiB being shared", what, seen * PAGE / KIB);

@@ -19,7 +19,7 @@ static void test_use(void)
 	is_errno(raw_info(fd, &info), 0, "INFO succeeds on a plain machine");
 	is_int(info.platform, CCSHM_PLATFORM_NONE, "INFO: the platform is CCSHM_PLATFORM_NONE");
 	is_int(info.info_flags, CCSHM_INFO_PLAIN, "INFO: the flag for a plain machine is set");
-	is_errno(raw_alloc(fd, 3 * MIB, &id), 0, "ALLOC of 3 MiB");
+	is_errno(raw_alloc(fd, 3 * MIB, &id), 0, "ALLOC of 3 MiB: success");
 	dmabuf = raw_export(fd, id, 0, NULL);
 	map = raw_map(dmabuf, 3 * MIB, PROT_READ | PROT_WRITE);
 	if (ok(map, "the buffer can be mapped")) {

@@ -95,8 +95,8 @@ static void refused_while_shared(const char *what, int flags)
 
 	snprintf(line, sizeof(line), "ccshm: %s refused: %lu bytes are shared with the host",
 		 what, 2 * UNIT);
-	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "%s: ALLOC of a unit", what);
-	is_errno(raw_alloc(ccshm, PAGE, &small), 0, "%s: ALLOC of a page", what);
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "%s: ALLOC of a unit: success", what);
+	is_errno(raw_alloc(ccshm, PAGE, &small), 0, "%s: ALLOC of a page: success", what);
 	is_errno(snapshot_try(flags), EBUSY, "%s while memory is shared: EBUSY", what);
 	ok(logged(line), "%s: the kernel log names the number of shared bytes", what);
 	is_errno(alloc_try(UNIT), 0, "%s: ALLOC works after the refusal", what);
@@ -158,7 +158,7 @@ static void refused_in_quarantine(void)
 	expect_refusal();
 	must(cvm_fail(CVM_FAIL_PRIVATE, 0, 1ULL << 40));
 	is_errno(raw_alloc(ccshm, UNIT, &id), 0,
-		 "quarantine: ALLOC of a unit whose conversion to private will be refused");
+		 "quarantine: ALLOC of a unit whose conversion to private will be refused: success");
 	must(raw_free(ccshm, id));
 	for (int i = 0; i < 1000 && !(info.bytes_quarantined && !info.bytes_shared); i++) {
 		sleep_ms(1);
@@ -211,9 +211,9 @@ static void machine_restarts(void)
 	other = shared_map(alloc.id, UNIT);
 	req.id = other.id;
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &held), 0,
-		 "restart: ATTACH of a device with a holder");
+		 "restart: ATTACH of a device with a holder: success");
 	is_errno(attach_with(ccshm, &req, PCI_B, &alone), 0,
-		 "restart: persistent ATTACH of a device without a holder");
+		 "restart: persistent ATTACH of a device without a holder: success");
 	device_start(&a, EDU_A);
 	device_start(&b, EDU_B);
 	is_int(edu_bus_master(&a), 1, "restart: the device with a holder is bus master before");

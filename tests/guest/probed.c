@@ -216,7 +216,7 @@ static void later_attachment(void)
 	is_errno(waiting.result, 0, "%s: REVOKE succeeds when the importer has unmapped", what);
 	is_int(waiting.r.revoked, 2, "%s: REVOKE counts the two exports only", what);
 	is_int(query(s.id).attachments, 1, "%s: the attachment remains", what);
-	is_errno(peer_ask(&walker, 0), 0, "%s: DETACH", what);
+	is_errno(peer_ask(&walker, 0), 0, "%s: DETACH: success", what);
 	peer_must_end(&walker, 0);
 	close(w.imp);
 	shared_end(&s);
@@ -315,7 +315,7 @@ static void attached_before_close(bool free, bool killed, const char *what)
 	is_int(query(second).state, CCSHM_STATE_REVOKED, "%s: the second export is revoked", what);
 	is_int(query(a.id).state, CCSHM_STATE_REVOKING,
 	       "%s: the holder of the attachment is asked to stop the device", what);
-	is_errno(attached_end(&a), 0, "%s: DETACH", what);
+	is_errno(attached_end(&a), 0, "%s: DETACH: success", what);
 	close(dmabuf);
 	close(other);
 	if (!free)
@@ -342,9 +342,9 @@ static void control_taken(bool free, const char *function, const char *what)
 	must(raw_ioctl(ccshm, CCSHM_IOC_SET, &set));
 	caller = revoker_stalled(&r, function, what);
 	set.uid = BOB;
-	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &set), 0, "%s: SET of the owner", what);
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_SET, &set), 0, "%s: SET of the owner: success", what);
 	bob->id[0] = r.id;
-	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "%s: EXPORT by the new owner", what);
+	is_errno(user_ask(bob, USER_EXPORT, 0), 0, "%s: EXPORT by the new owner: success", what);
 	probe_set("stall", 0);
 	is_errno(peer_hear(&caller), EPERM, "%s: the call of the previous owner: EPERM", what);
 	peer_must_end(&caller, 0);
@@ -591,7 +591,7 @@ static void returning_begin(struct user *u, unsigned int slot, const char *what)
 
 	probe_set("hold", 1);
 	is_errno(user_ask(u, USER_FREE, slot), 0,
-		 "%s: FREE of a buffer whose conversion is held up", what);
+		 "%s: FREE of a buffer whose conversion is held up: success", what);
 	while (!probe_get("held") && now_ns() < end)
 		sleep_ms(5);
 	is_int(probe_get("held"), 1, "%s: the memory is being returned", what);
@@ -671,7 +671,7 @@ static void own_returns(const char *limit, uint64_t most, uint64_t size, const c
 	struct peer p;
 
 	limit_set(limit, most);
-	is_errno(user_has(alice, 0, size), 0, "%s: ALLOC of all that the limit allows", what);
+	is_errno(user_has(alice, 0, size), 0, "%s: ALLOC of all that the limit allows: success", what);
 	returning_begin(alice, 0, what);
 	p = waiter_start(ALICE, size, 0, what);
 	kill(p.pid, SIGUSR1);
@@ -707,9 +707,9 @@ static void waits_for_no_more(void)
 
 	limit_set("user_bytes", 2 * UNIT);
 	is_errno(user_has(alice, 0, 2 * UNIT), 0,
-		 "two users: ALLOC by alice of all that limit_user_bytes allows");
+		 "two users: ALLOC by alice of all that limit_user_bytes allows: success");
 	is_errno(user_has(bob, 0, 2 * UNIT), 0,
-		 "two users: ALLOC by bob of all that limit_user_bytes allows");
+		 "two users: ALLOC by bob of all that limit_user_bytes allows: success");
 	returning_begin(alice, 0, "two users");
 	is_errno(user_has(bob, 1, PAGE), EDQUOT,
 		 "ALLOC beyond the user's limit does not wait for memory of another user: EDQUOT");
@@ -1017,7 +1017,7 @@ static void fork_copies_none(void)
 	ok(touch_all(p, SIZE, 0), "fork: the parent touches the mapping again");
 	child = peer_start(ROOT, ALL_CAPS, child_touches, p);
 	is_int(peer_hear(&child), 0, "fork: a child has the mapping");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "fork: REVOKE without waiting");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "fork: REVOKE without waiting: success");
 	is_int(peer_ask(&child, 0), 1,
 	       "fork: every page of the child's mapping gets SIGBUS after REVOKE");
 	peer_must_end(&child, 0);
@@ -1033,7 +1033,7 @@ static void mremap_moves_none(void)
 	ok(touch_all(p, SIZE, 0), "mremap: setup: the mapping is touched");
 	is_int(moved_by_mremap(&p, SIZE), 0, "mremap moves no large entry of a dma-buf's mapping");
 	ok(touch_all(p, SIZE, 0), "mremap: the mapping is touched at its new address");
-	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "mremap: REVOKE without waiting");
+	is_errno(raw_revoke(ccshm, s.export_id, 0, 0, NULL), 0, "mremap: REVOKE without waiting: success");
 	ok(touch_all(p, SIZE, SIGBUS), "mremap: every page gets SIGBUS after REVOKE");
 	munmap(p, SIZE);
 	shared_end(&s);

@@ -274,7 +274,7 @@ static void test_ended(void)
 
 	must(raw_alloc(dev, PAGE, &id));
 	fd = raw_export(dev, id, 0, &export);
-	is_errno(raw_free(dev, id), 0, "FREE of a buffer that has an export");
+	is_errno(raw_free(dev, id), 0, "FREE of a buffer that has an export: success");
 	is_errno(raw_query(dev, id, &q), ENOENT, "QUERY of a freed buffer with an export: ENOENT");
 	must(look(seen));
 	ok(sees(seen, CCSHM_TYPE_BUFFER, id),

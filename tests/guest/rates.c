@@ -147,7 +147,7 @@ static void test_flood(void)
 
 	for (int i = 0; i < FLOOD && !err; i++)
 		err = raw_alloc(own, PAGE, &id);
-	is_errno(err, 0, "ALLOC of %d buffers without a listener", FLOOD);
+	is_errno(err, 0, "ALLOC of %d buffers without a listener: success", FLOOD);
 	sleep_ms(500);
 	f = flood_begin();
 	run_first(true);
@@ -202,7 +202,7 @@ static void test_crowd(void)
 	write_file("/proc/sys/kernel/sched_rt_runtime_us", "-1");
 	for (int i = 0; i < 3; i++) {
 		p[i] = peer_start(uid[i], CAP(SYS_NICE), crowd_of_buffers, NULL);
-		is_errno(peer_hear(&p[i]), 0, "ALLOC by user %u of %u buffers", uid[i], BURST);
+		is_errno(peer_hear(&p[i]), 0, "ALLOC by user %u of %u buffers: success", uid[i], BURST);
 	}
 	sleep_ms(500);
 	f = flood_begin();

@@ -22,7 +22,7 @@ static void costs(void)
 	struct ccshm_ioc_run run;
 
 	ok(splits > 256, "setup: the direct map consists of pages");
-	is_errno(raw_alloc(ccshm, 64 * MIB + PAGE, &id), 0, "ALLOC of 64 MiB and a page");
+	is_errno(raw_alloc(ccshm, 64 * MIB + PAGE, &id), 0, "ALLOC of 64 MiB and a page: success");
 	q = query(id);
 	is_int(q.units, 32, "QUERY: 64 MiB and a page have 32 units");
 	is_int(q.units_whole, 0, "QUERY: no unit is whole with a direct map of pages");
@@ -36,7 +36,7 @@ static void costs(void)
 	is_int(run.state, CCSHM_PAGE_SHARED, "PAGES: the page is shared");
 	is_int(direct_map_leaf(run.physical), PAGE | CVM_LEAF_SHARED,
 	       "the kernel maps the page as shared, with a leaf of 4 KiB");
-	is_errno(raw_free(ccshm, id), 0, "FREE of 64 MiB and a page");
+	is_errno(raw_free(ccshm, id), 0, "FREE of 64 MiB and a page: success");
 	ok(wait_clean(ccshm), "the memory of 64 MiB and a page is given back");
 	is_int(direct_map_leaf(run.physical), PAGE,
 	       "the kernel maps the page as private after FREE, with a leaf of 4 KiB");
@@ -49,14 +49,14 @@ static void bytes(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH with a direct map of pages");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH with a direct map of pages: success");
 	device_start(&edu, EDU_A);
 	ok(moves_right(&edu, &s, &a, 0, 3 * MIB - PAGE),
 	   "the device copies the first page to the last");
 	ok(stamp_pages_check(s.p + PAGE, 1, PAGE, 3 * MIB - 2 * PAGE),
 	   "the pages between the copied ones have their bytes");
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "DETACH with a direct map of pages");
+	is_errno(attached_end(&a), 0, "DETACH with a direct map of pages: success");
 	shared_end(&s);
 }
 
@@ -78,7 +78,7 @@ static void refused(void)
 	       "after a refused ALLOC no memory is leaked or in quarantine");
 	ok(wait_clean(ccshm), "after a refused ALLOC all memory is given back");
 	is_errno(raw_alloc(ccshm, 256 * MIB, &id), 0, "ALLOC after a refused one: success");
-	is_errno(raw_free(ccshm, id), 0, "FREE after a refused ALLOC");
+	is_errno(raw_free(ccshm, id), 0, "FREE after a refused ALLOC: success");
 }
 
 int main(void)

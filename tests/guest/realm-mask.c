@@ -41,7 +41,7 @@ static void attachments(void)
 	device_start(&edu, EDU_C);
 	ok(moves_right(&edu, &s, &a, 0, PAGE), "ATTACH with dma_bits=33: the device copies");
 	edu_close(&edu);
-	is_errno(attached_end(&a), 0, "ATTACH with dma_bits=33: DETACH");
+	is_errno(attached_end(&a), 0, "ATTACH with dma_bits=33: DETACH: success");
 	shared_end(&s);
 }
 

@@ -40,7 +40,7 @@ static void addresses(void)
 	struct edu edu;
 	int imp;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "addresses: ATTACH of a device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "addresses: ATTACH of a device: success");
 	is_int(physical & SHARED_BIT, 0,
 	       "PAGES: the physical address does not have the shared bit");
 	is_int(dma_at(&a, 0), physical | SHARED_BIT, "ATTACH: the address has the shared bit");
@@ -57,7 +57,7 @@ static void addresses(void)
 	ok(imp_moves_right(imp, s.p, 0, PAGE), "addresses: the importer's device copies");
 	close(imp);
 	is_errno(device_unbind(EDU_A), 0, "addresses: the importer's driver releases the device");
-	is_errno(attached_end(&a), 0, "addresses: DETACH");
+	is_errno(attached_end(&a), 0, "addresses: DETACH: success");
 	shared_end(&s);
 	is_int(rig(CVM_STRAY_DMA), 0, "no device has written to memory outside its mappings");
 }
@@ -148,7 +148,7 @@ static void leaves(void)
 	physical = physical_of(id);
 	is_int(direct_map_leaf(physical), LEAF | CVM_LEAF_SHARED,
 	       "a shared block is one leaf of the direct map, with the shared bit");
-	is_errno(raw_free(ccshm, id), 0, "FREE of a block that is one leaf");
+	is_errno(raw_free(ccshm, id), 0, "FREE of a block that is one leaf: success");
 	ok(wait_clean(ccshm), "the memory of a block that is one leaf is given back");
 	is_int(direct_map_leaf(physical), LEAF,
 	       "a private block is one leaf of the direct map, without the shared bit");
@@ -205,7 +205,7 @@ static void in_pieces(void)
 		 "ALLOC with a host that converts 128 pages a call: success");
 	is_int(rig(CVM_HC_SHARED) - before, UNIT / PAGE / 128,
 	       "a host that converts 128 pages a call is called until the unit is converted");
-	is_errno(raw_free(ccshm, id), 0, "FREE with a host that converts 128 pages a call");
+	is_errno(raw_free(ccshm, id), 0, "FREE with a host that converts 128 pages a call: success");
 	ok(wait_clean(ccshm),
 	   "the memory is given back with a host that converts 128 pages a call");
 	before = rig(CVM_PAGES_SHARED);

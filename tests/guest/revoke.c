@@ -48,7 +48,7 @@ static void shared_end(struct shared *s)
 {
 	if (s->fd >= 0)
 		close(s->fd);
-	is_errno(raw_free(ccshm, s->id), 0, "FREE of the buffer");
+	is_errno(raw_free(ccshm, s->id), 0, "FREE of the buffer: success");
 }
 
 static char *map_of(int fd, size_t size)
@@ -274,7 +274,7 @@ static void other_exports(void)
 	ok(stamp_pages_check(q, 1, UNIT, UNIT),
 	   "two exports of the same pages: setup: both are mapped");
 	is_errno(raw_revoke(ccshm, id, 0, 0, &r), 0,
-		 "two exports of the same pages: REVOKE of one");
+		 "two exports of the same pages: REVOKE of one: success");
 	is_int(r.pages, UNIT / PAGE,
 	       "two exports of the same pages: REVOKE returns the pages of the slice");
 	ok(touch_all(q, UNIT, SIGBUS),
@@ -325,14 +325,14 @@ static void permissions(void)
 	is_errno(as_user(ALICE, 0, force_as, &s.export_id), EPERM,
 		 "REVOKE with FORCE without CAP_SYS_RAWIO: EPERM");
 	is_errno(raw_alloc_named(ccshm, UNIT, "revoke-me", 0666, &named), 0,
-		 "ALLOC of a buffer of mode 0666");
+		 "ALLOC of a buffer of mode 0666: success");
 	fd = raw_export(ccshm, named, 0, &export_id);
 	is_errno(as_user(ALICE, 0, revoke_as, &export_id), EPERM,
 		 "REVOKE by a user with write access but no control: EPERM");
 	is_int(query(export_id).state, CCSHM_STATE_ACTIVE,
 	       "REVOKE without control leaves the export active");
 	close(fd);
-	is_errno(raw_free(ccshm, named), 0, "FREE of a buffer of mode 0666");
+	is_errno(raw_free(ccshm, named), 0, "FREE of a buffer of mode 0666: success");
 	shared_end(&s);
 }
 
@@ -401,7 +401,7 @@ static void attachment_is_notified(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "attachment: ATTACH of a device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "attachment: ATTACH of a device: success");
 	device_start(&edu, EDU_A);
 	is_int(poll_pri(&a, 0), 0, "attachment: its holder is not notified before REVOKE");
 	other = revoker_start(a.id, 0, -1);
@@ -412,7 +412,7 @@ static void attachment_is_notified(void)
 	is_int(query(a.id).device_mappings, 1, "attachment: QUERY counts one device mapping");
 	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
 		 "attachment: SEGMENTS during REVOKE: ENODEV");
-	is_errno(raw_detach(a.fd, 0), 0, "attachment: DETACH");
+	is_errno(raw_detach(a.fd, 0), 0, "attachment: DETACH: success");
 	is_errno(peer_hear(&other), 0, "attachment: REVOKE succeeds after DETACH");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
 	is_int(job->result.pages, SIZE / PAGE, "attachment: REVOKE returns the number of pages");
@@ -437,7 +437,7 @@ static void deadline_passes(void)
 	struct attached a, b;
 	int64_t begin;
 
-	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "deadline: ATTACH to an export");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "deadline: ATTACH to an export: success");
 	is_int(touch_read(p), 0, "deadline: the export's mapping can be read");
 	begin = now_ns();
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(300), &r), ETIMEDOUT,
@@ -473,7 +473,7 @@ static void deadline_passes(void)
 	is_int(r.state, CCSHM_STATE_REVOKING,
 	       "deadline: REVOKE with a deadline in the past returns the state revoking");
 
-	is_errno(raw_detach(a.fd, 0), 0, "deadline: DETACH");
+	is_errno(raw_detach(a.fd, 0), 0, "deadline: DETACH: success");
 	is_errno(raw_revoke(ccshm, s.export_id, 0, in_ms(10000), &r), 0,
 		 "deadline: REVOKE after DETACH: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 2, 0);
@@ -504,7 +504,7 @@ static void signals(void)
 	struct peer other;
 	struct attached a;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "signals: ATTACH of a device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "signals: ATTACH of a device: success");
 	job->restart = 0;
 	other = revoker_start(a.id, 0, -1);
 	ok(still_waits(&other), "signals: REVOKE waits before the signal");
@@ -525,14 +525,15 @@ static void signals(void)
 		sleep_ms(10);
 	is_int(job->alarms, 1, "signals with SA_RESTART: the handler runs");
 	ok(still_waits(&other), "signals with SA_RESTART: REVOKE waits after the signal");
-	is_errno(raw_detach(a.fd, 0), 0, "signals with SA_RESTART: DETACH");
+	is_errno(raw_detach(a.fd, 0), 0, "signals with SA_RESTART: DETACH: success");
 	is_errno(peer_hear(&other), 0, "signals with SA_RESTART: REVOKE succeeds after DETACH");
 	result_is(&job->result, CCSHM_STATE_REVOKED, 0, 1, 0);
 	peer_must_end(&other, 0);
 	close(a.fd);
 
 	/* The deadline is absolute: signals do not extend it. */
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "repeated signals: ATTACH of a device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
+		 "repeated signals: ATTACH of a device: success");
 	job->took_ms = -1;
 	other = revoker_start(a.id, 0, in_ms(3000));
 	is_errno(answer_to_signals(&other), ETIMEDOUT,
@@ -545,7 +546,7 @@ static void signals(void)
 	other = revoker_start(a.id, 0, -1);
 	ok(still_waits(&other), "SIGKILL: REVOKE waits without a deadline");
 	ok(WIFSIGNALED(peer_end(&other, SIGKILL)), "SIGKILL ends a process in REVOKE");
-	is_errno(attached_end(&a), 0, "SIGKILL: DETACH");
+	is_errno(attached_end(&a), 0, "SIGKILL: DETACH: success");
 	shared_end(&s);
 }
 
@@ -585,8 +586,8 @@ static void many_revokes(void)
 	struct attached older, younger;
 	int good = 0, all = 0, others = 0, waiting = 0;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &older), 0, "many revokes: ATTACH");
-	is_errno(attach_buffer(ccshm, s.id, PCI_B, &younger), 0, "many revokes: another ATTACH");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &older), 0, "many revokes: ATTACH: success");
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &younger), 0, "many revokes: another ATTACH: success");
 	sem_init(&revokers_run, 0, 0);
 	for (int i = 0; i < REVOKERS; i++) {
 		r[i].id = s.id;
@@ -597,9 +598,9 @@ static void many_revokes(void)
 	for (int i = 0; i < REVOKERS; i++)
 		waiting += waits_in(r[i].tid, CCSHM_IOC_REVOKE);
 	is_int(waiting, REVOKERS, "many revokes: all wait");
-	is_errno(attached_end(&younger), 0, "many revokes: DETACH of the younger attachment");
+	is_errno(attached_end(&younger), 0, "many revokes: DETACH of the younger attachment: success");
 	/* It stays listed until the descriptor is closed. */
-	is_errno(raw_detach(older.fd, 0), 0, "many revokes: DETACH of the older attachment");
+	is_errno(raw_detach(older.fd, 0), 0, "many revokes: DETACH of the older attachment: success");
 	for (int i = 0; i < REVOKERS; i++) {
 		pthread_join(r[i].thread, NULL);
 		good += !r[i].err && r[i].result.state == CCSHM_STATE_REVOKED;
@@ -659,7 +660,7 @@ static void force(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "FORCE: ATTACH of a device");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "FORCE: ATTACH of a device: success");
 	device_start(&edu, EDU_A);
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT,
 		 "FORCE: REVOKE without FORCE before: ETIMEDOUT");
@@ -671,7 +672,7 @@ static void force(void)
 	   "REVOKE with FORCE: the attachment's holder is notified by POLLPRI");
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), 0, "REVOKE after REVOKE with FORCE: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 1, 1);
-	is_errno(attached_end(&a), 0, "DETACH after REVOKE with FORCE");
+	is_errno(attached_end(&a), 0, "DETACH after REVOKE with FORCE: success");
 	edu_close(&edu);
 	shared_end(&s);
 }
@@ -695,8 +696,8 @@ static void whole_buffer(void)
 		ok(p[i] && stamp_pages_check(p[i], 1, i * PAGE, PAGE),
 		   "whole buffer: export %d is mapped", i);
 	}
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "whole buffer: ATTACH to the buffer");
-	is_errno(attach_dmabuf(ccshm, fd[0], PCI_A, &b), 0, "whole buffer: ATTACH to an export");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "whole buffer: ATTACH to the buffer: success");
+	is_errno(attach_dmabuf(ccshm, fd[0], PCI_A, &b), 0, "whole buffer: ATTACH to an export: success");
 	is_int(query(s.id).exports, 4, "whole buffer: QUERY counts 4 exports");
 	is_int(query(s.id).attachments, 2, "whole buffer: QUERY counts 2 attachments");
 
@@ -710,13 +711,13 @@ static void whole_buffer(void)
 		       "whole buffer: the mapping of export %d gets SIGBUS", i);
 	ok(poll_pri(&a, 0) & POLLPRI && poll_pri(&b, 0) & POLLPRI,
 	   "whole buffer: both attachments' holders are notified by POLLPRI");
-	is_errno(raw_detach(a.fd, 0), 0, "whole buffer: DETACH of one of two attachments");
+	is_errno(raw_detach(a.fd, 0), 0, "whole buffer: DETACH of one of two attachments: success");
 	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), ETIMEDOUT,
 		 "whole buffer: REVOKE while one device is attached: ETIMEDOUT");
 	is_int(r.device_mappings, 1, "whole buffer: REVOKE returns one device mapping");
 	later = raw_export(ccshm, s.id, 0, NULL);
 	ok(later >= 0, "whole buffer: EXPORT by the owner while the revoke is pending: success");
-	is_errno(raw_detach(b.fd, 0), 0, "whole buffer: DETACH of the second attachment");
+	is_errno(raw_detach(b.fd, 0), 0, "whole buffer: DETACH of the second attachment: success");
 	close(later);
 	is_errno(raw_revoke(ccshm, s.id, 0, 0, &r), 0,
 		 "whole buffer: REVOKE after both are detached: success");
@@ -746,11 +747,11 @@ static void nothing_to_revoke(void)
 	struct ccshm_ioc_revoke r;
 	uint64_t id;
 
-	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "ALLOC of a buffer without exports");
+	is_errno(raw_alloc(ccshm, UNIT, &id), 0, "ALLOC of a buffer without exports: success");
 	is_errno(raw_revoke(ccshm, id, 0, 0, &r), 0, "REVOKE of a buffer without exports: success");
 	result_is(&r, CCSHM_STATE_REVOKED, 0, 0, 0);
 	is_int(r.pages, 0, "REVOKE of a buffer without exports returns no page");
-	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer without exports");
+	is_errno(raw_free(ccshm, id), 0, "FREE of a buffer without exports: success");
 }
 
 /* Test the revoke of one of two attachments, by its id. */
@@ -761,9 +762,9 @@ static void one_attachment(void)
 	struct attached a, b;
 
 	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0,
-		 "one of two attachments: ATTACH of the first device");
+		 "one of two attachments: ATTACH of the first device: success");
 	is_errno(attach_dmabuf(ccshm, s.fd, PCI_B, &b), 0,
-		 "one of two attachments: ATTACH of the second device");
+		 "one of two attachments: ATTACH of the second device: success");
 	is_int(query(s.export_id).attachments, 2,
 	       "one of two attachments: QUERY of the export counts both");
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ETIMEDOUT,
@@ -773,12 +774,12 @@ static void one_attachment(void)
 	       "one of two attachments: QUERY returns the state active for the second");
 	is_errno(try_map(s.fd, SIZE, RW, MAP_SHARED), 0,
 		 "one of two attachments: mmap of the export: success");
-	is_errno(attached_end(&a), 0, "one of two attachments: DETACH of the first");
+	is_errno(attached_end(&a), 0, "one of two attachments: DETACH of the first: success");
 	is_errno(raw_revoke(ccshm, a.id, 0, 0, &r), ENOENT,
 		 "one of two attachments: REVOKE of the first after DETACH: ENOENT");
 	ok(raw_segments(b.fd, 0, b.segment, 0, MAX_SEGMENTS, NULL) == (int)b.nr,
 	   "one of two attachments: SEGMENTS of the second returns all addresses");
-	is_errno(attached_end(&b), 0, "one of two attachments: DETACH of the second");
+	is_errno(attached_end(&b), 0, "one of two attachments: DETACH of the second: success");
 	shared_end(&s);
 }
 

@@ -608,7 +608,7 @@ static void caller_is_halted(bool freezer)
 	uint64_t buffer_id = bobs_buffer("caller");
 
 	for (int killed = 0; killed < 2; killed++) {
-		is_errno(attach_buffer(ccshm, buffer_id, PCI_B, &a), 0, "%s: ATTACH", what);
+		is_errno(attach_buffer(ccshm, buffer_id, PCI_B, &a), 0, "%s: ATTACH: success", what);
 		*id = a.id;
 		p = peer_start(ROOT, ALL_CAPS, revoker_run, id);
 		ok(waits_in(p.pid, CCSHM_IOC_REVOKE), "%s: REVOKE waits", what);
@@ -619,7 +619,7 @@ static void caller_is_halted(bool freezer)
 			if (freezer)
 				resume(p.pid, true);
 		}
-		is_errno(attached_end(&a), 0, "%s: DETACH", what);
+		is_errno(attached_end(&a), 0, "%s: DETACH: success", what);
 		if (killed)
 			continue;
 		resume(p.pid, freezer);
@@ -692,8 +692,9 @@ static void device_lock_is_held(void)
 	int value;
 
 	*id = bobs_buffer("locked");
-	is_errno(attach_buffer(ccshm, *id, PCI_B, &a), 0, "%s: ATTACH before", what);
-	is_errno(attach_buffer(ccshm, *id, PCI_B, &closed), 0, "%s: a second ATTACH before", what);
+	is_errno(attach_buffer(ccshm, *id, PCI_B, &a), 0, "%s: ATTACH before: success", what);
+	is_errno(attach_buffer(ccshm, *id, PCI_B, &closed), 0,
+		 "%s: a second ATTACH before: success", what);
 	lock_device(true);
 	attacher = peer_start(BOB, CAP(SYS_RAWIO), attacher_run, id);
 	looker = peer_start(BOB, 0, looker_run, NULL);
@@ -935,7 +936,7 @@ static void poll_storm(void)
 	struct peer p;
 	int64_t begin;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "%s: ATTACH", what);
+	is_errno(attach_buffer(ccshm, s.id, PCI_B, &a), 0, "%s: ATTACH: success", what);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), 0, "%s: an importer maps", what);
 	is_errno(imp_fence_as(imp, IMPORTER_FENCE_ADD, IMPORTER_USAGE_WRITE, 0), 0,
 		 "%s: its fence does not signal", what);

@@ -99,7 +99,7 @@ static void forced_revoke_fails(void)
 	must(nl_find_family(nl));
 	must(nl_join(nl, family.group));
 	stubborn(true);
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "stubborn device: ATTACH");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "stubborn device: ATTACH: success");
 	attachment_event(nl, CCSHM_EVENT_ATTACH, a.id, false, "stubborn device, ATTACH");
 	device_start(&edu, EDU_A);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), &r), EIO,
@@ -113,7 +113,7 @@ static void forced_revoke_fails(void)
 	is_errno(raw_segments(a.fd, 0, a.segment, 0, 1, NULL), ENODEV,
 		 "stubborn device: SEGMENTS: ENODEV");
 
-	is_errno(raw_free(ccshm, s.id), 0, "stubborn device: FREE of the buffer");
+	is_errno(raw_free(ccshm, s.id), 0, "stubborn device: FREE of the buffer: success");
 	munmap(s.p, s.size);
 	close(s.fd);
 	sleep_ms(300);
@@ -152,7 +152,7 @@ static void holder_detaches(void)
 
 	stubborn(true);
 	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0,
-		 "DETACH of a stuck device: ATTACH before");
+		 "DETACH of a stuck device: ATTACH before: success");
 	device_start(&edu, EDU_A);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), EIO,
 		 "DETACH of a stuck device: REVOKE with FORCE before: EIO");
@@ -243,7 +243,7 @@ static void device_is_gone(void)
 
 	stubborn(true);
 	for (int i = 0; i < 4; i++)
-		is_errno(attach_buffer(ccshm, s.id, PCI_A, &a[i]), 0, "gone: ATTACH %d of 4", i + 1);
+		is_errno(attach_buffer(ccshm, s.id, PCI_A, &a[i]), 0, "gone: ATTACH %d of 4: success", i + 1);
 	silent("1000");
 	is_errno(device_file(EDU_A, "remove", "1"), 0,
 		 "gone: a device that reads as all ones is removed");
@@ -274,7 +274,7 @@ static void device_recovers(void)
 	struct attached a;
 	struct edu edu;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "recovery: ATTACH");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "recovery: ATTACH: success");
 	device_start(&edu, EDU_A);
 	is_int(edu_bus_master(&edu), 1, "recovery: the device is bus master before REVOKE");
 	silent("3");
@@ -303,7 +303,7 @@ static struct during_stop calls_during_stop(void)
 	struct during_stop d;
 	struct attached a;
 
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "silent: ATTACH");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "silent: ATTACH: success");
 	silent("1000");
 	d.revoke = raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, 0, NULL);
 	sleep_ms(200);
@@ -337,7 +337,7 @@ static void nobody_waits(void)
 		 "silent: REVOKE with FORCE without waiting: ETIMEDOUT");
 	is_errno(d.again, ETIMEDOUT,
 		 "silent: another REVOKE does not wait for the stop: ETIMEDOUT");
-	is_errno(d.detach, 0, "silent: DETACH");
+	is_errno(d.detach, 0, "silent: DETACH: success");
 	is_errno(d.after, 0, "silent: REVOKE after DETACH: success");
 	/* If a call had waited, the stop would have found that the device is gone. */
 	is_int(d.stopped, 0,
@@ -440,7 +440,7 @@ static void next_holder_runs(void)
 	       "waiting stops: the attachment of the next holder stays active");
 	ok(moves_right(&edu, &s, &next, 0, PAGE),
 	   "waiting stops: the device of the next holder copies");
-	is_errno(raw_detach(next.fd, 0), 0, "waiting stops: DETACH of the next holder");
+	is_errno(raw_detach(next.fd, 0), 0, "waiting stops: DETACH of the next holder: success");
 	close(next.fd);
 	detach_stuck();
 	edu_close(&edu);

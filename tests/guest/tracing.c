@@ -259,7 +259,7 @@ static void test_devices(void)
 
 	importer_unload();
 	trace_clear();
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "setup: ATTACH");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "setup: ATTACH: success");
 	is_traced(traced("map: object=%llu buffer=%llu size=%lu by=%s err=0",
 			 (unsigned long long)a.id, (unsigned long long)s.id, SIZE, PCI_A), 1,
 		  "map: an event of ATTACH has the attachment and the device's name");
@@ -438,7 +438,7 @@ static void test_attachment(void)
 
 	is_int(fdinfo(s.fd, "exp_name:\tccshm:%llu", (unsigned long long)s.export_id), 1,
 	       "fdinfo of a dma-buf names its export");
-	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "ATTACH to an export");
+	is_errno(attach_dmabuf(ccshm, s.fd, PCI_A, &a), 0, "ATTACH to an export: success");
 	fd = a.fd;
 	is_int(fdinfo(fd, "ccshm-attachment:\t%llu", (unsigned long long)a.id), 1,
 	       "fdinfo of an attachment has its id");
@@ -461,7 +461,7 @@ static void test_attachment(void)
 	is_int(fdinfo(fd, "ccshm-state:\trevoked"), 1,
 	       "fdinfo of an attachment has the state revoked after DETACH");
 	close(fd);
-	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH to a buffer");
+	is_errno(attach_buffer(ccshm, s.id, PCI_A, &a), 0, "ATTACH to a buffer: success");
 	is_int(fdinfo(a.fd, "ccshm-export:*"), 0,
 	       "fdinfo of an attachment to a buffer names no export");
 	must(raw_detach(a.fd, 0));

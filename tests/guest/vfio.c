@@ -59,11 +59,11 @@ static void attaches(const char *what, struct shared *s)
 	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };
 	struct attached a;
 
-	if (!is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "%s: ATTACH", what))
+	if (!is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "%s: ATTACH: success", what))
 		return;
 	is_str(verdict_of(PCI_C), usable(), "%s: DEVICE reports the device as usable", what);
 	moves(what, s, &a);
-	is_errno(attached_end(&a), 0, "%s: DETACH", what);
+	is_errno(attached_end(&a), 0, "%s: DETACH: success", what);
 }
 
 static void is_refused(const char *what, struct shared *s)
@@ -131,23 +131,23 @@ static void claimed(struct shared *s)
 	struct attached a;
 
 	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0,
-		 "claimed: ATTACH before a user claims the group");
+		 "claimed: ATTACH before a user claims the group: success");
 	group = group_open(EDU_C);
 	attaches("a device whose group is open and not claimed", s);
 	is_errno(raw_ioctl(group, VFIO_GROUP_SET_CONTAINER, &container), 0,
-		 "claimed: VFIO_GROUP_SET_CONTAINER");
+		 "claimed: VFIO_GROUP_SET_CONTAINER: success");
 	is_refused("claimed", s);
 	is_errno(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) ? -errno : 0, 0,
-		 "claimed: VFIO_SET_IOMMU");
+		 "claimed: VFIO_SET_IOMMU: success");
 	is_refused("claimed, translated", s);
 	ok(logged("ccshm: cannot use shared memory: its IOMMU translates or belongs to user space"),
 	   "claimed: the kernel log names the reason");
 	is_cut_off(s, &a);
 	is_int(query(a.id).state, CCSHM_STATE_ACTIVE,
 	       "claimed: QUERY returns the state active for the attachment made before");
-	is_errno(attached_end(&a), 0, "claimed: DETACH");
+	is_errno(attached_end(&a), 0, "claimed: DETACH: success");
 	is_errno(raw_ioctl(group, VFIO_GROUP_UNSET_CONTAINER, NULL), 0,
-		 "claimed: VFIO_GROUP_UNSET_CONTAINER");
+		 "claimed: VFIO_GROUP_UNSET_CONTAINER: success");
 	close(group);
 	close(container);
 	attaches("a device whose group is no longer claimed", s);
@@ -214,10 +214,10 @@ static void unbind_waits(struct shared *s)
 	struct edu edu;
 
 	is_errno(device_bind(EDU_C, "vfio-pci"), 0, "locked: vfio-pci binds the device");
-	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "locked: ATTACH of the device");
-	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &low), 0, "locked: ALLOC for another device");
+	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "locked: ATTACH of the device: success");
+	is_errno(raw_ioctl(ccshm, CCSHM_IOC_ALLOC, &low), 0, "locked: ALLOC for another device: success");
 	is_errno(attach_buffer(ccshm, low.id, PCI_B, &other), 0,
-		 "locked: ATTACH of another device");
+		 "locked: ATTACH of another device: success");
 	/* The unbind begins with a stop. Make the stop fail, so that the driver has to retry. */
 	is_errno(raw_insmod("/lib/ccshm/ccshm_stubborn.ko", "device=" EDU_C), 0,
 		 "locked: ccshm_stubborn.ko is loaded");
@@ -253,14 +253,14 @@ static void unbind_waits(struct shared *s)
 	is_errno(raw_revoke(ccshm, other.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
 		 "locked: REVOKE with FORCE of another device's attachment is not delayed: success");
 	is_errno(raw_rmmod("ccshm_stubborn"), 0, "locked: ccshm_stubborn.ko is unloaded");
-	is_errno(attached_end(&other), 0, "locked: DETACH of the other device");
-	is_errno(raw_free(ccshm, low.id), 0, "locked: FREE of the other device's buffer");
+	is_errno(attached_end(&other), 0, "locked: DETACH of the other device: success");
+	is_errno(raw_free(ccshm, low.id), 0, "locked: FREE of the other device's buffer: success");
 	locked_close(&l);
 	is_errno(peer_hear(&unbinder), 0, "locked: the unbind ends when the device is closed");
 	peer_must_end(&unbinder, 0);
 	is_errno(raw_revoke(ccshm, a.id, CCSHM_REVOKE_FORCE, in_ms(20000), NULL), 0,
 		 "unlocked: REVOKE with FORCE after the unbind: success");
-	is_errno(attached_end(&a), 0, "unlocked: DETACH");
+	is_errno(attached_end(&a), 0, "unlocked: DETACH: success");
 }
 
 static void vfio(struct shared *s)
@@ -277,11 +277,11 @@ static void vfio(struct shared *s)
 	is_str(device_driver(EDU_C), "vfio-pci", "the device's driver is vfio-pci");
 	attaches("a device bound to vfio-pci", s);
 	claimed(s);
-	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "ATTACH of a device bound to vfio-pci");
+	is_errno(attach_with(ccshm, &req, PCI_C, &a), 0, "ATTACH of a device bound to vfio-pci: success");
 	is_errno(device_unbind(EDU_C), 0, "vfio-pci releases an attached device");
 	is_int(query(a.id).state, CCSHM_STATE_REVOKED,
 	       "QUERY returns the state revoked after vfio-pci releases the device");
-	is_errno(attached_end(&a), 0, "DETACH after vfio-pci releases the device");
+	is_errno(attached_end(&a), 0, "DETACH after vfio-pci releases the device: success");
 	attaches("a device that vfio-pci has released", s);
 	unbind_waits(s);
 	attaches("a device after the delayed unbind", s);
