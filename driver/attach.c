@@ -111,8 +111,8 @@ static int attach_list(struct ccshm_attachment *att, struct ccshm_client *client
 
 /*
  * Take a use of the memory, and list the attachment: from then on the notifier of the bus
- * finds it. A removal does not take the device lock: if its notification came too early to
- * find the attachment, attach_publish() finds that the device is not on its bus any more.
+ * finds it. A removal that has begun waits for the device lock, as ccshm_device_check() has
+ * found the device on its bus. Afterwards the notifier is called (BUS_NOTIFY_REMOVED_DEVICE).
  */
 static int attach_use(struct ccshm_attachment *att, struct ccshm_client *client)
 {
@@ -203,9 +203,7 @@ static int attach_publish(struct ccshm_attachment *att, struct ccshm_call *call)
 	int err = 0;
 
 	call->fd = -1;
-	if (!ccshm_device_is_there(att->pdev))
-		err = -ENODEV;
-	else if (att->flags & CCSHM_ATTACH_PERSISTENT)
+	if (att->flags & CCSHM_ATTACH_PERSISTENT)
 		ccshm_attachment_orphan(att, false);
 	else
 		err = ccshm_attachment_open(att, call);

@@ -429,7 +429,6 @@ void ccshm_dma_describe(struct device *dev, bool driver_maps,
 /* device.c: find, check, describe and stop devices */
 bool ccshm_device_name_valid(const char name[CCSHM_DEVICE_LEN]);
 struct pci_dev *ccshm_device_find(const char *name);
-bool ccshm_device_is_there(struct pci_dev *pdev);
 int ccshm_device_check(struct pci_dev *pdev);
 int ccshm_device_hold(struct pci_dev *pdev);
 void ccshm_device_release(struct pci_dev *pdev);

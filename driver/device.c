@@ -52,14 +52,26 @@ struct pci_dev *ccshm_device_find(const char *name)
 	return dev ? to_pci_dev(dev) : ERR_PTR(-ENODEV);
 }
 
-/* Check that the device is on its bus: false as soon as the kernel begins to remove it. */
-bool ccshm_device_is_there(struct pci_dev *pdev)
+static int is_same(struct device *dev, const void *other)
 {
-	struct device *dev = bus_find_device_by_name(&pci_bus_type, NULL,
-						     pci_name(pdev));
+	return dev == other;
+}
 
-	put_device(dev);
-	return dev == &pdev->dev;
+/*
+ * Check that a device is on its bus, under its device lock: then it stays there until the
+ * lock is released. bus_remove_device() takes the device off its bus before it takes this
+ * lock, and only after it the device loses its IOMMU group and bus_notify() reports
+ * BUS_NOTIFY_REMOVED_DEVICE. device_is_registered() does not suffice: it is true until
+ * kobject_del(), which is later still.
+ */
+static bool is_on_bus(struct device *dev)
+{
+	struct device *found;
+
+	device_lock_assert(dev);
+	found = bus_find_device(dev->bus, NULL, dev, is_same);
+	put_device(found);
+	return found;
 }
 
 /*
@@ -101,8 +113,7 @@ static bool driver_is_for_user_space(struct device *dev)
 int ccshm_device_check(struct pci_dev *pdev)
 {
 	device_lock_assert(&pdev->dev);
-	if (!device_is_registered(&pdev->dev) ||
-	    ccshm_pci_is_disconnected(pdev))
+	if (!is_on_bus(&pdev->dev) || ccshm_pci_is_disconnected(pdev))
 		return -ENODEV;
 	if (ccshm_device_is_bridge(&pdev->dev))
 		return -EOPNOTSUPP;
@@ -334,7 +345,7 @@ static int describe_locked(struct device *dev, const struct subject *subject,
 
 	if (err)
 		return err;
-	if (device_is_registered(dev))
+	if (is_on_bus(dev))
 		describe(subject, req);
 	else
 		err = -ENODEV;

@@ -74,6 +74,61 @@ static void stall_at(const char *function)
 		bail("cannot write stall_at");
 }
 
+/* ---- a device that is removed during DEVICE ---- */
+
+static int looks_at_device(struct peer *parent, void *arg)
+{
+	struct ccshm_ioc_device device;
+
+	(void)arg;
+	must(peer_hear(parent));
+	return raw_device(ccshm, PCI_B, &device);
+}
+
+static int removes_device(struct peer *parent, void *arg)
+{
+	(void)parent;
+	(void)arg;
+	return device_file(EDU_B, "remove", "1");
+}
+
+/* Wait up to 20 s until the removal is held. Return whether it is. */
+static bool removal_is_held(void)
+{
+	int64_t end = in_ms(20000);
+
+	while (!probe_get("removal_held") && now_ns() < end)
+		sleep_ms(5);
+	return probe_get("removal_held");
+}
+
+/*
+ * DEVICE has found the device, and gets the device lock only after the removal of the device has
+ * begun. The device then has no IOMMU group that DEVICE could read, although it is still registered.
+ */
+static void removed_during_device(void)
+{
+	struct peer looker = peer_start(ROOT, ALL_CAPS, looks_at_device, NULL), remover;
+	const char *what = "removed during DEVICE";
+
+	stall_at("mutex_lock_interruptible");
+	probe_set("stall", looker.pid);
+	peer_send(&looker, 0, -1);
+	ok(is_stalled(looker.pid), "%s: DEVICE has found the device", what);
+	probe_set("hold_removal", 1);
+	remover = peer_start(ROOT, ALL_CAPS, removes_device, NULL);
+	ok(removal_is_held(), "%s: the device is off its bus, and still registered", what);
+	probe_set("stall", 0);
+	is_errno(peer_hear(&looker), ENODEV, "%s: DEVICE: ENODEV", what);
+	peer_must_end(&looker, 0);
+	probe_set("hold_removal", 0);
+	is_errno(peer_hear(&remover), 0, "%s: the removal ends", what);
+	peer_must_end(&remover, 0);
+	must(write_text("/sys/bus/pci/rescan", "1"));
+	ok(device_exists(EDU_B), "%s: the device is found again", what);
+	stall_at("ccshm_memory_pfn");
+}
+
 /* ---- calls that are stalled in their walk ---- */
 
 /*
@@ -1168,6 +1223,7 @@ int main(void)
 	if (err)
 		bail("cannot load ccshm_probe.ko: %s", strerror(-err));
 
+	removed_during_device();
 	/* The dma-buf core warns about a vmap that an exporter refuses. */
 	expect_kmsg("WARNING: .*dma_buf_vmap");
 	check_walker(walker_vmap, CCSHM_EXPORT_PINNED, ETIMEDOUT, "vmap");

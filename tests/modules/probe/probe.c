@@ -8,8 +8,11 @@
  *   memory; set_memory_decrypted(), when ALLOC shares it; set_memory_encrypted(), when ALLOC
  *   retries quarantined memory; ccshm_object_next() and
  *   ccshm_object_next_of(), when objects are listed; ccshm_revoke_enter() and ccshm_buffer_free(),
- *   when REVOKE and FREE have found their object; or ccshm_changed(), when SET
- *   has changed a buffer;
+ *   when REVOKE and FREE have found their object; ccshm_changed(), when SET
+ *   has changed a buffer; or mutex_lock_interruptible(), when DEVICE has found its device and
+ *   locks it;
+ * - hold the removal of a PCI device after the device was taken off its bus (@hold_removal,
+ *   @removal_held);
  * - hold the work items that convert memory back, in ccshm_convert_unshare() or, for a part of the
  *   memory, in set_memory_encrypted() (@hold, @hold_at);
  * - count the conversions back that begin before a small one (@large, @large_before);
@@ -27,6 +30,8 @@
 #include <linux/magic.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/pci.h>
 #include <linux/sched/signal.h>
 #include <linux/sizes.h>
 #include <linux/string.h>
@@ -169,6 +174,7 @@ static struct kprobe object_next_of = PROBE("ccshm_object_next_of", stop_called)
 static struct kprobe revoke_enter = PROBE("ccshm_revoke_enter", stop_called);
 static struct kprobe buffer_free = PROBE("ccshm_buffer_free", stop_called);
 static struct kprobe changed = PROBE("ccshm_changed", stop_called);
+static struct kprobe lock_interruptible = PROBE("mutex_lock_interruptible", stop_called);
 static struct kprobe unshare = PROBE("ccshm_convert_unshare", hold_called);
 
 static ulong decrypted, dirty;
@@ -391,14 +397,50 @@ static struct kretprobe last_put = {
 	.maxactive = 64,
 };
 
+/* ---- the removal of a device ---- */
+
+static int hold_removal;
+
+static const struct kernel_param_ops hold_removal_ops = {
+	.set = stall_set,
+	.get = param_get_int,
+};
+module_param_cb(hold_removal, &hold_removal_ops, &hold_removal, 0600);
+MODULE_PARM_DESC(hold_removal, "1: hold the removal of a PCI device; 0: let it continue");
+
+static int removal_held;
+module_param(removal_held, int, 0400);
+MODULE_PARM_DESC(removal_held, "1: a removal is held now");
+
+/* device_del() calls this after bus_remove_device() and before kobject_del(). */
+static int device_removed(struct notifier_block *nb, unsigned long action, void *data)
+{
+	if (action != BUS_NOTIFY_REMOVED_DEVICE || !READ_ONCE(hold_removal))
+		return NOTIFY_DONE;
+	WRITE_ONCE(removal_held, 1);
+	wait_event_idle(released, !READ_ONCE(hold_removal));
+	WRITE_ONCE(removal_held, 0);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block removals = { .notifier_call = device_removed };
+
 /* ---- the module ---- */
 
 static struct kprobe *probes[] = {
 	&memory_pfn, &share, &set_memory, &unshare, &set_private, &object_next, &object_next_of,
-	&revoke_enter, &buffer_free, &changed, &copy_huge_pmd_probe, &move_huge_pmd_probe,
+	&revoke_enter, &buffer_free, &changed, &lock_interruptible, &copy_huge_pmd_probe, &move_huge_pmd_probe,
 };
 
 static bool watched;
+
+static void measure_no_locks(void)
+{
+	if (!locks)
+		return;
+	unregister_kprobe(&mutex_unlocked);
+	unregister_kretprobe(&mutex_locked);
+}
 
 static int __init probe_init(void)
 {
@@ -411,26 +453,27 @@ static int __init probe_init(void)
 		goto no_probes;
 	watched = closer >= 0;
 	err = watched ? register_kretprobe(&last_put) : 0;
+	if (err)
+		goto no_last_put;
+	err = bus_register_notifier(&pci_bus_type, &removals);
 	if (!err)
 		return 0;
+	if (watched)
+		unregister_kretprobe(&last_put);
+no_last_put:
 	unregister_kprobes(probes, ARRAY_SIZE(probes));
 no_probes:
-	if (locks) {
-		unregister_kprobe(&mutex_unlocked);
-		unregister_kretprobe(&mutex_locked);
-	}
+	measure_no_locks();
 	return err;
 }
 
 static void __exit probe_exit(void)
 {
+	bus_unregister_notifier(&pci_bus_type, &removals);
 	if (watched)
 		unregister_kretprobe(&last_put);
 	unregister_kprobes(probes, ARRAY_SIZE(probes));
-	if (!locks)
-		return;
-	unregister_kprobe(&mutex_unlocked);
-	unregister_kretprobe(&mutex_locked);
+	measure_no_locks();
 }
 
 module_init(probe_init);
