@@ -33,6 +33,7 @@
 #include <linux/dma-map-ops.h>
 #include <linux/fs.h>
 #include <linux/huge_mm.h>
+#include <linux/iommu.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
@@ -141,6 +142,16 @@ static inline bool ccshm_dma_iommu(struct device *dev)
 	return use_dma_iommu(dev);
 #else
 	return false;	/* the IOMMU layer sets dev->dma_ops */
+#endif
+}
+
+/* Return the domain of a device, in a callback of iommu_group_for_each_dev(). */
+static inline struct iommu_domain *ccshm_iommu_domain(struct device *dev)
+{
+#if CCSHM_HAVE_IOMMU_DRIVER_DOMAIN
+	return iommu_driver_get_domain_for_dev(dev);
+#else
+	return iommu_get_domain_for_dev(dev);
 #endif
 }
 

@@ -8,7 +8,6 @@
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
 #include <linux/log2.h>
-#include <linux/platform_device.h>
 #include <linux/scatterlist.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
@@ -40,56 +39,54 @@ static u64 device_limit(struct device *dev, u64 mask)
 	return min_not_zero(mask, dev->bus_dma_limit);
 }
 
-/*
- * Check whether the bus claims the kernel's domain for the bound driver: then user
- * space cannot claim it. Without the device lock the driver can be unbound and its
- * module unloaded at any moment: read the pointer once, under RCU, for which
- * free_module() waits.
+/**
+ * struct domain - how an IOMMU translates the addresses of a device
+ * @dev: device
+ * @mode: CCSHM_DMA_MODE_DIRECT without an IOMMU, or with an identity domain;
+ *	CCSHM_DMA_MODE_IOMMU with a domain of the DMA API; CCSHM_DMA_MODE_USERSPACE
+ *	with any other domain
+ * @present: the device has a domain
  */
-static bool domain_is_held(struct device *dev)
-{
-	struct device_driver *driver;
-	bool held = false;
+struct domain {
+	struct device *dev;
+	enum ccshm_dma_mode mode;
+	bool present;
+};
 
-	rcu_read_lock();
-	driver = READ_ONCE(dev->driver);
-	if (driver && dev_is_pci(dev))
-		held = !to_pci_driver(driver)->driver_managed_dma;
-	else if (driver && dev_is_platform(dev))
-		held = !to_platform_driver(driver)->driver_managed_dma;
-	rcu_read_unlock();
-	return held;
+static int read_domain(struct device *member, void *data)
+{
+	struct domain *domain = data;
+	struct iommu_domain *iommu;
+
+	if (member != domain->dev)
+		return 0;
+	iommu = ccshm_iommu_domain(member);
+	domain->present = iommu;
+	if (!iommu || iommu->type == IOMMU_DOMAIN_IDENTITY)
+		domain->mode = CCSHM_DMA_MODE_DIRECT;
+	else if (iommu_is_dma_domain(iommu))
+		domain->mode = CCSHM_DMA_MODE_IOMMU;
+	return 1;
 }
 
-static bool domain_is_claimed(struct device *dev)
+/*
+ * Read the domain of a device that its driver uses, or whose device lock is held: it is in
+ * its IOMMU group until its removal. A user who claims the group, and root by the group's
+ * file "type", replace the domain at any moment, and free the old one: read it where all
+ * members are visited, under the lock of the group, which each replacement takes.
+ */
+static struct domain device_domain(struct device *dev)
 {
-	struct iommu_group *group;
-	bool claimed;
+	struct domain domain = { .dev = dev, .mode = CCSHM_DMA_MODE_USERSPACE };
+	struct iommu_group *group = iommu_group_get(dev);
 
-	if (domain_is_held(dev))
-		return false;
-	group = iommu_group_get(dev);
-	if (!group)
-		return false;
-	claimed = iommu_group_dma_owner_claimed(group);
+	if (!group) {
+		domain.mode = CCSHM_DMA_MODE_DIRECT;
+		return domain;
+	}
+	iommu_group_for_each_dev(group, &domain, read_domain);
 	iommu_group_put(group);
-	return claimed;
-}
-
-/*
- * Return how the addresses of a device are translated. User space can free a domain that
- * it has claimed at any moment: do not access such a domain.
- */
-static enum ccshm_dma_mode domain_mode(struct device *dev)
-{
-	struct iommu_domain *domain;
-
-	if (domain_is_claimed(dev))
-		return CCSHM_DMA_MODE_USERSPACE;
-	domain = iommu_get_domain_for_dev(dev);
-	if (domain && domain->type != IOMMU_DOMAIN_IDENTITY)
-		return CCSHM_DMA_MODE_IOMMU;
-	return CCSHM_DMA_MODE_DIRECT;
+	return domain;
 }
 
 /* Read the facts about a device. Without a driver, its mask is the 32 bits of its bus. */
@@ -105,7 +102,7 @@ static struct ccshm_dma_facts device_read_facts(struct device *dev,
 		.has_mask = device_has_mask(dev),
 		.own_ops = get_dma_ops(dev),
 		.iommu = ccshm_dma_iommu(dev),
-		.userspace_iommu = domain_mode(dev) != CCSHM_DMA_MODE_DIRECT,
+		.userspace_iommu = device_domain(dev).mode != CCSHM_DMA_MODE_DIRECT,
 		.coherent = dev_is_dma_coherent(dev),
 		.restricted = dev->dma_io_tlb_mem && is_swiotlb_for_alloc(dev),
 		.force_bounce = is_swiotlb_force_bounce(dev),
@@ -469,18 +466,16 @@ int ccshm_dma_segments(struct device *dev, unsigned int *dma_bits,
 }
 
 /* Up to 6.8 the kernel's use of an IOMMU is visible only as DMA operations. */
-static enum ccshm_dma_mode device_mode(struct device *dev,
+static enum ccshm_dma_mode device_mode(enum ccshm_dma_mode mode,
 				       const struct ccshm_dma_facts *facts)
 {
 	if (!facts->has_mask)
 		return CCSHM_DMA_MODE_NONE;
 	if (facts->iommu)
 		return CCSHM_DMA_MODE_IOMMU;
-	if (facts->own_ops && domain_mode(dev) == CCSHM_DMA_MODE_DIRECT)
+	if (facts->own_ops && mode == CCSHM_DMA_MODE_DIRECT)
 		return CCSHM_DMA_MODE_OWN;
-	if (facts->own_ops || facts->userspace_iommu)
-		return domain_mode(dev);
-	return CCSHM_DMA_MODE_DIRECT;
+	return mode;
 }
 
 /**
@@ -496,10 +491,11 @@ void ccshm_dma_describe(struct device *dev, bool driver_maps,
 	u64 limit = device_limit(dev, mask);
 	struct ccshm_dma_facts facts = device_read_facts(dev, driver_maps, limit);
 	struct ccshm_dma_verdict verdict = ccshm_dma_decide(&facts);
+	struct domain domain = device_domain(dev);
 
 	device_lock_assert(dev);
 	req->verdict = verdict.need;
-	req->mode = device_mode(dev, &facts);
+	req->mode = device_mode(domain.mode, &facts);
 	req->dma_mask = mask;
 	req->bus_limit = dev->bus_dma_limit;
 	if (facts.coherent)
@@ -508,7 +504,7 @@ void ccshm_dma_describe(struct device *dev, bool driver_maps,
 		req->device_flags |= CCSHM_DEVICE_BOUNCES;
 	if (facts.restricted)
 		req->device_flags |= CCSHM_DEVICE_RESTRICTED;
-	if (iommu_get_domain_for_dev(dev))
+	if (domain.present)
 		req->device_flags |= CCSHM_DEVICE_IOMMU;
 	if (verdict.reason)
 		strscpy(req->reason, verdict.reason, sizeof(req->reason));

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * vfio with an IOMMU that does not translate: a device gets addresses until user space claims its
- * IOMMU group, and again after user space has released the group.
+ * IOMMU group, and again after user space has released the group. A kernel driver of another device
+ * of the group makes no difference.
  *
  * vm-modules: ccshm importer stubborn
  * vm-flavours: plain
  * vm-kmods: vfio_pci vfio_iommu_type1
  * vm-append: intel_iommu=on iommu=pt
  * vm-qemu: -machine q35 -device intel-iommu,intremap=off -device edu,addr=06.0,dma_mask=0xffffffffffffffff
+ * vm-qemu: -device pci-bridge,id=behind,chassis_nr=1 -device edu,bus=behind,addr=01.0 -device edu,bus=behind,addr=02.0
  */
 #include <linux/vfio.h>
 #include <sys/time.h>
@@ -20,19 +22,30 @@
 #include "importing.h"
 #include "iommu.h"
 
-/* Open the IOMMU group of a device, through which vfio is used. */
-static int group_open(const char *device)
+/* Two devices behind a conventional bridge, which have one IOMMU group. */
+#define BEHIND_1	"0000:01:01.0"
+#define BEHIND_2	"0000:01:02.0"
+
+static int group_of(const char *device)
 {
 	char path[128], target[256];
 	ssize_t n;
-	int fd = -1;
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/iommu_group", device);
 	n = readlink(path, target, sizeof(target) - 1);
 	if (n < 0)
 		bail("%s is in no IOMMU group", device);
 	target[n] = '\0';
-	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
+	return atoi(strrchr(target, '/') + 1);
+}
+
+/* Open the IOMMU group of a device, through which vfio is used. */
+static int group_open(const char *device)
+{
+	char path[128];
+	int fd = -1;
+
+	snprintf(path, sizeof(path), "/dev/vfio/%d", group_of(device));
 	for (int i = 0; i < 100 && fd < 0; i++) {
 		fd = open(path, O_RDWR | O_CLOEXEC);
 		if (fd < 0)
@@ -105,6 +118,22 @@ static void identity(struct shared *s)
 	imported(IMPORTER_DYNAMIC, 0, "dynamic");
 	imported(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "static");
 	is_errno(device_unbind(EDU_C), 0, "identity: the importer's driver releases the device");
+}
+
+static void kernel_driver_in_group(struct shared *s)
+{
+	struct ccshm_ioc_attach req = { .id = s->id, .dma_bits = 64 };
+	struct attached a;
+
+	is_int(group_of(BEHIND_1), group_of(BEHIND_2), "two devices: both have the same group");
+	is_errno(device_bind(BEHIND_1, IMPORTER_DRIVER), 0,
+		 "two devices: a kernel driver binds one of them");
+	is_str(verdict_of("pci:" BEHIND_2), usable(),
+	       "two devices: DEVICE reports the other device as usable");
+	if (is_errno(attach_with(ccshm, &req, "pci:" BEHIND_2, &a), 0,
+		     "two devices: ATTACH of the other device: success"))
+		is_errno(attached_end(&a), 0, "two devices: DETACH: success");
+	is_errno(device_unbind(BEHIND_1), 0, "two devices: the driver releases the device");
 }
 
 /* Test that the addresses of an earlier attachment do not work after the group was claimed. */
@@ -294,6 +323,7 @@ int main(void)
 	suite_begin();
 	s = shared_new(UNIT + 5 * PAGE);
 	identity(&s);
+	kernel_driver_in_group(&s);
 	vfio(&s);
 	shared_end(&s);
 	return suite_end();
