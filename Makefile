@@ -101,9 +101,9 @@ cvm-selftest: setup
 check-vm: setup
 	@tests/harness/matrix $(SUITES)
 
-# What the last check-vm of "make check" has proven.
+# What the last check-vm of "make check" has proven. Without check-vm there are no results.
 check-evidence:
-	@tests/harness/evidence $(or $(CCSHM_BUILD),$(O))/results/check-vm.log
+	@tests/harness/evidence --optional $(or $(CCSHM_BUILD),$(O))/results/check-vm.log
 
 # Needs roots, images and installations: not a part of "make check".
 check-packages: setup
