@@ -276,7 +276,7 @@ static void *race_revoke(void *arg)
 }
 
 /* Run one round: start threads and a revoke, and test what the threads can access after it. */
-static bool race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
+static void race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
 {
 	pthread_t thread[THREADS];
 	struct ccshm_ioc_revoke r;
@@ -285,7 +285,7 @@ static bool race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
 	race.stop = race.revoked = false;
 	race.fd = raw_export(ccshm, buffer, 0, &race.id);
 	if (race.fd < 0)
-		return false;
+		bail("EXPORT failed: %s", strerror(-race.fd));
 	race.p = mmap((char *)aligned_space(race.size + UNIT) + offset, race.size, RW,
 		      MAP_SHARED | MAP_FIXED, race.fd, 0);
 	for (int i = 0; i < THREADS; i++)
@@ -301,7 +301,6 @@ static bool race_round(uint64_t buffer, void *(*fn)(void *arg), size_t offset)
 		pthread_join(thread[i], NULL);
 	munmap(race.p, race.size);
 	close(race.fd);
-	return true;
 }
 
 static void race_with(const char *what, void *(*fn)(void *arg))
@@ -314,8 +313,8 @@ static void race_with(const char *what, void *(*fn)(void *arg))
 	race.size = UNIT;
 	if (raw_alloc(ccshm, race.size, &buffer))
 		bail("ALLOC failed");
-	while (another_round(rounds, begin) && race_round(buffer, fn, rounds % 2 * PAGE))
-		rounds++;
+	for (; another_round(rounds, begin); rounds++)
+		race_round(buffer, fn, rounds % 2 * PAGE);
 	ok(rounds >= ROUNDS && race.done > rounds,
 	   "revoke and %s: %d rounds, %d actions", what, rounds,
 	   race.done);
@@ -329,11 +328,12 @@ static void race_with(const char *what, void *(*fn)(void *arg))
 
 /*
  * A process that touches its mapping and forks while the mapping is revoked; its children touch
- * the mapping afterwards.
+ * the mapping afterwards. A fork is before the revoke if the mapping can still be accessed after
+ * it, and after the revoke if the mapping could not be accessed before it.
  */
 struct fork_race {
 	atomic_bool revoked;
-	int touched, refused;
+	int before, after;
 	char *p;
 };
 
@@ -345,13 +345,14 @@ static int fork_and_touch(struct peer *parent, void *arg)
 
 	peer_send(parent, 0, -1);
 	for (int i = 0; i < 12; i++) {
-		if (touch_read(f->p + i * PAGE))
-			f->refused++;
-		else
-			f->touched++;
+		bool refused = touch_read(f->p + i * PAGE);
+
 		pid[i] = fork();
-		if (pid[i])
+		if (pid[i]) {
+			f->after += refused;
+			f->before += !refused && !touch_read(f->p + i * PAGE);
 			continue;
+		}
 		while (!f->revoked)
 			usleep(1000);
 		_exit(!touch_some(f->p, UNIT, STEP, SIGBUS));
@@ -384,8 +385,8 @@ static void race_with_fork(void)
 		f->revoked = true;
 		bad += peer_hear(&forker) != 0;
 		peer_must_end(&forker, 0);
-		outcomes[CALL].before = f->touched;
-		outcomes[CALL].after = f->refused;
+		outcomes[CALL].before = f->before;
+		outcomes[CALL].after = f->after;
 		munmap(f->p, UNIT);
 		close(fd);
 	}
