@@ -266,8 +266,7 @@ int ccshm_revoke_enter(struct ccshm_tally *tally, struct ccshm_client *client, b
  * @client: open file that the caller came through, or NULL
  * @want: what the caller is going to do with the object's buffer
  *
- * This function is in access.c because it checks permission; object.c does not depend on
- * buffers.
+ * This function checks permission, so it is in access.c, above object.c.
  *
  * Return: the object with a reference; -ENOENT when there is none, or what
  * ccshm_buffer_may() returns.

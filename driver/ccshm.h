@@ -2,13 +2,13 @@
 /*
  * Structures and functions that the files of the driver share.
  *
- * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock > ccshm_lock, and
- * device_lock > export->lock. Innermost are, in this order, carve_lock,
- * export->importers_lock, the share_lock of convert.c, the account_lock of limit.c, the
- * rate_lock of rate.c, the ring_lock of event.c and the lane_lock of export.c; they are held
- * only to read and to change members. Neither these seven nor dma_resv, export->lock or
- * ccshm_lock are held across a conversion, a zap, a wait or a copy to or from user space.
- * Nothing is allocated under ccshm_lock: fs_reclaim > ccshm_lock. The quarantine_lock of
+ * Lock order: mmap_lock (or that of a VMA) > dma_resv > export->lock > ccshm_lock,
+ * device_lock > export->lock, and device_lock > att->lock > ccshm_lock. Innermost are, in this
+ * order, carve_lock, export->importers_lock, the share_lock of convert.c, the account_lock of
+ * limit.c, the rate_lock of rate.c, the ring_lock of event.c and the lane_lock of export.c; they
+ * are held only to read and to change members. Neither these seven nor dma_resv, export->lock,
+ * att->lock or ccshm_lock are held across a conversion, a zap, a wait or a copy to or from user
+ * space. Nothing is allocated under ccshm_lock: fs_reclaim > ccshm_lock. The quarantine_lock of
  * convert.c is held across the conversion of one block, with no other lock.
  */
 #ifndef CCSHM_DRIVER_H
@@ -285,8 +285,8 @@ int ccshm_open_ioctl(struct ccshm_call *call);
  * @nr: number of fences in @fence
  * @pending: number of fences that have not signalled
  *
- * Only @work changes members other than @wanted and @pending. A late fault also raises
- * @wanted.
+ * Only @work, and the release of the dma-buf, change members other than @wanted and @pending.
+ * A late fault also raises @wanted.
  */
 struct ccshm_revocation {
 	struct delayed_work work;
@@ -310,7 +310,7 @@ struct ccshm_revocation {
  * @first: first page in the buffer
  * @pages: number of pages
  * @exp_name: "ccshm:ID", shown by the dma-buf core
- * @lock: held for reading while a mapping or a fault enters, for writing to change the next three
+ * @lock: held for reading while a mapping or a fault enters, for writing to change the next two
  * @state: only advances
  * @cpu_closed: no fault enters any more; set under @lock
  * @zapped: CPU mappings have been removed since @cpu_closed was set
@@ -588,7 +588,7 @@ static inline u32 ccshm_actor_uid(void)
 	return from_kuid(&init_user_ns, current_euid());
 }
 
-/* event.c: events; none of these functions waits or allocates */
+/* event.c: events; none of the functions that report an event waits or allocates */
 
 /**
  * struct ccshm_event_stats - counters since the module was loaded

@@ -33,7 +33,7 @@ static int memory_take_tail(struct ccshm_memory *memory, unsigned long pages,
 
 /*
  * Take private blocks and carve the tail. On failure leave in @memory only a block whose
- * conversion was refused: buffer_drop() leaves the conversion back to a work item.
+ * conversion was refused: the caller frees it in a work item, which converts it back.
  */
 static int memory_take(struct ccshm_memory *memory, const struct ccshm_wish *wish)
 {

@@ -11,11 +11,9 @@
  *    the fences that an importer added before it unmapped (revocation_again).
  * 5. Drop the use of the memory (revocation_finish).
  *
- * The caller of REVOKE executes the first two (revoke_call.c). A work item executes the
- * others: the reservation lock has no deadline, and a revoke completes even when no
- * caller waits for it any more.
- *
- * No memory is allocated to stop what is there: exports are visited by their ids.
+ * The caller of REVOKE executes the first two (revoke_call.c). If no device holds the memory,
+ * the caller also executes step 5. Otherwise a work item executes the others: the reservation
+ * lock has no deadline, and a revoke completes even when no caller waits for it any more.
  */
 #include <linux/dcache.h>
 #include <linux/dma-buf.h>

@@ -3,7 +3,8 @@
  * The calls that revoke: REVOKE, and FREE with CCSHM_FREE_REVOKE.
  *
  * REVOKE closes the exports of an object, removes the CPU mappings, asks the holders of
- * attachments or stops their devices, and waits until its deadline with nothing held.
+ * attachments or stops their devices, and waits until its deadline with nothing held. It
+ * visits them by their ids, so it allocates no memory to stop them.
  * The steps of the revoke of one export are in revoke.c.
  */
 #include <linux/ktime.h>
