@@ -515,9 +515,10 @@ enum ccshm_state {
  * @blocks_small: out: blocks smaller than a conversion unit
  * @units: out: conversion units of 2 MiB in the larger blocks
  * @units_whole: out: units that one leaf of the direct map covered when they
- *	were converted; each of them takes one page-state hypercall and splits
- *	nothing. With pages of 16 or 64 KiB, where a leaf covers 32 or 512
- *	MiB, only units of leaves that were converted in one call
+ *	were converted: their conversion splits nothing, and in an SEV guest
+ *	takes one page-state hypercall each. With pages of 16 or 64 KiB, where
+ *	a leaf covers 32 or 512 MiB, only units of leaves that were converted
+ *	in one call
  * @conversions: out: calls that shared the buffer; 0 if it was carved from a
  *	block that was shared before
  * @exports: out: buffers: live exports
