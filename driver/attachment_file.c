@@ -69,7 +69,10 @@ static int segments_get(struct ccshm_call *call, struct ccshm_ioc_segment *batch
 	return err;
 }
 
-/* Copy in batches, and hold nothing meanwhile: an access to user memory may never end. */
+/*
+ * Copy in batches, and hold nothing meanwhile: an access to user memory can block
+ * indefinitely.
+ */
 static int segments_copy(struct ccshm_call *call, struct ccshm_ioc_segment *batch)
 {
 	struct ccshm_ioc_segments *req = call->arg;

@@ -116,9 +116,11 @@ static void buffer_return(struct ccshm_buffer *buffer)
 }
 
 /**
- * ccshm_buffer_unuse - one that could reach the memory is gone
- * @buffer: the last one gives the memory back, from a work item: a conversion
- *	is nothing for an importer's call or an exiting process
+ * ccshm_buffer_unuse - drop a use of the memory
+ * @buffer: buffer with the memory
+ *
+ * The last drop queues a work item that returns the memory: importers' calls and exiting
+ * processes must not convert.
  */
 void ccshm_buffer_unuse(struct ccshm_buffer *buffer)
 {
@@ -161,7 +163,7 @@ static struct ccshm_buffer *name_find(kuid_t uid, const char *name)
 	return node ? rb_entry(node, struct ccshm_buffer, name_node) : NULL;
 }
 
-/* Taken before the buffer can be found by it, so that ALLOC cannot fail late. */
+/* Reserve the name before the buffer is listed, so that ALLOC cannot fail afterwards. */
 static int name_reserve(struct ccshm_buffer *buffer)
 {
 	int err = 0;
@@ -186,7 +188,10 @@ static void name_release(struct ccshm_buffer *buffer)
 	RB_CLEAR_NODE(&buffer->name_node);
 }
 
-/* A letter or '_' first, so that no name looks like an id or an option. */
+/*
+ * Check a name. It begins with a letter or '_', so that it cannot be taken for an id or an
+ * option.
+ */
 static bool name_valid(const char name[CCSHM_NAME_LEN])
 {
 	size_t i, len = strnlen(name, CCSHM_NAME_LEN);
@@ -208,8 +213,8 @@ static bool name_valid(const char name[CCSHM_NAME_LEN])
 /**
  * ccshm_buffer_slice - check a slice
  * @limit: size of the object that is sliced
- * @offset: of the slice
- * @size: in and out: of the slice; 0: up to the end
+ * @offset: offset of the slice
+ * @size: in and out: size of the slice; 0: up to the end
  *
  * Return: 0 or -EINVAL.
  */
@@ -222,7 +227,7 @@ int ccshm_buffer_slice(u64 limit, u64 offset, u64 *size)
 	return *size > limit - offset ? -EINVAL : 0;
 }
 
-/* Take away id, name and control; what is left is what others still reach. */
+/* Remove the buffer's id, name and control. Exports and attachments remain. */
 static void buffer_unlist(struct ccshm_buffer *buffer)
 {
 	struct ccshm_client *client = buffer->client;
@@ -246,7 +251,7 @@ static void buffer_end(struct ccshm_buffer *buffer)
 	ccshm_buffer_unuse(buffer);
 }
 
-/* One after the other: everybody's calls need the lock. */
+/* End the buffers of a file one at a time: calls of all users need ccshm_lock. */
 void ccshm_buffer_end_client(struct ccshm_client *client)
 {
 	struct ccshm_object *object;
@@ -266,15 +271,15 @@ void ccshm_buffer_end_client(struct ccshm_client *client)
 }
 
 /*
- * For fdinfo: the buffers that end with an open file of the device, and existed when the
- * call began: other threads can create buffers as fast as it visits them.
+ * Print for fdinfo the buffers that end with this file. Skip buffers created during the call:
+ * other threads can create buffers as fast as it visits them.
  */
 void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client)
 {
 	u64 id = 0, last = ccshm_object_last_id();
 	struct ccshm_object *object;
 
-	/* On overflow it is called again, with more room. */
+	/* After an overflow, seq_file calls this function again with a larger buffer. */
 	while (!seq_has_overflowed(m) &&
 	       (object = ccshm_object_next_of(&client->buffers, id, last))) {
 		id = object->id;
@@ -287,8 +292,8 @@ void ccshm_buffer_show_client(struct seq_file *m, struct ccshm_client *client)
 }
 
 /*
- * The dma-buf of a buffer of the heap node is gone. The buffer may have ended
- * before, by an administrator's FREE.
+ * End a buffer of the heap node whose dma-buf is gone. An administrator's FREE may have
+ * ended it before.
  */
 void ccshm_buffer_end_heap(struct ccshm_buffer *buffer)
 {
@@ -412,9 +417,8 @@ static int buffer_pay(struct ccshm_buffer *buffer, int node)
 }
 
 /*
- * Drop the use of a buffer whose call fails: a call that fails has changed nothing
- * by the time it returns. A conversion back is left to a work item, which a caller
- * that is being killed does not wait for, nor one that wanted to be interrupted.
+ * Drop the use of a buffer whose call fails. Leave the conversion to a work item: a caller
+ * that is being killed or interrupted does not wait for it.
  */
 static void buffer_drop(struct ccshm_buffer *buffer)
 {
@@ -447,8 +451,8 @@ static void buffer_forget(struct ccshm_buffer *buffer, struct ccshm_client *clie
 }
 
 /*
- * List a buffer: from here on it can be found, queried and freed, before user
- * memory is touched. One more reference is for the call.
+ * List a buffer: from now on it can be found, queried and freed, before user memory is
+ * accessed. Take one more reference, for the call.
  */
 static void buffer_list(struct ccshm_buffer *buffer, struct ccshm_client *client)
 {
@@ -487,10 +491,9 @@ static int buffer_commit(struct ccshm_buffer *buffer)
 
 /**
  * ccshm_buffer_cancel - end a buffer whose call fails
- * @buffer: with the call's reference, which is dropped
+ * @buffer: buffer with the call's reference, which is dropped
  *
- * What a call that fails had taken is given back before it returns, unless the
- * caller is being killed.
+ * Return the memory before the call returns, unless the caller is being killed.
  */
 void ccshm_buffer_cancel(struct ccshm_buffer *buffer)
 {
@@ -507,8 +510,8 @@ void ccshm_buffer_cancel(struct ccshm_buffer *buffer)
 }
 
 /**
- * ccshm_buffer_for_heap - a buffer that ends with the dma-buf made of it
- * @size: bytes
+ * ccshm_buffer_for_heap - allocate a buffer that ends with its dma-buf
+ * @size: size in bytes
  *
  * Return: the buffer, listed, to be committed or cancelled; or what ALLOC returns.
  */
@@ -617,7 +620,9 @@ static bool set_is_valid(const struct ccshm_ioc_set *req)
 	       (req->flags & CCSHM_SET_SEALED || !req->sealed);
 }
 
-/* The owner and group that a buffer is to have, if the caller may give it them. */
+/*
+ * Determine the owner and group that SET requests, and check that the caller may assign them.
+ */
 static int set_owner(const struct ccshm_buffer *buffer,
 		     const struct ccshm_ioc_set *req, kuid_t *uid, kgid_t *gid)
 {
@@ -630,7 +635,7 @@ static int set_owner(const struct ccshm_buffer *buffer,
 	return ccshm_owner_may(buffer->uid, buffer->gid, *uid, *gid);
 }
 
-/* All of it or nothing: a name that is taken is found before anything changes. */
+/* Apply all changes or none: check first that the name is free. */
 static int set_apply(struct ccshm_buffer *buffer, const struct ccshm_ioc_set *req,
 		     kuid_t uid, kgid_t gid)
 {

@@ -301,7 +301,7 @@ struct ccshm_revocation {
 };
 
 /**
- * struct ccshm_export - the export that a dma-buf stands for, and lives as long as that
+ * struct ccshm_export - a dma-buf of a slice of a buffer; exists at least as long as the dma-buf
  * @obj: id and lifetime of the structure
  * @dentry: dentry of the dma-buf, which ends with it; NULL before the export is listed
  *	and after the end of the dma-buf (ccshm_lock)
@@ -501,8 +501,8 @@ struct ccshm_attachment *ccshm_attachment_new(struct ccshm_buffer *buffer,
 					      struct pci_dev *pdev);
 /**
  * struct ccshm_stop - one stop of a device for several of its attachments; begins all zero
- * @tried: the device was told to stop
- * @result: result of that
+ * @tried: a stop of the device was attempted
+ * @result: its result
  * @listed: number of the youngest attachment that was listed before: the removal of a
  *	device does not keep others from attaching it, and starting it again
  */
@@ -582,7 +582,7 @@ enum ccshm_rate {
 
 bool ccshm_rate_allows(enum ccshm_rate what, kuid_t uid);
 
-/* Whom events and log lines name: the caller, as the initial user namespace sees it. */
+/* Return the uid of the caller in the initial user namespace, for events and log lines. */
 static inline u32 ccshm_actor_uid(void)
 {
 	return from_kuid(&init_user_ns, current_euid());

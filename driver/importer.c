@@ -65,7 +65,7 @@ int ccshm_importer_attach_pinned(struct dma_buf *dmabuf,
 	struct ccshm_export *export = dmabuf->priv;
 	struct importer *imp;
 
-	/* An attachment alone has no access: the map has to enter. */
+	/* An attachment alone has no access: a map must enter the export. */
 	if (!ccshm_export_is_active(export))
 		return -ENODEV;
 	imp = kzalloc(sizeof(*imp), GFP_KERNEL);
@@ -303,7 +303,7 @@ static int importers_get(struct ccshm_export *export,
 	return req->first > req->total ? -EINVAL : 0;
 }
 
-/* Drop the export before the copy: an access to user memory may never end. */
+/* Drop the export before the copy: an access to user memory can block indefinitely. */
 int ccshm_importers_ioctl(struct ccshm_call *call)
 {
 	struct ccshm_ioc_importers *req = call->arg;

@@ -375,7 +375,7 @@ void ccshm_limit_queue_return(struct ccshm_limit_return *r)
 	spin_unlock(&account_lock);
 }
 
-/* Count a buffer whose memory was freed or quarantined no longer, and wake up waiters. */
+/* Uncount a buffer whose memory was freed or quarantined, and wake up waiters. */
 void ccshm_limit_returned(struct ccshm_limit_return *r)
 {
 	const struct ccshm_usage change = {
@@ -592,7 +592,7 @@ int ccshm_limit_add(kuid_t uid, enum ccshm_type type, bool interruptible,
 }
 
 /*
- * Count an object no longer that is gone. A buffer without memory was uncounted by
+ * Uncount an object that is gone. A buffer without memory was uncounted by
  * ccshm_limit_returned(): others may keep its description, with a revoked dma-buf.
  */
 void ccshm_limit_remove(kuid_t uid, enum ccshm_type type)

@@ -136,7 +136,7 @@ static inline bool ccshm_limit_refuses(int err)
 /* block.c: physically contiguous blocks from the page allocator */
 
 /**
- * struct ccshm_payer - who pays for blocks, and for whom
+ * struct ccshm_payer - user, owner and memory cgroup of blocks
  * @uid: user that the blocks are charged to
  * @owner: owner of the buffers
  * @cgroup: id of the memory cgroup that the pages are charged to; 0 without memory

@@ -284,7 +284,7 @@ void ccshm_tally_count(struct ccshm_object *object, struct ccshm_export *export,
 }
 
 /**
- * ccshm_object_uncount - count an object no longer
+ * ccshm_object_uncount - stop counting an object
  * @object: object that nobody can find or use any more, though it may have references
  *
  * Otherwise the object is counted until its last reference is dropped.

@@ -82,7 +82,7 @@ static bool query_valid(const struct ccshm_ioc_query *q)
 	}
 }
 
-/* Hide the members that a caller must not see which only has a descriptor. */
+/* Hide the members that a caller with only a descriptor must not see. */
 static void hide_buffer(struct ccshm_ioc_query *q)
 {
 	q->query_flags &= ~(CCSHM_QUERY_ORPHAN | CCSHM_QUERY_HEAP |
