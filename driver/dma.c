@@ -326,7 +326,7 @@ static int map_by_kernel(struct device *dev, struct sg_table *sgt, kuid_t payer,
 	if (addresses_are_as_computed(dev, sgt))
 		return 0;
 	dma_unmap_sgtable(dev, sgt, dir, attrs);
-	report_refusal(dev, payer, "the kernel bounces it");
+	report_refusal(dev, payer, "the kernel bounces the device's DMA");
 	return -EOPNOTSUPP;
 }
 

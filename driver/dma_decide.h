@@ -136,34 +136,34 @@ ccshm_dma_decide(const struct ccshm_dma_facts *facts)
 {
 	if (facts->bridge)
 		return ccshm_dma_cannot(-EOPNOTSUPP,
-					"it is a bridge: a stop would also stop the devices behind it");
+					"the device is a bridge: a stop would also stop the devices behind it");
 	if (!facts->has_mask)
-		return ccshm_dma_cannot(-EINVAL, "it has no DMA mask");
+		return ccshm_dma_cannot(-EINVAL, "the device has no DMA mask");
 	if (facts->own_ops || facts->iommu)
 		return ccshm_dma_cannot(-EOPNOTSUPP,
-					"it is behind an IOMMU or has its own DMA operations");
+					"the device is behind an IOMMU or has its own DMA operations");
 	if (facts->userspace_iommu)
 		return ccshm_dma_cannot(-EOPNOTSUPP,
-					"its IOMMU translates or belongs to user space");
+					"the device's IOMMU translates or belongs to user space");
 	if (!facts->coherent && facts->driver_maps)
-		return ccshm_dma_cannot(-EOPNOTSUPP, "it is not cache-coherent");
+		return ccshm_dma_cannot(-EOPNOTSUPP, "the device is not cache-coherent");
 	if (!facts->coherent)
 		return ccshm_dma_cannot(-EOPNOTSUPP,
-					"it is not cache-coherent, or no driver had it yet and it was never configured for DMA");
+					"the device is not cache-coherent, or no driver had it yet and it was never configured for DMA");
 	if (facts->restricted)
 		return ccshm_dma_cannot(-EOPNOTSUPP,
-					"it has a restricted DMA pool");
+					"the device has a restricted DMA pool");
 	if (facts->api != CCSHM_DMA_API_ANY && facts->confidential &&
 	    !facts->force_bounce)
-		return ccshm_dma_needs_not("it can DMA to private memory and needs no sharing");
+		return ccshm_dma_needs_not("the device can DMA to private memory");
 	if (!facts->mask_holds_shared)
 		return ccshm_dma_cannot(-ERANGE,
-					"its DMA mask does not hold the address bit of shared memory");
+					"the device's DMA mask does not hold the address bit of shared memory");
 	if (!facts->driver_maps || facts->api == CCSHM_DMA_API_NONE)
 		return ccshm_dma_accept(facts, CCSHM_DMA_ARITHMETIC);
 	if (facts->api == CCSHM_DMA_API_ANY && facts->force_bounce)
 		return ccshm_dma_cannot(-EOPNOTSUPP,
-					"the kernel bounces it (swiotlb=force)");
+					"the kernel bounces the device's DMA (swiotlb=force)");
 	if (facts->api == CCSHM_DMA_API_BOUNCE && !facts->force_bounce)
 		return ccshm_dma_accept(facts, CCSHM_DMA_PLAIN);
 	return ccshm_dma_accept(facts, CCSHM_DMA_SHARED);

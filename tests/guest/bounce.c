@@ -28,9 +28,9 @@ static void is_refused(int imp, int err, uint64_t export_id, const char *what)
 {
 	is_errno(err, EOPNOTSUPP, "%s: map: EOPNOTSUPP", what);
 	ok(may_refuse, "%s: EOPNOTSUPP only on a kernel that bounces shared memory", what);
-	ok(logged("ccshm: cannot use shared memory: the kernel bounces it"),
+	ok(logged("ccshm: cannot use shared memory: the kernel bounces the device's DMA"),
 	   "%s: EOPNOTSUPP: the kernel log has the reason", what);
-	is_str(verdict_of(PCI_A), "cannot, direct: the kernel bounces it (swiotlb=force)",
+	is_str(verdict_of(PCI_A), "cannot, direct: the kernel bounces the device's DMA (swiotlb=force)",
 	       "%s: EOPNOTSUPP: DEVICE reports the reason", what);
 	is_errno(imp_dma(imp, 0, 8, false), ENOTCONN, "%s: EOPNOTSUPP: DMA: ENOTCONN", what);
 	is_int(query(export_id).device_mappings, 0,

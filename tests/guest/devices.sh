@@ -145,7 +145,7 @@ runs "attach to a PCI device named by its path: exit 0" cc attach "$id" "/sys/bu
 exits 1 "attach to a platform device: exit 1" cc attach "$id" "platform:$platform" -- true
 like "$out" "only PCI devices can be attached, and this is a platform device" "attach to a platform device: the message says that only PCI devices can be attached"
 exits 1 "attach to a PCI bridge: exit 1" cc attach "$id" $BRIDGE -- true
-like "$out" "cannot attach $id to $BRIDGE: it is a bridge" "attach to a PCI bridge: the message says that it is a bridge"
+like "$out" "cannot attach $id to $BRIDGE: the device is a bridge" "attach to a PCI bridge: the message says that it is a bridge"
 cc free "$id"
 
 done_testing

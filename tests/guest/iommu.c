@@ -19,7 +19,7 @@
 #include "iommu.h"
 
 #define IN_THE_LOG	"ccshm: cannot use shared memory: "
-#define REASON		"it is behind an IOMMU or has its own DMA operations"
+#define REASON		"the device is behind an IOMMU or has its own DMA operations"
 
 /*
  * Test that memory of the kernel's heap, which is mapped through the IOMMU, works: this shows that

@@ -236,11 +236,11 @@ static void no_mask(void)
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
 		 "no mask: the importer's driver binds the device");
 	is_errno(imp_mask(0, 65536), 0, "no mask: the importer's driver clears the DMA mask");
-	is_str(verdict_of(PCI_A), "cannot, none: it has no DMA mask",
+	is_str(verdict_of(PCI_A), "cannot, none: the device has no DMA mask",
 	       "no mask: DEVICE reports that the device has no DMA mask");
 	refused_without(IMPORTER_DYNAMIC, 0, "map by a dynamic importer");
 	refused_without(IMPORTER_STATIC, CCSHM_EXPORT_PINNED, "map by a static importer");
-	ok(logged("ccshm: cannot use shared memory: it has no DMA mask"),
+	ok(logged("ccshm: cannot use shared memory: the device has no DMA mask"),
 	   "no mask: the kernel log names the reason");
 	imp = imp_new(s.fd, IMPORTER_DYNAMIC);
 	is_errno(imp_map(imp, IMPORTER_BIDIRECTIONAL), EINVAL,

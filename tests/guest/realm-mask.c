@@ -17,7 +17,7 @@
 #include "importing.h"
 
 #define SHARED_BIT	(1ULL << 32)
-#define REASON		"its DMA mask does not hold the address bit of shared memory"
+#define REASON		"the device's DMA mask does not hold the address bit of shared memory"
 
 static void attachments(void)
 {

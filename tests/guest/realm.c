@@ -65,7 +65,7 @@ static void addresses(void)
 /* ---- devices that cannot use the memory ---- */
 
 #define NOT_CONFIGURED \
-	"it is not cache-coherent, or no driver had it yet and it was never configured for DMA"
+	"the device is not cache-coherent, or no driver had it yet and it was never configured for DMA"
 
 /*
  * Test a device that was never configured for DMA. The kernel configures a PCI device when it finds
@@ -109,11 +109,11 @@ static void not_coherent(void)
 	is_errno(device_bind(EDU_A, IMPORTER_DRIVER), 0,
 		 "not coherent: the importer's driver binds the device");
 	is_errno(imp_coherence(false), 0, "not coherent: the device is set to not cache-coherent");
-	is_str(verdict_of(PCI_A), "cannot, direct: it is not cache-coherent",
+	is_str(verdict_of(PCI_A), "cannot, direct: the device is not cache-coherent",
 	       "not coherent: DEVICE names the reason");
 	refuses_importer(&s, 0, IMPORTER_DYNAMIC, "map by a dynamic importer");
 	refuses_importer(&s, CCSHM_EXPORT_PINNED, IMPORTER_STATIC, "map by a static importer");
-	ok(logged("ccshm: cannot use shared memory: it is not cache-coherent"),
+	ok(logged("ccshm: cannot use shared memory: the device is not cache-coherent"),
 	   "not coherent: the kernel log names the reason");
 	is_errno(device_unbind(EDU_A), 0,
 		 "not coherent: the importer's driver releases the device");

@@ -453,7 +453,7 @@ static void bridges(void)
 	struct shared s = shared_new(UNIT);
 
 	is_errno(TRY(PCI_BRIDGE, .id = s.id), EOPNOTSUPP, "ATTACH of a bridge: EOPNOTSUPP");
-	ok(strstr(verdict_of(PCI_BRIDGE), "it is a bridge"),
+	ok(strstr(verdict_of(PCI_BRIDGE), "the device is a bridge"),
 	   "DEVICE of a bridge reports that it is a bridge (%s)",
 	   verdict_of(PCI_BRIDGE));
 	shared_end(&s);

@@ -86,7 +86,7 @@ static void is_refused(const char *what, struct shared *s)
 		 what);
 	is_errno(TRY(PCI_C, .flags = CCSHM_ATTACH_DMABUF, .dmabuf_fd = s->fd, .dma_bits = 64),
 		 EOPNOTSUPP, "%s: ATTACH to a dma-buf is refused: EOPNOTSUPP", what);
-	is_str(verdict_of(PCI_C), "cannot, userspace: its IOMMU translates or belongs to user space",
+	is_str(verdict_of(PCI_C), "cannot, userspace: the device's IOMMU translates or belongs to user space",
 	       "%s: DEVICE names the reason", what);
 }
 
@@ -169,7 +169,7 @@ static void claimed(struct shared *s)
 	is_errno(ioctl(container, VFIO_SET_IOMMU, VFIO_TYPE1_IOMMU) ? -errno : 0, 0,
 		 "claimed: VFIO_SET_IOMMU: success");
 	is_refused("claimed, translated", s);
-	ok(logged("ccshm: cannot use shared memory: its IOMMU translates or belongs to user space"),
+	ok(logged("ccshm: cannot use shared memory: the device's IOMMU translates or belongs to user space"),
 	   "claimed: the kernel log names the reason");
 	is_cut_off(s, &a);
 	is_int(query(a.id).state, CCSHM_STATE_ACTIVE,

@@ -51,7 +51,7 @@ static const struct ccshm_ioc_device known[] = {
 		.dma_mask = 0x7fffffffffff,
 		.bus_limit = 0xffffffffff,
 		.driver = "mlx5_core",
-		.reason = "it is behind an IOMMU",
+		.reason = "the device is behind an IOMMU",
 	},
 	{
 		.device = "platform:plain",
@@ -72,7 +72,7 @@ static const struct ccshm_ioc_device known[] = {
 	{
 		.device = "platform:maskless",
 		.verdict = CCSHM_DEVICE_CANNOT,
-		.reason = "it has no DMA mask",
+		.reason = "the device has no DMA mask",
 	},
 	{
 		.device = "virtio:virtio2",
@@ -124,7 +124,7 @@ START_TEST(list)
 	ck_assert_str_eq(cli.out,
 "DEVICE           DRIVER     DMA    MASK COHERENT IOMMU NEEDS-SHARED REASON\n"
 "pci:0000:00:04.0 -          direct   32 yes      no    yes          -\n"
-"pci:0000:00:10.0 mlx5_core  iommu    47 yes      yes   cannot       it is behind an IOMMU\n"
+"pci:0000:00:10.0 mlx5_core  iommu    47 yes      yes   cannot       the device is behind an IOMMU\n"
 "platform:set     vivid      direct   32 no       no    no           it needs no sharing\n"
 "virtio:virtio2   virtio_rng direct   64 yes      no    yes          -\n"
 "virtio:virtio10  -          none      0 no       no    yes          -\n");
@@ -155,7 +155,7 @@ START_TEST(list_json)
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"iommu\": false"));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"needs_shared\": \"cannot\""));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"reason\": null"));
-	ck_assert_ptr_nonnull(strstr(cli.out, "\"reason\": \"it is behind an IOMMU\""));
+	ck_assert_ptr_nonnull(strstr(cli.out, "\"reason\": \"the device is behind an IOMMU\""));
 }
 END_TEST
 
@@ -239,7 +239,7 @@ START_TEST(show_one_device)
 		"coherent        yes\n"
 		"iommu           yes\n"
 		"needs shared    cannot\n"
-		"reason          it is behind an IOMMU\n"
+		"reason          the device is behind an IOMMU\n"
 		"dma mask        0x7fffffffffff\n"
 		"default mask    no\n"
 		"bus limit       0xffffffffff\n"
@@ -441,7 +441,7 @@ START_TEST(attach_failure_has_the_reason_of_the_device)
 
 	cli_seam.ioctl = refuse_attach;
 	ck_assert_int_eq(cli_run("attach", "one", "00:10.0", "-p", NULL), EXIT_FAILED);
-	ck_assert_str_eq(cli.err, "ccshmctl: cannot attach one to 00:10.0: it is behind an IOMMU\n");
+	ck_assert_str_eq(cli.err, "ccshmctl: cannot attach one to 00:10.0: the device is behind an IOMMU\n");
 	ck_assert_int_eq(cli_run("attach", "one", "00:04.0", "-p", NULL), EXIT_FAILED);
 	check_err("the device cannot use shared memory");
 	ccshm_buffer_close(buffer);

@@ -804,7 +804,7 @@ static void content(void)
 
 static void translated(void)
 {
-	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_IOMMU, "it is behind an IOMMU");
+	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_IOMMU, "the device is behind an IOMMU");
 }
 
 static void of_vfio(void)
@@ -814,12 +814,12 @@ static void of_vfio(void)
 
 static void incoherent(void)
 {
-	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_DIRECT, "it is not cache-coherent");
+	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_DIRECT, "the device is not cache-coherent");
 }
 
 static void without_dma(void)
 {
-	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_NONE, "it has no DMA mask");
+	one_device(CCSHM_DEVICE_CANNOT, CCSHM_DMA_MODE_NONE, "the device has no DMA mask");
 }
 
 static void unlisted(void)
@@ -847,7 +847,7 @@ static const struct story device_stories[] = {
 	{ "devices", "pass", 0, "no devices", NULL, { NULL }, { { 0 } } },
 	{ "devices", "pass", 0, "can use it", "\"object\": \"pci:0000:00:03.0\"", { needing }, { { 0 } } },
 	{ "devices", "pass", 0, "needs no shared memory: it can reach all.", NULL, { content }, { { 0 } } },
-	{ "devices", "warn", 0, "cannot use shared memory: it is behind an IOMMU.", "iommu=pt", { translated }, { { 0 } } },
+	{ "devices", "warn", 0, "cannot use shared memory: the device is behind an IOMMU.", "iommu=pt", { translated }, { { 0 } } },
 	{ "devices", "warn", 0, "belongs to user space", "vfio", { of_vfio }, { { 0 } } },
 	{ "devices", "warn", 0, "not cache-coherent", "ccshmctl devices pci:0000:00:03.0", { incoherent }, { { 0 } } },
 	{ "devices", "skip", 0, "does no DMA", NULL, { without_dma }, { { 0 } } },
