@@ -492,7 +492,8 @@ void ccshm_attachment_stop_all(void)
 	}
 	if (!wait_event_timeout(stops_done, !atomic_read(&stops_pending),
 				STOP_ALL_WAIT))
-		pr_warn("ccshm: not all devices that use shared memory have stopped\n");
+		pr_warn("ccshm: devices still use shared memory after %d s; their DMA may continue\n",
+			STOP_ALL_WAIT / HZ);
 }
 
 int __init ccshm_attachment_init(void)

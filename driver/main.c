@@ -110,7 +110,7 @@ static int __init check_platform(void)
 		return -EOPNOTSUPP;
 	}
 	if (!allow_plain) {
-		pr_err("ccshm: not a confidential guest: there is nothing to share (allow_plain=1 loads anyway, for development)\n");
+		pr_err("ccshm: not a confidential guest: load with allow_plain=1 for development\n");
 		return -ENODEV;
 	}
 	pr_warn("ccshm: not a confidential guest: sharing does nothing here (allow_plain=1)\n");

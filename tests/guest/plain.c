@@ -39,7 +39,7 @@ int main(void)
 	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", ""), ENODEV,
 		 "loading the driver without allow_plain: ENODEV");
 	ok(access(CCSHM_DEVICE, F_OK), "there is no device after the driver was refused");
-	ok(logged("ccshm: not a confidential guest: there is nothing to share (allow_plain=1 "),
+	ok(logged("ccshm: not a confidential guest: load with allow_plain=1 "),
 	   "the kernel log names the reason for the refusal and the parameter allow_plain");
 	is_errno(raw_insmod("/lib/ccshm/ccshm.ko", "allow_plain=0"), ENODEV,
 		 "loading the driver with allow_plain=0: ENODEV");
