@@ -844,7 +844,7 @@ static void user_of_sleeper_is_killed(void)
 	shared_end(&s);
 }
 
-/* More than a workqueue runs at a time on any kernel that is not told otherwise. */
+/* More than a workqueue with the default limit runs at a time on any kernel. */
 #define SLEEPERS	300
 
 static int exporter_run(struct peer *parent, void *arg)
