@@ -154,7 +154,10 @@ static bool find_group(gid_t *gid)
 	return found;
 }
 
-/* systemd-udevd ignores GROUP= of a rule for a group that is not a system group. */
+/*
+ * From version 258 on, systemd-udevd ignores GROUP= of a rule for a group that is not a system group. It looks up
+ * the gid when it reads the rule, so a new gid takes effect after a restart only.
+ */
 static void check_group(struct doctor *doctor)
 {
 	unsigned long max = system_gid_max();
@@ -162,11 +165,11 @@ static void check_group(struct doctor *doctor)
 
 	if (!find_group(&gid) || gid <= max)
 		return;
-	doctor_warn(doctor, "The group ccshm is not a system group (gid %u, above %lu): udev ignores it.",
-		    gid, max);
+	doctor_warn(doctor, "The group ccshm is not a system group (gid %u, above %lu): udev ignores it "
+		    "from systemd 258 on.", gid, max);
 	doctor_object(doctor, "ccshm");
-	doctor_advise(doctor, "As root run `groupmod -g GID ccshm` with a free GID up to %lu, then "
-		      "`udevadm trigger /dev/ccshm`.", max);
+	doctor_advise(doctor, "As root run `groupmod -g GID ccshm` with a free GID up to %lu, `systemctl restart "
+		      "systemd-udevd`, then `udevadm trigger --sysname-match='ccshm*'`.", max);
 }
 
 void doctor_check_access(struct doctor *doctor)
