@@ -5,7 +5,12 @@
 #   packer build -var image=https://... -var checksum=sha512:... -var packages=build/deb .
 #
 # packages/ contains the packages of "make deb" and *.conf files for /etc/ccshm/buffers.d. The
-# script install-ccshm in this directory installs them.
+# script install-ccshm in this directory installs them. From Packer 1.10 on, first run:
+#
+#   packer plugins install github.com/hashicorp/qemu
+#
+# The image must accept root by SSH: set ssh_password or ssh_private_key_file below. Debian's cloud images accept no
+# login before cloud-init has configured one.
 #
 # This file is checked with "packer validate". "packer build" runs its provisioners in a root directory of Debian 13, with
 # the files copied there, and install-ccshm is also tested in one of Debian 12; "packer build" with QEMU was not run.
