@@ -92,12 +92,15 @@ static void add_importers(struct out *out, const struct ccshm_importers *importe
 	size_t len = 0;
 	FILE *f;
 
-	f = nr ? open_memstream(&names, &len) : NULL;
-	for (i = 0; f && i < nr; i++)
+	if (!nr) {
+		out_string(out, "importer_devices", NULL);
+		return;
+	}
+	f = or_die(open_memstream(&names, &len));
+	for (i = 0; i < nr; i++)
 		fprintf(f, "%s%s", i ? ", " : "", ccshm_importers_device(importers, i));
-	if (f)
-		fclose(f);
-	out_string(out, "importer_devices", names && *names ? names : NULL);
+	or_die(fclose(f) ? NULL : names);
+	out_string(out, "importer_devices", *names ? names : NULL);
 	free(names);
 }
 

@@ -2,7 +2,7 @@
 # Objects and libraries of the tests of ccshmctl.
 test_cli_output_OBJS := cli-run
 test_cli_run_OBJS := cli-run
-test_cli_output_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get -lutil
+test_cli_output_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get -Wl,--wrap=open_memstream -lutil
 test_cli_run_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get -lutil
 test_cli_devices_OBJS := cli-run
 test_cli_devices_LIBS := -Wl,--wrap=ccshm_open -lutil

@@ -10,6 +10,26 @@
 #include "cli-run.h"
 #include "fake.h"
 
+/* What open_memstream() returns. */
+static enum {
+	MEMORY,
+	NO_STREAM,
+	FULL_STREAM,	/* a stream that has no memory when it is written */
+} memory_stream;
+
+FILE *__real_open_memstream(char **text, size_t *len);
+FILE *__wrap_open_memstream(char **text, size_t *len);
+
+FILE *__wrap_open_memstream(char **text, size_t *len)
+{
+	if (memory_stream == MEMORY)
+		return __real_open_memstream(text, len);
+	*text = NULL;
+	*len = 0;
+	errno = ENOMEM;
+	return memory_stream == FULL_STREAM ? fopen("/dev/full", "w") : NULL;
+}
+
 static const struct format plain, bytes = { .bytes = true }, json = { .json = true };
 
 static struct out *example(enum out_shape shape, const struct format *format)
@@ -435,6 +455,7 @@ static void set_status(uint32_t type)
 	memset(&status, 0, sizeof(status));
 	memset(importers, 0, sizeof(importers));
 	nr_importers = 0;
+	memory_stream = MEMORY;
 	status.object_id = 12;
 	status.type = type;
 	status.buffer_id = 11;
@@ -550,6 +571,20 @@ START_TEST(show_importers)
 	ck_assert_msg(!json_error(cli.out), "not JSON: %s", json_error(cli.out));
 	ck_assert_ptr_nonnull(strstr(cli.out, "\"importer_devices\": \""
 				     FAKE_DEVICE ", platform:vivid.0\""));
+}
+END_TEST
+
+/* Without memory for the names, the list is not cut: the command fails. */
+START_TEST(show_importers_without_memory)
+{
+	set_status(CCSHM_TYPE_EXPORT);
+	status.importers = 1;
+	nr_importers = 1;
+	strcpy(importers[0].device, FAKE_DEVICE);
+	memory_stream = (unsigned int)_i;
+	ck_assert_int_eq(cli_run("show", "12", NULL), 1);
+	ck_assert_str_eq(cli.out, "");
+	ck_assert_str_eq(cli.err, "ccshmctl: out of memory\n");
 }
 END_TEST
 
@@ -764,6 +799,7 @@ static void add(Suite *suite)
 	tcase_add_loop_test(fixed, show_json, 1, 4);
 	tcase_add_test(fixed, show_export);
 	tcase_add_test(fixed, show_importers);
+	tcase_add_loop_test(fixed, show_importers_without_memory, NO_STREAM, FULL_STREAM + 1);
 	tcase_add_test(fixed, revoke_names_importers);
 	tcase_add_test(fixed, revoke_names_attachment);
 	tcase_add_test(fixed, show_attachment);
