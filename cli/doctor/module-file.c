@@ -126,10 +126,14 @@ static char *slurp(int fd, size_t *len)
 static char *read_module(const char *path, size_t *len)
 {
 	const struct packing *packing = packing_of(strrchr(path, '/') + 1);
-	int file = open(path, O_RDONLY | O_CLOEXEC), fd, status;
 	char *bytes = NULL;
+	int file, fd, status;
 	pid_t pid = -1;
 
+	/* system_path() truncates a path that is too long. */
+	if (!packing)
+		return NULL;
+	file = open(path, O_RDONLY | O_CLOEXEC);
 	if (file < 0)
 		return NULL;
 	if (!packing->program) {
