@@ -33,6 +33,9 @@ static bool number_is_valid(const char *value, const char *units)
 		return true;
 	if (!isdigit((unsigned char)*value))
 		return false;
+	/* The driver copies the text to an array of 24 bytes. */
+	if (strlen(value) > 23)
+		return false;
 	errno = 0;
 	number = strtoull(value, &end, 10);
 	if (errno)
@@ -67,17 +70,19 @@ static bool bool_is_valid(const char *value)
 	       !strncasecmp(value, "on", 2) || !strncasecmp(value, "of", 2);
 }
 
+/* @bare: the name without a value is valid; the kernel refuses it for the other types. */
 static const struct parameter {
 	const char *name;
 	bool (*is_valid)(const char *value);
 	const char *takes;
+	bool bare;
 } parameters[] = {
 	{ "limit_total_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
 	{ "limit_user_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
 	{ "limit_user_buffers", count_is_valid, "a number, or max" },
 	{ "limit_user_exports", count_is_valid, "a number, or max" },
 	{ "heap", heap_is_valid, "auto or off" },
-	{ "allow_plain", bool_is_valid, "0 or 1" },
+	{ "allow_plain", bool_is_valid, "0 or 1", true },
 };
 
 struct search {
@@ -115,30 +120,49 @@ static char *unquoted(char *text)
 	return text;
 }
 
+/* Compare names as parameqn() of the kernel does: '-' is the same as '_'. */
+static bool is_named(const char *name, const char *setting)
+{
+	for (; *name && (*setting == '-' ? '_' : *setting) == *name; name++)
+		setting++;
+	return !*name && !*setting;
+}
+
+/* Find the parameter of a setting "NAME"; the kernel ignores unknown ones. */
+static const struct parameter *find_parameter(const char *setting)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++)
+		if (is_named(parameters[i].name, setting))
+			return &parameters[i];
+	return NULL;
+}
+
+/* Check "NAME=VALUE" or "NAME". */
 static void check_setting(struct search *search, char *setting, const char *source)
 {
 	struct doctor *doctor = search->doctor;
+	const struct parameter *parameter;
 	char *value = strchr(setting, '=');
-	size_t i;
 
 	search->set++;
-	if (!value)
-		return;
-	*value++ = '\0';
-	value = unquoted(value);
-	for (i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
-		if (strcmp(parameters[i].name, setting) || parameters[i].is_valid(value))
-			continue;
-		search->refused++;
-		if (doctor->loaded)
-			doctor_warn(doctor, "The driver refuses %s=%s: the module will not load again.",
-				    setting, value);
-		else
-			doctor_fail(doctor, EXIT_NO_DRIVER,
-				    "The driver refuses %s=%s: the module does not load.", setting, value);
-		doctor_object(doctor, source);
-		doctor_advise(doctor, "%s takes %s.", setting, parameters[i].takes);
+	if (value) {
+		*value++ = '\0';
+		value = unquoted(value);
 	}
+	parameter = find_parameter(setting);
+	if (!parameter || (value ? parameter->is_valid(value) : parameter->bare))
+		return;
+	search->refused++;
+	if (doctor->loaded)
+		doctor_warn(doctor, "The driver refuses %s%s%s: the module will not load again.",
+			    setting, value ? "=" : " without a value", value ? value : "");
+	else
+		doctor_fail(doctor, EXIT_NO_DRIVER, "The driver refuses %s%s%s: the module does not load.",
+			    setting, value ? "=" : " without a value", value ? value : "");
+	doctor_object(doctor, source);
+	doctor_advise(doctor, "%s takes %s.", parameter->name, parameter->takes);
 }
 
 /* Read a line "options ccshm NAME=VALUE ...". */

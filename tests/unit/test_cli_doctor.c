@@ -884,6 +884,17 @@ static const struct story parameters_stories[] = {
 	  { MODPROBE("options ccshm limit_total_bytes=-1") } },
 	{ "parameters", "fail", 3, "\"object\": \"/proc/cmdline\"", NULL, { sev_guest },
 	  { { "/proc/cmdline", "ro quiet xccshm.heap=? ccshm.limit_total_bytes=much\n" } } },
+	/* As in the kernel, '-' is '_' in a name, only a switch needs no value, and unknown parameters are ignored. */
+	{ "parameters", "fail", 3, "The driver refuses limit-user-bytes=x: the module does not load", "limit_user_bytes takes",
+	  { sev_guest }, { MODPROBE("options ccshm limit-user-bytes=x") } },
+	{ "parameters", "fail", 3, "The driver refuses heap without a value: the module does not load", "heap takes auto or off",
+	  { sev_guest }, { MODPROBE("options ccshm heap") } },
+	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest }, { MODPROBE("options ccshm allow-plain heaps limit_user=x") } },
+	/* The driver reads at most 23 characters of a number. */
+	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
+	  { MODPROBE("options ccshm limit_user_exports=00000000000000000000001") } },
+	{ "parameters", "fail", 3, "limit_user_exports=000000000000000000000001", NULL, { sev_guest },
+	  { MODPROBE("options ccshm limit_user_exports=000000000000000000000001") } },
 	/* The kernel strips quotes; spaces in quotes belong to the value. */
 	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
 	  { MODPROBE("options ccshm limit_total_bytes=\"8G\" \"heap=off\" limit_user_bytes=\"max") } },
