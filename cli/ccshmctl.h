@@ -231,7 +231,7 @@ void out_user(struct out *out, const char *key, uid_t uid);
 
 /* Return "buffers" and so on; NULL for an unknown type. */
 const char *fields_list_name(uint32_t type);
-/* Add the fields in the order of their columns. @importers may be NULL. */
+/* Add the fields in the order of their columns; none for an unknown type. @importers may be NULL. */
 void fields_add(struct out *out, const struct ccshm_status *st,
 		const struct ccshm_importers *importers);
 

@@ -128,36 +128,34 @@ static int attach(struct ccshm_buffer *buffer, const struct attach_opts *opts,
 	return err;
 }
 
-/* Get all segments, which the caller frees. Return their number or a negative errno. */
-static int64_t get_segments(struct ccshm_attachment *attachment,
-			    struct ccshm_segment **segments)
+/* Get all segments, which the caller frees, and their number. Return 0 or a negative errno. */
+static int get_segments(struct ccshm_attachment *attachment, struct ccshm_segment **segments,
+			uint32_t *count)
 {
-	uint32_t total = ccshm_attachment_segment_count(attachment), done = 0;
-	int n = 0;
+	uint32_t total = ccshm_attachment_segment_count(attachment);
+	struct ccshm_segment *made = calloc(total ? total : 1, sizeof(*made));
+	int n;
 
-	*segments = calloc(total ? total : 1, sizeof(**segments));
-	if (!*segments)
+	if (!made)
 		return -ENOMEM;
-	while (done < total) {
-		n = ccshm_attachment_segments(attachment, done, *segments + done,
-					      total - done);
-		if (n <= 0)
+	for (*count = 0; *count < total; *count += (uint32_t)n) {
+		n = ccshm_attachment_segments(attachment, *count, made + *count, total - *count);
+		if (n < 0) {
+			free(made);
+			return n;
+		}
+		if (!n)
 			break;
-		done += (uint32_t)n;
 	}
-	if (n < 0) {
-		free(*segments);
-		*segments = NULL;
-		return n;
-	}
-	return done;
+	*segments = made;
+	return 0;
 }
 
 /* Write the segments to a sealed memfd. Return its descriptor or -errno. */
-static int segments_file(const struct ccshm_segment *segments, int64_t count)
+static int segments_file(const struct ccshm_segment *segments, uint32_t count)
 {
 	int fd, err = 0;
-	int64_t i;
+	uint32_t i;
 	FILE *f;
 
 	fd = memfd_create("ccshm-segments", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -187,7 +185,7 @@ static int segments_file(const struct ccshm_segment *segments, int64_t count)
 }
 
 static int run(struct ccshm_attachment *attachment, const struct attach_opts *opts,
-	       const struct ccshm_segment *segments, int64_t count)
+	       const struct ccshm_segment *segments, uint32_t count)
 {
 	struct run run = { .argv = opts->common.command };
 	int code, fd;
@@ -209,10 +207,10 @@ static int run(struct ccshm_attachment *attachment, const struct attach_opts *op
 
 static int print(struct ccshm_attachment *attachment,
 		 const struct attach_opts *opts,
-		 const struct ccshm_segment *segments, int64_t count)
+		 const struct ccshm_segment *segments, uint32_t count)
 {
 	struct out *out = out_new("segments", OUT_LIST, &opts->common.format);
-	int64_t i;
+	uint32_t i;
 
 	for (i = 0; i < count; i++) {
 		out_row(out);
@@ -226,12 +224,12 @@ static int print(struct ccshm_attachment *attachment,
 
 static int use(struct ccshm_attachment *attachment, const struct attach_opts *opts)
 {
-	struct ccshm_segment *segments;
-	int64_t count = get_segments(attachment, &segments);
-	int code;
+	struct ccshm_segment *segments = NULL;
+	uint32_t count;
+	int code, err = get_segments(attachment, &segments, &count);
 
-	if (count < 0)
-		code = report(OP_SEGMENTS, (int)count, opts->common.args[0]);
+	if (err)
+		code = report(OP_SEGMENTS, err, opts->common.args[0]);
 	else if (opts->persistent)
 		code = print(attachment, opts, segments, count);
 	else

@@ -7,38 +7,32 @@
 
 #define BATCH	256U
 
-/* Get all runs, which the caller frees. Return their number or a negative errno. */
-static int64_t get_runs(struct ccshm_buffer *buffer, struct ccshm_run **runs)
+/* Get all runs and their number. Return 0 or a negative errno. In both cases, the caller frees the runs. */
+static int get_runs(struct ccshm_buffer *buffer, struct ccshm_run **runs, size_t *count)
 {
 	uint64_t size = ccshm_buffer_size(buffer), at = 0;
-	size_t count = 0;
+	struct ccshm_run *more;
+	int n;
 
 	*runs = NULL;
-	while (at < size) {
-		struct ccshm_run *more = reallocarray(*runs, count + BATCH,
-						      sizeof(*more));
-		int n = -ENOMEM;
-
-		if (more) {
-			*runs = more;
-			n = ccshm_buffer_pages(buffer, at, 0, more + count,
-					       BATCH, &at);
-		}
-		if (n <= 0) {
-			free(*runs);
-			*runs = NULL;
+	for (*count = 0; at < size; *count += (size_t)n) {
+		/* gcc 12's analyzer takes reallocarray() for malloc(). The product fits: memory is used up before. */
+		more = realloc(*runs, (*count + BATCH) * sizeof(*more));
+		if (!more)
+			return -ENOMEM;
+		*runs = more;
+		n = ccshm_buffer_pages(buffer, at, 0, more + *count, BATCH, &at);
+		if (n <= 0)
 			return n ? n : -EIO;
-		}
-		count += (size_t)n;
 	}
-	return (int64_t)count;
+	return 0;
 }
 
-static int print_runs(const struct ccshm_run *runs, int64_t count,
+static int print_runs(const struct ccshm_run *runs, size_t count,
 		      const struct format *format)
 {
 	struct out *out = out_new("pages", OUT_LIST, format);
-	int64_t i;
+	size_t i;
 
 	for (i = 0; i < count; i++) {
 		const struct ccshm_run *run = &runs[i];
@@ -62,15 +56,15 @@ int pages_show(struct ccshm *ctx, const char *text, const struct format *format)
 {
 	struct ccshm_buffer *buffer;
 	struct ccshm_run *runs;
-	int64_t count;
-	int code;
+	size_t count;
+	int code, err;
 
 	code = buffer_open(ctx, text, &buffer);
 	if (code)
 		return code;
-	count = get_runs(buffer, &runs);
-	if (count < 0)
-		code = report(OP_PAGES, (int)count, text);
+	err = get_runs(buffer, &runs, &count);
+	if (err)
+		code = report(OP_PAGES, err, text);
 	else
 		code = print_runs(runs, count, format);
 	free(runs);

@@ -166,5 +166,8 @@ const char *fields_list_name(uint32_t type)
 void fields_add(struct out *out, const struct ccshm_status *st,
 		const struct ccshm_importers *importers)
 {
-	kind_of(ccshm_status_type(st))->add(out, st, importers);
+	const struct kind *kind = kind_of(ccshm_status_type(st));
+
+	if (kind)
+		kind->add(out, st, importers);
 }
