@@ -189,31 +189,28 @@ static int refuse_unknown(const char *text)
 	return code;
 }
 
-/* Resolve a name without its bus. The driver looks for a PCI address that sysfs does not have. */
+/* Resolve a name without its bus. */
 static int resolve_bare(const char *text, char name[DEVICE_TEXT_LEN])
 {
 	char address[CCSHM_DEVICE_LEN] = "";
-	const char *why = pci_name(text, address), *local;
+	const char *why = pci_name(text, address);
+	const struct bus *bus = NULL;
 	struct pci_address parsed;
-	unsigned int found = 0;
 	size_t i;
 
 	for (i = 0; i < NR_BUSES; i++) {
-		local = i || why ? text : address;
-		if (!is_on_bus(buses[i].name, local))
+		if (!is_on_bus(buses[i].name, i || why ? text : address))
 			continue;
-		snprintf(name, DEVICE_TEXT_LEN, "%s:%s", buses[i].name, local);
-		found++;
+		if (bus) {
+			complain("'%s' is a device on more than one bus; use BUS:%s", text, text);
+			return EXIT_FAILED;
+		}
+		bus = &buses[i];
 	}
-	if (found > 1) {
-		complain("'%s' is a device on more than one bus; use BUS:%s", text, text);
-		return EXIT_FAILED;
-	}
-	if (found)
-		return EXIT_OK;
-	if (pci_parse(text, &parsed))
-		return name_on_bus(text, &buses[0], text, name);
-	return refuse_unknown(text);
+	/* The driver looks for a PCI address that sysfs does not have. */
+	if (!bus && pci_parse(text, &parsed))
+		bus = &buses[0];
+	return bus ? name_on_bus(text, bus, text, name) : refuse_unknown(text);
 }
 
 int device_resolve(const char *text, char name[DEVICE_TEXT_LEN])

@@ -337,10 +337,14 @@ START_TEST(show_ambiguous_device_fails)
 }
 END_TEST
 
+/* With "platform:", one character too long. */
+#define LONG_NAME	"yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"
+
 static const struct {
 	const char *name;
 	const char *says;
 } absent[] = {
+	{ LONG_NAME, "is a name of more than 63 characters, the maximum of the driver" },
 	{ "pci:0000:00:1e.0", "there is no such device" },
 	{ "virtio:virtio7", "there is no such device" },
 	{ "1e:00.0", "there is no such device" },
@@ -371,6 +375,7 @@ START_TEST(show_absent_device_fails)
 	char line[256];
 
 	appear("usb", "1-1");
+	appear("platform", LONG_NAME);
 	run_shell("ln -s ../../../../bus/usb %s/usb/devices/1-1/subsystem%s", root, "");
 	ck_assert_int_eq(cli_run("devices", absent[_i].name, NULL), EXIT_FAILED);
 	check_err(absent[_i].says);
