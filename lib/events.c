@@ -174,7 +174,7 @@ static int parse_next(struct ccshm_events *events, struct ccshm_message *parsed)
 
 	if (events->gone)
 		return -ENODEV;
-	if (!mnl_nlmsg_ok(events->next, events->left)) {
+	if (!ccshm_netlink_ok(events->next, events->left)) {
 		events->left = 0;
 		return receive(events);
 	}

@@ -126,6 +126,9 @@ int ccshm_netlink_request(struct ccshm_netlink *nl, uint8_t command,
 				       void *data),
 			  void *data, bool *changed);
 
+/* Check whether @left bytes contain a whole message. */
+bool ccshm_netlink_ok(const struct nlmsghdr *message, int left);
+
 /* Return 0, or -EPROTO if the message is malformed. */
 int ccshm_netlink_parse(const struct nlmsghdr *message,
 			struct ccshm_message *parsed);

@@ -166,6 +166,13 @@ int ccshm_netlink_parse(const struct nlmsghdr *message,
 
 /* ---- requests ---- */
 
+/* mnl_nlmsg_ok() takes a length of 2 GiB or more for a negative number. */
+bool ccshm_netlink_ok(const struct nlmsghdr *message, int left)
+{
+	return mnl_nlmsg_ok(message, left) &&
+	       message->nlmsg_len <= (uint32_t)left;
+}
+
 /*
  * Return the errno of an error message or of the end of a dump, negative, or 0.
  */
@@ -216,7 +223,7 @@ static int receive(struct ccshm_netlink *nl, struct request *request)
 
 	if (left < 0)
 		return left == -EINTR ? 0 : left;
-	for (; mnl_nlmsg_ok(message, left);
+	for (; ccshm_netlink_ok(message, left);
 	     message = mnl_nlmsg_next(message, &left)) {
 		/* A message of an earlier request that failed. */
 		if (message->nlmsg_seq != request->sequence)

@@ -573,6 +573,24 @@ START_TEST(invalid_messages_are_skipped)
 }
 END_TEST
 
+/* A length of 2 GiB or more is beyond the datagram, and not negative. */
+START_TEST(length_beyond_2_gib_is_refused)
+{
+	const struct nlmsghdr huge[2] = {
+		{ .nlmsg_len = 0xc0000000U, .nlmsg_type = 31 },
+	};
+
+	open_events();
+	fake_datagram(huge, sizeof(huge));
+	fake_event(CCSHM_EVENT_LEAK);
+	ck_assert_int_eq(next(), 0);
+	ck_assert_uint_eq(ccshm_event_type(event), CCSHM_EVENT_LEAK);
+	ccshm_event_free(event);
+	ck_assert_int_eq(next(), -EAGAIN);
+	ccshm_events_close(events);
+}
+END_TEST
+
 START_TEST(long_texts)
 {
 	char text[200];
@@ -664,6 +682,7 @@ static void add(Suite *suite)
 	tcase_add_test(tests, reload_during_open_returns_ENODEV);
 	tcase_add_test(tests, several_events_in_a_datagram);
 	tcase_add_test(tests, invalid_messages_are_skipped);
+	tcase_add_test(tests, length_beyond_2_gib_is_refused);
 	tcase_add_test(tests, long_texts);
 	tcase_add_test(tests, events_fail);
 	tcase_add_test(tests, names);
