@@ -191,7 +191,7 @@ rpm:
 	@packaging/build-rpm
 
 clean:
-	find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name roots ! -name sources ! -name apt -exec rm -rf {} + 2>/dev/null || true
+	[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name kernels ! -name roots ! -name sources ! -name apt -exec rm -rf {} +
 
 distclean:
 	rm -rf build
