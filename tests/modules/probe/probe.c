@@ -39,9 +39,8 @@
 
 static DECLARE_WAIT_QUEUE_HEAD(released);
 
-static int stall;
-
-static int stall_set(const char *value, const struct kernel_param *kp)
+/* Parameters that a waiting thread checks again when they are set. */
+static int waking_set(const char *value, const struct kernel_param *kp)
 {
 	int err = param_set_int(value, kp);
 
@@ -49,11 +48,13 @@ static int stall_set(const char *value, const struct kernel_param *kp)
 	return err;
 }
 
-static const struct kernel_param_ops stall_ops = {
-	.set = stall_set,
+static const struct kernel_param_ops waking_ops = {
+	.set = waking_set,
 	.get = param_get_int,
 };
-module_param_cb(stall, &stall_ops, &stall, 0600);
+
+static int stall;
+module_param_cb(stall, &waking_ops, &stall, 0600);
 MODULE_PARM_DESC(stall, "thread to stop; 0: none, a stopped thread continues");
 
 static char stall_at[32] = "ccshm_memory_pfn";
@@ -65,12 +66,7 @@ module_param(stalled, int, 0400);
 MODULE_PARM_DESC(stalled, "thread that is stopped; 0: none");
 
 static int hold;
-
-static const struct kernel_param_ops hold_ops = {
-	.set = stall_set,
-	.get = param_get_int,
-};
-module_param_cb(hold, &hold_ops, &hold, 0600);
+module_param_cb(hold, &waking_ops, &hold, 0600);
 MODULE_PARM_DESC(hold, "1: hold the work items that convert memory back; 2: hold no others than those that are held; 0: let all continue");
 
 static char hold_at[32] = "ccshm_convert_unshare";
@@ -400,12 +396,7 @@ static struct kretprobe last_put = {
 /* ---- the removal of a device ---- */
 
 static int hold_removal;
-
-static const struct kernel_param_ops hold_removal_ops = {
-	.set = stall_set,
-	.get = param_get_int,
-};
-module_param_cb(hold_removal, &hold_removal_ops, &hold_removal, 0600);
+module_param_cb(hold_removal, &waking_ops, &hold_removal, 0600);
 MODULE_PARM_DESC(hold_removal, "1: hold the removal of a PCI device; 0: let it continue");
 
 static int removal_held;
