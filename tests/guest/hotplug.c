@@ -76,12 +76,26 @@ static bool can_unplug(void)
 	return entry;
 }
 
+/*
+ * Return whether the device is still on the list of its bus. bus_remove_device() removes the link in
+ * /sys/bus/pci/devices first: until the device is off the list, ATTACH finds it, and its attachment
+ * ends with the removal.
+ */
+static bool is_listed(void)
+{
+	struct ccshm_ioc_device device;
+
+	return raw_device(ccshm, PCI_C, &device) != -ENODEV;
+}
+
 static bool unplug(void)
 {
 	monitor("device_del hot");
 	for (int i = 0; i < 10 && !device_becomes(false); i++)
 		;
-	return !device_exists(EDU_C);
+	for (int i = 0; i < 300 && is_listed(); i++)
+		sleep_ms(10);
+	return !device_exists(EDU_C) && !is_listed();
 }
 
 /*
