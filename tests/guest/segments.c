@@ -8,6 +8,8 @@
  * vm-memory: 2048
  * vm-timeout: 400
  */
+#include <sys/param.h>
+
 #include "tap.h"
 #include "raw.h"
 #include "touch.h"
@@ -137,12 +139,13 @@ static int64_t time_to_map(uint64_t size)
 
 /*
  * Test that three times as much memory takes 3 times as long: a walk over the remaining pages for
- * each segment would take 9 times as long.
+ * each segment would take 9 times as long. On a busy machine, no time of a round may be undisturbed:
+ * compare the shortest times of up to 5 rounds.
  */
 static void short_segments(void)
 {
 	const char *what = "mapping 768 MiB page by page takes about 3 times as long as 256 MiB";
-	int64_t small, large;
+	int64_t small = INT64_MAX, large = INT64_MAX;
 
 	if (debug_kernel()) {
 		skip(what, "DMA_API_DEBUG searches a list for each segment");
@@ -150,8 +153,10 @@ static void short_segments(void)
 	}
 	if (imp_mask(64, PAGE))
 		bail("the importer's device does not take segments of one page");
-	large = time_to_map(768 * MIB);
-	small = time_to_map(256 * MIB);
+	for (int i = 0; i < 5 && (!i || large >= 6 * small); i++) {
+		large = MIN(large, time_to_map(768 * MIB));
+		small = MIN(small, time_to_map(256 * MIB));
+	}
 	ok(large < 6 * small, "%s (%.1f)", what, (double)large / small);
 }
 
