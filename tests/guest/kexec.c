@@ -17,8 +17,8 @@
  * vm-flavours: sev tdx cca
  * vm-kernels: 6.1 6.12 7.2 7.3
  * vm-matrix: once
- * vm-variant: refused flavours=tdx
- * vm-variant: smp flavours=tdx cpus=2
+ * vm-variant: refused flavours=tdx matrix=last
+ * vm-variant: smp flavours=tdx cpus=2 matrix=last
  * vm-modules: ccshm
  * vm-files: @kernel
  * vm-boot: alone

@@ -59,6 +59,11 @@ quiet_make() {
 	grep -E 'warning:' "$log" >&2 || true
 }
 
+# late [SECONDS]: succeed if CCSHM_UNTIL, in seconds since 1970 as in "date +%s", comes within that time or has passed.
+# No further tests are begun then, and those that would have run are reported as skipped. Without it, nothing is late.
+LATE="the time of this run is over: make nightly runs this"
+late() { [ -n "${CCSHM_UNTIL-}" ] && [ $(($(date +%s) + ${1-0})) -ge "$CCSHM_UNTIL" ]; }
+
 # machines [EXTRA]: print the number of machines to run concurrently: JOBS, or as many as processors
 # and memory allow. EXTRA is the number of machines above that of processors, for suites that wait a
 # third of their time. Most machines have 1 to 2 GiB, and the emulator needs about 300 MiB more.
