@@ -8,7 +8,7 @@
 # vm-flavours: sev snp tdx cca
 # vm-matrix: once
 # vm-make: tests/demo tests/readme
-# vm-files: README.md tests/readme/blocks.sh readme/example demo/edu demo/mapper packaging/common/examples/50-nic.conf
+# vm-files: README.md docs/install.md tests/readme/blocks.sh readme/example demo/edu demo/mapper packaging/common/examples/50-nic.conf
 # vm-timeout: 240
 . /suites/tap.sh
 . /suites/blocks.sh
@@ -145,10 +145,10 @@ commands /suites/README.md guest >commands
 while read -r command; do
 	runs "README.md: $command: exit 0" sh -c "$command" </dev/null
 done <commands
-blocks /suites/README.md provision >ring.conf
-runs "provision with the file in README.md: exit 0" cc provision ring.conf
-is "$(cc list --output owner,name,size,mode | sed 1d | tr -s ' ')" "alice ring 64M 0660" "list reports the buffer of README.md's file"
-runs "free of the buffer of README.md's file: exit 0" cc free alice/ring
+blocks /suites/install.md provision >ring.conf
+runs "provision with the file in docs/install.md: exit 0" cc provision ring.conf
+is "$(cc list --output owner,name,size,mode | sed 1d | tr -s ' ')" "alice ring 64M 0660" "list reports the buffer of docs/install.md's file"
+runs "free of the buffer of docs/install.md's file: exit 0" cc free alice/ring
 runs "the example program in README.md: exit 0" /suites/example
 
 # ---- the end

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# The commands for a guest in README.md, and its example program. tests/packages/check-readme runs
-# the other commands, and checks that each command is tested.
+# The commands for a guest and the example program in README.md, and the buffer in docs/install.md.
+# tests/packages/check-readme runs the other commands, and checks that each command is tested.
 # vm-matrix: once
 # vm-modules: ccshm
 # vm-make: tests/demo tests/readme
-# vm-files: README.md tests/readme/blocks.sh readme/example readme/example-cxx
+# vm-files: README.md docs/install.md tests/readme/blocks.sh readme/example readme/example-cxx
 # vm-flavours: sev snp tdx
 # vm-timeout: 240
 . /suites/tap.sh
@@ -28,10 +28,10 @@ done <commands
 
 # ---- the buffer that is provisioned at boot
 
-blocks /suites/README.md provision >ring.conf
-runs "provision with the file in README.md: exit 0" ccshmctl provision ring.conf
-like "$(ccshmctl list --output owner,name,size,group,mode)" '^alice +ring +64M +ccshm +0660$' "provision with the file in README.md makes the buffer"
-runs "FREE of the buffer in README.md's file: exit 0" ccshmctl free alice/ring
+blocks /suites/install.md provision >ring.conf
+runs "provision with the file in docs/install.md: exit 0" ccshmctl provision ring.conf
+like "$(ccshmctl list --output owner,name,size,group,mode)" '^alice +ring +64M +ccshm +0660$' "provision with the file in docs/install.md makes the buffer"
+runs "FREE of the buffer in docs/install.md's file: exit 0" ccshmctl free alice/ring
 
 # ---- the program
 
@@ -49,6 +49,6 @@ while [ "$(cvmctl get pages_shared)" != "$before" ] && [ $i -lt 100 ]; do
 	usleep 100000
 	i=$((i + 1))
 done
-is "$(cvmctl get pages_shared)" "$before" "all pages are private after the commands in README.md"
+is "$(cvmctl get pages_shared)" "$before" "all pages are private after the commands in README.md and docs/install.md"
 runs "the driver can be unloaded" rmmod ccshm
 done_testing

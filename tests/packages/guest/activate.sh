@@ -32,7 +32,7 @@ for_the_group "what doctor advises"
 is "$(stat -c %g /dev/ccshm)" "$free" "what doctor advises: /dev/ccshm has the new gid"
 is "$(ccshmctl doctor access --json | grep "system group")" "" "what doctor advises: doctor has no more advice"
 
-# ---- from source: README.md
+# ---- from source: docs/install.md
 
 exits 0 "the packages are purged, except the driver" dpkg --purge ccshm-tests ccshm-tools
 runs "modprobe -r" modprobe -r ccshm
