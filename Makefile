@@ -36,6 +36,7 @@ help:
 	@echo 'make mutants         break driver, library, ccshmctl and emulator one change at a time; a test must fail'
 	@echo 'make sparse          check the driver statically, and its floors; make checkpatch: check its style'
 	@echo 'make lint            analyse driver, library, ccshmctl and scripts statically, and compare the ABI of the library'
+	@echo 'make fuzz-parsers    fuzz the parsers of the library and of ccshmctl, each for SECONDS=20, with libFuzzer'
 	@echo 'make shell           start a shell in a confidential guest (KERNEL=6.12 FLAVOUR=sev)'
 	@echo 'make install         install library, headers, ccshmctl, man pages, udev rule and units (DESTDIR, PREFIX)'
 	@echo 'make activate        after "make install" on this machine: linker cache, group, udev rule, units'
@@ -137,6 +138,11 @@ checkpatch: setup
 lint: setup
 	@tests/harness/lint
 
+# With ASan and UBSan; see tests/parsers.
+SECONDS ?= 20
+fuzz-parsers: setup
+	@PARSER_SECONDS='$(SECONDS)' tests/harness/parsers
+
 # Each part is installed from its own directory, and make splits names at spaces: a relative DESTDIR, or one with a
 # space, would install, and remove, in other places.
 ifneq ($(filter install% uninstall,$(MAKECMDGOALS)),)
@@ -197,5 +203,5 @@ distclean:
 	rm -rf build
 
 .PHONY: all help setup lib cli driver demo demo-snp demo-tdx demo-cca shell quick check ci check-unit check-harness check-probes cvm-selftest check-vm check-evidence check-packages check-debug \
-	nightly soak mutants sparse checkpatch lint install install-lib install-lib-dev install-cli install-man install-common \
+	nightly soak mutants sparse checkpatch lint fuzz-parsers install install-lib install-lib-dev install-cli install-man install-common \
 	install-dkms activate uninstall tests-installed install-tests deb rpm clean distclean

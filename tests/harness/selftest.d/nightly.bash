@@ -7,7 +7,7 @@ nightly_tree() {
 	local t name
 	mkdir -p "$tree"/tests/{mutants,packages} "$tree/$harness"
 	cp "$TOP/$harness"/{nightly,common.bash} "$tree/$harness/"
-	for t in "$harness/run" "$harness/matrix" "$harness/evidence" "$harness/debug-kernel" "$harness/soak" "$harness/lint" tests/mutants/run tests/packages/check; do
+	for t in "$harness/run" "$harness/matrix" "$harness/evidence" "$harness/debug-kernel" "$harness/soak" "$harness/lint" "$harness/parsers" tests/mutants/run tests/packages/check; do
 		cat >"$tree/$t" <<-'END_OF_STUB'
 			#!/bin/sh
 			[ "$*" != --list ] || { printf '%s all all\n' s1 s2 s3; echo 's4 all, named'; exit; }
@@ -45,7 +45,7 @@ nightly_tests() {
 
 	nightly --list
 	parts=$(awk '{ print $1 }' "$tmp/out" | tr '\n' ' ')
-	[ "$parts" = "checks matrix matrix-evidence emulator qemu-10 cpus-4 debug-kernel debug-sev-1 debug-sev-2 debug-smp-1 debug-smp-2 debug-evidence soak soak-evidence lint packages mutants-1 mutants-2 mutants-3 mutants-packages-1 mutants-packages-2 mutants-debug-1 " ]
+	[ "$parts" = "checks matrix matrix-evidence emulator qemu-10 cpus-4 debug-kernel debug-sev-1 debug-sev-2 debug-smp-1 debug-smp-2 debug-evidence soak soak-evidence lint parsers packages mutants-1 mutants-2 mutants-3 mutants-packages-1 mutants-packages-2 mutants-debug-1 " ]
 	result $? "nightly --list: prints the parts"
 	[ "$(grep -o ' m[0-9]\{3\}' "$tmp/out" | sort -u | wc -l) $(grep -o ' m[0-9]\{3\}' "$tmp/out" | wc -l)" = "144 144" ]
 	result $? "nightly --list: each mutant is in exactly one part"
@@ -62,8 +62,8 @@ nightly_tests() {
 	says '^not ok - debug-kernel: .*exit status 1' "nightly with a failing part: the part is reported with its exit status"
 	says '^#   not ok 1 - broken' "nightly with a failing part: its failed test is printed"
 	# The first part is five targets of make.
-	[ "$(grep -cx make "$tree/ran") $(grep -cvx make "$tree/ran")" = "5 21" ]
-	result $? "nightly with a failing part: all 22 parts run"
+	[ "$(grep -cx make "$tree/ran") $(grep -cvx make "$tree/ran")" = "5 22" ]
+	result $? "nightly with a failing part: all 23 parts run"
 	grep -qx "$harness/matrix ALL=yes all" "$tree/ran"
 	result $? "nightly with a failing part: the matrix runs with ALL=yes"
 	grep -q "^$harness/matrix ALL= CCSHM_QEMU=trixie cvm-selftest " "$tree/ran"
