@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash
 # Find the suites and read the metadata in the comments at the top of their sources (see README.md).
-# Source this after common.bash, then call read_suites once.
+# Source this after common.bash, then call read_suites once. Functions that are called for each suite set
+# $REPLY and print nothing: a subshell for each suite would take seconds.
 
 # VARIANT_OF[SUITE]: the suite whose program the variant SUITE runs. VARIANT_META[SUITE:KEY]: the
 # value of that key for the variant.
@@ -64,23 +65,23 @@ all_suites() {
 	done < <(suite_files) | sort -u
 }
 
+# suite_source SUITE: set $REPLY to the file with the source of the suite.
 suite_source() {
-	local f
 	set -- "${VARIANT_OF[$1]-$1}"
 	case $1 in
-	*/*) f=$1 ;;
-	cvm-selftest | cvm-selftest-*) f=$TOP/tests/emulator/selftest/${1#cvm-}.sh ;;
-	demo) f=$TOP/tests/demo/demo.sh ;;
+	*/*) REPLY=$1 ;;
+	cvm-selftest | cvm-selftest-*) REPLY=$TOP/tests/emulator/selftest/${1#cvm-}.sh ;;
+	demo) REPLY=$TOP/tests/demo/demo.sh ;;
 	*)
-		f=$TOP/tests/guest/$1.sh
-		[ -e "$f" ] || f=$TOP/tests/guest/$1.c
+		REPLY=$TOP/tests/guest/$1.sh
+		[ -e "$REPLY" ] || REPLY=$TOP/tests/guest/$1.c
 		;;
 	esac
-	[ -n "$f" ] && [ -e "$f" ] || die "no suite $1 (tests/harness/run --list names them)"
-	echo "$f"
+	[ -n "$REPLY" ] && [ -e "$REPLY" ] || die "no suite $1 (tests/harness/run --list names them)"
 }
 
-suite_name() { local n=${1##*/}; echo "${n%.sh}"; }
+# suite_name SUITE: set $REPLY to the name of the suite, which can be a path.
+suite_name() { REPLY=${1##*/}; REPLY=${REPLY%.sh}; }
 
 declare -A SUITE_META=()
 
@@ -91,7 +92,8 @@ read_suites() {
 	local -A names=()
 	SUITE_META=()
 	for s; do
-		file=$(suite_source "$s")
+		suite_source "$s"
+		file=$REPLY
 		[[ " ${names[$file]-}" = *" $s "* ]] || names[$file]+="$s "
 	done
 	[ ${#names[@]} -gt 0 ] || return 0
@@ -103,32 +105,36 @@ read_suites() {
 	for key in "${!VARIANT_META[@]}"; do SUITE_META[$key]=${VARIANT_META[$key]}; done
 }
 
-# meta SUITE KEY: print the value of a key; print nothing if the suite does not set the key.
-meta() { echo "${SUITE_META[$1:$2]-}"; }
+# meta SUITE KEY: set $REPLY to the value of a key, or to nothing if the suite does not set the key.
+meta() { REPLY=${SUITE_META[$1:$2]-}; }
 
-# unsupported SUITE: print why the suite does not run on $kernel ($series), $flavour, $pages,
-# $generic and $debug; print nothing if it runs.
+# is_meta SUITE KEY VALUE: succeed if the key has this value.
+is_meta() { [ "${SUITE_META[$1:$2]-}" = "$3" ]; }
+
+# unsupported SUITE: set $REPLY to the reason why the suite does not run on $kernel ($series), $flavour,
+# $pages, $generic and $debug, or to nothing if it runs.
 unsupported() {
 	local flavours kernels arch sizes
-	flavours=$(meta "$1" flavours)
-	arch=$(meta "$1" arch)
-	kernels=$(meta "$1" kernels)
-	sizes=$(meta "$1" pages)
+	meta "$1" flavours; flavours=$REPLY
+	meta "$1" arch; arch=$REPLY
+	meta "$1" kernels; kernels=$REPLY
+	meta "$1" pages; sizes=$REPLY
+	REPLY=
 	if [ -n "$flavours" ] && [[ " $flavours " != *" $flavour "* ]]; then
-		echo "is for the flavours $flavours"
+		REPLY="is for the flavours $flavours"
 	elif [ -n "$arch" ] && [ "$arch" != "$(arch_of "$series")" ]; then
-		echo "is for the architecture $arch"
+		REPLY="is for the architecture $arch"
 	elif [ -n "$kernels" ] && [[ " $kernels " != *" $kernel "* ]]; then
-		echo "is for the kernels $kernels"
+		REPLY="is for the kernels $kernels"
 	elif [[ " ${sizes:-4k} " != *" ${pages:-4k} "* ]]; then
-		echo "is for kernels with pages of ${sizes:-4k}"
-	elif [ -z "$generic$debug" ] && [ "$(meta "$1" generic)" = yes ]; then
-		echo "needs the generic flavour of the kernel (--generic), or a debug kernel (--debug)"
-	elif [ -z "$debug" ] && [ "$(meta "$1" debug)" = yes ]; then
-		echo "needs a debug kernel (--debug)"
+		REPLY="is for kernels with pages of ${sizes:-4k}"
+	elif [ -z "$generic$debug" ] && is_meta "$1" generic yes; then
+		REPLY="needs the generic flavour of the kernel (--generic), or a debug kernel (--debug)"
+	elif [ -z "$debug" ] && is_meta "$1" debug yes; then
+		REPLY="needs a debug kernel (--debug)"
 	elif [ "$flavour" = tdx ] && [ "$kernel" = 6.1 ]; then
-		echo "Debian's 6.1 is built without TDX guest support"
+		REPLY="Debian's 6.1 is built without TDX guest support"
 	elif [ "$flavour" = cca ] && [ "${kernel%%.*}" -lt 7 ]; then
-		echo "Debian's $kernel cannot be a Realm: Linux can from 6.13 on"
+		REPLY="Debian's $kernel cannot be a Realm: Linux can from 6.13 on"
 	fi
 }
