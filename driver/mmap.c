@@ -15,20 +15,52 @@ static unsigned long fault_index(struct vm_area_struct *vma, unsigned long addr)
 }
 
 /*
- * Insert a page. Compute the protection each time: mprotect() can have removed the bit of
- * shared memory from vm_page_prot.
+ * Insert the pages of a range that no fault has inserted yet. Compute the protection each
+ * time: mprotect() can have removed the bit of shared memory from vm_page_prot.
  */
-static vm_fault_t fault_page(struct ccshm_export *export, struct vm_fault *vmf)
+static vm_fault_t insert_pages(struct ccshm_export *export,
+			       struct vm_area_struct *vma, unsigned long addr,
+			       unsigned long pages)
+{
+	pgprot_t prot = pgprot_decrypted(vma->vm_page_prot);
+	unsigned long index = export->first + fault_index(vma, addr);
+	vm_fault_t ret = VM_FAULT_NOPAGE;
+
+	while (pages && ret == VM_FAULT_NOPAGE) {
+		unsigned long run, pfn;
+
+		pfn = ccshm_memory_pfn(&export->obj.buffer->memory, index, &run);
+		run = min(run, pages);
+		pages -= run;
+		index += run;
+		for (; run && ret == VM_FAULT_NOPAGE; run--, addr += PAGE_SIZE)
+			ret = vmf_insert_pfn_prot(vma, addr, pfn++, prot);
+	}
+	return ret;
+}
+
+/*
+ * Insert the page of a fault, then the other pages of the 2 MiB around it: a program that
+ * maps a buffer at any address takes one fault for each 2 MiB. They share a page table
+ * with the page, so that nothing more is allocated. What becomes of them does not matter.
+ */
+static vm_fault_t fault_pages(struct ccshm_export *export, struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
-	unsigned long index = fault_index(vma, vmf->address);
+	unsigned long addr = ALIGN_DOWN(vmf->address, CCSHM_UNIT_SIZE);
+	unsigned long end = min(addr + CCSHM_UNIT_SIZE, vma->vm_end);
+	vm_fault_t ret;
 
-	if (index >= export->pages)
+	if (fault_index(vma, vmf->address) >= export->pages)
 		return VM_FAULT_SIGBUS;
-	return vmf_insert_pfn_prot(vma, vmf->address,
-				   ccshm_memory_pfn(&export->obj.buffer->memory,
-						    export->first + index, NULL),
-				   pgprot_decrypted(vma->vm_page_prot));
+	ret = insert_pages(export, vma, vmf->address, 1);
+	if (ret != VM_FAULT_NOPAGE)
+		return ret;
+	addr = max(addr, vma->vm_start);
+	insert_pages(export, vma, addr,
+		     min((end - addr) >> PAGE_SHIFT,
+			 export->pages - fault_index(vma, addr)));
+	return VM_FAULT_NOPAGE;
 }
 
 /* End a fault that may have inserted @size bytes. If it is late, remove them. */
@@ -53,7 +85,7 @@ static vm_fault_t mapping_fault(struct vm_fault *vmf)
 
 	if (!ccshm_export_enter_fault(export))
 		return VM_FAULT_SIGBUS;
-	return fault_end(export, vmf, PAGE_SIZE, fault_page(export, vmf));
+	return fault_end(export, vmf, CCSHM_UNIT_SIZE, fault_pages(export, vmf));
 }
 
 /* Insert 2 MiB, if they are naturally aligned, in one block, and all in the VMA and slice. */

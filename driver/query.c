@@ -29,7 +29,7 @@ void ccshm_info_describe(struct ccshm_ioc_info *info)
 		info->features |= CCSHM_FEATURE_HEAP;
 	if (ccshm_page_states_known())
 		info->features |= CCSHM_FEATURE_PAGES;
-	info->block_size = CCSHM_UNIT_PAGES << PAGE_SHIFT;
+	info->block_size = CCSHM_UNIT_SIZE;
 	info->bytes_shared = stats.pages_shared << PAGE_SHIFT;
 	info->bytes_quarantined = stats.pages_quarantined << PAGE_SHIFT;
 	info->calls_shared = stats.calls_shared;

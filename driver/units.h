@@ -14,6 +14,7 @@
  */
 #define CCSHM_UNIT_ORDER	(ilog2(SZ_2M) - PAGE_SHIFT)
 #define CCSHM_UNIT_PAGES	BIT(CCSHM_UNIT_ORDER)
+#define CCSHM_UNIT_SIZE		(CCSHM_UNIT_PAGES << PAGE_SHIFT)
 
 /* First order to try: a block of two units halves the number of blocks. */
 #define CCSHM_LARGE_ORDER	(CCSHM_UNIT_ORDER + 1)

@@ -479,8 +479,8 @@ struct fault {
 	size_t size;
 };
 
-/* Map, and touch the first page twice, on an order. Send how many of both got SIGBUS. */
-static int touches_twice(struct peer *parent, void *arg)
+/* Map, and touch the first page and then the last, on an order. Send how many of both got SIGBUS. */
+static int touches_both_ends(struct peer *parent, void *arg)
 {
 	struct fault *f = arg;
 	char *p = map_aligned(f->s->fd, f->size, RW, 0);
@@ -489,7 +489,7 @@ static int touches_twice(struct peer *parent, void *arg)
 	peer_send(parent, p ? 0 : -errno, -1);
 	must(peer_hear(parent));
 	nr = touch_read(p) == SIGBUS;
-	return nr + (touch_read(p) == SIGBUS);
+	return nr + (touch_read(p + f->size - PAGE) == SIGBUS);
 }
 
 static bool becomes_revoked(uint64_t id)
@@ -521,7 +521,7 @@ static void check_fault(size_t size, bool fence, const char *what)
 			 "%s: a fence that never signals is added", what);
 	}
 	stall_at("ccshm_memory_pfn");
-	toucher = peer_start(ROOT, 0, touches_twice, &f);
+	toucher = peer_start(ROOT, 0, touches_both_ends, &f);
 	is_errno(peer_hear(&toucher), 0, "%s: setup: a process maps the export", what);
 	probe_set("stall", toucher.pid);
 	peer_send(&toucher, 0, -1);
@@ -1240,6 +1240,7 @@ int main(void)
 	attached_before_close(false, true, "an ATTACH before the killed REVOKE closes the export");
 	check_fault(PAGE, false, "a fault of a page");
 	check_fault(PAGE, true, "a fault of a page, and a fence");
+	check_fault(UNIT - PAGE, false, "a fault of many pages");
 	check_fault(SIZE, false, "a fault of 2 MiB");
 	fault_meets_page_table();
 	own_returns("user_bytes", 2 * UNIT, 2 * UNIT, "limit_user_bytes");
