@@ -7,9 +7,9 @@
  * to private has succeeded. Until then they are quarantined, and a work item retries the
  * conversion.
  *
- * A failed conversion to shared may have shared some of the pages. TDX cannot accept a
- * page that is private already. A conversion to private therefore fails while parts of
- * the block are private; the block must be shared as a whole first.
+ * A failed conversion may have converted some of the pages. TDX cannot accept a page that
+ * is private already. A conversion to private therefore fails while parts of the block are
+ * private; the block must be shared as a whole first.
  *
  * Each block in quarantine has a reference to the module, which a leaked block keeps: the
  * module refuses hibernation and counts the memory as long as the host can access it.
@@ -39,19 +39,18 @@
  * @link: entry of the quarantine (quarantine_lock)
  * @page: first page
  * @order: the block has 1 << @order pages
- * @tries: number of retries that failed
+ * @retries: number of retries that failed
+ * @tries: number of these in which the platform shared the block as a whole
  * @due: jiffies of the next retry
- * @mixed: parts of the block may be private: share it as a whole before it is made
- *	private, if the platform refuses to make it private
  * @payer: user that is charged for the block until it is freed or leaked
  */
 struct quarantined {
 	struct list_head link;
 	struct page *page;
 	unsigned int order;
+	unsigned int retries;
 	unsigned int tries;
 	unsigned long due;
-	bool mixed;
 	kuid_t payer;
 };
 
@@ -146,8 +145,9 @@ static void quarantined_leak(struct quarantined *q)
 }
 
 /*
- * Make a quarantined block private. Set *@still_refused if the platform refused to share
- * it again: such a retry does not count towards the leak of the block.
+ * Make a quarantined block private. If that fails, parts of it may be private: share it as a
+ * whole first. Set *@still_refused if the platform refused to share it: such a retry does
+ * not count towards the leak of the block.
  */
 static int quarantined_repair(struct quarantined *q, bool *still_refused)
 {
@@ -155,26 +155,21 @@ static int quarantined_repair(struct quarantined *q, bool *still_refused)
 	int err = pages_to_private(q->page, pages);
 
 	*still_refused = false;
-	if (!err || !q->mixed)
-		return err;
+	if (!err)
+		return 0;
 	err = pages_to_shared(q->page, pages);
-	if (err) {
-		*still_refused = true;
-		return err;
-	}
-	q->mixed = false;
-	q->tries = 0;
-	return pages_to_private(q->page, pages);
+	*still_refused = err;
+	return err ?: pages_to_private(q->page, pages);
 }
 
-/* Postpone the retries of all mixed blocks, after the platform refused to share one. */
+/* Postpone the retries of all blocks, after the platform refused to share one. */
 static void quarantine_postpone(unsigned long due)
 {
 	struct quarantined *q;
 
 	lockdep_assert_held(&quarantine_lock);
 	list_for_each_entry(q, &quarantine, link) {
-		if (q->mixed && time_before(q->due, due))
+		if (time_before(q->due, due))
 			q->due = due;
 	}
 }
@@ -200,12 +195,13 @@ static int quarantined_try(struct quarantined *q, bool last)
 		module_put(THIS_MODULE);
 		return 0;
 	}
-	q->tries++;
-	if (last || (!still_refused && q->tries >= QUARANTINE_TRIES)) {
+	q->retries++;
+	q->tries += !still_refused;
+	if (last || q->tries >= QUARANTINE_TRIES) {
 		quarantined_leak(q);
 		return err;
 	}
-	delay = (unsigned long)QUARANTINE_DELAY << min(q->tries, 16U);
+	delay = (unsigned long)QUARANTINE_DELAY << min(q->retries, 16U);
 	q->due = jiffies + min_t(unsigned long, delay, QUARANTINE_DELAY_MAX);
 	list_move_tail(&q->link, &quarantine);
 	if (still_refused)
@@ -228,29 +224,14 @@ static struct quarantined *quarantined_next(void)
 	return next;
 }
 
-/* Return a mixed block, to test whether the platform shares memory again. */
-static struct quarantined *quarantined_mixed(void)
-{
-	struct quarantined *q;
-
-	lockdep_assert_held(&quarantine_lock);
-	list_for_each_entry(q, &quarantine, link) {
-		if (q->mixed)
-			return q;
-	}
-	return NULL;
-}
-
-/* Retry all mixed blocks now, because the platform shares memory again. */
+/* Retry all blocks now, because the platform shares memory again. */
 static void quarantine_hurry(void)
 {
 	struct quarantined *q;
 
 	lockdep_assert_held(&quarantine_lock);
-	list_for_each_entry(q, &quarantine, link) {
-		if (q->mixed)
-			q->due = jiffies;
-	}
+	list_for_each_entry(q, &quarantine, link)
+		q->due = jiffies;
 	mod_delayed_work(retry_wq, &quarantine_work, 0);
 }
 
@@ -278,8 +259,7 @@ static void quarantine_retry(struct work_struct *work)
 }
 
 /* Quarantine a block; its payer stays charged for it. */
-static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
-			   bool mixed)
+static void quarantine_add(const struct ccshm_block *block, kuid_t payer)
 {
 	struct quarantined *q = kmalloc(sizeof(*q), GFP_KERNEL | __GFP_NOFAIL);
 
@@ -287,7 +267,6 @@ static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
 		.page = block->page,
 		.order = block->order,
 		.due = jiffies + QUARANTINE_DELAY,
-		.mixed = mixed,
 		.payer = payer,
 	};
 	atomic64_add(ccshm_block_pages(block), &pages_quarantined);
@@ -303,14 +282,17 @@ static void quarantine_add(const struct ccshm_block *block, kuid_t payer,
 }
 
 /*
- * Retry one mixed block. Return -EIO if the platform still refuses to share, -ENOENT if
+ * Retry one block. Return -EIO if the platform still refuses to share, -ENOENT if
  * there is no such block, otherwise 0: a block that needed no sharing does not show whether
  * the platform shares again.
  */
 static int share_probe_one(void)
 {
-	struct quarantined *q = quarantined_mixed();
+	struct quarantined *q = list_first_entry_or_null(&quarantine,
+							 struct quarantined, link);
 	int err = 0;
+
+	lockdep_assert_held(&quarantine_lock);
 
 	if (!q)
 		return -ENOENT;
@@ -362,13 +344,13 @@ static unsigned long run_end(const struct ccshm_blocks *blocks, unsigned long i,
 
 /* Free a block that is @private, or quarantine it. */
 static void block_give_back(struct ccshm_blocks *blocks, unsigned long i,
-			    bool private, bool mixed)
+			    bool private)
 {
 	const struct ccshm_block *block = &blocks->block[i];
 	unsigned long pages = ccshm_block_pages(block);
 
 	if (!private) {
-		quarantine_add(block, blocks->payer, mixed);
+		quarantine_add(block, blocks->payer);
 		blocks->charged -= pages;
 	}
 	atomic64_sub(pages, &pages_shared);
@@ -396,12 +378,9 @@ static void run_unshare(struct ccshm_blocks *blocks, unsigned long i,
 	for (; i < end; i++) {
 		struct ccshm_block *block = &blocks->block[i];
 		unsigned long nr = ccshm_block_pages(block);
-		/* The call for the run may have made this block private. */
-		bool mixed = nr < pages;
 
 		block_give_back(blocks, i, all ||
-				(mixed && !pages_return(block->page, nr)),
-				mixed);
+				(nr < pages && !pages_return(block->page, nr)));
 	}
 }
 
@@ -429,8 +408,7 @@ static void unshare_refused(struct ccshm_blocks *blocks, unsigned long i,
 		struct ccshm_block *block = &blocks->block[i];
 
 		block_give_back(blocks, i, !pages_to_private(block->page,
-							     ccshm_block_pages(block)),
-				true);
+							     ccshm_block_pages(block)));
 		cond_resched();
 	}
 }

@@ -306,6 +306,34 @@ static void test_free_refused_in_the_middle(void)
 	next_works(what, 0);
 }
 
+/*
+ * Test a host that makes a block private, and then refuses to accept a page in its middle. The pages
+ * before that one cannot be accepted again: the block has to be shared as a whole first. With @times = 2
+ * the host refuses again when the driver does this.
+ */
+static void test_accept_refused(unsigned int times)
+{
+	struct ccshm_ioc_info before = info_now();
+	char what[64];
+	uint64_t id, refused = rig(CVM_CONV_FAILED);
+
+	snprintf(what, sizeof(what), "acceptance of a page refused, %u times", times);
+	if (cvm_fail(CVM_FAIL_ACCEPT, 0, 0)) {
+		skip(what, "only TDX guests accept pages");
+		return;
+	}
+	must(raw_alloc(dev, UNIT, &id));
+	refuse(CVM_FAIL_ACCEPT, 100, times);
+	is_errno(raw_free(dev, id), 0, "%s: FREE works", what);
+	for (int i = 0; i < 3000 && rig(CVM_CONV_FAILED) < refused + times; i++)
+		sleep_ms(20);
+	is_int(rig(CVM_CONV_FAILED) - refused, times, "%s: the host has refused it", what);
+	ok(wait_quarantine(0, before.bytes_leaked),
+	   "%s: the memory leaves the quarantine, and is not leaked", what);
+	ok(nothing_held(before.bytes_leaked, 0), "%s: all of it is private", what);
+	next_works(what, 0);
+}
+
 /* Let the host convert the first @pages pages of the next range, and refuse the page after them once. */
 static void refuse_page(unsigned int direction, uint64_t pages)
 {
@@ -725,7 +753,7 @@ static void test_unload_while_returning(void)
 	uint64_t id;
 
 	expect_kmsg("ccshm: unloaded although the host refused to make [0-9]+ pages private");
-	if (raw_insmod("/lib/ccshm/ccshm_probe.ko", ""))
+	if (raw_insmod("/lib/ccshm/ccshm_probe.ko", "inspect=N"))
 		bail("cannot load ccshm_probe.ko");
 	must(raw_alloc(dev, PAGE, &id));
 	must(write_text(PROBE "hold", "1"));
@@ -766,6 +794,8 @@ int main(void)
 	test_hostile_retry();
 	test_free_refused_for_a_while();
 	test_free_refused_in_the_middle();
+	test_accept_refused(1);
+	test_accept_refused(2);
 	test_refused_at_pages();
 	test_carved_refused();
 	test_killed_in_retries();

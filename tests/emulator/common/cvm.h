@@ -74,6 +74,7 @@ void *memset(void *dst, int c, size_t n);
 /* ---- pages.c: tracks the guest's RAM in [start, end) ---- */
 
 extern bool conversions_can_fail;	/* the host may refuse a conversion */
+extern bool accepts_can_fail;		/* so can the acceptance of a page */
 extern bool entries_removed;		/* an entry was valid and has changed: TLBs must be flushed */
 extern bool private_needs_accept;	/* pages that become private must be accepted (TDX, SNP) */
 
@@ -93,6 +94,7 @@ u64 pages_accept(u64 gpa, u64 pages);	/* returns the number of newly accepted pa
 bool pages_acceptable(u64 gpa, u64 pages);	/* none is shared or accepted */
 bool conversions_fail(u64 directions, u64 skip, u64 count);
 bool conversion_fails(bool shared);
+bool accept_fails(u64 gpa, u64 pages);	/* refuse a request to accept these pages */
 /* Count a wrong access. @pc and @level (CPL or EL) describe the instruction. */
 void violation(u64 gpa, enum view view, u64 pc, u32 level, const char *access);
 /* Log a violation of a kind that the monitor has counted. */

@@ -21,7 +21,7 @@
 
 struct counters counters;
 u32 mode;
-bool conversions_can_fail, private_needs_accept, entries_removed;
+bool conversions_can_fail, accepts_can_fail, private_needs_accept, entries_removed;
 
 static u64 first, limit;	/* the guest's RAM is in [first, limit) */
 static u8 *pages;		/* PAGE_* of each page in [first, limit) */
@@ -206,12 +206,14 @@ bool pages_acceptable(u64 gpa, u64 count)
 }
 
 /*
- * Refuse @count conversions in these directions (CVM_FAIL_*), after @skip successful ones.
- * Return false if this flavour's host cannot refuse.
+ * Refuse conversions in these directions, or acceptances: see cvm_fail(). Return false if this
+ * flavour's host cannot refuse these.
  */
 bool conversions_fail(u64 directions, u64 skip, u64 count)
 {
 	if (!conversions_can_fail)
+		return false;
+	if (directions & CVM_FAIL_ACCEPT && (!accepts_can_fail || directions != CVM_FAIL_ACCEPT))
 		return false;
 	failing.directions = directions;
 	failing.skip = skip;
@@ -231,6 +233,25 @@ bool conversion_fails(bool shared)
 	}
 	failing.count--;
 	counters.conv_failed++;
+	return true;
+}
+
+/*
+ * Return true if one of these @nr pages is the one of its 2 MiB that is refused. Count the refusal only if
+ * it is the only one: after a refusal of a large page, the guest accepts small ones.
+ */
+bool accept_fails(u64 gpa, u64 nr)
+{
+	u64 refused = ALIGN_DOWN(gpa, 2ull << 20) + failing.skip * PAGE_SIZE;
+
+	if (!(failing.directions & CVM_FAIL_ACCEPT) || !failing.count)
+		return false;
+	if (refused < gpa || refused >= gpa + nr * PAGE_SIZE)
+		return false;
+	if (nr == 1) {
+		counters.conv_failed++;
+		failing.count -= 1;
+	}
 	return true;
 }
 

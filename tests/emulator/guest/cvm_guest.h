@@ -55,9 +55,10 @@ enum cvm_counter {
 #define CVM_MODE_ALL		15u
 #endif
 
-/* Directions for cvm_fail(). */
+/* What cvm_fail() refuses. */
 #define CVM_FAIL_SHARED		1u
 #define CVM_FAIL_PRIVATE	2u
+#define CVM_FAIL_ACCEPT		4u	/* TDX: the acceptance of a page; alone */
 
 /* For cvm_retry(): continue at an address outside of the range. */
 #define CVM_RETRY_OUTSIDE	(~0ull)
@@ -186,7 +187,9 @@ static inline int cvm_page_state(__u64 gpa)
 
 /*
  * Refuse @count conversions after @skip successful ones; in SNP entries of page state
- * changes, after which the kernel ends the guest. Return -1 in SEV, whose host cannot refuse.
+ * changes, after which the kernel ends the guest. With CVM_FAIL_ACCEPT, refuse @count times to
+ * accept a page that is number @skip in its 2 MiB. Return -1 if this flavour's host cannot refuse
+ * this.
  */
 static inline __attribute__((warn_unused_result)) int
 cvm_fail(unsigned int directions, __u64 skip, __u64 count)

@@ -52,7 +52,7 @@ static const char usage_text[] =
 	"       cvmctl rearm                      arm the traps of counted pages again\n"
 	"       cvmctl reset                      zero the counters, except pages_shared and flip_targets\n"
 	"       cvmctl page GPA                   print private or shared\n"
-	"       cvmctl fail shared|private|both SKIP COUNT | off\n"
+	"       cvmctl fail shared|private|both SKIP COUNT | accept PAGE COUNT | off\n"
 	"                                         refuse conversions (SNP, TDX, CCA)\n"
 	"       cvmctl chunk PAGES                limit the pages that one call converts; 0: no limit (CCA)\n"
 	"       cvmctl retry SKIP COUNT PAGES | off\n"
@@ -170,6 +170,8 @@ static int do_fail(const char *direction, const char *skip_arg, const char *coun
 		directions = CVM_FAIL_PRIVATE;
 	else if (!strcmp(direction, "both"))
 		directions = CVM_FAIL_SHARED | CVM_FAIL_PRIVATE;
+	else if (!strcmp(direction, "accept"))
+		directions = CVM_FAIL_ACCEPT;
 	else if (!strcmp(direction, "off"))
 		directions = 0;
 	else
@@ -177,7 +179,9 @@ static int do_fail(const char *direction, const char *skip_arg, const char *coun
 	if (!number(skip_arg, &skip) || !number(count_arg, &count))
 		return 2;
 	if (cvm_fail(directions, skip, count)) {
-		fputs("cvmctl: fail: not supported in SEV, whose conversions cannot fail\n", stderr);
+		fputs(directions == CVM_FAIL_ACCEPT ?
+		      "cvmctl: fail: only TDX guests accept pages\n" :
+		      "cvmctl: fail: not supported in SEV, whose conversions cannot fail\n", stderr);
 		return 1;
 	}
 	return 0;

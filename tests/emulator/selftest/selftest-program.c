@@ -953,6 +953,23 @@ static void test_snp_refusal(void)
 	st_free(0);
 }
 
+/* Check a host that refuses to accept a page in the middle of a block (TDX). */
+static void test_refused_accept(void)
+{
+	if (flavour != CVM_TDX) {
+		is_int(cvm_fail(CVM_FAIL_ACCEPT, 0, 1), -1, "cvm_fail of an acceptance in CCA: -1");
+		return;
+	}
+	is_int(cvm_fail(CVM_FAIL_ACCEPT, 100, 1), 0, "cvm_fail of an acceptance in TDX: 0");
+	is_int(try_convert(1, 0, PAGES, 1), 0, "refused to accept: a conversion to shared succeeds");
+	ok(try_convert(1, 0, PAGES, 0) < 0, "refused to accept: a conversion to private fails");
+	is_int(since(CVM_CONV_FAILED), 3, "refused to accept: conv_failed is 3");
+	ok(try_convert(1, 0, PAGES, 0) < 0,
+	   "refused to accept: the retry fails, because pages are accepted already");
+	is_int(try_convert(1, 0, PAGES, 1), 0, "refused to accept: the block can be shared again");
+	is_int(try_convert(1, 0, PAGES, 0), 0, "refused to accept: then it can be made private");
+}
+
 /* Check refused conversions (SNP, TDX, CCA). */
 static void test_refusal(void)
 {
@@ -993,6 +1010,7 @@ static void test_refusal(void)
 	ok(try_convert(1, 0, PAGES, 0) < 0, "refused to private: a conversion to private fails");
 	is_int(since(CVM_CONV_FAILED), 2, "refused to private: conv_failed is 2");
 	is_int(try_convert(1, 0, PAGES, 0), 0, "refused to private: the retry succeeds");
+	test_refused_accept();
 	must(cvm_fail(CVM_FAIL_SHARED | CVM_FAIL_PRIVATE, 0, 1));
 	must(cvm_fail(0, 0, 0));
 	is_int(try_convert(1, 0, PAGES, 1), 0, "refusal off: a conversion to shared succeeds");

@@ -123,6 +123,7 @@ void cvm_main(const struct multiboot *mb)
 	cmdline = module(mb, 2);
 
 	conversions_can_fail = flavour->can_fail;
+	accepts_can_fail = flavour == &tdx_flavour;
 	private_needs_accept = flavour != &sev_flavour;
 	memory_init(&machine, guest_bytes, high_bytes);
 	if (flavour == &snp_flavour)

@@ -20,6 +20,7 @@
 #define TDX_SUCCESS		0ull
 #define TDX_OPERAND_INVALID	0xc000010000000000ull
 #define TDX_PAGE_ACCEPTED	0x00000b0a00000000ull
+#define TDX_OPERAND_BUSY	0x8000020000000000ull	/* the host uses the page's entry */
 
 #define ATTR_SEPT_VE_DISABLE	BIT(28)	/* Linux panics if it is clear */
 
@@ -107,6 +108,10 @@ static u64 accept(u64 arg)
 	counters.accepts++;
 	if (!pages_acceptable(gpa, size[level] >> PAGE_SHIFT))
 		return TDX_PAGE_ACCEPTED;
+	if (accept_fails(gpa, size[level] >> PAGE_SHIFT)) {
+		log_("refused on request: to accept %lx, level %lu", gpa, level);
+		return TDX_OPERAND_BUSY;
+	}
 	pages_accept(gpa, size[level] >> PAGE_SHIFT);
 	return TDX_SUCCESS;
 }
