@@ -293,7 +293,6 @@ static int share_probe_one(void)
 	int err = 0;
 
 	lockdep_assert_held(&quarantine_lock);
-
 	if (!q)
 		return -ENOENT;
 	if (quarantined_try(q, false) && READ_ONCE(sharing_refused))

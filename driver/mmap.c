@@ -42,7 +42,8 @@ static vm_fault_t insert_pages(struct ccshm_export *export,
 /*
  * Insert the page of a fault, then the other pages of the 2 MiB around it: a program that
  * maps a buffer at any address takes one fault for each 2 MiB. They share a page table
- * with the page, so that nothing more is allocated. What becomes of them does not matter.
+ * with the page, so that nothing more is allocated. One that is not inserted here has a
+ * fault of its own.
  */
 static vm_fault_t fault_pages(struct ccshm_export *export, struct vm_fault *vmf)
 {

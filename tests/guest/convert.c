@@ -317,7 +317,7 @@ static void test_accept_refused(unsigned int times)
 	char what[64];
 	uint64_t id, refused = rig(CVM_CONV_FAILED);
 
-	snprintf(what, sizeof(what), "acceptance of a page refused, %u times", times);
+	snprintf(what, sizeof(what), "acceptance of a page refused %s", times == 1 ? "once" : "twice");
 	if (cvm_fail(CVM_FAIL_ACCEPT, 0, 0)) {
 		skip(what, "only TDX guests accept pages");
 		return;
