@@ -64,16 +64,16 @@ quiet_make() {
 LATE="the time of this run is over: make nightly runs this"
 late() { [ -n "${CCSHM_UNTIL-}" ] && [ $(($(date +%s) + ${1-0})) -ge "$CCSHM_UNTIL" ]; }
 
-# machines [EXTRA]: print the number of machines to run concurrently: JOBS, or as many as processors
-# and memory allow. EXTRA is the number of machines above that of processors, for suites that wait a
-# third of their time. Most machines have 1 to 2 GiB, and the emulator needs about 300 MiB more.
+# machines: print the number of machines to run concurrently: JOBS, or as many as processors and memory allow. With
+# more, starting a process takes so much longer that the whole takes longer. Most machines have 1 to 2 GiB, and the
+# emulator needs about 300 MiB more.
 machines() {
 	local by_memory number
 	if [ -n "${JOBS-}" ]; then
 		echo "$JOBS"
 		return
 	fi
-	number=$(($(nproc) + ${1-0}))
+	number=$(nproc)
 	by_memory=$(awk '$1 == "MemAvailable:" { print int($2 / 1024 / (2048 + 300)) }' /proc/meminfo)
 	[ "$by_memory" -ge "$number" ] || number=$by_memory
 	[ "$number" -ge 1 ] || number=1

@@ -88,3 +88,6 @@ keep_compilations() {
 	mv -nT "$new" "$CCSHM_COMPILATIONS/$2"
 	rm -rf "$new"
 }
+
+# timed: copy lines; after each that came 10 s or later after the one before, print how long it took
+timed() { perl -pe 'BEGIN { $| = 1; $t = time } $d = time - $t; $t += $d; $_ .= "# took $d s\n" if $d >= 10'; }
