@@ -326,7 +326,8 @@ static int find_family(struct ccshm_netlink *nl)
 {
 	struct request request = { .visit = read_family, .data = nl };
 	struct nlmsghdr *message;
-	char space[128];
+	/* The kernel also reads the padding after the name. */
+	char space[128] = "";
 	int ret;
 
 	message = message_new(space, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, 0);
