@@ -7,6 +7,7 @@
  *   memory.c  the two banks, stage 2 tables        exit.c   dispatch of exits
  *   smc.c     PSCI and the RSI                     trap.c   wrong accesses, stepping
  *   call.c    the guest's calls to the emulator    io.c     semihosting, copying
+ *   host.c    which memory was touched
  */
 #ifndef CVM_ARM64_H
 #define CVM_ARM64_H
@@ -113,8 +114,23 @@ void trap_stepped(struct cpu *cpu);
 
 bool guest_call(struct regs *r);	/* false: not a call to the emulator */
 
+/* ---- host.c ---- */
+
+#define HOST_RANGE	MIB(2)
+
+void host_init(u64 bytes);		/* @bytes: of the machine's memory, which begins at RAM_START */
+bool host_touched(u64 address);		/* false: the HOST_RANGE bytes at @address are zero */
+
 /* ---- io.c ---- */
 
+/* Operations of semihosting, from Arm's "Semihosting for AArch32 and AArch64". */
+#define SYS_OPEN	0x01
+#define SYS_CLOSE	0x02
+#define SYS_WRITE0	0x04
+#define SYS_READ	0x06
+#define SYS_SEEK	0x0a
+
+s64 semihost(u64 operation, void *argument);	/* return -1 if QEMU runs without semihosting */
 void log_skip(void);
 
 #endif

@@ -66,7 +66,7 @@ bool guest_call(struct regs *r)
 
 	if (r->x[0] != CVM_MAGIC)
 		return false;
-	/* The search takes a second, so it runs only when the counter is read. */
+	/* The search takes time, so it runs only when the counter is read. */
 	if (call == CVM_CALL_COUNTER && r->x[2] == CVM_STRAY_DMA)
 		counters.stray_dma += stray_pages();
 	r->x[0] = guestif(call, &r->x[2]);

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The log (semihosting, one line per call), the end of a run, and string functions. */
+/* Semihosting, the log (one line per call), the end of a run, and string functions. */
 #include "arm64.h"
 
-#define SYS_WRITE0	4
 #define PSCI_SYSTEM_OFF	0x84000008
 
 static char line[512];
@@ -10,7 +9,7 @@ static u32 line_length;
 static bool log_off;
 
 /*
- * Turn the log off and skip the semihosting instruction. boot.S calls this when the
+ * Turn semihosting off and skip the semihosting instruction. boot.S calls this when the
  * instruction raised an exception, because QEMU runs without semihosting.
  */
 void log_skip(void)
@@ -20,16 +19,17 @@ void log_skip(void)
 	asm volatile("eret");
 }
 
-static void write_line(void)
+s64 semihost(u64 operation, void *argument)
 {
-	register u64 operation asm("x0") = SYS_WRITE0;
-	register char *text asm("x1") = line;
+	register u64 result asm("x0") = operation;
+	register void *arg asm("x1") = argument;
 
-	if (!log_off)
-		asm volatile("hlt #0xf000"
-			     : "+r"(operation), "+r"(text) : : "memory", "x2", "x3", "x4", "x5",
-			       "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
-			       "x16", "x17", "x30");
+	if (log_off)
+		return -1;
+	asm volatile("hlt #0xf000"
+		     : "+r"(result), "+r"(arg) : : "memory", "x2", "x3", "x4", "x5", "x6", "x7", "x8",
+		       "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16", "x17", "x30");
+	return log_off ? -1 : (s64)result;
 }
 
 void put_char(char c)
@@ -39,7 +39,7 @@ void put_char(char c)
 		return;
 	line[line_length] = 0;
 	line_length = 0;
-	write_line();
+	semihost(SYS_WRITE0, line);
 }
 
 void machine_end(void)

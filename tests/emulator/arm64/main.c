@@ -146,6 +146,7 @@ struct cpu *cvm_main(void *dtb)
 
 	if (dtb_number(memory, 2) != RAM_START)
 		stop("the machine's memory starts at an unexpected address");
+	host_init(dtb_number(memory + 8, 2));
 	memory_init(RAM_START + dtb_number(memory + 8, 2));
 	memory_stage2();
 	patch(dtb);

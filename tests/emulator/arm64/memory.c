@@ -159,12 +159,17 @@ static bool log_stray(u64 gpa, u32 found, const char *what)
 
 u64 stray_pages(void)
 {
+	bool direct = false, shared = false;	/* was the memory touched that contains these views of the page? */
 	u64 gpa, n = 0;
 
 	for (gpa = RAM_START; gpa < guest_end; gpa += PAGE_SIZE) {
-		if (stray((void *)gpa))
+		if (!(gpa % HOST_RANGE)) {
+			direct = host_touched(gpa);
+			shared = mode & CVM_MODE_ZERO && host_touched((u64)memory_shared(gpa));
+		}
+		if (direct && stray((void *)gpa))
 			n += log_stray(gpa, n, "without the shared bit");
-		if (mode & CVM_MODE_ZERO && page_is_clean(gpa) && stray(memory_shared(gpa)))
+		if (shared && page_is_clean(gpa) && stray(memory_shared(gpa)))
 			n += log_stray(gpa, n, "while private");
 	}
 	return n;

@@ -116,7 +116,7 @@ static TAP_UNUSED volatile uint64_t *user_map(unsigned int slot, int private)
 /* ---- the emulator's counters, relative to the last start() ---- */
 
 static uint64_t base[CVM_NR_COUNTERS];
-static uint64_t stray_base;		/* cached, because reading the counter takes a second */
+static uint64_t stray_base;		/* cached, because to read the counter is to search */
 
 static TAP_UNUSED void start(void)
 {
