@@ -37,6 +37,8 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/shrinker.h>
+#include <linux/slab.h>
 #include <asm/pgtable.h>
 #ifdef CONFIG_X86
 #include <asm/cpufeature.h>
@@ -215,6 +217,52 @@ static inline void ccshm_zap_vma(struct vm_area_struct *vma)
 	zap_vma_ptes(vma, vma->vm_start, size);
 #else
 	zap_special_vma_range(vma, vma->vm_start, size);
+#endif
+}
+
+typedef unsigned long (*ccshm_shrinker_fn)(struct shrinker *shrinker,
+					   struct shrink_control *sc);
+
+/* Register a shrinker whose objects are pages. Return NULL if there is no memory for it. */
+static inline struct shrinker *ccshm_shrinker_register(const char *name,
+						       ccshm_shrinker_fn count,
+						       ccshm_shrinker_fn scan,
+						       long batch)
+{
+	struct shrinker *shrinker;
+	int err = 0;
+
+#if CCSHM_HAVE_SHRINKER_ALLOC
+	shrinker = shrinker_alloc(0, "%s", name);
+#else
+	shrinker = kzalloc(sizeof(*shrinker), GFP_KERNEL);
+#endif
+	if (!shrinker)
+		return NULL;
+	shrinker->count_objects = count;
+	shrinker->scan_objects = scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+	shrinker->batch = batch;
+#if CCSHM_HAVE_SHRINKER_ALLOC
+	shrinker_register(shrinker);
+#elif CCSHM_HAVE_SHRINKER_NAME
+	err = register_shrinker(shrinker, "%s", name);
+#else
+	err = register_shrinker(shrinker);
+#endif
+	if (!err)
+		return shrinker;
+	kfree(shrinker);
+	return NULL;
+}
+
+static inline void ccshm_shrinker_unregister(struct shrinker *shrinker)
+{
+#if CCSHM_HAVE_SHRINKER_ALLOC
+	shrinker_free(shrinker);
+#else
+	unregister_shrinker(shrinker);
+	kfree(shrinker);
 #endif
 }
 
