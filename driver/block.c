@@ -3,14 +3,36 @@
  * Blocks: physically contiguous, private pages from the page allocator. A block is as
  * large as the page allocator has it, and returns there whole.
  */
+#include <linux/cpuset.h>
 #include <linux/mm.h>
+#include <linux/nodemask.h>
 #include <linux/slab.h>
 #include <linux/sort.h>
+#include <linux/topology.h>
 
 #include "memory.h"
 
 /* Set when the module is loaded, before the first allocation. */
 enum ccshm_platform ccshm_platform;
+
+/**
+ * ccshm_wish_node - list the nodes whose memory is wanted
+ * @wish: memory that a caller wants
+ * @nr: from -1 to nr_node_ids - 1, in this order: the local node is the first, and can come again
+ *
+ * Return: a node that the caller's cpuset allows; NUMA_NO_NODE if @nr is for none.
+ */
+int ccshm_wish_node(const struct ccshm_wish *wish, int nr)
+{
+	int node = nr < 0 ? numa_mem_id() : nr;
+
+	if (wish->node != NUMA_NO_NODE)
+		return nr < 0 ? wish->node : NUMA_NO_NODE;
+	if (!node_state(node, N_MEMORY) ||
+	    !node_isset(node, cpuset_current_mems_allowed))
+		return NUMA_NO_NODE;
+	return node;
+}
 
 /*
  * Return the flags to allocate a block with. __GFP_RETRY_MAYFAIL makes an allocation

@@ -5,12 +5,9 @@
  * memory cgroup. The block is charged and given back as a whole.
  */
 #include <linux/bitmap.h>
-#include <linux/cpuset.h>
 #include <linux/mm.h>
-#include <linux/nodemask.h>
 #include <linux/rbtree.h>
 #include <linux/slab.h>
-#include <linux/topology.h>
 
 #include "memory.h"
 
@@ -141,30 +138,18 @@ static struct ccshm_carved *carved_find_node(unsigned int pages, int node,
 	return room_find(&least);
 }
 
-/*
- * Find a block on the wanted node. Without one, prefer the local node, and use only
- * nodes that the caller's cpuset allows.
- */
 static struct ccshm_carved *carved_find(unsigned int pages,
 					const struct ccshm_wish *wish)
 {
 	struct ccshm_carved *carved = NULL;
-	int node = wish->node;
+	int nr, node;
 
-	if (node != NUMA_NO_NODE)
-		return carved_find_node(pages, node, wish);
-	if (node_isset(numa_mem_id(), cpuset_current_mems_allowed))
-		carved = carved_find_node(pages, numa_mem_id(), wish);
-	if (carved)
-		return carved;
-	for_each_node_state(node, N_MEMORY) {
-		if (!node_isset(node, cpuset_current_mems_allowed))
-			continue;
-		carved = carved_find_node(pages, node, wish);
-		if (carved)
-			return carved;
+	for (nr = -1; !carved && nr < (int)nr_node_ids; nr++) {
+		node = ccshm_wish_node(wish, nr);
+		if (node != NUMA_NO_NODE)
+			carved = carved_find_node(pages, node, wish);
 	}
-	return NULL;
+	return carved;
 }
 
 /* Return the length of the longest free run. */

@@ -210,6 +210,7 @@ struct ccshm_blocks {
 	unsigned long charged;
 };
 
+int ccshm_wish_node(const struct ccshm_wish *wish, int nr);
 bool ccshm_blocks_available(unsigned long pages);
 int ccshm_blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 		      unsigned int *max_order, const struct ccshm_wish *wish);
