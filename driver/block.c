@@ -41,9 +41,15 @@ int ccshm_wish_node(const struct ccshm_wish *wish, int nr)
  */
 static gfp_t block_gfp(unsigned int order, const struct ccshm_wish *wish)
 {
-	gfp_t gfp = GFP_KERNEL_ACCOUNT | __GFP_HARDWALL | __GFP_NOWARN;
+	gfp_t gfp = GFP_KERNEL | __GFP_HARDWALL | __GFP_NOWARN;
 
-	if (order == CCSHM_UNIT_ORDER || order <= PAGE_ALLOC_COSTLY_ORDER)
+	/* Memory of the pool outlives the buffers, and with them the memory cgroup. */
+	if (!wish->pooled)
+		gfp |= __GFP_ACCOUNT;
+
+	/* Without a unit for the pool, the caller allocates one that is not the pool's. */
+	if (!wish->pooled &&
+	    (order == CCSHM_UNIT_ORDER || order <= PAGE_ALLOC_COSTLY_ORDER))
 		gfp |= __GFP_RETRY_MAYFAIL;
 	else
 		gfp |= __GFP_NORETRY;
@@ -102,9 +108,9 @@ bool ccshm_blocks_cgroup_full(const struct ccshm_wish *wish)
 	return page;
 }
 
-/* Append a block to the array, which has room for *@capacity blocks. */
-static int blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
-		       struct page *page, unsigned int order)
+/* Append a block to the array, which has room for *@capacity blocks. Return 0 or -ENOMEM. */
+int ccshm_blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
+		      struct page *page, unsigned int order, bool pooled)
 {
 	if (blocks->nr == *capacity) {
 		unsigned long want = max(2 * *capacity, 16UL);
@@ -122,8 +128,9 @@ static int blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
 	}
 
 	blocks->block[blocks->nr++] = (struct ccshm_block){
-		.page = page, .order = order,
+		.page = page, .order = order, .pooled = pooled,
 	};
+	blocks->pooled += pooled;
 	blocks->pages += 1UL << order;
 	if (order < CCSHM_UNIT_ORDER)
 		blocks->small++;
@@ -164,15 +171,17 @@ static int compare_blocks(const void *a, const void *b)
 }
 
 /*
- * Sort blocks by address, so that adjacent blocks are converted by one call and mapped
- * as one segment.
+ * Sort the blocks that are shared already, and the others, by address, so that adjacent
+ * blocks are converted by one call and mapped as one segment.
  */
 void ccshm_blocks_sort(struct ccshm_blocks *blocks)
 {
 	unsigned long i, first = 0;
 
-	sort(blocks->block, blocks->nr, sizeof(*blocks->block), compare_blocks,
-	     NULL);
+	sort(blocks->block, blocks->shared, sizeof(*blocks->block),
+	     compare_blocks, NULL);
+	sort(blocks->block + blocks->shared, blocks->nr - blocks->shared,
+	     sizeof(*blocks->block), compare_blocks, NULL);
 	for (i = 0; i < blocks->nr; i++) {
 		blocks->block[i].first = first;
 		first += ccshm_block_pages(&blocks->block[i]);
@@ -210,6 +219,8 @@ int ccshm_blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 	unsigned int order;
 	int err;
 
+	if (blocks->pages == pages)
+		return 0;
 	err = blocks_charge(blocks, pages - blocks->pages, wish);
 	if (err)
 		return err;
@@ -221,7 +232,8 @@ int ccshm_blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 		page = block_take(pages - blocks->pages, max_order, &order, wish);
 		if (!page)
 			return -ENOMEM;
-		err = blocks_push(blocks, &capacity, page, order);
+		err = ccshm_blocks_push(blocks, &capacity, page, order,
+					wish->pooled);
 		if (err) {
 			__free_pages(page, order);
 			return err;
@@ -256,7 +268,7 @@ int ccshm_blocks_take_one(struct ccshm_blocks *blocks, unsigned long pages,
 	page = block_pages(order, wish);
 	if (!page)
 		return -ENOMEM;
-	err = blocks_push(blocks, &capacity, page, order);
+	err = ccshm_blocks_push(blocks, &capacity, page, order, wish->pooled);
 	if (err)
 		__free_pages(page, order);
 	return err;

@@ -193,8 +193,20 @@ static struct ccshm_slice carved_take(struct ccshm_carved *carved,
 	};
 }
 
+/* Take a unit of the pool, or allocate a block. */
+static int carved_fill(struct ccshm_blocks *blocks, const struct ccshm_wish *wish)
+{
+	int err = ccshm_pool_take(blocks, 1, wish);
+
+	if (err || blocks->nr)
+		return err;
+	if (!ccshm_blocks_available(CCSHM_UNIT_PAGES))
+		return -ENOMEM;
+	return ccshm_blocks_take_one(blocks, CCSHM_UNIT_PAGES, wish);
+}
+
 /*
- * Allocate and share a new block, which no other caller can find yet. If its conversion is
+ * Get and share a new block, which no other caller can find yet. If its conversion is
  * refused, the block moves to @refused.
  */
 static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
@@ -207,13 +219,10 @@ static struct ccshm_carved *carved_new(const struct ccshm_wish *wish,
 	if (!carved)
 		return ERR_PTR(-ENOMEM);
 	RB_CLEAR_NODE(&carved->link);
-	if (!ccshm_blocks_available(CCSHM_UNIT_PAGES)) {
-		err = -ENOMEM;
-		goto free;
-	}
-	err = ccshm_blocks_take_one(&carved->blocks, CCSHM_UNIT_PAGES, wish);
+	err = carved_fill(&carved->blocks, wish);
 	if (err) {
-		ccshm_blocks_discard(&carved->blocks);
+		ccshm_pool_put(&carved->blocks, true);
+		ccshm_convert_unshare(&carved->blocks);
 		goto free;
 	}
 	carved->place = (struct place){
@@ -302,6 +311,7 @@ void ccshm_carve_put(struct ccshm_slice *slice)
 	*slice = (struct ccshm_slice){};
 	if (!empty)
 		return;
+	ccshm_pool_put(&carved->blocks, true);
 	ccshm_convert_unshare(&carved->blocks);
 	atomic64_dec(&blocks_carved);
 	kfree(carved);

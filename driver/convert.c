@@ -465,7 +465,7 @@ void ccshm_convert_zero(struct page *page, unsigned long pages)
 
 /**
  * ccshm_convert_share - share and zero blocks
- * @blocks: private blocks
+ * @blocks: blocks, private except the leading ones that are counted as shared
  * @interruptible: any signal ends the call, not only one that kills
  *
  * After an error some blocks may be shared: call ccshm_convert_unshare().
@@ -474,7 +474,7 @@ void ccshm_convert_zero(struct page *page, unsigned long pages)
  */
 int ccshm_convert_share(struct ccshm_blocks *blocks, bool interruptible)
 {
-	int err = blocks->nr ? share_probe(interruptible) : 0;
+	int err = blocks->shared < blocks->nr ? share_probe(interruptible) : 0;
 
 	if (err)
 		return err;

@@ -61,7 +61,7 @@ struct account {
 };
 
 static DEFINE_HASHTABLE(accounts, 8);
-/* Sum of all accounts (account_lock). */
+/* Sum of all accounts, and the idle memory of the pool (account_lock). */
 static struct ccshm_usage all;
 /*
  * Buffers whose memory is being given back, in the order of their tickets; the last
@@ -191,30 +191,33 @@ static int account_check_limits(const struct account *account,
 	return 0;
 }
 
-/* Add to or subtract from what a user has; under account_lock. */
-static void account_apply(struct account *account, const struct ccshm_usage *change)
+static void usage_apply(struct ccshm_usage *usage, const struct ccshm_usage *change)
 {
 	unsigned int i;
 
-	account->usage.pages += change->pages;
-	account->usage.leaked += change->leaked;
-	account->usage.returning += change->returning;
-	account->usage.ending += change->ending;
-	account->usage.importers += change->importers;
-	account->usage.kept += change->kept;
-	all.pages += change->pages;
-	all.leaked += change->leaked;
-	all.returning += change->returning;
-	all.ending += change->ending;
-	all.importers += change->importers;
-	for (i = 0; i < ARRAY_SIZE(all.objects); i++) {
-		account->usage.objects[i] += change->objects[i];
-		all.objects[i] += change->objects[i];
-	}
+	usage->pages += change->pages;
+	usage->leaked += change->leaked;
+	usage->returning += change->returning;
+	usage->ending += change->ending;
+	usage->importers += change->importers;
+	usage->kept += change->kept;
+	for (i = 0; i < ARRAY_SIZE(usage->objects); i++)
+		usage->objects[i] += change->objects[i];
 }
 
-/* Charge pages and objects to a user, unless a limit refuses them. */
-static int account_grow(kuid_t uid, const struct ccshm_usage *more, bool exempt)
+/* Add to or subtract from what a user has, and what all have; under account_lock. */
+static void account_apply(struct account *account, const struct ccshm_usage *change)
+{
+	usage_apply(&account->usage, change);
+	usage_apply(&all, change);
+}
+
+/*
+ * Charge pages and objects to a user, unless a limit refuses them. Of the pages, @pooled are
+ * charged to the pool, and are not any more then.
+ */
+static int account_grow(kuid_t uid, const struct ccshm_usage *more,
+			unsigned long pooled, bool exempt)
 {
 	struct account *spare = kzalloc(sizeof(*spare), GFP_KERNEL_ACCOUNT);
 	struct account *account;
@@ -223,12 +226,14 @@ static int account_grow(kuid_t uid, const struct ccshm_usage *more, bool exempt)
 	if (!spare)
 		return -ENOMEM;
 	spin_lock(&account_lock);
+	all.pages -= pooled;
 	account = account_take(uid, &spare);
 	if (!exempt)
 		err = account_check_limits(account, more);
 	if (!err) {
 		account_apply(account, more);
 	} else {
+		all.pages += pooled;
 		account = account_drop(account);
 		spare = account ?: spare;
 	}
@@ -238,12 +243,13 @@ static int account_grow(kuid_t uid, const struct ccshm_usage *more, bool exempt)
 }
 
 /* Check the capability last: capable() leaves a trace in the audit log. */
-static int account_try(kuid_t uid, const struct ccshm_usage *more)
+static int account_try(kuid_t uid, const struct ccshm_usage *more,
+		       unsigned long pooled)
 {
-	int err = account_grow(uid, more, false);
+	int err = account_grow(uid, more, pooled, false);
 
 	if (ccshm_limit_refuses(err) && capable(CAP_SYS_RESOURCE))
-		err = account_grow(uid, more, true);
+		err = account_grow(uid, more, pooled, true);
 	return err;
 }
 
@@ -253,8 +259,13 @@ static int account_try(kuid_t uid, const struct ccshm_usage *more)
  */
 static struct account *account_add(kuid_t uid, const struct ccshm_usage *change)
 {
-	struct account *account = account_find(uid);
+	struct account *account;
 
+	if (uid_eq(uid, CCSHM_POOL_PAYER)) {
+		usage_apply(&all, change);
+		return NULL;
+	}
+	account = account_find(uid);
 	if (WARN_ON_ONCE(!account))
 		return NULL;
 	account_apply(account, change);
@@ -271,6 +282,20 @@ static void account_change(kuid_t uid, const struct ccshm_usage *change)
 	kfree(account);
 }
 
+/* Charge pages to the pool, for which no limit is exceeded. */
+static int pool_grow(unsigned long pages)
+{
+	int err = 0;
+
+	spin_lock(&account_lock);
+	if (exceeds_limit(CCSHM_QUOTA_TOTAL_BYTES, to_bytes(all.pages + pages)))
+		err = -ENOSPC;
+	else
+		all.pages += pages;
+	spin_unlock(&account_lock);
+	return err;
+}
+
 /**
  * ccshm_limit_charge - charge pages before they are allocated
  * @uid: payer
@@ -285,7 +310,9 @@ int ccshm_limit_charge(kuid_t uid, unsigned long pages)
 {
 	const struct ccshm_usage more = { .pages = pages };
 
-	return account_try(uid, &more);
+	if (uid_eq(uid, CCSHM_POOL_PAYER))
+		return pool_grow(pages);
+	return account_try(uid, &more, 0);
 }
 
 /* Uncharge pages that were freed. */
@@ -305,6 +332,46 @@ void ccshm_limit_leak(kuid_t uid, unsigned long pages)
 	};
 
 	account_change(uid, &change);
+}
+
+/* Return how many pages would exceed the limit of all users if so many more were charged. */
+u64 ccshm_limit_total_excess(unsigned long pages)
+{
+	u64 limit, sum;
+
+	spin_lock(&account_lock);
+	limit = limits[CCSHM_QUOTA_TOTAL_BYTES].value >> PAGE_SHIFT;
+	sum = all.pages + pages;
+	spin_unlock(&account_lock);
+	return sum > limit ? sum - limit : 0;
+}
+
+/**
+ * ccshm_limit_pool_take - charge pages of the pool to a user
+ * @uid: payer
+ * @pages: number of pages that are charged to CCSHM_POOL_PAYER
+ *
+ * Return: as ccshm_limit_charge().
+ */
+int ccshm_limit_pool_take(kuid_t uid, unsigned long pages)
+{
+	const struct ccshm_usage more = { .pages = pages };
+
+	return account_try(uid, &more, pages);
+}
+
+/* Move pages that are charged to a user, or to the pool already, to the pool, in one step. */
+void ccshm_limit_pool_put(kuid_t uid, unsigned long pages)
+{
+	const struct ccshm_usage less = { .pages = -(u64)pages };
+	const struct ccshm_usage more = { .pages = pages };
+	struct account *account;
+
+	spin_lock(&account_lock);
+	account = account_add(uid, &less);
+	account_add(CCSHM_POOL_PAYER, &more);
+	spin_unlock(&account_lock);
+	kfree(account);
 }
 
 /**
@@ -535,7 +602,7 @@ static int account_add_buffer(kuid_t uid, bool interruptible,
 
 	ccshm_limit_wait_begin(&wait);
 	for (;;) {
-		err = account_try(uid, &more);
+		err = account_try(uid, &more, 0);
 		if (!ccshm_limit_refuses(err))
 			return err;
 		failed = ccshm_limit_wait(&wait, uid, err, 0, interruptible);
@@ -552,7 +619,7 @@ static int account_add_export(kuid_t uid, struct ccshm_limit_refusal *refusal)
 {
 	const struct ccshm_usage more = { .objects[CCSHM_TYPE_EXPORT] = 1 };
 	struct ccshm_usage usage;
-	int err = account_try(uid, &more);
+	int err = account_try(uid, &more, 0);
 
 	if (err != -EDQUOT)
 		return err;

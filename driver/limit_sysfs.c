@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attributes of the device that show and change the limits, and the module parameters
- * of the same names.
+ * Attributes of the device that show and change the limits and the size of the pool, and the
+ * module parameters of the same names.
  */
 #include <linux/capability.h>
 #include <linux/ctype.h>
@@ -73,14 +73,13 @@ static int limit_parse(const char *text, bool bytes, u64 *result)
 	return 0;
 }
 
-static int limit_set(const struct limit_file *file, const char *text)
+/* Parse what is written to an attribute, by a process that may do so. */
+static int limit_parse_written(const char *text, bool bytes, u64 *result)
 {
-	u64 value;
-	int err = limit_parse(text, file->bytes, &value);
-
-	if (!err)
-		ccshm_limit_set(file->quota, value);
-	return err;
+	/* In a container, the file's owner can be a user without privileges. */
+	if (!capable(CAP_SYS_RESOURCE))
+		return -EPERM;
+	return limit_parse(text, bytes, result);
 }
 
 static struct limit_file *limit_file_of(struct device_attribute *attr)
@@ -91,13 +90,14 @@ static struct limit_file *limit_file_of(struct device_attribute *attr)
 static ssize_t limit_store(struct device *dev, struct device_attribute *attr,
 			   const char *text, size_t len)
 {
-	int err;
+	const struct limit_file *file = limit_file_of(attr);
+	u64 value;
+	int err = limit_parse_written(text, file->bytes, &value);
 
-	/* In a container, the file's owner can be a user without privileges. */
-	if (!capable(CAP_SYS_RESOURCE))
-		return -EPERM;
-	err = limit_set(limit_file_of(attr), text);
-	return err ? err : len;
+	if (err)
+		return err;
+	ccshm_limit_set(file->quota, value);
+	return len;
 }
 
 static ssize_t limit_show(struct device *dev, struct device_attribute *attr,
@@ -160,6 +160,57 @@ static ssize_t leaked_bytes_show(struct device *dev,
 }
 static DEVICE_ATTR_RO(leaked_bytes);
 
+/* ---- the pool */
+
+/**
+ * struct pool_file - attribute that shows and changes a size of the pool
+ * @attr: attribute of the device
+ * @get: returns the size in bytes
+ * @set: changes the size
+ */
+struct pool_file {
+	struct device_attribute attr;
+	u64 (*get)(void);
+	void (*set)(u64 bytes);
+};
+
+static struct pool_file *pool_file_of(struct device_attribute *attr)
+{
+	return container_of(attr, struct pool_file, attr);
+}
+
+static ssize_t pool_show(struct device *dev, struct device_attribute *attr,
+			 char *text)
+{
+	return sysfs_emit(text, "%llu\n", pool_file_of(attr)->get());
+}
+
+static ssize_t pool_store(struct device *dev, struct device_attribute *attr,
+			  const char *text, size_t len)
+{
+	u64 bytes;
+	int err = limit_parse_written(text, true, &bytes);
+
+	if (err)
+		return err;
+	pool_file_of(attr)->set(bytes);
+	return len;
+}
+
+static struct pool_file pool_min = {
+	__ATTR(pool_min_bytes, 0644, pool_show, pool_store),
+	ccshm_pool_min, ccshm_pool_set_min,
+};
+
+static struct pool_file pool_max = {
+	__ATTR(pool_max_bytes, 0644, pool_show, pool_store),
+	ccshm_pool_max, ccshm_pool_set_max,
+};
+
+static struct pool_file pool_idle = {
+	__ATTR(pool_idle_bytes, 0444, pool_show, NULL), ccshm_pool_idle,
+};
+
 static ssize_t refusals_show(struct device *dev, struct device_attribute *attr,
 			     char *text)
 {
@@ -179,6 +230,9 @@ static struct attribute *limit_attrs[] = {
 	&dev_attr_used_buffers.attr,
 	&dev_attr_leaked_bytes.attr,
 	&dev_attr_refusals.attr,
+	&pool_min.attr.attr,
+	&pool_max.attr.attr,
+	&pool_idle.attr.attr,
 	NULL,
 };
 
@@ -189,9 +243,12 @@ const struct attribute_group *ccshm_limit_groups[] = { &limit_group, NULL };
 static int limit_param_set(const char *text, const struct kernel_param *param)
 {
 	const struct limit_file *file = param->arg;
-	int err = limit_set(file, text);
+	u64 value;
+	int err = limit_parse(text, file->bytes, &value);
 
-	if (err)
+	if (!err)
+		ccshm_limit_set(file->quota, value);
+	else
 		pr_err("ccshm: %s=%s: not a limit: a number%s, or max\n",
 		       param->name, text,
 		       file->bytes ? ", with K, M, G or T" : "");
@@ -213,3 +270,26 @@ MODULE_PARM_DESC(limit_user_buffers,
 module_param_cb(limit_user_exports, &limit_param, &user_exports, 0);
 MODULE_PARM_DESC(limit_user_exports,
 		 "exports that each user may make and keep, or max (default: 65536)");
+
+static int pool_param_set(const char *text, const struct kernel_param *param)
+{
+	const struct pool_file *file = param->arg;
+	u64 bytes;
+	int err = limit_parse(text, true, &bytes);
+
+	if (err)
+		pr_err("ccshm: %s=%s: not a size: a number, with K, M, G or T, or max\n",
+		       param->name, text);
+	else
+		file->set(bytes);
+	return err;
+}
+
+static const struct kernel_param_ops pool_param = { .set = pool_param_set };
+
+module_param_cb(pool_min_bytes, &pool_param, &pool_min, 0);
+MODULE_PARM_DESC(pool_min_bytes,
+		 "bytes of the pool that are shared and zeroed in advance, with K, M, G or T (default: 0)");
+module_param_cb(pool_max_bytes, &pool_param, &pool_max, 0);
+MODULE_PARM_DESC(pool_max_bytes,
+		 "bytes that the pool keeps shared and zeroed at most, with K, M, G or T; 0: no pool (default: 0)");

@@ -135,7 +135,13 @@ static int __init memory_init(void)
 		return err;
 	err = ccshm_convert_init(report_leak);
 	if (err)
-		ccshm_limit_exit();
+		goto exit_limit;
+	err = ccshm_pool_init();
+	if (!err)
+		return 0;
+	ccshm_convert_exit();
+exit_limit:
+	ccshm_limit_exit();
 	return err;
 }
 
@@ -183,6 +189,7 @@ exit_attachment:
 exit_export:
 	ccshm_export_exit();
 exit_memory:
+	ccshm_pool_exit();
 	ccshm_convert_exit();
 	ccshm_limit_exit();
 	return err;
@@ -199,6 +206,7 @@ static void __exit ccshm_exit(void)
 	ccshm_export_exit();
 	ccshm_limit_drain();
 	ccshm_importer_exit();
+	ccshm_pool_exit();
 	ccshm_convert_exit();
 	/* Last: until here, memory that leaks is reported. */
 	ccshm_netlink_exit();

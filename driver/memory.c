@@ -32,8 +32,30 @@ static int memory_take_tail(struct ccshm_memory *memory, unsigned long pages,
 }
 
 /*
- * Take private blocks and carve the tail. On failure leave in @memory only a block whose
- * conversion was refused: the caller frees it in a work item, which converts it back.
+ * Take the first @whole pages of the memory: units of the pool, and private blocks; or, if it
+ * has to be contiguous, one block for all pages.
+ */
+static int memory_take_whole(struct ccshm_memory *memory, unsigned long whole,
+			     unsigned int *max_order, const struct ccshm_wish *wish)
+{
+	struct ccshm_blocks *blocks = &memory->blocks;
+	int err = 0;
+
+	if (!wish->contiguous || wish->pages == CCSHM_UNIT_PAGES)
+		err = ccshm_pool_take(blocks, whole / CCSHM_UNIT_PAGES, wish);
+	if (err || blocks->pages == whole)
+		return err;
+	if (!ccshm_blocks_available(whole - blocks->pages))
+		return -ENOMEM;
+	if (wish->contiguous)
+		return ccshm_blocks_take_one(blocks, wish->pages, wish);
+	return ccshm_blocks_fill(blocks, whole, max_order, wish);
+}
+
+/*
+ * Take private blocks and units of the pool, and carve the tail. On failure leave in @memory
+ * only a block whose conversion was refused: the caller frees it in a work item, which
+ * converts it back.
  */
 static int memory_take(struct ccshm_memory *memory, const struct ccshm_wish *wish)
 {
@@ -43,23 +65,33 @@ static int memory_take(struct ccshm_memory *memory, const struct ccshm_wish *wis
 	struct ccshm_blocks refused = {};
 	int err = 0;
 
-	if (!ccshm_blocks_available(whole))
-		return -ENOMEM;
-	if (whole && wish->contiguous) {
-		err = ccshm_blocks_take_one(&memory->blocks, wish->pages, wish);
-		tail = 0;
-	} else if (whole) {
-		err = ccshm_blocks_fill(&memory->blocks, whole, &max_order, wish);
-	}
-	if (!err && tail)
+	if (whole)
+		err = memory_take_whole(memory, whole, &max_order, wish);
+	if (!err && tail && !(whole && wish->contiguous))
 		err = memory_take_tail(memory, tail, &max_order, wish, &refused);
 	if (!err) {
 		ccshm_blocks_sort(&memory->blocks);
 		return 0;
 	}
-	ccshm_blocks_discard(&memory->blocks);
+	ccshm_pool_put(&memory->blocks, true);
+	ccshm_convert_unshare(&memory->blocks);
 	memory->blocks = refused;
 	return err;
+}
+
+/*
+ * If the limit of all users refused an allocation, and the pool has so much idle memory that it
+ * would not have, let the pool give that back. Return whether it did.
+ */
+static bool memory_drain_pool(const struct ccshm_wish *wish, int err)
+{
+	unsigned long pages = round_up(wish->pages, CCSHM_UNIT_PAGES);
+	u64 excess = err == -ENOSPC ? ccshm_limit_total_excess(pages) : 0;
+
+	if (!excess || excess > ccshm_pool_unused())
+		return false;
+	return ccshm_pool_drain(DIV_ROUND_UP(excess, CCSHM_UNIT_PAGES),
+				wish->interruptible);
 }
 
 /* Take memory; after a failure, wait for memory that is being given back if that helps. */
@@ -74,6 +106,8 @@ static int memory_take_or_wait(struct ccshm_memory *memory,
 	ccshm_limit_wait_begin(&wait);
 	do {
 		err = memory_take(memory, wish);
+		if (err && memory_drain_pool(wish, err))
+			err = memory_take(memory, wish);
 		if (err != -ENOMEM && !ccshm_limit_refuses(err))
 			return err;
 		err = ccshm_limit_wait(&wait, wish->payer->uid, err, least,
@@ -102,11 +136,12 @@ int ccshm_memory_alloc(struct ccshm_memory *memory, const struct ccshm_wish *wis
 }
 
 /**
- * ccshm_memory_free - make memory private and give it back
+ * ccshm_memory_free - return memory to the pool, or make it private and give it back
  * @memory: memory that nothing can access any more; empty afterwards
  */
 void ccshm_memory_free(struct ccshm_memory *memory)
 {
+	ccshm_pool_put(&memory->blocks, false);
 	ccshm_convert_unshare(&memory->blocks);
 	ccshm_carve_put(&memory->slice);
 }

@@ -34,6 +34,9 @@ static inline bool ccshm_interrupted(bool interruptible)
 
 /* limit.c: accounting and limits */
 
+/* Pays for idle memory of the pool, which counts in the total of all users only. */
+#define CCSHM_POOL_PAYER	INVALID_UID
+
 /**
  * struct ccshm_usage - what is charged to a user, or to all users together
  * @pages: charged pages: blocks of buffers, carved blocks, and quarantined blocks
@@ -104,6 +107,9 @@ struct ccshm_limit_refusal {
 
 int ccshm_limit_charge(kuid_t uid, unsigned long pages);
 void ccshm_limit_uncharge(kuid_t uid, unsigned long pages);
+u64 ccshm_limit_total_excess(unsigned long pages);
+int ccshm_limit_pool_take(kuid_t uid, unsigned long pages);
+void ccshm_limit_pool_put(kuid_t uid, unsigned long pages);
 void ccshm_limit_leak(kuid_t uid, unsigned long pages);
 void ccshm_limit_returning(struct ccshm_limit_return *r, kuid_t uid,
 			   unsigned long pages);
@@ -156,6 +162,7 @@ struct ccshm_payer {
  * @contiguous: physically contiguous
  * @whole_units: fail rather than allocate blocks smaller than a unit
  * @interruptible: any signal interrupts the allocation, not only one that kills
+ * @pooled: the blocks belong to the pool, and are not charged to a memory cgroup
  * @payer: who pays; only blocks of this payer are carved
  */
 struct ccshm_wish {
@@ -165,6 +172,7 @@ struct ccshm_wish {
 	bool contiguous;
 	bool whole_units;
 	bool interruptible;
+	bool pooled;
 	const struct ccshm_payer *payer;
 };
 
@@ -173,16 +181,19 @@ struct ccshm_wish {
  * @page: first page
  * @first: index of that page in the buffer
  * @order: the block has 1 << @order pages
+ * @pooled: a unit of the pool, to which ccshm_pool_put() returns it
  */
 struct ccshm_block {
 	struct page *page;
 	unsigned long first;
 	unsigned int order;
+	bool pooled;
 };
 
 /**
  * struct ccshm_blocks - blocks of one payer
- * @block: array of @nr blocks, sorted by address
+ * @block: array of @nr blocks: those that the pool had, and then the others; both sorted by
+ *	address
  * @nr: number of blocks
  * @pages: pages of all blocks
  * @small: blocks smaller than a unit
@@ -190,6 +201,7 @@ struct ccshm_block {
  * @units_whole: of these units, the ones that a single leaf of the direct map covered
  *	before the conversion, and still covers
  * @conversions: calls that shared the blocks
+ * @pooled: number of blocks that are units of the pool
  * @shared: number of leading blocks that are shared and zeroed
  * @tried: number of leading blocks that were given to a conversion; the platform
  *	refused those between @shared and @tried
@@ -204,6 +216,7 @@ struct ccshm_blocks {
 	unsigned long units;
 	unsigned long units_whole;
 	unsigned long conversions;
+	unsigned long pooled;
 	unsigned long shared;
 	unsigned long tried;
 	kuid_t payer;
@@ -212,6 +225,8 @@ struct ccshm_blocks {
 
 int ccshm_wish_node(const struct ccshm_wish *wish, int nr);
 bool ccshm_blocks_available(unsigned long pages);
+int ccshm_blocks_push(struct ccshm_blocks *blocks, unsigned long *capacity,
+		      struct page *page, unsigned int order, bool pooled);
 int ccshm_blocks_fill(struct ccshm_blocks *blocks, unsigned long pages,
 		      unsigned int *max_order, const struct ccshm_wish *wish);
 int ccshm_blocks_take_one(struct ccshm_blocks *blocks, unsigned long pages,
@@ -264,6 +279,23 @@ bool ccshm_convert_stop(struct ccshm_convert_held *held);
 void ccshm_convert_continue(void);
 int ccshm_convert_init(void (*report)(kuid_t payer, unsigned long pages));
 void ccshm_convert_exit(void);
+
+/* pool.c: units that stay shared while no buffer has them */
+
+int ccshm_pool_take(struct ccshm_blocks *blocks, unsigned long units,
+		    const struct ccshm_wish *wish);
+void ccshm_pool_put(struct ccshm_blocks *blocks, bool zeroed);
+bool ccshm_pool_drain(unsigned long units, bool interruptible);
+void ccshm_pool_stop(void);
+void ccshm_pool_continue(void);
+u64 ccshm_pool_idle(void);
+u64 ccshm_pool_unused(void);
+u64 ccshm_pool_min(void);
+u64 ccshm_pool_max(void);
+void ccshm_pool_set_min(u64 bytes);
+void ccshm_pool_set_max(u64 bytes);
+int ccshm_pool_init(void);
+void ccshm_pool_exit(void);
 
 /* carve.c: pages of blocks that are shared already */
 

@@ -32,8 +32,10 @@ static int image_prepare(const char *what)
 {
 	struct ccshm_convert_held held;
 
+	ccshm_pool_stop();
 	if (ccshm_convert_stop(&held))
 		return NOTIFY_DONE;
+	ccshm_pool_continue();
 	if (held.shared)
 		pr_warn("ccshm: %s refused: %llu bytes are shared with the host; free all buffers first\n",
 			what, held.shared);
@@ -56,6 +58,7 @@ static int image_event(struct notifier_block *nb, unsigned long action, void *da
 	case PM_POST_HIBERNATION:
 	case PM_POST_RESTORE:
 		ccshm_convert_continue();
+		ccshm_pool_continue();
 		break;
 	}
 	return NOTIFY_DONE;

@@ -81,6 +81,8 @@ static const struct parameter {
 	{ "limit_user_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
 	{ "limit_user_buffers", count_is_valid, "a number, or max" },
 	{ "limit_user_exports", count_is_valid, "a number, or max" },
+	{ "pool_max_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
+	{ "pool_min_bytes", size_is_valid, "a number, which K, M, G or T may follow, or max" },
 	{ "heap", heap_is_valid, "auto or off" },
 	{ "allow_plain", bool_is_valid, "0 or 1", true },
 };

@@ -122,7 +122,8 @@ static bool is_refused(const char *word)
 	/* The kernel treats both characters as equal. */
 	for (s = name; (s = strchr(s, '-')); *s++ = '_')
 		;
-	if (!strcmp(name, "limit_total_bytes") || !strcmp(name, "limit_user_bytes"))
+	if (!strcmp(name, "limit_total_bytes") || !strcmp(name, "limit_user_bytes") ||
+	    !strcmp(name, "pool_max_bytes") || !strcmp(name, "pool_min_bytes"))
 		refused = !value || !limit_is_good(value, true);
 	else if (!strcmp(name, "limit_user_buffers") || !strcmp(name, "limit_user_exports"))
 		refused = !value || !limit_is_good(value, false);

@@ -895,6 +895,8 @@ static const struct story parameters_stories[] = {
 	  { MODPROBE("options ccshm limit_user_exports=00000000000000000000001") } },
 	{ "parameters", "fail", 3, "limit_user_exports=000000000000000000000001", NULL, { sev_guest },
 	  { MODPROBE("options ccshm limit_user_exports=000000000000000000000001") } },
+	{ "parameters", "fail", 3, "pool_max_bytes=8MB", "pool_max_bytes takes", { sev_guest },
+	  { MODPROBE("options ccshm pool_max_bytes=8MB pool_min_bytes=4M") } },
 	/* The kernel strips quotes; spaces in quotes belong to the value. */
 	{ "parameters", "pass", 0, "are valid", NULL, { sev_guest },
 	  { MODPROBE("options ccshm limit_total_bytes=\"8G\" \"heap=off\" limit_user_bytes=\"max") } },

@@ -152,8 +152,8 @@ enum ccshm_platform {
  * @limit_user_bytes: out: limit for the bytes of each user, or CCSHM_LIMIT_NONE
  * @limit_user_buffers: out: limit for the buffers of each user, or
  *	CCSHM_LIMIT_NONE
- * @used_bytes: out: bytes that all users are charged, which count against
- *	@limit_total_bytes
+ * @used_bytes: out: bytes that all users are charged, and idle memory of the
+ *	pool, which count against @limit_total_bytes
  * @refusals: out: calls that a limit refused
  * @user_bytes: out: bytes that the caller's effective uid is charged: whole
  *	blocks, including those in quarantine

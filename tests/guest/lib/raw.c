@@ -271,8 +271,16 @@ int device_for_group(void)
 
 void driver_load(void)
 {
-	int err = raw_insmod("/lib/ccshm/ccshm.ko", cvm_present() ? "" : "allow_plain=1");
+	driver_load_with("");
+}
 
+void driver_load_with(const char *params)
+{
+	char all[256];
+	int err;
+
+	snprintf(all, sizeof(all), "%s %s", params, cvm_present() ? "" : "allow_plain=1");
+	err = raw_insmod("/lib/ccshm/ccshm.ko", all);
 	if (err && err != -EEXIST)
 		bail("cannot load ccshm.ko: %s", strerror(-err));
 	err = device_for_group();

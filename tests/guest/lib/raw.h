@@ -142,6 +142,9 @@ RAW_CHECKED int device_for_group(void);
  * Load the driver, with group and mode of the node as on an installed system. Bail out on failure.
  */
 void driver_load(void);
+
+/* Like driver_load(), with parameters of the module. */
+void driver_load_with(const char *params);
 RAW_CHECKED int driver_unload(void);
 
 /* ---- counters ---- */
