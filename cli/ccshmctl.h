@@ -261,6 +261,8 @@ enum op {
 	OP_STATS,
 	OP_EVENTS,
 	OP_CONFIG,
+	OP_POOL,
+	OP_POOL_SET,
 };
 
 /* Return the exit code for an errno of either sign. */
@@ -378,6 +380,9 @@ int system_line(char *text, size_t len, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 int system_number(uint64_t *value, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Write a text to an existing file, in one call. Return 0 or a negative errno. */
+int system_write(const char *text, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 /* Find a number in lines "KEY: NUMBER" or "KEY NUMBER", and "KEY=VALUE". Return 0 or -ENOENT. */
 int system_field(const char *text, const char *key, uint64_t *value);
 int system_setting(char *value, size_t len, const char *text, const char *key);
@@ -470,12 +475,13 @@ int doctor_run(const struct command *cmd, int argc, char **argv);
 int list_run(const struct command *cmd, int argc, char **argv);
 int monitor_run(const struct command *cmd, int argc, char **argv);
 int stats_run(const struct command *cmd, int argc, char **argv);
+int pool_run(const struct command *cmd, int argc, char **argv);
 int provision_run(const struct command *cmd, int argc, char **argv);
 
 extern const struct argp info_argp, alloc_argp, show_argp, export_argp,
 	attach_argp, detach_argp, revoke_argp, set_argp, free_argp, read_argp, write_argp,
 	devices_argp, doctor_argp, list_argp, monitor_argp, stats_argp,
-	provision_argp;
+	pool_argp, provision_argp;
 
 /* main.c */
 int ccshmctl_main(int argc, char **argv);

@@ -43,6 +43,8 @@ const struct command commands[] = {
 	  "BUFFER", 1, 1, 0, &write_argp, write_run },
 	{ "devices", "show which devices need shared memory, and why others do not",
 	  "[DEVICE]", 0, 1, CMD_FORMAT | CMD_PRINTS, &devices_argp, devices_run },
+	{ "pool", "show the pool of shared memory, and set its size",
+	  "", 0, 0, CMD_FORMAT | CMD_SIZES, &pool_argp, pool_run },
 	{ "provision", "allocate buffers and set limits as files describe them",
 	  "[FILE]", 0, 1, CMD_FORMAT | CMD_COLUMNS, &provision_argp, provision_run,
 	  provision_columns },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Read files of the system in /proc, /sys and /etc, below system_root(). */
+/* Read and write files of the system in /proc, /sys and /etc, below system_root(). */
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -116,6 +116,30 @@ int system_number(uint64_t *value, const char *format, ...)
 	if (errno || end == text || (*end && !isspace((unsigned char)*end)))
 		return -EINVAL;
 	return 0;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	int err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, strlen(text)) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+int system_write(const char *text, const char *format, ...)
+{
+	char path[SYSTEM_PATH_LEN];
+	va_list ap;
+
+	va_start(ap, format);
+	make_path(path, format, ap);
+	va_end(ap);
+	return write_file(path, text);
 }
 
 int system_field(const char *text, const char *key, uint64_t *value)

@@ -31,6 +31,8 @@ static const char *const op_verbs[] = {
 	[OP_STATS] = "ask",
 	[OP_EVENTS] = "listen to",
 	[OP_CONFIG] = "read",
+	[OP_POOL] = "read",
+	[OP_POOL_SET] = "change",
 };
 
 #define ANY_OP	(-1)
@@ -43,6 +45,9 @@ static const char *const op_verbs[] = {
 #define NO_PERMISSION							\
 	"you are not permitted to read /dev/ccshm, and the driver's netlink family cannot "	\
 	"be used here; run as root, or join the group that owns the device"
+
+#define NO_POOL								\
+	"the driver is too old to have a pool; install the driver of a newer release and load the new module"
 
 /* For an EINVAL that no check of ccshmctl prevents and refusal.c does not explain. */
 #define OLD_DRIVER							\
@@ -150,6 +155,12 @@ static const struct reason {
 	{ OP_EVENTS, EPERM, "it needs CAP_SYS_ADMIN; run as root" },
 	{ OP_EVENTS, EOPNOTSUPP,
 	  "this kernel cannot restrict events to root, so the driver sends none; update the kernel" },
+
+	{ OP_POOL, ENOENT, NO_POOL },
+	{ OP_POOL_SET, ENOENT, NO_POOL },
+	{ OP_POOL_SET, EACCES, "only root may change it; run as root" },
+	{ OP_POOL_SET, EPERM,
+	  "it needs CAP_SYS_RESOURCE in the initial user namespace; run as root, outside of containers" },
 
 	{ OP_READ, EFAULT, "the buffer was revoked during the copy" },
 	{ OP_WRITE, EFAULT, "the buffer was revoked during the copy" },

@@ -4,7 +4,6 @@
  * a program may be using: report a buffer that differs from its file.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -107,16 +106,17 @@ static void add_row(struct provision *provision, const struct outcome *outcome,
 /* Limits                                                                    */
 /* ------------------------------------------------------------------------- */
 
-/* Get the path of a limit's file in sysfs: "user-bytes" becomes "limit_user_bytes". */
-static void limit_path(char path[SYSTEM_PATH_LEN], size_t limit)
-{
-	char file[32], *s;
+#define FILE_LEN	64
 
-	snprintf(file, sizeof(file), "limit_%s", limit_names[limit]);
-	for (s = file; *s; s++)
+/* Get a limit's file in sysfs: "user-bytes" becomes "limit_user_bytes". */
+static void limit_file(char file[FILE_LEN], size_t limit)
+{
+	char *s = file + snprintf(file, FILE_LEN, "/sys/class/misc/ccshm/limit_");
+
+	snprintf(s, FILE_LEN - (size_t)(s - file), "%s", limit_names[limit]);
+	for (; *s; s++)
 		if (*s == '-')
 			*s = '_';
-	system_path(path, "/sys/class/misc/ccshm/%s", file);
 }
 
 static void limit_text(char text[SIZE_TEXT_LEN], uint64_t value)
@@ -127,30 +127,17 @@ static void limit_text(char text[SIZE_TEXT_LEN], uint64_t value)
 		snprintf(text, SIZE_TEXT_LEN, "%" PRIu64, value);
 }
 
-static int limit_write(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	int err = 0;
-
-	if (fd < 0)
-		return -errno;
-	if (write(fd, text, strlen(text)) < 0)
-		err = -errno;
-	close(fd);
-	return err;
-}
-
 static void set_limit(const struct provision *provision, size_t limit, uint64_t value,
 		      struct outcome *outcome)
 {
-	char path[SYSTEM_PATH_LEN], wanted[SIZE_TEXT_LEN], now[SIZE_TEXT_LEN] = "";
+	char file[FILE_LEN], wanted[SIZE_TEXT_LEN], now[SIZE_TEXT_LEN] = "";
 	int err;
 
-	limit_path(path, limit);
+	limit_file(file, limit);
 	limit_text(wanted, value);
 	if (provision->ctx)
 		/* If the file cannot be read, writing to it fails too, and reports the error. */
-		system_line(now, sizeof(now), "%s", path + strlen(system_root()));
+		system_line(now, sizeof(now), "%s", file);
 	if (!strcmp(now, wanted)) {
 		outcome->result = "exists";
 		return;
@@ -159,10 +146,10 @@ static void set_limit(const struct provision *provision, size_t limit, uint64_t 
 		outcome->result = "would-set";
 		return;
 	}
-	err = limit_write(path, wanted);
+	err = system_write(wanted, "%s", file);
 	if (err)
 		fail(outcome, "failed", (int)error_exit_code(OP_CONFIG, err),
-		     "cannot write %s to %s: %s", wanted, path, strerror(-err));
+		     "cannot write %s to %s: %s", wanted, file, strerror(-err));
 	else
 		outcome->result = "set";
 }

@@ -29,6 +29,7 @@ info() { field "$1" "$(cc info --bytes)"; }
 exits 3 "no driver: info: exit 3" cc info
 like "$out" "cannot open /dev/ccshm: the module is not loaded" "no driver: info: the message says that the module is not loaded"
 exits 3 "no driver: free: exit 3" cc free 1
+exits 3 "no driver: pool: exit 3" cc pool
 runs "no driver: --help: exit 0" cc --help
 
 if [ "$flavour" = plain ]; then
@@ -357,6 +358,33 @@ is "$(wc -l <id)" 1 "alloc on a terminal prints only the id to stdout"
 runs "free after alloc on a terminal: exit 0" cc free "$(cat id)"
 wait_until 30 nothing_shared
 is "$(info 'bytes shared') $(info 'bytes leaked')" "0 0" "after all frees info reports 0 shared and 0 leaked bytes"
+
+# ---- pool
+
+# sizes TEXT: print maximum and minimum of a record
+sizes() { echo "$(field 'max bytes' "$1") $(field 'min bytes' "$1")"; }
+idle() { json idle_bytes "$(cc pool --json)"; }
+idle_is() { [ "$(idle)" = "$1" ]; }
+
+runs "pool: exit 0" cc pool
+is "$(sizes "$out") $(idle)" "0 0 0" "pool prints that there is no pool"
+runs "pool --max=16M --min=4M: exit 0" cc pool --max=16M --min=4M
+is "$(sizes "$out")" "16M 4M" "pool --max=16M --min=4M prints the sizes"
+wait_until 30 idle_is 4194304
+is "$(idle)" 4194304 "pool --min=4M: 4 MiB become idle"
+is "$(info 'bytes shared')" 4194304 "pool --min=4M: info counts the idle bytes as shared"
+exits 4 "pool --max=0 by alice: exit 4" as alice "$CC" pool --max=0
+like "$out" "cannot change /sys/class/misc/ccshm/pool_max_bytes: only root may change it" "pool --max=0 by alice: the message says that only root may change it"
+exits 4 "pool --min=0 by alice: exit 4" as alice "$CC" pool --min=0
+exits 2 "pool with --min above --max: exit 2" cc pool --max=2M --min=4M
+runs "pool by mallory, who may not open the device: exit 0" as mallory "$CC" pool
+is "$(sizes "$out")" "16M 4M" "the refused calls of pool have changed nothing"
+runs "pool --max=5M: exit 0" cc pool --max=5M
+is "$(sizes "$out")" "4M 4M" "pool --max=5M prints the size that the driver has rounded down"
+runs "pool --max=0 --min=0 --json: exit 0" cc pool --max=0 --min=0 --json
+is "$(json max_bytes "$out") $(json min_bytes "$out")" "0 0" "pool --max=0 --min=0 --json prints the sizes"
+wait_until 30 nothing_shared
+is "$(info 'bytes shared') $(idle)" "0 0" "pool --max=0: the idle memory is private again"
 
 runs "the module can be unloaded" rmmod ccshm
 exits 3 "after the unload info: exit 3" cc info

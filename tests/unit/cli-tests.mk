@@ -16,6 +16,8 @@ test_cli_complete_OBJS := cli-run fake-root
 test_cli_complete_LIBS := -Wl,--wrap=ccshm_open -Wl,--wrap=ccshm_list_get \
 	-Wl,--wrap=ccshm_stats_get -Wl,--wrap=ccshm_events_open \
 	-Wl,--wrap=geteuid -Wl,--wrap=getpwuid -lutil
+test_cli_pool_OBJS := cli-run fake-root
+test_cli_pool_LIBS := -Wl,--wrap=ccshm_open -lutil
 test_cli_provision_OBJS := cli-run fake-root
 test_cli_provision_LIBS := -Wl,--wrap=ccshm_open -lutil
 test_cli_refusals_OBJS := cli-run fake-root

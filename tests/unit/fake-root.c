@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -89,4 +90,18 @@ void put_bytes(const char *path, const void *bytes, size_t len)
 void put(const char *path, const char *text)
 {
 	put_bytes(path, text, strlen(text));
+}
+
+void put_refusing(const char *path)
+{
+	/* The descriptor stays open: the link in /proc leads to it in child processes also. */
+	int fd = memfd_create("ccshm-unit", MFD_ALLOW_SEALING);
+	char full[512], target[64];
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE), 0);
+	snprintf(full, sizeof(full), "%s%s", top, path);
+	snprintf(target, sizeof(target), "/proc/self/fd/%d", fd);
+	ck_assert_int_eq(unlink(full), 0);
+	ck_assert_int_eq(symlink(target, full), 0);
 }

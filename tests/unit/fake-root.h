@@ -25,6 +25,12 @@ void put_bytes(const char *path, const void *bytes, size_t len);
  */
 void put_node(const char *path, mode_t mode, gid_t gid);
 
+/*
+ * Replace a file by one to which write() fails with EPERM, as a file of sysfs for root of a container.
+ * This applies to root also.
+ */
+void put_refusing(const char *path);
+
 /* Run a shell command; @format has a %s for the directory, @a and @b. */
 void shell(const char *format, const char *a, const char *b);
 
