@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The buffers and limits that the files of ccshm-buffers.d(5) describe. */
+/* The buffers, limits and sizes of the pool that the files of ccshm-buffers.d(5) describe. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -9,11 +9,19 @@
 
 #include "provision.h"
 
-const char *const limit_names[LIMITS] = { "total-bytes", "user-bytes", "user-buffers", "user-exports" };
+/* The maximum of the pool is set before the minimum, which has no effect above it. */
+const struct setting settings[SETTINGS] = {
+	{ "total-bytes", .is_pool = false },
+	{ "user-bytes", .is_pool = false },
+	{ "user-buffers", .is_pool = false, .is_number = true },
+	{ "user-exports", .is_pool = false, .is_number = true },
+	{ "max-bytes", .is_pool = true },
+	{ "min-bytes", .is_pool = true },
+};
 
-bool limit_is_number(size_t limit)
+const char *setting_kind(bool is_pool)
 {
-	return limit >= 2;
+	return is_pool ? "pool" : "limit";
 }
 
 int worse_code(int a, int b)
@@ -27,6 +35,7 @@ enum where {
 	NOWHERE,	/* before the first section */
 	IGNORED,	/* in a section that was reported as an error */
 	IN_LIMITS,
+	IN_POOL,
 	IN_BUFFER,	/* in the section of the last buffer of the plan */
 };
 
@@ -34,7 +43,7 @@ struct reader {
 	struct plan *plan;
 	const char *file;
 	enum where where;
-	unsigned int limits_seen;	/* in this section */
+	unsigned int settings_seen;	/* in this section */
 	const char *kind;		/* kind of the next error outside of a buffer's section */
 	const char *name;
 };
@@ -227,19 +236,10 @@ static void buffer_key(struct reader *reader, unsigned int line, const char *key
 	}
 }
 
-static const char *limit_value(size_t limit, const char *value, uint64_t *out)
+static const char *number_value(const char *value, uint64_t *out)
 {
 	char *end;
-	int err;
 
-	if (!strcmp(value, "max")) {
-		*out = CCSHM_LIMIT_NONE;
-		return NULL;
-	}
-	if (!limit_is_number(limit)) {
-		err = size_parse(value, out);
-		return err ? size_error(err) : NULL;
-	}
 	errno = 0;
 	*out = strtoull(value, &end, 10);
 	if (errno || *end || !isdigit((unsigned char)*value))
@@ -247,29 +247,55 @@ static const char *limit_value(size_t limit, const char *value, uint64_t *out)
 	return NULL;
 }
 
-/* The last file that sets a limit applies. */
-static void limit_key(struct reader *reader, unsigned int line, const char *key,
-		      const char *value)
+static const char *setting_value(const struct setting *setting, const char *value, uint64_t *out)
 {
-	const char *why;
-	uint64_t number;
+	int err;
+
+	if (!setting->is_pool && !strcmp(value, "max")) {
+		*out = CCSHM_LIMIT_NONE;
+		return NULL;
+	}
+	if (setting->is_number)
+		return number_value(value, out);
+	err = size_parse(value, out);
+	if (!err && setting->is_pool && size_is_beyond(*out))
+		err = -ERANGE;
+	return err ? size_error(err) : NULL;
+}
+
+static size_t find_setting(bool is_pool, const char *key)
+{
 	size_t i;
 
-	for (i = 0; i < LIMITS && strcmp(limit_names[i], key); i++)
-		;
-	reader->kind = "limit";
+	for (i = 0; i < SETTINGS; i++)
+		if (settings[i].is_pool == is_pool && !strcmp(settings[i].name, key))
+			break;
+	return i;
+}
+
+/* The last file that sets a value applies. */
+static void setting_key(struct reader *reader, unsigned int line, const char *key,
+			const char *value)
+{
+	bool is_pool = reader->where == IN_POOL;
+	size_t i = find_setting(is_pool, key);
+	const char *why;
+	uint64_t number;
+
+	reader->kind = setting_kind(is_pool);
 	reader->name = key;
-	if (i == LIMITS) {
-		mistake(reader, line, "there is no limit '%s'", key);
-	} else if (reader->limits_seen & 1u << i) {
+	if (i == SETTINGS) {
+		mistake(reader, line, is_pool ? "'%s' is not a key of the pool" :
+						"there is no limit '%s'", key);
+	} else if (reader->settings_seen & 1u << i) {
 		mistake(reader, line, "%s is set twice", key);
 	} else {
-		reader->limits_seen |= 1u << i;
-		why = limit_value(i, value, &number);
+		reader->settings_seen |= 1u << i;
+		why = setting_value(&settings[i], value, &number);
 		if (why)
 			mistake(reader, line, "%s: '%s' %s", key, value, why);
 		else
-			reader->plan->limits[i] = (struct limit_plan){ reader->file, line, number };
+			reader->plan->settings[i] = (struct setting_plan){ reader->file, line, number };
 	}
 	reader->kind = NULL;
 	reader->name = NULL;
@@ -339,9 +365,11 @@ static void parse_section(void *data, unsigned int line, const char *name)
 	end_section(reader);
 	if (!name)
 		return;
+	reader->settings_seen = 0;
 	if (!strcmp(name, "limits")) {
 		reader->where = IN_LIMITS;
-		reader->limits_seen = 0;
+	} else if (!strcmp(name, "pool")) {
+		reader->where = IN_POOL;
 	} else if (!strncmp(name, "buffer", 6) && isspace((unsigned char)name[6])) {
 		for (rest = name + 7; isspace((unsigned char)*rest); rest++)
 			;
@@ -349,8 +377,8 @@ static void parse_section(void *data, unsigned int line, const char *name)
 	} else {
 		reader->kind = "section";
 		reader->name = name;
-		mistake(reader, line, "there is no section [%s]; there are [buffer NAME] and [limits]",
-			name);
+		mistake(reader, line,
+			"there is no section [%s]; there are [buffer NAME], [limits] and [pool]", name);
 		reader->kind = NULL;
 		reader->name = NULL;
 	}
@@ -362,8 +390,8 @@ static void parse_key(void *data, unsigned int line, const char *key, const char
 
 	if (reader->where == IN_BUFFER)
 		buffer_key(reader, line, key, value);
-	else if (reader->where == IN_LIMITS)
-		limit_key(reader, line, key, value);
+	else if (reader->where == IN_LIMITS || reader->where == IN_POOL)
+		setting_key(reader, line, key, value);
 	else if (reader->where == NOWHERE)
 		mistake(reader, line, "%s is before the first section", key);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Make the buffers and set the limits of ccshm-buffers.d(5). Never change an existing buffer, which
- * a program may be using: report a buffer that differs from its file.
+ * Make the buffers of ccshm-buffers.d(5), and set the limits and the sizes of the pool. Never change
+ * an existing buffer, which a program may be using: report a buffer that differs from its file.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +19,7 @@ struct provision_opts {
 	bool dry_run;
 };
 
-/* The result for one buffer or limit. */
+/* The result for one buffer or setting. */
 struct outcome {
 	const char *result;
 	uint64_t id;		/* 0: none */
@@ -103,23 +103,24 @@ static void add_row(struct provision *provision, const struct outcome *outcome,
 }
 
 /* ------------------------------------------------------------------------- */
-/* Limits                                                                    */
+/* Limits, and sizes of the pool                                             */
 /* ------------------------------------------------------------------------- */
 
 #define FILE_LEN	64
 
-/* Get a limit's file in sysfs: "user-bytes" becomes "limit_user_bytes". */
-static void limit_file(char file[FILE_LEN], size_t limit)
+/* Get the file of a setting in sysfs: the limit "user-bytes" becomes "limit_user_bytes". */
+static void setting_file(char file[FILE_LEN], const struct setting *setting)
 {
-	char *s = file + snprintf(file, FILE_LEN, "/sys/class/misc/ccshm/limit_");
+	char *s = file + snprintf(file, FILE_LEN, "/sys/class/misc/ccshm/");
 
-	snprintf(s, FILE_LEN - (size_t)(s - file), "%s", limit_names[limit]);
+	snprintf(s, FILE_LEN - (size_t)(s - file), "%s_%s", setting_kind(setting->is_pool),
+		 setting->name);
 	for (; *s; s++)
 		if (*s == '-')
 			*s = '_';
 }
 
-static void limit_text(char text[SIZE_TEXT_LEN], uint64_t value)
+static void setting_text(char text[SIZE_TEXT_LEN], uint64_t value)
 {
 	if (value == CCSHM_LIMIT_NONE)
 		snprintf(text, SIZE_TEXT_LEN, "max");
@@ -127,18 +128,40 @@ static void limit_text(char text[SIZE_TEXT_LEN], uint64_t value)
 		snprintf(text, SIZE_TEXT_LEN, "%" PRIu64, value);
 }
 
-static void set_limit(const struct provision *provision, size_t limit, uint64_t value,
-		      struct outcome *outcome)
+/* Return the value that the driver uses: it rounds sizes of the pool down to whole units. */
+static uint64_t used_value(struct ccshm *ctx, const struct setting *setting, uint64_t value)
 {
-	char file[FILE_LEN], wanted[SIZE_TEXT_LEN], now[SIZE_TEXT_LEN] = "";
+	struct ccshm_info *info;
+	uint64_t unit;
+
+	if (!setting->is_pool || ccshm_info_get(ctx, &info))
+		return value;
+	unit = ccshm_info_block_size(info);
+	ccshm_info_free(info);
+	return unit ? value - value % unit : value;
+}
+
+static bool is_set(struct ccshm *ctx, const struct setting *setting, uint64_t value,
+		   const char *file)
+{
+	char wanted[SIZE_TEXT_LEN], now[SIZE_TEXT_LEN] = "";
+
+	/* If the file cannot be read, writing to it fails too, and reports the error. */
+	system_line(now, sizeof(now), "%s", file);
+	setting_text(wanted, used_value(ctx, setting, value));
+	return !strcmp(now, wanted);
+}
+
+static void set_value(const struct provision *provision, const struct setting *setting,
+		      uint64_t value, struct outcome *outcome)
+{
+	enum op op = setting->is_pool ? OP_POOL_SET : OP_CONFIG;
+	char file[FILE_LEN], text[SIZE_TEXT_LEN];
 	int err;
 
-	limit_file(file, limit);
-	limit_text(wanted, value);
-	if (provision->ctx)
-		/* If the file cannot be read, writing to it fails too, and reports the error. */
-		system_line(now, sizeof(now), "%s", file);
-	if (!strcmp(now, wanted)) {
+	setting_file(file, setting);
+	setting_text(text, value);
+	if (provision->ctx && is_set(provision->ctx, setting, value, file)) {
 		outcome->result = "exists";
 		return;
 	}
@@ -146,30 +169,30 @@ static void set_limit(const struct provision *provision, size_t limit, uint64_t 
 		outcome->result = "would-set";
 		return;
 	}
-	err = system_write(wanted, "%s", file);
+	err = system_write(text, "%s", file);
 	if (err)
-		fail(outcome, "failed", (int)error_exit_code(OP_CONFIG, err),
-		     "cannot write %s to %s: %s", wanted, file, strerror(-err));
+		fail(outcome, "failed", (int)error_exit_code(op, err),
+		     "cannot write %s to %s: %s", text, file, error_reason(op, err));
 	else
 		outcome->result = "set";
 }
 
-static void do_limit(struct provision *provision, size_t limit,
-		     const struct limit_plan *plan)
+static void do_setting(struct provision *provision, const struct setting *setting,
+		       const struct setting_plan *plan)
 {
 	struct outcome outcome = { .result = NULL };
 	struct out *out = provision->out;
 
-	set_limit(provision, limit, plan->value, &outcome);
+	set_value(provision, setting, plan->value, &outcome);
 	if (outcome.code)
 		complain("%s:%u: %s", plan->file, plan->line, outcome.reason);
 	out_row(out);
-	out_string(out, "kind", "limit");
-	out_string(out, "name", limit_names[limit]);
+	out_string(out, "kind", setting_kind(setting->is_pool));
+	out_string(out, "name", setting->name);
 	out_string(out, "owner", NULL);
 	if (plan->value == CCSHM_LIMIT_NONE)
 		out_no_number(out, "size");
-	else if (limit_is_number(limit))
+	else if (setting->is_number)
 		out_number(out, "size", plan->value);
 	else
 		out_size(out, "size", plan->value);
@@ -400,7 +423,7 @@ static void do_buffer(struct provision *provision, const struct buffer_plan *pla
 
 /* ------------------------------------------------------------------------- */
 
-/* Add a row for an error that belongs to no buffer or limit; reading the file has reported it. */
+/* Add a row for an error that belongs to no buffer or setting in force; reading the file has reported it. */
 static void show_problem(struct provision *provision, const struct problem *problem)
 {
 	struct outcome outcome = { .result = NULL };
@@ -419,10 +442,13 @@ static void do_plan(struct provision *provision, const struct plan *plan)
 {
 	size_t i;
 
-	/* Set the limits first, because other users may already allocate memory. */
-	for (i = 0; i < LIMITS; i++)
-		if (plan->limits[i].file)
-			do_limit(provision, i, &plan->limits[i]);
+	/*
+	 * Set the limits first, because other users may already allocate memory. The pool comes next:
+	 * buffers that are made afterwards use it.
+	 */
+	for (i = 0; i < SETTINGS; i++)
+		if (plan->settings[i].file)
+			do_setting(provision, &settings[i], &plan->settings[i]);
 	for (i = 0; i < plan->nbuffers; i++)
 		do_buffer(provision, &plan->buffers[i]);
 	for (i = 0; i < plan->nproblems; i++)

@@ -3,7 +3,7 @@
  * ccshmctl provision: what its files share.
  *
  * files.c finds the files, ini.c reads a file line by line, plan.c makes a plan of the
- * buffers and limits, and provision.c carries it out. Errors are reported as soon as
+ * buffers, limits and sizes of the pool, and provision.c carries it out. Errors are reported as soon as
  * they are found, with file and line, and do not stop the rest.
  */
 #ifndef CCSHMCTL_PROVISION_H
@@ -57,15 +57,32 @@ const char *ini_name(const char *path, bool named);
 
 /* ---- plan.c ---- */
 
-#define LIMITS	4
+/**
+ * struct setting - a limit, or a size of the pool
+ * @name: its key
+ * @is_pool: a key of [pool], not of [limits]
+ * @is_number: it counts objects instead of bytes
+ */
+struct setting {
+	const char *name;
+	bool is_pool;
+	bool is_number;
+};
+
+#define SETTINGS	6
+
+/* In the order in which they are set. */
+extern const struct setting settings[SETTINGS];
+/* Return "limit" or "pool". */
+const char *setting_kind(bool is_pool);
 
 /**
- * struct limit_plan - a limit to set
+ * struct setting_plan - a value to set
  * @file: file that sets it; NULL: none
  * @line: line in @file
  * @value: bytes, or a number of objects; CCSHM_LIMIT_NONE: no limit
  */
-struct limit_plan {
+struct setting_plan {
 	const char *file;
 	unsigned int line;
 	uint64_t value;
@@ -107,8 +124,8 @@ struct buffer_plan {
 
 /**
  * struct problem - a failure that belongs to no buffer of the plan
- * @kind: "limit", "section", "line" or "file"
- * @name: of the limit or section; NULL for a line or a file
+ * @kind: "limit", "pool", "section", "line" or "file"
+ * @name: of the limit, size or section; NULL for a line or a file
  * @file: where it was found
  * @line: its line; 0: the file as a whole
  * @reason: what is wrong
@@ -122,8 +139,8 @@ struct problem {
 };
 
 /**
- * struct plan - the buffers and limits of all files, and the problems with them
- * @limits: in the order of limit_names
+ * struct plan - the buffers and settings of all files, and the problems with them
+ * @settings: in the order of settings
  * @buffers: in the order of the files and their lines
  * @nbuffers: their number
  * @problems: in the order in which they were reported
@@ -131,18 +148,13 @@ struct problem {
  * @code: the worst exit code of what was reported
  */
 struct plan {
-	struct limit_plan limits[LIMITS];
+	struct setting_plan settings[SETTINGS];
 	struct buffer_plan *buffers;
 	size_t nbuffers;
 	struct problem *problems;
 	size_t nproblems;
 	int code;
 };
-
-/* "total-bytes" and so on. */
-extern const char *const limit_names[LIMITS];
-/* Check whether the limit counts objects instead of bytes. */
-bool limit_is_number(size_t limit);
 
 void plan_read(struct plan *plan, const struct file_list *files);
 /* Record a failure that was reported on standard error; the texts are copied. */

@@ -17,7 +17,7 @@ mkdir -p $etc $lib $run
 
 cc() { ccshmctl "$@"; }
 # results: print "NAME:RESULT" for each row of the last run, sorted, in one line
-results() { printf '%s\n' "$out" | sed -nE 's/^(buffer|limit) +([^ ]+) .* (created|exists|differs|failed|set|would-[a-z]+) +\/.*/\2:\3/p' | tr '\n' ' '; }
+results() { printf '%s\n' "$out" | sed -nE 's/^(buffer|limit|pool) +([^ ]+) .* (created|exists|differs|failed|set|would-[a-z]+) +\/.*/\2:\3/p' | tr '\n' ' '; }
 field() { cc show "$2" --json | sed -nE "s/^ *\"$1\": *\"?([^\",]*)\"?,?$/\1/p" | head -n 1; }
 info() { cc info --json | sed -nE "s/^ *\"$1\": *\"?([^\",]*)\"?,?$/\1/p" | head -n 1; }
 forget() { rm -f $etc/* $lib/* $run/*; }
@@ -221,6 +221,33 @@ exits 4 "provision by alice of a buffer for bob: exit 4" as alice "$CC" provisio
 is "$(results)" "mine:created his:failed " "provision by alice makes alice's buffer from a given file, and none for bob"
 exits 4 "provision by mallory, who may not open the device: exit 4" as mallory "$CC" provision
 free_all
+
+# ---- the pool
+
+nothing_shared() { [ "$(info bytes_shared)" = 0 ]; }
+pool_sizes() { echo "$(cat $sysfs/pool_max_bytes) $(cat $sysfs/pool_min_bytes)"; }
+
+forget
+cat >$etc/a.conf <<-END
+	[pool]
+	min-bytes = 4M
+	max-bytes = 9M
+END
+runs "provision --dry-run of a pool: exit 0" cc provision --dry-run
+is "$(results)$(pool_sizes)" "max-bytes:would-set min-bytes:would-set 0 0" "provision --dry-run of a pool sets no size"
+runs "provision of a pool: exit 0" cc provision
+is "$(results)$(pool_sizes)" "max-bytes:set min-bytes:set 8388608 4194304" "provision sets the sizes of the pool, which the driver rounds down"
+runs "provision of a pool a second time: exit 0" cc provision
+is "$(results)" "max-bytes:exists min-bytes:exists " "provision of a pool a second time reports that the sizes exist"
+sed -i 's/9M/6M/' $etc/a.conf
+exits 4 "provision by alice of a pool: exit 4" as alice "$CC" provision
+is "$(results)$(pool_sizes)" "max-bytes:failed min-bytes:exists 8388608 4194304" "provision by alice sets no size of the pool"
+like "$out" "a.conf:3: cannot write 6291456 to $sysfs/pool_max_bytes: only root may change it" "provision by alice reports that only root may change the pool"
+printf '[pool]\nmax-bytes = 0\nmin-bytes = 0\n' >$etc/a.conf
+runs "provision of no pool: exit 0" cc provision
+is "$(results)$(pool_sizes)" "max-bytes:set min-bytes:set 0 0" "provision of no pool sets the sizes to 0"
+wait_until 30 nothing_shared
+is "$(info bytes_shared)" 0 "after provision of no pool nothing is shared"
 
 # ---- a conversion that fails
 

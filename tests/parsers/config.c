@@ -220,8 +220,10 @@ static void check_plan(void)
 	check_unique(&plan);
 	for (i = 0; i < plan.nproblems; i++)
 		HOLDS(plan.problems[i].kind && plan.problems[i].file && *plan.problems[i].reason);
-	for (i = 0; i < LIMITS; i++)
-		HOLDS(!plan.limits[i].file == !plan.limits[i].line);
+	for (i = 0; i < SETTINGS; i++) {
+		HOLDS(!plan.settings[i].file == !plan.settings[i].line);
+		HOLDS(!settings[i].is_pool || !size_is_beyond(plan.settings[i].value));
+	}
 	/* Each error is reported, and only errors. */
 	HOLDS(!said == !(wrong + plan.nproblems) && said >= wrong + plan.nproblems);
 	HOLDS(!said == !plan.code);

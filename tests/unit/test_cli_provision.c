@@ -244,7 +244,8 @@ static const struct {
 	{ "size=4K\n[buffer one]\nsize=4K\n", 1, "size is before the first section" },
 	{ "[buffer]\nsize=4K\n", 1, "there is no section [buffer]" },
 	{ "[bufferone]\nsize=4K\n", 1, "there is no section [bufferone]" },
-	{ "[pool]\nsize=4K\nother\n", 1, "there is no section [pool]" },
+	{ "[heap]\nsize=4K\nother\n", 1, "there is no section [heap]; there are [buffer NAME], [limits] and [pool]" },
+	{ "[pool one]\nmax-bytes=4M\n", 1, "there is no section [pool one]" },
 	{ "[buffer bad\nsize=4K\n", 1, "the ] of the section is missing" },
 	{ "[buffer bad] size=4K\n", 1, "unexpected text after the ]" },
 	{ "[]\n", 1, "there is no section []" },
@@ -289,6 +290,15 @@ static const struct {
 	{ "[limits]\nuser-exports=4K\n", 2, "user-exports: '4K' is neither a number nor max" },
 	{ "[limits]\nuser-bytes=1G\nuser-bytes=2G\n", 3, "user-bytes is set twice" },
 	{ "[limits]\nuser-bytes=\u00a01G\n", 2, "column 12 has a no-break space" },
+	{ "[limits]\nmax-bytes=4M\n", 2, "there is no limit 'max-bytes'" },
+	{ "[pool]\nuser-bytes=4M\n", 2, "'user-bytes' is not a key of the pool" },
+	{ "[pool]\nidle-bytes=4M\n", 2, "'idle-bytes' is not a key of the pool" },
+	{ "[pool]\nmax-bytes=max\n", 2, "max-bytes: 'max' is not a size" },
+	{ "[pool]\nmin-bytes=\n", 2, "min-bytes: '' is not a size" },
+	{ "[pool]\nmin-bytes=-1\n", 2, "min-bytes: '-1' is not a size" },
+	{ "[pool]\nmax-bytes=16E\n", 2, "max-bytes: '16E' is too large" },
+	{ "[pool]\nmax-bytes=8E\n", 2, "max-bytes: '8E' is too large" },
+	{ "[pool]\nmax-bytes=0\nmax-bytes=0\n", 3, "max-bytes is set twice" },
 };
 
 /* An invalid line is reported and affects only its own buffer. */
@@ -300,6 +310,7 @@ START_TEST(invalid_line_is_reported)
 	snprintf(text, sizeof(text), "%s\n[buffer good]\nsize=12K\n", mistakes[_i].text);
 	put(ETC "b.conf", text);
 	put(SYSFS "limit_user_bytes", "max\n");
+	put(SYSFS "pool_max_bytes", "0\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
 	check_complaint(ETC "b.conf", mistakes[_i].line, mistakes[_i].says);
 	ck_assert_msg(strstr(cli.out, mistakes[_i].says) != NULL, "JSON lacks \"%s\": %s",
@@ -327,19 +338,19 @@ END_TEST
 START_TEST(each_error_has_a_row)
 {
 	put(SYSFS "limit_user_bytes", "max\n");
-	put(ETC "a.conf", "stray=1\n[pool]\n[limits]\nuser-bytes=much\nuser-bits=1\n");
+	put(ETC "a.conf", "stray=1\n[heap]\n[limits]\nuser-bytes=much\nuser-bits=1\n");
 	shell("ln -s nowhere %s%s%s", ETC "b.conf", "");
 	put(LIB "0.conf", "[limits]\nuser-bytes=1G\n");
 	ck_assert_int_eq(cli_run("provision", "-o", "kind,name,result", NULL), EXIT_FAILED);
 	ck_assert_str_eq(cli.out, "KIND    NAME       RESULT\n"
 				  "limit   user-bytes set\n"
 				  "line    -          failed\n"
-				  "section pool       failed\n"
+				  "section heap       failed\n"
 				  "limit   user-bytes failed\n"
 				  "limit   user-bits  failed\n"
 				  "file    -          failed\n");
 	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
-	check_result("pool", "failed", "a.conf:2\"");
+	check_result("heap", "failed", "a.conf:2\"");
 	check_result("user-bits", "failed", "a.conf:5\"");
 	ck_assert_ptr_nonnull(strstr(cli.out, "b.conf\""));
 	ck_assert_ptr_nonnull(strstr(cli.out, "cannot read it: No such file"));
@@ -590,6 +601,120 @@ START_TEST(failed_limit_is_reported)
 END_TEST
 
 /* ------------------------------------------------------------------------- */
+/* The pool                                                                  */
+/* ------------------------------------------------------------------------- */
+
+#define POOL_MAX	SYSFS "pool_max_bytes"
+#define POOL_MIN	SYSFS "pool_min_bytes"
+
+static void check_file(const char *file, const char *text)
+{
+	shell("test \"$(cat %s%s)\" = '%s'", file, text);
+}
+
+START_TEST(pool_is_set_after_limits_and_before_buffers)
+{
+	put(POOL_MAX, "0\n");
+	put(POOL_MIN, "0\n");
+	put(SYSFS "limit_user_bytes", "max\n");
+	put(ETC "a.conf", "[buffer one]\nsize=4K\n[pool]\nmin-bytes=4M\nmax-bytes = 1.5G\n"
+			  "[limits]\nuser-bytes=1G\n");
+	ck_assert_int_eq(cli_run("provision", "-o", "kind,name,size,result", NULL), 0);
+	ck_assert_str_eq(cli.err, "");
+	ck_assert_str_eq(cli.out, "KIND   NAME       SIZE RESULT\n"
+				  "limit  user-bytes   1G set\n"
+				  "pool   max-bytes  1.5G set\n"
+				  "pool   min-bytes    4M set\n"
+				  "buffer one          4K created\n");
+	check_file(POOL_MAX, "1610612736");
+	check_file(POOL_MIN, "4194304");
+}
+END_TEST
+
+START_TEST(rounded_pool_size_exists)
+{
+	fake.info.block_size = 2 << 20;
+	put(POOL_MAX, "4194304\n");
+	put(POOL_MIN, "0\n");
+	put(ETC "a.conf", "[pool]\nmax-bytes=5M\nmin-bytes=2097151\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("max-bytes", "exists", "\"size\": 5242880");
+	check_result("min-bytes", "exists", "\"size\": 2097151");
+	ck_assert_int_eq(cli_run("provision", "--dry-run", "--json", NULL), 0);
+	check_result("max-bytes", "exists", NULL);
+	check_file(POOL_MAX, "4194304");
+	put(ETC "a.conf", "[pool]\nmax-bytes=6M\nmin-bytes=2M\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("max-bytes", "set", NULL);
+	check_result("min-bytes", "set", NULL);
+	check_file(POOL_MAX, "6291456");
+	check_file(POOL_MIN, "2097152");
+}
+END_TEST
+
+/* If INFO fails, the sizes are set again. */
+START_TEST(pool_is_set_without_known_unit)
+{
+	put(POOL_MAX, "4194304\n");
+	put(POOL_MIN, "4194304\n");
+	put(ETC "a.conf", "[pool]\nmax-bytes=5M\nmin-bytes=4M\n");
+	/* The first INFO is that of the handle. */
+	fake_fail(FAKE_IOCTL, 1, -EIO);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), 0);
+	check_result("max-bytes", "set", NULL);
+	check_result("min-bytes", "exists", NULL);
+	check_file(POOL_MAX, "5242880");
+}
+END_TEST
+
+START_TEST(later_pool_sizes_override)
+{
+	put(POOL_MAX, "0\n");
+	put(POOL_MIN, "0\n");
+	put(LIB "a.conf", "[pool]\nmax-bytes=16M\nmin-bytes=2M\n");
+	put(ETC "b.conf", "[pool]\nmax-bytes=8M\nmin-bytes=max\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_complaint(ETC "b.conf", 3, "min-bytes: 'max' is not a size");
+	check_result("max-bytes", "set", "b.conf:2\"");
+	check_result("min-bytes", "set", "a.conf:3\"");
+	check_file(POOL_MAX, "8388608");
+	check_file(POOL_MIN, "2097152");
+	/* Without a driver, a dry run reports sizes as it reports limits. */
+	fake.no_driver = true;
+	put(ETC "b.conf", "[pool]\nmax-bytes=8M\n");
+	ck_assert_int_eq(cli_run("provision", "--dry-run", "--json", NULL), 0);
+	check_result("max-bytes", "would-set", "\"size\": 8388608");
+}
+END_TEST
+
+START_TEST(dry_run_sets_no_pool)
+{
+	put(POOL_MAX, "0\n");
+	put(POOL_MIN, "0\n");
+	put(ETC "a.conf", "[pool]\nmax-bytes=8M\nmin-bytes=0\n");
+	ck_assert_int_eq(cli_run("provision", "--dry-run", "--json", NULL), 0);
+	check_result("max-bytes", "would-set", NULL);
+	check_result("min-bytes", "exists", NULL);
+	check_file(POOL_MAX, "0");
+}
+END_TEST
+
+START_TEST(failed_pool_size_is_reported)
+{
+	put(ETC "a.conf", "[pool]\nmax-bytes=4M\n[buffer one]\nsize=4K\n");
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_FAILED);
+	check_result("max-bytes", "failed", "the driver is too old to have a pool");
+	check_complaint(ETC "a.conf", 2, "cannot write 4194304 to " POOL_MAX ": the driver is too old");
+	check_result("one", "created", NULL);
+	put(POOL_MAX, "0\n");
+	put_refusing(POOL_MAX);
+	ck_assert_int_eq(cli_run("provision", "--json", NULL), EXIT_PERMISSION);
+	check_result("max-bytes", "failed", "it needs CAP_SYS_RESOURCE");
+	check_result("one", "created", NULL);
+}
+END_TEST
+
+/* ------------------------------------------------------------------------- */
 /* Failures of the driver                                                    */
 /* ------------------------------------------------------------------------- */
 
@@ -739,6 +864,12 @@ static void add(Suite *suite)
 	tcase_add_test(c, limits_are_set);
 	tcase_add_test(c, later_limits_override);
 	tcase_add_test(c, failed_limit_is_reported);
+	tcase_add_test(c, pool_is_set_after_limits_and_before_buffers);
+	tcase_add_test(c, rounded_pool_size_exists);
+	tcase_add_test(c, pool_is_set_without_known_unit);
+	tcase_add_test(c, later_pool_sizes_override);
+	tcase_add_test(c, dry_run_sets_no_pool);
+	tcase_add_test(c, failed_pool_size_is_reported);
 	LOOP(c, failed_ALLOC_does_not_stop_others, failure);
 	tcase_add_test(c, failed_ALLOC_reports_the_cause);
 	tcase_add_test(c, buffer_created_by_another_process);
