@@ -438,19 +438,27 @@ static void show_problem(struct provision *provision, const struct problem *prob
 	add_row(provision, &outcome, problem->file, problem->line);
 }
 
+static void do_settings(struct provision *provision, const struct plan *plan, bool is_pool)
+{
+	size_t i;
+
+	for (i = 0; i < SETTINGS; i++)
+		if (settings[i].is_pool == is_pool && plan->settings[i].file)
+			do_setting(provision, &settings[i], &plan->settings[i]);
+}
+
+/*
+ * Set the limits first, because other users may already allocate memory, and the pool last: the memory
+ * of a buffer that is made later can belong to the pool, and leave no room in it.
+ */
 static void do_plan(struct provision *provision, const struct plan *plan)
 {
 	size_t i;
 
-	/*
-	 * Set the limits first, because other users may already allocate memory. The pool comes next:
-	 * buffers that are made afterwards use it.
-	 */
-	for (i = 0; i < SETTINGS; i++)
-		if (plan->settings[i].file)
-			do_setting(provision, &settings[i], &plan->settings[i]);
+	do_settings(provision, plan, false);
 	for (i = 0; i < plan->nbuffers; i++)
 		do_buffer(provision, &plan->buffers[i]);
+	do_settings(provision, plan, true);
 	for (i = 0; i < plan->nproblems; i++)
 		show_problem(provision, &plan->problems[i]);
 }

@@ -612,20 +612,20 @@ static void check_file(const char *file, const char *text)
 	shell("test \"$(cat %s%s)\" = '%s'", file, text);
 }
 
-START_TEST(pool_is_set_after_limits_and_before_buffers)
+START_TEST(limits_are_set_first_and_the_pool_last)
 {
 	put(POOL_MAX, "0\n");
 	put(POOL_MIN, "0\n");
 	put(SYSFS "limit_user_bytes", "max\n");
-	put(ETC "a.conf", "[buffer one]\nsize=4K\n[pool]\nmin-bytes=4M\nmax-bytes = 1.5G\n"
+	put(ETC "a.conf", "[pool]\nmin-bytes=4M\nmax-bytes = 1.5G\n[buffer one]\nsize=4K\n"
 			  "[limits]\nuser-bytes=1G\n");
 	ck_assert_int_eq(cli_run("provision", "-o", "kind,name,size,result", NULL), 0);
 	ck_assert_str_eq(cli.err, "");
 	ck_assert_str_eq(cli.out, "KIND   NAME       SIZE RESULT\n"
 				  "limit  user-bytes   1G set\n"
+				  "buffer one          4K created\n"
 				  "pool   max-bytes  1.5G set\n"
-				  "pool   min-bytes    4M set\n"
-				  "buffer one          4K created\n");
+				  "pool   min-bytes    4M set\n");
 	check_file(POOL_MAX, "1610612736");
 	check_file(POOL_MIN, "4194304");
 }
@@ -864,7 +864,7 @@ static void add(Suite *suite)
 	tcase_add_test(c, limits_are_set);
 	tcase_add_test(c, later_limits_override);
 	tcase_add_test(c, failed_limit_is_reported);
-	tcase_add_test(c, pool_is_set_after_limits_and_before_buffers);
+	tcase_add_test(c, limits_are_set_first_and_the_pool_last);
 	tcase_add_test(c, rounded_pool_size_exists);
 	tcase_add_test(c, pool_is_set_without_known_unit);
 	tcase_add_test(c, later_pool_sizes_override);
