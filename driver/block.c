@@ -47,8 +47,8 @@ static gfp_t block_gfp(unsigned int order, const struct ccshm_wish *wish)
 	if (!wish->pooled)
 		gfp |= __GFP_ACCOUNT;
 
-	/* Without a unit for the pool, the caller allocates one that is not the pool's. */
-	if (!wish->pooled &&
+	/* What the pool's thread allocates for nobody must not displace memory that is in use. */
+	if (!uid_eq(wish->payer->uid, CCSHM_POOL_PAYER) &&
 	    (order == CCSHM_UNIT_ORDER || order <= PAGE_ALLOC_COSTLY_ORDER))
 		gfp |= __GFP_RETRY_MAYFAIL;
 	else
