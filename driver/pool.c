@@ -57,10 +57,10 @@ struct unit {
 static struct list_head (*idle_units)[2];
 /*
  * Number of idle units; of these, the ones that are to be given back; units that the thread is
- * giving back or has not made idle yet; units that the pool owns, all of these and those that
- * buffers have; units that were given back since the module was loaded (pool_lock).
+ * giving back; units that it has not made idle yet; units that the pool owns, all of these and
+ * those that buffers have; units that were given back since the module was loaded (pool_lock).
  */
-static unsigned long idle, unwanted, moving, owned, given;
+static unsigned long idle, unwanted, leaving, coming, owned, given;
 /* Units of pool_min_bytes and pool_max_bytes: by default, there is no pool (pool_lock). */
 static unsigned long min_units, max_units;
 /* Set while no memory may become idle (pool_lock). */
@@ -158,7 +158,7 @@ static struct unit *idle_remove_any(void)
 	}
 	if (unit) {
 		unwanted -= !!unwanted;
-		moving++;
+		leaving++;
 		idle_remove(unit);
 	}
 	spin_unlock(&pool_lock);
@@ -365,7 +365,7 @@ static bool given_enough(unsigned long before, unsigned long units)
 	bool enough;
 
 	spin_lock(&pool_lock);
-	enough = given - before >= units || !(idle + moving);
+	enough = given - before >= units || !(idle + leaving + coming);
 	spin_unlock(&pool_lock);
 	return enough;
 }
@@ -452,13 +452,12 @@ static long until_refill(void)
 	return time;
 }
 
-/* End the move of units that were idle, or should become so. */
-static void moved(unsigned long units, unsigned long back)
+static void have_left(unsigned long units)
 {
 	spin_lock(&pool_lock);
-	moving -= units;
-	owned -= back;
-	given += back;
+	leaving -= units;
+	owned -= units;
+	given += units;
 	spin_unlock(&pool_lock);
 	wake_up_all(&given_wait);
 }
@@ -487,7 +486,7 @@ static void give_back(unsigned long units)
 	blocks.tried = nr;
 	ccshm_convert_unshare(&blocks);
 	memalloc_noreclaim_restore(flags);
-	moved(nr, nr);
+	have_left(nr);
 }
 
 /* Return the node for the next units, each in turn. */
@@ -497,6 +496,14 @@ static int refill_node(void)
 
 	node = next_node_in(node, node_states[N_MEMORY]);
 	return node;
+}
+
+static void set_coming(unsigned long units)
+{
+	spin_lock(&pool_lock);
+	coming = units;
+	spin_unlock(&pool_lock);
+	wake_up_all(&given_wait);
 }
 
 /* Make some units idle. */
@@ -512,9 +519,7 @@ static void refill(unsigned long units)
 	int err = -ENOMEM;
 
 	units = reserve(units);
-	spin_lock(&pool_lock);
-	moving += units;
-	spin_unlock(&pool_lock);
+	set_coming(units);
 	if (ccshm_blocks_available(units * CCSHM_UNIT_PAGES))
 		err = ccshm_blocks_fill(&blocks, units * CCSHM_UNIT_PAGES, &order,
 					&wish);
@@ -526,7 +531,7 @@ static void refill(unsigned long units)
 	if (err || blocks.nr)
 		pause_refill();
 	ccshm_convert_unshare(&blocks);
-	moved(units, 0);
+	set_coming(0);
 }
 
 static int pool_thread(void *unused)
@@ -592,19 +597,24 @@ static struct notifier_block oom_notifier = { .notifier_call = oom_event };
 
 /* ---- size */
 
-/* Return the bytes of the idle units. */
+/* Return the bytes of the units that are idle, or were and are shared until they are given back. */
 u64 ccshm_pool_idle(void)
 {
-	return (u64)READ_ONCE(idle) * CCSHM_UNIT_SIZE;
+	u64 units;
+
+	spin_lock(&pool_lock);
+	units = idle + leaving;
+	spin_unlock(&pool_lock);
+	return units * CCSHM_UNIT_SIZE;
 }
 
-/* Return the pages that no buffer has: of idle units, and of those that are moving. */
+/* Return the pages that no buffer has. */
 u64 ccshm_pool_unused(void)
 {
 	u64 units;
 
 	spin_lock(&pool_lock);
-	units = idle + moving;
+	units = idle + leaving + coming;
 	spin_unlock(&pool_lock);
 	return units * CCSHM_UNIT_PAGES;
 }
