@@ -35,6 +35,8 @@
 #define POOL_BATCH	16UL
 /* The time without a refill after memory was short, or the platform refused to share. */
 #define POOL_PAUSE	(10 * HZ)
+/* The time until the thread tries again to give back, after not even the reserves had memory. */
+#define POOL_RETRY	(HZ / 10)
 /* The longest time that a task waits which would otherwise kill a process. */
 #define POOL_OOM_WAIT	(HZ / 10)
 /* The longest time that the thread waits before it looks whether the pool has to be filled. */
@@ -473,7 +475,12 @@ static void give_back(unsigned long units)
 
 	units = min(units, POOL_BATCH);
 	blocks.block = kmalloc_array(units, sizeof(*blocks.block),
-				     GFP_KERNEL | __GFP_NOFAIL);
+				     GFP_KERNEL | __GFP_NOWARN);
+	if (!blocks.block) {
+		memalloc_noreclaim_restore(flags);
+		schedule_timeout_idle(POOL_RETRY);
+		return;
+	}
 	while (blocks.nr < units && (unit = idle_remove_any())) {
 		ccshm_blocks_push(&blocks, &units, unit->page, CCSHM_UNIT_ORDER,
 				  false);
